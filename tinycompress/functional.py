@@ -1,0 +1,316 @@
+"""Differentiable operations on tensors: what the layers of `nn` and the losses are made of.
+
+Images are (N, H, W, C), convolution weights (kh, kw, in, out), dense weights (in, out). Expensive operations call
+`kernels`, forward and backward.
+"""
+
+from math import ceil
+
+import numpy as np
+
+from . import kernels
+from .tensor import Tensor, as_tensor, record
+
+
+def relu(x: Tensor) -> Tensor:
+    """max(x, 0)."""
+    return x.relu()
+
+
+def sigmoid(x: Tensor) -> Tensor:
+    """1 / (1 + exp(-x))."""
+    return x.sigmoid()
+
+
+def tanh(x: Tensor) -> Tensor:
+    """The hyperbolic tangent."""
+    return x.tanh()
+
+
+def leaky_relu(x: Tensor, slope: float = 0.01) -> Tensor:
+    """x where positive, else slope * x."""
+    factor = np.where(x.data > 0, 1, slope).astype(x.dtype)
+    return record(x.data * factor, (x, lambda g: g * factor))
+
+
+def gelu(x: Tensor) -> Tensor:
+    """Gaussian error linear unit, in its tanh form (Hendrycks & Gimpel 2016, section 2)."""
+    return 0.5 * x * (1 + (0.7978845608028654 * (x + 0.044715 * x**3)).tanh())
+
+
+def hard_swish(x: Tensor) -> Tensor:
+    """x * clip(x + 3, 0, 6) / 6 (Howard et al. 2019, MobileNetV3, section 5.2)."""
+    return x * (x + 3).clip(0, 6) * (1 / 6)
+
+
+def softmax(x: Tensor, temperature: float = 1.0) -> Tensor:
+    """exp(x / T), normalised over the last axis."""
+    p = _softmax(x.data / temperature)
+    return record(p, (x, lambda g: p * (g - (g * p).sum(-1, keepdims=True)) / temperature))
+
+
+def log_softmax(x: Tensor, temperature: float = 1.0) -> Tensor:
+    """The logarithm of `softmax(x, temperature)`, computed without overflow."""
+    y = _log_softmax(x.data / temperature)
+    return record(y, (x, lambda g: (g - np.exp(y) * g.sum(-1, keepdims=True)) / temperature))
+
+
+def cross_entropy(logits: Tensor, labels) -> Tensor:
+    """-log softmax(logits)[label], averaged over the batch.
+
+    logits: (N, classes). labels: N integers from 0 to classes - 1. Raises ValueError for other shapes or labels.
+    """
+    labels = np.asarray(labels)
+    if logits.ndim != 2 or labels.shape != logits.shape[:1] or labels.dtype.kind not in "iu":
+        raise ValueError(
+            f"cross_entropy: expected logits (N, classes) and N integer labels, got logits {logits.shape} and "
+            f"labels {labels.shape} of {labels.dtype}; flatten what comes before the last layer, and pass class numbers"
+        )
+    n, classes = logits.shape
+    if n == 0:
+        raise ValueError("cross_entropy: the batch is empty, so it has no mean")
+    if labels.min() < 0 or labels.max() >= classes:
+        raise ValueError(
+            f"cross_entropy: labels run from {labels.min()} to {labels.max()}, but the logits have {classes} classes "
+            f"(0 to {classes - 1}); is the last layer as wide as there are classes?"
+        )
+    log_p = _log_softmax(logits.data)
+    rows = np.arange(n)
+
+    def derivative(g):
+        d = np.exp(log_p)
+        d[rows, labels] -= 1
+        d *= g / n
+        return d
+
+    return record(-log_p[rows, labels].mean(), (logits, derivative))
+
+
+def kl_div(logits: Tensor, target_logits, temperature: float = 1.0) -> Tensor:
+    """T² KL(softmax(target / T) || softmax(logits / T)), averaged over the batch.
+
+    The factor T² keeps gradients of one size whatever the temperature (Hinton et al. 2015, section 2). logits and
+    target_logits: (N, classes); the target is an array or tensor and gets no gradient.
+    """
+    target = target_logits.data if isinstance(target_logits, Tensor) else np.asarray(target_logits, logits.dtype)
+    if logits.ndim != 2 or target.shape != logits.shape:
+        raise ValueError(
+            f"kl_div: expected two arrays of logits (N, classes), got {logits.shape} and {target.shape}; "
+            "the teacher must have seen the same batch and know the same classes"
+        )
+    if not temperature > 0:
+        raise ValueError(f"kl_div: the temperature must be above 0, got {temperature}")
+    n, T = len(target), temperature
+    log_q, log_p = _log_softmax(logits.data / T), _log_softmax(target / T)
+    p = np.exp(log_p)
+    value = T * T / n * (p * (log_p - log_q)).sum()
+    return record(value, (logits, lambda g: g * (T / n) * (np.exp(log_q) - p)))
+
+
+def mse_loss(x: Tensor, target) -> Tensor:
+    """The mean of (x - target)² over all elements; both of one shape."""
+    target = as_tensor(target)
+    if x.shape != target.shape:
+        raise ValueError(f"mse_loss: x is {x.shape} and the target {target.shape}; they must be equal")
+    return ((x - target) ** 2).mean()
+
+
+def flatten(x: Tensor) -> Tensor:
+    """(N, …) to (N, everything else), in memory order: for images, channels change fastest."""
+    return x.reshape(len(x), -1)
+
+
+def dropout(x: Tensor, p: float, rng: np.random.Generator) -> Tensor:
+    """Zero each element with probability p and scale the rest by 1 / (1 - p), so that the mean stays."""
+    keep = (rng.random(x.shape, np.float32) >= p) * x.dtype.type(1 / (1 - p))
+    return record(x.data * keep, (x, lambda g: g * keep))
+
+
+def dense(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """x @ weight + bias. x: (…, in), weight: (in, out), bias: (out,)."""
+    _same_dtype("dense", x, weight)
+    if x.ndim < 2 or x.shape[-1] != weight.shape[0]:
+        raise ValueError(
+            f"dense: the input is {x.shape}, but a weight of shape {weight.shape} expects (…, {weight.shape[0]}); "
+            + ("flatten the images first" if x.ndim > 2 else "the width of the layer before must match")
+        )
+    rows, w = x.data.reshape(-1, x.shape[-1]), weight.data
+    y = (rows @ w).reshape(*x.shape[:-1], w.shape[1])
+    return _biased(
+        y,
+        bias,
+        (x, lambda g: (g.reshape(-1, w.shape[1]) @ w.T).reshape(x.shape)),
+        (weight, lambda g: rows.T @ g.reshape(-1, w.shape[1])),
+    )
+
+
+def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, stride=1, padding="valid") -> Tensor:
+    """Standard convolution (cross-correlation): every output channel reads every input channel.
+
+    x: (N, H, W, in), weight: (kh, kw, in, out), bias: (out,) -> (N, H', W', out). stride: an int or (sh, sw). padding:
+    "valid" (none), "same" (H' = ceil(H / stride), zeros shared out, the odd one below and right), an int, (ph, pw),
+    or ((top, bottom), (left, right)).
+    """
+    stride, padding = _window("conv2d", x, weight, weight.shape[2:3], stride, padding)
+    y = kernels.conv2d(x.data, weight.data, stride, padding)
+    return _biased(
+        y,
+        bias,
+        (x, lambda g: kernels.conv2d_grad_x(g, weight.data, stride, padding, x.shape)),
+        (weight, lambda g: kernels.conv2d_grad_w(x.data, g, stride, padding, weight.shape)),
+    )
+
+
+def depthwise_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, stride=1, padding="valid") -> Tensor:
+    """Depthwise convolution: as many filters as channels, each sees its own channel only.
+
+    x: (N, H, W, C), weight: (kh, kw, C), bias: (C,) -> (N, H', W', C). stride and padding as in `conv2d`.
+    """
+    stride, padding = _window("depthwise_conv2d", x, weight, weight.shape[2:3], stride, padding)
+    y = kernels.depthwise_conv2d(x.data, weight.data, stride, padding)
+    return _biased(
+        y,
+        bias,
+        (x, lambda g: kernels.depthwise_conv2d_grad_x(g, weight.data, stride, padding, x.shape)),
+        (weight, lambda g: kernels.depthwise_conv2d_grad_w(x.data, g, stride, padding, weight.shape)),
+    )
+
+
+def max_pool2d(x: Tensor, size=2, stride=None) -> Tensor:
+    """The largest value of each window and channel; windows that would stick out are left away. stride: the size if None.
+
+    On a tie the first in reading order gets the gradient.
+    """
+    size, stride = _pool_window("max_pool2d", x, size, stride)
+    y, argmax = kernels.max_pool2d(x.data, size, stride)
+    return record(y, (x, lambda g: kernels.max_pool2d_grad(g, argmax, size, stride, x.shape)))
+
+
+def avg_pool2d(x: Tensor, size=2, stride=None) -> Tensor:
+    """The mean of each window and channel; windows that would stick out are left away. stride: the size if None."""
+    size, stride = _pool_window("avg_pool2d", x, size, stride)
+    y = kernels.avg_pool2d(x.data, size, stride)
+    return record(y, (x, lambda g: kernels.avg_pool2d_grad(g, size, stride, x.shape)))
+
+
+def batch_norm(x: Tensor, weight: Tensor, bias: Tensor, mean: np.ndarray, var: np.ndarray, eps=1e-5) -> Tensor:
+    """(x - mean) / sqrt(var + eps) * weight + bias with given statistics (evaluation). x: (…, C), all others (C,)."""
+    inverse = (1 / np.sqrt(var + eps)).astype(x.dtype)
+    normalised = (x.data - mean.astype(x.dtype)) * inverse
+    return record(
+        normalised * weight.data + bias.data,
+        (x, lambda g: g * (inverse * weight.data)),
+        (weight, lambda g: g * normalised),
+        (bias, lambda g: g),
+    )
+
+
+def batch_norm_training(x: Tensor, weight: Tensor, bias: Tensor, eps=1e-5) -> tuple[Tensor, np.ndarray, np.ndarray]:
+    """Normalise by the batch's own statistics, over every axis but the last (Ioffe & Szegedy 2015, algorithm 1).
+
+    x: (…, C), weight and bias: (C,). Returns the result with the mean and the (population) variance, both (C,).
+    """
+    rows = x.data.reshape(-1, x.shape[-1])
+    if len(rows) < 2:
+        raise ValueError(
+            f"batch_norm: a batch of shape {x.shape} has one value a channel, which has no variance; "
+            "train with larger batches, or call model.eval() first"
+        )
+    ones = np.ones(len(rows), x.dtype)  # a product with ones is a quick column sum
+    mean = (ones @ rows) / len(rows)
+    centred = rows - mean
+    var = (ones @ (centred * centred)) / len(rows)
+    deviation = np.sqrt(var + x.dtype.type(eps))
+    normalised = centred / deviation
+    y = (normalised * weight.data + bias.data).reshape(x.shape)
+
+    def derivative(g):
+        g = g.reshape(rows.shape)
+        along = normalised * ((ones @ (g * normalised)) / len(rows))
+        return ((weight.data / deviation) * (g - (ones @ g) / len(rows) - along)).reshape(x.shape)
+
+    out = record(
+        y,
+        (x, derivative),
+        (weight, lambda g: ones @ (g.reshape(rows.shape) * normalised)),
+        (bias, lambda g: ones @ g.reshape(rows.shape)),
+    )
+    return out, mean, var
+
+
+def _softmax(x: np.ndarray) -> np.ndarray:
+    p = np.exp(x - x.max(-1, keepdims=True))
+    p /= p.sum(-1, keepdims=True)
+    return p
+
+
+def _log_softmax(x: np.ndarray) -> np.ndarray:
+    x = x - x.max(-1, keepdims=True)
+    x -= np.log(np.exp(x).sum(-1, keepdims=True))
+    return x
+
+
+def _biased(y: np.ndarray, bias: Tensor | None, *edges) -> Tensor:
+    if bias is None:
+        return record(y, *edges)
+    y += bias.data  # y was made a moment ago by the caller: no one else sees it change
+    return record(y, *edges, (bias, lambda g: g))
+
+
+def _same_dtype(name: str, x: Tensor, weight: Tensor):
+    if x.dtype != weight.dtype:
+        raise TypeError(
+            f"{name}: the input is {x.dtype} and the weight {weight.dtype}; convert the input: x.astype(numpy.{weight.dtype})"
+        )
+
+
+def _two(name: str, what: str, value) -> tuple[int, int]:
+    pair = (value, value) if isinstance(value, int | np.integer) else tuple(value)
+    if len(pair) != 2 or any(not isinstance(v, int | np.integer) or v < 1 for v in pair):
+        raise ValueError(f"{name}: the {what} must be a whole number above 0 or a pair of them, got {value!r}")
+    return pair
+
+
+def _window(name, x: Tensor, weight: Tensor, channels, stride, padding):
+    """Check the input against the weight; return stride as (sh, sw) and padding as ((top, bottom), (left, right))."""
+    _same_dtype(name, x, weight)
+    if x.ndim != 4 or x.shape[3:] != channels:
+        raise ValueError(
+            f"{name}: the input is {x.shape}, but a weight of shape {weight.shape} expects (N, H, W, {channels[0]}); "
+            "images are channels-last here"
+        )
+    stride = _two(name, "stride", stride)
+    kernel = weight.shape[:2]
+    if isinstance(padding, str):
+        if padding not in ("same", "valid"):
+            raise ValueError(f'{name}: padding must be "same", "valid" or whole numbers, got {padding!r}')
+        needed = [
+            max(0, (ceil(n / s) - 1) * s + k - n) if padding == "same" else 0
+            for n, s, k in zip(x.shape[1:3], stride, kernel, strict=True)
+        ]
+        padding = tuple((total // 2, total - total // 2) for total in needed)
+    elif isinstance(padding, int | np.integer):
+        padding = ((padding, padding), (padding, padding))
+    else:
+        padding = tuple((p, p) if isinstance(p, int | np.integer) else tuple(p) for p in padding)
+    if len(padding) != 2 or any(len(p) != 2 or min(p) < 0 for p in padding):
+        raise ValueError(f"{name}: padding must not be negative and must name two axes, got {padding}")
+    _check_fits(name, x, kernel, padding)
+    return stride, padding
+
+
+def _pool_window(name, x: Tensor, size, stride):
+    if x.ndim != 4:
+        raise ValueError(f"{name}: expected images (N, H, W, C), got {x.shape}")
+    size = _two(name, "window", size)
+    _check_fits(name, x, size, ((0, 0), (0, 0)))
+    return size, size if stride is None else _two(name, "stride", stride)
+
+
+def _check_fits(name, x: Tensor, kernel, padding):
+    for axis in (0, 1):
+        if x.shape[1 + axis] + sum(padding[axis]) < kernel[axis]:
+            raise ValueError(
+                f"{name}: a window of {kernel} does not fit into images of {x.shape[1:3]} with padding {padding}; "
+                'use a smaller window, padding="same", or fewer pooling layers before'
+            )

@@ -1,0 +1,65 @@
+"""The nets of the lecture. Each takes the shape of one image (H, W, C), the number of classes and a Generator."""
+
+from math import prod
+
+import numpy as np
+
+from .nn import BatchNorm, Conv2d, Dense, Flatten, MaxPool2d, ReLU, Sequential
+
+
+def mlp(input_shape, widths, classes: int, *, rng: np.random.Generator) -> Sequential:
+    """Dense layers of the given hidden widths with ReLU between; images are flattened first."""
+    widths = [prod(input_shape), *widths]
+    layers = [Flatten()]
+    for inputs, outputs in zip(widths[:-1], widths[1:], strict=True):
+        layers += [Dense(inputs, outputs, rng=rng), ReLU()]
+    return Sequential(*layers, Dense(widths[-1], classes, rng=rng), input_shape=tuple(input_shape))
+
+
+def lenet_300_100(input_shape=(28, 28, 1), classes: int = 10, *, rng: np.random.Generator) -> Sequential:
+    """LeNet-300-100 (LeCun et al. 1998): two hidden layers of 300 and 100; 266,610 parameters on MNIST."""
+    return mlp(input_shape, (300, 100), classes, rng=rng)
+
+
+def lenet_5(input_shape=(28, 28, 1), classes: int = 10, *, rng: np.random.Generator) -> Sequential:
+    """LeNet-5 as the compression papers use it (Caffe's 20-50-500-10); 431,080 parameters on MNIST.
+
+    Images too small for two unpadded 5×5 convolutions (under 16 pixels a side) are padded to "same".
+    """
+    height, width, channels = input_shape
+    padding = "valid" if min(height, width) >= 16 else "same"
+
+    def after(n):  # one unpadded or padded convolution, then pooling by 2
+        return (n - 4 if padding == "valid" else n) // 2
+
+    pixels = after(after(height)) * after(after(width))
+    return Sequential(
+        Conv2d(channels, 20, 5, padding=padding, rng=rng),
+        MaxPool2d(2),
+        ReLU(),  # after pooling: the same result as before it, on a quarter of the pixels
+        Conv2d(20, 50, 5, padding=padding, rng=rng),
+        MaxPool2d(2),
+        ReLU(),
+        Flatten(),
+        Dense(50 * pixels, 500, rng=rng),
+        ReLU(),
+        Dense(500, classes, rng=rng),
+        input_shape=tuple(input_shape),
+    )
+
+
+def convnet(input_shape, classes: int = 10, widths=(16, 32), *, rng: np.random.Generator) -> Sequential:
+    """3×3 convolutions with batch norm and ReLU, halving the image after each, then one dense layer."""
+    height, width, channels = input_shape
+    layers = []
+    for outputs in widths:
+        layers += [
+            Conv2d(channels, outputs, 3, padding="same", bias=False, rng=rng),
+            BatchNorm(outputs),
+            ReLU(),
+            MaxPool2d(2),
+        ]
+        channels, height, width = outputs, height // 2, width // 2
+    return Sequential(
+        *layers, Flatten(), Dense(channels * height * width, classes, rng=rng), input_shape=tuple(input_shape)
+    )

@@ -1,0 +1,51 @@
+"""Modules, layers, containers and parametrizations."""
+
+from .containers import Residual, Sequential
+from .init import INITS, initialise
+from .layers import (
+    GELU,
+    AvgPool2d,
+    BatchNorm,
+    Conv2d,
+    Dense,
+    DepthwiseConv2d,
+    Dropout,
+    Flatten,
+    GlobalAvgPool,
+    HardSwish,
+    LeakyReLU,
+    MaxPool2d,
+    PointwiseConv2d,
+    ReLU,
+    Sigmoid,
+    Tanh,
+)
+from .module import Module, Parameter, trace
+from .parametrizations import Mask
+
+__all__ = [
+    "GELU",
+    "INITS",
+    "AvgPool2d",
+    "BatchNorm",
+    "Conv2d",
+    "Dense",
+    "DepthwiseConv2d",
+    "Dropout",
+    "Flatten",
+    "GlobalAvgPool",
+    "HardSwish",
+    "LeakyReLU",
+    "Mask",
+    "MaxPool2d",
+    "Module",
+    "Parameter",
+    "PointwiseConv2d",
+    "ReLU",
+    "Residual",
+    "Sequential",
+    "Sigmoid",
+    "Tanh",
+    "initialise",
+    "trace",
+]

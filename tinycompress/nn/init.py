@@ -1,0 +1,23 @@
+"""Usual initialisations, by name."""
+
+import numpy as np
+
+INITS = {
+    "he_normal": lambda fan_in, fan_out: ("normal", (2 / fan_in) ** 0.5),
+    "he_uniform": lambda fan_in, fan_out: ("uniform", (6 / fan_in) ** 0.5),
+    "glorot_normal": lambda fan_in, fan_out: ("normal", (2 / (fan_in + fan_out)) ** 0.5),
+    "glorot_uniform": lambda fan_in, fan_out: ("uniform", (6 / (fan_in + fan_out)) ** 0.5),
+    "lecun_normal": lambda fan_in, fan_out: ("normal", (1 / fan_in) ** 0.5),
+    "zeros": lambda fan_in, fan_out: ("normal", 0.0),
+}
+
+
+def initialise(shape, init: str, rng: np.random.Generator, fan_in: int, fan_out: int) -> np.ndarray:
+    """A float32 array drawn by one of `INITS`: He et al. 2015 (eq. 10), Glorot & Bengio 2010 (eq. 16), LeCun et al. 1998."""
+    if init not in INITS:
+        raise ValueError(f"no initialisation is called {init!r}; choose one of {', '.join(INITS)}")
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(f"rng must be a numpy.random.Generator, got {rng!r}; pass rng=numpy.random.default_rng(0)")
+    kind, scale = INITS[init](fan_in, fan_out)
+    values = rng.normal(0, scale, shape) if kind == "normal" else rng.uniform(-scale, scale, shape)
+    return values.astype(np.float32)

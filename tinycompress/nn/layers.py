@@ -1,0 +1,202 @@
+"""Layers. Images are (N, H, W, C); convolution weights (kh, kw, in, out); dense weights (in, out)."""
+
+from math import prod
+
+import numpy as np
+
+from .. import functional as F
+from .init import initialise
+from .module import Module, Parameter
+
+
+def _bias(bias: bool, n: int) -> Parameter | None:
+    return Parameter(np.zeros(n, np.float32)) if bias else None
+
+
+class Dense(Module):
+    """x @ weight + bias. (…, in_features) -> (…, out_features); weight (in_features, out_features)."""
+
+    def __init__(self, in_features: int, out_features: int, bias: bool = True, init: str = "he_normal", *, rng):
+        self.weight = Parameter(initialise((in_features, out_features), init, rng, in_features, out_features))
+        self.bias = _bias(bias, out_features)
+
+    def forward(self, x):
+        return F.dense(x, self.weight, self.bias)
+
+    def extra_repr(self):
+        return "{}, {}".format(*self.latent("weight").shape)
+
+    def macs(self, in_shape, out_shape):
+        return prod(out_shape) * in_shape[-1]
+
+
+class PointwiseConv2d(Dense):
+    """A 1×1 convolution: a dense layer on every pixel. (N, H, W, in) -> (N, H, W, out); weight (in, out)."""
+
+
+class Conv2d(Module):
+    """Standard convolution. (N, H, W, in_channels) -> (N, H', W', out_channels); weight (kh, kw, in, out).
+
+    kernel_size: an int or (kh, kw); stride and padding as in `functional.conv2d`.
+    """
+
+    def __init__(
+        self, in_channels, out_channels, kernel_size=3, stride=1, padding="valid", bias=True, init="he_normal", *, rng
+    ):
+        kh, kw = F._two("Conv2d", "kernel size", kernel_size)
+        shape = (kh, kw, in_channels, out_channels)
+        self.weight = Parameter(initialise(shape, init, rng, kh * kw * in_channels, kh * kw * out_channels))
+        self.bias = _bias(bias, out_channels)
+        self.stride, self.padding = stride, padding
+
+    def forward(self, x):
+        return F.conv2d(x, self.weight, self.bias, self.stride, self.padding)
+
+    def extra_repr(self):
+        kh, kw, inputs, outputs = self.latent("weight").shape
+        return f"{inputs}, {outputs}, {kh}×{kw}, stride={self.stride}, padding={self.padding!r}"
+
+    def macs(self, in_shape, out_shape):
+        return prod(out_shape) * prod(self.latent("weight").shape[:-1])
+
+
+class DepthwiseConv2d(Module):
+    """Depthwise convolution: channel c of the output sees channel c of the input only. weight (kh, kw, channels)."""
+
+    def __init__(self, channels, kernel_size=3, stride=1, padding="valid", bias=True, init="he_normal", *, rng):
+        kh, kw = F._two("DepthwiseConv2d", "kernel size", kernel_size)
+        self.weight = Parameter(initialise((kh, kw, channels), init, rng, kh * kw, kh * kw))
+        self.bias = _bias(bias, channels)
+        self.stride, self.padding = stride, padding
+
+    def forward(self, x):
+        return F.depthwise_conv2d(x, self.weight, self.bias, self.stride, self.padding)
+
+    def extra_repr(self):
+        kh, kw, channels = self.latent("weight").shape
+        return f"{channels}, {kh}×{kw}, stride={self.stride}, padding={self.padding!r}"
+
+    def macs(self, in_shape, out_shape):
+        return prod(out_shape) * prod(self.latent("weight").shape[:2])
+
+
+class BatchNorm(Module):
+    """Normalise each channel (the last axis) over all other axes, for dense layers and images alike.
+
+    In training by the batch's own statistics, of which running averages are kept for evaluation (Ioffe & Szegedy 2015).
+    momentum: the share of the new batch in the running average, as in PyTorch.
+    """
+
+    def __init__(self, channels: int, momentum: float = 0.1, eps: float = 1e-5):
+        self.weight = Parameter(np.ones(channels, np.float32))
+        self.bias = Parameter(np.zeros(channels, np.float32))
+        self.running_mean = np.zeros(channels, np.float32)
+        self.running_var = np.ones(channels, np.float32)
+        self.momentum, self.eps = momentum, eps
+
+    def forward(self, x):
+        if x.ndim < 2 or x.shape[-1] != len(self.running_mean):
+            raise ValueError(
+                f"BatchNorm({len(self.running_mean)}): the input is {x.shape}; its last axis must be the channels"
+            )
+        if not self.training:
+            return F.batch_norm(x, self.weight, self.bias, self.running_mean, self.running_var, self.eps)
+        y, mean, var = F.batch_norm_training(x, self.weight, self.bias, self.eps)
+        n = x.size // x.shape[-1]
+        self.running_mean += self.momentum * (mean - self.running_mean)
+        self.running_var += self.momentum * (var * n / (n - 1) - self.running_var)
+        return y
+
+    def extra_repr(self):
+        return str(len(self.running_mean))
+
+
+class _Elementwise(Module):
+    """An activation without parameters: its class attribute `function` is the operation."""
+
+    def forward(self, x):
+        return type(self).function(x)
+
+
+class ReLU(_Elementwise):
+    """max(x, 0)."""
+
+    function = staticmethod(F.relu)
+
+
+class LeakyReLU(_Elementwise):
+    """x where positive, else 0.01 x."""
+
+    function = staticmethod(F.leaky_relu)
+
+
+class Sigmoid(_Elementwise):
+    """1 / (1 + exp(-x))."""
+
+    function = staticmethod(F.sigmoid)
+
+
+class Tanh(_Elementwise):
+    """The hyperbolic tangent."""
+
+    function = staticmethod(F.tanh)
+
+
+class GELU(_Elementwise):
+    """Gaussian error linear unit, tanh form."""
+
+    function = staticmethod(F.gelu)
+
+
+class HardSwish(_Elementwise):
+    """x * clip(x + 3, 0, 6) / 6."""
+
+    function = staticmethod(F.hard_swish)
+
+
+class Flatten(_Elementwise):
+    """(N, …) -> (N, everything else); channels change fastest."""
+
+    function = staticmethod(F.flatten)
+
+
+class GlobalAvgPool(_Elementwise):
+    """The mean over the image: (N, H, W, C) -> (N, C)."""
+
+    function = staticmethod(lambda x: x.mean((1, 2)))
+
+
+class MaxPool2d(Module):
+    """The largest value of each window; stride is the window's size unless given."""
+
+    function = staticmethod(F.max_pool2d)
+
+    def __init__(self, size=2, stride=None):
+        self.size, self.stride = size, stride
+
+    def forward(self, x):
+        return type(self).function(x, self.size, self.stride)
+
+    def extra_repr(self):
+        return f"{self.size}" + (f", stride={self.stride}" if self.stride else "")
+
+
+class AvgPool2d(MaxPool2d):
+    """The mean of each window; stride is the window's size unless given."""
+
+    function = staticmethod(F.avg_pool2d)
+
+
+class Dropout(Module):
+    """In training, zero each element with probability p and scale the rest by 1 / (1 - p) (Srivastava et al. 2014)."""
+
+    def __init__(self, p: float = 0.5, *, rng: np.random.Generator):
+        if not 0 <= p < 1:
+            raise ValueError(f"Dropout: p is the share to drop, from 0 up to but not 1; got {p}")
+        self.p, self.rng = p, rng
+
+    def forward(self, x):
+        return F.dropout(x, self.p, self.rng) if self.training and self.p else x
+
+    def extra_repr(self):
+        return str(self.p)

@@ -1,0 +1,285 @@
+"""Modules: what owns parameters, and the parametrizations through which a compressed weight is seen.
+
+A parametrization maps a trainable ("latent") array to the one that the layer uses. A pruned weight, for example, is the
+latent array times a mask: whatever an optimiser does to the latent array, the pruned weights stay zero.
+"""
+
+import copy
+import difflib
+import html
+import os
+import tempfile
+import zipfile
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..tensor import Tensor, no_grad
+
+if TYPE_CHECKING:
+    from .summary import Summary
+
+
+class Parameter(Tensor):
+    """A tensor that a module trains. `requires_grad = False` freezes it; it stays part of the state."""
+
+    __slots__ = ()
+
+    def __init__(self, data, requires_grad: bool = True):
+        super().__init__(data, requires_grad)
+
+
+_calls: list | None = None  # where `trace` collects, while it is active
+
+
+@contextmanager
+def trace():
+    """Collect every module call in this block, innermost first: a list of (module, input shape, output array)."""
+    global _calls
+    before, _calls = _calls, []
+    try:
+        yield _calls
+    finally:
+        _calls = before
+
+
+class Module:
+    """Something with parameters and a `forward`. Attributes that are parameters, ndarrays (buffers: part of the state,
+    not trained), modules, or lists of modules are found by themselves.
+    """
+
+    training = True
+
+    def forward(self, x: Tensor) -> Tensor:
+        raise NotImplementedError(f"{type(self).__name__} needs a method forward(self, x)")
+
+    def __call__(self, x) -> Tensor:
+        x = x if isinstance(x, Tensor) else Tensor(x)
+        try:
+            out = self.forward(x)
+        except (ValueError, TypeError) as error:
+            error.add_note(f"in {self!r}")
+            raise
+        if _calls is not None:
+            _calls.append((self, x.shape, out.data))
+        return out
+
+    def __getattr__(self, name):  # only reached for what is not an ordinary attribute
+        parametrized = self.__dict__.get("_parametrized", {})
+        if name in parametrized:
+            return parametrized[name].effective()
+        if name.startswith("__"):
+            raise AttributeError(name)
+        known = [n for n in [*vars(self), *parametrized, *dir(type(self))] if not n.startswith("_")]
+        near = difflib.get_close_matches(name, known, 1)
+        raise AttributeError(
+            f"{type(self).__name__} has no attribute {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+        )
+
+    def __setattr__(self, name, value):
+        old = self.__dict__.get(name)
+        if name in self.__dict__.get("_parametrized", {}):
+            raise AttributeError(f"{name} is seen through a parametrization; assign to `latent({name!r}).data` instead")
+        if isinstance(old, Parameter) and not (value is None or isinstance(value, Parameter)):
+            raise TypeError(f"{name} is a parameter; assign to `{name}.data`, or set another nn.Parameter")
+        object.__setattr__(self, name, value)
+
+    # The tree of modules and what they hold.
+    def children(self):
+        """(name, module) for each module directly inside this one."""
+        for name, value in vars(self).items():
+            if isinstance(value, Module):
+                yield name, value
+            elif isinstance(value, list | tuple):
+                yield from ((f"{name}.{i}", m) for i, m in enumerate(value) if isinstance(m, Module))
+
+    def named_modules(self, prefix=""):
+        """(dotted name, module) for this module (named "") and all inside, outermost first."""
+        yield prefix, self
+        for name, child in self.children():
+            yield from child.named_modules(f"{prefix}.{name}" if prefix else name)
+
+    def modules(self):
+        return [module for _, module in self.named_modules()]
+
+    def named_parameters(self) -> dict[str, Parameter]:
+        """Every parameter by its dotted name; of a parametrized weight, the latent array."""
+        return {name: value for name, value in self._named_state() if isinstance(value, Parameter)}
+
+    def named_buffers(self) -> dict[str, np.ndarray]:
+        """Every array that belongs to the state but is not trained, by its dotted name."""
+        return {name: value for name, value in self._named_state() if isinstance(value, np.ndarray)}
+
+    def parameters(self) -> list[Parameter]:
+        return list(self.named_parameters().values())
+
+    def _named_state(self):
+        for prefix, module in self.named_modules():
+            dot = f"{prefix}." if prefix else ""
+            for name, value in vars(module).items():
+                if isinstance(value, Parameter | np.ndarray):
+                    yield dot + name, value
+            for name, parametrized in vars(module).get("_parametrized", {}).items():
+                yield dot + name, parametrized.latent
+                for step in parametrized.steps:
+                    yield from ((f"{dot}{name}.{inner}", value) for inner, value in step._named_state())
+
+    # Modes.
+    def train(self, mode: bool = True) -> "Module":
+        """Set training mode: dropout drops, batch norm uses the batch's statistics. Returns the module."""
+        for module in self.modules():
+            module.training = mode
+        return self
+
+    def eval(self) -> "Module":
+        """Set evaluation mode. Returns the module."""
+        return self.train(False)
+
+    def zero_grad(self):
+        for parameter in self.parameters():
+            parameter.grad = None
+
+    def copy(self) -> "Module":
+        """An equal module that shares nothing with this one."""
+        return copy.deepcopy(self)
+
+    # Parametrizations.
+    def parametrize(self, name: str, step: "Module") -> "Module":
+        """See parameter `name` through `step` (latent tensor -> effective tensor), after those already there."""
+        parametrized = self.__dict__.setdefault("_parametrized", {})
+        if name not in parametrized:
+            latent = self.__dict__.get(name)
+            if not isinstance(latent, Parameter):
+                raise ValueError(f"{self!r} has no parameter {name!r} to parametrize")
+            del self.__dict__[name]
+            parametrized[name] = Parametrized(latent, [])
+        if any(type(step) is type(other) for other in parametrized[name].steps):
+            raise ValueError(
+                f"{name} already has a {type(step).__name__}; change that one: parametrization({name!r}, …)"
+            )
+        parametrized[name].steps.append(step)
+        return self
+
+    def latent(self, name: str) -> Parameter:
+        """The trainable array behind `name`, parametrized or not."""
+        parametrized = self.__dict__.get("_parametrized", {})
+        return parametrized[name].latent if name in parametrized else getattr(self, name)
+
+    def parametrization(self, name: str, kind: type) -> "Module | None":
+        """The step of type `kind` through which `name` is seen, or None."""
+        return next((step for step in self.parametrizations(name) if type(step) is kind), None)
+
+    def parametrizations(self, name: str) -> "list[Module]":
+        """The steps through which `name` is seen, in order; empty for an ordinary parameter."""
+        parametrized = self.__dict__.get("_parametrized", {}).get(name)
+        return list(parametrized.steps) if parametrized else []
+
+    def replace(self, name: str, latent: Parameter, steps=()) -> "Module":
+        """Put another parameter, of any shape, in the place of `name`, seen through `steps`."""
+        self.__dict__.get("_parametrized", {}).pop(name, None)
+        object.__setattr__(self, name, latent)
+        for step in steps:
+            self.parametrize(name, step)
+        return self
+
+    def bake(self) -> "Module":
+        """Fold every parametrization into an ordinary parameter with the effective values. Returns the module."""
+        for module in self.modules():
+            for name, parametrized in module.__dict__.pop("_parametrized", {}).items():
+                with no_grad():
+                    values = parametrized.effective().data
+                setattr(module, name, Parameter(values.copy(), parametrized.latent.requires_grad))
+        return self
+
+    # State.
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """A copy of every parameter and buffer by its dotted name."""
+        return {name: _values(value).copy() for name, value in self._named_state()}
+
+    def load_state_dict(self, state: dict[str, np.ndarray]) -> "Module":
+        """Take over a state. Names and shapes must fit exactly; if not, a ValueError lists all that does not, and
+        nothing is changed."""
+        own = dict(self._named_state())
+        wrong = [f"{name} is missing" for name in own if name not in state]
+        wrong += [f"{name} is not in this model" for name in state if name not in own]
+        wrong += [
+            f"{name} has shape {np.shape(state[name])}, the model's is {value.shape}"
+            for name, value in own.items()
+            if name in state and np.shape(state[name]) != value.shape
+        ]
+        if wrong:
+            raise ValueError(
+                "the state does not fit the model: " + "; ".join(wrong) + ". Build the model as it was when saved "
+                "(same layers, widths and parametrizations)"
+            )
+        for name, value in own.items():
+            if isinstance(value, Parameter):
+                value.data = np.array(state[name], value.dtype)
+            else:
+                value[...] = state[name]
+        return self
+
+    def save(self, path):
+        """Write the state as a compressed .npz, whole or not at all."""
+        path = os.fspath(path)
+        handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path) or ".", suffix=".part")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                np.savez_compressed(file, **self.state_dict())
+            os.replace(temporary, path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+
+    def load(self, path) -> "Module":
+        """Read a state that `save` wrote; no pickled objects are accepted. Raises FileNotFoundError, or ValueError for a
+        damaged file or a state that does not fit."""
+        path = os.fspath(path)
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                state = {name: file[name] for name in file.files}
+        except FileNotFoundError:
+            raise FileNotFoundError(f"no file {path!r}; save a model there first: model.save({path!r})") from None
+        except (ValueError, OSError, EOFError, zipfile.BadZipFile, AttributeError, KeyError) as error:
+            raise ValueError(f"{path!r} is not a whole .npz of a model ({error}); save it again") from error
+        return self.load_state_dict(state)
+
+    # Words and tables.
+    def summary(self, input_shape=None) -> "Summary":
+        """A table of layers: output shape, parameters, MACs. input_shape: of one example; the module's own if None."""
+        from .summary import summary
+
+        return summary(self, input_shape)
+
+    def _repr_html_(self):
+        if getattr(self, "input_shape", None) is None:
+            return f"<pre>{html.escape(repr(self))}</pre>"
+        return self.summary()._repr_html_()
+
+    def extra_repr(self) -> str:
+        return ""
+
+    def __repr__(self):
+        return f"{type(self).__name__}({self.extra_repr()})"
+
+    def macs(self, in_shape, out_shape) -> int:
+        """Multiply-accumulates of this layer alone for one call with these shapes; 0 where there are no weights to multiply."""
+        return 0
+
+
+def _values(value):
+    return value.data if isinstance(value, Parameter) else value
+
+
+class Parametrized:
+    """A latent parameter and the steps through which it is seen, in order."""
+
+    def __init__(self, latent: Parameter, steps: list[Module]):
+        self.latent, self.steps = latent, steps
+
+    def effective(self) -> Tensor:
+        value = self.latent
+        for step in self.steps:
+            value = step(value)
+        return value

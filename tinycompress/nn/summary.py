@@ -1,0 +1,95 @@
+"""A net as a table: what each layer puts out, how many parameters it has, how many multiply-accumulates it takes."""
+
+import html
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..tensor import no_grad
+from .module import Module, trace
+
+
+@dataclass(frozen=True)
+class LayerCost:
+    """One layer of a summary: shapes of one example (no batch axis), parameters, how many are not 0, and MACs."""
+
+    name: str
+    layer: str
+    output_shape: tuple[int, ...]
+    parameters: int
+    nonzero: int
+    macs: int
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The layers' costs, in the order in which they ran. Shows itself as a table, in notebooks as HTML."""
+
+    layers: list[LayerCost]
+
+    parameters = property(lambda self: sum(layer.parameters for layer in self.layers))
+    nonzero = property(lambda self: sum(layer.nonzero for layer in self.layers))
+    macs = property(lambda self: sum(layer.macs for layer in self.layers))
+
+    def _rows(self):
+        for row in self.layers:
+            shape = "×".join(map(str, row.output_shape))
+            yield f"{row.name} {row.layer}".strip(), shape, f"{row.parameters:,}", f"{row.nonzero:,}", f"{row.macs:,}"
+        yield "total", "", f"{self.parameters:,}", f"{self.nonzero:,}", f"{self.macs:,}"
+
+    def __str__(self):
+        rows = [("layer", "output", "parameters", "not zero", "MACs"), *self._rows()]
+        widths = [max(len(row[i]) for row in rows) for i in range(5)]
+        return "\n".join(
+            "  ".join(
+                f"{cell:<{w}}" if i < 1 else f"{cell:>{w}}" for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+            )
+            for row in rows
+        )
+
+    __repr__ = __str__
+
+    def _repr_html_(self):
+        def line(tag, row):
+            return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in row) + "</tr>"
+
+        head = line("th", ("layer", "output", "parameters", "not zero", "MACs"))
+        return f"<table>{head}{''.join(line('td', row) for row in self._rows())}</table>"
+
+
+def summary(model: Module, input_shape: tuple[int, ...] | None = None) -> Summary:
+    """Run one example of zeros through the model and count. input_shape: without the batch axis; the model's own if None.
+
+    MACs are exact for dense and convolution layers; what has no weights to multiply (activations, pooling, batch norm,
+    biases) counts 0. Parameters that are masked to 0 count as parameters but not as `nonzero`.
+    """
+    input_shape = input_shape or getattr(model, "input_shape", None)
+    if input_shape is None:
+        raise ValueError("summary: the model does not know its input; pass input_shape, for example (28, 28, 1)")
+    was_training = model.training
+    names = {id(module): name for name, module in model.named_modules()}
+    with trace() as calls, no_grad():
+        model.eval()(np.zeros((1, *input_shape), np.float32))
+    model.train(was_training)
+    layers = []
+    for module, in_shape, out in calls:
+        if next(iter(module.children()), None) is not None:  # containers cost what their layers cost
+            continue
+        arrays = [effective(module, name) for name in module.named_parameters()]
+        layers.append(
+            LayerCost(
+                names.get(id(module), ""),
+                repr(module),
+                out.shape[1:],
+                sum(a.size for a in arrays),
+                sum(int(np.count_nonzero(a)) for a in arrays),
+                module.macs(in_shape, out.shape),
+            )
+        )
+    return Summary(layers)
+
+
+def effective(layer: Module, name: str) -> np.ndarray:
+    """The values that the layer really uses for parameter `name`, seen through its parametrizations."""
+    with no_grad():
+        return getattr(layer, name).data

@@ -1,0 +1,132 @@
+"""Optimisers (one `step` after each `backward`) and learning-rate schedules."""
+
+from collections.abc import Callable, Iterable
+from math import cos, pi
+
+import numpy as np
+
+from .tensor import Tensor
+
+
+class Optimizer:
+    """What all optimisers share: the parameters, the learning rate, and the checks."""
+
+    def __init__(self, parameters: Iterable[Tensor], lr: float):
+        self.parameters = list(parameters)
+        if not self.parameters or not all(isinstance(p, Tensor) for p in self.parameters):
+            raise ValueError("an optimiser needs a non-empty list of parameters: pass model.parameters()")
+        if not lr >= 0:
+            raise ValueError(f"the learning rate must not be negative, got {lr}")
+        self.lr = lr
+        self._state = [self._start(p.data) for p in self.parameters]
+
+    def _start(self, data: np.ndarray) -> list[np.ndarray]:
+        """The running arrays that one parameter needs."""
+        return []
+
+    def _update(self, data: np.ndarray, g: np.ndarray, state: list[np.ndarray]) -> np.ndarray:
+        """The new values of one parameter."""
+        raise NotImplementedError
+
+    def step(self):
+        """Move every parameter that has a gradient and is not frozen."""
+        for parameter, state in zip(self.parameters, self._state, strict=True):
+            if parameter.grad is not None and parameter.requires_grad:
+                parameter.data = self._update(parameter.data, parameter.grad, state)
+
+    def zero_grad(self):
+        for parameter in self.parameters:
+            parameter.grad = None
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent: v = momentum v + g + weight_decay w, w -= lr v; Nesterov: w -= lr (g + momentum v).
+
+    As in PyTorch, the learning rate stands outside the velocity (Sutskever et al. 2013, but for that).
+    """
+
+    def __init__(self, parameters, lr=0.1, momentum=0.0, nesterov=False, weight_decay=0.0):
+        if not 0 <= momentum < 1 or (nesterov and momentum == 0):
+            raise ValueError(f"SGD: momentum must lie in [0, 1), and above 0 for Nesterov; got {momentum}")
+        self.momentum, self.nesterov, self.weight_decay = momentum, nesterov, weight_decay
+        super().__init__(parameters, lr)
+
+    def _start(self, data):
+        return [np.zeros_like(data)] if self.momentum else []
+
+    def _update(self, data, g, state):
+        if self.weight_decay:
+            g = g + self.weight_decay * data
+        if self.momentum:
+            (velocity,) = state
+            velocity *= self.momentum
+            velocity += g
+            g = g + self.momentum * velocity if self.nesterov else velocity
+        return data - self.lr * g
+
+
+class Adam(Optimizer):
+    """Adaptive moments (Kingma & Ba 2015, algorithm 1); weight decay is added to the gradient."""
+
+    decoupled = False
+
+    def __init__(self, parameters, lr=0.001, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
+        if not all(0 <= beta < 1 for beta in betas):
+            raise ValueError(f"{type(self).__name__}: both betas must lie in [0, 1), got {betas}")
+        self.betas, self.eps, self.weight_decay, self.steps = betas, eps, weight_decay, 0
+        super().__init__(parameters, lr)
+
+    def _start(self, data):
+        return [np.zeros_like(data), np.zeros_like(data)]
+
+    def step(self):
+        self.steps += 1
+        super().step()
+
+    def _update(self, data, g, state):
+        mean, square = state
+        beta1, beta2 = self.betas
+        if self.weight_decay and not self.decoupled:
+            g = g + self.weight_decay * data
+        mean += (1 - beta1) * (g - mean)
+        square += (1 - beta2) * (g * g - square)
+        root = np.sqrt(square / (1 - beta2**self.steps)) + self.eps
+        if self.decoupled:
+            data = data * (1 - self.lr * self.weight_decay)
+        return data - (self.lr / (1 - beta1**self.steps)) * mean / root
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay: w -= lr weight_decay w (Loshchilov & Hutter 2019, algorithm 2)."""
+
+    decoupled = True
+
+    def __init__(self, parameters, lr=0.001, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01):
+        super().__init__(parameters, lr, betas, eps, weight_decay)
+
+
+# Schedules: functions from the share of training done (0 at the first step, towards 1 at the last) to a factor on the learning rate.
+Schedule = Callable[[float], float]
+
+
+def constant(t: float) -> float:
+    """The learning rate as it is."""
+    return 1.0
+
+
+def cosine(t: float) -> float:
+    """From 1 to 0 along half a cosine (Loshchilov & Hutter 2017, equation 5)."""
+    return 0.5 * (1 + cos(pi * t))
+
+
+def steps(at: Iterable[float], gamma: float = 0.1) -> Schedule:
+    """Multiply by gamma at each share of training in `at`: steps((0.5, 0.75))."""
+    at = tuple(at)
+    return lambda t: gamma ** sum(t >= milestone for milestone in at)
+
+
+def warmup(share: float, then: Schedule = constant) -> Schedule:
+    """Rise linearly from 0 over the first `share` of training, then follow `then` over the rest."""
+    if not 0 < share < 1:
+        raise ValueError(f"warmup: the share of training must lie between 0 and 1, got {share}")
+    return lambda t: t / share if t < share else then((t - share) / (1 - share))

@@ -1,0 +1,448 @@
+"""The graph: an ndarray that remembers which arrays it came from, and how gradients flow back to them.
+
+An operation states its value and its derivatives side by side, as in a table of derivatives:
+
+    def mul(a, b):
+        return record(a.data * b.data, (a, lambda g: g * b.data), (b, lambda g: g * a.data))
+
+`record` keeps only the edges that lead to something trainable. `Tensor.backward` walks the graph once, in one topological
+order, sums gradients over broadcast axes, adds them into the leaves' `.grad`, and frees the graph. Derivatives of first
+order only: the gradients are plain arrays, not tensors.
+"""
+
+import threading
+from collections.abc import Callable
+from contextlib import contextmanager
+
+import numpy as np
+
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+class _Mode(threading.local):
+    recording = True
+
+
+_mode = _Mode()
+
+
+@contextmanager
+def no_grad():
+    """Inside this block nothing is recorded: results are plain values with no graph behind them."""
+    before, _mode.recording = _mode.recording, False
+    try:
+        yield
+    finally:
+        _mode.recording = before
+
+
+class Tensor:
+    """An array of float32 or float64, of any shape, that can take part in a graph.
+
+    data: anything NumPy can turn into an array. float64 arrays stay float64 (for gradient checks); everything else
+    becomes float32. requires_grad: whether `backward` should leave a gradient in `.grad` (an ndarray, or None).
+    """
+
+    __slots__ = ("_data", "_version", "_edges", "grad", "requires_grad", "__weakref__")
+    __array_ufunc__ = None  # so that `ndarray * tensor` asks the tensor
+
+    def __init__(self, data, requires_grad: bool = False):
+        self._data = _as_float(data)
+        self._version = 0
+        self._edges = ()
+        self.grad = None
+        self.requires_grad = requires_grad
+
+    @property
+    def data(self) -> np.ndarray:
+        """The values. Assigning (also `t.data -= step`) is how leaves change between two passes."""
+        return self._data
+
+    @data.setter
+    def data(self, value):
+        value = np.asarray(value, self._data.dtype)  # a leaf keeps its dtype
+        if value.shape != self._data.shape:
+            raise ValueError(f"a tensor of shape {self.shape} cannot take data of shape {value.shape}")
+        self._data = value
+        self._version += 1
+
+    shape = property(lambda self: self._data.shape)
+    ndim = property(lambda self: self._data.ndim)
+    size = property(lambda self: self._data.size)
+    dtype = property(lambda self: self._data.dtype)
+
+    def item(self) -> float:
+        """The value of a tensor with one element, as a Python float."""
+        return self._data.item()
+
+    def numpy(self) -> np.ndarray:
+        """The values as an ndarray; gradients do not flow through it."""
+        return self._data
+
+    def detach(self) -> "Tensor":
+        """The same values (shared, not copied) with no graph behind them."""
+        return Tensor(self._data)
+
+    def backward(self, gradient=None):
+        """Add d(self)/d(leaf), weighted by `gradient` (this tensor's shape; 1 for a single number), to every leaf's `.grad`.
+
+        Raises RuntimeError where no graph leads here, where the graph was freed by an earlier `backward`, or where a
+        tensor was changed between the forward pass and now; ValueError for a gradient of another shape, or none
+        where this tensor has more than one element.
+        """
+        if not self.requires_grad:
+            raise RuntimeError(
+                "backward: nothing behind this tensor requires a gradient (made under no_grad, or detached?)"
+            )
+        if gradient is None and self.size != 1:
+            raise ValueError(
+                f"backward: a tensor of shape {self.shape} is not a single number; reduce it first (`.sum()` or `.mean()`), "
+                "or pass the gradient of something that is"
+            )
+        gradient = np.ones(self.shape, self.dtype) if gradient is None else np.asarray(gradient, self.dtype)
+        if gradient.shape != self.shape:
+            raise ValueError(
+                f"backward: the gradient has shape {gradient.shape}, the tensor {self.shape}; they must be equal"
+            )
+        pending = {id(self): gradient}
+        owned = {id(gradient)}
+        for node in _consumers_first(self):
+            g = pending.pop(id(node))
+            if not node._edges:  # a leaf
+                _accumulate(node, g, owned)
+                continue
+            for parent, version, derivative in node._edges:
+                if parent._version != version:
+                    raise RuntimeError(
+                        f"backward: a tensor of shape {parent.shape} was changed after the forward pass used it; "
+                        "call backward before the optimiser's step or any other assignment to `.data`"
+                    )
+                part = _sum_over_broadcast(derivative(g), parent.shape)
+                key = id(parent)
+                pending[key] = pending[key] + part if key in pending else part
+            node._edges = None  # frees the arrays that the derivatives kept
+
+    def __deepcopy__(self, memo):
+        copy = type(self).__new__(type(self))
+        Tensor.__init__(copy, self._data.copy(), self.requires_grad)
+        return copy
+
+    def __reduce__(self):
+        return type(self), (self._data, self.requires_grad)
+
+    def __repr__(self):
+        return f"{type(self).__name__}({self._data}{', requires_grad=True' if self.requires_grad else ''})"
+
+    def __len__(self):
+        return len(self._data)
+
+    def __bool__(self):
+        return bool(self._data)
+
+    def __float__(self):
+        return float(self._data)
+
+    def __array__(self, dtype=None, copy=None):
+        if self.requires_grad:
+            raise TypeError(
+                "a tensor that requires gradients is not turned into an array silently: use `.data` or `.detach()`"
+            )
+        return np.array(self._data, dtype, copy=copy)
+
+    def __setitem__(self, index, value):
+        raise TypeError(
+            "tensors are not changed in place, since a graph may still need the old values; build a new one "
+            "(where, concatenate), or assign to `.data` of a leaf"
+        )
+
+    # Comparisons are plain arrays of booleans: they have no derivative.
+    def __lt__(self, other):
+        return self._data < _value(other)
+
+    def __le__(self, other):
+        return self._data <= _value(other)
+
+    def __gt__(self, other):
+        return self._data > _value(other)
+
+    def __ge__(self, other):
+        return self._data >= _value(other)
+
+    # Arithmetic: each line is a row of the table of derivatives.
+    def __add__(self, other):
+        a, b = _pair(self, other)
+        return record(a.data + b.data, (a, lambda g: g), (b, lambda g: g))
+
+    def __sub__(self, other):
+        a, b = _pair(self, other)
+        return record(a.data - b.data, (a, lambda g: g), (b, lambda g: -g))
+
+    def __mul__(self, other):
+        a, b = _pair(self, other)
+        return record(a.data * b.data, (a, lambda g: g * b.data), (b, lambda g: g * a.data))
+
+    def __truediv__(self, other):
+        a, b = _pair(self, other)
+        y = a.data / b.data
+        return record(y, (a, lambda g: g / b.data), (b, lambda g: -g * y / b.data))
+
+    def __pow__(self, exponent):
+        if not isinstance(exponent, int | float):
+            raise TypeError(
+                f"power: the exponent must be a Python number, got {type(exponent).__name__}; use (x.log() * p).exp()"
+            )
+        return record(self.data**exponent, (self, lambda g: g * exponent * self.data ** (exponent - 1)))
+
+    def __matmul__(self, other):
+        a, b = _pair(self, other)
+        if a.ndim < 2 or b.ndim < 2 or a.shape[-1] != b.shape[-2]:
+            raise ValueError(
+                f"matmul: {a.shape} @ {b.shape} does not fit; both need at least two axes, and the last axis of the first "
+                "must equal the last but one of the second (reshape a vector to a row or a column)"
+            )
+        return record(
+            a.data @ b.data,
+            (a, lambda g: g @ b.data.swapaxes(-1, -2)),
+            (b, lambda g: a.data.swapaxes(-1, -2) @ g),
+        )
+
+    def __neg__(self):
+        return record(-self.data, (self, lambda g: -g))
+
+    def __radd__(self, other):
+        return self + other
+
+    def __rmul__(self, other):
+        return self * other
+
+    def __rsub__(self, other):
+        return _pair(self, other)[1] - self
+
+    def __rtruediv__(self, other):
+        return _pair(self, other)[1] / self
+
+    def __rmatmul__(self, other):
+        return _pair(self, other)[1] @ self
+
+    # Elementary functions.
+    def exp(self):
+        y = np.exp(self.data)
+        return record(y, (self, lambda g: g * y))
+
+    def log(self):
+        return record(np.log(self.data), (self, lambda g: g / self.data))
+
+    def sqrt(self):
+        y = np.sqrt(self.data)
+        return record(y, (self, lambda g: g / (2 * y)))
+
+    def tanh(self):
+        y = np.tanh(self.data)
+        return record(y, (self, lambda g: g * (1 - y * y)))
+
+    def sigmoid(self):
+        y = 0.5 * (np.tanh(0.5 * self.data) + 1)  # this form never overflows
+        return record(y, (self, lambda g: g * y * (1 - y)))
+
+    def relu(self):
+        y = np.maximum(self.data, 0)
+        return record(y, (self, lambda g: g * (y > 0)))
+
+    def abs(self):
+        return record(np.abs(self.data), (self, lambda g: g * np.sign(self.data)))
+
+    def clip(self, low, high):
+        """Values limited to [low, high]; the gradient passes only inside, borders included."""
+        x = self.data
+        return record(np.clip(x, low, high), (self, lambda g: g * ((x >= low) & (x <= high))))
+
+    # Reductions. `axis` is None (all), an int or a tuple of ints, as in NumPy.
+    def sum(self, axis=None, keepdims=False):
+        return record(
+            self.data.sum(axis, keepdims=keepdims),
+            (self, lambda g: np.broadcast_to(_restore(g, self.shape, axis), self.shape)),
+        )
+
+    def mean(self, axis=None, keepdims=False):
+        return self.sum(axis, keepdims) * (1 / _count(self.shape, axis))
+
+    def var(self, axis=None, keepdims=False):
+        """The population variance (divided by n, not n - 1)."""
+        return ((self - self.mean(axis, keepdims=True)) ** 2).mean(axis, keepdims)
+
+    def max(self, axis=None, keepdims=False):
+        """The largest value; where several tie, the gradient is shared equally among them."""
+        y = self.data.max(axis, keepdims=True)
+
+        def derivative(g):
+            hit = self.data == y
+            return hit * (_restore(g, self.shape, axis) / hit.sum(axis, keepdims=True, dtype=self.dtype))
+
+        return record(y if keepdims else self.data.max(axis), (self, derivative))
+
+    def min(self, axis=None, keepdims=False):
+        return -((-self).max(axis, keepdims))
+
+    # Shapes.
+    def reshape(self, *shape):
+        shape = shape[0] if len(shape) == 1 and isinstance(shape[0], tuple | list) else shape
+        return record(self.data.reshape(shape), (self, lambda g: g.reshape(self.shape)))
+
+    def transpose(self, *axes):
+        """Axes in the given order; without any, all reversed."""
+        axes = (axes[0] if len(axes) == 1 and isinstance(axes[0], tuple | list) else axes) or range(self.ndim)[::-1]
+        back = np.argsort([axis % self.ndim for axis in axes])
+        return record(self.data.transpose(axes), (self, lambda g: g.transpose(back)))
+
+    @property
+    def T(self):
+        return self.transpose()
+
+    def __getitem__(self, index):
+        def derivative(g):
+            full = np.zeros_like(self.data)
+            np.add.at(full, index, g)  # an element picked twice gets both gradients
+            return full
+
+        return record(self.data[index], (self, derivative))
+
+
+def record(data, *edges: tuple[Tensor, Callable[[np.ndarray], np.ndarray]]) -> Tensor:
+    """The result of an operation: its value and, for each input, the function from the output's gradient to the input's.
+
+    A derivative may return the shape after broadcasting; `backward` sums it back. Edges to what needs no gradient
+    are dropped, and under `no_grad` all of them.
+    """
+    out = Tensor.__new__(Tensor)
+    out._data = data if type(data) is np.ndarray else np.asarray(data)
+    out._version = 0
+    out.grad = None
+    kept = ()
+    if _mode.recording:
+        kept = tuple([(parent, parent._version, f) for parent, f in edges if parent.requires_grad])
+    out._edges = kept
+    out.requires_grad = bool(kept)
+    return out
+
+
+def as_tensor(value) -> Tensor:
+    """`value` itself if it is a tensor, else a new tensor of it."""
+    return value if isinstance(value, Tensor) else Tensor(value)
+
+
+def concatenate(tensors, axis=0) -> Tensor:
+    """The tensors one after the other along `axis`; all other axes must agree."""
+    tensors = [as_tensor(t) for t in tensors]
+    ends = np.cumsum([t.shape[axis] for t in tensors])
+
+    def part(i):
+        return lambda g: np.split(g, ends[:-1], axis)[i]
+
+    data = np.concatenate([t.data for t in tensors], axis)
+    return record(data, *((t, part(i)) for i, t in enumerate(tensors)))
+
+
+def stack(tensors, axis=0) -> Tensor:
+    """The tensors, all of one shape, along a new `axis`."""
+    tensors = [as_tensor(t) for t in tensors]
+    data = np.stack([t.data for t in tensors], axis)
+    return record(data, *((t, lambda g, i=i: g.take(i, axis)) for i, t in enumerate(tensors)))
+
+
+def where(condition, a, b) -> Tensor:
+    """`a` where the boolean array `condition` holds, else `b`; all broadcast together."""
+    a, b = _pair(a, b) if isinstance(a, Tensor) else _pair(b, a)[::-1]
+    condition = np.asarray(condition, bool)
+    return record(np.where(condition, a.data, b.data), (a, lambda g: g * condition), (b, lambda g: g * ~condition))
+
+
+def maximum(a, b) -> Tensor:
+    """The larger of the two, element by element; on a tie the gradient goes to the first."""
+    return where(_value(a) >= _value(b), a, b)
+
+
+def _as_float(data) -> np.ndarray:
+    if isinstance(data, Tensor):
+        raise TypeError("data must be an array or numbers, got a Tensor; use `.detach()` or `.data` of it")
+    array = np.asarray(data)
+    if array.dtype in FLOATS and isinstance(data, np.ndarray | np.generic):
+        return array
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"a tensor holds real numbers; got {type(data).__name__} with dtype {array.dtype}")
+    return array.astype(np.float32)
+
+
+def _value(x):
+    return x.data if isinstance(x, Tensor) else x
+
+
+def _pair(a: Tensor, b) -> tuple[Tensor, Tensor]:
+    """Both operands as tensors of one dtype: a number or array takes the tensor's, two tensors must agree already."""
+    if not isinstance(b, Tensor):
+        b = Tensor(np.asarray(b, a.dtype))
+    elif a.dtype != b.dtype:
+        raise TypeError(
+            f"operands are {a.dtype} and {b.dtype}; nothing is promoted silently, so make both the same: "
+            "Tensor(x.data.astype(numpy.float32))"
+        )
+    return a, b
+
+
+def _consumers_first(root: Tensor) -> list[Tensor]:
+    """Every tensor behind `root`, each before all that it was computed from (iterative: depth costs no recursion)."""
+    order, seen, stack_ = [], set(), [(root, False)]
+    while stack_:
+        node, finished = stack_.pop()
+        if finished:
+            order.append(node)
+            continue
+        if id(node) in seen:
+            continue
+        if node._edges is None:
+            raise RuntimeError(
+                "backward: the graph behind this tensor was freed by an earlier backward; run the forward pass again, "
+                "or add the losses up and call backward once"
+            )
+        seen.add(id(node))
+        stack_.append((node, True))
+        stack_.extend((parent, False) for parent, _, _ in node._edges)
+    return order[::-1]
+
+
+def _accumulate(leaf: Tensor, g: np.ndarray, owned: set[int]):
+    """Add into `.grad`, which must never share memory with another gradient: users scale and clip it in place."""
+    g = np.asarray(g)
+    if leaf.grad is not None:
+        leaf.grad = leaf.grad + g
+        return
+    if g.base is not None or id(g) in owned or not g.flags.c_contiguous:
+        g = np.array(g, order="C")
+    owned.add(id(g))
+    leaf.grad = g
+
+
+def _sum_over_broadcast(g: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Undo broadcasting: what was repeated in the forward pass is summed in the backward pass."""
+    if g.shape == shape:
+        return g
+    if len(shape) == 1 and shape[0] == g.shape[-1]:  # a bias: a product with ones is a quick column sum
+        rows = g.reshape(-1, shape[0])
+        return np.ones(len(rows), g.dtype) @ rows
+    g = g.sum(tuple(range(g.ndim - len(shape))))
+    repeated = tuple(axis for axis, n in enumerate(shape) if n == 1 and g.shape[axis] != 1)
+    return g.sum(repeated, keepdims=True) if repeated else g
+
+
+def _axes(shape, axis):
+    axis = range(len(shape)) if axis is None else (axis,) if isinstance(axis, int) else axis
+    return tuple(a % len(shape) for a in axis)
+
+
+def _count(shape, axis) -> int:
+    return int(np.prod([shape[a] for a in _axes(shape, axis)]))
+
+
+def _restore(g, shape, axis):
+    """Give a reduced array its reduced axes back, with length 1."""
+    axes = _axes(shape, axis)
+    return np.reshape(g, [1 if a in axes else n for a, n in enumerate(shape)])

@@ -1,0 +1,155 @@
+"""Fit, predict and evaluate."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from . import functional as F
+from .nn import Module, trace
+from .optim import Optimizer, Schedule, constant
+from .tensor import Tensor, no_grad
+
+
+class TrainingDiverged(FloatingPointError):
+    """The loss is no longer a finite number; the message names the layer where that began. `.history` holds what went before."""
+
+
+@dataclass
+class History:
+    """What happened, one entry an epoch; `interrupted` if Ctrl-C ended it early."""
+
+    loss: list[float] = field(default_factory=list)
+    lr: list[float] = field(default_factory=list)
+    val_accuracy: list[float] = field(default_factory=list)
+    interrupted: bool = False
+
+    def plot(self):
+        """A matplotlib Figure: loss and, where there was validation data, accuracy over epochs."""
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(7, 4), layout="constrained")
+        left = figure.subplots()
+        epochs = range(1, len(self.loss) + 1)
+        left.plot(epochs, self.loss, color="#0072B2")
+        left.set(xlabel="epoch", ylabel="training loss", ylim=(0, None))
+        if self.val_accuracy:
+            right = left.twinx()
+            right.plot(epochs, np.multiply(100, self.val_accuracy), color="#D55E00")
+            right.set_ylabel("validation accuracy (%)", color="#D55E00")
+        return figure
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Accuracy (a share from 0 to 1) and mean cross-entropy (nats)."""
+
+    accuracy: float
+    loss: float
+
+
+def fit(
+    model: Module,
+    train: tuple[np.ndarray, np.ndarray],
+    *,
+    optimizer: Optimizer,
+    epochs: int,
+    rng: np.random.Generator,
+    batch_size: int = 64,
+    loss: Callable[[Tensor, np.ndarray], Tensor] = F.cross_entropy,
+    schedule: Schedule = constant,
+    augment: Callable[[np.ndarray, np.random.Generator], np.ndarray] | None = None,
+    validation: tuple[np.ndarray, np.ndarray] | None = None,
+    progress: bool = True,
+) -> History:
+    """Train `model` in place and return its History; leaves the model in evaluation mode.
+
+    train: x (N, …) and its targets (N, …), usually labels; loss(outputs, targets) gets batches of them, so targets may as
+    well be a teacher's outputs. schedule(t) scales the optimiser's learning rate at the share t of training done.
+    augment(x, rng) changes each batch (see `data.shift`). The same rng seed gives the same bits. Ctrl-C stops and returns
+    what was trained so far. Raises TrainingDiverged when the loss is not finite, ValueError for data that does not fit.
+    """
+    x, y = train
+    if len(x) != len(y) or len(x) == 0:
+        raise ValueError(f"fit: {len(x)} inputs and {len(y)} targets; there must be equally many, and at least one")
+    if epochs < 0 or batch_size < 1:
+        raise ValueError(f"fit: epochs must be 0 or more and batch_size 1 or more, got {epochs} and {batch_size}")
+    history, base_lr = History(), optimizer.lr
+    batches = -(-len(x) // batch_size)
+    try:
+        for epoch in _bar(range(epochs), progress):
+            model.train()
+            order, total = rng.permutation(len(x)), 0.0
+            for i in range(batches):
+                optimizer.lr = base_lr * float(schedule((epoch * batches + i) / (epochs * batches)))
+                rows = order[i * batch_size : (i + 1) * batch_size]
+                xb = augment(x[rows], rng) if augment else x[rows]
+                optimizer.zero_grad()
+                value = loss(model(xb), y[rows])
+                if not np.isfinite(value.data):
+                    raise _diverged(model, xb, epoch, i, optimizer.lr, history)
+                value.backward()
+                optimizer.step()
+                total += value.item() * len(rows)
+            history.loss.append(total / len(x))
+            history.lr.append(optimizer.lr)
+            if validation is not None:
+                history.val_accuracy.append(evaluate(model, validation).accuracy)
+    except KeyboardInterrupt:
+        history.interrupted = True
+    finally:
+        optimizer.lr = base_lr
+        model.eval()
+    return history
+
+
+def predict(model: Module, x: np.ndarray, batch_size: int = 512) -> np.ndarray:
+    """The model's outputs for x (N, …), in evaluation mode and without a graph, batch by batch: (N, classes)."""
+    if len(x) == 0:
+        raise ValueError("predict: there are no inputs")
+    was_training = model.training
+    model.eval()
+    try:
+        with no_grad():
+            return np.concatenate([model(x[i : i + batch_size]).data for i in range(0, len(x), batch_size)])
+    finally:
+        model.train(was_training)
+
+
+def evaluate(model: Module, data: tuple[np.ndarray, np.ndarray], batch_size: int = 512) -> Evaluation:
+    """Accuracy and mean cross-entropy on (x, labels)."""
+    x, y = data
+    logits = predict(model, x, batch_size)
+    return Evaluation(float((logits.argmax(1) == y).mean()), F.cross_entropy(Tensor(logits), y).item())
+
+
+def _bar(epochs, progress: bool):
+    if not progress:
+        return epochs
+    from tqdm.auto import tqdm
+
+    return tqdm(epochs, unit="epoch", leave=False)
+
+
+def _diverged(model, x, epoch, batch, lr, history) -> TrainingDiverged:
+    """Find where the numbers went wrong: the input, a parameter, or the first layer with a non-finite output."""
+    where = "the loss function itself"
+    bad = [name for name, p in model.named_parameters().items() if not np.isfinite(p.data).all()]
+    if not np.isfinite(x).all():
+        where = "the input batch (check the data)"
+    elif bad:
+        where = f"parameter {bad[0]}"
+    else:
+        names = {id(module): name for name, module in model.named_modules()}
+        with trace() as calls, no_grad():
+            model(x)
+        for module, _, out in calls:
+            if not np.isfinite(out).all():
+                where = f"layer {names[id(module)] or '(the model)'}: {module!r}"
+                break
+    error = TrainingDiverged(
+        f"the loss is not finite in epoch {epoch + 1}, batch {batch + 1} (learning rate {lr:g}); first seen in {where}. "
+        "A smaller learning rate or a warm-up usually mends it"
+    )
+    error.history = history
+    return error
