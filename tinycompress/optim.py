@@ -105,7 +105,7 @@ class AdamW(Adam):
         super().__init__(parameters, lr, betas, eps, weight_decay)
 
 
-# Schedules: functions from the share of training done (0 at the first step, towards 1 at the last) to a factor on the learning rate.
+# Schedules: from the share of training done (0 at the first step, towards 1 at the last) to a factor on the learning rate.
 Schedule = Callable[[float], float]
 
 
