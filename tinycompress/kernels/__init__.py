@@ -1,0 +1,207 @@
+"""The hot loops of the engine: arrays in, arrays out, no gradients inside.
+
+Every kernel exists at three speeds under one signature:
+
+    "loop"   the plain Python loop that defines it                     loops.py
+    "numpy"  views of all windows and matrix products of BLAS          vectorised.py
+    "fast"   compiled loops over tiles of vector registers (Numba)     conv.py, depthwise.py, pool.py, sparse.py
+
+`use` chooses; "fast" is the default, and falls back to "numpy", with one warning, where Numba is missing or switched off.
+
+Images are x (N, H, W, C), outputs y (N, OH, OW, OC), weights w (kh, kw, C, OC), depthwise ones (kh, kw, C); `stride` is (sh, sw) and
+`padding` ((top, bottom), (left, right)) zeros around the image. All arrays of a call are float32, or all float64; else TypeError.
+What does not fit raises ValueError. An empty batch gives an empty result.
+"""
+
+import importlib
+
+from . import shapes
+from .shapes import check, floats
+from .threads import get_num_threads, set_num_threads
+
+__all__ = [
+    "avg_pool2d",
+    "avg_pool2d_grad",
+    "conv2d",
+    "conv2d_grad_w",
+    "conv2d_grad_x",
+    "csr_matmul",
+    "depthwise_conv2d",
+    "depthwise_conv2d_grad_w",
+    "depthwise_conv2d_grad_x",
+    "get_num_threads",
+    "max_pool2d",
+    "max_pool2d_grad",
+    "set_num_threads",
+    "use",
+    "variant",
+]
+
+VARIANTS = {"loop": "loops", "numpy": "vectorised", "fast": "fast"}
+_variant = "fast"
+
+
+def variant():
+    """Which variant is active: "loop", "numpy" or "fast"."""
+    return _variant
+
+
+class use:
+    """Choose the variant: `use("loop")` for good, or `with use("loop"): ...` for a while. ValueError for an unknown name."""
+
+    def __init__(self, name):
+        global _variant
+        if name not in VARIANTS:
+            raise ValueError(
+                f"no kernels are called {name!r}; choose one of {', '.join(map(repr, VARIANTS))}"
+            )
+        self._before, _variant = _variant, name
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        global _variant
+        _variant = self._before
+
+
+def _kernels():
+    """The module that holds the active variant, imported on first use: Numba alone costs 0.2 s."""
+    name = VARIANTS[_variant]
+    if name == "fast":
+        from . import jit
+
+        if not jit.available():
+            name = "vectorised"
+    return importlib.import_module(f".{name}", __package__)
+
+
+def _check_images(**images):
+    for name, shape in images.items():
+        check(
+            len(shape) == 4, f"{name} is (batch, height, width, channels), but has the shape {tuple(shape)}"
+        )
+
+
+def _check_g(g, size, channels, batch):
+    expected = (batch, *size, channels)
+    check(
+        g.shape == expected,
+        f"the output's gradient should have the output's shape {expected}, but has {g.shape}",
+    )
+
+
+def _check_conv(x_shape, w_shape):
+    _check_images(x=x_shape)
+    check(
+        len(w_shape) == 4, f"convolution weights are (kh, kw, in, out), but have the shape {tuple(w_shape)}"
+    )
+    check(
+        x_shape[3] == w_shape[2],
+        f"x has {x_shape[3]} channels (shape {tuple(x_shape)}), but the weights expect {w_shape[2]} (shape {tuple(w_shape)})",
+    )
+
+
+def conv2d(x, w, stride, padding):
+    """y[n, oh, ow, o] = sum over i, j, c of x[n, oh*sh + i - top, ow*sw + j - left, c] * w[i, j, c, o], zero outside x."""
+    x, w = floats(x=x, w=w)
+    _check_conv(x.shape, w.shape)
+    return _kernels().conv2d(x, w, stride, padding)
+
+
+def conv2d_grad_x(g, w, stride, padding, x_shape):
+    """From the gradient g of the output y to that of x, of shape `x_shape`."""
+    g, w = floats(g=g, w=w)
+    _check_conv(x_shape, w.shape)
+    _check_g(g, shapes.output_size(x_shape[1:3], w.shape[:2], stride, padding), w.shape[3], x_shape[0])
+    return _kernels().conv2d_grad_x(g, w, stride, padding, x_shape)
+
+
+def conv2d_grad_w(x, g, stride, padding, w_shape):
+    """From the gradient g of the output y to that of w, of shape `w_shape`."""
+    x, g = floats(x=x, g=g)
+    _check_conv(x.shape, w_shape)
+    _check_g(g, shapes.output_size(x.shape[1:3], w_shape[:2], stride, padding), w_shape[3], len(x))
+    return _kernels().conv2d_grad_w(x, g, stride, padding, w_shape)
+
+
+def _check_depthwise(x_shape, w_shape):
+    _check_images(x=x_shape)
+    check(len(w_shape) == 3, f"depthwise weights are (kh, kw, channels), but have the shape {tuple(w_shape)}")
+    check(
+        x_shape[3] == w_shape[2], f"x has {x_shape[3]} channels, but there are {w_shape[2]} depthwise filters"
+    )
+
+
+def depthwise_conv2d(x, w, stride, padding):
+    """Each channel through its own filter: y[n, oh, ow, c] = sum over i, j of x[n, oh*sh + i - top, ow*sw + j - left, c] * w[i, j, c]."""
+    x, w = floats(x=x, w=w)
+    _check_depthwise(x.shape, w.shape)
+    return _kernels().depthwise_conv2d(x, w, stride, padding)
+
+
+def depthwise_conv2d_grad_x(g, w, stride, padding, x_shape):
+    """From the gradient g of the output y to that of x, of shape `x_shape`."""
+    g, w = floats(g=g, w=w)
+    _check_depthwise(x_shape, w.shape)
+    _check_g(g, shapes.output_size(x_shape[1:3], w.shape[:2], stride, padding), w.shape[2], x_shape[0])
+    return _kernels().depthwise_conv2d_grad_x(g, w, stride, padding, x_shape)
+
+
+def depthwise_conv2d_grad_w(x, g, stride, padding, w_shape):
+    """From the gradient g of the output y to that of w, of shape `w_shape`."""
+    x, g = floats(x=x, g=g)
+    _check_depthwise(x.shape, w_shape)
+    _check_g(g, shapes.output_size(x.shape[1:3], w_shape[:2], stride, padding), w_shape[2], len(x))
+    return _kernels().depthwise_conv2d_grad_w(x, g, stride, padding, w_shape)
+
+
+def max_pool2d(x, size, stride):
+    """The greatest element of each window of `size` (kh, kw), per channel: (y, argmax), both (N, OH, OW, C).
+
+    argmax (int32) is its position i*kw + j inside the window, the first one on ties; max_pool2d_grad wants it back. Only windows that
+    lie wholly inside the image count. NaN is the greatest of all.
+    """
+    (x,) = floats(x=x)
+    _check_images(x=x.shape)
+    return _kernels().max_pool2d(x, size, stride)
+
+
+def max_pool2d_grad(g, argmax, size, stride, x_shape):
+    """Each g goes to the element that was its window's greatest."""
+    (g,) = floats(g=g)
+    _check_images(g=g.shape)
+    check(g.shape == argmax.shape, f"g has the shape {g.shape}, but argmax {argmax.shape}")
+    _check_g(g, shapes.output_size(x_shape[1:3], size, stride), x_shape[3], x_shape[0])
+    return _kernels().max_pool2d_grad(g, argmax, size, stride, x_shape)
+
+
+def avg_pool2d(x, size, stride):
+    """The mean of each window of `size` (kh, kw) that lies wholly inside the image, per channel: (N, OH, OW, C)."""
+    (x,) = floats(x=x)
+    _check_images(x=x.shape)
+    return _kernels().avg_pool2d(x, size, stride)
+
+
+def avg_pool2d_grad(g, size, stride, x_shape):
+    """Each g goes in equal shares to all elements of its window."""
+    (g,) = floats(g=g)
+    _check_images(g=g.shape)
+    _check_g(g, shapes.output_size(x_shape[1:3], size, stride), x_shape[3], x_shape[0])
+    return _kernels().avg_pool2d_grad(g, size, stride, x_shape)
+
+
+def csr_matmul(indptr, indices, values, x):
+    """A sparse matrix (rows, cols) in CSR form times x (cols, batch), (rows, batch).
+
+    Row r has the elements values[k] in the columns indices[k] for indptr[r] <= k < indptr[r+1], as in scipy.sparse.csr_array. The batch is the
+    innermost axis, so that one element of the matrix serves a run of consecutive numbers.
+    """
+    values, x = floats(values=values, x=x)
+    check(x.ndim == 2, f"x is (columns, batch), but has the shape {x.shape}")
+    check(
+        len(indices) == len(values) and indptr[0] == 0 and indptr[-1] == len(values),
+        f"indptr should rise from 0 to the number of elements, but ends at {indptr[-1]} with {len(values)} values and "
+        f"{len(indices)} indices",
+    )
+    return _kernels().csr_matmul(indptr, indices, values, x)

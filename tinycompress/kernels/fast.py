@@ -1,0 +1,27 @@
+"""The compiled kernels, gathered under the names of the package."""
+
+from .conv import conv2d, conv2d_grad_w, conv2d_grad_x
+from .vectorised import (
+    avg_pool2d,
+    avg_pool2d_grad,
+    csr_matmul,
+    depthwise_conv2d,
+    depthwise_conv2d_grad_w,
+    depthwise_conv2d_grad_x,
+    max_pool2d,
+    max_pool2d_grad,
+)
+
+__all__ = [
+    "avg_pool2d",
+    "avg_pool2d_grad",
+    "conv2d",
+    "conv2d_grad_w",
+    "conv2d_grad_x",
+    "csr_matmul",
+    "depthwise_conv2d",
+    "depthwise_conv2d_grad_w",
+    "depthwise_conv2d_grad_x",
+    "max_pool2d",
+    "max_pool2d_grad",
+]

@@ -1,0 +1,118 @@
+"""`jit`: how the fast kernels are compiled, and where the compiled code is kept.
+
+    @jit
+    def kernel(x, y): ...
+
+is `numba.njit` with the settings all our kernels share: no GIL while they run, so that a Python thread pool can share out
+the work (`threads.py`), C division rules, and a cache on disk, so that only the first start of all compiles.
+
+The cache folder is our own, for two reasons. Numba looks only at the file of the function itself when it decides whether
+its cache is fresh; it does not notice an edit of the intrinsics (`tile.py`) that produce most of the instructions. So
+the folder's name carries a hash of all the sources here, and of the CPU. And a cache file is a pickle, which runs
+code when it is loaded: a folder that somebody else could write to is not used.
+"""
+
+import functools
+import hashlib
+import os
+import stat
+import warnings
+from pathlib import Path
+
+
+@functools.cache
+def available():
+    """Whether functions can be compiled. If not, warns once and the fast kernels are replaced by the NumPy ones."""
+    try:
+        from numba import config
+    except ImportError:
+        warnings.warn(
+            "numba is not installed, so every kernel runs in NumPy; `pip install numba`", stacklevel=2
+        )
+        return False
+    if config.DISABLE_JIT:
+        warnings.warn("NUMBA_DISABLE_JIT is set, so every kernel runs in NumPy", stacklevel=2)
+        return False
+    return True
+
+
+def jit(function=None, *, fastmath=False, cache=True, inline="never"):
+    """Decorate a function of arrays and numbers to be compiled by Numba when it is first called.
+
+    fastmath: let the compiler reorder sums, which it needs in order to sum with several lanes. Only where NaN and
+    infinity need not survive. inline: "always" copies the function into its caller.
+    Without Numba the function stays as it is.
+    """
+    if function is None:
+        return functools.partial(jit, fastmath=fastmath, cache=cache, inline=inline)
+    if not available():
+        return function
+    from numba import config, njit
+
+    settings = {"nogil": True, "error_model": "numpy", "fastmath": fastmath, "inline": inline}
+    folder = cache_folder() if cache else None
+    if folder is None:
+        return njit(**settings)(function)
+    before = config.CACHE_DIR
+    config.CACHE_DIR = folder
+    try:
+        return njit(cache=True, **settings)(function)
+    finally:
+        config.CACHE_DIR = before
+
+
+@functools.cache
+def cache_folder():
+    """The folder for compiled code, made if needed; None, after one warning, if there can be none."""
+    from numba import config
+
+    base = config.CACHE_DIR
+    if not base:
+        import platformdirs
+
+        base = platformdirs.user_cache_dir("tinycompress", appauthor=False)
+    folder = Path(base) / f"numba-{_salt()}"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if _others_can_write(folder):
+            raise PermissionError("somebody else could write to it")
+        probe = folder / f"probe-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        warnings.warn(
+            f"compiled code cannot be cached in {folder} ({error.strerror or error}), so each start compiles anew; "
+            "set NUMBA_CACHE_DIR to a writable folder",
+            stacklevel=2,
+        )
+        return None
+    return str(folder)
+
+
+def _others_can_write(folder):
+    if os.name != "posix":
+        return False
+    status = folder.stat()
+    return status.st_uid != os.getuid() or bool(status.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
+
+
+def _salt():
+    digest = hashlib.sha256()
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(source.read_bytes())
+    digest.update(repr(host_cpu()).encode())
+    return digest.hexdigest()[:16]
+
+
+@functools.cache
+def host_cpu():
+    """The CPU that Numba compiles for: its name, and the frozen set of its features as LLVM names them."""
+    from llvmlite import binding
+    from numba import config
+
+    name = config.CPU_NAME or binding.get_host_cpu_name()
+    if config.CPU_FEATURES is not None:
+        features = {f[1:] for f in config.CPU_FEATURES.split(",") if f.startswith("+")}
+    else:
+        features = {f for f, present in binding.get_host_cpu_features().items() if present}
+    return name, tuple(sorted(features))

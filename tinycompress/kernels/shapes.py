@@ -1,0 +1,57 @@
+"""The arithmetic of windows: how many fit, and which inputs a kernel refuses."""
+
+import numpy as np
+
+NO_PADDING = ((0, 0), (0, 0))
+
+
+def output_size(size, window, stride, padding=NO_PADDING):
+    """How many windows of `window` (h, w) fit into a padded image of `size` (H, W) at steps of `stride`: (OH, OW)."""
+    fits = []
+    for length, part, step, (before, after) in zip(size, window, stride, padding, strict=True):
+        room = length + before + after - part
+        if room < 0:
+            raise ValueError(
+                f"a window of {tuple(window)} does not fit into an image of {tuple(size)} padded by {tuple(padding)}; "
+                "pad more, or use a smaller window"
+            )
+        fits.append(room // step + 1)
+    return tuple(fits)
+
+
+def floats(**arrays):
+    """The arrays as contiguous ones; TypeError unless they are all float32 or all float64."""
+    kinds = {name: np.asarray(a).dtype for name, a in arrays.items()}
+    if len(set(kinds.values())) > 1 or next(iter(kinds.values())) not in (np.float32, np.float64):
+        given = ", ".join(f"{name} is {kind}" for name, kind in kinds.items())
+        raise TypeError(
+            f"a kernel works on arrays that are all float32 or all float64, but {given}; convert with .astype"
+        )
+    return [np.ascontiguousarray(a) for a in arrays.values()]
+
+
+def check(condition, message):
+    if not condition:
+        raise ValueError(message)
+
+
+def phases(length, window, stride, before):
+    """Along one axis, the gradient of a strided convolution's input as `stride` interleaved convolutions of stride 1.
+
+    Output o of a forward convolution sees input h through tap i if h + before = o * stride + i. So input h has met the taps
+    i = phase, phase + stride, phase + 2*stride ... only, where phase = (h + before) mod stride, and the outputs (h + before) // stride,
+    and the ones before it. All inputs of one phase, every stride-th one, are therefore a convolution of stride 1 over the outputs'
+    gradient with those taps in reverse order:
+
+        stride 2, window 3:   h + before   = 0    1    2    3    4   ...
+                              taps           0 2  1    0 2  1    0 2
+                              outputs        0 -1 0    1 0  1    2 1
+
+    Yields (first input, number of inputs, phase, zeros needed before the outputs; negative if the first ones are not needed).
+    """
+    for phase in range(min(stride, window)):
+        first = (phase - before) % stride
+        count = len(range(first, length, stride))
+        taps = len(range(phase, window, stride))
+        if count:
+            yield first, count, phase, taps - 1 - (first + before) // stride

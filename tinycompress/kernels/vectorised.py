@@ -1,0 +1,113 @@
+"""Every kernel in NumPy: views of all windows at once, and matrix products of BLAS.
+
+The arguments are described in the package (`tinycompress.kernels`). Two ideas do all the work:
+- `windows` shows an image as all its overlapping windows without copying (a view with repeated strides), so that a convolution
+  is one `tensordot`, which copies the windows to the rows of a matrix ("im2col") and calls BLAS.
+- What a gradient sends back to the inputs is added tap by tap: the inputs that tap (i, j) of the window has seen are a strided slice.
+"""
+
+import numpy as np
+
+from .shapes import output_size
+
+
+def pad(x, padding):
+    return np.pad(x, ((0, 0), *padding, (0, 0))) if np.any(padding) else x
+
+
+def windows(x, size, stride):
+    """(N, H, W, C) -> view (N, OH, OW, C, kh, kw)."""
+    sh, sw = stride
+    return np.lib.stride_tricks.sliding_window_view(x, size, axis=(1, 2))[:, ::sh, ::sw]
+
+
+def seen(x, i, j, stride, y_size):
+    """The pixels of the images x that tap (i, j) of the window meets, as a view (N, OH, OW, C)."""
+    (sh, sw), (OH, OW) = stride, y_size
+    return x[:, i : i + sh * OH : sh, j : j + sw * OW : sw][:, :OH, :OW]
+
+
+def padded_zeros(x_shape, padding, dtype):
+    """Zeros for padded images, and the view of them without the padding."""
+    N, H, W, C = x_shape
+    (top, bottom), (left, right) = padding
+    whole = np.zeros((N, top + H + bottom, left + W + right, C), dtype)
+    return whole, whole[:, top : top + H, left : left + W]
+
+
+def conv2d(x, w, stride, padding):
+    output_size(x.shape[1:3], w.shape[:2], stride, padding)
+    return np.tensordot(windows(pad(x, padding), w.shape[:2], stride), w, axes=((4, 5, 3), (0, 1, 2)))
+
+
+def conv2d_grad_x(g, w, stride, padding, x_shape):
+    padded, gx = padded_zeros(x_shape, padding, g.dtype)
+    for i, j in np.ndindex(w.shape[:2]):
+        seen(padded, i, j, stride, g.shape[1:3])[...] += g @ w[i, j].T
+    return np.ascontiguousarray(gx)
+
+
+def conv2d_grad_w(x, g, stride, padding, w_shape):
+    seen_by = windows(pad(x, padding), w_shape[:2], stride)
+    return np.ascontiguousarray(np.tensordot(seen_by, g, axes=((0, 1, 2), (0, 1, 2))).transpose(1, 2, 0, 3))
+
+
+def depthwise_conv2d(x, w, stride, padding):
+    size = output_size(x.shape[1:3], w.shape[:2], stride, padding)
+    padded = pad(x, padding)
+    y = np.zeros((len(x), *size, x.shape[3]), x.dtype)
+    for i, j in np.ndindex(w.shape[:2]):
+        y += seen(padded, i, j, stride, size) * w[i, j]
+    return y
+
+
+def depthwise_conv2d_grad_x(g, w, stride, padding, x_shape):
+    padded, gx = padded_zeros(x_shape, padding, g.dtype)
+    for i, j in np.ndindex(w.shape[:2]):
+        seen(padded, i, j, stride, g.shape[1:3])[...] += g * w[i, j]
+    return np.ascontiguousarray(gx)
+
+
+def depthwise_conv2d_grad_w(x, g, stride, padding, w_shape):
+    padded = pad(x, padding)
+    gw = np.empty(w_shape, x.dtype)
+    for i, j in np.ndindex(w_shape[:2]):
+        gw[i, j] = np.einsum("nhwc,nhwc->c", seen(padded, i, j, stride, g.shape[1:3]), g)
+    return gw
+
+
+def max_pool2d(x, size, stride):
+    output_size(x.shape[1:3], size, stride)
+    seen_by = windows(x, size, stride)
+    flat = seen_by.reshape(*seen_by.shape[:4], size[0] * size[1])
+    argmax = flat.argmax(axis=-1)
+    return np.take_along_axis(flat, argmax[..., None], axis=-1)[..., 0], argmax.astype(np.int32)
+
+
+def max_pool2d_grad(g, argmax, size, stride, x_shape):
+    gx = np.zeros(x_shape, g.dtype)
+    for k, (i, j) in enumerate(np.ndindex(*size)):
+        seen(gx, i, j, stride, g.shape[1:3])[...] += np.where(argmax == k, g, 0)
+    return gx
+
+
+def avg_pool2d(x, size, stride):
+    output_size(x.shape[1:3], size, stride)
+    return windows(x, size, stride).mean(axis=(4, 5))
+
+
+def avg_pool2d_grad(g, size, stride, x_shape):
+    gx = np.zeros(x_shape, g.dtype)
+    share = g / g.dtype.type(size[0] * size[1])
+    for i, j in np.ndindex(*size):
+        seen(gx, i, j, stride, g.shape[1:3])[...] += share
+    return gx
+
+
+def csr_matmul(indptr, indices, values, x):
+    rows, batch = len(indptr) - 1, x.shape[1]
+    y = np.zeros((rows, batch), x.dtype)
+    for r in range(rows):
+        row = slice(indptr[r], indptr[r + 1])
+        y[r] = values[row] @ x[indices[row]]
+    return y
