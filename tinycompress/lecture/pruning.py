@@ -1,0 +1,417 @@
+"""Chapter 1, network pruning: the claims P1 to P4, measured."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .. import data, kernels, models
+from ..nn import Module
+from ..nn.summary import effective
+from ..optim import cosine
+from ..profiling import latency, stored_bytes
+from ..pruning import (
+    fan_in,
+    keep_neurons,
+    mask_neurons,
+    prunable,
+    prune_gradually,
+    prune_weights,
+    remove_neurons,
+    sparsity,
+)
+from ..training import evaluate, predict
+from . import pruning_figures as figures
+from .claim import Claim, Settings
+from .experiment import paired, pick_on_validation, train
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long to train: `dense` epochs, then `pruned` epochs during or after pruning in `steps` steps."""
+
+    dense: int
+    pruned: int
+    steps: int
+    batch_size: int
+    lrs: tuple[float, ...]
+
+
+PLANS = {
+    "quick": Plan(dense=20, pruned=20, steps=10, batch_size=64, lrs=(0.02, 0.1)),
+    "full": Plan(dense=40, pruned=40, steps=20, batch_size=64, lrs=(0.01, 0.03, 0.1)),
+    "paper": Plan(dense=10, pruned=15, steps=10, batch_size=128, lrs=(0.02, 0.05, 0.1)),
+}
+REMOVED = (0.5, 0.8, 0.9, 0.95, 0.98)
+
+
+def _dense_net(dataset: data.Dataset, plan: Plan, seed: int) -> Module:
+    """LeNet-300-100, trained; its learning rate is chosen on validation data."""
+
+    def arm(lr):
+        rng = np.random.default_rng(seed)
+        net = models.lenet_300_100(dataset.image_shape, dataset.num_classes, rng=rng)
+        return train(net, dataset, lr=lr, epochs=plan.dense, rng=rng, batch_size=plan.batch_size)
+
+    return pick_on_validation(arm, plan.lrs, dataset)[0]
+
+
+def _pruned_gradually(net: Module, dataset, plan: Plan, seed: int, share: float, steps: int):
+    """The net pruned in `steps` steps over the first half of `plan.pruned` epochs; one cosine runs over all of them.
+
+    steps=1 removes everything at the start and only then trains. Returns the net and the learning rate it picked.
+    """
+
+    def arm(lr):
+        rng = np.random.default_rng([seed, 1])
+        pruned = net.copy()
+        spans = [plan.pruned // 2 // steps] * steps if steps > 1 else [plan.pruned]
+        spans[-1] += plan.pruned - sum(spans)  # what the steps leave is fine-tuning at the final sparsity
+
+        def fine_tune(model, step):
+            start, length = sum(spans[: step - 1]), spans[step - 1]
+            train(
+                model,
+                dataset,
+                lr=lr,
+                epochs=length,
+                rng=rng,
+                batch_size=plan.batch_size,
+                schedule=lambda t: cosine((start + t * length) / plan.pruned),
+            )
+
+        return prune_gradually(pruned, share, steps, fine_tune)
+
+    return pick_on_validation(arm, plan.lrs, dataset)
+
+
+# P1 ------------------------------------------------------------------------------------------------------------------
+
+
+def _tasks_per_seed(settings: Settings):
+    return [(settings.data, settings.budget, seed) for seed in range(settings.seeds)]
+
+
+def measure_p1(data_name: str, budget: str, seed: int) -> list[dict]:
+    """Test accuracy of three ways to remove the same share of weights, each with dense + pruned epochs in all."""
+    plan, dataset = PLANS[budget], data.load(data_name)
+    dense = _dense_net(dataset, plan, seed)
+
+    def longer(lr):  # the arm without fine-tuning spends its epochs on the dense net
+        return train(
+            dense.copy(),
+            dataset,
+            lr=lr,
+            epochs=plan.pruned,
+            rng=np.random.default_rng([seed, 1]),
+            batch_size=plan.batch_size,
+        )
+
+    trained_on, lr = pick_on_validation(longer, plan.lrs, dataset)
+    whole = stored_bytes(trained_on)
+    rows = []
+    for share in REMOVED:
+        arms = {
+            "not fine-tuned": (prune_weights(trained_on.copy(), share), lr),
+            "all at once": _pruned_gradually(dense, dataset, plan, seed, share, 1),
+            "a little at a time": _pruned_gradually(dense, dataset, plan, seed, share, plan.steps),
+        }
+        for arm, (net, rate) in arms.items():
+            rows.append(
+                {
+                    "seed": seed,
+                    "arm": arm,
+                    "removed": share,
+                    "measured_sparsity": sparsity(net),
+                    "accuracy": 100 * evaluate(net, dataset.test).accuracy,
+                    "dense_accuracy": 100 * evaluate(trained_on, dataset.test).accuracy,
+                    "lr": rate,
+                    "epochs": plan.dense + plan.pruned,
+                    "disk_ratio": whole / stored_bytes(net),
+                }
+            )
+    return rows
+
+
+def effect_p1(rows):
+    return paired(rows, "a little at a time", "all at once", "accuracy", removed=lambda share: share >= 0.9)
+
+
+def ratios_p1(rows):
+    chosen = [row for row in rows if row["arm"] == "a little at a time" and row["removed"] == 0.95]
+    return {
+        "theory": float(np.mean([1 / (1 - row["measured_sparsity"]) for row in chosen])),
+        "disk": float(np.mean([row["disk_ratio"] for row in chosen])),
+    }
+
+
+# P2 ------------------------------------------------------------------------------------------------------------------
+
+
+def measure_p2(data_name: str, budget: str, seed: int) -> list[dict]:
+    """Fan-in of every neuron after 95 % of the weights were removed a little at a time; for seed 0 the connections too."""
+    plan, dataset = PLANS[budget], data.load(data_name)
+    net, _ = _pruned_gradually(_dense_net(dataset, plan, seed), dataset, plan, seed, 0.95, plan.steps)
+    layers = [effective(layer, "weight") for layer in prunable(net).values()]
+    return [
+        {
+            "seed": seed,
+            "layer": number,
+            "inputs": weight.shape[0],
+            "fan_in": fan_in(layer).tolist(),
+            "fan_out": np.count_nonzero(weight, axis=1).tolist(),
+            "image_shape": list(dataset.image_shape),
+            "connections": np.argwhere(weight).tolist() if seed == 0 and weight.size < 100_000 else [],
+            "accuracy": 100 * evaluate(net, dataset.test).accuracy,
+        }
+        for number, (weight, layer) in enumerate(zip(layers, prunable(net).values(), strict=True))
+    ]
+
+
+def effect_p2(rows):
+    """Per seed, the share of hidden neurons whose fan-in is not the most common one of their layer (0 in a regular net)."""
+    shares = []
+    for seed in sorted({row["seed"] for row in rows}):
+        hidden = [row["fan_in"] for row in rows if row["seed"] == seed][:-1]
+        other = sum(len(counts) - np.bincount(counts).max() for counts in hidden)
+        shares.append(float(other / sum(map(len, hidden))))
+    return shares
+
+
+# P3 ------------------------------------------------------------------------------------------------------------------
+
+SHAPES = {"quick": ((784, 300), (1024, 1024)), "full": ((784, 300), (1024, 1024), (4096, 1024))}
+SHAPES["paper"] = SHAPES["full"]
+BATCHES = (1, 32, 128)
+SPARSITIES = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98)
+
+
+def tasks_p3(settings: Settings):
+    return [
+        (*shape, batch, seed)
+        for seed in range(settings.seeds)
+        for shape in SHAPES[settings.budget]
+        for batch in BATCHES
+    ]
+
+
+def measure_p3(inputs: int, outputs: int, batch: int, seed: int) -> list[dict]:
+    """Time one layer, y = x @ w, in five forms with equally many weights that are not 0, over sparsity.
+
+    Each form gets its inputs in the memory layout that suits it best: (batch, in) for the dense ones, (in, batch) for CSR.
+    """
+    import scipy.sparse
+
+    rng = np.random.default_rng(seed)
+    w = rng.standard_normal((inputs, outputs), np.float32)
+    x = rng.standard_normal((batch, inputs), np.float32)
+    x_columns = np.ascontiguousarray(x.T)
+    rows = []
+    for share in SPARSITIES:
+        sparse = w * (rng.random(w.shape, np.float32) >= share)
+        csr = scipy.sparse.csr_matrix(sparse.T)
+        narrow = np.ascontiguousarray(w[:, : max(1, round(outputs * (1 - share)))])
+        indptr, indices = csr.indptr.astype(np.int64), csr.indices.astype(np.int64)
+        forms = {
+            "dense": (lambda: x @ w, w.nbytes),
+            "masked dense": (lambda s=sparse: x @ s, sparse.nbytes),
+            "CSR, scipy": (lambda c=csr: c @ x_columns, csr.data.nbytes + csr.indices.nbytes + csr.indptr.nbytes),
+            "CSR, ours": (
+                lambda c=csr, p=indptr, i=indices: kernels.csr_matmul(p, i, c.data, x_columns),
+                csr.data.nbytes + indices.nbytes + indptr.nbytes,
+            ),
+            "fewer neurons": (lambda n=narrow: x @ n, narrow.nbytes),
+        }
+        times = latency({name: call for name, (call, _) in forms.items()}, rounds=5, round_ms=2)
+        for name, (_, size) in forms.items():
+            low, high = times[name].spread
+            rows.append(
+                {
+                    "seed": seed,
+                    "shape": f"{inputs}×{outputs}",
+                    "batch": batch,
+                    "removed": share,
+                    "arm": name,
+                    "ms": times[name].median,
+                    "ms_low": low,
+                    "ms_high": high,
+                    "speedup": times["dense"].median / times[name].median,
+                    "memory_bytes": size,
+                    "threads": times[name].threads,
+                }
+            )
+    return rows
+
+
+def effect_p3(rows):
+    """Per repetition, log2 of how much faster fewer neurons are than the fastest irregular form, mean over all settings."""
+    effects = []
+    for seed in sorted({row["seed"] for row in rows}):
+        settings = {}
+        for row in rows:
+            if row["seed"] == seed:
+                settings.setdefault((row["shape"], row["batch"], row["removed"]), {})[row["arm"]] = row["ms"]
+        logs = [
+            np.log2(min(ms["masked dense"], ms["CSR, scipy"], ms["CSR, ours"]) / ms["fewer neurons"])
+            for ms in settings.values()
+        ]
+        effects.append(float(np.mean(logs)))
+    return effects
+
+
+def ratios_p3(rows):
+    """At 90 % removed in the larger batches: weights, bytes of the best irregular form in memory, and its time."""
+    chosen = [row for row in rows if row["removed"] == 0.9 and row["batch"] > 1]
+    dense = {(r["shape"], r["batch"], r["seed"]): r for r in chosen if r["arm"] == "dense"}
+    csr = [r for r in chosen if r["arm"] == "CSR, scipy"]
+    return {
+        "theory": 10.0,
+        "disk": float(
+            np.median([dense[r["shape"], r["batch"], r["seed"]]["memory_bytes"] / r["memory_bytes"] for r in csr])
+        ),
+        "clock": float(np.median([r["speedup"] for r in csr])),
+    }
+
+
+# P4 ------------------------------------------------------------------------------------------------------------------
+
+
+def measure_p4(data_name: str, budget: str, seed: int) -> list[dict]:
+    """Remove half, then three quarters of all hidden neurons; compare outputs with the masked net, and time both nets."""
+    plan, dataset = PLANS[budget], data.load(data_name)
+    rng = np.random.default_rng([seed, 4])
+    nets = {
+        "LeNet-300-100": _dense_net(dataset, plan, seed),
+        "convolutions": train(
+            models.convnet(dataset.image_shape, dataset.num_classes, (32, 64), rng=rng),
+            dataset,
+            lr=0.05,
+            epochs=3,
+            rng=rng,
+            batch_size=plan.batch_size,
+        ),
+    }
+    x = np.resize(dataset.x_test, (256, *dataset.image_shape))
+    rows = []
+    for name, net in nets.items():
+        for removed in (0.5, 0.75):
+            kept = keep_neurons(net, 1 - removed)
+            masked, small = mask_neurons(net.copy(), kept), remove_neurons(net, kept)
+            difference = float(np.abs(predict(masked, x) - predict(small, x)).max())
+            scale = float(np.abs(predict(masked, x)).max())
+            times = latency({"whole": lambda n=net: predict(n, x), "small": lambda n=small: predict(n, x)}, rounds=9)
+            whole, cut = net.summary(), small.summary()
+            tuned = train(small, dataset, lr=plan.lrs[0], epochs=5, rng=rng, batch_size=plan.batch_size)
+            rows.append(
+                {
+                    "seed": seed,
+                    "net": name,
+                    "removed": removed,
+                    "difference": difference / scale,
+                    "accuracy_before": 100 * evaluate(net, dataset.test).accuracy,
+                    "accuracy": 100 * evaluate(tuned, dataset.test).accuracy,
+                    "ideal_speedup": whole.macs / cut.macs,
+                    "parameter_ratio": whole.parameters / cut.parameters,
+                    "disk_ratio": stored_bytes(net) / stored_bytes(small),
+                    "speedup": times["whole"].median / times["small"].median,
+                    "ms_whole": times["whole"].median,
+                    "ms_small": times["small"].median,
+                    "threads": times["small"].threads,
+                    "widths_before": _widths(net),
+                    "widths": _widths(small),
+                }
+            )
+    return rows
+
+
+def _widths(net: Module) -> list[int]:
+    return [int(layer.latent("weight").shape[-1]) for layer in prunable(net).values()]
+
+
+def effect_p4(rows):
+    """Per seed, log2 of the measured speed-up, mean over nets; False if any smaller net differs from its masked net."""
+    if any(row["difference"] > 1e-5 for row in rows):
+        return False
+    return [
+        float(np.mean([np.log2(row["speedup"]) for row in rows if row["seed"] == seed]))
+        for seed in sorted({row["seed"] for row in rows})
+    ]
+
+
+def ratios_p4(rows):
+    chosen = [row for row in rows if row["net"] == "LeNet-300-100" and row["removed"] == 0.5]
+    return {
+        "theory": float(np.median([row["ideal_speedup"] for row in chosen])),
+        "disk": float(np.median([row["disk_ratio"] for row in chosen])),
+        "clock": float(np.median([row["speedup"] for row in chosen])),
+    }
+
+
+CLAIMS = [
+    Claim(
+        id="P1",
+        chapter="pruning",
+        title="A little at a time",
+        statement="Remove only a small part of the weights each time, then fine-tune, so that the net learns to use the rest.",
+        tasks=_tasks_per_seed,
+        measure=measure_p1,
+        effect=effect_p1,
+        effect_name="test accuracy, a little at a time minus all at once, mean over 90, 95 and 98 % removed",
+        unit="points",
+        figure=figures.p1,
+        ratios=ratios_p1,
+        note="All arms train for equally many epochs in all and pick their learning rate on validation data. Disk is the "
+        "compressed file of the net with 95 % removed: zeros shrink in a zip file, though nothing stores them cleverly yet.",
+        source="Han et al. 2015, Learning both Weights and Connections; Zhu & Gupta 2017, To prune, or not to prune",
+    ),
+    Claim(
+        id="P2",
+        chapter="pruning",
+        title="The net that is left is irregular",
+        statement="Pruned weights leave an irregular net: some neurons keep two or three connections, some only one.",
+        tasks=_tasks_per_seed,
+        measure=measure_p2,
+        effect=effect_p2,
+        effect_name="hidden neurons whose number of connections is not the most common one of their layer",
+        unit="share",
+        margin=0.5,
+        figure=figures.p2,
+        note="In a regular net every neuron of a layer has equally many inputs and the share is 0; supported means that "
+        "more than half of them differ.",
+        source="Han et al. 2015",
+    ),
+    Claim(
+        id="P3",
+        chapter="pruning",
+        title="An irregular matrix is hard to accelerate",
+        statement="Irregular weight pruning does not speed up dense matrix math, and measured speed even drops.",
+        tasks=tasks_p3,
+        measure=measure_p3,
+        effect=effect_p3,
+        effect_name="time of the fastest irregular form over that of a layer with fewer neurons and as many weights",
+        unit="log2 ×",
+        timed=True,
+        figure=figures.p3,
+        ratios=ratios_p3,
+        note="Curves below 1× are slower than the dense layer that they should beat; dotted lines mark the sparsity from which "
+        "each CSR wins here. The ratios are scipy's CSR at 90 % removed in batches; disk is bytes in memory. Random matrices: "
+        "the clock does not see what a net has learned.",
+        source="Han et al. 2015; Wen et al. 2016, Learning Structured Sparsity",
+    ),
+    Claim(
+        id="P4",
+        chapter="pruning",
+        title="Neuron pruning is easy and fast",
+        statement="Neuron pruning only changes a layer's input and output size, and so is easy to implement and to speed up.",
+        tasks=_tasks_per_seed,
+        measure=measure_p4,
+        effect=effect_p4,
+        effect_name="speed-up of the smaller net on the clock, mean over nets and shares",
+        unit="log2 ×",
+        timed=True,
+        figure=figures.p4,
+        ratios=ratios_p4,
+        note="The smaller net's outputs equal those of the masked net (else the claim fails). The clock stays behind the count "
+        "of multiplications where the rest of a layer's work, on the outputs and in Python, does not shrink as much.",
+        source="Li et al. 2017, Pruning Filters for Efficient ConvNets; He et al. 2017, Channel Pruning",
+    ),
+]
