@@ -71,14 +71,16 @@ def summary(model: Module, input_shape: tuple[int, ...] | None = None) -> Summar
     with trace() as calls, no_grad():
         model.eval()(np.zeros((1, *input_shape), np.float32))
     model.train(was_training)
-    layers = []
+    layers, counted = [], set()
     for module, in_shape, out in calls:
-        if next(iter(module.children()), None) is not None:  # containers cost what their layers cost
-            continue
-        arrays = [effective(module, name) for name in module.named_parameters()]
+        own = [name for name in module.named_parameters() if "." not in name]
+        if id(module) not in names or (not own and next(iter(module.children()), None) is not None):
+            continue  # a parametrization, or a container, which costs what its layers cost
+        arrays = [] if id(module) in counted else [effective(module, name) for name in own]
+        counted.add(id(module))  # a layer that runs twice has its parameters once
         layers.append(
             LayerCost(
-                names.get(id(module), ""),
+                names[id(module)],
                 repr(module),
                 out.shape[1:],
                 sum(a.size for a in arrays),
