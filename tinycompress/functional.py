@@ -9,7 +9,7 @@ from math import ceil
 import numpy as np
 
 from . import kernels
-from .tensor import Tensor, as_tensor, record
+from .tensor import Tensor, record
 
 
 def relu(x: Tensor) -> Tensor:
@@ -45,14 +45,16 @@ def hard_swish(x: Tensor) -> Tensor:
 
 def softmax(x: Tensor, temperature: float = 1.0) -> Tensor:
     """exp(x / T), normalised over the last axis."""
-    p = _softmax(x.data / temperature)
-    return record(p, (x, lambda g: p * (g - (g * p).sum(-1, keepdims=True)) / temperature))
+    T = _temperature("softmax", temperature)
+    p = _softmax(x.data / T)
+    return record(p, (x, lambda g: p * (g - (g * p).sum(-1, keepdims=True)) / T))
 
 
 def log_softmax(x: Tensor, temperature: float = 1.0) -> Tensor:
     """The logarithm of `softmax(x, temperature)`, computed without overflow."""
-    y = _log_softmax(x.data / temperature)
-    return record(y, (x, lambda g: (g - np.exp(y) * g.sum(-1, keepdims=True)) / temperature))
+    T = _temperature("log_softmax", temperature)
+    y = _log_softmax(x.data / T)
+    return record(y, (x, lambda g: (g - np.exp(y) * g.sum(-1, keepdims=True)) / T))
 
 
 def cross_entropy(logits: Tensor, labels) -> Tensor:
@@ -92,15 +94,13 @@ def kl_div(logits: Tensor, target_logits, temperature: float = 1.0) -> Tensor:
     The factor T² keeps gradients of one size whatever the temperature (Hinton et al. 2015, section 2). logits and
     target_logits: (N, classes); the target is an array or tensor and gets no gradient.
     """
-    target = target_logits.data if isinstance(target_logits, Tensor) else np.asarray(target_logits, logits.dtype)
-    if logits.ndim != 2 or target.shape != logits.shape:
+    target = target_logits.data if isinstance(target_logits, Tensor) else np.asarray(target_logits)
+    if logits.ndim != 2 or target.shape != logits.shape or target.size == 0:
         raise ValueError(
             f"kl_div: expected two arrays of logits (N, classes), got {logits.shape} and {target.shape}; "
             "the teacher must have seen the same batch and know the same classes"
         )
-    if not temperature > 0:
-        raise ValueError(f"kl_div: the temperature must be above 0, got {temperature}")
-    n, T = len(target), temperature
+    n, T, target = len(target), _temperature("kl_div", temperature), target.astype(logits.dtype, copy=False)
     log_q, log_p = _log_softmax(logits.data / T), _log_softmax(target / T)
     p = np.exp(log_p)
     value = T * T / n * (p * (log_p - log_q)).sum()
@@ -109,9 +109,8 @@ def kl_div(logits: Tensor, target_logits, temperature: float = 1.0) -> Tensor:
 
 def mse_loss(x: Tensor, target) -> Tensor:
     """The mean of (x - target)² over all elements; both of one shape."""
-    target = as_tensor(target)
-    if x.shape != target.shape:
-        raise ValueError(f"mse_loss: x is {x.shape} and the target {target.shape}; they must be equal")
+    if x.shape != np.shape(target):
+        raise ValueError(f"mse_loss: x is {x.shape} and the target {np.shape(target)}; they must be equal")
     return ((x - target) ** 2).mean()
 
 
@@ -236,6 +235,12 @@ def batch_norm_training(x: Tensor, weight: Tensor, bias: Tensor, eps=1e-5) -> tu
         (bias, lambda g: ones @ g.reshape(rows.shape)),
     )
     return out, mean, var
+
+
+def _temperature(name: str, value) -> float:
+    if not value > 0:
+        raise ValueError(f"{name}: the temperature must be above 0, got {value}")
+    return float(value)  # a NumPy scalar would promote float32
 
 
 def _softmax(x: np.ndarray) -> np.ndarray:

@@ -5,9 +5,9 @@ An operation states its value and its derivatives side by side, as in a table of
     def mul(a, b):
         return record(a.data * b.data, (a, lambda g: g * b.data), (b, lambda g: g * a.data))
 
-`record` keeps only the edges that lead to something trainable. `Tensor.backward` walks the graph once, in one topological
-order, sums gradients over broadcast axes, adds them into the leaves' `.grad`, and frees the graph. Derivatives of first
-order only: the gradients are plain arrays, not tensors.
+`record` keeps only the derivatives that lead to something trainable. `Tensor.backward` walks the graph once, in one
+topological order, sums gradients over broadcast axes, adds them into the leaves' `.grad`, and frees the graph.
+Derivatives of first order only: the gradients are plain arrays, not tensors.
 """
 
 import threading
@@ -117,9 +117,10 @@ class Tensor:
                         f"backward: a tensor of shape {parent.shape} was changed after the forward pass used it; "
                         "call backward before the optimiser's step or any other assignment to `.data`"
                     )
-                part = _sum_over_broadcast(derivative(g), parent.shape)
-                key = id(parent)
-                pending[key] = pending[key] + part if key in pending else part
+                if derivative is not None:
+                    part = _sum_over_broadcast(derivative(g), parent.shape)
+                    key = id(parent)
+                    pending[key] = pending[key] + part if key in pending else part
             node._edges = None  # frees the arrays that the derivatives kept
 
     def __deepcopy__(self, memo):
@@ -170,31 +171,31 @@ class Tensor:
 
     # Arithmetic: each line is a row of the table of derivatives.
     def __add__(self, other):
-        a, b = _pair(self, other)
+        a, b = _alike(self, other)
         return record(a.data + b.data, (a, lambda g: g), (b, lambda g: g))
 
     def __sub__(self, other):
-        a, b = _pair(self, other)
+        a, b = _alike(self, other)
         return record(a.data - b.data, (a, lambda g: g), (b, lambda g: -g))
 
     def __mul__(self, other):
-        a, b = _pair(self, other)
+        a, b = _alike(self, other)
         return record(a.data * b.data, (a, lambda g: g * b.data), (b, lambda g: g * a.data))
 
     def __truediv__(self, other):
-        a, b = _pair(self, other)
+        a, b = _alike(self, other)
         y = a.data / b.data
         return record(y, (a, lambda g: g / b.data), (b, lambda g: -g * y / b.data))
 
     def __pow__(self, exponent):
-        if not isinstance(exponent, int | float):
-            raise TypeError(
-                f"power: the exponent must be a Python number, got {type(exponent).__name__}; use (x.log() * p).exp()"
-            )
-        return record(self.data**exponent, (self, lambda g: g * exponent * self.data ** (exponent - 1)))
+        if not isinstance(exponent, int | float | np.number):
+            raise TypeError(f"power: the exponent must be a number, got {exponent!r}; use (x.log() * p).exp()")
+        p = exponent.item() if isinstance(exponent, np.number) else exponent
+        before = p - 1 if p else 1  # x ** 0 is flat, also at 0
+        return record(self.data**p, (self, lambda g: g * p * self.data**before))
 
     def __matmul__(self, other):
-        a, b = _pair(self, other)
+        a, b = _alike(self, other)
         if a.ndim < 2 or b.ndim < 2 or a.shape[-1] != b.shape[-2]:
             raise ValueError(
                 f"matmul: {a.shape} @ {b.shape} does not fit; both need at least two axes, and the last axis of the first "
@@ -216,13 +217,13 @@ class Tensor:
         return self * other
 
     def __rsub__(self, other):
-        return _pair(self, other)[1] - self
+        return _alike(self, other)[1] - self
 
     def __rtruediv__(self, other):
-        return _pair(self, other)[1] / self
+        return _alike(self, other)[1] / self
 
     def __rmatmul__(self, other):
-        return _pair(self, other)[1] @ self
+        return _alike(self, other)[1] @ self
 
     # Elementary functions.
     def exp(self):
@@ -253,7 +254,7 @@ class Tensor:
 
     def clip(self, low, high):
         """Values limited to [low, high]; the gradient passes only inside, borders included."""
-        x = self.data
+        x, low, high = self.data, float(low), float(high)
         return record(np.clip(x, low, high), (self, lambda g: g * ((x >= low) & (x <= high))))
 
     # Reductions. `axis` is None (all), an int or a tuple of ints, as in NumPy.
@@ -278,7 +279,7 @@ class Tensor:
             hit = self.data == y
             return hit * (_restore(g, self.shape, axis) / hit.sum(axis, keepdims=True, dtype=self.dtype))
 
-        return record(y if keepdims else self.data.max(axis), (self, derivative))
+        return record(y if keepdims else y.squeeze(axis), (self, derivative))
 
     def min(self, axis=None, keepdims=False):
         return -((-self).max(axis, keepdims))
@@ -310,29 +311,23 @@ class Tensor:
 def record(data, *edges: tuple[Tensor, Callable[[np.ndarray], np.ndarray]]) -> Tensor:
     """The result of an operation: its value and, for each input, the function from the output's gradient to the input's.
 
-    A derivative may return the shape after broadcasting; `backward` sums it back. Edges to what needs no gradient
-    are dropped, and under `no_grad` all of them.
+    A derivative may return the shape after broadcasting; `backward` sums it back. What needs no gradient loses its
+    derivative, and only its version is noted, since the other derivatives may read it. Under `no_grad` nothing is kept.
     """
     out = Tensor.__new__(Tensor)
     out._data = data if type(data) is np.ndarray else np.asarray(data)
     out._version = 0
     out.grad = None
-    kept = ()
-    if _mode.recording:
-        kept = tuple([(parent, parent._version, f) for parent, f in edges if parent.requires_grad])
-    out._edges = kept
-    out.requires_grad = bool(kept)
+    out.requires_grad = _mode.recording and any(parent.requires_grad for parent, _ in edges)
+    out._edges = ()
+    if out.requires_grad:
+        out._edges = tuple((parent, parent._version, f if parent.requires_grad else None) for parent, f in edges)
     return out
-
-
-def as_tensor(value) -> Tensor:
-    """`value` itself if it is a tensor, else a new tensor of it."""
-    return value if isinstance(value, Tensor) else Tensor(value)
 
 
 def concatenate(tensors, axis=0) -> Tensor:
     """The tensors one after the other along `axis`; all other axes must agree."""
-    tensors = [as_tensor(t) for t in tensors]
+    tensors = _alike(*tensors)
     ends = np.cumsum([t.shape[axis] for t in tensors])
 
     def part(i):
@@ -344,48 +339,53 @@ def concatenate(tensors, axis=0) -> Tensor:
 
 def stack(tensors, axis=0) -> Tensor:
     """The tensors, all of one shape, along a new `axis`."""
-    tensors = [as_tensor(t) for t in tensors]
+    tensors = _alike(*tensors)
     data = np.stack([t.data for t in tensors], axis)
     return record(data, *((t, lambda g, i=i: g.take(i, axis)) for i, t in enumerate(tensors)))
 
 
 def where(condition, a, b) -> Tensor:
     """`a` where the boolean array `condition` holds, else `b`; all broadcast together."""
-    a, b = _pair(a, b) if isinstance(a, Tensor) else _pair(b, a)[::-1]
+    a, b = _alike(a, b)
     condition = np.asarray(condition, bool)
     return record(np.where(condition, a.data, b.data), (a, lambda g: g * condition), (b, lambda g: g * ~condition))
 
 
 def maximum(a, b) -> Tensor:
     """The larger of the two, element by element; on a tie the gradient goes to the first."""
-    return where(_value(a) >= _value(b), a, b)
+    a, b = _alike(a, b)
+    return where(a.data >= b.data, a, b)
 
 
-def _as_float(data) -> np.ndarray:
+def _real(data) -> np.ndarray:
     if isinstance(data, Tensor):
         raise TypeError("data must be an array or numbers, got a Tensor; use `.detach()` or `.data` of it")
     array = np.asarray(data)
-    if array.dtype in FLOATS and isinstance(data, np.ndarray | np.generic):
-        return array
     if array.dtype.kind not in "fiub":
         raise TypeError(f"a tensor holds real numbers; got {type(data).__name__} with dtype {array.dtype}")
-    return array.astype(np.float32)
+    return array
+
+
+def _as_float(data) -> np.ndarray:
+    array = _real(data)
+    keep = array.dtype in FLOATS and isinstance(data, np.ndarray | np.generic)
+    return array if keep else array.astype(np.float32)
 
 
 def _value(x):
     return x.data if isinstance(x, Tensor) else x
 
 
-def _pair(a: Tensor, b) -> tuple[Tensor, Tensor]:
-    """Both operands as tensors of one dtype: a number or array takes the tensor's, two tensors must agree already."""
-    if not isinstance(b, Tensor):
-        b = Tensor(np.asarray(b, a.dtype))
-    elif a.dtype != b.dtype:
+def _alike(*values) -> list[Tensor]:
+    """The values as tensors of one dtype: numbers and arrays take that of the tensors, which must agree already."""
+    dtypes = {x.dtype for x in values if isinstance(x, Tensor)} or {_as_float(values[0]).dtype}
+    if len(dtypes) > 1:
         raise TypeError(
-            f"operands are {a.dtype} and {b.dtype}; nothing is promoted silently, so make both the same: "
+            f"operands are {' and '.join(sorted(map(str, dtypes)))}; nothing is promoted silently, so make all the same: "
             "Tensor(x.data.astype(numpy.float32))"
         )
-    return a, b
+    (dtype,) = dtypes
+    return [x if isinstance(x, Tensor) else Tensor(_real(x).astype(dtype, copy=False)) for x in values]
 
 
 def _consumers_first(root: Tensor) -> list[Tensor]:
@@ -405,7 +405,7 @@ def _consumers_first(root: Tensor) -> list[Tensor]:
             )
         seen.add(id(node))
         stack_.append((node, True))
-        stack_.extend((parent, False) for parent, _, _ in node._edges)
+        stack_.extend((parent, False) for parent, _, derivative in node._edges if derivative is not None)
     return order[::-1]
 
 
@@ -413,7 +413,7 @@ def _accumulate(leaf: Tensor, g: np.ndarray, owned: set[int]):
     """Add into `.grad`, which must never share memory with another gradient: users scale and clip it in place."""
     g = np.asarray(g)
     if leaf.grad is not None:
-        leaf.grad = leaf.grad + g
+        leaf.grad = np.asarray(leaf.grad + g)  # the sum of two 0-d arrays is no array
         return
     if g.base is not None or id(g) in owned or not g.flags.c_contiguous:
         g = np.array(g, order="C")
@@ -425,7 +425,7 @@ def _sum_over_broadcast(g: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Undo broadcasting: what was repeated in the forward pass is summed in the backward pass."""
     if g.shape == shape:
         return g
-    if len(shape) == 1 and shape[0] == g.shape[-1]:  # a bias: a product with ones is a quick column sum
+    if len(shape) == 1 and shape[0] == g.shape[-1] and g.size:  # a bias: a product with ones is a quick column sum
         rows = g.reshape(-1, shape[0])
         return np.ones(len(rows), g.dtype) @ rows
     g = g.sum(tuple(range(g.ndim - len(shape))))
@@ -434,7 +434,7 @@ def _sum_over_broadcast(g: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _axes(shape, axis):
-    axis = range(len(shape)) if axis is None else (axis,) if isinstance(axis, int) else axis
+    axis = range(len(shape)) if axis is None else (axis,) if isinstance(axis, int | np.integer) else axis
     return tuple(a % len(shape) for a in axis)
 
 
