@@ -4,7 +4,18 @@ from math import prod
 
 import numpy as np
 
-from .nn import BatchNorm, Conv2d, Dense, Flatten, MaxPool2d, ReLU, Sequential
+from .nn import (
+    BatchNorm,
+    Conv2d,
+    Dense,
+    DepthwiseConv2d,
+    Flatten,
+    GlobalAvgPool,
+    MaxPool2d,
+    PointwiseConv2d,
+    ReLU,
+    Sequential,
+)
 
 
 def mlp(input_shape, widths, classes: int, *, rng: np.random.Generator) -> Sequential:
@@ -63,3 +74,12 @@ def convnet(input_shape, classes: int = 10, widths=(16, 32), *, rng: np.random.G
     return Sequential(
         *layers, Flatten(), Dense(channels * height * width, classes, rng=rng), input_shape=tuple(input_shape)
     )
+
+
+def separable_net(input_shape, classes: int = 10, widths=(16, 32, 64), *, rng: np.random.Generator) -> Sequential:
+    """A small MobileNet (Howard et al. 2017): one 3×3 convolution, then depthwise 3×3 (stride 2) and pointwise pairs."""
+    layers = [Conv2d(input_shape[2], widths[0], 3, padding="same", bias=False, rng=rng), BatchNorm(widths[0]), ReLU()]
+    for inputs, outputs in zip(widths[:-1], widths[1:], strict=True):
+        layers += [DepthwiseConv2d(inputs, 3, stride=2, padding="same", bias=False, rng=rng), BatchNorm(inputs), ReLU()]
+        layers += [PointwiseConv2d(inputs, outputs, bias=False, rng=rng), BatchNorm(outputs), ReLU()]
+    return Sequential(*layers, GlobalAvgPool(), Dense(widths[-1], classes, rng=rng), input_shape=tuple(input_shape))
