@@ -194,6 +194,7 @@ def avg_pool2d(x: Tensor, size=2, stride=None) -> Tensor:
 
 def batch_norm(x: Tensor, weight: Tensor, bias: Tensor, mean: np.ndarray, var: np.ndarray, eps=1e-5) -> Tensor:
     """(x - mean) / sqrt(var + eps) * weight + bias with given statistics (evaluation). x: (…, C), all others (C,)."""
+    _same_dtype("batch_norm", x, weight)
     inverse = (1 / np.sqrt(var + eps)).astype(x.dtype)
     normalised = (x.data - mean.astype(x.dtype)) * inverse
     return record(
@@ -209,6 +210,7 @@ def batch_norm_training(x: Tensor, weight: Tensor, bias: Tensor, eps=1e-5) -> tu
 
     x: (…, C), weight and bias: (C,). Returns the result with the mean and the (population) variance, both (C,).
     """
+    _same_dtype("batch_norm", x, weight)
     rows = x.data.reshape(-1, x.shape[-1])
     if len(rows) < 2:
         raise ValueError(
@@ -269,9 +271,17 @@ def _same_dtype(name: str, x: Tensor, weight: Tensor):
         )
 
 
+def _twice(value) -> tuple:
+    return tuple(value) if isinstance(value, tuple | list) else (value, value)
+
+
+def _whole(values, least: int) -> bool:
+    return len(values) == 2 and all(isinstance(v, int | np.integer) and v >= least for v in values)
+
+
 def _two(name: str, what: str, value) -> tuple[int, int]:
-    pair = (value, value) if isinstance(value, int | np.integer) else tuple(value)
-    if len(pair) != 2 or any(not isinstance(v, int | np.integer) or v < 1 for v in pair):
+    pair = _twice(value)
+    if not _whole(pair, 1):
         raise ValueError(f"{name}: the {what} must be a whole number above 0 or a pair of them, got {value!r}")
     return pair
 
@@ -294,12 +304,13 @@ def _window(name, x: Tensor, weight: Tensor, channels, stride, padding):
             for n, s, k in zip(x.shape[1:3], stride, kernel, strict=True)
         ]
         padding = tuple((total // 2, total - total // 2) for total in needed)
-    elif isinstance(padding, int | np.integer):
-        padding = ((padding, padding), (padding, padding))
     else:
-        padding = tuple((p, p) if isinstance(p, int | np.integer) else tuple(p) for p in padding)
-    if len(padding) != 2 or any(len(p) != 2 or min(p) < 0 for p in padding):
-        raise ValueError(f"{name}: padding must not be negative and must name two axes, got {padding}")
+        padding = tuple(map(_twice, _twice(padding)))
+    if len(padding) != 2 or not all(_whole(p, 0) for p in padding):
+        raise ValueError(
+            f'{name}: padding must be "same", "valid", a whole number from 0, (ph, pw) or ((top, bottom), (left, right)), '
+            f"got {padding}"
+        )
     _check_fits(name, x, kernel, padding)
     return stride, padding
 
