@@ -25,7 +25,14 @@ def p1(rows):
     dense = np.mean([row["dense_accuracy"] for row in rows])
     ax.axhline(dense, color=COLORS["ideal"], linestyle="--", linewidth=2)
     kept = [1 - share for share in removed]
-    ax.annotate("nothing removed", (min(kept), dense), ha="right", xytext=(0, 6), textcoords="offset points", color=COLORS["ideal"])
+    ax.annotate(
+        "nothing removed",
+        (min(kept), dense),
+        ha="right",
+        xytext=(0, 6),
+        textcoords="offset points",
+        color=COLORS["ideal"],
+    )
     ax.set_xscale("log")
     ax.set_xticks(kept, [f"{100 * k:.0f} %" for k in kept])
     ax.minorticks_off()
@@ -68,7 +75,7 @@ def p2(rows):
         )
     histogram.set_xticks(range(0, most + 1, 2), [*map(str, range(0, most, 2)), f"{most}+"])
     histogram.set(xlabel="connections that a neuron keeps", ylabel="share of neurons")
-    percent_axis(histogram.yaxis)
+    histogram.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
     histogram.legend()
     histogram.set_title("some neurons keep two or three, some one, some none")
 
@@ -102,8 +109,9 @@ def p3(rows):
             crossover = crossover_sparsity(removed, np.median(np.array(speedup, float), axis=0))
             if arm.startswith("CSR") and crossover is not None:
                 ax.axvline(crossover, color=COLORS[role], linestyle=":", linewidth=2)
+                at_most = "≤ " if crossover == removed[0] else ""
                 ax.annotate(
-                    f"{100 * crossover:.0f} %",
+                    f"{at_most}{100 * crossover:.0f} %",
                     (crossover, 0.02),
                     xycoords=("data", "axes fraction"),
                     color=COLORS[role],
@@ -119,6 +127,7 @@ def p3(rows):
         ax.set_yscale("log")
         ax.set_yticks([0.1, 1, 10, 100], ["0.1×", "1×", "10×", "100×"])
         ax.set_title(f"{shape}, batch {batch}")
+        ax.set_xlim(0.46, 1)
         percent_axis(ax.xaxis)
     for ax in fig.axes[-len(batches) :]:
         ax.set_xlabel("weights removed")
@@ -154,6 +163,7 @@ def p4(rows):
             )
             nets.text(column + 0.45, y + 0.3, str(width), ha="center", va="bottom", fontsize=13)
         nets.text(column + 0.45, 0.3, label, ha="center", fontsize=16)
+    nets.set_ylim(0.2, len(drawn[0][1]) + 0.7)
     nets.set_axis_off()
     nets.set_title(f"{rows[0]['net']}: neurons in each layer")
 
@@ -163,12 +173,13 @@ def p4(rows):
         for shift, key, role in ((-0.2, "ideal_speedup", "ideal"), (0.2, "speedup", "claim")):
             values = [row[key] for row in chosen]
             mean, low, high = mean_interval(np.array(values))
+            spread = None if key.startswith("ideal") or np.isnan(low) else [[mean - low], [high - mean]]
             bars.bar(
                 place + shift,
                 mean,
                 0.38,
                 color=COLORS[role],
-                yerr=None if np.isnan(low) else [[mean - low], [high - mean]],
+                yerr=spread,
                 capsize=5,
             )
             bars.text(
