@@ -15,7 +15,8 @@ What does not fit raises ValueError. An empty batch gives an empty result.
 
 import importlib
 
-from . import shapes
+from . import jit, shapes
+from .dispatch import use, variant
 from .shapes import check, floats
 from .threads import get_num_threads, set_num_threads
 
@@ -37,42 +38,14 @@ __all__ = [
     "variant",
 ]
 
-VARIANTS = {"loop": "loops", "numpy": "vectorised", "fast": "fast"}
-_variant = "fast"
-
-
-def variant():
-    """Which variant is active: "loop", "numpy" or "fast"."""
-    return _variant
-
-
-class use:
-    """Choose the variant: `use("loop")` for good, or `with use("loop"): ...` for a while. ValueError for an unknown name."""
-
-    def __init__(self, name):
-        global _variant
-        if name not in VARIANTS:
-            raise ValueError(
-                f"no kernels are called {name!r}; choose one of {', '.join(map(repr, VARIANTS))}"
-            )
-        self._before, _variant = _variant, name
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        global _variant
-        _variant = self._before
+MODULES = {"loop": "loops", "numpy": "vectorised", "fast": "fast"}
 
 
 def _kernels():
     """The module that holds the active variant, imported on first use: Numba alone costs 0.2 s."""
-    name = VARIANTS[_variant]
-    if name == "fast":
-        from . import jit
-
-        if not jit.available():
-            name = "vectorised"
+    name = MODULES[variant()]
+    if name == "fast" and not jit.available():
+        name = "vectorised"
     return importlib.import_module(f".{name}", __package__)
 
 

@@ -24,7 +24,8 @@ import numpy as np
 from .jit import jit
 from .shapes import NO_PADDING, output_size, phases
 from .threads import share
-from .tile import ROWS, VECTOR_BYTES, VECTORS, copy, tile_add_to, tile_outer_add, tile_store, tile_zeros
+from .tile import copy, tile_add_to, tile_outer_add, tile_store, tile_zeros
+from .vectors import ROWS, VECTOR_BYTES, VECTORS
 
 GROUP_BYTES = 128 * 1024
 """The gradient of w takes images together up to this size, a fraction of the second-level cache."""
@@ -71,14 +72,7 @@ def sum_of_outer_products(acc, x, x0, x_step, x_strides, w, w0, w_strides, count
     return acc
 
 
-@jit(inline="always")
-def new_scratch(x, G):
-    """Zeros for the padded images taken together, and for what a tile may read beyond them (but makes nothing of)."""
-    height, width = (G.OH - 1) * G.sh + G.kh, (G.OW - 1) * G.sw + G.kw
-    return np.zeros((G.images * height * width + ROWS * G.sw) * G.C, x.dtype)
-
-
-@jit(inline="always")
+@jit
 def padded(x, first, scratch, G):
     """The images from `first` on, where the tiles can read them: (array, position, elements to the next row, to the next image).
 
@@ -90,7 +84,8 @@ def padded(x, first, scratch, G):
     inside = G.top == 0 and G.left == 0 and height <= G.H and width <= G.W
     if inside and (first + G.images) * size + ROWS * G.sw * G.C <= x.size:
         return x, first * size, G.W * G.C, size
-    w0, w1 = max(0, -G.left), min(G.W, width - G.left)
+    w0 = max(0, -G.left)
+    w1 = max(w0, min(G.W, width - G.left))
     for n in range(first, min(first + G.images, G.N)):
         for h in range(max(0, -G.top), min(G.H, height - G.top)):
             to = (((n - first) * height + G.top + h) * width + G.left + w0) * G.C
@@ -99,21 +94,21 @@ def padded(x, first, scratch, G):
 
 
 @jit(inline="always")
-def convolve(vectors, start, end, x, w, y, G):
+def convolve(vectors, start, end, x, scratch, w, y, G):
     """y of the images from `start` up to `end`, in tiles of ROWS x `vectors`."""
-    scratch = new_scratch(x, G)
     run = G.kw * G.C
     block = vectors * (VECTOR_BYTES // x.itemsize)
     for n in range(start, end, G.images):
         source, image, row, image_size = padded(x, n, scratch, G)
-        across, x_step, y_step = (
-            (ROWS, G.sw * G.C, G.y_pixel) if G.images == 1 else (1, image_size, G.y_image)
-        )
+        if G.images == 1:
+            across, x_step, y_step, left, per_pixel = ROWS, G.sw * G.C, G.y_pixel, G.OW, 1
+        else:
+            across, x_step, y_step, left, per_pixel = 1, image_size, G.y_image, end - n, 0
         for oh in range(G.OH):
             for o in range(0, G.OC, block):
                 columns = min(block, G.OC - o)
                 for ow in range(0, G.OW, across):
-                    rows = min(ROWS, G.OW - ow if G.images == 1 else end - n)
+                    rows = min(ROWS, left - ow * per_pixel)
                     window = image + oh * G.sh * row + ow * G.sw * G.C
                     acc = tile_zeros(ROWS, vectors, x)
                     acc = sum_of_outer_products(
@@ -133,19 +128,18 @@ def convolve(vectors, start, end, x, w, y, G):
 
 
 @jit
-def convolve_narrow(start, end, x, w, y, G):
-    convolve(1, start, end, x, w, y, G)
+def convolve_narrow(start, end, x, scratch, w, y, G):
+    convolve(1, start, end, x, scratch, w, y, G)
 
 
 @jit
-def convolve_wide(start, end, x, w, y, G):
-    convolve(VECTORS, start, end, x, w, y, G)
+def convolve_wide(start, end, x, scratch, w, y, G):
+    convolve(VECTORS, start, end, x, scratch, w, y, G)
 
 
 @jit(inline="always")
-def add_grad_w(vectors, start, end, x, g, gw, G):
+def add_grad_w(vectors, start, end, x, scratch, g, gw, G):
     """gw += what the images from `start` up to `end` contribute; the tile's rows are elements of the window's row, summed over all pixels."""
-    scratch = new_scratch(x, G)
     run = G.kw * G.C
     block = vectors * (VECTOR_BYTES // x.itemsize)
     for n in range(start, end, G.images):
@@ -172,13 +166,19 @@ def add_grad_w(vectors, start, end, x, g, gw, G):
 
 
 @jit
-def add_grad_w_narrow(start, end, x, g, gw, G):
-    add_grad_w(1, start, end, x, g, gw, G)
+def add_grad_w_narrow(start, end, x, scratch, g, gw, G):
+    add_grad_w(1, start, end, x, scratch, g, gw, G)
 
 
 @jit
-def add_grad_w_wide(start, end, x, g, gw, G):
-    add_grad_w(VECTORS, start, end, x, g, gw, G)
+def add_grad_w_wide(start, end, x, scratch, g, gw, G):
+    add_grad_w(VECTORS, start, end, x, scratch, g, gw, G)
+
+
+def new_scratch(x, G):
+    """Zeros for the padded images taken together, and for what a tile may read beyond them (but makes nothing of)."""
+    height, width = (G.OH - 1) * G.sh + G.kh, (G.OW - 1) * G.sw + G.kw
+    return np.zeros((G.images * height * width + ROWS * G.sw) * G.C, x.dtype)
 
 
 def is_narrow(x, channels):
@@ -226,7 +226,7 @@ def _convolve(x, w, y, parts):
 
     def work(start, end):
         for weights, G in parts:
-            kernel(start * step, min(end * step, N), x, weights, y, G)
+            kernel(start * step, min(end * step, N), x, new_scratch(x, G), weights, y, G)
 
     share(work, math.ceil(N / step), N * sum(G.OH * G.OW * weights.size for weights, G in parts))
 
@@ -244,7 +244,8 @@ def conv2d_grad_x(g, w, stride, padding, x_shape):
             places = (h0 * W + w0) * C, sw * C, sh * W * C, H * W * C
             sizes = N, OH, OW, OC, *taps.shape[:2], 1, 1, top, left, rows, columns, C
             parts.append((taps, Geometry(*sizes, *places, images_per_tile(N, columns))))
-    _convolve(g, w, gx, parts)
+    if parts:  # else no pixel was ever seen
+        _convolve(g, w, gx, parts)
     return gx
 
 
@@ -260,7 +261,7 @@ def conv2d_grad_w(x, g, stride, padding, w_shape):
     x, g, size = x.reshape(-1), g.reshape(-1), math.prod(w_shape)
 
     def chunk_work(start, end, gw):
-        kernel(start, end, x, g, gw, geometry)
+        kernel(start, end, x, new_scratch(x, geometry), g, gw, geometry)
 
     return sum_in_chunks(chunk_work, N, OH * OW, size, x.dtype).reshape(w_shape)
 

@@ -49,7 +49,13 @@ def jit(function=None, *, fastmath=False, cache=True, inline="never"):
         return function
     from numba import config, njit
 
-    settings = {"nogil": True, "error_model": "numpy", "fastmath": fastmath, "inline": inline}
+    settings = {
+        "nogil": True,
+        "no_cfunc_wrapper": True,
+        "error_model": "numpy",
+        "fastmath": fastmath,
+        "inline": inline,
+    }
     folder = cache_folder() if cache else None
     if folder is None:
         return njit(**settings)(function)

@@ -35,163 +35,59 @@ a wild read, as in C. The words are Numba intrinsics: Python functions that emit
 They are at module level since Numba cannot cache users of an intrinsic made inside a function.
 """
 
-import platform
-
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic, models, register_model
+from numba.extending import intrinsic
 
-from .jit import host_cpu
-
-_FEATURES = host_cpu()[1]
-VECTOR_BYTES = 64 if "avx512f" in _FEATURES else 32 if "avx" in _FEATURES else 16
-HAS_MASKS = "avx" in _FEATURES  # otherwise a masked access is a branch for every lane
-_REGISTERS = 32 if "avx512f" in _FEATURES or platform.machine() in ("arm64", "aarch64") else 16
-ROWS = 8 if _REGISTERS == 32 else 6
-VECTORS = 2
-
-INT = types.int64
-_I32, _I64 = ir.IntType(32), ir.IntType(64)
-
-
-class Tile(types.Type):
-    """The Numba type of rows x vectors registers of numbers of type `dtype`."""
-
-    def __init__(self, dtype, rows, vectors):
-        self.dtype, self.rows, self.vectors = dtype, rows, vectors
-        self.lanes = VECTOR_BYTES * 8 // dtype.bitwidth
-        super().__init__(name=f"Tile({dtype}, {rows}, {vectors}, {self.lanes})")
-
-    @property
-    def vector(self):
-        element = {types.float32: ir.FloatType(), types.float64: ir.DoubleType()}.get(self.dtype)
-        return ir.VectorType(element or ir.IntType(self.dtype.bitwidth), self.lanes)
-
-
-@register_model(Tile)
-class TileModel(models.PrimitiveModel):
-    def __init__(self, manager, tile):
-        super().__init__(manager, tile, ir.ArrayType(tile.vector, tile.rows * tile.vectors))
-
-
-# --- helpers that emit instructions -------------------------------------------------------------------------------------------------
-
-
-def _const(n):
-    return ir.Constant(_I64, n)
-
-
-def _pointer(context, builder, array_type, array, offset):
-    return builder.gep(context.make_array(array_type)(context, builder, array).data, [offset])
-
-
-def _spread(builder, scalar, vector):
-    """The scalar in all lanes of a vector."""
-    lane0 = builder.insert_element(ir.Constant(vector, ir.Undefined), scalar, ir.Constant(_I32, 0))
-    return builder.shuffle_vector(
-        lane0, lane0, ir.Constant(ir.VectorType(_I32, vector.count), [0] * vector.count)
-    )
-
-
-def _masks(builder, tile, columns):
-    """For each of the tile's vectors: which lanes lie within `columns`."""
-    lanes = ir.VectorType(_I32, tile.lanes)
-    left = _spread(builder, builder.trunc(columns, _I32), lanes)
-    number = [
-        ir.Constant(lanes, [v * tile.lanes + lane for lane in range(tile.lanes)]) for v in range(tile.vectors)
-    ]
-    return [builder.icmp_signed("<", n, left) for n in number]
-
-
-def _masked(builder, tile, v, columns, whole, partial):
-    """Emit `whole()` or `partial()`: the latter alone where masks are cheap, else a branch on whether vector v is whole."""
-    if HAS_MASKS:
-        return partial()
-    fits = builder.icmp_signed(">=", columns, _const((v + 1) * tile.lanes))
-    with builder.if_else(fits, likely=True) as (then, otherwise):
-        with then:
-            a, a_block = whole(), builder.block
-        with otherwise:
-            b, b_block = partial(), builder.block
-    if a is not None:
-        value = builder.phi(a.type)
-        value.add_incoming(a, a_block)
-        value.add_incoming(b, b_block)
-        return value
-
-
-def _load(builder, tile, address, v, mask, columns):
-    """Vector v of the row that starts at `address`; zeros beyond `columns`."""
-    vector, align = tile.vector, tile.dtype.bitwidth // 8
-    address = builder.bitcast(builder.gep(address, [_const(v * tile.lanes)]), vector.as_pointer())
-
-    def whole():
-        value = builder.load(address)
-        value.align = align
-        return value
-
-    def partial():
-        name = f"llvm.masked.load.{_suffix(vector)}.p0"
-        kind = ir.FunctionType(vector, [vector.as_pointer(), _I32, mask.type, vector])
-        function = cgutils.get_or_insert_function(builder.module, kind, name)
-        return builder.call(function, [address, ir.Constant(_I32, align), mask, _zeros(vector)])
-
-    return _masked(builder, tile, v, columns, whole, partial)
-
-
-def _store(builder, tile, value, address, v, mask, columns):
-    vector, align = tile.vector, tile.dtype.bitwidth // 8
-    address = builder.bitcast(builder.gep(address, [_const(v * tile.lanes)]), vector.as_pointer())
-
-    def whole():
-        builder.store(value, address).align = align
-
-    def partial():
-        name = f"llvm.masked.store.{_suffix(vector)}.p0"
-        kind = ir.FunctionType(ir.VoidType(), [vector, vector.as_pointer(), _I32, mask.type])
-        function = cgutils.get_or_insert_function(builder.module, kind, name)
-        builder.call(function, [value, address, ir.Constant(_I32, align), mask])
-
-    _masked(builder, tile, v, columns, whole, partial)
-
-
-def _suffix(vector):
-    kind = {ir.FloatType(): "f32", ir.DoubleType(): "f64"}.get(
-        vector.element, f"i{getattr(vector.element, 'width', 0)}"
-    )
-    return f"v{vector.count}{kind}"
-
-
-def _zeros(vector):
-    zero = 0 if isinstance(vector.element, ir.IntType) else 0.0
-    return ir.Constant(vector, [zero] * vector.count)
-
-
-def _multiply_add(builder, a, b, c):
-    """a * b + c. "contract" lets LLVM fuse the two where the CPU can; `llvm.fma` would call a slow function where it cannot."""
-    return builder.fadd(builder.fmul(a, b, flags=("contract",)), c, flags=("contract",))
-
-
-def _literals(*numbers):
-    return all(isinstance(n, types.IntegerLiteral) for n in numbers)
-
-
-# --- the vocabulary -----------------------------------------------------------------------------------------------------------------
+from .vectors import INT, Tile, const, literals, load, masks, multiply_add, pointer, spread, store, zeros
 
 
 @intrinsic(prefer_literal=True)
 def tile_zeros(typingctx, rows, vectors, like):
     """A tile of zeros with the element type of the array `like`. `rows` and `vectors` must be constants."""
-    if not _literals(rows, vectors):
+    if not literals(rows, vectors):
         return None
     tile = Tile(like.dtype, rows.literal_value, vectors.literal_value)
 
     def codegen(context, builder, signature, args):
         n = tile.rows * tile.vectors
-        return ir.Constant(ir.ArrayType(tile.vector, n), [_zeros(tile.vector)] * n)
+        return ir.Constant(ir.ArrayType(tile.vector, n), [zeros(tile.vector)] * n)
 
     return tile(rows, vectors, like), codegen
+
+
+@intrinsic
+def tile_zeros_like(typingctx, like, array):
+    """A tile of zeros in the shape of the tile `like`, with the element type of `array`."""
+    tile = Tile(array.dtype, like.rows, like.vectors, like.lanes)
+
+    def codegen(context, builder, signature, args):
+        n = tile.rows * tile.vectors
+        return ir.Constant(ir.ArrayType(tile.vector, n), [zeros(tile.vector)] * n)
+
+    return tile(like, array), codegen
+
+
+@intrinsic
+def tile_load(typingctx, like, x, x0, x_step, columns):
+    """A tile in the shape of `like`: row p is x[x0 + p*x_step : ... + columns], and zeros in the columns beyond."""
+    tile = Tile(x.dtype, like.rows, like.vectors, like.lanes)
+
+    def codegen(context, builder, signature, args):
+        _, x_, x0_, step_, columns_ = args
+        mask = masks(builder, tile, columns_)
+        acc = ir.Constant(ir.ArrayType(tile.vector, tile.rows * tile.vectors), ir.Undefined)
+        for p in range(tile.rows):
+            row = pointer(
+                context, builder, signature.args[1], x_, builder.add(x0_, builder.mul(step_, const(p)))
+            )
+            for v in range(tile.vectors):
+                value = load(builder, tile, row, v, mask[v], columns_)
+                acc = builder.insert_value(acc, value, p * tile.vectors + v)
+        return acc
+
+    return tile(like, x, INT, INT, INT), codegen
 
 
 @intrinsic
@@ -201,20 +97,101 @@ def tile_outer_add(typingctx, acc, x, x0, x_step, w, w0, columns):
     def codegen(context, builder, signature, args):
         acc_, x_, x0_, step_, w_, w0_, columns_ = args
         tile = signature.args[0]
-        x_at = _pointer(context, builder, signature.args[1], x_, x0_)
-        w_at = _pointer(context, builder, signature.args[4], w_, w0_)
-        masks = _masks(builder, tile, columns_)
-        weights = [_load(builder, tile, w_at, v, masks[v], columns_) for v in range(tile.vectors)]
+        x_at = pointer(context, builder, signature.args[1], x_, x0_)
+        w_at = pointer(context, builder, signature.args[4], w_, w0_)
+        mask = masks(builder, tile, columns_)
+        weights = [load(builder, tile, w_at, v, mask[v], columns_) for v in range(tile.vectors)]
         for p in range(tile.rows):
-            pixel = builder.load(builder.gep(x_at, [builder.mul(step_, _const(p))]))
-            pixel = _spread(builder, pixel, tile.vector)
+            pixel = builder.load(builder.gep(x_at, [builder.mul(step_, const(p))]))
+            pixel = spread(builder, pixel, tile.vector)
             for v in range(tile.vectors):
                 i = p * tile.vectors + v
-                total = _multiply_add(builder, pixel, weights[v], builder.extract_value(acc_, i))
+                total = multiply_add(builder, pixel, weights[v], builder.extract_value(acc_, i))
                 acc_ = builder.insert_value(acc_, total, i)
         return acc_
 
     return acc(acc, x, INT, INT, w, INT, INT), codegen
+
+
+@intrinsic
+def tile_multiply_add(typingctx, acc, x, x0, x_step, w, w0, columns):
+    """acc[p, :] += x[x0 + p*x_step : ... + columns] * w[w0 : w0 + columns] for every row p."""
+
+    def codegen(context, builder, signature, args):
+        acc_, x_, x0_, step_, w_, w0_, columns_ = args
+        tile = signature.args[0]
+        x_at = pointer(context, builder, signature.args[1], x_, x0_)
+        w_at = pointer(context, builder, signature.args[4], w_, w0_)
+        mask = masks(builder, tile, columns_)
+        weights = [load(builder, tile, w_at, v, mask[v], columns_) for v in range(tile.vectors)]
+        for p in range(tile.rows):
+            row = builder.gep(x_at, [builder.mul(step_, const(p))])
+            for v in range(tile.vectors):
+                i = p * tile.vectors + v
+                pixel = load(builder, tile, row, v, mask[v], columns_)
+                total = multiply_add(builder, pixel, weights[v], builder.extract_value(acc_, i))
+                acc_ = builder.insert_value(acc_, total, i)
+        return acc_
+
+    return acc(acc, x, INT, INT, w, INT, INT), codegen
+
+
+@intrinsic
+def tile_sum(typingctx, a, b):
+    """a + b, element by element."""
+
+    def codegen(context, builder, signature, args):
+        acc = args[0]
+        for i in range(signature.args[0].rows * signature.args[0].vectors):
+            total = builder.fadd(builder.extract_value(acc, i), builder.extract_value(args[1], i))
+            acc = builder.insert_value(acc, total, i)
+        return acc
+
+    return a(a, b), codegen
+
+
+@intrinsic
+def tile_max(typingctx, best, where, x, k):
+    """(best, where) with best = max(best, x), element by element, and where = k for the elements that come from x.
+
+    A NaN is greater than any number, and the first one wins, as in numpy.argmax.
+    """
+
+    def codegen(context, builder, signature, args):
+        best_, where_, x_, k_ = args
+        best_tile, where_tile = signature.args[:2]
+        k_ = spread(builder, builder.trunc(k_, where_tile.vector.element), where_tile.vector)
+        for i in range(best_tile.rows * best_tile.vectors):
+            old, new = builder.extract_value(best_, i), builder.extract_value(x_, i)
+            greater = builder.fcmp_unordered(">", new, old)  # true as well if either is NaN ...
+            greater = builder.and_(
+                greater, builder.fcmp_ordered("ord", old, old)
+            )  # ... but not if the old one is
+            best_ = builder.insert_value(best_, builder.select(greater, new, old), i)
+            where_ = builder.insert_value(
+                where_, builder.select(greater, k_, builder.extract_value(where_, i)), i
+            )
+        return context.make_tuple(builder, signature.return_type, [best_, where_])
+
+    return types.Tuple((best, where))(best, where, x, INT), codegen
+
+
+@intrinsic
+def tile_add_where(typingctx, acc, x, where, k):
+    """acc += x in the elements in which where == k."""
+
+    def codegen(context, builder, signature, args):
+        acc_, x_, where_, k_ = args
+        tile, where_tile = signature.args[0], signature.args[2]
+        k_ = spread(builder, builder.trunc(k_, where_tile.vector.element), where_tile.vector)
+        for i in range(tile.rows * tile.vectors):
+            here = builder.icmp_signed("==", builder.extract_value(where_, i), k_)
+            before = builder.extract_value(acc_, i)
+            total = builder.fadd(before, builder.extract_value(x_, i))
+            acc_ = builder.insert_value(acc_, builder.select(here, total, before), i)
+        return acc_
+
+    return acc(acc, x, where, INT), codegen
 
 
 @intrinsic
@@ -224,19 +201,19 @@ def tile_store(typingctx, acc, out, out0, out_step, rows, columns):
     def codegen(context, builder, signature, args):
         acc_, out_, out0_, step_, rows_, columns_ = args
         tile = signature.args[0]
-        masks = _masks(builder, tile, columns_)
+        mask = masks(builder, tile, columns_)
         for p in range(tile.rows):
-            with builder.if_then(builder.icmp_signed("<", _const(p), rows_), likely=True):
-                row = _pointer(
+            with builder.if_then(builder.icmp_signed("<", const(p), rows_), likely=True):
+                row = pointer(
                     context,
                     builder,
                     signature.args[1],
                     out_,
-                    builder.add(out0_, builder.mul(step_, _const(p))),
+                    builder.add(out0_, builder.mul(step_, const(p))),
                 )
                 for v in range(tile.vectors):
                     value = builder.extract_value(acc_, p * tile.vectors + v)
-                    _store(builder, tile, value, row, v, masks[v], columns_)
+                    store(builder, tile, value, row, v, mask[v], columns_)
         return context.get_dummy_value()
 
     return types.void(acc, out, INT, INT, INT, INT), codegen
@@ -249,20 +226,20 @@ def tile_add_to(typingctx, acc, out, out0, out_step, rows, columns):
     def codegen(context, builder, signature, args):
         acc_, out_, out0_, step_, rows_, columns_ = args
         tile = signature.args[0]
-        masks = _masks(builder, tile, columns_)
+        mask = masks(builder, tile, columns_)
         for p in range(tile.rows):
-            with builder.if_then(builder.icmp_signed("<", _const(p), rows_), likely=True):
-                row = _pointer(
+            with builder.if_then(builder.icmp_signed("<", const(p), rows_), likely=True):
+                row = pointer(
                     context,
                     builder,
                     signature.args[1],
                     out_,
-                    builder.add(out0_, builder.mul(step_, _const(p))),
+                    builder.add(out0_, builder.mul(step_, const(p))),
                 )
                 for v in range(tile.vectors):
-                    before = _load(builder, tile, row, v, masks[v], columns_)
+                    before = load(builder, tile, row, v, mask[v], columns_)
                     value = builder.fadd(before, builder.extract_value(acc_, p * tile.vectors + v))
-                    _store(builder, tile, value, row, v, masks[v], columns_)
+                    store(builder, tile, value, row, v, mask[v], columns_)
         return context.get_dummy_value()
 
     return types.void(acc, out, INT, INT, INT, INT), codegen
@@ -274,8 +251,8 @@ def copy(typingctx, to, to0, source, source0, n):
 
     def codegen(context, builder, signature, args):
         to_, to0_, source_, source0_, n_ = args
-        to_at = _pointer(context, builder, signature.args[0], to_, to0_)
-        source_at = _pointer(context, builder, signature.args[2], source_, source0_)
+        to_at = pointer(context, builder, signature.args[0], to_, to0_)
+        source_at = pointer(context, builder, signature.args[2], source_, source0_)
         cgutils.raw_memcpy(builder, to_at, source_at, n_, signature.args[0].dtype.bitwidth // 8, align=4)
         return context.get_dummy_value()
 

@@ -1,0 +1,92 @@
+"""Pooling: vectors of channels, one output pixel after the other."""
+
+import math
+
+import numpy as np
+
+from .depthwise import depthwise_conv2d, depthwise_conv2d_grad_x
+from .jit import jit
+from .shapes import NO_PADDING, output_size
+from .threads import share
+from .tile import tile_add_where, tile_load, tile_max, tile_store, tile_zeros, tile_zeros_like
+from .vectors import VECTOR_BYTES
+
+
+@jit
+def max_pool_images(start, end, x, y, argmax, image_size, out_size, size, stride):
+    (H, W, C), (OH, OW), (kh, kw), (sh, sw) = image_size, out_size, size, stride
+    lanes = VECTOR_BYTES // x.itemsize
+    for n in range(start, end):
+        for oh in range(OH):
+            for ow in range(OW):
+                corner = ((n * H + oh * sh) * W + ow * sw) * C
+                pixel = ((n * OH + oh) * OW + ow) * C
+                for c in range(0, C, lanes):
+                    columns = min(lanes, C - c)
+                    best = tile_load(tile_zeros(1, 1, x), x, corner + c, 0, columns)
+                    where = tile_zeros_like(best, argmax)
+                    for i in range(kh):
+                        for j in range(kw):
+                            seen = tile_load(best, x, corner + (i * W + j) * C + c, 0, columns)
+                            best, where = tile_max(best, where, seen, i * kw + j)
+                    tile_store(best, y, pixel + c, 0, 1, columns)
+                    tile_store(where, argmax, pixel + c, 0, 1, columns)
+
+
+@jit
+def max_pool_grad_images(start, end, g, argmax, gx, image_size, out_size, size, stride):
+    (H, W, C), (OH, OW), (kh, kw), (sh, sw) = image_size, out_size, size, stride
+    lanes = VECTOR_BYTES // g.itemsize
+    for n in range(start, end):
+        for oh in range(OH):
+            for ow in range(OW):
+                corner = ((n * H + oh * sh) * W + ow * sw) * C
+                pixel = ((n * OH + oh) * OW + ow) * C
+                for c in range(0, C, lanes):
+                    columns = min(lanes, C - c)
+                    sent = tile_load(tile_zeros(1, 1, g), g, pixel + c, 0, columns)
+                    where = tile_load(sent, argmax, pixel + c, 0, columns)
+                    for i in range(kh):
+                        for j in range(kw):
+                            at = corner + (i * W + j) * C + c
+                            received = tile_load(sent, gx, at, 0, columns)
+                            received = tile_add_where(received, sent, where, i * kw + j)
+                            tile_store(received, gx, at, 0, 1, columns)
+
+
+def max_pool2d(x, size, stride):
+    N, H, W, C = x.shape
+    OH, OW = output_size((H, W), size, stride)
+    y, argmax = np.empty((N, OH, OW, C), x.dtype), np.empty((N, OH, OW, C), np.int32)
+    arrays = x.reshape(-1), y.reshape(-1), argmax.reshape(-1)
+
+    def work(start, end):
+        max_pool_images(start, end, *arrays, (H, W, C), (OH, OW), tuple(size), tuple(stride))
+
+    share(work, N, y.size * math.prod(size))
+    return y, argmax
+
+
+def max_pool2d_grad(g, argmax, size, stride, x_shape):
+    N, H, W, C = x_shape
+    gx = np.zeros(x_shape, g.dtype)
+    arrays = g.reshape(-1), np.ascontiguousarray(argmax, np.int32).reshape(-1), gx.reshape(-1)
+
+    def work(start, end):
+        max_pool_grad_images(start, end, *arrays, (H, W, C), g.shape[1:3], tuple(size), tuple(stride))
+
+    share(work, N, g.size * math.prod(size))
+    return gx
+
+
+def mean_filter(size, channels, dtype):
+    return np.full((*size, channels), 1 / math.prod(size), dtype)
+
+
+def avg_pool2d(x, size, stride):
+    """A depthwise convolution whose weights are all the same."""
+    return depthwise_conv2d(x, mean_filter(size, x.shape[3], x.dtype), stride, NO_PADDING)
+
+
+def avg_pool2d_grad(g, size, stride, x_shape):
+    return depthwise_conv2d_grad_x(g, mean_filter(size, x_shape[3], g.dtype), stride, NO_PADDING, x_shape)

@@ -1,0 +1,143 @@
+"""Vector registers as Numba types, and the instructions that fill and empty them: what `tile.py` is made of.
+
+Everything here emits LLVM instructions into the function that is being compiled; LLVM then picks the CPU's own. The one thing it must
+be told is how wide the registers are, and which CPUs can load and store some lanes of a vector only.
+"""
+
+import platform
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import models, register_model
+
+from .jit import host_cpu
+
+_FEATURES = host_cpu()[1]
+VECTOR_BYTES = 64 if "avx512f" in _FEATURES else 32 if "avx" in _FEATURES else 16
+HAS_MASKS = "avx" in _FEATURES  # otherwise a masked access is a branch for every lane
+_REGISTERS = 32 if "avx512f" in _FEATURES or platform.machine() in ("arm64", "aarch64") else 16
+ROWS = 8 if _REGISTERS == 32 else 6
+VECTORS = 2
+
+INT = types.int64
+_I32, _I64 = ir.IntType(32), ir.IntType(64)
+
+
+class Tile(types.Type):
+    """The Numba type of rows x vectors registers, each of `lanes` numbers of type `dtype`."""
+
+    def __init__(self, dtype, rows, vectors, lanes=None):
+        self.dtype, self.rows, self.vectors = dtype, rows, vectors
+        self.lanes = lanes or VECTOR_BYTES * 8 // dtype.bitwidth
+        super().__init__(name=f"Tile({dtype}, {rows}, {vectors}, {self.lanes})")
+
+    @property
+    def vector(self):
+        element = {types.float32: ir.FloatType(), types.float64: ir.DoubleType()}.get(self.dtype)
+        return ir.VectorType(element or ir.IntType(self.dtype.bitwidth), self.lanes)
+
+
+@register_model(Tile)
+class TileModel(models.PrimitiveModel):
+    def __init__(self, manager, tile):
+        super().__init__(manager, tile, ir.ArrayType(tile.vector, tile.rows * tile.vectors))
+
+
+def const(n):
+    return ir.Constant(_I64, n)
+
+
+def pointer(context, builder, array_type, array, offset):
+    return builder.gep(context.make_array(array_type)(context, builder, array).data, [offset])
+
+
+def spread(builder, scalar, vector):
+    """The scalar in all lanes of a vector."""
+    lane0 = builder.insert_element(ir.Constant(vector, ir.Undefined), scalar, ir.Constant(_I32, 0))
+    return builder.shuffle_vector(
+        lane0, lane0, ir.Constant(ir.VectorType(_I32, vector.count), [0] * vector.count)
+    )
+
+
+def masks(builder, tile, columns):
+    """For each of the tile's vectors: which lanes lie within `columns`."""
+    lanes = ir.VectorType(_I32, tile.lanes)
+    left = spread(builder, builder.trunc(columns, _I32), lanes)
+    number = [
+        ir.Constant(lanes, [v * tile.lanes + lane for lane in range(tile.lanes)]) for v in range(tile.vectors)
+    ]
+    return [builder.icmp_signed("<", n, left) for n in number]
+
+
+def masked(builder, tile, v, columns, whole, partial):
+    """Emit `whole()` or `partial()`: the latter alone where masks are cheap, else a branch on whether vector v is whole."""
+    if HAS_MASKS:
+        return partial()
+    fits = builder.icmp_signed(">=", columns, const((v + 1) * tile.lanes))
+    with builder.if_else(fits, likely=True) as (then, otherwise):
+        with then:
+            a, a_block = whole(), builder.block
+        with otherwise:
+            b, b_block = partial(), builder.block
+    if a is not None:
+        value = builder.phi(a.type)
+        value.add_incoming(a, a_block)
+        value.add_incoming(b, b_block)
+        return value
+
+
+def load(builder, tile, address, v, mask, columns):
+    """Vector v of the row that starts at `address`; zeros beyond `columns`."""
+    vector, align = tile.vector, tile.dtype.bitwidth // 8
+    address = builder.bitcast(builder.gep(address, [const(v * tile.lanes)]), vector.as_pointer())
+
+    def whole():
+        value = builder.load(address)
+        value.align = align
+        return value
+
+    def partial():
+        name = f"llvm.masked.load.{suffix(vector)}.p0"
+        kind = ir.FunctionType(vector, [vector.as_pointer(), _I32, mask.type, vector])
+        function = cgutils.get_or_insert_function(builder.module, kind, name)
+        return builder.call(function, [address, ir.Constant(_I32, align), mask, zeros(vector)])
+
+    return masked(builder, tile, v, columns, whole, partial)
+
+
+def store(builder, tile, value, address, v, mask, columns):
+    vector, align = tile.vector, tile.dtype.bitwidth // 8
+    address = builder.bitcast(builder.gep(address, [const(v * tile.lanes)]), vector.as_pointer())
+
+    def whole():
+        builder.store(value, address).align = align
+
+    def partial():
+        name = f"llvm.masked.store.{suffix(vector)}.p0"
+        kind = ir.FunctionType(ir.VoidType(), [vector, vector.as_pointer(), _I32, mask.type])
+        function = cgutils.get_or_insert_function(builder.module, kind, name)
+        builder.call(function, [value, address, ir.Constant(_I32, align), mask])
+
+    masked(builder, tile, v, columns, whole, partial)
+
+
+def suffix(vector):
+    kind = {ir.FloatType(): "f32", ir.DoubleType(): "f64"}.get(
+        vector.element, f"i{getattr(vector.element, 'width', 0)}"
+    )
+    return f"v{vector.count}{kind}"
+
+
+def zeros(vector):
+    zero = 0 if isinstance(vector.element, ir.IntType) else 0.0
+    return ir.Constant(vector, [zero] * vector.count)
+
+
+def multiply_add(builder, a, b, c):
+    """a * b + c. "contract" lets LLVM fuse the two where the CPU can; `llvm.fma` would call a slow function where it cannot."""
+    return builder.fadd(builder.fmul(a, b, flags=("contract",)), c, flags=("contract",))
+
+
+def literals(*numbers):
+    return all(isinstance(n, types.IntegerLiteral) for n in numbers)
