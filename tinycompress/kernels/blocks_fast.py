@@ -1,19 +1,81 @@
 """Block-sparse times dense over register tiles; see `blocks.py` for the form of the weights and `tile.py` for what a tile is.
 
-A tile is 16 rows of the batch x one block of outputs. For every block that is left it takes the 16 weights, and of its input the 16 numbers
-that the rows of the batch have there. These lie far apart in x; in its transpose they are one cache line.
+A tile is some rows of the batch x 16 outputs. Every block of these outputs adds an outer product to it: the 16 weights, and the numbers that the
+rows of the batch have at the block's input. The latter lie far apart in x, but side by side, in one cache line, in its transpose.
 """
 
 import numpy as np
 
+from . import vectors
 from .blocks import BLOCK
 from .jit import jit
 from .threads import share
-from .tile import tile_outer_add, tile_store, tile_zeros
+from .tile import tile_outer_add, tile_store, tile_sum, tile_zeros
 from .vectors import VECTOR_BYTES
 
-ROWS = 16 if VECTOR_BYTES == 64 else 6 if VECTOR_BYTES == 32 else 3
-"""Rows of the batch in a tile: as many as the registers hold sums for."""
-VECTORS = BLOCK * 4 // VECTOR_BYTES
-VECTORS_64 = 2 * VECTORS
-"""Registers that hold a block of float32, and of float64."""
+ROWS = 2 * vectors.ROWS
+"""Twice those of other tiles, which are two registers wide: here it is one."""
+
+FEW = 4
+"""Fewer rows than this are not worth a transpose: they are computed one by one."""
+
+
+@jit
+def multiply_rows(start, end, indptr, indices, values, xt, stride, batch, y, outputs):
+    """The columns of blocks `start` up to `end` of y. The rows of xt are the inputs, `stride` apart, a multiple of ROWS."""
+    lanes = VECTOR_BYTES // xt.itemsize
+    for j in range(start, end):
+        for o in range(0, min(BLOCK, outputs - j * BLOCK), lanes):
+            columns = min(lanes, outputs - j * BLOCK - o)
+            for b in range(0, batch, ROWS):
+                acc = tile_zeros(ROWS, 1, xt)
+                for k in range(indptr[j], indptr[j + 1]):
+                    acc = tile_outer_add(acc, xt, indices[k] * stride + b, 1, values, k * BLOCK + o, lanes)
+                tile_store(acc, y, b * outputs + j * BLOCK + o, outputs, batch - b, columns)
+
+
+@jit
+def multiply_row(start, end, indptr, indices, values, x, x0, y, y0, outputs):
+    """The same for the one row of x at x0. Four sums side by side, as each multiply-add waits for the one before it in the same sum."""
+    lanes = VECTOR_BYTES // x.itemsize
+    for j in range(start, end):
+        for o in range(0, min(BLOCK, outputs - j * BLOCK), lanes):
+            columns = min(lanes, outputs - j * BLOCK - o)
+            sum0 = tile_zeros(1, 1, x)
+            sum1, sum2, sum3 = sum0, sum0, sum0
+            k, stop = indptr[j], indptr[j + 1]
+            while k + 4 <= stop:
+                sum0 = tile_outer_add(sum0, x, x0 + indices[k], 0, values, k * BLOCK + o, lanes)
+                sum1 = tile_outer_add(sum1, x, x0 + indices[k + 1], 0, values, (k + 1) * BLOCK + o, lanes)
+                sum2 = tile_outer_add(sum2, x, x0 + indices[k + 2], 0, values, (k + 2) * BLOCK + o, lanes)
+                sum3 = tile_outer_add(sum3, x, x0 + indices[k + 3], 0, values, (k + 3) * BLOCK + o, lanes)
+                k += 4
+            while k < stop:
+                sum0 = tile_outer_add(sum0, x, x0 + indices[k], 0, values, k * BLOCK + o, lanes)
+                k += 1
+            total = tile_sum(tile_sum(sum0, sum1), tile_sum(sum2, sum3))
+            tile_store(total, y, y0 + j * BLOCK + o, 0, 1, columns)
+
+
+def block_sparse_matmul(x, w):
+    (batch, inputs), outputs = x.shape, w.shape[1]
+    y = np.empty((batch, outputs), x.dtype)
+    flat_y, values = y.reshape(-1), w.values.reshape(-1)
+    if batch < FEW:
+        flat_x = x.reshape(-1)
+
+        def work(start, end):
+            for b in range(batch):
+                multiply_row(start, end, w.indptr, w.indices, values, flat_x, b * inputs, flat_y, b * outputs, outputs)
+
+    else:
+        stride = -(-batch // ROWS) * ROWS
+        xt = np.zeros((inputs, stride), x.dtype)
+        xt[:, :batch] = x.T
+        flat_xt = xt.reshape(-1)
+
+        def work(start, end):
+            multiply_rows(start, end, w.indptr, w.indices, values, flat_xt, stride, batch, flat_y, outputs)
+
+    share(work, len(w.indptr) - 1, w.values.size * batch)
+    return y

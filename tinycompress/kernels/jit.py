@@ -19,6 +19,8 @@ import stat
 import warnings
 from pathlib import Path
 
+SOURCES = sorted(Path(__file__).parent.glob("*.py"))
+
 
 @functools.cache
 def available():
@@ -77,7 +79,7 @@ def cache_folder():
         import platformdirs
 
         base = platformdirs.user_cache_dir("tinycompress", appauthor=False)
-    folder = Path(base) / f"numba-{_salt()}"
+    folder = Path(base) / f"numba-{salt(SOURCES)}"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if _others_can_write(folder):
@@ -102,11 +104,11 @@ def _others_can_write(folder):
     return status.st_uid != os.getuid() or bool(status.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
 
 
-def _salt():
-    digest = hashlib.sha256()
-    for source in sorted(Path(__file__).parent.glob("*.py")):
+def salt(sources):
+    """A name for compiled code that changes with any of the source files, and with the CPU it is compiled for."""
+    digest = hashlib.sha256(repr(host_cpu()).encode())
+    for source in sources:
         digest.update(source.read_bytes())
-    digest.update(repr(host_cpu()).encode())
     return digest.hexdigest()[:16]
 
 

@@ -1,0 +1,126 @@
+"""Where kernels run: other processes, without a cache, without a compiler, on other CPUs."""
+
+import concurrent.futures
+import multiprocessing
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tinycompress import kernels
+
+SMALL = """
+import warnings
+import numpy as np
+from tinycompress import kernels
+x, w = np.random.default_rng(0).standard_normal((9, 6, 6, 3)), np.random.default_rng(1).standard_normal((3, 3, 3, 5))
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    for _ in range(2):
+        y = kernels.conv2d(x, w, (1, 1), ((1, 1), (1, 1)))
+        gw = kernels.conv2d_grad_w(x, y, (1, 1), ((1, 1), (1, 1)), w.shape)
+        pooled = kernels.max_pool2d(y, (2, 2), (2, 2))[0]
+with kernels.use("numpy"):
+    np.testing.assert_allclose(y, kernels.conv2d(x, w, (1, 1), ((1, 1), (1, 1))), atol=1e-12)
+    np.testing.assert_allclose(gw, kernels.conv2d_grad_w(x, y, (1, 1), ((1, 1), (1, 1)), w.shape), atol=1e-9)
+    np.testing.assert_array_equal(pooled, kernels.max_pool2d(y, (2, 2), (2, 2))[0])
+for warning in caught:
+    print(warning.message)
+"""
+
+
+def run(code, **environment):
+    """What a fresh Python process prints that runs `code`."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_an_unwritable_cache_folder_gives_one_warning_and_works(tmp_path):
+    # A file where the folder should be cannot be written into even by root.
+    blocked = tmp_path / "file"
+    blocked.touch()
+    printed = run(SMALL, NUMBA_CACHE_DIR=str(blocked))
+    assert printed.count("compiled code cannot be cached in") == 1
+    assert "set NUMBA_CACHE_DIR to a writable folder" in printed
+    assert len(printed.splitlines()) == 1
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions are those of POSIX")
+def test_a_cache_folder_that_others_can_write_to_is_not_used(tmp_path):
+    folder = run(
+        "from tinycompress.kernels import jit; print(jit.cache_folder())", NUMBA_CACHE_DIR=str(tmp_path)
+    ).strip()
+    assert folder.startswith(str(tmp_path))
+    os.chmod(folder, 0o777)
+    assert "somebody else could write to it" in run(SMALL, NUMBA_CACHE_DIR=str(tmp_path))
+
+
+def test_compiled_code_is_cached_and_the_setting_of_numba_left_alone(tmp_path):
+    code = SMALL + "import numba; print(numba.config.CACHE_DIR)"
+    assert run(code, NUMBA_CACHE_DIR=str(tmp_path)).strip() == str(tmp_path)
+    compiled = {path for path in tmp_path.rglob("*.nbc")}
+    assert compiled
+    run(code, NUMBA_CACHE_DIR=str(tmp_path))
+    assert {path for path in tmp_path.rglob("*.nbc")} == compiled
+
+
+def test_an_edited_source_gets_a_fresh_cache(tmp_path, monkeypatch):
+    from tinycompress.kernels import jit
+
+    before = jit.salt(jit.SOURCES)
+    copies = []
+    for source in jit.SOURCES:
+        copies.append(tmp_path / source.name)
+        copies[-1].write_bytes(source.read_bytes())
+    assert jit.salt(copies) == before
+    copies[0].write_bytes(copies[0].read_bytes() + b"\n# edited\n")
+    assert jit.salt(copies) != before
+
+
+def test_without_the_compiler_numpy_takes_over_with_one_warning():
+    printed = run(SMALL, NUMBA_DISABLE_JIT="1")
+    assert len(printed.splitlines()) == 1
+    assert "NUMBA_DISABLE_JIT is set, so every kernel runs in NumPy" in printed
+
+
+def test_without_numba_numpy_takes_over_with_one_warning():
+    printed = run("import sys; sys.modules['numba'] = None\n" + SMALL)
+    assert len(printed.splitlines()) == 1
+    assert "numba is not installed" in printed
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.uname().machine != "x86_64", reason="names x86-64 CPUs")
+@pytest.mark.parametrize("cpu, features", [("x86-64", ""), ("haswell", "+avx,+avx2,+fma,+sse4.2")])
+def test_kernels_are_right_on_cpus_with_smaller_registers(cpu, features):
+    assert run(SMALL, NUMBA_CPU_NAME=cpu, NUMBA_CPU_FEATURES=features) == ""
+
+
+def test_importing_the_kernels_leaves_numba_alone():
+    assert run("import sys, tinycompress.kernels; print('numba' in sys.modules)").strip() == "False"
+
+
+def convolve_in_worker(threads):
+    if threads:
+        kernels.set_num_threads(threads)
+    x, w = np.ones((64, 16, 16, 8), np.float32), np.ones((3, 3, 8, 16), np.float32)
+    return float(kernels.conv2d(x, w, (1, 1), ((0, 0), (0, 0))).sum())
+
+
+@pytest.mark.parametrize("method", ["spawn", "fork"])
+def test_kernels_work_in_a_process_pool(method):
+    if method not in multiprocessing.get_all_start_methods():
+        pytest.skip(f"no {method} here")
+    before = kernels.get_num_threads()
+    kernels.set_num_threads(2)
+    try:
+        expected = convolve_in_worker(threads=None)  # so that a forked child inherits a pool whose threads are gone
+        context = multiprocessing.get_context(method)
+        with concurrent.futures.ProcessPoolExecutor(2, mp_context=context) as pool:
+            assert list(pool.map(convolve_in_worker, [2, 2, None], timeout=100)) == [expected] * 3
+    finally:
+        kernels.set_num_threads(before)
