@@ -5,11 +5,7 @@ latent array times a mask: whatever an optimiser does to the latent array, the p
 """
 
 import copy
-import difflib
-import html
 import os
-import tempfile
-import zipfile
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -71,6 +67,8 @@ class Module:
             return parametrized[name].effective()
         if name.startswith("__"):
             raise AttributeError(name)
+        import difflib
+
         known = [n for n in [*vars(self), *parametrized, *dir(type(self))] if not n.startswith("_")]
         near = difflib.get_close_matches(name, known, 1)
         raise AttributeError(
@@ -135,6 +133,17 @@ class Module:
     def eval(self) -> "Module":
         """Set evaluation mode. Returns the module."""
         return self.train(False)
+
+    @contextmanager
+    def evaluation(self):
+        """Evaluation mode inside this block, and each module's own mode again after it."""
+        modes = [(module, module.training) for module in self.modules()]
+        self.eval()
+        try:
+            yield self
+        finally:
+            for module, mode in modes:
+                module.training = mode
 
     def zero_grad(self):
         for parameter in self.parameters():
@@ -213,24 +222,25 @@ class Module:
                 "the state does not fit the model: " + "; ".join(wrong) + ". Build the model as it was when saved "
                 "(same layers, widths and parametrizations)"
             )
+        new = {name: np.array(state[name], value.dtype) for name, value in own.items()}  # may fail, so it comes first
         for name, value in own.items():
             if isinstance(value, Parameter):
-                value.data = np.array(state[name], value.dtype)
+                value.data = new[name]
             else:
-                value[...] = state[name]
+                value[...] = new[name]
         return self
 
     def save(self, path):
         """Write the state as a compressed .npz, whole or not at all."""
         path = os.fspath(path)
-        handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path) or ".", suffix=".part")
+        temporary = f"{path}.{os.getpid()}.part"
         try:
-            with os.fdopen(handle, "wb") as file:
+            with open(temporary, "wb") as file:
                 np.savez_compressed(file, **self.state_dict())
             os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        finally:
+            if os.path.exists(temporary):
+                os.unlink(temporary)
 
     def load(self, path) -> "Module":
         """Read a state that `save` wrote; no pickled objects are accepted. Raises FileNotFoundError, or ValueError for a
@@ -241,7 +251,7 @@ class Module:
                 state = {name: file[name] for name in file.files}
         except FileNotFoundError:
             raise FileNotFoundError(f"no file {path!r}; save a model there first: model.save({path!r})") from None
-        except (ValueError, OSError, EOFError, zipfile.BadZipFile, AttributeError, KeyError) as error:
+        except Exception as error:  # zip, zlib and NumPy each have their own for a damaged file
             raise ValueError(f"{path!r} is not a whole .npz of a model ({error}); save it again") from error
         return self.load_state_dict(state)
 
@@ -254,6 +264,8 @@ class Module:
 
     def _repr_html_(self):
         if getattr(self, "input_shape", None) is None:
+            import html
+
             return f"<pre>{html.escape(repr(self))}</pre>"
         return self.summary()._repr_html_()
 

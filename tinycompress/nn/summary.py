@@ -1,6 +1,5 @@
 """A net as a table: what each layer puts out, how many parameters it has, how many multiply-accumulates it takes."""
 
-import html
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,6 +49,8 @@ class Summary:
     __repr__ = __str__
 
     def _repr_html_(self):
+        import html
+
         def line(tag, row):
             return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in row) + "</tr>"
 
@@ -66,11 +67,9 @@ def summary(model: Module, input_shape: tuple[int, ...] | None = None) -> Summar
     input_shape = input_shape or getattr(model, "input_shape", None)
     if input_shape is None:
         raise ValueError("summary: the model does not know its input; pass input_shape, for example (28, 28, 1)")
-    was_training = model.training
     names = {id(module): name for name, module in model.named_modules()}
-    with trace() as calls, no_grad():
-        model.eval()(np.zeros((1, *input_shape), np.float32))
-    model.train(was_training)
+    with trace() as calls, no_grad(), model.evaluation():
+        model(np.zeros((1, *input_shape), np.float32))
     layers, counted = [], set()
     for module, in_shape, out in calls:
         own = [name for name in module.named_parameters() if "." not in name]
