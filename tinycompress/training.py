@@ -144,7 +144,8 @@ def _diverged(model, x, epoch, batch, lr, history) -> TrainingDiverged:
         with trace() as calls, no_grad():
             model(x)
         for module, _, out in calls:
-            if not np.isfinite(out).all():
+            # a module may return several tensors; each of them came out of a module listed before
+            if isinstance(out, Tensor) and not np.isfinite(out.data).all():
                 where = f"layer {names[id(module)] or '(the model)'}: {module!r}"
                 break
     error = TrainingDiverged(
