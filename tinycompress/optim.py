@@ -9,15 +9,18 @@ from .tensor import Tensor
 
 
 class Optimizer:
-    """What all optimisers share: the parameters, the learning rate, and the checks."""
+    """What all optimisers share: the parameters, the learning rate, the weight decay, and the checks."""
 
-    def __init__(self, parameters: Iterable[Tensor], lr: float):
-        self.parameters = list(parameters)
-        if not self.parameters or not all(isinstance(p, Tensor) for p in self.parameters):
+    def __init__(self, parameters: Iterable[Tensor], lr: float, weight_decay: float):
+        parameters = list(parameters)
+        if not parameters or not all(isinstance(p, Tensor) for p in parameters):
             raise ValueError("an optimiser needs a non-empty list of parameters: pass model.parameters()")
         if not lr >= 0:
             raise ValueError(f"the learning rate must not be negative, got {lr}")
-        self.lr = lr
+        if not weight_decay >= 0:
+            raise ValueError(f"the weight decay must not be negative, got {weight_decay}")
+        self.parameters = list(dict.fromkeys(parameters))  # what two layers share moves once
+        self.lr, self.weight_decay = lr, weight_decay
         self._state = [self._start(p.data) for p in self.parameters]
 
     def _start(self, data: np.ndarray) -> list[np.ndarray]:
@@ -48,8 +51,8 @@ class SGD(Optimizer):
     def __init__(self, parameters, lr=0.1, momentum=0.0, nesterov=False, weight_decay=0.0):
         if not 0 <= momentum < 1 or (nesterov and momentum == 0):
             raise ValueError(f"SGD: momentum must lie in [0, 1), and above 0 for Nesterov; got {momentum}")
-        self.momentum, self.nesterov, self.weight_decay = momentum, nesterov, weight_decay
-        super().__init__(parameters, lr)
+        self.momentum, self.nesterov = momentum, nesterov
+        super().__init__(parameters, lr, weight_decay)
 
     def _start(self, data):
         return [np.zeros_like(data)] if self.momentum else []
@@ -73,8 +76,8 @@ class Adam(Optimizer):
     def __init__(self, parameters, lr=0.001, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
         if not all(0 <= beta < 1 for beta in betas):
             raise ValueError(f"{type(self).__name__}: both betas must lie in [0, 1), got {betas}")
-        self.betas, self.eps, self.weight_decay, self.steps = betas, eps, weight_decay, 0
-        super().__init__(parameters, lr)
+        self.betas, self.eps, self.steps = betas, eps, 0
+        super().__init__(parameters, lr, weight_decay)
 
     def _start(self, data):
         return [np.zeros_like(data), np.zeros_like(data)]
