@@ -1,7 +1,6 @@
 """What a net costs on disk and on the clock; parameters and multiply-accumulates are in `Module.summary`."""
 
 import os
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +13,8 @@ from .nn import Module
 
 def stored_bytes(model: Module) -> int:
     """Bytes of the file that `model.copy().bake().save(path)` writes: zip-compressed float32, headers included."""
+    import tempfile
+
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "model.npz")
         model.copy().bake().save(path)
@@ -46,6 +47,8 @@ def latency(variants: dict[str, Callable[[], object]], rounds: int = 15, round_m
 
     Each round repeats a variant for about `round_ms` and keeps the mean. Returns name -> Timing in milliseconds.
     """
+    if rounds < 1:
+        raise ValueError(f"latency: rounds must be 1 or more, got {rounds}")
     repeats = {}
     for name, call in variants.items():
         call()  # compiles, fills caches

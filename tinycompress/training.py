@@ -86,15 +86,15 @@ def fit(
                 xb = augment(x[rows], rng) if augment else x[rows]
                 optimizer.zero_grad()
                 value = loss(model(xb), y[rows])
-                if not np.isfinite(value.data):
+                if not np.isfinite(value.data).all():
                     raise _diverged(model, xb, epoch, i, optimizer.lr, history)
                 value.backward()
                 optimizer.step()
                 total += value.item() * len(rows)
+            if validation is not None:  # takes a while: interrupted here, the epoch is not in the history at all
+                history.val_accuracy.append(evaluate(model, validation).accuracy)
             history.loss.append(total / len(x))
             history.lr.append(optimizer.lr)
-            if validation is not None:
-                history.val_accuracy.append(evaluate(model, validation).accuracy)
     except KeyboardInterrupt:
         history.interrupted = True
     finally:
@@ -107,20 +107,16 @@ def predict(model: Module, x: np.ndarray, batch_size: int = 512) -> np.ndarray:
     """The model's outputs for x (N, …), in evaluation mode and without a graph, batch by batch: (N, classes)."""
     if len(x) == 0:
         raise ValueError("predict: there are no inputs")
-    was_training = model.training
-    model.eval()
-    try:
-        with no_grad():
-            return np.concatenate([model(x[i : i + batch_size]).data for i in range(0, len(x), batch_size)])
-    finally:
-        model.train(was_training)
+    with no_grad(), model.evaluation():
+        return np.concatenate([model(x[i : i + batch_size]).data for i in range(0, len(x), batch_size)])
 
 
 def evaluate(model: Module, data: tuple[np.ndarray, np.ndarray], batch_size: int = 512) -> Evaluation:
     """Accuracy and mean cross-entropy on (x, labels)."""
     x, y = data
     logits = predict(model, x, batch_size)
-    return Evaluation(float((logits.argmax(1) == y).mean()), F.cross_entropy(Tensor(logits), y).item())
+    loss = F.cross_entropy(Tensor(logits), y).item()  # first: it checks the labels
+    return Evaluation(float((logits.argmax(1) == y).mean()), loss)
 
 
 def _bar(epochs, progress: bool):
@@ -145,7 +141,7 @@ def _diverged(model, x, epoch, batch, lr, history) -> TrainingDiverged:
             model(x)
         for module, _, out in calls:
             # a module may return several tensors; each of them came out of a module listed before
-            if isinstance(out, Tensor) and not np.isfinite(out.data).all():
+            if id(module) in names and isinstance(out, Tensor) and not np.isfinite(out.data).all():
                 where = f"layer {names[id(module)] or '(the model)'}: {module!r}"
                 break
     error = TrainingDiverged(
