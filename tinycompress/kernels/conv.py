@@ -1,21 +1,22 @@
 """Standard and pointwise convolution over register tiles (see `tile.py` for what a tile is).
 
-A convolution is a matrix product whose left matrix is never built: row p is the window of output pixel p, column k the k-th element of
-the window. Images are NHWC, so a window's row i is one run of kw*C consecutive numbers, and the next pixel's window has the same element
-sw*C further on. A tile of 8 neighbouring pixels x 32 output channels therefore needs, for each k, 8 numbers at equal steps
-and one run of 32 weights.
+A convolution is a matrix product whose left matrix is never built: row p is the window of output pixel p, column k the
+k-th element of the window. Images are NHWC, so row i of a window is one run of kw*C consecutive numbers, and the next
+pixel's window has the same element sw*C further on. A tile of 8 neighbouring pixels x 32 output channels therefore
+needs, for each k, 8 numbers at equal steps and one run of 32 weights.
 
                     pixel ow sees              pixel ow+1 sees            element k of both, for sw = 1:
     row oh       . [a b c] d e .             . a [b c d] e .              x[at + k] and x[at + k + C]
     row oh+1     . [f g h] i j .             . f [g h i] j .
     row oh+2     . [k l m] n o .             . k [l m n] o .
 
-Where the output is too narrow for 8 neighbours, the 8 rows of the tile are the same pixel of 8 images; only the step differs.
+Where the output is too narrow for 8 neighbours, the tile's rows are the same pixel of 8 images; only the step differs.
 
-All of it is one sum of outer products walked through in different directions: forward over the window, the gradient of w over the
-pixels, and the gradient of x is itself a convolution, of g with the weights turned round.
+All of it is one sum of outer products, walked through in different directions: forward over the window; the gradient of
+w over the pixels; and the gradient of x is itself a convolution, of g with the weights turned round.
 """
 
+import functools
 import math
 from typing import NamedTuple
 
@@ -24,19 +25,25 @@ import numpy as np
 from .jit import jit
 from .shapes import NO_PADDING, output_size, phases
 from .threads import share
-from .tile import copy, tile_add_to, tile_outer_add, tile_store, tile_zeros
+from .tile import copy, tile_add_to, tile_load, tile_outer_add, tile_store, tile_zeros
 from .vectors import ROWS, VECTOR_BYTES, VECTORS
 
-GROUP_BYTES = 128 * 1024
-"""The gradient of w takes images together up to this size, a fraction of the second-level cache."""
+TALL = 2 * ROWS
+"""Rows of a tile that is one vector wide: as many registers in all."""
+
+LONGEST_ROW = 64
+"""Pixels that a pointwise convolution takes for one row of an image, so that they stay in the first-level cache."""
+
+GROUP_BYTES, GROUP_PIXELS = 64 * 1024, 256
+"""The gradient of w takes images together up to this size, or, where w is large, until they have so many pixels."""
 
 CHUNKS = 12
-"""The gradient of w is summed over at most this many parts of the batch, and then over the parts, whatever the number of threads: the same
-sums in the same order give the same bits. Twelve parts share out evenly among 1, 2, 3, 4, 6 or 12 threads."""
+"""The gradient of w is summed over at most this many parts of the batch, and then over the parts, whatever the number
+of threads: the same sums in the same order give the same bits. 12 shares out evenly among 1, 2, 3, 4, 6 or 12 threads."""
 
 
 class Geometry(NamedTuple):
-    """The sizes of a convolution of images x into y; all counts are of elements, pixels or images."""
+    """The sizes of a convolution of images x into y, counted in images, pixels and channels; positions in elements."""
 
     N: int
     H: int
@@ -46,43 +53,41 @@ class Geometry(NamedTuple):
     kw: int
     sh: int
     sw: int
-    top: int  # rows of zeros above x; negative: so many rows of x are passed over
+    top: int  # rows of zeros above x; if negative, so many rows of x are passed over
     left: int
     OH: int
     OW: int
     OC: int
-    y0: int  # where y's first pixel is, and how far it is to the next one, the next row and the next image
+    y0: int  # the position of y's first pixel, and how far it is to the next one, the next row and the next image
     y_pixel: int
     y_row: int
     y_image: int
-    images: int  # taken together; forward: 1, and a tile's rows are neighbouring pixels, or ROWS, and they are the same pixel of each
+    images: int  # taken together. Forward: 1, and a tile's rows are neighbouring pixels; or as many as a tile has rows
 
 
 @jit(inline="always")
 def sum_of_outer_products(acc, x, x0, x_step, x_strides, w, w0, w_strides, counts, columns):
-    """acc[p, :] += the sum over indices (a, b, k) < counts of x[x0 + (a,b,k)·x_strides + p*x_step] * w[w0 + (a,b,k)·w_strides :]."""
+    """acc[p, :] += x[x0 + index·x_strides + p*x_step] * w[w0 + index·w_strides :], summed over index = (a, b, k)."""
     for a in range(counts[0]):
         for b in range(counts[1]):
             x_at = x0 + a * x_strides[0] + b * x_strides[1]
             w_at = w0 + a * w_strides[0] + b * w_strides[1]
             for k in range(counts[2]):
-                acc = tile_outer_add(
-                    acc, x, x_at + k * x_strides[2], x_step, w, w_at + k * w_strides[2], columns
-                )
+                acc = tile_outer_add(acc, x, x_at + k * x_strides[2], x_step, w, w_at + k * w_strides[2], columns)
     return acc
 
 
 @jit
 def padded(x, first, scratch, G):
-    """The images from `first` on, where the tiles can read them: (array, position, elements to the next row, to the next image).
+    """The images from `first` on, where tiles can read them: (array, position, elements to the next row, next image).
 
-    They are copied into `scratch` with their zeros around them, so that they stay in the cache and the tiles know no borders. If there are no
-    borders, x itself will do, but for the last images, since a tile may read past them.
+    They are copied into `scratch` with their zeros around them: so they stay in the cache, and the tiles know no borders.
+    Where there are no borders x itself will do, but for the last images, since a tile may read past their end.
     """
     height, width = (G.OH - 1) * G.sh + G.kh, (G.OW - 1) * G.sw + G.kw
     size = G.H * G.W * G.C
     inside = G.top == 0 and G.left == 0 and height <= G.H and width <= G.W
-    if inside and (first + G.images) * size + ROWS * G.sw * G.C <= x.size:
+    if inside and (first + G.images) * size + TALL * G.sw * G.C <= x.size:
         return x, first * size, G.W * G.C, size
     w0 = max(0, -G.left)
     w1 = max(w0, min(G.W, width - G.left))
@@ -93,136 +98,100 @@ def padded(x, first, scratch, G):
     return scratch, 0, width * G.C, height * width * G.C
 
 
+def new_scratch(x, G):
+    """Zeros for the padded images taken together, and for what a tile may read beyond them (but makes nothing of)."""
+    height, width = (G.OH - 1) * G.sh + G.kh, (G.OW - 1) * G.sw + G.kw
+    return np.zeros((G.images * height * width + TALL * G.sw) * G.C, x.dtype)
+
+
 @jit(inline="always")
-def convolve(vectors, start, end, x, scratch, w, y, G):
-    """y of the images from `start` up to `end`, in tiles of ROWS x `vectors`."""
+def convolve(height, vectors, start, end, x, scratch, w, y, G):
+    """y of the images from `start` up to `end`, in tiles of height x vectors."""
     run = G.kw * G.C
     block = vectors * (VECTOR_BYTES // x.itemsize)
     for n in range(start, end, G.images):
         source, image, row, image_size = padded(x, n, scratch, G)
         if G.images == 1:
-            across, x_step, y_step, left, per_pixel = ROWS, G.sw * G.C, G.y_pixel, G.OW, 1
+            across, x_step, y_step, left, per_pixel = height, G.sw * G.C, G.y_pixel, G.OW, 1
         else:
             across, x_step, y_step, left, per_pixel = 1, image_size, G.y_image, end - n, 0
         for oh in range(G.OH):
             for o in range(0, G.OC, block):
                 columns = min(block, G.OC - o)
                 for ow in range(0, G.OW, across):
-                    rows = min(ROWS, left - ow * per_pixel)
                     window = image + oh * G.sh * row + ow * G.sw * G.C
-                    acc = tile_zeros(ROWS, vectors, x)
+                    acc = tile_zeros(height, vectors, x)
                     acc = sum_of_outer_products(
-                        acc,
-                        source,
-                        window,
-                        x_step,
-                        (row, 0, 1),
-                        w,
-                        o,
-                        (run * G.OC, 0, G.OC),
-                        (G.kh, 1, run),
-                        columns,
+                        acc, source, window, x_step, (row, 0, 1), w, o, (run * G.OC, 0, G.OC), (G.kh, 1, run), columns
                     )
                     pixel = G.y0 + n * G.y_image + oh * G.y_row + ow * G.y_pixel
-                    tile_store(acc, y, pixel + o, y_step, rows, columns)
+                    tile_store(acc, y, pixel + o, y_step, min(height, left - ow * per_pixel), columns)
 
 
 @jit
 def convolve_narrow(start, end, x, scratch, w, y, G):
-    convolve(1, start, end, x, scratch, w, y, G)
+    convolve(TALL, 1, start, end, x, scratch, w, y, G)
 
 
 @jit
 def convolve_wide(start, end, x, scratch, w, y, G):
-    convolve(VECTORS, start, end, x, scratch, w, y, G)
-
-
-@jit(inline="always")
-def add_grad_w(vectors, start, end, x, scratch, g, gw, G):
-    """gw += what the images from `start` up to `end` contribute; the tile's rows are elements of the window's row, summed over all pixels."""
-    run = G.kw * G.C
-    block = vectors * (VECTOR_BYTES // x.itemsize)
-    for n in range(start, end, G.images):
-        source, image, row, image_size = padded(x, n, scratch, G)
-        counts = (min(G.images, end - n), G.OH, G.OW)
-        for i in range(G.kh):
-            for r in range(0, run, ROWS):
-                for o in range(0, G.OC, block):
-                    columns = min(block, G.OC - o)
-                    acc = tile_zeros(ROWS, vectors, x)
-                    acc = sum_of_outer_products(
-                        acc,
-                        source,
-                        image + i * row + r,
-                        1,
-                        (image_size, G.sh * row, G.sw * G.C),
-                        g,
-                        G.y0 + n * G.y_image + o,
-                        (G.y_image, G.y_row, G.y_pixel),
-                        counts,
-                        columns,
-                    )
-                    tile_add_to(acc, gw, (i * run + r) * G.OC + o, G.OC, min(ROWS, run - r), columns)
-
-
-@jit
-def add_grad_w_narrow(start, end, x, scratch, g, gw, G):
-    add_grad_w(1, start, end, x, scratch, g, gw, G)
-
-
-@jit
-def add_grad_w_wide(start, end, x, scratch, g, gw, G):
-    add_grad_w(VECTORS, start, end, x, scratch, g, gw, G)
-
-
-def new_scratch(x, G):
-    """Zeros for the padded images taken together, and for what a tile may read beyond them (but makes nothing of)."""
-    height, width = (G.OH - 1) * G.sh + G.kh, (G.OW - 1) * G.sw + G.kw
-    return np.zeros((G.images * height * width + ROWS * G.sw) * G.C, x.dtype)
+    convolve(ROWS, VECTORS, start, end, x, scratch, w, y, G)
 
 
 def is_narrow(x, channels):
-    """Whether the output channels fit into one vector."""
+    """Whether so many channels fit into one vector."""
     return channels * x.itemsize <= VECTOR_BYTES
 
 
-def images_per_tile(N, OW):
-    """1 or ROWS, whichever leaves fewer of the tile's rows empty."""
-
-    def filled(count):
-        return count / (max(1, math.ceil(count / ROWS)) * ROWS)
-
-    return ROWS if filled(N) > 1.1 * filled(OW) else 1
+def filled(count, rows):
+    """Which part of the tiles' rows is used if `count` pixels or images are taken `rows` at a time."""
+    return count / (max(1, math.ceil(count / rows)) * rows)
 
 
-def long_rows(x, kernel, stride, padding):
-    """If a convolution looks at single pixels only, images do not matter: the shape with each group of them as one long row; else x's own."""
-    N, H, W, C = x.shape
+def images_per_tile(N, OW, rows):
+    """1, or as many as a tile has rows: whichever leaves fewer of them empty."""
+    return rows if filled(N, rows) > 1.1 * filled(OW, rows) else 1
+
+
+@functools.cache
+def row_length(pixels):
+    """The divisor of `pixels` up to LONGEST_ROW that leaves the fewest of a tile's rows empty, the longest of those."""
+    divisors = [n for n in range(1, min(pixels, LONGEST_ROW) + 1) if pixels % n == 0]
+    return max(divisors, key=lambda n: (filled(n, ROWS), n))
+
+
+def images_as_rows(shape, kernel, stride, padding):
+    """Where a convolution sees single pixels only, images do not matter: the shape of all pixels in rows of one length."""
+    N, H, W, C = shape
     if kernel != (1, 1) or stride != (1, 1) or padding != NO_PADDING or N == 0:
-        return x.shape
-    group = math.gcd(N, ROWS)
-    return N // group, 1, group * H * W, C
+        return shape
+    length = row_length(N * H * W)
+    return N * H * W // length, 1, length, C
+
+
+def forward_geometry(x_shape, w_shape, stride, padding, images):
+    N, H, W, C = x_shape
+    kh, kw, OC = w_shape[0], w_shape[1], w_shape[-1]
+    OH, OW = output_size((H, W), (kh, kw), stride, padding)
+    places = 0, OC, OW * OC, OH * OW * OC
+    return Geometry(N, H, W, C, kh, kw, *stride, padding[0][0], padding[1][0], OH, OW, OC, *places, images)
 
 
 def conv2d(x, w, stride, padding):
-    kh, kw, C, OC = w.shape
-    (top, _), (left, _) = padding
-    y = np.empty((len(x), *output_size(x.shape[1:3], (kh, kw), stride, padding), OC), x.dtype)
-    N, H, W, _ = long_rows(x, (kh, kw), stride, padding)
-    OH, OW = output_size((H, W), (kh, kw), stride, padding)
-    places = 0, OC, OW * OC, OH * OW * OC
-    geometry = Geometry(N, H, W, C, kh, kw, *stride, top, left, OH, OW, OC, *places, images_per_tile(N, OW))
-    _convolve(x, w, y, [(w, geometry)])
+    kernel, OC = w.shape[:2], w.shape[3]
+    y = np.empty((len(x), *output_size(x.shape[1:3], kernel, stride, padding), OC), x.dtype)
+    G = forward_geometry(images_as_rows(x.shape, kernel, stride, padding), w.shape, stride, padding, images=1)
+    convolve_all(x, y, [(w, G._replace(images=images_per_tile(G.N, G.OW, TALL if is_narrow(x, OC) else ROWS)))])
     return y
 
 
-def _convolve(x, w, y, parts):
-    """Run the convolutions `parts`, pairs of (weights, geometry), of the same images x into the same y, the batch shared by the threads."""
-    kernel = convolve_narrow if is_narrow(x, parts[0][0].shape[3]) else convolve_wide
+def convolve_all(x, y, parts):
+    """Run the convolutions `parts`, pairs of (weights, geometry), of the same images x into parts of the same y."""
+    N, OC = parts[0][1].N, parts[0][1].OC
+    kernel = convolve_narrow if is_narrow(x, OC) else convolve_wide
     x, y = x.reshape(-1), y.reshape(-1)
     parts = [(weights.reshape(-1), G) for weights, G in parts]
     step = max(G.images for _, G in parts)
-    N = parts[0][1].N
 
     def work(start, end):
         for weights, G in parts:
@@ -234,44 +203,136 @@ def _convolve(x, w, y, parts):
 def conv2d_grad_x(g, w, stride, padding, x_shape):
     """For stride 1 a convolution of g with the weights turned by half a turn; see `shapes.phases` for the others."""
     (kh, kw, C, OC), (sh, sw) = w.shape, stride
-    long = long_rows(g, (kh, kw), stride, padding)
-    (N, OH, OW, _), (H, W) = long, x_shape[1:3] if long == g.shape else long[1:3]
+    if spreads_better(len(g), w):
+        return spread_grad_x(g, w, stride, padding, x_shape)
+    rows = images_as_rows(g.shape, (kh, kw), stride, padding)
+    (N, OH, OW, _), (H, W) = rows, x_shape[1:3] if rows == g.shape else rows[1:3]
     gx = (np.empty if kh >= sh and kw >= sw else np.zeros)(x_shape, g.dtype)
     parts = []
-    for h0, rows, i, top in phases(H, kh, sh, padding[0][0]):
-        for w0, columns, j, left in phases(W, kw, sw, padding[1][0]):
+    for h0, height, i, top in phases(H, kh, sh, padding[0][0]):
+        for w0, width, j, left in phases(W, kw, sw, padding[1][0]):
             taps = np.ascontiguousarray(w[i::sh, j::sw][::-1, ::-1].transpose(0, 1, 3, 2))
+            sizes = N, OH, OW, OC, *taps.shape[:2], 1, 1, top, left, height, width, C
             places = (h0 * W + w0) * C, sw * C, sh * W * C, H * W * C
-            sizes = N, OH, OW, OC, *taps.shape[:2], 1, 1, top, left, rows, columns, C
-            parts.append((taps, Geometry(*sizes, *places, images_per_tile(N, columns))))
-    if parts:  # else no pixel was ever seen
-        _convolve(g, w, gx, parts)
+            images = images_per_tile(N, width, TALL if is_narrow(g, C) else ROWS)
+            parts.append((taps, Geometry(*sizes, *places, images)))
+    if parts:  # else no pixel of x was ever seen
+        convolve_all(g, gx, parts)
     return gx
 
 
+@jit
+def spread_images(start, end, g, w, scratch, gx, G):
+    """gx of the images from `start` up to `end`: each pixel of g, times the weights, is added to the window it saw.
+
+    The tile's columns are the run of a window's row, kw*C numbers, so that vectors are filled even if x has few channels.
+    Its rows are the same pixel of several images, so that no two of them add to the same place. w is (kh, OC, kw, C).
+    """
+    run = G.kw * G.C
+    block = VECTORS * (VECTOR_BYTES // g.itemsize)
+    height, width = (G.OH - 1) * G.sh + G.kh, (G.OW - 1) * G.sw + G.kw
+    for first in range(start, end, ROWS):
+        n = min(first, G.N - ROWS)  # the last tile's images overlap with those before, and come to the same result
+        scratch[:] = 0
+        for oh in range(G.OH):
+            for ow in range(G.OW):
+                pixel = n * G.y_image + oh * G.y_row + ow * G.y_pixel
+                window = (oh * G.sh * width + ow * G.sw) * G.C
+                for i in range(G.kh):
+                    for r in range(0, run, block):
+                        columns = min(block, run - r)
+                        acc = tile_zeros(ROWS, VECTORS, g)
+                        for o in range(G.OC):
+                            weights = (i * G.OC + o) * run + r
+                            acc = tile_outer_add(acc, g, pixel + o, G.y_image, w, weights, columns)
+                        place = window + i * width * G.C + r
+                        tile_add_to(acc, scratch, place, height * width * G.C, ROWS, columns)
+        for p in range(ROWS):
+            for h in range(min(G.H, height - G.top)):
+                place = ((p * height + h + G.top) * width + G.left) * G.C
+                copy(gx, ((n + p) * G.H + h) * G.W * G.C, scratch, place, max(0, min(G.W, width - G.left)) * G.C)
+
+
+def spreads_better(N, w):
+    """Whether the windows' rows fill the vectors so much better than x's channels that spreading is worth its additions."""
+    _, kw, C, _ = w.shape
+    lanes = VECTOR_BYTES // w.itemsize
+    vectors = VECTORS * math.ceil(kw * C / (VECTORS * lanes))
+    return N >= ROWS and kw * math.ceil(C / lanes) >= 1.5 * vectors
+
+
+def spread_grad_x(g, w, stride, padding, x_shape):
+    gx = np.zeros(x_shape, g.dtype)
+    G = forward_geometry(x_shape, w.shape, stride, padding, images=ROWS)
+    weights = np.ascontiguousarray(w.transpose(0, 3, 1, 2)).reshape(-1)
+    flat_g, flat_gx = g.reshape(-1), gx.reshape(-1)
+
+    def work(start, end):
+        spread_images(start * ROWS, min(end * ROWS, G.N), flat_g, weights, new_scratch(g, G), flat_gx, G)
+
+    share(work, math.ceil(G.N / ROWS), G.N * G.OH * G.OW * w.size)
+    return gx
+
+
+@jit(inline="always")
+def add_grad_w(vectors, start, end, x, scratch, g, strip, gw, G):
+    """gw += what the images from `start` up to `end` contribute.
+
+    A tile's rows are elements of the window's row, its columns output channels, summed over the pixels of a group of
+    images. The channels in question are first copied out of g, so that they lie side by side: in the first-level cache.
+    """
+    run, pixels = G.kw * G.C, G.OH * G.OW
+    block = vectors * (VECTOR_BYTES // x.itemsize)
+    for n in range(start, end, G.images):
+        images = min(G.images, end - n)
+        source, image, row, image_size = padded(x, n, scratch, G)
+        x_strides, g_strides = (image_size, G.sh * row, G.sw * G.C), (pixels * block, G.OW * block, block)
+        for o in range(0, G.OC, block):
+            columns = min(block, G.OC - o)
+            for pixel in range(images * pixels):
+                channels = tile_load(tile_zeros(1, vectors, x), g, (n * pixels + pixel) * G.OC + o, 0, columns)
+                tile_store(channels, strip, pixel * block, 0, 1, block)
+            for i in range(G.kh):
+                for r in range(0, run, ROWS):
+                    acc = tile_zeros(ROWS, vectors, x)
+                    acc = sum_of_outer_products(
+                        acc, source, image + i * row + r, 1, x_strides, strip, 0, g_strides, (images, G.OH, G.OW), block
+                    )
+                    tile_add_to(acc, gw, (i * run + r) * G.OC + o, G.OC, min(ROWS, run - r), columns)
+
+
+@jit
+def add_grad_w_narrow(start, end, x, scratch, g, strip, gw, G):
+    add_grad_w(1, start, end, x, scratch, g, strip, gw, G)
+
+
+@jit
+def add_grad_w_wide(start, end, x, scratch, g, strip, gw, G):
+    add_grad_w(VECTORS, start, end, x, scratch, g, strip, gw, G)
+
+
 def conv2d_grad_w(x, g, stride, padding, w_shape):
-    kh, kw, C, OC = w_shape
-    (top, _), (left, _) = padding
-    N, H, W, _ = long_rows(x, (kh, kw), stride, padding)
-    OH, OW = output_size((H, W), (kh, kw), stride, padding)
-    together = max(1, GROUP_BYTES // ((H * W * C + OH * OW * OC) * x.itemsize))
-    places = 0, OC, OW * OC, OH * OW * OC
-    geometry = Geometry(N, H, W, C, kh, kw, *stride, top, left, OH, OW, OC, *places, max(1, min(together, N)))
-    kernel = add_grad_w_narrow if is_narrow(x, OC) else add_grad_w_wide
-    x, g, size = x.reshape(-1), g.reshape(-1), math.prod(w_shape)
+    shape = images_as_rows(x.shape, w_shape[:2], stride, padding)
+    G = forward_geometry(shape, w_shape, stride, padding, images=1)
+    pixels = G.OH * G.OW
+    group = max(GROUP_BYTES // ((G.H * G.W * G.C + pixels * G.OC) * x.itemsize), GROUP_PIXELS // pixels)
+    G = G._replace(images=max(1, min(group, G.N)))
+    kernel = add_grad_w_narrow if is_narrow(x, G.OC) else add_grad_w_wide
+    strip_size = G.images * pixels * VECTORS * VECTOR_BYTES // x.itemsize
+    x, g = x.reshape(-1), g.reshape(-1)
 
-    def chunk_work(start, end, gw):
-        kernel(start, end, x, new_scratch(x, geometry), g, gw, geometry)
+    def work(start, end, gw):
+        kernel(start, end, x, new_scratch(x, G), g, np.empty(strip_size, x.dtype), gw, G)
 
-    return sum_in_chunks(chunk_work, N, OH * OW, size, x.dtype).reshape(w_shape)
+    return sum_in_chunks(work, G.N, pixels, math.prod(w_shape), x.dtype).reshape(w_shape)
 
 
 def sum_in_chunks(work, N, pixels, size, dtype):
-    """Sum the gradient of `size` weights over N images of `pixels`: work(start, end, total) adds those of some images to `total`.
+    """Sum the gradient of `size` weights over N images of `pixels`; work(start, end, total) adds those of some images.
 
-    Each chunk of the batch has its own total; there are fewer of them where adding up the totals would cost as much as making them.
+    Each chunk of the batch has its own total; fewer of them where clearing and adding up totals would take long.
     """
-    chunks = max(1, min(CHUNKS, N, N * pixels // 64))
+    chunks = max(1, min(CHUNKS, N, N * pixels // 256))
     totals = np.zeros((chunks, size), dtype)
 
     def chunks_work(first, last):

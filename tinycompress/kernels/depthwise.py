@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 
-from .conv import Geometry, new_scratch, padded, sum_in_chunks
+from .conv import Geometry, forward_geometry, new_scratch, padded, sum_in_chunks
 from .jit import jit
-from .shapes import output_size, phases
+from .shapes import phases
 from .threads import share
 from .tile import tile_add_to, tile_multiply_add, tile_store, tile_zeros
 from .vectors import ROWS, VECTOR_BYTES, VECTORS
@@ -68,16 +68,8 @@ def add_grad_w(start, end, x, scratch, g, gw, G):
                     tile_add_to(acc, gw, (i * G.kw + j) * G.C + c, G.C, min(TAPS, G.kw - j), columns)
 
 
-def forward_geometry(x_shape, window, stride, padding):
-    N, H, W, C = x_shape
-    OH, OW = output_size((H, W), window, stride, padding)
-    return Geometry(
-        N, H, W, C, *window, *stride, padding[0][0], padding[1][0], OH, OW, C, 0, C, OW * C, OH * OW * C, 1
-    )
-
-
 def depthwise_conv2d(x, w, stride, padding):
-    G = forward_geometry(x.shape, w.shape[:2], stride, padding)
+    G = forward_geometry(x.shape, w.shape, stride, padding, images=1)
     y = np.empty((G.N, G.OH, G.OW, G.C), x.dtype)
     _convolve(x, y, [(w, G)])
     return y
@@ -114,7 +106,7 @@ def depthwise_conv2d_grad_x(g, w, stride, padding, x_shape):
 
 
 def depthwise_conv2d_grad_w(x, g, stride, padding, w_shape):
-    G = forward_geometry(x.shape, w_shape[:2], stride, padding)
+    G = forward_geometry(x.shape, w_shape, stride, padding, images=1)
     x, g = x.reshape(-1), g.reshape(-1)
 
     def work(start, end, gw):
