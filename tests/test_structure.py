@@ -1,0 +1,77 @@
+"""The house rules that a program can check: what imports what, how long a file is, what is described."""
+
+import ast
+import importlib
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import tinycompress
+
+PACKAGE = Path(tinycompress.__file__).parent
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+CONTRACTS = PACKAGE.parent / "pyproject.toml"
+HEAVY = ("numba", "llvmlite", "scipy", "sklearn", "matplotlib", "pooch", "tqdm", "threadpoolctl", "platformdirs")
+
+needs_contracts = pytest.mark.skipif(
+    not CONTRACTS.exists(), reason="pyproject.toml is not part of an installed package"
+)
+
+
+def name_of(source):
+    return str(source.relative_to(PACKAGE.parent))
+
+
+@needs_contracts
+def test_imports_run_downwards():
+    pytest.importorskip("importlinter")
+    program = "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(no_cache=True))"
+    result = subprocess.run([sys.executable, "-c", program], cwd=CONTRACTS.parent, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+@needs_contracts
+def test_no_module_escapes_the_import_contract():
+    (contract,) = tomllib.loads(CONTRACTS.read_text())["tool"]["importlinter"]["contracts"]
+    listed = {
+        name.strip(" ()").removeprefix("tinycompress.") for layer in contract["layers"] for name in layer.split("|")
+    }
+    there = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+    missing = there - {"__init__", "__main__"} - listed
+    assert not missing, f"give {missing} a layer in pyproject.toml, [tool.importlinter]"
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    program = f"import sys, tinycompress; print([name for name in {HEAVY} if name in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]", result.stdout
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=name_of)
+def test_a_file_is_one_reading(source):
+    assert len(source.read_text(encoding="utf-8").splitlines()) <= 450
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=name_of)
+def test_every_module_says_what_it_is(source):
+    tree = ast.parse(source.read_text(encoding="utf-8"))
+    assert ast.get_docstring(tree) or not tree.body
+
+
+@pytest.mark.parametrize("source", sorted(PACKAGE.glob("[a-z]*.py")), ids=name_of)
+def test_every_public_function_and_class_of_the_engine_is_described(source):
+    tree = ast.parse(source.read_text(encoding="utf-8"))
+    public = [n for n in tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef) and not n.name.startswith("_")]
+    assert [node.name for node in public if not ast.get_docstring(node)] == []
+
+
+@pytest.mark.parametrize("package", sorted(PACKAGE.rglob("__init__.py")), ids=name_of)
+def test_every_name_that_a_package_offers_is_there_and_described(package):
+    module = importlib.import_module(".".join(package.parent.relative_to(PACKAGE.parent).parts))
+    offered = getattr(module, "__all__", [])
+    assert len(set(offered)) == len(offered)
+    silent = [name for name in offered if callable(getattr(module, name)) and not getattr(module, name).__doc__]
+    assert silent == []
