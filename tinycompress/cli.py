@@ -1,0 +1,240 @@
+"""The command line: `tinycompress lecture` measures the lecture's claims, `tinycompress claims` lists them."""
+
+import argparse
+import difflib
+import re
+import signal
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+DONE, BAD_ARGUMENTS, INTERRUPTED = 0, 2, 130
+
+_ABOUT = """\
+Network compression, taught by short programs that run live: a lecture whose every claim measures itself.
+
+examples:
+  tinycompress claims              what the lecture claims
+  tinycompress lecture pruning     measure chapter 1 on the UCI digits, and draw it
+  tinycompress lecture --help      other data, more seeds, more cores
+"""
+
+_LECTURE = """\
+Measure the lecture's claims on real data, and let the numbers decide.
+
+Every claim is measured over several seeds. Its verdict is "supported" where the 95 % interval of its effect lies on
+the side that the notes claim, "contradicted" on the other side, and "not shown" where it straddles. What compresses
+shows three ratios: in theory, on disk, and on the clock.
+
+Written into --out: index.html (the whole, for a browser), <ID>.svg and <ID>.png a claim, and claims.json (every number).
+Claims that an earlier run left there under the same settings stay in the report until they are measured again; a report under
+other settings is replaced, and its numbers kept once more, in claims.previous.json.
+
+Ctrl-C writes the claims that are finished. The same command then goes on where it stopped.
+"""
+
+_LECTURE_EXAMPLES = """\
+examples:
+  tinycompress lecture pruning                                 one chapter, on the UCI digits, in class
+  tinycompress lecture P3 P4 --threads 4                       two claims, timed with four threads
+  tinycompress lecture --budget full --out report              more seeds, in a folder of its own
+  tinycompress lecture pruning --budget paper                  the paper's net, on MNIST
+  tinycompress lecture pruning --data mine.npz                 your images (x_train, y_train, x_test, y_test)
+
+exit codes: 0 done (a claim that is contradicted is a result, not an error); 2 bad arguments or data; 130 interrupted,
+with the finished claims written.
+"""
+
+_CLAIMS = """\
+List the lecture's claims: id, title, and the notes' statement. `tinycompress lecture ID` measures one of them.
+"""
+
+
+class BadArguments(Exception):
+    """What the user gave does not fit; the message says how to mend it."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line with these arguments (default: the process's own); returns the exit code."""
+    for stream in sys.stdout, sys.stderr:
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a console without × must not end a measurement
+    try:
+        arguments, unknown = _parser().parse_known_args(argv)
+        if unknown:
+            arguments.parser.error(f"there is no {' '.join(unknown)}")
+        return arguments.command(arguments)
+    except BadArguments as error:
+        print(f"tinycompress: {error}", file=sys.stderr)
+        return BAD_ARGUMENTS
+    except SystemExit as end:  # --help
+        return end.code
+    except KeyboardInterrupt:
+        print("tinycompress: interrupted", file=sys.stderr)
+        return INTERRUPTED
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, with the nearest right word, rather than with a page of usage."""
+
+    def error(self, message):
+        known = re.findall(r"[-\w]+", self.format_usage())
+        wrong = [word for word in re.findall(r"[-\w]+", message) if word not in known]
+        near = [hit for word in wrong for hit in difflib.get_close_matches(word, known, n=1, cutoff=0.7)]
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise BadArguments(f"{message}{hint} (see {self.prog} --help)")
+
+
+def _parser() -> argparse.ArgumentParser:
+    form = argparse.RawDescriptionHelpFormatter
+    parser = _Parser(prog="tinycompress", description=_ABOUT, formatter_class=form)
+    commands = parser.add_subparsers(dest="COMMAND", title="commands", required=True)
+
+    lecture = commands.add_parser(
+        "lecture",
+        help="measure the claims of the lecture and draw them",
+        description=_LECTURE,
+        epilog=_LECTURE_EXAMPLES,
+        formatter_class=form,
+    )
+    lecture.set_defaults(command=_lecture, parser=lecture)
+    lecture.add_argument("names", nargs="*", metavar="CHAPTER", help="chapters or claim ids; default: all chapters")
+    lecture.add_argument(
+        "--budget",
+        choices=("quick", "full", "paper"),
+        default="quick",
+        help="quick (default): live in class; full: 10 seeds and longer training; paper: the paper's own net, on MNIST",
+    )
+    lecture.add_argument(
+        "--data",
+        metavar="NAME|FILE",
+        help="digits, mnist, fashion_mnist, or an .npz of yours; default: digits, and mnist for --budget paper",
+    )
+    lecture.add_argument("--seeds", type=_count, metavar="N", help="repetitions; default: 5, and 10 for --budget full")
+    lecture.add_argument("--threads", type=_count, metavar="N", default=1, help="threads of each process; default: 1")
+    lecture.add_argument(
+        "--workers",
+        type=_count,
+        metavar="N",
+        help="processes that share the work, for the same numbers sooner; default: as many as there are cores for. "
+        "What is timed runs alone, in one process",
+    )
+    lecture.add_argument("--out", metavar="DIR", default="figures", help="folder of the report; default: figures")
+
+    claims = commands.add_parser(
+        "claims", help="list the claims of the lecture", description=_CLAIMS, formatter_class=form
+    )
+    claims.set_defaults(command=_claims, parser=claims)
+    claims.add_argument("names", nargs="*", metavar="CHAPTER", help="chapters or claim ids; default: all chapters")
+    return parser
+
+
+def _count(text: str) -> int:
+    """A whole number from 1 on, for argparse."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"it is a whole number from 1 on, not {text!r}")
+    return int(text)
+
+
+def _claims(arguments) -> int:
+    import textwrap
+
+    chapter = None
+    for claim in _chosen(arguments.names):
+        if claim.chapter != chapter:
+            chapter = claim.chapter
+            print(chapter)
+        timed = " (timed)" if claim.timed else ""
+        print(f"  {claim.id}  {claim.title}{timed}")
+        print(textwrap.fill(claim.statement, 100, initial_indent=" " * 6, subsequent_indent=" " * 6))
+    return DONE
+
+
+def _lecture(arguments) -> int:
+    from .lecture import Store, report, run
+    from .lecture.machine import usable_cores
+
+    claims = _chosen(arguments.names)
+    settings = _settings(arguments)
+    out = _folder(arguments.out)
+    workers = arguments.workers or max(1, usable_cores() // settings.threads)
+    store, results, interrupted = Store(out, settings.data), [], False
+    try:
+        with _executor(workers) as executor:
+            for claim in claims:
+                results.append(run(claim, settings, executor, store))
+    except KeyboardInterrupt:
+        interrupted = True
+    finally:  # whatever ended the run, what it finished is worth keeping
+        if results:
+            report.write(results, settings, out)
+    if results:
+        print(report.table(results))
+        print(f"\n{out / 'index.html'} shows it all.")
+    if interrupted:
+        finished = f"{len(results)} of {len(claims)} claims finished"
+        print(f"tinycompress: interrupted, {finished}; the same command goes on from here", file=sys.stderr)
+        return INTERRUPTED
+    store.discard({claim.id for claim in claims})
+    return DONE
+
+
+def _settings(arguments):
+    """The settings that were asked for, once their data are seen to load."""
+    from .lecture import Settings
+    from .lecture.store import fingerprint
+
+    settings = Settings(arguments.budget, arguments.data, arguments.seeds, arguments.threads)
+    try:
+        fingerprint(settings.data)
+    except (OSError, ValueError) as error:
+        raise BadArguments(f"--data {settings.data}: {error}") from error
+    return settings
+
+
+def _folder(name: str) -> Path:
+    """The folder, made if need be; better refused now than after the measurement."""
+    try:
+        Path(name).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=name):
+            return Path(name)
+    except OSError as error:
+        raise BadArguments(f"--out {name}: no folder that can be written ({error.strerror})") from error
+
+
+@contextmanager
+def _executor(workers: int):
+    """Processes for the tasks, or None for one worker: this process. They end at once when the run is broken off."""
+    if workers == 1:
+        yield None
+        return
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
+    before = set(multiprocessing.active_children())
+    # Spawned, since a fork copies threads' locks but not the threads.
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, context, initializer=_ignore_interrupt)
+    try:
+        yield pool
+    except BaseException:
+        for process in set(multiprocessing.active_children()) - before:
+            process.terminate()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _ignore_interrupt() -> None:
+    """In a worker: Ctrl-C reaches every process of a terminal, and only the first of them should answer."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _chosen(names):
+    from .lecture import claims
+
+    try:
+        return claims(names)
+    except LookupError as error:
+        raise BadArguments(error.args[0]) from error

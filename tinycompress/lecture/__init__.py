@@ -1,0 +1,44 @@
+"""The lecture: one file a chapter, each a list of claims that measure themselves.
+
+from tinycompress.lecture import Settings, claims, run
+result = run(claims(["P1"])[0], Settings("quick"))
+result.figure()
+"""
+
+import difflib
+import importlib
+from collections.abc import Sequence
+
+from .claim import Claim, Result, Settings, judge, run
+from .interval import verdict
+from .store import Store
+
+__all__ = ["CHAPTERS", "Claim", "Result", "Settings", "Store", "claims", "judge", "run", "verdict"]
+
+# A chapter's module has CLAIMS, a list of Claim; it is imported when someone asks for it.
+CHAPTERS = {"pruning": "tinycompress.lecture.pruning"}
+
+
+def claims(names: Sequence[str] | None = None) -> list[Claim]:
+    """The claims of these chapters, or those with these ids ("P3"), in the lecture's order; all of them by default.
+
+    Raises LookupError for an unknown name.
+    """
+    names = list(names or CHAPTERS)
+    if all(name in CHAPTERS for name in names):
+        return [claim for chapter in CHAPTERS if chapter in names for claim in _chapter(chapter)]
+    every = claims()
+    by_id = {claim.id.lower(): claim.id for claim in every}
+    wanted = {by_id.get(name.lower(), name.lower()) for name in names}
+    unknown = wanted - set(CHAPTERS) - set(by_id.values())
+    if unknown:
+        name = next(name for name in names if name.lower() in unknown)
+        known = [*CHAPTERS, *by_id.values()]
+        near = difflib.get_close_matches(name.lower(), [*CHAPTERS, *by_id], n=1)
+        hint = f" Did you mean {by_id.get(near[0], near[0])!r}?" if near else ""
+        raise LookupError(f"no chapter or claim is called {name!r}.{hint} There are {', '.join(known)}")
+    return [claim for claim in every if claim.id in wanted or claim.chapter in wanted]
+
+
+def _chapter(name: str) -> list[Claim]:
+    return importlib.import_module(CHAPTERS[name]).CLAIMS

@@ -1,0 +1,224 @@
+"""A claim: what the lecture notes say, a program that measures it, and the rule that decides it.
+
+A claim is split into tasks (its seeds, arms or shapes), each measured alone and giving rows of plain numbers. The
+rows then decide everything: effect, verdict, ratios and figure are functions of them and of nothing else, so that a
+figure can be redrawn, and an old run judged again, from the saved rows.
+
+    from tinycompress.lecture import Settings, claims, run
+    result = run(claims(["P1"])[0], Settings("quick"))
+    result.verdict, result.effect, result.interval
+    result.figure()
+"""
+
+import functools
+import itertools
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, as_completed
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .interval import verdict
+from .store import Store
+
+SEEDS = {"quick": 5, "full": 10, "paper": 5}  # by budget
+DISAGREEMENT = 1.5  # ratios that differ by more than this factor are flagged
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How thoroughly to measure, on which data, and with how many threads.
+
+    budget: "quick" (live in class), "full" (more seeds), or "paper" (the paper's own network and data).
+    data: a name that `tinycompress.data.load` knows, or an .npz; by default mnist for "paper", else digits.
+    seeds: repetitions; by default 5, or 10 for "full".
+    threads: of the engine and of BLAS in each task. One by default: small nets train several times faster so, the bits
+    do not depend on the machine's number of cores, and other cores are better used by other tasks (an executor).
+    Raises ValueError for an unknown budget and for fewer than one seed or thread.
+    """
+
+    budget: str = "quick"
+    data: str | None = None
+    seeds: int | None = None
+    threads: int = 1
+
+    def __post_init__(self):
+        if self.budget not in SEEDS:
+            raise ValueError(f"budget is one of {', '.join(SEEDS)}; got {self.budget!r}")
+        set_field = functools.partial(object.__setattr__, self)
+        set_field("data", str(self.data or ("mnist" if self.budget == "paper" else "digits")))
+        if self.seeds is None:
+            set_field("seeds", SEEDS[self.budget])
+        for name in ("seeds", "threads"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A statement of the lecture notes and the program that decides it.
+
+    id, chapter, title, statement: "P1", "pruning", a short name, and the notes' own words.
+    tasks(settings): a list of tuples, the arguments of `measure`; plain, so that they fit into JSON.
+    measure(*task): a function of a module's top level (a worker process imports it), which returns rows.
+    effect(rows): the paired differences, one a seed, signed so that positive is as the notes claim, and compared with
+        `margin`; or a bool where the statement is exact. See `verdict`.
+    effect_name, unit: what that number is, as in "accuracy, gradual minus at once" and "points". The unit "log2 ×" is for
+        the logarithm of a ratio, which is shown as that ratio.
+    figure(rows): a matplotlib Figure, drawn in the style of `style.py`.
+    note: what the figure shows and what it does not, in one or two sentences. source: the paper to read.
+    ratios(rows): how many times smaller or faster in "theory", on "disk" and on the "clock"; any of the three.
+    timed: measures time, so its tasks always run one after another, in this process; each of its rows gets the key
+        "machine", which the figure then shows in its corner.
+    """
+
+    id: str
+    chapter: str
+    title: str
+    statement: str
+    tasks: Callable[[Settings], Sequence[tuple]]
+    measure: Callable[..., Sequence[Row]]
+    effect: Callable[[list[Row]], Sequence[float] | bool]
+    effect_name: str
+    figure: Callable[[list[Row]], Any]
+    unit: str = ""
+    margin: float = 0.0
+    timed: bool = False
+    ratios: Callable[[list[Row]], dict[str, float | None]] | None = None
+    note: str = ""
+    source: str = ""
+
+    def __post_init__(self):
+        # The notebook, the report and a student all call claim.figure(rows): one style for whoever calls.
+        object.__setattr__(self, "figure", functools.partial(_draw, self.figure, self.timed))
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a claim's rows say: the verdict, the mean effect and its 95 % interval, ratios and their disagreements."""
+
+    claim: Claim
+    rows: list[Row] = field(repr=False)
+    verdict: str
+    effect: float | bool | None
+    interval: tuple[float, float] | None
+    ratios: dict[str, float]
+    disagreements: list[str]
+    seconds: float
+
+    def figure(self):
+        """The claim's matplotlib Figure, drawn from the rows."""
+        return self.claim.figure(self.rows)
+
+
+def run(claim: Claim, settings: Settings, executor: Executor | None = None, store: Store | None = None) -> Result:
+    """Measure a claim and judge it.
+
+    The tasks go to `executor` (any of concurrent.futures, or `dask.distributed.Client(...).get_executor()`), or run in
+    this process where there is none; a timed claim always does. Either way the rows come in the order of the tasks,
+    and are the same bits. With a `store`, the tasks of an interrupted run are not measured again, unless they are
+    timed. Raises TypeError or ValueError for rows that are not plain or hold a NaN.
+    """
+    from tqdm.auto import tqdm
+
+    start = time.perf_counter()
+    if claim.timed:
+        executor = store = None
+    tasks = [tuple(task) for task in claim.tasks(settings)]
+    rows = [store.get(claim.id, task, settings.threads) if store else None for task in tasks]
+    todo = [i for i in range(len(tasks)) if rows[i] is None]
+    finished = len(tasks) - len(todo)
+    with tqdm(desc=claim.id, total=len(tasks), initial=finished, unit="task", disable=None) as bar:
+        calls = [(claim.measure, claim.id, claim.timed, settings.threads, *tasks[i]) for i in todo]
+        for done, measured in _perform_all(executor, calls):
+            i = todo[done]
+            rows[i] = measured
+            if store:
+                store.put(claim.id, tasks[i], settings.threads, measured)
+            bar.update()
+    return judge(claim, list(itertools.chain(*rows)), time.perf_counter() - start)
+
+
+def judge(claim: Claim, rows: list[Row], seconds: float) -> Result:
+    """The Result of rows measured before: whatever a claim concludes, it concludes from these."""
+    try:
+        decided = verdict(claim.effect(rows), claim.margin)
+    except ValueError as error:
+        raise ValueError(f"claim {claim.id}: {error}") from error
+    ratios = claim.ratios(rows) if claim.ratios else {}
+    ratios = {name: float(ratio) for name, ratio in ratios.items() if ratio is not None}
+    for name, ratio in ratios.items():
+        if name not in ("theory", "disk", "clock") or not 0 < ratio < math.inf:
+            raise ValueError(f"claim {claim.id}: ratios are positive theory, disk or clock; got {name}={ratio}")
+    return Result(claim, rows, *decided, ratios, disagreements(ratios), seconds)
+
+
+def disagreements(ratios: dict[str, float]) -> list[str]:
+    """Which of the ratios (times smaller or faster) differ by more than DISAGREEMENT, in words."""
+    return [
+        f"{a} {ratios[a]:.3g}× but {b} {ratios[b]:.3g}×"
+        for a, b in itertools.combinations(ratios, 2)
+        if max(ratios[a] / ratios[b], ratios[b] / ratios[a]) > DISAGREEMENT
+    ]
+
+
+def perform(measure: Callable, claim_id: str, timed: bool, threads: int, *task) -> list[Row]:
+    """One task, wherever it runs: set the threads, measure, and return plain rows."""
+    from ..kernels import get_num_threads, set_num_threads
+    from .machine import machine_line
+
+    before = get_num_threads()
+    set_num_threads(threads)
+    try:
+        rows = [plain(row, f"claim {claim_id}, task {task}") for row in measure(*task)]
+        return [row | {"machine": machine_line()} for row in rows] if timed else rows
+    finally:
+        set_num_threads(before)
+
+
+def plain(value: Any, where: str) -> Any:
+    """`value` as JSON gives it back: NumPy scalars and arrays as numbers and lists, tuples as lists.
+
+    Raises ValueError for NaN and infinity (None stands for a missing number), TypeError for what JSON lacks.
+    """
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, dict):
+        return {str(key): plain(item, f"{where}, {key!r}") for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item, where) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{where}: the row holds {value}; use None for a number that is missing")
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise TypeError(f"{where}: a row holds numbers, strings and lists; got {type(value).__name__}")
+
+
+def _perform_all(executor: Executor | None, calls: list[tuple]) -> Iterator[tuple[int, list[Row]]]:
+    """Perform each call; yields (index, rows) as they finish, so that a finished task can be saved at once."""
+    if executor is None:
+        for i, call in enumerate(calls):
+            yield i, perform(*call)
+        return
+    futures = {executor.submit(perform, *call): i for i, call in enumerate(calls)}
+    try:
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+    finally:
+        for future in futures:
+            future.cancel()
+
+
+def _draw(figure: Callable, timed: bool, rows: list[Row]):
+    from . import style
+
+    with style.applied():
+        drawn = figure(rows)
+        if timed and rows:
+            style.machine_note(drawn, rows[0]["machine"])
+    return drawn

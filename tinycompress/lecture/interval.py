@@ -1,0 +1,61 @@
+"""The one rule by which a claim is decided: the 95 % interval of the paired differences, against a margin."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+CONFIDENCE = 0.95
+
+
+class Verdict(NamedTuple):
+    """`verdict` in words, the mean `effect` (or the bool of an exact statement), and its 95 % `interval`."""
+
+    verdict: str
+    effect: float | bool | None
+    interval: tuple[float, float] | None
+
+
+def verdict(values: Sequence[float] | bool, margin: float = 0.0) -> Verdict:
+    """Decide a claim by its paired differences, one a seed, signed so that positive is as the notes say.
+
+    "supported" if their interval lies wholly above `margin`, "contradicted" if wholly below, "not shown" if it
+    straddles `margin` or if fewer than two values leave the spread unknown. A bool, for an exact statement,
+    gives "exact" or "failed". Raises ValueError for a value that is NaN or infinite.
+    """
+    if isinstance(values, bool | np.bool_):
+        return Verdict("exact" if values else "failed", bool(values), None)
+    values = np.asarray(values, float)
+    if values.ndim != 1:
+        raise ValueError(f"an effect is one number a seed, in a flat list; got the shape {values.shape}")
+    if not np.isfinite(values).all():
+        where = ", ".join(map(str, np.flatnonzero(~np.isfinite(values))))
+        raise ValueError(
+            f"the effect is NaN or infinite in place {where} of {len(values)}; look for a diverged "
+            "training or a division by zero in the rows"
+        )
+    if len(values) < 2:
+        return Verdict("not shown", float(values[0]) if len(values) else None, None)
+    mean, low, high = map(float, mean_interval(values))
+    word = "supported" if low > margin else "contradicted" if high < margin else "not shown"
+    return Verdict(word, mean, (low, high))
+
+
+def mean_interval(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean over the first axis (n, ...) and its 95 % interval: (mean, low, high); low and high NaN where n < 2.
+
+    Student's t (1908): mean ± t s / √n, with s the sample's standard deviation and t the quantile at n - 1
+    degrees of freedom. Values that are all equal give an interval without width.
+    """
+    from scipy.special import stdtrit
+
+    values = np.asarray(values, float)
+    n = len(values)
+    # Equal values have no spread, but their rounded mean may differ from them in the last bit.
+    equal = (values == values[0]).all(0)
+    mean = np.where(equal, values[0], values.mean(0))
+    if n < 2:
+        return mean, np.full_like(mean, np.nan), np.full_like(mean, np.nan)
+    spread = np.where(equal, 0.0, values.std(0, ddof=1))
+    half = stdtrit(n - 1, (1 + CONFIDENCE) / 2) * spread / np.sqrt(n)
+    return mean, mean - half, mean + half

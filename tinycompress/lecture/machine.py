@@ -1,0 +1,52 @@
+"""What a measurement was made on: no host name, no user, no path, since reports are published."""
+
+import os
+import platform
+import subprocess
+from pathlib import Path
+
+
+def machine(threads: int | None = None) -> dict[str, str | int]:
+    """Processor, usable cores, threads (by default those set now), system, and the versions that decide the numbers."""
+    from importlib.metadata import version
+
+    import tinycompress
+
+    return {
+        "cpu": _cpu_model(),
+        "cores": usable_cores(),
+        "threads": threads or tinycompress.get_num_threads(),
+        "os": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "numpy": version("numpy"),
+        "numba": version("numba"),
+        "tinycompress": tinycompress.__version__,
+    }
+
+
+def machine_line() -> str:
+    """The machine in one line for the corner of a timing, as in "AMD EPYC 9B14, 1 thread on 2 cores"."""
+    found = machine()
+    return f"{found['cpu']}, {_count(found['threads'], 'thread')} on {_count(found['cores'], 'core')}"
+
+
+def usable_cores() -> int:
+    """The cores this process may run on, which in a container are often fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
+
+
+def _cpu_model() -> str:
+    try:
+        if platform.system() == "Linux":
+            lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+            return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+        if platform.system() == "Darwin":
+            command = ["sysctl", "-n", "machdep.cpu.brand_string"]
+            return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, StopIteration, subprocess.CalledProcessError):
+        pass
+    return platform.processor() or platform.machine() or "unknown processor"

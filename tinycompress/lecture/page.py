@@ -1,0 +1,157 @@
+"""One self-contained page that shows a run in a browser: no script, nothing loaded from elsewhere."""
+
+import base64
+from collections.abc import Sequence
+from html import escape
+from itertools import groupby
+
+from .claim import Result, Row
+
+RATIOS = ("theory", "disk", "clock")
+MARKS = {"supported": "✓", "exact": "✓", "contradicted": "✗", "failed": "✗", "not shown": "○"}
+LONGEST_LIST, MOST_ROWS = 12, 300  # beyond these the page sums up; claims.json has everything
+
+
+def page(results: Sequence[Result], svgs: dict[str, bytes], machine: dict, settings: dict) -> str:
+    """The report as HTML; svgs: claim id -> its figure."""
+    body = "".join(
+        f"<h2>{escape(chapter.capitalize())}</h2>\n" + "".join(_section(r, svgs[r.claim.id]) for r in members)
+        for chapter, members in groupby(results, key=lambda result: result.claim.chapter)
+    )
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+<title>tinycompress: the lecture, measured</title>
+<style>{_CSS}</style>
+</head>
+<body>
+<main>
+<h1>The lecture, measured</h1>
+<p>{len(results)} claims about network compression, each decided by what was measured here. A claim is <em>supported</em>
+if the 95 % interval of its effect lies on the claimed side, <em>contradicted</em> on the other, <em>not shown</em>
+if it straddles; effects are signed so that positive is as the notes say. × is how many times smaller or faster: in theory
+(parameters, operations), on disk, and on the clock. ⚠ marks ratios that disagree.</p>
+{_overview(results)}
+{body}
+<h2>What made these numbers</h2>
+{_facts(settings | machine)}
+</main>
+</body>
+</html>
+"""
+
+
+def effect_text(result: Result) -> str:
+    """The effect with its interval and unit, as in "+1.2 points [+0.8, +1.6]"; a log2 ratio as the ratio itself."""
+    effect, unit = result.effect, result.claim.unit
+    if isinstance(effect, bool):
+        return "holds" if effect else "does not hold"
+    if effect is None:
+        return "–"
+
+    def number(x):
+        return f"{2**x:.3g}×" if unit == "log2 ×" else f"{x:+.3g}"
+
+    text = number(effect) if unit in ("", "log2 ×") else f"{number(effect)} {unit}"
+    return f"{text} [{', '.join(map(number, result.interval))}]" if result.interval else text
+
+
+def marked_verdict(result: Result) -> str:
+    """The verdict behind its mark, so that it does not rest on colour alone."""
+    return f"{MARKS[result.verdict]} {result.verdict}"
+
+
+def _overview(results: Sequence[Result]) -> str:
+    head = "".join(f'<th scope="col">{name} ×</th>' for name in RATIOS)
+    rows = "".join(
+        f'<tr><th scope="row"><a href="#{escape(r.claim.id)}">{escape(r.claim.id)}</a> {escape(r.claim.title)}</th>'
+        f"<td>{_badge(r)}</td><td>{escape(effect_text(r))}</td>"
+        + "".join(f"<td>{f'{r.ratios[name]:.3g}' if name in r.ratios else '–'}</td>" for name in RATIOS)
+        + f"<td>{''.join(f'⚠ {escape(words)}<br>' for words in r.disagreements)}</td></tr>\n"
+        for r in results
+    )
+    return f"""<div class="wide"><table>
+<thead><tr><th scope="col">claim</th><th scope="col">verdict</th><th scope="col">effect [95 % interval]</th>{head}<th
+scope="col">disagreements</th></tr></thead>
+<tbody>
+{rows}</tbody></table></div>"""
+
+
+def _section(result: Result, svg: bytes) -> str:
+    claim = result.claim
+    margin = f", against a margin of {claim.margin:g}" if claim.margin else ""
+    finding = f"{claim.effect_name}: {effect_text(result)}{margin}"
+    alt = f"Figure of claim {claim.id}, {claim.title}. {finding}; {result.verdict}."
+    image = base64.b64encode(svg).decode()
+    flags = "".join(f'<p class="flag">⚠ {escape(words)}</p>\n' for words in result.disagreements)
+    source = f'<p class="source">To read: {escape(claim.source)}</p>\n' if claim.source else ""
+    return f"""<section id="{escape(claim.id)}">
+<h3>{escape(claim.id)} {escape(claim.title)} {_badge(result)}</h3>
+<blockquote>{escape(claim.statement)}</blockquote>
+<img src="data:image/svg+xml;base64,{image}" alt="{escape(alt)}">
+<p><strong>{escape(finding)}.</strong> {escape(claim.note)}</p>
+{flags}{source}<details><summary>The numbers ({len(result.rows)} rows, measured in {result.seconds:.1f} s)</summary>
+{_numbers(result.rows)}</details>
+</section>
+"""
+
+
+def _badge(result: Result) -> str:
+    return f'<span class="{result.verdict.replace(" ", "-")}">{marked_verdict(result)}</span>'
+
+
+def _numbers(rows: list[Row]) -> str:
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in names)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{escape(_cell(row.get(name)))}</td>" for name in names) + "</tr>\n"
+        for row in rows[:MOST_ROWS]
+    )
+    more = f"<p>and {len(rows) - MOST_ROWS} more, in claims.json</p>" if len(rows) > MOST_ROWS else ""
+    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>\n{body}</tbody></table></div>{more}'
+
+
+def _cell(value) -> str:
+    if isinstance(value, float):
+        return f"{value:.5g}"
+    if isinstance(value, list | dict) and len(value) > LONGEST_LIST:
+        return f"{len(value)} values"
+    if isinstance(value, list):
+        return ", ".join(map(_cell, value))
+    return "–" if value is None else str(value)
+
+
+def _facts(facts: dict) -> str:
+    pairs = "".join(
+        f"<dt>{escape(name.replace('_', ' '))}</dt><dd>{escape(str(value))}</dd>" for name, value in facts.items()
+    )
+    return f"<dl>{pairs}</dl>"
+
+
+# The figures keep a white ground in both schemes, as they have in print.
+_CSS = """
+:root { color-scheme: light dark; --ink: #1b1b1b; --paper: #fff; --line: #d5d5d5; --soft: #666; --yes: #00694b;
+  --no: #a84300; --open: #5a5a5a; --link: #005a91 }
+@media (prefers-color-scheme: dark) { :root { --ink: #e8e8e8; --paper: #16181c; --line: #3a3f47; --soft: #a5a5a5;
+  --yes: #4fd0a5; --no: #ff9a5c; --open: #b5b5b5; --link: #7cc4f0 } }
+body { margin: 0; background: var(--paper); color: var(--ink); font: 17px/1.55 system-ui, sans-serif }
+main { max-width: 62rem; margin: 0 auto; padding: 1.5rem 1.2rem 4rem }
+h1 { font-size: 2rem; margin: 0.5rem 0 }
+h2 { margin: 3rem 0 0; border-bottom: 1px solid var(--line) }
+h3 { margin: 2.2rem 0 0.4rem; font-size: 1.25rem }
+a { color: var(--link) }
+blockquote { margin: 0.4rem 0 1rem; padding-left: 1rem; border-left: 4px solid var(--line); font-style: italic }
+img { width: 100%; background: #fff; border-radius: 6px }
+table { border-collapse: collapse; font-size: 0.9rem; font-variant-numeric: tabular-nums }
+th, td { text-align: left; padding: 0.35rem 0.7rem; border-bottom: 1px solid var(--line); vertical-align: top }
+tbody th { font-weight: normal }
+.wide { overflow-x: auto; margin: 1rem 0 }
+.supported, .exact { color: var(--yes) } .contradicted, .failed { color: var(--no) } .not-shown { color: var(--open) }
+.supported, .exact, .contradicted, .failed, .not-shown { font-weight: 600; white-space: nowrap }
+.flag { color: var(--no) } .source { color: var(--soft); font-size: 0.9rem }
+summary { cursor: pointer; color: var(--soft) }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: 0.1rem 1.2rem; color: var(--soft) } dd { margin: 0 }
+"""

@@ -1,0 +1,156 @@
+"""The report of a run: a table for the terminal, `claims.json`, a figure a claim, and one page that shows it all.
+
+`claims.json` holds the rows, from which verdicts and figures follow: `write([], settings, out)` draws a report again.
+"""
+
+import json
+import os
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import claims, style
+from .claim import Result, Settings, judge
+from .machine import machine
+from .page import RATIOS, effect_text, marked_verdict, page
+from .store import fingerprint, replace_file
+
+
+def write(results: Sequence[Result], settings: Settings, out: str | os.PathLike) -> list[Result]:
+    """Write claims.json, <ID>.svg and <ID>.png a claim, and index.html into the folder `out`, each in one piece.
+
+    A report is of one machine, with one kind of settings and one version of everything. The claims that an earlier
+    run left there under the same ones stay in it until they are measured again. A report made under others is replaced: its
+    numbers move to claims.previous.json, over those of the time before, and its figures go. Returns what the report
+    now shows, in the lecture's order. Raises OSError if `out` cannot be written.
+    """
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    head = {"machine": machine(settings.threads), "settings": describe(settings)}
+    old = _read(out / "claims.json")
+    shown, drawings = {}, {}
+    if {key: old.get(key) for key in head} == head:
+        for result, drawing in _kept(old, {result.claim.id for result in results}):
+            shown[result.claim.id], drawings[result.claim.id] = result, drawing
+    elif (out / "claims.json").exists():
+        os.replace(out / "claims.json", out / "claims.previous.json")
+        for claim, _ in _known(old):
+            for suffix in (".svg", ".png"):
+                (out / f"{claim.id}{suffix}").unlink(missing_ok=True)
+    shown |= {result.claim.id: result for result in results}
+    order = {claim.id: place for place, claim in enumerate(claims())}
+    results = sorted(shown.values(), key=lambda result: order.get(result.claim.id, len(order)))
+    # First, for the rows are what took the time; a figure that fails can be drawn again from them.
+    replace_file(out / "claims.json", _json(head, results))
+    for result in results:
+        claim_id = result.claim.id
+        svg, png = drawings[claim_id] = drawings.get(claim_id) or _draw(result)
+        replace_file(out / f"{claim_id}.svg", svg)
+        replace_file(out / f"{claim_id}.png", png)
+    replace_file(out / "index.html", page(results, {key: svg for key, (svg, _) in drawings.items()}, **head))
+    return results
+
+
+def table(results: Sequence[Result]) -> str:
+    """The results as a text table; below each claim what its effect is, and which of its ratios disagree."""
+    head = ["claim", "verdict", "effect [95 % interval]", *(f"{name} ×" for name in RATIOS)]
+    body = [
+        [f"{r.claim.id} {r.claim.title}", marked_verdict(r), effect_text(r)]
+        + [f"{r.ratios[name]:.3g}" if name in r.ratios else "–" for name in RATIOS]
+        for r in results
+    ]
+    widths = [max(map(len, column)) for column in zip(head, *body, strict=True)]
+
+    def line(cells):
+        return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+
+    lines = [line(head), line(["─" * width for width in widths])]
+    for result, cells in zip(results, body, strict=True):
+        indent = " " * (len(result.claim.id) + 1)
+        lines += [line(cells), indent + result.claim.effect_name]
+        lines += [f"{indent}⚠ {words}" for words in result.disagreements]
+    return "\n".join(lines)
+
+
+def describe(settings: Settings) -> dict[str, str | int]:
+    """The settings as a report states them: a file of yours by its name and content, not by its path."""
+    return {
+        "budget": settings.budget,
+        "data": Path(settings.data).name,
+        "data_fingerprint": fingerprint(settings.data),
+        "seeds": settings.seeds,
+        "threads": settings.threads,
+    }
+
+
+def _json(head: dict, results: Sequence[Result]) -> str:
+    """The report as JSON, one row a line, so that it can be read and compared line by line."""
+
+    def dump(value):
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+    entries = []
+    for result in results:
+        rows = ",\n  ".join(map(dump, result.rows))
+        entries.append(f'{dump(_entry(result))[:-1]}, "rows": [\n  {rows}\n ]}}')
+    facts = "".join(f"{dump(key)}: {dump(value)},\n " for key, value in head.items())
+    return "{" + facts + '"claims": [\n ' + ",\n ".join(entries) + "\n]}\n"
+
+
+def _entry(result: Result) -> dict:
+    """All of a claim but its rows."""
+    claim = result.claim
+    return {
+        "id": claim.id,
+        "chapter": claim.chapter,
+        "title": claim.title,
+        "statement": claim.statement,
+        "verdict": result.verdict,
+        "effect": result.effect,
+        "interval": result.interval,
+        "effect_name": claim.effect_name,
+        "unit": claim.unit,
+        "margin": claim.margin,
+        "ratios": result.ratios,
+        "disagreements": result.disagreements,
+        "timed": claim.timed,
+        "seconds": round(result.seconds, 3),
+        "note": claim.note,
+        "source": claim.source,
+    }
+
+
+def _draw(result: Result) -> tuple[bytes, bytes]:
+    fig = result.figure()
+    return style.svg(fig), style.png(fig)
+
+
+def _read(path: Path) -> dict:
+    """What an earlier run wrote, or an empty report where there is none or it cannot be read."""
+    try:
+        found = json.loads(path.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _known(old: dict):
+    """Pairs of a claim of this lecture and its entry in an earlier report."""
+    by_id = {claim.id: claim for claim in claims()}
+    for entry in old.get("claims", ()):
+        if entry["id"] in by_id:
+            yield by_id[entry["id"]], entry
+
+
+def _kept(old: dict, measured: set[str]):
+    """The earlier claims that were not measured again, with their figures."""
+    for claim, entry in _known(old):
+        if claim.id in measured:
+            continue
+        try:
+            result = judge(claim, entry["rows"], entry["seconds"])
+            yield result, _draw(result)
+        except Exception as error:  # whatever a claim that was edited since makes of its old rows
+            warnings.warn(
+                f"{claim.id} leaves the report: its earlier rows do not fit its present code ({error!r})", stacklevel=3
+            )

@@ -1,0 +1,203 @@
+"""One figure style: colour-blind safe, readable from the back row, on light and on dark pages.
+
+    fig = figure(ncols=2)
+    left, right = fig.axes
+    curve_with_band(left, removed, accuracies_by_seed, "all at once", COLORS["rival"])
+    percent_axis(left.xaxis)
+
+Figures belong to no pyplot state: nothing leaks into a notebook's other plots, and no window is needed.
+"""
+
+import functools
+import io
+from collections.abc import Sequence
+
+import numpy as np
+
+from .interval import mean_interval
+
+# Okabe & Ito 2008, "Color Universal Design"; one colour a role in every figure of the lecture. Their yellow is
+# left out, since a projector loses it on white.
+COLORS = {
+    "reference": "#000000",  # the net as it was: dense, float, uncompressed
+    "claim": "#0072B2",  # what the notes recommend
+    "rival": "#D55E00",  # what they warn of, or compare with
+    "other": "#009E73",  # a third arm,
+    "extra": "#CC79A7",  # a fourth,
+    "more": "#E69F00",  # a fifth,
+    "last": "#56B4E9",  # and a sixth
+    "ideal": "#7F7F7F",  # theory: counts, bounds, targets
+}
+
+_RC = {
+    # Bundled with matplotlib, and drawn as outlines in SVG: the same letters everywhere.
+    "font.family": "DejaVu Sans",
+    "svg.fonttype": "path",
+    "svg.hashsalt": "tinycompress",  # the same figure gives the same file
+    "font.size": 16,
+    "axes.titlesize": 17,
+    "axes.titlelocation": "left",
+    "axes.labelsize": 16,
+    "xtick.labelsize": 14,
+    "ytick.labelsize": 14,
+    "legend.fontsize": 14,
+    "legend.frameon": False,
+    "lines.linewidth": 3,
+    "lines.markersize": 9,
+    "axes.prop_cycle": f"cycler('color', {list(COLORS.values())[1:]})",
+    "axes.edgecolor": "#555555",
+    "axes.linewidth": 1.2,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "grid.color": "#E4E4E4",
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "image.interpolation": "nearest",
+    "image.cmap": "viridis",
+}
+
+
+def applied():
+    """A context in which matplotlib draws in this style; `Claim.figure` and the savers below enter it themselves."""
+    import matplotlib
+
+    return matplotlib.rc_context(_RC)
+
+
+def figure(ncols: int = 1, nrows: int = 1, width: float | None = None, height: float | None = None, **subplots):
+    """A Figure with nrows × ncols axes in `fig.axes`, row by row; width and height of the whole in inches.
+
+    More keywords go to `Figure.subplots` (sharex, sharey, width_ratios, ...). In a notebook it shows itself.
+    """
+    size = width or 2.5 + 6.5 * ncols, height or 0.8 + 4.8 * nrows
+    with applied():
+        fig = _figure_class()(figsize=size, layout="constrained")
+        fig.subplots(nrows, ncols, **subplots)
+    return fig
+
+
+def curve_with_band(ax, x: Sequence[float], values_by_seed, label: str, color: str, **line) -> None:
+    """The mean over seeds with its 95 % band, and the label (if not empty) at the curve's right end.
+
+    values_by_seed: (seeds, len(x)), None or NaN where there is no value. Labels of one axes move apart where they would
+    collide. More keywords go to `ax.plot`. Raises ValueError for another shape.
+    """
+    x, values = np.asarray(x, float), np.array(values_by_seed, float, ndmin=2)
+    if values.ndim != 2 or values.shape[1] != len(x):
+        raise ValueError(f"values_by_seed must be (seeds, {len(x)}), one column an x; got {values.shape}")
+    order = np.argsort(x)
+    x, values = x[order], values[:, order]
+    mean, low, high = np.full((3, len(x)), np.nan)
+    for i, column in enumerate(values.T):
+        known = column[~np.isnan(column)]
+        if len(known):
+            mean[i], low[i], high[i] = mean_interval(known)
+    ax.plot(x, mean, color=color, **line)
+    ax.fill_between(x, low, high, color=color, alpha=0.18, linewidth=0)
+    if label and np.isfinite(mean).any():
+        ends = [(x[i], mean[i]) for i in np.flatnonzero(np.isfinite(mean))[[0, -1]]]
+        label_end(ax, ends, label, color)
+
+
+def label_end(ax, ends: Sequence[tuple[float, float]], label: str, color: str) -> None:
+    """Write a curve's label beside whichever of its ends (x, y), in data units, is the right one on the page."""
+    text = ax.annotate(
+        label, ends[-1], xytext=(8, 0), textcoords="offset points", color=color, va="center", fontsize=15
+    )
+    text.curve_ends = tuple(ends)
+
+
+def percent_axis(axis, whole: float = 1.0) -> None:
+    """Label an axis (`ax.xaxis` or `ax.yaxis`) in per cent, where `whole` is 100 %."""
+    from matplotlib.ticker import PercentFormatter
+
+    axis.set_major_formatter(PercentFormatter(whole, symbol=" %"))
+
+
+def machine_note(fig, text: str | None = None) -> None:
+    """State in the corner what a timing was made on: the row's `machine`, or by default this machine as it is set now."""
+    from .machine import machine_line
+
+    text = text or machine_line()
+    for note in fig.texts:
+        if getattr(note, "is_machine_note", False):
+            note.set_text(text)
+            return
+    space = 0.3 / fig.get_figheight()  # inches below everything else
+    if fig.get_layout_engine():
+        fig.get_layout_engine().set(rect=(0, space, 1, 1 - space))
+    note = fig.text(0.995, 0.05 / fig.get_figheight(), text, ha="right", va="bottom", color="#666666", fontsize=11)
+    note.is_machine_note = True
+
+
+def svg(fig) -> bytes:
+    """The figure as an SVG file, the same bytes for the same figure."""
+    return _saved(fig, format="svg", metadata={"Date": None})
+
+
+def png(fig, dpi: float = 150) -> bytes:
+    """The figure as a PNG file."""
+    return _saved(fig, format="png", dpi=dpi, metadata={"Software": None})
+
+
+def _saved(fig, **options) -> bytes:
+    buffer = io.BytesIO()
+    with applied():
+        fig.savefig(buffer, **options)
+    return buffer.getvalue()
+
+
+@functools.cache
+def _figure_class():
+    from matplotlib.figure import Figure
+
+    class LectureFigure(Figure):
+        """A Figure that moves the labels of its curves apart before it is drawn, and shows itself in Jupyter."""
+
+        def draw(self, renderer):
+            if self.get_layout_engine():
+                self.get_layout_engine().execute(self)  # the labels' places depend on the axes' final size
+            for ax in self.axes:
+                _spread_labels(ax, renderer)
+            super().draw(renderer)
+
+        def _repr_png_(self):
+            return png(self, dpi=80)
+
+    return LectureFigure
+
+
+def _spread_labels(ax, renderer) -> None:
+    """Put each curve's label at its right end, then move labels up or down by as little as keeps them apart."""
+    labels = [text for text in ax.texts if hasattr(text, "curve_ends")]
+    if not labels:
+        return
+    for text in labels:
+        text.xy = max(text.curve_ends, key=lambda end: ax.transData.transform(end)[0])
+    wanted = np.array([ax.transData.transform(text.xy)[1] for text in labels])
+    heights = [text.get_window_extent(renderer).height for text in labels]
+    placed = _apart(wanted, 1.05 * max(heights), *ax.bbox.intervaly)
+    for text, y, aim in zip(labels, placed, wanted, strict=True):
+        text.set_position((8, (y - aim) * 72 / ax.figure.dpi))
+
+
+def _apart(wanted: np.ndarray, gap: float, low: float, high: float) -> np.ndarray:
+    """Positions at least `gap` apart, in the order of `wanted` and in least squares next to it; within low..high if they fit.
+
+    With the gaps subtracted this is isotonic regression, solved by pooling adjacent violators.
+    """
+    order = np.argsort(wanted, kind="stable")
+    blocks = []  # [mean, count] of positions that ended up side by side
+    for rank, i in enumerate(order):
+        blocks.append([wanted[i] - rank * gap, 1])
+        while len(blocks) > 1 and blocks[-2][0] > blocks[-1][0]:
+            (mean, count), (last, n) = blocks[-2], blocks.pop()
+            blocks[-1] = [(mean * count + last * n) / (count + n), count + n]
+    pooled = np.repeat([mean for mean, _ in blocks], [count for _, count in blocks])
+    room = max(low, high - (len(order) - 1) * gap)
+    placed = np.empty(len(order))
+    placed[order] = np.clip(pooled, low, room) + gap * np.arange(len(order))
+    return placed
