@@ -1,0 +1,67 @@
+"""A chapter of quick claims, for the tests of the machinery around claims; worker processes import it, too."""
+
+import time
+
+import numpy as np
+
+from tinycompress.lecture import Claim
+from tinycompress.lecture.style import COLORS, curve_with_band, figure
+
+
+def before_task(seed):
+    """Replaced by tests that count tasks or interrupt one."""
+
+
+def measure(seed, shift):
+    before_task(seed)
+    noise = np.random.default_rng(seed).standard_normal((2, 4), np.float32)
+    return [
+        {"seed": seed, "arm": arm, "x": x, "accuracy": value + shift * (arm == "ours")}
+        for arm, values in zip(("ours", "theirs"), noise @ noise.T @ noise, strict=True)
+        for x, value in enumerate(values)
+    ]
+
+
+def measure_slowly(seed):
+    time.sleep(60)
+    return []
+
+
+def effect(rows):
+    def mean(seed, arm):
+        return np.mean([row["accuracy"] for row in rows if (row["seed"], row["arm"]) == (seed, arm)])
+
+    return [mean(seed, "ours") - mean(seed, "theirs") for seed in sorted({row["seed"] for row in rows})]
+
+
+def draw(rows):
+    fig = figure()
+    (ax,) = fig.axes
+    for arm, role in (("ours", "claim"), ("theirs", "rival")):
+        chosen = [row["accuracy"] for row in rows if row["arm"] == arm]
+        curve_with_band(ax, range(4), np.reshape(chosen, (-1, 4)), arm, COLORS[role])
+    return fig
+
+
+def make(claim_id, shift, **fields):
+    defaults = {
+        "chapter": "fake",
+        "title": f"Fake {claim_id}",
+        "statement": "Ours is better.",
+        "tasks": lambda settings: [(seed, shift) for seed in range(settings.seeds)],
+        "measure": measure,
+        "effect": effect,
+        "effect_name": "accuracy, ours minus theirs",
+        "unit": "points",
+        "figure": draw,
+    }
+    return Claim(id=claim_id, **defaults | fields)
+
+
+CLAIMS = [
+    make("F1", 100.0, ratios=lambda rows: {"theory": 10.0, "disk": 9.0, "clock": 0.5}),
+    make("F2", -100.0),
+    make("F3", 100.0, timed=True),
+    make("F4", 0.0, effect=lambda rows: len(rows) > 0),
+]
+SLOW = [make("S1", 0.0, measure=measure_slowly, tasks=lambda settings: [(seed,) for seed in range(4)])]

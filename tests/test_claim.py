@@ -1,0 +1,306 @@
+"""The claim machine: one verdict rule, tasks anywhere with the same result, nothing measured twice after an interrupt."""
+
+import json
+import pickle
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import asdict, replace
+from multiprocessing import get_context
+
+import fake_chapter
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import tinycompress as tc
+from tinycompress import lecture
+from tinycompress.lecture import Settings, Store, claims, judge, run, store, verdict
+from tinycompress.lecture.claim import disagreements, plain
+from tinycompress.lecture.interval import mean_interval
+
+F1, F2, F3, F4 = fake_chapter.CLAIMS
+THREE = Settings(seeds=3)
+numbers = st.floats(-1e3, 1e3).map(lambda x: round(x, 3))
+several = st.lists(numbers, min_size=2, max_size=12)
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """The seeds measured since, in order."""
+    seeds = []
+    monkeypatch.setattr(fake_chapter, "before_task", seeds.append)
+    return seeds
+
+
+def interrupt_at(monkeypatch, last):
+    def hook(seed):
+        if seed == last:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(fake_chapter, "before_task", hook)
+
+
+# ---- the verdict ----
+
+
+@given(several)
+def test_the_interval_is_students(values):
+    from scipy import stats
+
+    mean, low, high = mean_interval(values)
+    if len(set(values)) == 1:
+        assert low == mean == high == values[0]
+    else:
+        expected = stats.t.interval(0.95, len(values) - 1, np.mean(values), stats.sem(values))
+        np.testing.assert_allclose((low, high), expected, rtol=1e-7, atol=1e-9)
+
+
+def test_the_interval_covers_the_true_mean_in_95_percent_of_all_experiments(rng):
+    _, low, high = mean_interval(rng.normal(3.0, 2.0, size=(5, 20_000)))
+    assert abs(np.mean((low < 3) & (3 < high)) - 0.95) < 0.006
+
+
+@given(several, numbers)
+def test_a_shift_carries_the_verdict_from_contradicted_over_not_shown_to_supported(values, margin):
+    values = np.array(values)
+    width = float(mean_interval(values)[2] - mean_interval(values)[0])
+    centred = values - values.mean() + margin
+    assert verdict(centred + width + 1e-3, margin).verdict == "supported"
+    assert verdict(centred - width - 1e-3, margin).verdict == "contradicted"
+    if width > 1e-6:
+        assert verdict(centred, margin).verdict == "not shown"
+
+
+@given(several, numbers, st.sampled_from([2.0**-20, 0.5, 4.0, 1024.0]))
+def test_the_verdict_does_not_depend_on_the_unit(values, margin, scale):
+    assert verdict(values, margin).verdict == verdict(np.multiply(values, scale), margin * scale).verdict
+
+
+@given(several, numbers)
+def test_the_opposite_claim_gets_the_opposite_verdict(values, margin):
+    opposite = {"supported": "contradicted", "contradicted": "supported", "not shown": "not shown"}
+    assert verdict(np.negative(values), -margin).verdict == opposite[verdict(values, margin).verdict]
+
+
+def test_equal_values_are_decided_by_their_side_of_the_margin():
+    assert verdict([0.1] * 3) == ("supported", 0.1, (0.1, 0.1))
+    assert verdict([0.1] * 3, margin=0.2).verdict == "contradicted"
+    assert verdict([0.1] * 3, margin=0.1).verdict == "not shown"
+
+
+def test_fewer_than_two_values_show_nothing():
+    assert verdict([5.0]) == ("not shown", 5.0, None)
+    assert verdict([]) == ("not shown", None, None)
+
+
+@pytest.mark.parametrize("value", [True, np.bool_(True)])
+def test_an_exact_statement_is_exact_or_failed(value):
+    assert verdict(value) == ("exact", True, None)
+    assert verdict(~np.bool_(value)) == ("failed", False, None)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_verdict_on_nan_is_refused_and_says_where(bad):
+    with pytest.raises(ValueError, match="place 1 of 3"):
+        verdict([1.0, bad, 2.0])
+    with pytest.raises(ValueError, match="claim F1.*place 0"):
+        judge(replace(F1, effect=lambda rows: [bad, 1.0]), [], 0.0)
+
+
+# ---- rows ----
+
+leaves = st.none() | st.booleans() | st.integers(-9, 9) | numbers | numbers.map(np.float32) | st.just(np.arange(3))
+
+
+@given(st.recursive(leaves, lambda inner: st.lists(inner, max_size=3) | st.tuples(inner)))
+def test_plain_rows_are_what_json_gives_back(value):
+    row = plain({"key": value}, "a test")
+    assert json.loads(json.dumps(row, allow_nan=False)) == row
+
+
+@pytest.mark.parametrize("value", [np.nan, np.float32("inf"), np.array([1.0, np.nan]), [[-np.inf]]])
+def test_rows_with_nan_are_refused_with_their_place(value):
+    with pytest.raises(ValueError, match="a test, 'key'.*None"):
+        plain({"key": value}, "a test")
+
+
+def test_rows_with_objects_are_refused():
+    with pytest.raises(TypeError, match="Settings"):
+        plain([Settings()], "a test")
+
+
+# ---- running ----
+
+
+def test_rows_come_in_the_order_of_the_tasks_and_decide_the_result():
+    result = run(F1, THREE)
+    assert [row["seed"] for row in result.rows] == [0] * 8 + [1] * 8 + [2] * 8
+    assert result.verdict == "supported" and result.interval[0] < result.effect < result.interval[1]
+    assert run(F2, THREE).verdict == "contradicted" and run(F4, THREE).verdict == "exact"
+    again = judge(F1, json.loads(json.dumps(result.rows)), result.seconds)
+    assert again == result
+
+
+def test_any_executor_gives_the_rows_of_the_serial_run():
+    serial = run(F1, THREE).rows
+    with ThreadPoolExecutor(2) as pool:
+        assert run(F1, THREE, pool).rows == serial
+    with ProcessPoolExecutor(2, get_context("spawn")) as pool:
+        assert run(F1, THREE, pool).rows == serial
+
+
+def test_a_timed_claim_runs_in_this_process_and_names_its_machine(measured):
+    class Refusing(ThreadPoolExecutor):
+        def submit(self, *_):
+            raise AssertionError("a timed task left the process")
+
+    rows = run(F3, replace(THREE, threads=1), Refusing()).rows
+    assert measured == [0, 1, 2]
+    assert all("1 thread on" in row["machine"] for row in rows)
+
+
+def test_tasks_run_with_the_threads_of_the_settings(monkeypatch):
+    seen = []
+    monkeypatch.setattr(fake_chapter, "before_task", lambda seed: seen.append(tc.get_num_threads()))
+    before = tc.get_num_threads()
+    run(F1, Settings(seeds=2, threads=before + 1))
+    assert seen == [before + 1] * 2 and tc.get_num_threads() == before
+
+
+def test_a_failing_task_says_whose_it_is_and_stops_the_others(measured):
+    failing = replace(F1, measure=measure_nan, tasks=lambda settings: [(seed,) for seed in range(3)])
+    with pytest.raises(ValueError, match=r"claim F1, task \(1,\), 'x'"):
+        run(failing, THREE)
+    assert measured == [0, 1]
+
+
+def measure_nan(seed):
+    fake_chapter.before_task(seed)
+    return [{"x": float("nan") if seed == 1 else 0.0}]
+
+
+def test_ratios_that_differ_by_more_than_half_are_flagged():
+    assert disagreements({"theory": 10.0, "disk": 9.0, "clock": 0.5}) == [
+        "theory 10× but clock 0.5×",
+        "disk 9× but clock 0.5×",
+    ]
+    assert disagreements({"theory": 3.0, "clock": 2.0}) == [] == disagreements({})
+    assert disagreements({"theory": 3.0, "clock": 4.6}) == ["theory 3× but clock 4.6×"]
+    with pytest.raises(ValueError, match="claim F1: .*memory"):
+        judge(replace(F1, ratios=lambda rows: {"memory": 2.0}), run(F1, THREE).rows, 0.0)
+
+
+# ---- going on after an interrupt ----
+
+
+def test_a_second_run_measures_only_what_the_interrupted_one_did_not_finish(tmp_path, monkeypatch, measured):
+    whole = run(F1, THREE).rows
+    with monkeypatch.context() as patch:
+        interrupt_at(patch, 2)
+        with pytest.raises(KeyboardInterrupt):
+            run(F1, THREE, store=Store(tmp_path))
+    measured.clear()
+    assert run(F1, THREE, store=Store(tmp_path)).rows == whole
+    assert measured == [2]
+
+
+def test_a_task_is_measured_again_when_anything_that_decides_it_changed(tmp_path, monkeypatch, measured):
+    run(F1, THREE, store=Store(tmp_path))
+    for change in ("source_hash", "fingerprint", "_versions"):
+        measured.clear()
+        with monkeypatch.context() as patch:
+            patch.setattr(store, change, lambda *_: ["another"])
+            run(F1, THREE, store=Store(tmp_path))
+        assert measured == [0, 1, 2], change
+    for claim, settings in (F1, replace(THREE, threads=2)), (fake_chapter.make("F1", 7.0), THREE), (F2, THREE):
+        measured.clear()
+        run(claim, settings, store=Store(tmp_path))
+        assert measured == [0, 1, 2]
+    measured.clear()
+    run(F1, replace(THREE, seeds=4), store=Store(tmp_path))
+    assert measured == [3]
+
+
+def test_the_source_hash_sees_every_file_of_the_package(tmp_path, monkeypatch):
+    package = tmp_path / "package"
+    (package / "lecture").mkdir(parents=True)
+    monkeypatch.setattr(store, "__file__", str(package / "lecture" / "store.py"))
+    seen = set()
+    for name, text in ("a.py", "x = 1"), ("a.py", "x = 2"), ("lecture/b.py", ""), ("notes.txt", "x"):
+        (package / name).write_text(text)
+        seen.add(store.source_hash.__wrapped__())
+    assert len(seen) == 3
+
+
+def test_a_line_torn_by_a_kill_costs_one_task_and_no_other(tmp_path, measured):
+    run(F1, THREE, store=Store(tmp_path))
+    path = tmp_path / store.FILE_NAME
+    path.write_bytes(path.read_bytes()[:-20])
+    measured.clear()
+    run(F1, THREE, store=Store(tmp_path))
+    assert measured == [2]
+    measured.clear()
+    run(F1, THREE, store=Store(tmp_path))
+    assert measured == []
+
+
+def test_timings_are_never_taken_from_an_earlier_run(tmp_path, measured):
+    for _ in range(2):
+        measured.clear()
+        run(F3, THREE, store=Store(tmp_path))
+        assert measured == [0, 1, 2]
+    assert not (tmp_path / store.FILE_NAME).exists()
+
+
+def test_a_complete_run_forgets_its_own_tasks_only(tmp_path, measured):
+    for claim in F1, F2:
+        run(claim, THREE, store=Store(tmp_path))
+    Store(tmp_path).discard({"F1"})
+    measured.clear()
+    run(F2, THREE, store=Store(tmp_path))
+    assert measured == []
+    Store(tmp_path).discard({"F2"})
+    assert list(tmp_path.iterdir()) == []
+
+
+# ---- settings and the registry ----
+
+
+def test_settings_choose_seeds_and_data_by_budget_and_travel():
+    assert (Settings().data, Settings().seeds) == ("digits", 5)
+    assert (Settings("paper").data, Settings("full").seeds) == ("mnist", 10)
+    chosen = Settings("full", "mine.npz", 3, 2)
+    assert pickle.loads(pickle.dumps(chosen)) == chosen == Settings(**json.loads(json.dumps(asdict(chosen))))
+
+
+@pytest.mark.parametrize("wrong", [{"budget": "huge"}, {"seeds": 0}, {"threads": 0}])
+def test_settings_that_make_no_sense_are_refused(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        Settings(**wrong)
+
+
+@pytest.fixture
+def two_chapters(monkeypatch):
+    monkeypatch.setattr(lecture, "CHAPTERS", {"fake": "fake_chapter", "pruning": "tinycompress.lecture.pruning"})
+
+
+def test_claims_are_chosen_by_chapter_or_id_and_keep_the_lectures_order(two_chapters):
+    def ids(*names):
+        return [claim.id for claim in claims(names)]
+
+    assert ids()[:5] == ["F1", "F2", "F3", "F4", "P1"]
+    assert ids("pruning", "fake") == ids()
+    assert ids("p1", "F2", "F2") == ["F2", "P1"]
+    assert ids("P1", "Fake") == ["F1", "F2", "F3", "F4", "P1"]
+
+
+@pytest.mark.parametrize(("typo", "meant"), [("prunning", "'pruning'"), ("fakes", "'fake'"), ("P11", "'P1'")])
+def test_an_unknown_name_is_answered_with_the_nearest_one(two_chapters, typo, meant):
+    with pytest.raises(LookupError, match=f"'{typo}'.*{meant}.*fake, pruning, F1"):
+        claims([typo])
+
+
+def test_ids_are_unique_and_safe_as_file_names():
+    ids = [claim.id for claim in claims()]
+    assert len({claim_id.lower() for claim_id in ids}) == len(ids)
+    assert all(claim_id.replace("+", "").isalnum() for claim_id in ids)
