@@ -1,6 +1,8 @@
 """A chapter of quick claims, for the tests of the machinery around claims; worker processes import it, too."""
 
+import os
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -23,8 +25,13 @@ def measure(seed, shift):
 
 
 def measure_slowly(seed):
+    Path(os.environ["FAKE_STARTED"]).touch()
     time.sleep(60)
     return []
+
+
+def die():
+    os._exit(1)
 
 
 def effect(rows):

@@ -9,10 +9,11 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
-DONE, BAD_ARGUMENTS, INTERRUPTED = 0, 2, 130
+DONE, FAILED, BAD_ARGUMENTS, INTERRUPTED = 0, 1, 2, 130
 
 _ABOUT = """\
-Network compression, taught by short programs that run live: a lecture whose every claim measures itself.
+Network compression, taught by short programs that run live: a lecture whose every claim measures
+itself.
 
 examples:
   tinycompress claims              what the lecture claims
@@ -23,31 +24,33 @@ examples:
 _LECTURE = """\
 Measure the lecture's claims on real data, and let the numbers decide.
 
-Every claim is measured over several seeds. Its verdict is "supported" where the 95 % interval of its effect lies on
-the side that the notes claim, "contradicted" on the other side, and "not shown" where it straddles. What compresses
-shows three ratios: in theory, on disk, and on the clock.
+Every claim is measured over several seeds. Its verdict is "supported" where the 95 % interval of
+its effect lies on the side that the notes claim, "contradicted" on the other side, and "not shown"
+where it straddles. What compresses shows three ratios: in theory, on disk, and on the clock.
 
-Written into --out: index.html (the whole, for a browser), <ID>.svg and <ID>.png a claim, and claims.json (every number).
-Claims that an earlier run left there under the same settings stay in the report until they are measured again; a report under
-other settings is replaced, and its numbers kept once more, in claims.previous.json.
+Written into --out: index.html (the whole, for a browser), <ID>.svg and <ID>.png a claim, and
+claims.json (every number). Claims that an earlier run left there under the same settings stay in
+the report until they are measured again. A report under other settings is replaced; its numbers
+are then in claims.previous.json, until the next time.
 
 Ctrl-C writes the claims that are finished. The same command then goes on where it stopped.
 """
 
-_LECTURE_EXAMPLES = """\
+_EXAMPLES = """\
 examples:
-  tinycompress lecture pruning                                 one chapter, on the UCI digits, in class
-  tinycompress lecture P3 P4 --threads 4                       two claims, timed with four threads
-  tinycompress lecture --budget full --out report              more seeds, in a folder of its own
-  tinycompress lecture pruning --budget paper                  the paper's net, on MNIST
-  tinycompress lecture pruning --data mine.npz                 your images (x_train, y_train, x_test, y_test)
+  tinycompress lecture pruning                     one chapter, on the UCI digits, in class
+  tinycompress lecture P3 P4 --threads 4           two claims, timed with four threads
+  tinycompress lecture --budget full --out report  more seeds, in a folder of its own
+  tinycompress lecture pruning --budget paper      the paper's net, on MNIST
+  tinycompress lecture pruning --data mine.npz     your images: x_train, y_train, x_test, y_test
 
-exit codes: 0 done (a claim that is contradicted is a result, not an error); 2 bad arguments or data; 130 interrupted,
-with the finished claims written.
+exit codes: 0 done (a claim that is contradicted is a result, not an error); 1 something failed;
+2 bad arguments or data; 130 interrupted. Whatever ends a run, its finished claims are written.
 """
 
 _CLAIMS = """\
-List the lecture's claims: id, title, and the notes' statement. `tinycompress lecture ID` measures one of them.
+List the lecture's claims: id, title, and the notes' statement. `tinycompress lecture ID` measures
+one of them.
 """
 
 
@@ -95,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
         "lecture",
         help="measure the claims of the lecture and draw them",
         description=_LECTURE,
-        epilog=_LECTURE_EXAMPLES,
+        epilog=_EXAMPLES,
         formatter_class=form,
     )
     lecture.set_defaults(command=_lecture, parser=lecture)
@@ -152,6 +155,8 @@ def _claims(arguments) -> int:
 
 
 def _lecture(arguments) -> int:
+    from concurrent.futures import BrokenExecutor
+
     from .lecture import Store, report, run
     from .lecture.machine import usable_cores
 
@@ -159,23 +164,25 @@ def _lecture(arguments) -> int:
     settings = _settings(arguments)
     out = _folder(arguments.out)
     workers = arguments.workers or max(1, usable_cores() // settings.threads)
-    store, results, interrupted = Store(out, settings.data), [], False
+    store, results, code, reason = Store(out, settings.data), [], DONE, ""
     try:
         with _executor(workers) as executor:
             for claim in claims:
                 results.append(run(claim, settings, executor, store))
     except KeyboardInterrupt:
-        interrupted = True
+        code, reason = INTERRUPTED, "interrupted"
+    except BrokenExecutor:
+        code, reason = FAILED, "a worker process died, perhaps for want of memory: try fewer --workers"
     finally:  # whatever ended the run, what it finished is worth keeping
         if results:
             report.write(results, settings, out)
     if results:
         print(report.table(results))
         print(f"\n{out / 'index.html'} shows it all.")
-    if interrupted:
-        finished = f"{len(results)} of {len(claims)} claims finished"
-        print(f"tinycompress: interrupted, {finished}; the same command goes on from here", file=sys.stderr)
-        return INTERRUPTED
+    if code != DONE:
+        finished = f"{len(results)} of {len(claims)} claims finished; the same command goes on from here"
+        print(f"tinycompress: {reason}; {finished}", file=sys.stderr)
+        return code
     store.discard({claim.id for claim in claims})
     return DONE
 

@@ -129,9 +129,10 @@ def _read(path: Path) -> dict:
     """What an earlier run wrote, or an empty report where there is none or it cannot be read."""
     try:
         found = json.loads(path.read_bytes())
-    except (FileNotFoundError, ValueError):
+        whole = all(entry.keys() >= {"id", "rows", "seconds"} for entry in found["claims"])
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return found if whole else {}
 
 
 def _known(old: dict):

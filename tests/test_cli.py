@@ -1,0 +1,209 @@
+"""The command line: what it writes, what it says in one line, and the code it ends with."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import fake_chapter
+import numpy as np
+import pytest
+
+from tinycompress import lecture
+from tinycompress.cli import main
+from tinycompress.lecture import report
+
+
+@pytest.fixture(autouse=True)
+def fake_lecture(monkeypatch):
+    monkeypatch.setattr(lecture, "CHAPTERS", {"fake": "fake_chapter"})
+    monkeypatch.setattr(report, "_draw", lambda result: (b"<svg/>", b"png"))
+
+
+@pytest.fixture
+def cli(tmp_path, capsys):
+    """Run a command; gives its exit code, its output and its error output. Reports go to tmp_path."""
+
+    def run(*arguments):
+        if arguments[:1] == ("lecture",) and "--help" not in arguments:
+            arguments = ("lecture", "--out", str(tmp_path), "--workers", "1", "--seeds", "3", *arguments[1:])
+        code = main(list(arguments))
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def report_of(folder):
+    return json.loads((folder / "claims.json").read_text(encoding="utf-8"))
+
+
+def test_a_run_ends_with_0_its_table_and_its_files_whatever_the_verdicts(cli, tmp_path):
+    code, out, _ = cli("lecture", "fake")
+    assert code == 0
+    verdicts = {claim["id"]: claim["verdict"] for claim in report_of(tmp_path)["claims"]}
+    assert verdicts == {"F1": "supported", "F2": "contradicted", "F3": "supported", "F4": "exact"}
+    assert all(verdict in out for verdict in verdicts.values()) and str(tmp_path / "index.html") in out
+    files = {f"{claim_id}.{kind}" for claim_id in verdicts for kind in ("svg", "png")}
+    assert {path.name for path in tmp_path.iterdir()} == files | {"claims.json", "index.html"}
+
+
+def test_the_arguments_reach_the_settings(cli, tmp_path):
+    assert cli("lecture", "F4", "--budget", "full", "--seeds", "2", "--threads", "1", "--data", "digits")[0] == 0
+    settings = report_of(tmp_path)["settings"]
+    assert (settings["budget"], settings["seeds"], settings["threads"], settings["data"]) == ("full", 2, 1, "digits")
+
+
+def test_seeds_follow_the_budget_unless_they_are_given(tmp_path):
+    for budget, seeds in ("quick", 5), ("full", 10):
+        assert main(["lecture", "F4", "--budget", budget, "--out", str(tmp_path), "--workers", "1"]) == 0
+        assert report_of(tmp_path)["settings"]["seeds"] == seeds
+
+
+def test_workers_change_nothing_but_the_time(cli, tmp_path):
+    cli("lecture", "F1", "F2")
+    alone = [claim["rows"] for claim in report_of(tmp_path)["claims"]]
+    assert cli("lecture", "F1", "F2", "--workers", "2")[0] == 0
+    assert [claim["rows"] for claim in report_of(tmp_path)["claims"]] == alone
+
+
+# ---- bad arguments ----
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["lectrue"], "did you mean lecture"),
+        (["lecture", "fkae"], "Did you mean 'fake'?"),
+        (["lecture", "F0"], "no chapter or claim is called 'F0'"),
+        (["lecture", "--bugdet", "full"], "did you mean --budget"),
+        (["lecture", "--budget", "ful"], "did you mean full"),
+        (["lecture", "--seeds", "0"], "--seeds: it is a whole number from 1 on, not '0'"),
+        (["lecture", "--threads", "many"], "--threads: it is a whole number"),
+        (["lecture", "--data", "mnits"], "did you mean 'mnist'"),
+        (["lecture", "--data", "nowhere.npz"], "no file nowhere.npz"),
+        (["claims", "fkae"], "Did you mean 'fake'?"),
+        ([], "required"),
+    ],
+)
+def test_bad_arguments_end_with_2_and_one_line_that_helps(cli, arguments, words):
+    code, out, err = cli(*arguments)
+    assert (code, out) == (2, "") and words in err
+    assert err.startswith("tinycompress: ") and err.count("\n") == 1
+
+
+def test_data_that_fail_a_check_end_with_2_before_anything_is_measured(cli, tmp_path, monkeypatch):
+    monkeypatch.setattr(fake_chapter, "before_task", lambda seed: pytest.fail("measured"))
+    np.savez(tmp_path / "half.npz", x_train=np.zeros((4, 8, 8)))
+    code, _, err = cli("lecture", "--data", str(tmp_path / "half.npz"))
+    assert code == 2 and "lacks y_train, x_test, y_test" in err and err.count("\n") == 1
+
+
+def test_a_folder_that_cannot_be_written_ends_with_2_before_anything_is_measured(cli, tmp_path, monkeypatch):
+    monkeypatch.setattr(fake_chapter, "before_task", lambda seed: pytest.fail("measured"))
+    (tmp_path / "file").write_text("")
+    code, _, err = cli("lecture", "--out", str(tmp_path / "file"))
+    assert code == 2 and "--out" in err and err.count("\n") == 1
+
+
+# ---- interrupted ----
+
+
+def test_an_interrupted_run_writes_what_is_finished_and_the_next_one_goes_on(cli, tmp_path, monkeypatch):
+    measured = []
+
+    def interrupt(seed):
+        measured.append(seed)
+        if len(measured) == 5:  # F1 has three tasks, F2 is in its second
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(fake_chapter, "before_task", interrupt)
+    code, out, err = cli("lecture")
+    assert code == 130 and "1 of 4 claims finished" in err and "F1" in out
+    assert [claim["id"] for claim in report_of(tmp_path)["claims"]] == ["F1"]
+    measured.clear()
+    monkeypatch.setattr(fake_chapter, "before_task", measured.append)
+    assert cli("lecture")[0] == 0
+    # Two of F2 were left; F3 is timed; F4, which is measured as F2 is, is another claim.
+    assert measured == [1, 2] + [0, 1, 2] * 2
+    assert not (tmp_path / "unfinished.jsonl").exists()
+
+
+def test_an_interrupt_before_the_first_claim_leaves_an_earlier_report_alone(cli, tmp_path, monkeypatch):
+    cli("lecture", "F4")
+    before = (tmp_path / "claims.json").read_bytes()
+
+    def interrupt(seed):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fake_chapter, "before_task", interrupt)
+    assert cli("lecture", "F1", "--budget", "full")[0] == 130
+    assert (tmp_path / "claims.json").read_bytes() == before
+
+
+def test_a_claim_that_fails_does_not_cost_the_finished_ones(cli, tmp_path, monkeypatch):
+    failing = fake_chapter.make("F2", 0.0, effect=lambda rows: 1 / 0)
+    monkeypatch.setattr(fake_chapter, "CLAIMS", [fake_chapter.CLAIMS[0], failing])
+    with pytest.raises(ZeroDivisionError):
+        cli("lecture")
+    assert [claim["id"] for claim in report_of(tmp_path)["claims"]] == ["F1"]
+
+
+def test_a_worker_that_dies_costs_its_task_and_is_told_in_one_line(cli, tmp_path, monkeypatch):
+    dying = fake_chapter.make("F2", 0.0, measure=fake_chapter.die, tasks=lambda settings: [()])
+    monkeypatch.setattr(fake_chapter, "CLAIMS", [fake_chapter.CLAIMS[0], dying])
+    code, _, err = cli("lecture", "--workers", "2")
+    assert code == 1 and "fewer --workers" in err and "1 of 2 claims finished" in err and "Traceback" not in err
+    assert [claim["id"] for claim in report_of(tmp_path)["claims"]] == ["F1"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a terminal's Ctrl-C is sent to a process group")
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_ctrl_c_in_a_terminal_ends_all_processes_at_once(tmp_path, workers):
+    code = (
+        "import sys, fake_chapter\n"
+        "from tinycompress import cli, lecture\n"
+        "lecture.CHAPTERS = {'fake': 'fake_chapter'}\n"
+        "fake_chapter.CLAIMS = fake_chapter.SLOW\n"
+        f"sys.exit(cli.main(['lecture', '--workers', '{workers}', '--out', {str(tmp_path)!r}]))\n"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "FAKE_STARTED": str(tmp_path / "started")}
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "started").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=30)  # the tasks sleep for longer; their stderr, too, must close
+    assert process.returncode == 130
+    assert "Traceback" not in err and "0 of 1 claims finished" in err
+
+
+# ---- help ----
+
+
+@pytest.mark.parametrize("command", [[], ["lecture"], ["claims"]])
+def test_help_ends_with_0_and_fits_a_terminal(cli, command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    code, out, _ = cli(*command, "--help")
+    assert code == 0 and "tinycompress" in out
+    assert max(map(len, out.splitlines())) <= 100
+
+
+def test_claims_are_listed_with_their_statements(cli):
+    code, out, _ = cli("claims")
+    assert code == 0 and "F3  Fake F3 (timed)" in out and out.count("Ours is better.") == 4
+    assert "F1" not in cli("claims", "F2")[1]
+
+
+def test_help_waits_for_no_heavy_import():
+    code = (
+        "import contextlib, io, sys\n"
+        "from tinycompress.cli import main\n"
+        "with contextlib.redirect_stdout(io.StringIO()): main(['lecture', '--help']), main(['claims'])\n"
+        "heavy = {'numba', 'scipy', 'sklearn', 'matplotlib', 'pooch', 'tqdm', 'multiprocessing'} & set(sys.modules)\n"
+        "sys.exit(', '.join(heavy) or 0)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)})

@@ -1,0 +1,278 @@
+"""The report: everything in it follows from the saved rows, nothing foreign gets in, nothing of value gets lost."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import fake_chapter
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tinycompress import lecture
+from tinycompress.lecture import Settings, judge, report, run, style
+from tinycompress.lecture.style import COLORS, curve_with_band, figure
+
+F1, F2, F3, F4 = fake_chapter.CLAIMS
+THREE = Settings(seeds=3)
+
+
+@pytest.fixture(autouse=True)
+def fake_lecture(monkeypatch):
+    monkeypatch.setattr(lecture, "CHAPTERS", {"fake": "fake_chapter"})
+
+
+@pytest.fixture(scope="module")
+def results():
+    return {claim.id: run(claim, THREE) for claim in fake_chapter.CLAIMS}
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """For tests of which claims a report has: their figures are the slow part."""
+    monkeypatch.setattr(report, "_draw", lambda result: (b"<svg/>", b"png"))
+
+
+def saved(folder, name="claims.json"):
+    def refuse(constant):
+        raise AssertionError(f"{constant} is not JSON")
+
+    return json.loads((folder / name).read_text(encoding="utf-8"), parse_constant=refuse)
+
+
+def ids(folder, name="claims.json"):
+    return [entry["id"] for entry in saved(folder, name)["claims"]]
+
+
+# ---- what is written ----
+
+
+def test_the_saved_rows_give_the_same_result_and_draw_the_same_figure(tmp_path, results):
+    report.write(list(results.values()), THREE, tmp_path)
+    for entry, (claim_id, result) in zip(saved(tmp_path)["claims"], results.items(), strict=True):
+        again = judge(result.claim, entry["rows"], entry["seconds"])
+        assert replace(again, seconds=0) == replace(result, seconds=0)
+        assert style.svg(again.figure()) == (tmp_path / f"{claim_id}.svg").read_bytes()
+        assert (entry["verdict"], entry["effect"]) == (result.verdict, result.effect)
+        assert entry["interval"] == (list(result.interval) if result.interval else None)
+
+
+def test_the_report_states_machine_and_settings_but_no_path(undrawn, tmp_path, results):
+    data = tmp_path / "someone" / "mine.npz"
+    data.parent.mkdir()
+    x, y = np.zeros((40, 4, 4), np.uint8), np.arange(40) % 2
+    np.savez(data, x_train=x, y_train=y, x_test=x, y_test=y)
+    out = tmp_path / "out"
+    report.write([results["F1"]], Settings(data=str(data), threads=3), out)
+    assert saved(out)["settings"]["data"] == "mine.npz"
+    assert saved(out)["machine"]["threads"] == 3
+    for name in "claims.json", "index.html":
+        assert "someone" not in (out / name).read_text(encoding="utf-8")
+
+
+def test_only_whole_files_are_left_behind(undrawn, tmp_path, results):
+    report.write([results["F1"]], THREE, tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"F1.svg", "F1.png", "claims.json", "index.html"}
+    before = (tmp_path / "index.html").read_bytes()
+    with pytest.raises(TypeError):
+        report.replace_file(tmp_path / "index.html", 5)
+    assert (tmp_path / "index.html").read_bytes() == before
+    assert {path.name for path in tmp_path.iterdir()} == {"F1.svg", "F1.png", "claims.json", "index.html"}
+
+
+def test_rows_are_saved_even_where_the_figure_fails(tmp_path, results):
+    broken = replace(results["F1"], claim=replace(F1, figure=lambda rows: 1 / 0))
+    with pytest.raises(ZeroDivisionError):
+        report.write([broken], THREE, tmp_path)
+    report.write([], THREE, tmp_path)
+    assert (tmp_path / "F1.svg").exists() and ids(tmp_path) == ["F1"]
+
+
+# ---- one report after the other ----
+
+
+def test_claims_of_an_earlier_run_stay_under_the_same_settings(undrawn, tmp_path, results):
+    report.write([results["F4"], results["F1"]], THREE, tmp_path)
+    newer = replace(results["F1"], seconds=99.0)
+    shown = report.write([results["F2"], newer], THREE, tmp_path)
+    assert [result.claim.id for result in shown] == ids(tmp_path) == ["F1", "F2", "F4"]
+    assert saved(tmp_path)["claims"][0]["seconds"] == 99.0
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert all(f'<section id="{claim_id}">' in page for claim_id in ids(tmp_path))
+
+
+@pytest.mark.parametrize("change", [{"seeds": 4}, {"budget": "full"}, {"threads": 2}])
+def test_a_report_under_other_settings_is_replaced_but_its_numbers_are_kept(undrawn, tmp_path, results, change):
+    report.write([results["F1"], results["F2"]], THREE, tmp_path)
+    report.write([results["F2"]], replace(THREE, **change), tmp_path)
+    assert ids(tmp_path) == ["F2"] and ids(tmp_path, "claims.previous.json") == ["F1", "F2"]
+    assert not (tmp_path / "F1.svg").exists() and not (tmp_path / "F1.png").exists()
+
+
+def test_a_report_of_another_machine_or_version_is_replaced(undrawn, tmp_path, results, monkeypatch):
+    report.write([results["F1"]], THREE, tmp_path)
+    monkeypatch.setattr(report, "machine", lambda threads: {"cpu": "another"})
+    report.write([results["F2"]], THREE, tmp_path)
+    assert ids(tmp_path) == ["F2"] and ids(tmp_path, "claims.previous.json") == ["F1"]
+
+
+@pytest.mark.parametrize("text", ["{ torn", "[]", '{"claims": 3}', '{"claims": [3]}'])
+def test_a_damaged_report_is_put_aside(undrawn, tmp_path, results, text):
+    (tmp_path / "claims.json").write_text(text)
+    report.write([results["F1"]], THREE, tmp_path)
+    assert ids(tmp_path) == ["F1"]
+    assert (tmp_path / "claims.previous.json").read_text() == text
+
+
+def test_earlier_rows_that_no_longer_fit_leave_the_report_with_a_warning(undrawn, tmp_path, results, monkeypatch):
+    report.write([results["F1"], results["F2"]], THREE, tmp_path)
+    edited = [replace(F1, effect=lambda rows: [row["renamed"] for row in rows]), F2]
+    monkeypatch.setattr(fake_chapter, "CLAIMS", edited)
+    with pytest.warns(UserWarning, match="F1 leaves the report.*renamed"):
+        report.write([results["F2"]], THREE, tmp_path)
+    assert ids(tmp_path) == ["F2"]
+
+
+# ---- the page and the table ----
+
+
+class Page(HTMLParser):
+    """Collects tags and text, and checks that every element is closed."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.tags, self.text = [], [], ""
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        if tag not in ("meta", "img", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+
+
+HOSTILE = "</style><script>alert('1')</script>\"><b onload=x>&amp;"
+
+
+def test_nothing_in_a_claim_or_its_rows_gets_out_of_its_place_in_the_page(undrawn, tmp_path, results, monkeypatch):
+    words = dict.fromkeys(("title", "statement", "effect_name", "unit", "note", "source"), HOSTILE)
+    hostile = replace(F1, chapter=HOSTILE, **words)
+    rows = [row | {HOSTILE: HOSTILE} for row in results["F1"].rows]
+    monkeypatch.setattr(report, "machine", lambda threads: {"cpu": HOSTILE})
+    report.write([judge(hostile, rows, 0.0)], THREE, tmp_path)
+    page = Page((tmp_path / "index.html").read_text(encoding="utf-8"))
+    assert {tag for tag, _ in page.tags}.isdisjoint({"script", "b"})
+    assert not any(name.startswith("on") for _, attributes in page.tags for name in attributes)
+    assert page.text.count(HOSTILE) >= 10
+
+
+def test_the_page_stands_alone_and_describes_its_figures(tmp_path, results):
+    report.write(list(results.values()), THREE, tmp_path)
+    page = Page((tmp_path / "index.html").read_text(encoding="utf-8"))
+    for _, attributes in page.tags:
+        for name in "src", "href":
+            assert attributes.get(name, "#").startswith(("#", "data:image/svg+xml;base64,"))
+    alts = [attributes["alt"] for tag, attributes in page.tags if tag == "img"]
+    assert len(alts) == 4 and all(text in alts[0] for text in ("F1", "accuracy, ours minus theirs", "supported"))
+    for words in "✓ supported", "✗ contradicted", "✓ exact", "⚠ theory 10× but clock 0.5×", "F3 Fake F3":
+        assert words in page.text
+
+
+def test_the_page_sums_up_what_is_long(results):
+    rows = [row | {"mask": list(range(500))} for row in results["F1"].rows * 20]
+    page = report.page([judge(F1, rows, 0.0)], {"F1": b""}, {}, {})
+    assert "500 values" in page and "and 180 more, in claims.json" in page
+
+
+def test_the_table_has_effect_interval_ratios_and_flags(results):
+    lines = report.table(list(results.values())).splitlines()
+    assert re.search(
+        r"^F1 Fake F1 +✓ supported +\+\d+(\.\d)? points \[\+\d+(\.\d)?, \+\d+(\.\d)?\] +10 +9 +0.5$", lines[2]
+    )
+    assert lines[3].strip() == "accuracy, ours minus theirs"
+    assert [line.strip() for line in lines[4:6]] == ["⚠ theory 10× but clock 0.5×", "⚠ disk 9× but clock 0.5×"]
+    assert any(re.search(r"^F4 Fake F4 +✓ exact +holds +– +– +–$", line) for line in lines)
+
+
+def test_a_logarithm_is_shown_as_the_ratio_itself():
+    claim = fake_chapter.make("F9", 0.0, effect=lambda rows: [1.0, 1.0], unit="log2 ×")
+    assert report.effect_text(judge(claim, [], 0.0)) == "2× [2×, 2×]"
+
+
+# ---- figures ----
+
+
+def test_the_machine_that_measured_is_in_the_corner_of_every_timing(results):
+    rows = [row | {"machine": "a museum piece, 1 thread"} for row in results["F3"].rows]
+    texts = [text.get_text() for text in F3.figure(rows).texts]
+    assert texts == ["a museum piece, 1 thread"]
+    assert F1.figure(results["F1"].rows).texts == []
+
+
+positions = st.lists(st.floats(0, 500).map(round), min_size=1, max_size=8)
+
+
+@given(positions)
+def test_labels_stay_apart_in_order_and_inside(wanted):
+    placed = style._apart(np.array(wanted, float), 20, 0, 500)
+    order = np.argsort(wanted, kind="stable")
+    assert (np.diff(placed[order]) >= 20 - 1e-9).all()
+    assert placed.min() >= -1e-9 and placed.max() <= 500 + 1e-9
+    if len(wanted) > 1 and np.diff(np.sort(wanted)).min() >= 20:
+        np.testing.assert_allclose(placed, wanted)
+
+
+@pytest.mark.parametrize("inverted", [False, True])
+def test_labels_of_meeting_curves_are_drawn_beside_each_other_at_the_right(inverted):
+    fig = figure()
+    (ax,) = fig.axes
+    for i, role in enumerate(("claim", "rival", "other")):
+        curve_with_band(ax, [1, 2, 3], [[5 + i, 2, 5 + i / 100]] * 2, f"arm {i}", COLORS[role])
+    if inverted:
+        ax.invert_xaxis()
+        ax.set_ylim(0, 100)  # set after the labels were made, as figures do
+    fig.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in ax.texts]
+    assert not any(a.overlaps(b) for a, b in zip(boxes[:-1], boxes[1:], strict=True))
+    assert all(box.x0 > ax.bbox.x0 + 0.9 * ax.bbox.width and box.x1 <= fig.bbox.x1 for box in boxes)
+
+
+def test_the_band_is_the_interval_of_the_mean_and_one_seed_has_none(rng):
+    values = rng.normal(size=(5, 3))
+    (ax,) = figure().axes
+    curve_with_band(ax, [2, 1, 3], values, "arm", "black")
+    band = ax.collections[0].get_paths()[0].vertices
+    _, low, high = style.mean_interval(values)
+    assert np.isclose(band[:, 1].min(), low.min()) and np.isclose(band[:, 1].max(), high.max())
+    np.testing.assert_allclose(ax.lines[0].get_xydata(), np.column_stack([[1, 2, 3], values.mean(0)[[1, 0, 2]]]))
+    (ax,) = figure().axes
+    curve_with_band(ax, [1, 2, 3], [[1, None, 3]], "arm", "black")
+    assert np.isfinite(ax.lines[0].get_ydata()).sum() == 2
+    with pytest.raises(ValueError, match=r"\(seeds, 2\).*\(1, 3\)"):
+        curve_with_band(ax, [1, 2], [[1, 2, 3]], "arm", "black")
+
+
+def test_drawing_leaves_no_trace_in_pyplot():
+    code = (
+        "import matplotlib, fake_chapter\n"
+        "before = dict(matplotlib.rcParams)\n"
+        "from tinycompress.lecture import Settings, run, style\n"
+        "fig = run(fake_chapter.CLAIMS[0], Settings(seeds=2)).figure()\n"
+        "assert style.svg(fig) and fig._repr_png_()[:4] == b'\\x89PNG'\n"
+        "assert dict(matplotlib.rcParams) == before\n"
+        "import matplotlib.pyplot\n"
+        "assert matplotlib.pyplot.get_fignums() == []\n"
+    )
+    path = os.pathsep.join(sys.path)
+    subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | {"PYTHONPATH": path})
