@@ -14,6 +14,7 @@ from .nn import (
     MaxPool2d,
     PointwiseConv2d,
     ReLU,
+    Residual,
     Sequential,
 )
 
@@ -77,9 +78,27 @@ def convnet(input_shape, classes: int = 10, widths=(16, 32), *, rng: np.random.G
 
 
 def separable_net(input_shape, classes: int = 10, widths=(16, 32, 64), *, rng: np.random.Generator) -> Sequential:
-    """A small MobileNet (Howard et al. 2017): one 3×3 convolution, then depthwise 3×3 (stride 2) and pointwise pairs."""
+    """A small MobileNet (Howard et al. 2017): a 3×3 convolution, then pairs of depthwise 3×3 (stride 2) and pointwise."""
     layers = [Conv2d(input_shape[2], widths[0], 3, padding="same", bias=False, rng=rng), BatchNorm(widths[0]), ReLU()]
     for inputs, outputs in zip(widths[:-1], widths[1:], strict=True):
         layers += [DepthwiseConv2d(inputs, 3, stride=2, padding="same", bias=False, rng=rng), BatchNorm(inputs), ReLU()]
         layers += [PointwiseConv2d(inputs, outputs, bias=False, rng=rng), BatchNorm(outputs), ReLU()]
     return Sequential(*layers, GlobalAvgPool(), Dense(widths[-1], classes, rng=rng), input_shape=tuple(input_shape))
+
+
+def resnet(input_shape, classes: int = 10, widths=(16, 32, 64), *, rng: np.random.Generator) -> Sequential:
+    """A small residual net (He et al. 2016, section 4.2): one 3×3 convolution, then a block of two for each width.
+
+    The first block's shortcut is the identity; the others halve the image, and theirs is a 1×1 convolution of stride 2.
+    """
+
+    def conv(inputs, outputs, size, stride):
+        return Conv2d(inputs, outputs, size, stride, "same", bias=False, rng=rng), BatchNorm(outputs)
+
+    layers, inputs = [*conv(input_shape[2], widths[0], 3, 1), ReLU()], widths[0]
+    for i, outputs in enumerate(widths):
+        stride = 2 if i else 1
+        body = Sequential(*conv(inputs, outputs, 3, stride), ReLU(), *conv(outputs, outputs, 3, 1))
+        layers += [Residual(body, Sequential(*conv(inputs, outputs, 1, stride)) if i else None), ReLU()]
+        inputs = outputs
+    return Sequential(*layers, GlobalAvgPool(), Dense(inputs, classes, rng=rng), input_shape=tuple(input_shape))

@@ -1,21 +1,50 @@
-"""Chapter 1: network pruning. Weights one by one (`prune_weights`), a little at a time (`prune_gradually`), or whole
-neurons and channels (`remove_neurons`)."""
+"""Chapter 1: network pruning. Single weights (`prune_weights`, `prune_n_of_m`), a little at a time
+(`prune_gradually`), whole neurons and channels (`remove_neurons`), by any of several criteria of importance; lottery
+tickets, and the way back: `widen`."""
 
+from .channels import Channels, channel_groups
 from .gradual import cubic, prune_gradually
-from .neurons import keep_neurons, mask_neurons, neuron_magnitude, remove_neurons
-from .weights import add_mask, fan_in, magnitude, prunable, prune_weights, sparsity
+from .importance import (
+    activation,
+    batch_norm_l1,
+    batch_norm_scale,
+    magnitude,
+    neuron_magnitude,
+    neuron_taylor,
+    prunable,
+    taylor,
+)
+from .neurons import keep_neurons, mask_neurons, remove_neurons
+from .sensitivity import sensitivity
+from .tickets import iterative_pruning, rewind, shuffle_masks
+from .weights import add_mask, fan_in, kept_weights, prune_n_of_m, prune_weights, sparsity
+from .widening import widen
 
 __all__ = [
+    "Channels",
+    "activation",
     "add_mask",
+    "batch_norm_l1",
+    "batch_norm_scale",
+    "channel_groups",
     "cubic",
     "fan_in",
+    "iterative_pruning",
     "keep_neurons",
+    "kept_weights",
     "magnitude",
     "mask_neurons",
     "neuron_magnitude",
+    "neuron_taylor",
     "prunable",
     "prune_gradually",
+    "prune_n_of_m",
     "prune_weights",
     "remove_neurons",
+    "rewind",
+    "sensitivity",
+    "shuffle_masks",
     "sparsity",
+    "taylor",
+    "widen",
 ]

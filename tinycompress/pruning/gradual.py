@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from ..nn import Module
-from .weights import Importance, magnitude, prune_weights, sparsity
+from .weights import prune_weights, sparsity
 
 
 def cubic(t: float, final: float, initial: float = 0.0) -> float:
@@ -13,21 +13,17 @@ def cubic(t: float, final: float, initial: float = 0.0) -> float:
 
 
 def prune_gradually(
-    model: Module,
-    share: float,
-    steps: int,
-    fine_tune: Callable[[Module, int], object],
-    importance: Importance = magnitude,
-    scope: str = "global",
+    model: Module, share: float, steps: int, fine_tune: Callable[[Module, int], object], **how
 ) -> Module:
     """Remove `share` of the weights in `steps` steps along the cubic schedule; fine_tune(model, step) runs after each.
 
-    Works in place and returns the model. steps=1 is pruning all at once. The rest is as in `prune_weights`.
+    Works in place and returns the model. steps=1 is pruning all at once. how: importance, scope and block, as in
+    `prune_weights`.
     """
     if steps < 1:
         raise ValueError(f"prune_gradually: steps must be 1 or more, got {steps}")
     gone = sparsity(model)
     for step in range(1, steps + 1):
-        prune_weights(model, cubic(step / steps, share, gone), importance, scope)
+        prune_weights(model, cubic(step / steps, share, gone), **how)
         fine_tune(model, step)
     return model

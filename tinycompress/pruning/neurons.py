@@ -1,143 +1,86 @@
-"""Pruning whole neurons and channels: only the layer's input and output size change, so the smaller net is an ordinary net.
+"""Pruning whole neurons and channels: only the sizes of layers change, so the smaller net is an ordinary one.
 
-`mask_neurons` switches neurons off in place; `remove_neurons` cuts them out into a new, smaller model that computes the
-same. Both work on chains of layers (`Sequential`, nested or not): dense to dense, convolution to convolution, and from a
-convolution through batch norm, activations, pooling, depthwise convolutions and flatten to whatever reads it.
+`keep_neurons` chooses, `mask_neurons` switches the others off in place, and `remove_neurons` cuts them out into a
+new, smaller model that computes the same. All three work on whatever `channel_groups` can follow, so that channels
+which are added to each other go together; a group is named by any of the layers that write it.
 """
-
-from collections.abc import Callable
 
 import numpy as np
 
-from ..nn import BatchNorm, Conv2d, Dense, DepthwiseConv2d, Module, Sequential
-from ..nn.summary import effective
+from ..nn import Module
+from .channels import by_group, select_channels
+from .importance import Importance, neuron_magnitude
 from .weights import add_mask
-
-
-def neuron_magnitude(model: Module) -> dict[str, np.ndarray]:
-    """Importance of each neuron or channel: the Euclidean norm of its incoming weights. Layer name -> (out,)."""
-    norms = {}
-    for name, layer in _chain(model)[:-1]:
-        if isinstance(layer, Dense | Conv2d):
-            weight = effective(layer, "weight")
-            norms[name] = np.linalg.norm(weight.reshape(-1, weight.shape[-1]), axis=0)
-    return norms
 
 
 def keep_neurons(
     model: Module,
     share: float | dict[str, float],
-    importance: Callable[[Module], dict[str, np.ndarray]] = neuron_magnitude,
+    importance: Importance = neuron_magnitude,
+    scope: str = "layer",
 ) -> dict[str, np.ndarray]:
-    """Choose the neurons to keep: of every hidden layer the most important `share` (at least one), in their old order.
+    """Choose the neurons to keep, in their old order: the most important `share`, but at least one of each group.
 
-    share: from 0 to 1, or a dict of layer name -> share; layers not named stay whole. Returns layer name -> indices.
+    share: from 0 to 1, of each hidden layer's own (scope "layer") or of all together (scope "global": one threshold),
+    or a dict of layer name -> share; layers not named stay whole. Returns layer name -> indices.
     """
     scores = importance(model)
+    for name, score in scores.items():
+        if not np.isfinite(score).all():
+            raise ValueError(f"keep_neurons: the importance of layer {name} is not finite; did its training diverge?")
+    if scope not in ("layer", "global"):
+        raise ValueError(f'keep_neurons: scope must be "layer" or "global", got {scope!r}')
     shares = share if isinstance(share, dict) else dict.fromkeys(scores, share)
-    if unknown := [name for name in shares if name not in scores]:
-        raise ValueError(f"keep_neurons: no hidden layer is called {unknown}; there are {list(scores)}")
     if wrong := [s for s in shares.values() if not 0 <= s <= 1]:
         raise ValueError(f"keep_neurons: the share to keep must lie from 0 to 1, got {wrong[0]}")
-    return {
-        name: np.sort(np.argsort(-scores[name], kind="stable")[: max(1, round(s * len(scores[name])))])
-        for name, s in shares.items()
-    }
+    counts = {name: round(s * group.count) for name, (group, s) in by_group(model, shares).items()}
+    if scope == "global" and not isinstance(share, dict):
+        counts = _above_one_threshold(scores, share)
+    return {name: np.sort(_ranked(scores[name])[: max(1, count)]) for name, count in counts.items()}
 
 
 def mask_neurons(model: Module, kept: dict[str, np.ndarray]) -> Module:
-    """Switch off, in place, every neuron that is not kept: its weights and bias, and those that read it. Returns the model.
+    """Switch off, in place, every neuron that is not kept: its weights, its bias, and the weights that read it.
 
-    kept: layer name -> indices of the neurons to keep, as `keep_neurons` gives them.
+    kept: layer name -> indices of the neurons to keep, as `keep_neurons` gives them. Returns the model.
     """
-    for layer, name, index, axis in _touched(model, kept):
-        if name.startswith("running"):
-            continue
-        shape = layer.latent(name).shape
-        mask = np.zeros(shape[axis], bool)
-        mask[index] = True
-        add_mask(layer, name, np.broadcast_to(mask.reshape([-1 if a == axis else 1 for a in range(len(shape))]), shape))
+    for group, index in _checked(model, kept):
+        alive = np.zeros(group.count, bool)
+        alive[index] = True
+        for layer, array, axis in group.arrays():
+            if array not in layer.named_parameters():
+                continue  # batch norm's statistics stay: a channel whose scale and bias are 0 is 0
+            shape = layer.latent(array).shape
+            along = np.resize(alive, shape[axis])  # after flatten, each pixel brings all channels
+            add_mask(layer, array, np.broadcast_to(along if axis == -1 else along[:, None], shape))
     return model
 
 
 def remove_neurons(model: Module, kept: dict[str, np.ndarray]) -> Module:
     """A new, smaller model with only the kept neurons; its outputs equal those of `mask_neurons(model, kept)`.
 
-    kept: layer name -> indices. Weights pruned one by one stay pruned. Raises ValueError for a net that is not a chain of
-    known layers (channels that are added to others must be removed together), an unknown layer or wrong indices.
+    kept: layer name -> indices. Weights pruned one by one stay pruned. Raises ValueError for a net whose channels
+    cannot be followed (`channel_groups`), an unknown layer, wrong indices, and the classes, none of which can be
+    removed.
     """
-    small = model.copy()
-    for layer, name, index, axis in _touched(small, kept):
-        if name.startswith("running"):
-            setattr(layer, name, getattr(layer, name)[index])
-            continue
-        latent, steps = layer.latent(name), layer.parametrizations(name)
-        if stuck := [step for step in steps if not hasattr(step, "take")]:
-            raise ValueError(
-                f"remove_neurons: {layer!r} is seen through {stuck[0]!r}, which cannot be cut; call bake() first"
-            )
-        smaller = type(latent)(latent.data.take(index, axis), latent.requires_grad)
-        layer.replace(name, smaller, [step.take(index, axis) for step in steps])
-    return small
+    return select_channels(model, {group.name: index for group, index in _checked(model, kept)})
 
 
-def _touched(model: Module, kept: dict[str, np.ndarray]):
-    """(layer, parameter or buffer, kept indices, axis) for everything that keeping only these neurons touches."""
-    chain = _chain(model)
-    places = {name: i for i, (name, _) in enumerate(chain)}
-    for name, index in kept.items():
-        if name not in places or not isinstance(chain[places[name]][1], Dense | Conv2d):
-            options = [n for n, layer in chain if isinstance(layer, Dense | Conv2d)]
-            raise ValueError(f"no dense or standard convolution layer is called {name!r}; there are {options}")
-        producer = chain[places[name]][1]
-        channels, index = producer.latent("weight").shape[-1], np.asarray(index)
-        if len(index) == 0 or len(np.unique(index)) != len(index) or index.min() < 0 or index.max() >= channels:
-            raise ValueError(f"layer {name} has neurons 0 to {channels - 1}; keep at least one, each once; got {index}")
-        yield from _outputs(producer, index)
-        yield from _readers(chain[places[name] + 1 :], name, channels, index)
+def _checked(model: Module, kept: dict[str, np.ndarray]):
+    for group, index in by_group(model, kept).values():
+        index = group.checked(index)
+        if len(np.unique(index)) != len(index):
+            raise ValueError(f"layer {group.name}: each neuron is kept once or not at all, got {index}")
+        yield group, index
 
 
-def _outputs(layer: Module, index):
-    """The output side of a layer: the last axis of its weight, and its bias."""
-    yield layer, "weight", index, layer.latent("weight").ndim - 1
-    if layer.latent("bias") is not None:
-        yield layer, "bias", index, 0
+def _ranked(scores: np.ndarray) -> np.ndarray:
+    """Most important first; ties go to the earlier neuron."""
+    return np.argsort(-scores, kind="stable")
 
 
-def _readers(rest: list[tuple[str, Module]], name: str, channels: int, index):
-    """What lies behind a pruned layer, up to and including the layer that mixes its channels."""
-    for _, layer in rest:
-        if isinstance(layer, BatchNorm):
-            for array in ("weight", "bias", "running_mean", "running_var"):
-                yield layer, array, index, 0
-        elif isinstance(layer, DepthwiseConv2d):
-            yield from _outputs(layer, index)
-        elif isinstance(layer, Dense | Conv2d):
-            inputs = layer.latent("weight").shape[-2]
-            # After flatten, each pixel brings all channels: feature = pixel * channels + channel.
-            pixels = inputs // channels
-            rows = (np.arange(pixels)[:, None] * channels + index).ravel()
-            yield layer, "weight", rows, layer.latent("weight").ndim - 2
-            return
-    raise ValueError(
-        f"layer {name} is the last one: its neurons are the classes, and removing one would remove a class"
-    )
-
-
-def _chain(model: Module) -> list[tuple[str, Module]]:
-    """The layers of a Sequential in order, nested ones unfolded."""
-    if not isinstance(model, Sequential):
-        raise ValueError(
-            f"neurons can be removed from chains of layers (Sequential), but the model is {type(model).__name__}; "
-            "where branches are added, their channels are tied together"
-        )
-    chain = []
-    for name, layer in model.named_modules():
-        if name and next(iter(layer.children()), None) is None:
-            chain.append((name, layer))
-        elif not isinstance(layer, Sequential):
-            raise ValueError(
-                f"layer {name} is a {type(layer).__name__}, whose channels are tied to others; "
-                "neurons can be removed from chains of layers (Sequential)"
-            )
-    return chain
+def _above_one_threshold(scores: dict[str, np.ndarray], share: float) -> dict[str, int]:
+    """How many of each layer are among the most important `share` of all."""
+    owner = np.repeat(np.arange(len(scores)), [len(score) for score in scores.values()])
+    best = _ranked(np.concatenate([*scores.values()]))[: round(share * len(owner))]
+    return dict(zip(scores, np.bincount(owner[best], minlength=len(scores)).tolist(), strict=True))

@@ -1,49 +1,56 @@
-"""Pruning single weights: each layer's weight is seen through a `Mask`, so that no optimiser step can revive what was removed."""
+"""Pruning single weights: unstructured, in blocks that the hardware likes, or N of every M.
 
-from collections.abc import Callable
+Each layer's weight is seen through a `Mask`, so that no optimiser step can revive what was removed.
+"""
 
 import numpy as np
 
-from ..nn import Conv2d, Dense, DepthwiseConv2d, Mask, Module
+from ..nn import DepthwiseConv2d, Mask, Module
 from ..nn.summary import effective
-
-Importance = Callable[[Module], dict[str, np.ndarray]]
-
-
-def prunable(model: Module) -> dict[str, Module]:
-    """The layers whose `weight` can be pruned, by name: dense and all kinds of convolution. Biases and batch norm stay."""
-    return {name: m for name, m in model.named_modules() if isinstance(m, Dense | Conv2d | DepthwiseConv2d)}
-
-
-def magnitude(model: Module) -> dict[str, np.ndarray]:
-    """Importance |w| of every prunable weight (Han et al. 2015, section 3): layer name -> array of the weight's shape."""
-    return {name: np.abs(layer.latent("weight").data) for name, layer in prunable(model).items()}
+from .importance import Importance, magnitude, prunable
 
 
 def sparsity(model: Module) -> float:
     """The share of prunable weights that are masked."""
-    masks = _masks(model).values()
+    masks = kept_weights(model).values()
     return 1 - sum(int(mask.sum()) for mask in masks) / sum(mask.size for mask in masks)
 
 
+def kept_weights(model: Module) -> dict[str, np.ndarray]:
+    """Which prunable weights are not masked: layer name -> booleans of the weight's shape, True = kept."""
+    found = {}
+    for name, layer in prunable(model).items():
+        mask = layer.parametrization("weight", Mask)
+        found[name] = np.ones(layer.latent("weight").shape, bool) if mask is None else mask.mask
+    return found
+
+
 def prune_weights(
-    model: Module, share: float | dict[str, float], importance: Importance = magnitude, scope: str = "global"
+    model: Module,
+    share: float | dict[str, float],
+    importance: Importance = magnitude,
+    scope: str = "global",
+    block: tuple[int, int] = (1, 1),
 ) -> Module:
     """Mask the least important weights, in place, until `share` of them are gone; those gone already stay gone.
 
     share: from 0 to 1, of all prunable weights together (scope "global": one threshold), of each layer's own (scope
     "layer"), or a dict of layer name -> share (layers not named stay as they are). Exactly
-    round((1 - share) * count) weights are kept; ties go to the earlier weight. Returns the model. Raises ValueError for
-    a share outside 0 to 1, below what is gone already, an unknown layer, or an importance that is not finite.
+    round((1 - share) * count) weights are kept; ties go to the earlier weight.
+
+    block: (inputs, outputs) of the blocks that are kept or lost as one, by the sum of their importance, of the weight
+    seen as a matrix (kh * kw * in, out); the share is then counted in blocks, the last of which may be smaller.
+    (1, 16) is what `kernels.blocks` packs.
+
+    Returns the model. Raises ValueError for a share outside 0 to 1, below what is gone already, an unknown layer, or an
+    importance that is not finite.
     """
-    masks = _masks(model)
+    masks = kept_weights(model)
     if not masks:
         raise ValueError("prune_weights: the model has no dense or convolution layer to prune")
-    scores = importance(model)
-    for name, mask in masks.items():
-        if not np.isfinite(scores[name]).all():
-            raise ValueError(f"prune_weights: the importance of layer {name} is not finite; did its training diverge?")
-        scores[name] = np.where(mask, scores[name], -np.inf)
+    if len(block) != 2 or min(block) < 1:
+        raise ValueError(f"prune_weights: block is (inputs, outputs), whole numbers from 1; got {block}")
+    scores = {name: _block_scores(score, block) for name, score in _scores(model, importance, masks).items()}
     if isinstance(share, dict):
         if unknown := [name for name in share if name not in masks]:
             raise ValueError(f"prune_weights: no prunable layer is called {unknown}; there are {list(masks)}")
@@ -54,9 +61,43 @@ def prune_weights(
         raise ValueError(f'prune_weights: scope must be "global" or "layer", got {scope!r}')
     for names, s in groups:
         kept = _most_important(np.concatenate([scores[name].ravel() for name in names]), s)
-        ends = np.cumsum([masks[name].size for name in names])[:-1]
+        ends = np.cumsum([scores[name].size for name in names])[:-1]
         for name, part in zip(names, np.split(kept, ends), strict=True):
-            add_mask(prunable(model)[name], "weight", part.reshape(masks[name].shape))
+            whole = part.reshape(scores[name].shape).repeat(block[0], 0).repeat(block[1], 1)
+            rows, columns = _matrix(masks[name]).shape
+            add_mask(prunable(model)[name], "weight", whole[:rows, :columns].reshape(masks[name].shape))
+    return model
+
+
+def prune_n_of_m(
+    model: Module, n: int = 2, m: int = 4, importance: Importance = magnitude, layers: list[str] | None = None
+) -> Module:
+    """Of every m consecutive inputs of each neuron keep the n most important, in place: 2:4 is what GPUs multiply at
+    twice the speed (Mishra et al. 2021, section 3). What is gone already stays gone.
+
+    layers: names of the layers to prune; all prunable ones by default. Returns the model. Raises ValueError for a
+    layer whose inputs m does not divide, and for depthwise convolutions, whose channels have one input each.
+    """
+    if not 1 <= n <= m:
+        raise ValueError(f"prune_n_of_m: n of every m are kept, so 1 <= n <= m; got {n} of {m}")
+    masks = kept_weights(model)
+    chosen = list(masks) if layers is None else list(layers)
+    if unknown := [name for name in chosen if name not in masks]:
+        raise ValueError(f"prune_n_of_m: no prunable layer is called {unknown}; there are {list(masks)}")
+    fits = [name for name, layer in prunable(model).items() if _inputs(layer) % m == 0]
+    if unfit := [name for name in chosen if name not in fits]:
+        layer = prunable(model)[unfit[0]]
+        raise ValueError(
+            f"prune_n_of_m: each neuron of layer {unfit[0]}, {layer!r}, has {_inputs(layer)} inputs, which do not make "
+            f"whole groups of {m}; leave it out: layers={fits}"
+        )
+    scores = _scores(model, importance, masks)
+    for name in chosen:
+        groups = _matrix(scores[name]).reshape(-1, m, scores[name].shape[-1])
+        best = np.argsort(-groups, axis=1, kind="stable")[:, :n]
+        kept = np.zeros(groups.shape, bool)
+        np.put_along_axis(kept, best, True, axis=1)
+        add_mask(prunable(model)[name], "weight", kept.reshape(masks[name].shape))
     return model
 
 
@@ -71,16 +112,42 @@ def add_mask(layer: Module, name: str, mask: np.ndarray):
 
 def fan_in(layer: Module) -> np.ndarray:
     """How many connections that are not 0 reach each neuron (or channel) of the layer: (out,) integers."""
-    weight = effective(layer, "weight")
-    return np.count_nonzero(weight.reshape(-1, weight.shape[-1]), axis=0)
+    return np.count_nonzero(_matrix(effective(layer, "weight")), axis=0)
 
 
-def _masks(model: Module) -> dict[str, np.ndarray]:
-    found = {}
-    for name, layer in prunable(model).items():
-        mask = layer.parametrization("weight", Mask)
-        found[name] = np.ones(layer.latent("weight").shape, bool) if mask is None else mask.mask
-    return found
+def _scores(model: Module, importance: Importance, masks: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The importance of every prunable weight, checked; -inf where it is gone already."""
+    scores = importance(model)
+    for name, mask in masks.items():
+        if name not in scores or np.shape(scores[name]) != mask.shape:
+            raise ValueError(
+                f"the importance of layer {name} must be an array of its weight's shape {mask.shape}, got "
+                f"{np.shape(scores[name]) if name in scores else None}; criteria of neurons are for keep_neurons"
+            )
+        if not np.isfinite(scores[name]).all():
+            raise ValueError(f"the importance of layer {name} is not finite; did its training diverge?")
+    return {name: np.where(mask, scores[name], -np.inf) for name, mask in masks.items()}
+
+
+def _matrix(weight: np.ndarray) -> np.ndarray:
+    return weight.reshape(-1, weight.shape[-1])
+
+
+def _inputs(layer: Module) -> int:
+    """How many numbers each output of the layer reads at one tap of its kernel."""
+    return 1 if isinstance(layer, DepthwiseConv2d) else layer.latent("weight").shape[-2]
+
+
+def _block_scores(scores: np.ndarray, block: tuple[int, int]) -> np.ndarray:
+    """What is lost with each block: the sum over its living weights; -inf where none is alive."""
+    living = _matrix(scores > -np.inf)
+    sums = _block_sums(np.where(living, _matrix(scores), 0), block)
+    return np.where(_block_sums(living, block) > 0, sums, -np.inf)
+
+
+def _block_sums(matrix: np.ndarray, block: tuple[int, int]) -> np.ndarray:
+    starts = [np.arange(0, n, b) for n, b in zip(matrix.shape, block, strict=True)]
+    return np.add.reduceat(np.add.reduceat(matrix, starts[0], 0, dtype=float), starts[1], 1)
 
 
 def _most_important(scores: np.ndarray, share: float) -> np.ndarray:
@@ -91,8 +158,8 @@ def _most_important(scores: np.ndarray, share: float) -> np.ndarray:
     alive = int((scores > -np.inf).sum())
     if keep > alive:
         raise ValueError(
-            f"prune_weights: {1 - alive / scores.size:.1%} of these weights are gone already, so {share:.1%} would revive some; "
-            "ask for more, or start from an unpruned copy"
+            f"prune_weights: {1 - alive / scores.size:.1%} of these weights are gone, so {share:.1%} would revive "
+            "some; ask for more, or start from an unpruned copy"
         )
     kept = np.zeros(scores.size, bool)
     kept[np.argsort(-scores, kind="stable")[:keep]] = True

@@ -1,0 +1,208 @@
+"""Which channels of a net are one and the same, so that whatever changes their number changes it everywhere at once.
+
+A dense or convolution layer *writes* channels. Batch norm, activations, pooling, flatten and depthwise convolutions
+*pass* each of them on by itself. The next dense or convolution layer *reads* them all. Where branches are added,
+channel c of one is added to channel c of the other: they are tied, and all that writes or reads them is one group.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..nn import (
+    GELU,
+    AvgPool2d,
+    BatchNorm,
+    Conv2d,
+    Dense,
+    DepthwiseConv2d,
+    Dropout,
+    Flatten,
+    GlobalAvgPool,
+    HardSwish,
+    LeakyReLU,
+    MaxPool2d,
+    Module,
+    Parameter,
+    ReLU,
+    Residual,
+    Sequential,
+    Sigmoid,
+    Tanh,
+)
+
+MIXES = (Dense, Conv2d)
+PASSES_ON = (
+    *(BatchNorm, DepthwiseConv2d, Dropout, Flatten, GlobalAvgPool, MaxPool2d, AvgPool2d),
+    *(ReLU, LeakyReLU, Sigmoid, Tanh, GELU, HardSwish),
+)
+
+
+@dataclass(eq=False)
+class Channels:
+    """`count` channels and the layers, by name, that write them, pass them on and read them.
+
+    held: why none of them can be removed or added; empty if they can. A group goes by the name of the first layer that
+    writes it.
+    """
+
+    count: int | None
+    held: str = ""
+    writers: dict[str, Module] = field(default_factory=dict)
+    passers: dict[str, Module] = field(default_factory=dict)
+    readers: dict[str, Module] = field(default_factory=dict)
+    _tied_to: "Channels | None" = None
+
+    @property
+    def name(self) -> str:
+        return next(iter(self.writers), "(the model's input)")
+
+    def passing(self, kind: type) -> list[Module]:
+        """The layers of that kind that pass the channels on."""
+        return [layer for layer in self.passers.values() if isinstance(layer, kind)]
+
+    def arrays(self) -> Iterator[tuple[Module, str, int]]:
+        """(layer, array, axis) of every parameter and buffer with an axis along these channels."""
+        for layer in [*self.writers.values(), *self.passers.values()]:
+            yield from ((layer, array, -1) for array in _own_arrays(layer))
+        for layer in self.readers.values():
+            yield layer, "weight", -2
+
+    def spread(self, of_channels: np.ndarray, length: int) -> np.ndarray:
+        """Channel numbers as indices along an axis of `length`: after flatten, each pixel brings all channels, so that
+        feature = pixel * count + channel."""
+        pixels = np.arange(length // self.count)
+        return (pixels[:, None] * self.count + of_channels).ravel()
+
+    def checked(self, index) -> np.ndarray:
+        """`index` as an array, if it numbers some of these channels; else a ValueError."""
+        index = np.asarray(index)
+        whole = index.ndim == 1 and len(index) > 0 and index.dtype.kind in "iu"
+        if not whole or index.min() < 0 or index.max() >= self.count:
+            raise ValueError(
+                f"layer {self.name} has channels 0 to {self.count - 1}; give at least one of them, as whole numbers; "
+                f"got {index}"
+            )
+        return index
+
+    def _root(self) -> "Channels":
+        return self if self._tied_to is None else self._tied_to._root()
+
+
+def channel_groups(model: Module) -> dict[str, Channels]:
+    """Every group of channels of a net built from layers, `Sequential` and `Residual`, by its name, in the net's order.
+
+    Raises ValueError for a module whose channels cannot be followed, for a layer that stands in two places, and for
+    layers that do not fit together.
+    """
+    groups = [Channels(None, "they are the channels of the images")]
+    end = _through(model, "", groups[0], groups, set())
+    end._root().held = "they are the model's outputs, the classes"
+    return {group.name: group for group in groups if group._tied_to is None and group.writers}
+
+
+def by_group(model: Module, per_layer: dict[str, object]) -> dict[str, tuple[Channels, object]]:
+    """What is asked for single layers, as (group, value) by the group's name.
+
+    Raises ValueError for a layer that writes no channels, for a group that is held, and for tied layers of which
+    different things are asked.
+    """
+    groups = channel_groups(model)
+    of_layer = {layer: group for group in groups.values() for layer in group.writers}
+    found = {}
+    for layer, value in per_layer.items():
+        if layer not in of_layer:
+            raise ValueError(f"no dense or standard convolution layer is called {layer!r}; there are {[*of_layer]}")
+        group = of_layer[layer]
+        if group.held:
+            raise ValueError(f"layer {layer} must keep all its {group.count} channels: {group.held}")
+        if group.name in found and not np.array_equal(found[group.name][1], value):
+            raise ValueError(
+                f"the channels of {' and '.join(group.writers)} are added to each other, so what is kept of one is "
+                f"kept of all; ask for {group.name} only"
+            )
+        found[group.name] = group, value
+    return found
+
+
+def select_channels(model: Module, chosen: dict[str, np.ndarray]) -> Module:
+    """A copy in which channel i of a group is the old channel chosen[layer][i]: fewer channels, more, or another order.
+
+    Only indices change places; `remove_neurons` and `widen` make sure that the copy computes what it should. Raises
+    ValueError for indices that are not there, and for a weight seen through a parametrization that cannot be cut.
+    """
+    copy = model.copy()
+    for group, index in by_group(copy, chosen).values():
+        index = group.checked(index)
+        for layer, array, axis in group.arrays():
+            values = layer.latent(array) if array in layer.named_parameters() else getattr(layer, array)
+            rows = group.spread(index, values.shape[axis])
+            if isinstance(values, np.ndarray):
+                setattr(layer, array, values.take(rows, axis))
+                continue
+            steps = layer.parametrizations(array)
+            if stuck := [step for step in steps if not hasattr(step, "take")]:
+                raise ValueError(f"{layer!r} is seen through {stuck[0]!r}, which cannot be cut; call bake() first")
+            taken = Parameter(values.data.take(rows, axis), values.requires_grad)
+            layer.replace(array, taken, [step.take(rows, axis) for step in steps])
+    return copy
+
+
+def _through(module: Module, name: str, channels: Channels, groups: list[Channels], seen: set[int]) -> Channels:
+    """Follow the channels through a module; returns those that it puts out."""
+    if isinstance(module, Sequential):
+        for child_name, child in module.children():
+            channels = _through(child, f"{name}.{child_name}".lstrip("."), channels, groups, seen)
+        return channels
+    if isinstance(module, Residual):
+        dot = f"{name}." if name else ""
+        branches = [_through(module.body, f"{dot}body", channels, groups, seen), channels]
+        if module.shortcut:
+            branches[1] = _through(module.shortcut, f"{dot}shortcut", channels, groups, seen)
+        return _tie(name, *sorted((branch._root() for branch in branches), key=groups.index))
+    if id(module) in seen:
+        raise ValueError(f"layer {name}, {module!r}, stands in two places of the model; build one for each place")
+    seen.add(id(module))
+    channels = channels._root()
+    if isinstance(module, MIXES):
+        channels.readers[name] = module
+        _check_width(name, module, channels, module.latent("weight").shape[-2])
+        groups.append(Channels(module.latent("weight").shape[-1], writers={name: module}))
+        return groups[-1]
+    if isinstance(module, PASSES_ON):
+        channels.passers[name] = module
+        for array in _own_arrays(module):
+            _check_width(name, module, channels, getattr(module, array).shape[-1])
+        return channels
+    where, known = f"layer {name}" if name else "the model", ", ".join(kind.__name__ for kind in MIXES + PASSES_ON)
+    raise ValueError(
+        f"{where} is a {type(module).__name__}, through which single channels cannot be followed; build the model from "
+        f"Sequential, Residual and the layers {known}"
+    )
+
+
+def _tie(name: str, a: Channels, b: Channels) -> Channels:
+    """The union of two groups whose channels are added; the older one `a` (which may be held) takes over what `b` has."""
+    if a is b:
+        return a
+    if None not in (a.count, b.count) and a.count != b.count:
+        raise ValueError(f"{name} adds {a.count} channels to {b.count}; branches that are added need equally many")
+    a.count = a.count or b.count
+    for mine, other in ((a.writers, b.writers), (a.passers, b.passers), (a.readers, b.readers)):
+        mine.update(other)
+    b._tied_to = a
+    return a
+
+
+def _check_width(name: str, layer: Module, channels: Channels, width: int):
+    if channels.count is not None and width % channels.count:
+        raise ValueError(
+            f"layer {name}, {layer!r}, takes {width} channels, but gets {channels.count} from layer {channels.name}; "
+            "make them equal (or, after Flatten, a multiple)"
+        )
+
+
+def _own_arrays(layer: Module) -> list[str]:
+    """Names of the layer's own parameters and buffers, not those of its parametrizations."""
+    return [name for name in (*layer.named_parameters(), *layer.named_buffers()) if "." not in name]
