@@ -31,12 +31,17 @@ _calls: list | None = None  # where `trace` collects, while it is active
 
 @contextmanager
 def trace():
-    """Collect every module call in this block, innermost first: a list of (module, input shape, output array)."""
+    """Collect every module call in this block, innermost first: a list of (module, input shape, output).
+
+    Outputs are the tensors of the graph itself: a loss on one of them sends its gradient back through the net.
+    """
     global _calls
     before, _calls = _calls, []
     try:
         yield _calls
     finally:
+        if before is not None:  # one trace inside another: the outer one has seen these calls too
+            before += _calls
         _calls = before
 
 
@@ -58,7 +63,7 @@ class Module:
             error.add_note(f"in {self!r}")
             raise
         if _calls is not None:
-            _calls.append((self, x.shape, out.data))
+            _calls.append((self, x.shape, out))
         return out
 
     def __getattr__(self, name):  # only reached for what is not an ordinary attribute
