@@ -1,0 +1,58 @@
+"""A correction for classes that a student has never seen."""
+
+import numpy as np
+
+from ..nn import Dense, Module, trace
+from ..tensor import no_grad
+from ..training import predict
+
+
+def correct_bias(model: Module, x: np.ndarray, frequencies, classes) -> np.ndarray:
+    """Shift, in place, the output biases of `classes` until the model expects each of them as often as it occurs in x.
+
+    A student that never saw a class has learned too low a bias for it (Hinton et al. 2015, section 3, who chose the
+    shift on the test set). Here mean(softmax(logits + shift)) over x equals `frequencies` at these classes: no label is
+    read, and x may be any images in which the classes occur, but for those of the test. frequencies: (classes,), the share
+    of each class in x, for example a teacher's mean probabilities there. Returns the shifts, one for each of `classes`.
+
+    The shift is the only one: it minimises the convex mean(logsumexp(logits + shift)) - shift · frequencies, here by
+    iterative scaling, as priors are adjusted in Saerens et al. 2002. Raises ValueError for shares that no finite shift
+    can reach, and for a model whose last layer is not a dense one with a bias.
+    """
+    classes, frequencies = np.atleast_1d(classes), np.asarray(frequencies, np.float64)
+    layer = _output_layer(model, x[:1])
+    logits = predict(model, x).astype(np.float64)
+    if frequencies.shape != logits.shape[1:]:
+        raise ValueError(f"correct_bias: {logits.shape[1]} classes need as many frequencies, got {frequencies.shape}")
+    wanted = frequencies[classes]
+    if not (wanted > 0).all() or wanted.sum() > 1 or (wanted.sum() == 1 and len(classes) < len(frequencies)):
+        raise ValueError(
+            f"correct_bias: the frequencies of {classes.tolist()} are {wanted.tolist()}; each must be above 0 and, unless "
+            "all classes are corrected, their sum below 1: no bias can make a class impossible or certain"
+        )
+    shift = np.zeros(len(classes))
+    for _ in range(10_000):
+        p = np.exp(logits - logits.max(1, keepdims=True))
+        expected = (p / p.sum(1, keepdims=True)).mean(0)[classes]
+        if np.abs(expected - wanted).max() < 1e-7:
+            break
+        step = np.log(wanted / np.maximum(expected, 1e-300))
+        shift += step
+        logits[:, classes] += step
+    bias = layer.bias.data.copy()
+    bias[classes] += shift
+    layer.bias.data = bias
+    return shift
+
+
+def _output_layer(model: Module, x) -> Dense:
+    """The layer that gives the model's output."""
+    with trace() as calls, no_grad(), model.evaluation():
+        out = model(x)
+    layer = next(module for module, _, output in calls if output is out)
+    if not isinstance(layer, Dense) or layer.latent("bias") is None or layer.parametrizations("bias"):
+        raise ValueError(
+            f"correct_bias: the last layer is {layer!r}; a dense layer with a bias that is no other function's is needed "
+            "(bake() folds parametrizations away)"
+        )
+    return layer

@@ -1,0 +1,38 @@
+"""Several teachers as one."""
+
+from math import log
+
+import numpy as np
+
+from .. import functional as F
+from ..nn import Module
+from ..tensor import Tensor, no_grad
+
+
+class Ensemble(Module):
+    """A teacher whose outputs are the average of its members'; it is not trained, and no gradient reaches the members.
+
+    average: "probabilities", the arithmetic mean: softmax(output / T) is the mean of the members' softmax(logits / T),
+    at the temperature T at which a student will learn from it; or "logits", their mean, which makes the geometric mean of
+    the probabilities at every temperature (Hinton et al. 2015, section 2). Members map inputs to logits (N, classes).
+    """
+
+    def __init__(self, *members: Module, average: str = "probabilities", temperature: float = 1.0):
+        if not members or not all(isinstance(member, Module) for member in members):
+            raise TypeError(f"Ensemble takes one module or more, got {members}")
+        if average not in ("probabilities", "logits"):
+            raise ValueError(f'Ensemble: average must be "probabilities" or "logits", got {average!r}')
+        self.members, self.average, self.temperature = list(members), average, temperature
+
+    def forward(self, x):
+        with no_grad():
+            outputs = [member(x) for member in self.members]
+        if len(shapes := {out.shape for out in outputs}) > 1:
+            raise ValueError(f"Ensemble: the members give {sorted(shapes)}; they must know the same classes")
+        if self.average == "logits":
+            return Tensor(np.mean([out.data for out in outputs], axis=0))
+        log_p = [F.log_softmax(out, self.temperature).data for out in outputs]
+        return Tensor(self.temperature * (np.logaddexp.reduce(log_p) - log(len(log_p))))
+
+    def extra_repr(self):
+        return ", ".join(map(repr, self.members))

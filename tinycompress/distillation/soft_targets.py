@@ -1,0 +1,69 @@
+"""Losses on a teacher's outputs. Targets are the rows of `teacher_targets`."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from .. import functional as F
+from ..tensor import Tensor, record
+
+
+@dataclass(frozen=True)
+class DistillationLoss:
+    """alpha T² KL(softmax(v / T) || softmax(z / T)) + (1 - alpha) cross_entropy(z, label), averaged over the batch.
+
+    z are the student's logits and v the teacher's (Hinton et al. 2015, section 2). temperature T: above 0; at infinity the
+    first term is its limit, `match_logits`. alpha: from 0 (labels alone) to 1 (soft targets alone, which need no labels).
+    To be passed as `fit(..., loss=DistillationLoss(4, 0.9))` with `teacher_targets` as targets.
+    """
+
+    temperature: float = 4.0
+    alpha: float = 0.9
+
+    def __post_init__(self):
+        if not self.temperature > 0:
+            raise ValueError(f"DistillationLoss: the temperature must be above 0, got {self.temperature}")
+        if not 0 <= self.alpha <= 1:
+            raise ValueError(f"DistillationLoss: alpha is the share of the soft targets, from 0 to 1; got {self.alpha}")
+
+    def __call__(self, logits: Tensor, targets: np.ndarray) -> Tensor:
+        if self.alpha == 1:
+            return self._soft(logits, targets)
+        labels = F.cross_entropy(logits, _field(targets, "label"))
+        if self.alpha == 0:
+            return labels
+        return self.alpha * self._soft(logits, targets) + (1 - self.alpha) * labels
+
+    def _soft(self, logits, targets):
+        teacher = _field(targets, "logits")
+        if math.isinf(self.temperature):
+            return match_logits(logits, teacher)
+        return F.kl_div(logits, teacher, self.temperature)
+
+
+def match_logits(logits: Tensor, target_logits: np.ndarray) -> Tensor:
+    """The sum over classes of (z - v)² / (2 classes), averaged over the batch, each row of z and v centred at 0.
+
+    It is what T² KL becomes for T → ∞ (Hinton et al. 2015, equation 4), and the loss of Ba & Caruana 2014 but for the
+    centring, which takes out what a softmax cannot see. logits, target_logits: (N, classes).
+    """
+    target = np.asarray(target_logits, logits.dtype)
+    if logits.ndim != 2 or target.shape != logits.shape or target.size == 0:
+        raise ValueError(
+            f"match_logits: expected two arrays of logits (N, classes), got {logits.shape} and {target.shape}; "
+            "the teacher must have seen the same batch and know the same classes"
+        )
+    difference = logits.data - target
+    difference -= difference.mean(1, keepdims=True)
+    value = (difference**2).mean() / 2
+    return record(value, (logits, lambda g: g * difference / difference.size))
+
+
+def _field(targets: np.ndarray, name: str) -> np.ndarray:
+    names = getattr(targets, "dtype", np.dtype(float)).names or ()
+    if name not in names:
+        mend = "pass labels to teacher_targets, or learn from soft targets alone (alpha=1)"
+        mend = mend if "logits" in names else "as targets, give `fit` what teacher_targets(teacher, x, labels) returns"
+        raise ValueError(f"DistillationLoss: the targets have no {name!r}; {mend}")
+    return targets[name]
