@@ -1,9 +1,11 @@
-"""Block-sparse times dense: a pruned dense layer whose zeros come in runs of 16 outputs, so that what is left fills vector registers.
+"""Block-sparse times dense: a pruned dense layer whose zeros come in runs of 16 outputs, so that what is left fills
+vector registers.
 
     y[b, o] = sum over i of x[b, i] * w[i, o]            w (in, out), mostly zero, x (batch, in), y (batch, out)
 
-A single weight left over among zeros (CSR, `csr_matmul`) costs an index, and a gather for one multiplication. If 16 neighbouring outputs keep or
-lose their weights to an input together, one index serves 16 weights, and these are one register of float32:
+A single weight left over among zeros (CSR, `csr_matmul`) costs an index, and a gather for one multiplication. If 16
+neighbouring outputs keep or lose their weights to an input together, one index serves 16 weights, and these are one
+register of float32:
 
                outputs 0 .. 15     outputs 16 .. 31
     input 0    ################    ................         column of blocks 0:  inputs 0, 2     values (2, 16)
@@ -11,7 +13,8 @@ lose their weights to an input together, one index serves 16 weights, and these 
     input 2    ################    ................
     input 3    ................    ................         indptr [0, 2, 3], indices [0, 2, 1]
 
-which is the CSR form of the blocks, column of blocks by column of blocks (Gray et al., "GPU Kernels for Block-Sparse Weights", 2017).
+which is the CSR form of the blocks, column of blocks by column of blocks (Gray et al., "GPU Kernels for Block-Sparse
+Weights", 2017).
 """
 
 from dataclasses import dataclass
@@ -29,8 +32,8 @@ BLOCK = 16
 class BlockSparse:
     """Weights (in, out) as their blocks of 1 input x 16 outputs that are not all zero. See `pack_blocks`.
 
-    Block k, for indptr[j] <= k < indptr[j+1], holds the weights values[k] of input indices[k] to the outputs 16*j .. 16*j+15. ValueError
-    if that does not fit together, so that no kernel ever reads outside.
+    Block k, for indptr[j] <= k < indptr[j+1], holds the weights values[k] of input indices[k] to the outputs 16*j ..
+    16*j+15. ValueError if that does not fit together, so that no kernel ever reads outside.
     """
 
     indptr: np.ndarray  # int32 (columns of blocks + 1,)
@@ -45,7 +48,8 @@ class BlockSparse:
             and self.indptr[0] == 0
             and self.indptr[-1] == len(self.indices)
             and not np.any(np.diff(self.indptr) < 0),
-            f"indptr should rise from 0 to the number of blocks, {len(self.indices)}, in one step for each {BLOCK} of the {outputs} outputs",
+            f"indptr should rise from 0 to the number of blocks, {len(self.indices)}, in one step for each {BLOCK} "
+            f"of the {outputs} outputs",
         )
         check(
             self.values.shape == (len(self.indices), BLOCK),
@@ -63,7 +67,7 @@ class BlockSparse:
 
 
 def pack_blocks(w):
-    """Weights (in, out), float32 or float64, as `BlockSparse`. Where 16 does not divide out, zeros fill the last block."""
+    """Weights (in, out), float32 or float64, as `BlockSparse`. Zeros fill up the last block."""
     (w,) = floats(w=w)
     check(w.ndim == 2, f"dense weights are (in, out), but have the shape {w.shape}")
     inputs, outputs = w.shape
@@ -77,7 +81,10 @@ def pack_blocks(w):
 
 
 def block_sparse_matmul(x, w):
-    """x (batch, in) times w, a `BlockSparse` of the same float type: (batch, out). TypeError, ValueError if they do not fit."""
+    """x (batch, in) times w, `BlockSparse` of the same float type: (batch, out).
+
+    TypeError, ValueError if they do not fit.
+    """
     x, _ = floats(x=x, w=w.values)
     check(
         x.ndim == 2 and x.shape[1] == w.shape[0],

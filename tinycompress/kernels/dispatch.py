@@ -1,4 +1,5 @@
-"""Which variant of the kernels runs: "loop", "numpy" or "fast". `use` chooses for all of them, `choose` picks one's own."""
+"""Which variant of the kernels runs: "loop", "numpy" or "fast". `use` chooses for all of them, `choose` picks one's
+own."""
 
 import importlib
 
@@ -14,14 +15,13 @@ def variant():
 
 
 class use:
-    """Choose the variant: `use("loop")` for good, or `with use("loop"): ...` for a while. ValueError for an unknown name."""
+    """Choose the variant: `use("loop")` for good, or `with use("loop"): ...` for a while. ValueError for an unknown
+    name."""
 
     def __init__(self, name):
         global _variant
         if name not in VARIANTS:
-            raise ValueError(
-                f"no kernels are called {name!r}; choose one of {', '.join(map(repr, VARIANTS))}"
-            )
+            raise ValueError(f"no kernels are called {name!r}; choose one of {', '.join(map(repr, VARIANTS))}")
         self._before, _variant = _variant, name
 
     def __enter__(self):
@@ -35,8 +35,8 @@ class use:
 def choose(loop, numpy, fast):
     """The active one of a kernel's variants.
 
-    `numpy` may be None: not everything can be said in whole arrays, and then the loop takes its place. `fast` is "module.function"
-    in this package; the module is imported on first use, as Numba alone costs 0.2 s.
+    `numpy` may be None: not everything can be said in whole arrays, and then the loop takes its place. `fast` is
+    "module.function" in this package; the module is imported on first use, as Numba alone costs 0.2 s.
     """
     if _variant == "fast" and jit.available():
         module, function = fast.split(".")
