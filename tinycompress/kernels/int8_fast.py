@@ -1,0 +1,104 @@
+"""8-bit products over register tiles: see `int8.py` for the order of the weights and `lowbit_tile.py` for the words
+used here."""
+
+import numpy as np
+
+from .int8 import LINE
+from .jit import jit
+from .lowbit_tile import TILE_OUTPUTS, tile_dot4_add, tile_scaled
+from .threads import share
+from .tile import tile_load, tile_store, tile_zeros
+from .vectors import ROWS, VECTORS
+
+
+@jit(inline="always")
+def add_products(acc, x, b, left, w, o, words, outputs):
+    """Add to the tile the products of the rows of the batch from b on, of which `left` are there, for the outputs
+    from o on."""
+    block = words * LINE
+    start = o // LINE * block + o % LINE
+    block_step = block if o + LINE < outputs else 0  # no further outputs: take these twice, and store them once
+    for k in range(words):
+        acc = tile_dot4_add(acc, x, b * words + k, words, left, w, start + k * LINE, block_step)
+    return acc
+
+
+@jit(inline="always")
+def multiply(rows, start, end, x, batch, w, words, y, outputs):
+    """The tiles `start` up to `end` of all outputs, for the whole batch. x and w are words of four bytes."""
+    for o in range(start * TILE_OUTPUTS, min(end * TILE_OUTPUTS, outputs), TILE_OUTPUTS):
+        for b in range(0, batch, rows):
+            acc = tile_zeros(rows, VECTORS, y)
+            acc = add_products(acc, x, b, batch - b, w, o, words, outputs)
+            tile_store(acc, y, b * outputs + o, outputs, batch - b, outputs - o)
+
+
+@jit
+def multiply_rows(start, end, x, batch, w, words, y, outputs):
+    multiply(ROWS, start, end, x, batch, w, words, y, outputs)
+
+
+@jit
+def multiply_row(start, end, x, batch, w, words, y, outputs):
+    multiply(1, start, end, x, batch, w, words, y, outputs)
+
+
+@jit(inline="always")
+def linear(rows, start, end, x, batch, w, words, offset, scale, bias, y, outputs):
+    """The same with sums that start at offset[o], and become floats on their way from the registers to y."""
+    for o in range(start * TILE_OUTPUTS, min(end * TILE_OUTPUTS, outputs), TILE_OUTPUTS):
+        for b in range(0, batch, rows):
+            acc = tile_load(tile_zeros(rows, VECTORS, offset), offset, o, 0, outputs - o)
+            acc = add_products(acc, x, b, batch - b, w, o, words, outputs)
+            real = tile_scaled(acc, scale, bias, o, outputs - o)
+            tile_store(real, y, b * outputs + o, outputs, batch - b, outputs - o)
+
+
+@jit
+def linear_rows(start, end, x, batch, w, words, offset, scale, bias, y, outputs):
+    linear(ROWS, start, end, x, batch, w, words, offset, scale, bias, y, outputs)
+
+
+@jit
+def linear_row(start, end, x, batch, w, words, offset, scale, bias, y, outputs):
+    linear(1, start, end, x, batch, w, words, offset, scale, bias, y, outputs)
+
+
+def words_of(x):
+    """The rows of x as words of four bytes, zeros filling the last: (words in all, words of a row)."""
+    batch, inputs = x.shape
+    words = -(-inputs // 4)
+    if inputs % 4 or x.ctypes.data % 4:
+        whole = np.zeros((batch, words * 4), np.uint8)
+        whole[:, :inputs] = x
+        x = whole
+    return x.reshape(-1).view(np.int32), words
+
+
+def int8_matmul(x, w):
+    batch, outputs = len(x), w.shape[1]
+    y = np.empty((batch, outputs), np.int32)
+    flat_x, words = words_of(x)
+    flat_y, lines = y.reshape(-1), w.lines.reshape(-1).view(np.int32)
+    kernel = multiply_row if batch == 1 else multiply_rows
+
+    def work(start, end):
+        kernel(start, end, flat_x, batch, lines, words, flat_y, outputs)
+
+    share(work, -(-outputs // TILE_OUTPUTS), y.size * words)
+    return y
+
+
+def int8_linear(x, w, scale, zero_point, bias):
+    batch, outputs = len(x), w.shape[1]
+    y = np.empty((batch, outputs), np.float32)
+    flat_x, words = words_of(x)
+    flat_y, lines = y.reshape(-1), w.lines.reshape(-1).view(np.int32)
+    offset = -zero_point * w.sums
+    kernel = linear_row if batch == 1 else linear_rows
+
+    def work(start, end):
+        kernel(start, end, flat_x, batch, lines, words, offset, scale, bias, flat_y, outputs)
+
+    share(work, -(-outputs // TILE_OUTPUTS), y.size * words)
+    return y
