@@ -1,0 +1,150 @@
+"""Huffman coding, compiled: see `huffman.py` for the codes and the stream.
+
+**Decoding** reads not bit by bit but 12 bits at once. They are the index into a table that says which code they begin
+with, and how long it is:
+
+    codes 0, 10, 110, 111:       index    0xxxxxxxxxxx    10xxxxxxxxxx    110xxxxxxxxx    111xxxxxxxxx
+                                 entry    a, 1 bit        b, 2 bits       c, 3 bits       d, 3 bits
+
+As codes are in order when read as fractions, the table is each symbol's entry repeated, one after the other. Each
+look-up must wait for the length that the one before it has found; so where the rest of the 12 bits is a whole code
+too, the entry has this second symbol as well.
+
+Codes longer than 12 bits are rare, and come after all the others. They are found by their length: those of one length
+are consecutive numbers, and what is less than the end of a length's numbers, but not of a shorter one's, has this
+length.
+"""
+
+import numpy as np
+
+from .huffman import MAX_LENGTH, in_code_order
+from .jit import jit
+
+TABLE_BITS = 12
+"""4096 entries of four bytes: they stay in the nearest cache."""
+
+NO_CODE, TOO_SHORT = -1, -2
+
+
+@jit
+def eight_bytes(data, at):
+    """data[at : at + 8] as one number, the first byte being the highest."""
+    word = np.uint64(0)
+    for k in range(8):
+        word = word << np.uint64(8) | np.uint64(data[np.uint64(at + k)])
+    return word
+
+
+@jit
+def long_symbol(word, ends, skips, by_code):
+    """The symbol and length of the long code that the 64 bits of `word` begin with; length 0 if there is none."""
+    first = word >> np.uint64(64 - MAX_LENGTH)
+    for length in range(TABLE_BITS + 1, MAX_LENGTH + 1):
+        if first < ends[length]:
+            return by_code[np.int64(first >> np.uint64(MAX_LENGTH - length)) - skips[length]], length
+    return np.uint16(0), 0
+
+
+@jit
+def decode_symbols(data, bits, table, pairs, ends, skips, by_code, symbols):
+    """Fill `symbols` from the first `bits` bits of data, which has 16 bytes more. The position reached, or an error."""
+    at, i, count = 0, 0, len(symbols)
+    index = np.uint64(64 - TABLE_BITS)
+    while i < count:
+        if at > bits:
+            return TOO_SHORT
+        # At least 57 bits, enough for four look-ups.
+        word = eight_bytes(data, at >> 3) << np.uint64(at & 7)
+        if i + 8 <= count:
+            found = 0
+            for _ in range(4):
+                entry = pairs[word >> index]
+                symbols[i] = entry >> np.uint64(32)
+                symbols[i + 1] = entry >> np.uint64(16)
+                length = entry & np.uint64(255)
+                at += np.int64(length)
+                word <<= length
+                found = np.int64(entry >> np.uint64(8) & np.uint64(3))
+                i += found
+            if found:
+                continue
+            word = eight_bytes(data, at >> 3) << np.uint64(at & 7)
+        entry = table[word >> index]
+        symbol, length = np.uint16(entry >> np.uint32(8)), np.int64(entry & np.uint32(255))
+        if length == 0:
+            symbol, length = long_symbol(word, ends, skips, by_code)
+            if length == 0:
+                return TOO_SHORT if at + MAX_LENGTH > bits else NO_CODE
+        symbols[i] = symbol
+        i += 1
+        at += length
+    return at
+
+
+@jit
+def encode_symbols(symbols, entries, data):
+    """Write the codes of `symbols` to data: the number of bits, or NO_CODE. An entry is code << 8 | length."""
+    word, filled, at = np.uint64(0), 0, 0
+    for symbol in symbols:
+        entry = entries[symbol]
+        length = entry & np.uint64(255)
+        if length == 0:
+            return NO_CODE
+        word = word << length | entry >> np.uint64(8)
+        filled += np.int64(length)
+        if filled >= 32:
+            filled -= 32
+            four = word >> np.uint64(filled)
+            for k in range(4):
+                data[at + k] = np.uint8(four >> np.uint64(24 - 8 * k))
+            at += 4
+    word <<= np.uint64(32 - filled)
+    for k in range(4):
+        data[at + k] = np.uint8(word >> np.uint64(24 - 8 * k))
+    return 8 * at + filled
+
+
+def encode(symbols, lengths, codes):
+    entries = codes.astype(np.uint64) << np.uint64(8) | lengths.astype(np.uint64)
+    data = np.empty(len(symbols) * int(lengths.max()) // 8 + 8, np.uint8)
+    bits = encode_symbols(np.ascontiguousarray(symbols, np.uint16), entries, data)
+    return None if bits == NO_CODE else data[: -(-bits // 8)].tobytes()
+
+
+def _tables(by_code, lengths):
+    """For each 12 bits the entry of their first symbol, and that of the first two; 0 where a longer code begins.
+
+    An entry is symbol << 8 | bits, and first << 32 | second << 16 | number of symbols << 8 | bits.
+    """
+    short = lengths <= TABLE_BITS
+    repeated = np.repeat(by_code[short] << 8 | lengths[short], 1 << (TABLE_BITS - lengths[short]))
+    table = np.zeros(1 << TABLE_BITS, np.int64)
+    table[: len(repeated)] = repeated
+    symbol, length = table >> 8, table & 255
+    rest = np.arange(1 << TABLE_BITS) << length & (1 << TABLE_BITS) - 1
+    both = (length > 0) & (length[rest] > 0) & (length + length[rest] <= TABLE_BITS)
+    pairs = symbol << 32 | np.where(
+        both, symbol[rest] << 16 | 2 << 8 | length + length[rest], (length > 0) << 8 | length
+    )
+    return table.astype(np.uint32), pairs.astype(np.uint64)
+
+
+def decode(data, lengths, count):
+    by_code = in_code_order(lengths)
+    table, pairs = _tables(by_code, lengths[by_code])
+
+    # The codes of each length, as fractions of 32 bits, end where those of the next one begin.
+    number = np.bincount(lengths[by_code], minlength=MAX_LENGTH + 1)
+    size = 1 << (MAX_LENGTH - np.arange(MAX_LENGTH + 1))
+    ends = np.cumsum(number * size)
+    first_code = (ends - number * size) // size
+    skips = first_code - (np.cumsum(number) - number)
+
+    symbols = np.empty(count, np.uint16)
+    padded = np.frombuffer(data + bytes(16), np.uint8)
+    at = decode_symbols(
+        padded, 8 * len(data), table, pairs, ends.astype(np.uint64), skips, by_code.astype(np.uint16), symbols
+    )
+    if at == NO_CODE:
+        return None, 0
+    return symbols, 8 * len(data) + 1 if at == TOO_SHORT else at
