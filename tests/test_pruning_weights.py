@@ -159,7 +159,7 @@ def test_fan_in_counts_the_connections_of_each_neuron(rng):
     ("call", "reason"),
     [
         (lambda m: pruning.prune_weights(m, 1.2), "from 0 to 1"),
-        (lambda m: pruning.prune_weights(pruning.prune_weights(m, 0.9), 0.5), "are gone"),
+        (lambda m: pruning.prune_weights(pruning.prune_weights(m, 0.9), 0.5), "gone already"),
         (lambda m: pruning.prune_weights(m, {"x": 0.5}), "no prunable layer is called"),
         (lambda m: pruning.prune_weights(m, 0.5, scope="net"), "scope"),
         (lambda m: pruning.prune_weights(m, 0.5, block=(0, 4)), "block"),

@@ -8,7 +8,7 @@ which are added to each other go together; a group is named by any of the layers
 import numpy as np
 
 from ..nn import Module
-from .channels import by_group, select_channels
+from .channels import Channels, by_group, select_channels
 from .importance import Importance, neuron_magnitude
 from .weights import add_mask
 
@@ -66,12 +66,13 @@ def remove_neurons(model: Module, kept: dict[str, np.ndarray]) -> Module:
     return select_channels(model, {group.name: index for group, index in _checked(model, kept)})
 
 
-def _checked(model: Module, kept: dict[str, np.ndarray]):
-    for group, index in by_group(model, kept).values():
-        index = group.checked(index)
+def _checked(model: Module, kept: dict[str, np.ndarray]) -> list[tuple[Channels, np.ndarray]]:
+    """(group, indices) for all that is kept, once all of it is known to make sense."""
+    checked = [(group, group.checked(index)) for group, index in by_group(model, kept).values()]
+    for group, index in checked:
         if len(np.unique(index)) != len(index):
             raise ValueError(f"layer {group.name}: each neuron is kept once or not at all, got {index}")
-        yield group, index
+    return checked
 
 
 def _ranked(scores: np.ndarray) -> np.ndarray:

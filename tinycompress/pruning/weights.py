@@ -17,11 +17,16 @@ def sparsity(model: Module) -> float:
 
 
 def kept_weights(model: Module) -> dict[str, np.ndarray]:
-    """Which prunable weights are not masked: layer name -> booleans of the weight's shape, True = kept."""
+    """Which prunable weights are not masked: layer name -> booleans of the weight's shape, True = kept.
+
+    Raises ValueError for a model without any.
+    """
     found = {}
     for name, layer in prunable(model).items():
         mask = layer.parametrization("weight", Mask)
         found[name] = np.ones(layer.latent("weight").shape, bool) if mask is None else mask.mask
+    if not found:
+        raise ValueError("the model has no dense or convolution layer to prune")
     return found
 
 
@@ -46,8 +51,6 @@ def prune_weights(
     importance that is not finite.
     """
     masks = kept_weights(model)
-    if not masks:
-        raise ValueError("prune_weights: the model has no dense or convolution layer to prune")
     if len(block) != 2 or min(block) < 1:
         raise ValueError(f"prune_weights: block is (inputs, outputs), whole numbers from 1; got {block}")
     scores = {name: _block_scores(score, block) for name, score in _scores(model, importance, masks).items()}
@@ -59,13 +62,15 @@ def prune_weights(
         groups = [([*masks], share)] if scope == "global" else [([name], share) for name in masks]
     else:
         raise ValueError(f'prune_weights: scope must be "global" or "layer", got {scope!r}')
+    kept = {}  # all of it before the first mask: what is refused changes nothing
     for names, s in groups:
-        kept = _most_important(np.concatenate([scores[name].ravel() for name in names]), s)
+        best = _most_important(np.concatenate([scores[name].ravel() for name in names]), s)
         ends = np.cumsum([scores[name].size for name in names])[:-1]
-        for name, part in zip(names, np.split(kept, ends), strict=True):
-            whole = part.reshape(scores[name].shape).repeat(block[0], 0).repeat(block[1], 1)
-            rows, columns = _matrix(masks[name]).shape
-            add_mask(prunable(model)[name], "weight", whole[:rows, :columns].reshape(masks[name].shape))
+        kept |= zip(names, np.split(best, ends), strict=True)
+    for name, part in kept.items():
+        whole = part.reshape(scores[name].shape).repeat(block[0], 0).repeat(block[1], 1)
+        rows, columns = _matrix(masks[name]).shape
+        add_mask(prunable(model)[name], "weight", whole[:rows, :columns].reshape(masks[name].shape))
     return model
 
 
@@ -158,8 +163,8 @@ def _most_important(scores: np.ndarray, share: float) -> np.ndarray:
     alive = int((scores > -np.inf).sum())
     if keep > alive:
         raise ValueError(
-            f"prune_weights: {1 - alive / scores.size:.1%} of these weights are gone, so {share:.1%} would revive "
-            "some; ask for more, or start from an unpruned copy"
+            f"prune_weights: {1 - alive / scores.size:.1%} of these weights are gone already, so {share:.1%} would "
+            "revive some; ask for more, or start from an unpruned copy"
         )
     kept = np.zeros(scores.size, bool)
     kept[np.argsort(-scores, kind="stable")[:keep]] = True
