@@ -404,10 +404,11 @@ def test_batch_norm_forgets_its_start_and_remembers_the_population(rng):
     np.testing.assert_array_equal(layer.running_mean, before)
 
 
-def test_running_variance_is_that_of_a_sample(rng):
-    layer, x = nn.BatchNorm(1, momentum=1.0), rng.standard_normal((4, 1)).astype(np.float32)
+def test_momentum_is_the_share_of_the_new_batch_and_the_variance_that_of_a_sample(rng):
+    layer, x = nn.BatchNorm(2, momentum=0.2), rng.normal(5, 2, (4, 2)).astype(np.float32)
     layer(x)
-    np.testing.assert_allclose(layer.running_var, x.var(0, ddof=1), rtol=1e-5)
+    np.testing.assert_allclose(layer.running_mean, 0.2 * x.mean(0), rtol=1e-5)  # they start at 0 and 1
+    np.testing.assert_allclose(layer.running_var, 0.8 + 0.2 * x.var(0, ddof=1), rtol=1e-5)
 
 
 def test_batch_norm_refuses_other_channels():
