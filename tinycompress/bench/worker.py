@@ -1,0 +1,85 @@
+"""The process of one side: it builds works, and runs blocks of them when it is its turn. Started by `turns.Side`.
+
+It reads requests, one JSON line each: {"do": the name of a function below, "with": its arguments}, and answers each in
+one line: {"answer": ...}, or {"error": ...}. Whatever else it prints goes to the standard error stream.
+"""
+
+import importlib
+import json
+import os
+import signal
+import sys
+import time
+import traceback
+
+import numpy as np
+
+from .case import Work
+
+works: dict[str, Work] = {}
+
+
+def start(threads: int) -> None:
+    """Set the threads of our kernels and of BLAS."""
+    from ..kernels import set_num_threads
+
+    set_num_threads(threads)
+
+
+def build(function: str, arguments: dict, seed: int) -> list[str]:
+    """Build the works of a case's side, "module:function", and name them. Those of the case before are dropped."""
+    works.clear()
+    module, name = function.split(":")
+    works.update(getattr(importlib.import_module(module), name)(np.random.default_rng(seed), **arguments))
+    return list(works)
+
+
+def warm_up(work: str, path: str) -> float:
+    """Run the work twice; returns the seconds of the second run, when all is compiled and allocated.
+
+    What that run found is saved, if there is anything to compare: a training step's second loss also shows whether the
+    first one's update was right.
+    """
+    work = works[work]
+    work.run()
+    began = time.perf_counter()
+    result = work.run()
+    seconds = time.perf_counter() - began
+    if work.read:
+        np.savez(path, *work.read(result))
+    return seconds
+
+
+def block(work: str, repeats: int, wake: bool) -> float:
+    """Seconds a run, over one block. wake: whether to run once before it, untimed."""
+    run = works[work].run
+    if wake:
+        run()
+    began = time.perf_counter()
+    for _ in range(repeats):
+        run()
+    return (time.perf_counter() - began) / repeats
+
+
+REQUESTS = {function.__name__: function for function in (start, build, warm_up, block)}
+
+
+def main() -> None:
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C reaches all processes of a terminal; the first of them answers
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # so that nothing a library prints is taken for an answer
+    for line in sys.stdin:
+        request = json.loads(line)
+        try:
+            answer = {"answer": REQUESTS[request["do"]](**request["with"])}
+        except Exception as error:
+            traceback.print_exc()
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()
