@@ -1,4 +1,4 @@
-"""The command line: `tinycompress lecture` measures the lecture's claims, `tinycompress claims` lists them."""
+"""The command line: `lecture` measures the lecture's claims, `claims` lists them, `bench` measures the engine."""
 
 import argparse
 import difflib
@@ -19,6 +19,7 @@ examples:
   tinycompress claims              what the lecture claims
   tinycompress lecture pruning     measure chapter 1 on the UCI digits, and draw it
   tinycompress lecture --help      other data, more seeds, more cores
+  tinycompress bench               how fast the engine is, beside its rivals
 """
 
 _LECTURE = """\
@@ -51,6 +52,30 @@ exit codes: 0 done (a claim that is contradicted is a result, not an error); 1 s
 _CLAIMS = """\
 List the lecture's claims: id, title, and the notes' statement. `tinycompress lecture ID` measures
 one of them.
+"""
+
+_BENCH = """\
+Measure the engine's speed beside its rivals', against stated goals.
+
+Ours and its rivals live in processes of their own, on as many threads each. They get the same fresh
+random data, must find the same results, and then take strict turns, round by round. A ratio is ours /
+rival, below 1 is a win: the median of the rounds' ratios against the rival's fastest variant.
+
+suites: conv, depthwise, pointwise, steps, tape (against PyTorch); sparse, lowbit, coding (against BLAS,
+scipy, plain Python, scikit-learn); startup; limits (of this machine). Default: all.
+
+Written: the roofline, roofline.svg and roofline.png, into --out, where a suite has a place on it; the
+rows into --json, if given.
+"""
+
+_BENCH_EXAMPLES = """\
+examples:
+  tinycompress bench                                       all that needs no PyTorch
+  tinycompress bench conv steps --against torch            two suites, beside PyTorch
+  tinycompress bench --against torch --threads 1 --json one.json
+
+exit codes: 0 done (a goal that is missed is a result, not an error); 1 a row could not be measured;
+2 bad arguments; 130 interrupted. Whatever ends a run, its finished rows are written.
 """
 
 
@@ -130,6 +155,23 @@ def _parser() -> argparse.ArgumentParser:
     )
     claims.set_defaults(command=_claims, parser=claims)
     claims.add_argument("names", nargs="*", metavar="CHAPTER", help="chapters or claim ids; default: all chapters")
+
+    bench = commands.add_parser(
+        "bench",
+        help="measure the engine's speed beside its rivals'",
+        description=_BENCH,
+        epilog=_BENCH_EXAMPLES,
+        formatter_class=form,
+    )
+    bench.set_defaults(command=_bench, parser=bench)
+    bench.add_argument("names", nargs="*", metavar="SUITE", help="suites; default: all of them")
+    bench.add_argument(
+        "--against", choices=("torch",), help="let PyTorch compete, too; without it, its rows are skipped"
+    )
+    bench.add_argument("--threads", type=_count, metavar="N", help="threads of every side; default: the cores")
+    bench.add_argument("--rounds", type=_count, metavar="N", default=11, help="turns of each side; default: 11")
+    bench.add_argument("--json", metavar="FILE", help="file for the rows")
+    bench.add_argument("--out", metavar="DIR", default="figures", help="folder of the roofline; default: figures")
     return parser
 
 
@@ -185,6 +227,45 @@ def _lecture(arguments) -> int:
         return code
     store.discard({claim.id for claim in claims})
     return DONE
+
+
+def _bench(arguments) -> int:
+    import numpy as np
+    from tqdm.auto import tqdm
+
+    from .bench import busy, failed, report, roofline, run, suites
+    from .lecture.machine import usable_cores
+
+    try:
+        chosen = suites(arguments.names)
+    except LookupError as error:
+        raise BadArguments(error.args[0]) from error
+    out = _folder(arguments.out)
+    if arguments.json and (Path(arguments.json).is_dir() or not Path(arguments.json).parent.is_dir()):
+        raise BadArguments(f"--json {arguments.json}: it is a file, in a folder that is there")
+    if warning := busy():
+        print(f"tinycompress: {warning}", file=sys.stderr)
+    threads, rows, interrupted = arguments.threads or usable_cores(), [], False
+    measured = run(chosen, threads, arguments.rounds, arguments.against == "torch", np.random.default_rng())
+    try:
+        with tqdm(total=sum(len(suite.cases) for suite in chosen), unit="case", disable=None) as bar:
+            for done in measured:
+                rows += done
+                bar.update()
+    except KeyboardInterrupt:
+        interrupted = True
+    finally:
+        measured.close()  # ends the processes
+        if arguments.json:
+            report.write_json(rows, arguments.json)
+    if rows:
+        print(report.table(rows))
+        if path := roofline.write(rows, out):
+            print(f"\n{path} shows how near the kernels come to the machine's limits.")
+    if interrupted:
+        print("tinycompress: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    return FAILED if any(map(failed, rows)) else DONE
 
 
 def _settings(arguments):

@@ -1,0 +1,54 @@
+"""The benchmark: what this engine does in a second beside what its rivals do, against stated goals.
+
+    from tinycompress.bench import run, suites
+    for rows in run(suites(["conv"]), threads=1, rounds=11, torch=True, rng=np.random.default_rng()):
+        print(rows)
+
+`case.py` says what a row is, `turns.py` how two processes take turns. Each other module here is a suite or a few: what
+ours does and what the rival does, side by side, and a table of cases.
+"""
+
+import difflib
+import importlib
+from collections.abc import Sequence
+
+from .case import Case, Row, Suite, Work
+from .measure import busy, failed, run
+
+__all__ = ["MODULES", "Case", "Row", "Suite", "Work", "busy", "failed", "run", "suites"]
+
+# A suite's module has SUITES, a list of Suite; it is imported when someone asks for it.
+MODULES = {
+    "conv": "convolutions",
+    "depthwise": "convolutions",
+    "pointwise": "convolutions",
+    "steps": "steps",
+    "tape": "tape",
+    "sparse": "sparse",
+    "lowbit": "lowbit",
+    "coding": "coding",
+    "startup": "startup",
+    "limits": "limits",
+}
+
+
+def suites(names: Sequence[str] | None = None) -> list[Suite]:
+    """The suites with these names, in the order of `MODULES`; all by default. LookupError for an unknown name.
+
+    "limits" comes with any suite that has a place on the roofline, since without them there is no roof.
+    """
+    names = [name.lower() for name in names or MODULES]
+    for name in names:
+        if name not in MODULES:
+            near = difflib.get_close_matches(name, MODULES, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise LookupError(f"no suite is called {name!r}.{hint} There are {', '.join(MODULES)}")
+    chosen = [_suite(name) for name in MODULES if name in names]
+    if "limits" not in names and any(case.point for suite in chosen for case in suite.cases):
+        chosen.append(_suite("limits"))
+    return chosen
+
+
+def _suite(name: str) -> Suite:
+    members = importlib.import_module(f".{MODULES[name]}", __package__).SUITES
+    return next(suite for suite in members if suite.name == name)

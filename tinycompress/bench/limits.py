@@ -1,0 +1,64 @@
+"""What this machine can do at most: multiply-adds in BLAS, and bytes through memory. They are the roofline's roof."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from ..kernels import get_num_threads
+from .case import Case, Row, Suite, Times, Work, make_row
+
+
+def sgemm(rng, size):
+    a, b = rng.standard_normal((2, size, size), np.float32)
+    y = np.empty((size, size), np.float32)
+    return {"ours": Work(lambda: np.matmul(a, b, out=y), None)}
+
+
+def copy(rng, megabytes):
+    """A copy that no cache can hold, in as many threads as everything else uses."""
+    source = rng.integers(0, 2**63, megabytes * (1 << 20) // 8)
+    target = np.empty_like(source)
+    threads = get_num_threads()
+    parts = list(zip(np.array_split(target, threads), np.array_split(source, threads), strict=True))
+    pool = ThreadPoolExecutor(threads)
+    return {"ours": Work(lambda: list(pool.map(lambda part: np.copyto(*part), parts)), None)}
+
+
+def rate_row(amount: float, unit: str):
+    """A row in billions of `amount` a second."""
+
+    def rows(case: Case, times: Times) -> list[Row]:
+        return [make_row(case, [amount / seconds / 1e9 for seconds in times["ours"]["ours"]], unit=unit)]
+
+    return rows
+
+
+SIZE, MEGABYTES = 2048, 128
+SGEMM, COPY = f"sgemm, {SIZE}²", f"copy of {MEGABYTES} MB"
+
+SUITES = [
+    Suite(
+        "limits",
+        "limits of this machine",
+        [
+            Case(
+                "limits",
+                SGEMM,
+                None,
+                {"ours": sgemm},
+                {"size": SIZE},
+                rate_row(2.0 * SIZE**3, "GFLOP/s"),
+                most_rounds=5,
+            ),
+            # A copy reads as many bytes as it writes.
+            Case(
+                "limits",
+                COPY,
+                None,
+                {"ours": copy},
+                {"megabytes": MEGABYTES},
+                rate_row(2.0 * (MEGABYTES << 20), "GB/s"),
+            ),
+        ],
+    )
+]

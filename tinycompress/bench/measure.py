@@ -1,0 +1,72 @@
+"""Run suites: every case's contest, one row after the other, whatever fails on the way."""
+
+import importlib.util
+import os
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from ..kernels import get_num_threads, set_num_threads
+from ..lecture.machine import machine_line
+from .case import Case, Row, Suite, empty_row
+from .turns import SideFailed, Sides, contest
+
+FAILED = "failed: "
+NOT_ASKED = "skipped: it competes with PyTorch; ask for it with --against torch"
+NOT_INSTALLED = "skipped: it competes with PyTorch, which is not installed; pip install 'tinycompress[bench]'"
+
+
+def run(
+    suites: Sequence[Suite], threads: int, rounds: int, torch: bool, rng: np.random.Generator
+) -> Iterator[list[Row]]:
+    """Measure the suites; yields the rows of each case as it is done, the last one's with those that sum up its suite.
+
+    torch: whether PyTorch competes, if it is installed. A case that cannot be measured gives a row whose "problem" says
+    why. Closing the generator ends its processes.
+    """
+    common = {"threads": threads, "machine": _machine_line(threads)}
+    for suite in suites:
+        rows = []
+        with Sides(threads) as sides:
+            for case in suite.cases:
+                done = measure(case, sides, rounds, torch, rng)
+                rows += done
+                if case is suite.cases[-1]:
+                    done = done + suite.summary(rows)
+                yield [row | common for row in done]
+
+
+def measure(case: Case, sides: Sides, rounds: int, torch: bool, rng: np.random.Generator) -> list[Row]:
+    """The rows of one case."""
+    if "torch" in case.sides and not torch:
+        return [empty_row(case, NOT_ASKED)]
+    if "torch" in case.sides and importlib.util.find_spec("torch") is None:
+        return [empty_row(case, NOT_INSTALLED)]
+    try:
+        return case.rows(case, contest(case, sides, rounds, rng))
+    except SideFailed as error:
+        sides.close()  # the next case starts with fresh processes
+        return [empty_row(case, f"{FAILED}{error}")]
+
+
+def failed(row: Row) -> bool:
+    """Whether this row's case broke, which is not the same as being skipped or missing its goal."""
+    return (row["problem"] or "").startswith(FAILED)
+
+
+def busy() -> str | None:
+    """A warning if other programs keep this machine busy, else None."""
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    if load < 0.5:
+        return None
+    return f"other programs keep this machine busy (load {load:.1f}): times will be too long, and ratios unsure"
+
+
+def _machine_line(threads: int) -> str:
+    """This machine as the sides' processes use it."""
+    before = get_num_threads()
+    set_num_threads(threads)
+    try:
+        return machine_line()
+    finally:
+        set_num_threads(before)

@@ -1,0 +1,118 @@
+"""One training step, the way both libraries are taught: gradients to zero, forward, loss, backward, SGD with momentum.
+
+Both sides start from the same weights and see the same batch, so that their losses agree, the second one by way of the
+first update.
+"""
+
+import numpy as np
+
+from .. import functional as F
+from .. import models, nn
+from ..optim import SGD
+from .case import Case, Row, Suite, Times, Work, against_strongest, make_row
+from .torch_side import images, layouts, torch_ready, twin
+
+LR, MOMENTUM = 0.01, 0.9
+
+
+def lenet_300_100(rng):
+    return models.lenet_300_100(rng=rng)
+
+
+def lenet_5(rng):
+    return models.lenet_5(rng=rng)
+
+
+def separable_net(rng):
+    net = models.separable_net((32, 32, 3), widths=(32, 64, 128), rng=rng)
+    for layer in net.layers:
+        if isinstance(layer, nn.DepthwiseConv2d):
+            layer.padding = 1  # "same" would pad below and right only, for which PyTorch needs another operation
+    return net
+
+
+NETS = {function.__name__: function for function in (lenet_300_100, lenet_5, separable_net)}
+
+
+def draw(rng, net, batch):
+    """The net, images (N, H, W, C) and labels."""
+    model = NETS[net](rng)
+    return model, rng.standard_normal((batch, *model.input_shape), np.float32), rng.integers(0, 10, batch)
+
+
+def ours(rng, net, batch):
+    model, x, labels = draw(rng, net, batch)
+    optimizer = SGD(model.parameters(), LR, momentum=MOMENTUM)
+
+    def step():
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x), labels)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return {"ours": Work(step, lambda loss: [loss.data])}
+
+
+def torch_step(rng, net, batch):
+    torch = torch_ready()
+    ours, x, labels = draw(rng, net, batch)
+    labels = torch.tensor(labels)
+
+    def work(layout):
+        model, x_ = twin(ours, layout), images(x, layout)
+        optimizer = sgd(torch, model.parameters())
+
+        def step():
+            optimizer.zero_grad()
+            loss = torch.nn.functional.cross_entropy(model(x_), labels)
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        return Work(step, lambda loss: [loss.detach().numpy()])
+
+    has_images = any(isinstance(layer, nn.Conv2d) for layer in ours.layers)
+    return {layout: work(layout) for layout in layouts(torch) if has_images or layout == "eager"}
+
+
+def sgd(torch, parameters):
+    """PyTorch's SGD, in one fused kernel where this release has it for the CPU."""
+    parameters = list(parameters)
+    try:
+        return torch.optim.SGD(parameters, LR, MOMENTUM, fused=True)
+    except (TypeError, RuntimeError):
+        return torch.optim.SGD(parameters, LR, MOMENTUM)
+
+
+def against_each(case: Case, times: Times) -> list[Row]:
+    """A row for each of PyTorch's layouts, since the goals differ."""
+    (mine,) = times["ours"].values()
+    return [
+        make_row(
+            case, mine, theirs, f"torch {layout}", name=f"{case.name}, against {layout}", goal=LAYOUT_GOALS[layout]
+        )
+        for layout, theirs in times["torch"].items()
+    ]
+
+
+LAYOUT_GOALS = {"eager": 0.40, "channels-last": 0.75}
+
+
+def case(name, goal, net, batch, rows=against_strongest):
+    sides = {"ours": ours, "torch": torch_step}
+    return Case("steps", f"{name}, batch {batch}", goal, sides, {"net": net, "batch": batch}, rows=rows)
+
+
+SUITES = [
+    Suite(
+        "steps",
+        "training step",
+        [
+            case("LeNet-300-100", 0.60, "lenet_300_100", 64),
+            case("LeNet-300-100", 0.60, "lenet_300_100", 128),
+            case("LeNet-5", 0.45, "lenet_5", 64),
+            case("small separable net", LAYOUT_GOALS["channels-last"], "separable_net", 64, against_each),
+        ],
+    )
+]

@@ -1,0 +1,108 @@
+"""What every case against PyTorch needs: its threads, its two memory layouts for images, and a net of ours as its own.
+
+PyTorch is imported inside the functions, since only the process of that side may pay for it.
+"""
+
+import numpy as np
+
+from .. import nn
+from ..kernels import get_num_threads
+from ..tensor import no_grad
+
+
+def torch_ready():
+    """The module torch, with as many threads as our kernels would use here."""
+    import torch
+
+    torch.set_num_threads(get_num_threads())
+    return torch
+
+
+def layouts(torch):
+    """PyTorch's memory layouts by name: channel by channel (NCHW, the default), and pixel by pixel, as ours (NHWC)."""
+    return {"eager": torch.contiguous_format, "channels-last": torch.channels_last}
+
+
+def images(x: np.ndarray, layout: str):
+    """Images (N, H, W, C) as a tensor (N, C, H, W) in that layout."""
+    torch = torch_ready()
+    return torch.tensor(x).permute(0, 3, 1, 2).contiguous(memory_format=layouts(torch)[layout])
+
+
+def images_back(x) -> np.ndarray:
+    """A tensor (N, C, H, W) as images (N, H, W, C)."""
+    return x.detach().permute(0, 2, 3, 1).numpy()
+
+
+def twin(model: nn.Sequential, layout: str = "eager"):
+    """A net of ours as a torch.nn.Sequential with the same weights, in training mode.
+
+    Raises ValueError for layers and paddings that PyTorch has no single counterpart of.
+    """
+    torch = torch_ready()
+    model.eval()
+    with nn.trace() as calls, no_grad():
+        model(np.zeros((1, *model.input_shape), np.float32))
+    model.train()
+    layers, pixels = [], 1
+    for layer, (_, before, _) in zip(model, calls, strict=False):  # the last call is that of the model itself
+        if isinstance(layer, nn.Flatten) and len(before) == 4:
+            pixels = before[1] * before[2]
+        layers.append(_layer(torch, layer, pixels))
+        if isinstance(layer, nn.Dense):
+            pixels = 1
+    return torch.nn.Sequential(*layers).to(memory_format=layouts(torch)[layout])
+
+
+def _layer(torch, layer: nn.Module, pixels: int):
+    """One layer. pixels: of the images that were flattened just before it, else 1."""
+    match layer:
+        case nn.PointwiseConv2d():
+            inputs, outputs = layer.weight.shape
+            weight = layer.weight.data.T[:, :, None, None]
+            return _with_weights(
+                torch, torch.nn.Conv2d(inputs, outputs, 1, bias=layer.bias is not None), weight, layer.bias
+            )
+        case nn.Dense():
+            inputs, outputs = layer.weight.shape
+            # PyTorch flattens channel by channel, we pixel by pixel.
+            weight = (
+                layer.weight.data.reshape(pixels, inputs // pixels, outputs).transpose(2, 1, 0).reshape(outputs, inputs)
+            )
+            return _with_weights(torch, torch.nn.Linear(inputs, outputs, layer.bias is not None), weight, layer.bias)
+        case nn.Conv2d():
+            kh, kw, inputs, outputs = layer.weight.shape
+            options = {"stride": layer.stride, "padding": _padding(layer), "bias": layer.bias is not None}
+            theirs = torch.nn.Conv2d(inputs, outputs, (kh, kw), **options)
+            return _with_weights(torch, theirs, layer.weight.data.transpose(3, 2, 0, 1), layer.bias)
+        case nn.DepthwiseConv2d():
+            kh, kw, channels = layer.weight.shape
+            options = {"stride": layer.stride, "padding": _padding(layer), "bias": layer.bias is not None}
+            theirs = torch.nn.Conv2d(channels, channels, (kh, kw), groups=channels, **options)
+            return _with_weights(torch, theirs, layer.weight.data.transpose(2, 0, 1)[:, None], layer.bias)
+        case nn.BatchNorm():
+            return torch.nn.BatchNorm2d(len(layer.running_mean), layer.eps, layer.momentum)
+        case nn.MaxPool2d():
+            return torch.nn.MaxPool2d(layer.size, layer.stride)
+        case nn.ReLU():
+            return torch.nn.ReLU()
+        case nn.GlobalAvgPool():
+            return torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
+        case nn.Flatten():
+            return torch.nn.Flatten()
+    raise ValueError(f"{layer!r} has no twin in PyTorch here")
+
+
+def _with_weights(torch, theirs, weight: np.ndarray, bias):
+    with torch.no_grad():
+        theirs.weight.copy_(torch.tensor(np.ascontiguousarray(weight)))
+        if bias is not None:
+            theirs.bias.copy_(torch.tensor(bias.data))
+    return theirs
+
+
+def _padding(layer):
+    """PyTorch's padding, which is the same on opposite sides: "same" with a stride often needs more on one of them."""
+    if layer.padding == "same" and layer.stride != 1:
+        raise ValueError(f"{layer!r}: PyTorch cannot pad one side only; give the layer its padding as a number")
+    return 0 if layer.padding == "valid" else layer.padding
