@@ -1,12 +1,11 @@
-"""Threads: one pool, which shares the images of a batch out. The kernels themselves are serial and run without the GIL.
+"""Threads: one pool, which shares out the images of a batch. The kernels themselves are serial and run without the GIL.
 
-A Python thread costs about 10 µs to wake, so that less work than a few tens of microseconds stays where it is.
-Numba's own `parallel=True` is not used: it doubles the time to compile, its thread layers abort or hang in concurrent and
-forked processes, and they compete with the threads of BLAS.
+A Python thread costs about 10 µs to wake, so that less work than a few tens of microseconds stays where it is. Numba's own
+`parallel=True` is not used: it doubles the time to compile, its thread layers abort or hang in concurrent and forked
+processes, and they compete with the threads of BLAS.
 """
 
 import os
-from concurrent.futures import ThreadPoolExecutor
 
 WORTH_A_THREAD = 400_000
 """Least number of multiply-adds for which another thread is woken: some 10 to 20 µs of one core."""
@@ -64,6 +63,8 @@ def share(work, n, multiply_adds=0):
         work(0, n)
         return
     if _pool is None:
+        from concurrent.futures import ThreadPoolExecutor  # costs 5 ms of a start
+
         _pool = ThreadPoolExecutor(max(get_num_threads() - 1, 1), thread_name_prefix="tinycompress")
     bounds = [n * part // parts for part in range(parts + 1)]
     waiting = [_pool.submit(work, a, b) for a, b in zip(bounds[:-2], bounds[1:-1], strict=True)]
