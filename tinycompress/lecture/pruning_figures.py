@@ -50,10 +50,10 @@ def p2(rows):
     before, after, histogram, image = fig.axes
     widths = [row["inputs"] for row in one] + [len(one[-1]["fan_in"])]
     everything = [np.argwhere(np.ones((a, b))) for a, b in zip(widths[:-1], widths[1:], strict=True)]
-    _draw_net(before, widths, everything, 0.02)
+    _draw_net(before, widths, everything)
     before.set_title("before: every neuron sees every input")
     if all(row["connections"] for row in one):
-        _draw_net(after, widths, [np.array(row["connections"]) for row in one], 0.35)
+        _draw_net(after, widths, [np.array(row["connections"]) for row in one])
         after.set_title("after: 5 % of the connections are left")
     else:  # too many connections to draw: the last two layers stand for the rest
         after.set_axis_off()
@@ -199,12 +199,13 @@ def p4(rows):
     return fig
 
 
-def _draw_net(ax, widths, connections, alpha):
+def _draw_net(ax, widths, connections):
     """Neurons as dots in one column a layer, inputs left; each connection a line."""
     from matplotlib.collections import LineCollection
 
     places = [np.column_stack([np.full(n, float(i)), (np.arange(n) + 0.5) / n]) for i, n in enumerate(widths)]
     for i, pairs in enumerate(connections):
+        alpha = min(0.4, 400 / len(pairs))  # so that thousands of lines stay lines
         lines = np.stack([places[i][pairs[:, 0]], places[i + 1][pairs[:, 1]]], axis=1)
         ax.add_collection(LineCollection(lines, colors=COLORS["claim"], alpha=alpha, linewidths=0.5, rasterized=True))
     for i, dots in enumerate(places):

@@ -135,7 +135,8 @@ def machine_note(fig, text: str | None = None) -> None:
 
 def svg(fig) -> bytes:
     """The figure as an SVG file, the same bytes for the same figure."""
-    return _saved(fig, format="svg", metadata={"Date": None})
+    # dpi concerns only what is drawn as pixels: thousands of lines in one panel, whose outlines would take megabytes.
+    return _saved(fig, format="svg", dpi=60, metadata={"Date": None})
 
 
 def png(fig, dpi: float = 150) -> bytes:
