@@ -272,6 +272,13 @@ def test_predictions_do_not_depend_on_the_batch_size(batch_size):
     assert result.loss == pytest.approx(F.cross_entropy(Tensor(expected), y).item(), rel=1e-5)
 
 
+def test_predictions_are_those_of_evaluation_mode_whatever_mode_the_model_is_in():
+    model, (x, _) = net_for_images(), tiny_images()
+    before = model.state_dict()
+    np.testing.assert_allclose(predict(model, x), model.copy().eval()(x).data, atol=1e-6)
+    assert all(np.array_equal(before[name], values) for name, values in model.state_dict().items())
+
+
 def test_predicting_leaves_every_mode_as_it_was_and_records_no_graph():
     model, (x, y) = net_for_images(), tiny_images()
     model[1].eval()  # batch norm frozen on purpose
