@@ -6,14 +6,16 @@ Every kernel exists at three speeds under one signature:
     "numpy"  views of all windows and matrix products of BLAS          vectorised.py
     "fast"   compiled loops over tiles of vector registers (Numba)     conv.py, depthwise.py, pool.py, sparse.py
 
-`use` chooses; "fast" is the default, and falls back to "numpy", with one warning, where Numba is missing or switched off.
+`use` chooses; "fast" is the default, and falls back to "numpy", with one warning, where Numba is missing or off.
 
-Images are x (N, H, W, C), outputs y (N, OH, OW, OC), weights w (kh, kw, C, OC), depthwise ones (kh, kw, C); `stride` is (sh, sw) and
-`padding` ((top, bottom), (left, right)) zeros around the image. All arrays of a call are float32, or all float64; else TypeError.
-What does not fit raises ValueError. An empty batch gives an empty result.
+Images are x (N, H, W, C), outputs y (N, OH, OW, OC), weights w (kh, kw, C, OC), depthwise ones (kh, kw, C); `stride` is
+(sh, sw) and `padding` ((top, bottom), (left, right)) zeros around the image. The arrays of a call are all float32 or all
+float64, else TypeError. Shapes that do not fit raise ValueError. An empty batch gives an empty result.
 """
 
 import importlib
+
+import numpy as np
 
 from . import jit, shapes
 from .dispatch import use, variant
@@ -51,9 +53,7 @@ def _kernels():
 
 def _check_images(**images):
     for name, shape in images.items():
-        check(
-            len(shape) == 4, f"{name} is (batch, height, width, channels), but has the shape {tuple(shape)}"
-        )
+        check(len(shape) == 4, f"{name} is (batch, height, width, channels), but has the shape {tuple(shape)}")
 
 
 def _check_g(g, size, channels, batch):
@@ -66,9 +66,7 @@ def _check_g(g, size, channels, batch):
 
 def _check_conv(x_shape, w_shape):
     _check_images(x=x_shape)
-    check(
-        len(w_shape) == 4, f"convolution weights are (kh, kw, in, out), but have the shape {tuple(w_shape)}"
-    )
+    check(len(w_shape) == 4, f"convolution weights are (kh, kw, in, out), but have the shape {tuple(w_shape)}")
     check(
         x_shape[3] == w_shape[2],
         f"x has {x_shape[3]} channels (shape {tuple(x_shape)}), but the weights expect {w_shape[2]} (shape {tuple(w_shape)})",
@@ -101,13 +99,14 @@ def conv2d_grad_w(x, g, stride, padding, w_shape):
 def _check_depthwise(x_shape, w_shape):
     _check_images(x=x_shape)
     check(len(w_shape) == 3, f"depthwise weights are (kh, kw, channels), but have the shape {tuple(w_shape)}")
-    check(
-        x_shape[3] == w_shape[2], f"x has {x_shape[3]} channels, but there are {w_shape[2]} depthwise filters"
-    )
+    check(x_shape[3] == w_shape[2], f"x has {x_shape[3]} channels, but there are {w_shape[2]} depthwise filters")
 
 
 def depthwise_conv2d(x, w, stride, padding):
-    """Each channel through its own filter: y[n, oh, ow, c] = sum over i, j of x[n, oh*sh + i - top, ow*sw + j - left, c] * w[i, j, c]."""
+    """Each channel through its own filter.
+
+    y[n, oh, ow, c] = sum over i, j of x[n, oh*sh + i - top, ow*sw + j - left, c] * w[i, j, c], zero outside x.
+    """
     x, w = floats(x=x, w=w)
     _check_depthwise(x.shape, w.shape)
     return _kernels().depthwise_conv2d(x, w, stride, padding)
@@ -132,8 +131,8 @@ def depthwise_conv2d_grad_w(x, g, stride, padding, w_shape):
 def max_pool2d(x, size, stride):
     """The greatest element of each window of `size` (kh, kw), per channel: (y, argmax), both (N, OH, OW, C).
 
-    argmax (int32) is its position i*kw + j inside the window, the first one on ties; max_pool2d_grad wants it back. Only windows that
-    lie wholly inside the image count. NaN is the greatest of all.
+    argmax (int32) is its position i*kw + j inside the window, the first one on ties; max_pool2d_grad wants it back. Only
+    windows that lie wholly inside the image count. NaN is the greatest of all.
     """
     (x,) = floats(x=x)
     _check_images(x=x.shape)
@@ -167,14 +166,16 @@ def avg_pool2d_grad(g, size, stride, x_shape):
 def csr_matmul(indptr, indices, values, x):
     """A sparse matrix (rows, cols) in CSR form times x (cols, batch), (rows, batch).
 
-    Row r has the elements values[k] in the columns indices[k] for indptr[r] <= k < indptr[r+1], as in scipy.sparse.csr_array. The batch is the
-    innermost axis, so that one element of the matrix serves a run of consecutive numbers.
+    Row r has the elements values[k] in the columns indices[k] for indptr[r] <= k < indptr[r+1], as in scipy.sparse.csr_array.
+    The batch is the innermost axis, so that an element of the matrix multiplies a run of consecutive numbers. Raises
+    IndexError if a column lies outside of x.
     """
     values, x = floats(values=values, x=x)
+    indptr, indices = np.ascontiguousarray(indptr), np.ascontiguousarray(indices)
     check(x.ndim == 2, f"x is (columns, batch), but has the shape {x.shape}")
     check(
-        len(indices) == len(values) and indptr[0] == 0 and indptr[-1] == len(values),
-        f"indptr should rise from 0 to the number of elements, but ends at {indptr[-1]} with {len(values)} values and "
-        f"{len(indices)} indices",
+        indptr[0] == 0 and (indptr[:-1] <= indptr[1:]).all() and indptr[-1] == len(values) == len(indices),
+        f"indptr should rise from 0 to the number of elements, but goes from {indptr[0]} to {indptr[-1]}, with "
+        f"{len(values)} values and {len(indices)} indices",
     )
     return _kernels().csr_matmul(indptr, indices, values, x)

@@ -23,13 +23,11 @@ from typing import NamedTuple
 import numpy as np
 
 from .jit import jit
+from .memory import aligned_empty, aligned_zeros
 from .shapes import NO_PADDING, output_size, phases
 from .threads import share
 from .tile import copy, tile_add_to, tile_load, tile_outer_add, tile_store, tile_zeros
 from .vectors import ROWS, VECTOR_BYTES, VECTORS
-
-TALL = 2 * ROWS
-"""Rows of a tile that is one vector wide: as many registers in all."""
 
 LONGEST_ROW = 64
 """Pixels that a pointwise convolution takes for one row of an image, so that they stay in the first-level cache."""
@@ -87,7 +85,7 @@ def padded(x, first, scratch, G):
     height, width = (G.OH - 1) * G.sh + G.kh, (G.OW - 1) * G.sw + G.kw
     size = G.H * G.W * G.C
     inside = G.top == 0 and G.left == 0 and height <= G.H and width <= G.W
-    if inside and (first + G.images) * size + TALL * G.sw * G.C <= x.size:
+    if inside and (first + G.images) * size + ROWS * G.sw * G.C <= x.size:
         return x, first * size, G.W * G.C, size
     w0 = max(0, -G.left)
     w1 = max(w0, min(G.W, width - G.left))
@@ -101,18 +99,18 @@ def padded(x, first, scratch, G):
 def new_scratch(x, G):
     """Zeros for the padded images taken together, and for what a tile may read beyond them (but makes nothing of)."""
     height, width = (G.OH - 1) * G.sh + G.kh, (G.OW - 1) * G.sw + G.kw
-    return np.zeros((G.images * height * width + TALL * G.sw) * G.C, x.dtype)
+    return aligned_zeros(((G.images * height * width + ROWS * G.sw) * G.C,), x.dtype)
 
 
 @jit(inline="always")
-def convolve(height, vectors, start, end, x, scratch, w, y, G):
-    """y of the images from `start` up to `end`, in tiles of height x vectors."""
+def convolve(vectors, start, end, x, scratch, w, y, G):
+    """y of the images from `start` up to `end`, in tiles of ROWS x vectors."""
     run = G.kw * G.C
     block = vectors * (VECTOR_BYTES // x.itemsize)
     for n in range(start, end, G.images):
         source, image, row, image_size = padded(x, n, scratch, G)
         if G.images == 1:
-            across, x_step, y_step, left, per_pixel = height, G.sw * G.C, G.y_pixel, G.OW, 1
+            across, x_step, y_step, left, per_pixel = ROWS, G.sw * G.C, G.y_pixel, G.OW, 1
         else:
             across, x_step, y_step, left, per_pixel = 1, image_size, G.y_image, end - n, 0
         for oh in range(G.OH):
@@ -120,22 +118,22 @@ def convolve(height, vectors, start, end, x, scratch, w, y, G):
                 columns = min(block, G.OC - o)
                 for ow in range(0, G.OW, across):
                     window = image + oh * G.sh * row + ow * G.sw * G.C
-                    acc = tile_zeros(height, vectors, x)
+                    acc = tile_zeros(ROWS, vectors, x)
                     acc = sum_of_outer_products(
                         acc, source, window, x_step, (row, 0, 1), w, o, (run * G.OC, 0, G.OC), (G.kh, 1, run), columns
                     )
                     pixel = G.y0 + n * G.y_image + oh * G.y_row + ow * G.y_pixel
-                    tile_store(acc, y, pixel + o, y_step, min(height, left - ow * per_pixel), columns)
+                    tile_store(acc, y, pixel + o, y_step, min(ROWS, left - ow * per_pixel), columns)
 
 
 @jit
 def convolve_narrow(start, end, x, scratch, w, y, G):
-    convolve(TALL, 1, start, end, x, scratch, w, y, G)
+    convolve(1, start, end, x, scratch, w, y, G)
 
 
 @jit
 def convolve_wide(start, end, x, scratch, w, y, G):
-    convolve(ROWS, VECTORS, start, end, x, scratch, w, y, G)
+    convolve(VECTORS, start, end, x, scratch, w, y, G)
 
 
 def is_narrow(x, channels):
@@ -143,21 +141,21 @@ def is_narrow(x, channels):
     return channels * x.itemsize <= VECTOR_BYTES
 
 
-def filled(count, rows):
-    """Which part of the tiles' rows is used if `count` pixels or images are taken `rows` at a time."""
-    return count / (max(1, math.ceil(count / rows)) * rows)
+def filled(count):
+    """Which part of the tiles' rows is used if `count` pixels or images are taken ROWS at a time."""
+    return count / (max(1, math.ceil(count / ROWS)) * ROWS)
 
 
-def images_per_tile(N, OW, rows):
-    """1, or as many as a tile has rows: whichever leaves fewer of them empty."""
-    return rows if filled(N, rows) > 1.1 * filled(OW, rows) else 1
+def images_per_tile(N, OW):
+    """1 or ROWS: whichever leaves fewer of a tile's rows empty."""
+    return ROWS if filled(N) > 1.1 * filled(OW) else 1
 
 
 @functools.cache
 def row_length(pixels):
     """The divisor of `pixels` up to LONGEST_ROW that leaves the fewest of a tile's rows empty, the longest of those."""
     divisors = [n for n in range(1, min(pixels, LONGEST_ROW) + 1) if pixels % n == 0]
-    return max(divisors, key=lambda n: (filled(n, ROWS), n))
+    return max(divisors, key=lambda n: (filled(n), n))
 
 
 def images_as_rows(shape, kernel, stride, padding):
@@ -179,9 +177,9 @@ def forward_geometry(x_shape, w_shape, stride, padding, images):
 
 def conv2d(x, w, stride, padding):
     kernel, OC = w.shape[:2], w.shape[3]
-    y = np.empty((len(x), *output_size(x.shape[1:3], kernel, stride, padding), OC), x.dtype)
+    y = aligned_empty((len(x), *output_size(x.shape[1:3], kernel, stride, padding), OC), x.dtype)
     G = forward_geometry(images_as_rows(x.shape, kernel, stride, padding), w.shape, stride, padding, images=1)
-    convolve_all(x, y, [(w, G._replace(images=images_per_tile(G.N, G.OW, TALL if is_narrow(x, OC) else ROWS)))])
+    convolve_all(x, y, [(w, G._replace(images=images_per_tile(G.N, G.OW)))])
     return y
 
 
@@ -207,14 +205,14 @@ def conv2d_grad_x(g, w, stride, padding, x_shape):
         return spread_grad_x(g, w, stride, padding, x_shape)
     rows = images_as_rows(g.shape, (kh, kw), stride, padding)
     (N, OH, OW, _), (H, W) = rows, x_shape[1:3] if rows == g.shape else rows[1:3]
-    gx = (np.empty if kh >= sh and kw >= sw else np.zeros)(x_shape, g.dtype)
+    gx = (aligned_empty if kh >= sh and kw >= sw else aligned_zeros)(x_shape, g.dtype)
     parts = []
     for h0, height, i, top in phases(H, kh, sh, padding[0][0]):
         for w0, width, j, left in phases(W, kw, sw, padding[1][0]):
             taps = np.ascontiguousarray(w[i::sh, j::sw][::-1, ::-1].transpose(0, 1, 3, 2))
             sizes = N, OH, OW, OC, *taps.shape[:2], 1, 1, top, left, height, width, C
             places = (h0 * W + w0) * C, sw * C, sh * W * C, H * W * C
-            images = images_per_tile(N, width, TALL if is_narrow(g, C) else ROWS)
+            images = images_per_tile(N, width)
             parts.append((taps, Geometry(*sizes, *places, images)))
     if parts:  # else no pixel of x was ever seen
         convolve_all(g, gx, parts)
@@ -225,7 +223,7 @@ def conv2d_grad_x(g, w, stride, padding, x_shape):
 def spread_images(start, end, g, w, scratch, gx, G):
     """gx of the images from `start` up to `end`: each pixel of g, times the weights, is added to the window it saw.
 
-    The tile's columns are the run of a window's row, kw*C numbers, so that vectors are filled even if x has few channels.
+    The tile's columns are the run of a window's row, kw*C numbers, which fill a vector even if x has few channels.
     Its rows are the same pixel of several images, so that no two of them add to the same place. w is (kh, OC, kw, C).
     """
     run = G.kw * G.C
@@ -262,7 +260,7 @@ def spreads_better(N, w):
 
 
 def spread_grad_x(g, w, stride, padding, x_shape):
-    gx = np.zeros(x_shape, g.dtype)
+    gx = aligned_zeros(x_shape, g.dtype)
     G = forward_geometry(x_shape, w.shape, stride, padding, images=ROWS)
     weights = np.ascontiguousarray(w.transpose(0, 3, 1, 2)).reshape(-1)
     flat_g, flat_gx = g.reshape(-1), gx.reshape(-1)
@@ -322,7 +320,7 @@ def conv2d_grad_w(x, g, stride, padding, w_shape):
     x, g = x.reshape(-1), g.reshape(-1)
 
     def work(start, end, gw):
-        kernel(start, end, x, new_scratch(x, G), g, np.empty(strip_size, x.dtype), gw, G)
+        kernel(start, end, x, new_scratch(x, G), g, aligned_empty((strip_size,), x.dtype), gw, G)
 
     return sum_in_chunks(work, G.N, pixels, math.prod(w_shape), x.dtype).reshape(w_shape)
 
@@ -333,7 +331,7 @@ def sum_in_chunks(work, N, pixels, size, dtype):
     Each chunk of the batch has its own total; fewer of them where clearing and adding up totals would take long.
     """
     chunks = max(1, min(CHUNKS, N, N * pixels // 256))
-    totals = np.zeros((chunks, size), dtype)
+    totals = aligned_zeros((chunks, size), dtype)
 
     def chunks_work(first, last):
         for chunk in range(first, last):

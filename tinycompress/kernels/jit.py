@@ -3,13 +3,13 @@
     @jit
     def kernel(x, y): ...
 
-is `numba.njit` with the settings all our kernels share: no GIL while they run, so that a Python thread pool can share out
-the work (`threads.py`), C division rules, and a cache on disk, so that only the first start of all compiles.
+is `numba.njit` with the settings that all our kernels share: no GIL while they run, so that a Python thread pool can share
+out the work (`threads.py`), division without a check for zero, and a cache on disk, so that only the first start compiles.
 
-The cache folder is our own, for two reasons. Numba looks only at the file of the function itself when it decides whether
-its cache is fresh; it does not notice an edit of the intrinsics (`tile.py`) that produce most of the instructions. So
-the folder's name carries a hash of all the sources here, and of the CPU. And a cache file is a pickle, which runs
-code when it is loaded: a folder that somebody else could write to is not used.
+The cache folder is our own, for two reasons. Numba decides whether a cached function is fresh by the function's own file;
+it does not notice an edit of the intrinsics (`tile.py`) that most of the instructions come from. So the folder's name
+carries a hash of all the sources here, and of the CPU. And a cache file is a pickle, which can run any code when it is
+loaded: a folder that somebody else could write to is not used.
 """
 
 import functools
@@ -28,9 +28,7 @@ def available():
     try:
         from numba import config
     except ImportError:
-        warnings.warn(
-            "numba is not installed, so every kernel runs in NumPy; `pip install numba`", stacklevel=2
-        )
+        warnings.warn("numba is not installed, so every kernel runs in NumPy; `pip install numba`", stacklevel=2)
         return False
     if config.DISABLE_JIT:
         warnings.warn("NUMBA_DISABLE_JIT is set, so every kernel runs in NumPy", stacklevel=2)

@@ -1,7 +1,7 @@
-"""Every kernel as the plain loop that defines it: for reading, for stepping through in a debugger, and for checking the others.
+"""Every kernel as the plain loop that defines it: to read, to step through in a debugger, and to check the others by.
 
-An image that is padded is never built: a position outside of it counts as zero and is passed over. The arguments are described in the
-package (`tinycompress.kernels`). Very slow: seconds for a small batch.
+No padded image is ever built: a position outside of the image counts as zero and is passed over. The arguments are
+described in the package (`tinycompress.kernels`). Very slow: seconds for a small batch.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ def inside(h, w, image_shape):
 
 
 def taps(y_shape, window, stride, padding, image_shape):
-    """All pairs of an output pixel and an input pixel that it sees: (oh, ow, i, j, h, w), (i, j) being the position in the window."""
+    """All pairs of an output pixel and an input pixel that it sees, at (i, j) of its window: (oh, ow, i, j, h, w)."""
     for oh in range(y_shape[0]):
         for ow in range(y_shape[1]):
             for i in range(window[0]):

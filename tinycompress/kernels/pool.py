@@ -6,6 +6,7 @@ import numpy as np
 
 from .depthwise import depthwise_conv2d, depthwise_conv2d_grad_x
 from .jit import jit
+from .memory import aligned_empty, aligned_zeros
 from .shapes import NO_PADDING, output_size
 from .threads import share
 from .tile import tile_add_where, tile_load, tile_max, tile_store, tile_zeros, tile_zeros_like
@@ -57,7 +58,7 @@ def max_pool_grad_images(start, end, g, argmax, gx, image_size, out_size, size, 
 def max_pool2d(x, size, stride):
     N, H, W, C = x.shape
     OH, OW = output_size((H, W), size, stride)
-    y, argmax = np.empty((N, OH, OW, C), x.dtype), np.empty((N, OH, OW, C), np.int32)
+    y, argmax = aligned_empty((N, OH, OW, C), x.dtype), aligned_empty((N, OH, OW, C), np.int32)
     arrays = x.reshape(-1), y.reshape(-1), argmax.reshape(-1)
 
     def work(start, end):
@@ -69,7 +70,7 @@ def max_pool2d(x, size, stride):
 
 def max_pool2d_grad(g, argmax, size, stride, x_shape):
     N, H, W, C = x_shape
-    gx = np.zeros(x_shape, g.dtype)
+    gx = aligned_zeros(x_shape, g.dtype)
     arrays = g.reshape(-1), np.ascontiguousarray(argmax, np.int32).reshape(-1), gx.reshape(-1)
 
     def work(start, end):

@@ -38,10 +38,10 @@ def check(condition, message):
 def phases(length, window, stride, before):
     """Along one axis, the gradient of a strided convolution's input as `stride` interleaved convolutions of stride 1.
 
-    Output o of a forward convolution sees input h through tap i if h + before = o * stride + i. So input h has met the taps
-    i = phase, phase + stride, phase + 2*stride ... only, where phase = (h + before) mod stride, and the outputs (h + before) // stride,
-    and the ones before it. All inputs of one phase, every stride-th one, are therefore a convolution of stride 1 over the outputs'
-    gradient with those taps in reverse order:
+    Output o of the forward convolution sees input h through tap i if h + before = o * stride + i. So input h has met only
+    the taps i = phase, phase + stride, phase + 2*stride ..., where phase = (h + before) mod stride, of the outputs
+    (h + before) // stride and those before it, one for each tap. All inputs of one phase, every stride-th one, are therefore
+    a convolution of stride 1 over the outputs' gradient, with these taps in reverse order:
 
         stride 2, window 3:   h + before   = 0    1    2    3    4   ...
                               taps           0 2  1    0 2  1    0 2

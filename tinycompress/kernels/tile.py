@@ -1,15 +1,15 @@
 """A small vocabulary of vector registers, in which a fast kernel stays a loop that one can read.
 
-**What a tile is.** A CPU core works on vectors: an AVX-512 register holds 16 float32 numbers ("lanes"), AVX2's 8. A `Tile` is a
-small matrix of sums, `rows` x (`vectors` * lanes), that lives wholly in such registers while a loop adds to it:
+**What a tile is.** A CPU core works on vectors: an AVX-512 register holds 16 float32 numbers ("lanes"), AVX2's 8.
+A tile is a small matrix of sums, rows x (vectors * lanes), that lives wholly in such registers while a loop adds to it:
 
-    acc = tile_zeros(8, 2, x)                                    # 8 rows of 2 vectors, of the type of x's elements
+    acc = tile_zeros(8, 2, x)                                     # 8 rows of 2 vectors of numbers like those of x
     for k in range(K):
         acc = tile_outer_add(acc, x, k, K, w, k * OC, columns)    # acc[p, :] += x[k + p*K] * w[k*OC :]
     tile_store(acc, y, 0, OC, rows, columns)
 
-computes a block of the matrix product y = x @ w (x has rows of K elements, w and y rows of OC): each step adds the outer product of
-a column of x and a row of w.
+computes a block of the matrix product y = x @ w (x has rows of K elements, w and y rows of OC): each step adds the outer
+product of a column of x and a row of w.
 
               w[k, :]   | lane lane lane ... |  2 vectors, loaded once for all 8 rows
                         +--------------------+
@@ -19,20 +19,22 @@ a column of x and a row of w.
         x[7, k]         |  acc[7, :]         |
         8 loads of one number, spread to all lanes
 
-**Why it wins.** Such a core can start two vector multiply-adds in a cycle but load only two vectors from its cache. The obvious loop,
-y[p, o] += x[p, k] * w[k, o], loads two numbers (y and w) and stores one for each multiply-add: it waits for memory, always. With
-the tile above one step makes 10 loads and no store for 16 multiply-adds. In general an R x V tile does R*V multiply-adds with R + V
-loads: arithmetic per load (the "arithmetic intensity") grows with the tile, and the register file is the limit: R*V sums, V
-vectors of w and one of x must fit into 32 registers (AVX-512) or 16 (AVX2, whence 6 x 2 tiles). The R*V sums are also independent of each
-other, which hides the 4 cycles that one multiply-add takes. This is the inner loop of every fast matrix library
-(Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication", 2008, section 4).
+**Why it wins.** Such a core starts two vector multiply-adds in a cycle, but loads only two vectors from its cache. The
+obvious loop, y[p, o] += x[p, k] * w[k, o], loads y and w and stores y for each multiply-add: it always waits for memory.
+With the tile above, a step makes 10 loads and no store for 16 multiply-adds. In general a tile of R x V vectors makes R*V
+multiply-adds of R + V loads, so that the arithmetic for each load (the "arithmetic intensity") grows with the tile. The
+limit is the number of registers: R*V sums, V vectors of w and one of x must fit into 32 (AVX-512) or 16 (AVX2, whence 6 x 2
+tiles). And since the sums do not depend on each other, the 4 cycles that one multiply-add takes are hidden behind the
+others. This is the inner loop of every fast matrix library (Goto and van de Geijn, "Anatomy of High-Performance Matrix
+Multiplication", ACM TOMS 2008, section 4).
 
-**Remainders.** Where fewer than vectors * lanes columns are left, `columns` says how many; loads and stores beyond them are masked off, so
-that neither the channels need padding nor foreign memory is touched. `rows` does the same for the rows of loads and stores.
+**Remainders.** Where fewer than vectors * lanes columns are left, `columns` says how many; loads and stores beyond them
+are masked off, so that channels need no padding and no foreign memory is touched. `rows` does the same for the rows that
+are stored.
 
-Arrays are one-dimensional here and positions are counted in elements. Nothing is checked: a position outside the array is
-a wild read, as in C. The words are Numba intrinsics: Python functions that emit LLVM instructions where they are called.
-They are at module level since Numba cannot cache users of an intrinsic made inside a function.
+Arrays are one-dimensional here and positions are counted in elements. Nothing is checked: a position outside of the array
+is a wild read, as in C. The words are Numba intrinsics: Python functions that emit LLVM instructions where they are
+called. They stand at module level, since Numba cannot cache the users of an intrinsic made inside a function.
 """
 
 from llvmlite import ir
@@ -71,7 +73,7 @@ def tile_zeros_like(typingctx, like, array):
 
 @intrinsic
 def tile_load(typingctx, like, x, x0, x_step, columns):
-    """A tile in the shape of `like`: row p is x[x0 + p*x_step : ... + columns], and zeros in the columns beyond."""
+    """A tile in the shape of `like`: row p is x[x0 + p*x_step : ... + columns], with zeros beyond."""
     tile = Tile(x.dtype, like.rows, like.vectors, like.lanes)
 
     def codegen(context, builder, signature, args):
@@ -79,9 +81,7 @@ def tile_load(typingctx, like, x, x0, x_step, columns):
         mask = masks(builder, tile, columns_)
         acc = ir.Constant(ir.ArrayType(tile.vector, tile.rows * tile.vectors), ir.Undefined)
         for p in range(tile.rows):
-            row = pointer(
-                context, builder, signature.args[1], x_, builder.add(x0_, builder.mul(step_, const(p)))
-            )
+            row = pointer(context, builder, signature.args[1], x_, builder.add(x0_, builder.mul(step_, const(p))))
             for v in range(tile.vectors):
                 value = load(builder, tile, row, v, mask[v], columns_)
                 acc = builder.insert_value(acc, value, p * tile.vectors + v)
@@ -136,6 +136,47 @@ def tile_multiply_add(typingctx, acc, x, x0, x_step, w, w0, columns):
     return acc(acc, x, INT, INT, w, INT, INT), codegen
 
 
+@intrinsic(prefer_literal=True)
+def tile_window_add(typingctx, acc, x, x0, stride, taps, w, w0):
+    """acc[p, :] += the sum over taps j of pixel p*stride + j of x, times tap j of w: a row of a filter at every row p.
+
+    Pixels and taps lie side by side from x0 and w0 on, each as long as a row of the tile. `taps` must be a constant. If
+    `stride` is one too, then a pixel that several rows see is loaded only once.
+    """
+    if not literals(taps):
+        return None
+    count, step = taps.literal_value, stride.literal_value if literals(stride) else None
+
+    def codegen(context, builder, signature, args):
+        acc_, x_, x0_, stride_, _, w_, w0_ = args
+        tile = signature.args[0]
+        width = tile.vectors * tile.lanes
+        x_at = pointer(context, builder, signature.args[1], x_, x0_)
+        w_at = pointer(context, builder, signature.args[5], w_, w0_)
+        all_lanes = masks(builder, tile, const(width))
+        loaded = {}
+
+        def load_once(key, start, offset, v):
+            if key not in loaded:
+                address = builder.gep(start, [offset])
+                loaded[key] = load(builder, tile, address, v, all_lanes[v], const(width))
+            return loaded[key]
+
+        for p in range(tile.rows):
+            for j in range(count):
+                pixel = builder.add(builder.mul(stride_, const(p)), const(j))
+                key = (p, j) if step is None else p * step + j
+                for v in range(tile.vectors):
+                    i = p * tile.vectors + v
+                    seen = load_once((key, v), x_at, builder.mul(pixel, const(width)), v)
+                    weight = load_once(("tap", j, v), w_at, const(j * width), v)
+                    total = multiply_add(builder, seen, weight, builder.extract_value(acc_, i))
+                    acc_ = builder.insert_value(acc_, total, i)
+        return acc_
+
+    return acc(acc, x, INT, INT if step is None else stride, taps, w, INT), codegen
+
+
 @intrinsic
 def tile_sum(typingctx, a, b):
     """a + b, element by element."""
@@ -164,13 +205,9 @@ def tile_max(typingctx, best, where, x, k):
         for i in range(best_tile.rows * best_tile.vectors):
             old, new = builder.extract_value(best_, i), builder.extract_value(x_, i)
             greater = builder.fcmp_unordered(">", new, old)  # true as well if either is NaN ...
-            greater = builder.and_(
-                greater, builder.fcmp_ordered("ord", old, old)
-            )  # ... but not if the old one is
+            greater = builder.and_(greater, builder.fcmp_ordered("ord", old, old))  # ... but not if the old one is
             best_ = builder.insert_value(best_, builder.select(greater, new, old), i)
-            where_ = builder.insert_value(
-                where_, builder.select(greater, k_, builder.extract_value(where_, i)), i
-            )
+            where_ = builder.insert_value(where_, builder.select(greater, k_, builder.extract_value(where_, i)), i)
         return context.make_tuple(builder, signature.return_type, [best_, where_])
 
     return types.Tuple((best, where))(best, where, x, INT), codegen

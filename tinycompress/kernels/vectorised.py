@@ -1,9 +1,9 @@
 """Every kernel in NumPy: views of all windows at once, and matrix products of BLAS.
 
 The arguments are described in the package (`tinycompress.kernels`). Two ideas do all the work:
-- `windows` shows an image as all its overlapping windows without copying (a view with repeated strides), so that a convolution
-  is one `tensordot`, which copies the windows to the rows of a matrix ("im2col") and calls BLAS.
-- What a gradient sends back to the inputs is added tap by tap: the inputs that tap (i, j) of the window has seen are a strided slice.
+- `windows` shows an image as all its overlapping windows without copying (a view with repeated strides), so that a
+  convolution is one `tensordot`, which copies the windows to the rows of a matrix ("im2col") and calls BLAS.
+- A gradient is sent back to the inputs tap by tap: the inputs that tap (i, j) of the window has seen are a strided slice.
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
 """Vector registers as Numba types, and the instructions that fill and empty them: what `tile.py` is made of.
 
-Everything here emits LLVM instructions into the function that is being compiled; LLVM then picks the CPU's own. The one thing it must
-be told is how wide the registers are, and which CPUs can load and store some lanes of a vector only.
+Everything here emits LLVM instructions into the function that is being compiled; LLVM then picks the CPU's own. What it
+must be told is how wide the registers are, and which CPUs can load and store only some lanes of a vector.
 """
 
 import platform
@@ -17,15 +17,15 @@ _FEATURES = host_cpu()[1]
 VECTOR_BYTES = 64 if "avx512f" in _FEATURES else 32 if "avx" in _FEATURES else 16
 HAS_MASKS = "avx" in _FEATURES  # otherwise a masked access is a branch for every lane
 _REGISTERS = 32 if "avx512f" in _FEATURES or platform.machine() in ("arm64", "aarch64") else 16
-ROWS = 8 if _REGISTERS == 32 else 6
-VECTORS = 2
+ROWS, VECTORS = (8, 2) if _REGISTERS == 32 else (6, 2)
+"""A tile that the registers have room for, with the vectors that are multiplied into it."""
 
 INT = types.int64
 _I32, _I64 = ir.IntType(32), ir.IntType(64)
 
 
 class Tile(types.Type):
-    """The Numba type of rows x vectors registers, each of `lanes` numbers of type `dtype`."""
+    """The Numba type of rows x vectors registers, each of `lanes` numbers of type `dtype` (by default a full register)."""
 
     def __init__(self, dtype, rows, vectors, lanes=None):
         self.dtype, self.rows, self.vectors = dtype, rows, vectors
@@ -55,23 +55,19 @@ def pointer(context, builder, array_type, array, offset):
 def spread(builder, scalar, vector):
     """The scalar in all lanes of a vector."""
     lane0 = builder.insert_element(ir.Constant(vector, ir.Undefined), scalar, ir.Constant(_I32, 0))
-    return builder.shuffle_vector(
-        lane0, lane0, ir.Constant(ir.VectorType(_I32, vector.count), [0] * vector.count)
-    )
+    return builder.shuffle_vector(lane0, lane0, ir.Constant(ir.VectorType(_I32, vector.count), [0] * vector.count))
 
 
 def masks(builder, tile, columns):
     """For each of the tile's vectors: which lanes lie within `columns`."""
     lanes = ir.VectorType(_I32, tile.lanes)
     left = spread(builder, builder.trunc(columns, _I32), lanes)
-    number = [
-        ir.Constant(lanes, [v * tile.lanes + lane for lane in range(tile.lanes)]) for v in range(tile.vectors)
-    ]
+    number = [ir.Constant(lanes, [v * tile.lanes + lane for lane in range(tile.lanes)]) for v in range(tile.vectors)]
     return [builder.icmp_signed("<", n, left) for n in number]
 
 
 def masked(builder, tile, v, columns, whole, partial):
-    """Emit `whole()` or `partial()`: the latter alone where masks are cheap, else a branch on whether vector v is whole."""
+    """Emit an access to a `whole()` or a `partial()` vector: where masks are cheap the latter, else whichever v is."""
     if HAS_MASKS:
         return partial()
     fits = builder.icmp_signed(">=", columns, const((v + 1) * tile.lanes))
@@ -123,10 +119,9 @@ def store(builder, tile, value, address, v, mask, columns):
 
 
 def suffix(vector):
-    kind = {ir.FloatType(): "f32", ir.DoubleType(): "f64"}.get(
-        vector.element, f"i{getattr(vector.element, 'width', 0)}"
-    )
-    return f"v{vector.count}{kind}"
+    """The vector's name in those of LLVM's intrinsics."""
+    floats = {ir.FloatType(): "f32", ir.DoubleType(): "f64"}
+    return f"v{vector.count}{floats.get(vector.element) or vector.element}"
 
 
 def zeros(vector):
@@ -135,7 +130,7 @@ def zeros(vector):
 
 
 def multiply_add(builder, a, b, c):
-    """a * b + c. "contract" lets LLVM fuse the two where the CPU can; `llvm.fma` would call a slow function where it cannot."""
+    """a * b + c. "contract" lets LLVM fuse them where the CPU can; where it cannot, `llvm.fma` would be a slow call."""
     return builder.fadd(builder.fmul(a, b, flags=("contract",)), c, flags=("contract",))
 
 
