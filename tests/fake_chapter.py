@@ -71,4 +71,7 @@ CLAIMS = [
     make("F3", 100.0, timed=True),
     make("F4", 0.0, effect=lambda rows: len(rows) > 0),
 ]
-SLOW = [make("S1", 0.0, measure=measure_slowly, tasks=lambda settings: [(seed,) for seed in range(4)])]
+SLOW = [make("S0", 100.0)] + [
+    make(claim_id, 0.0, measure=measure_slowly, tasks=lambda settings: [(seed,) for seed in range(4)], timed=timed)
+    for claim_id, timed in (("S1", False), ("S2", True))
+]

@@ -159,14 +159,15 @@ def test_a_worker_that_dies_costs_its_task_and_is_told_in_one_line(cli, tmp_path
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a terminal's Ctrl-C is sent to a process group")
-@pytest.mark.parametrize("workers", ["1", "2"])
-def test_ctrl_c_in_a_terminal_ends_all_processes_at_once(tmp_path, workers):
+@pytest.mark.parametrize(("workers", "slow"), [("1", "S1"), ("2", "S1"), ("2", "S2")])
+def test_ctrl_c_in_a_terminal_ends_all_processes_at_once(tmp_path, workers, slow):
+    """While a task runs here, in the workers, or here while the workers have nothing to do (S2 is timed)."""
     code = (
         "import sys, fake_chapter\n"
         "from tinycompress import cli, lecture\n"
         "lecture.CHAPTERS = {'fake': 'fake_chapter'}\n"
         "fake_chapter.CLAIMS = fake_chapter.SLOW\n"
-        f"sys.exit(cli.main(['lecture', '--workers', '{workers}', '--out', {str(tmp_path)!r}]))\n"
+        f"sys.exit(cli.main(['lecture', 'S0', '{slow}', '--workers', '{workers}', '--out', {str(tmp_path)!r}]))\n"
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "FAKE_STARTED": str(tmp_path / "started")}
     process = subprocess.Popen(
@@ -178,7 +179,7 @@ def test_ctrl_c_in_a_terminal_ends_all_processes_at_once(tmp_path, workers):
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=30)  # the tasks sleep for longer; their stderr, too, must close
     assert process.returncode == 130
-    assert "Traceback" not in err and "0 of 1 claims finished" in err
+    assert "Traceback" not in err and "1 of 2 claims finished" in err
 
 
 # ---- help ----

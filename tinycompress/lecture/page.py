@@ -92,7 +92,7 @@ def _section(result: Result, svg: bytes) -> str:
 <h3>{escape(claim.id)} {escape(claim.title)} {_badge(result)}</h3>
 <blockquote>{escape(claim.statement)}</blockquote>
 <img src="data:image/svg+xml;base64,{image}" alt="{escape(alt)}">
-<p><strong>{escape(finding)}.</strong> {escape(claim.note)}</p>
+<p><strong>{escape(finding[0].upper() + finding[1:])}.</strong> {escape(claim.note)}</p>
 {flags}{source}<details><summary>The numbers ({len(result.rows)} rows, measured in {result.seconds:.1f} s)</summary>
 {_numbers(result.rows)}</details>
 </section>
@@ -138,16 +138,16 @@ _CSS = """
 @media (prefers-color-scheme: dark) { :root { --ink: #e8e8e8; --paper: #16181c; --line: #3a3f47; --soft: #a5a5a5;
   --yes: #4fd0a5; --no: #ff9a5c; --open: #b5b5b5; --link: #7cc4f0 } }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 17px/1.55 system-ui, sans-serif }
-main { max-width: 62rem; margin: 0 auto; padding: 1.5rem 1.2rem 4rem }
+main { max-width: 66rem; margin: 0 auto; padding: 1.5rem 1.2rem 4rem }
 h1 { font-size: 2rem; margin: 0.5rem 0 }
 h2 { margin: 3rem 0 0; border-bottom: 1px solid var(--line) }
 h3 { margin: 2.2rem 0 0.4rem; font-size: 1.25rem }
 a { color: var(--link) }
 blockquote { margin: 0.4rem 0 1rem; padding-left: 1rem; border-left: 4px solid var(--line); font-style: italic }
-img { width: 100%; background: #fff; border-radius: 6px }
+img { width: 100%; box-sizing: border-box; padding: 0.6rem; background: #fff; border-radius: 6px }
 table { border-collapse: collapse; font-size: 0.9rem; font-variant-numeric: tabular-nums }
 th, td { text-align: left; padding: 0.35rem 0.7rem; border-bottom: 1px solid var(--line); vertical-align: top }
-tbody th { font-weight: normal }
+thead th { white-space: nowrap } tbody th { font-weight: normal }
 .wide { overflow-x: auto; margin: 1rem 0 }
 .supported, .exact { color: var(--yes) } .contradicted, .failed { color: var(--no) } .not-shown { color: var(--open) }
 .supported, .exact, .contradicted, .failed, .not-shown { font-weight: 600; white-space: nowrap }
