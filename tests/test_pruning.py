@@ -250,6 +250,22 @@ def norm_after_flatten(rng):
     )
 
 
+def residual(rng):
+    """What the first layer writes is read twice, by body and shortcut, and what these write is added: tied."""
+    body = nn.Sequential(
+        nn.Conv2d(6, 5, 3, padding="same", rng=rng), nn.BatchNorm(5), nn.ReLU(), nn.PointwiseConv2d(5, 8, rng=rng)
+    )
+    return nn.Sequential(
+        nn.Conv2d(2, 6, 3, padding="same", rng=rng),
+        nn.ReLU(),
+        nn.Residual(body, nn.PointwiseConv2d(6, 8, rng=rng)),
+        nn.Residual(nn.Sequential(nn.DepthwiseConv2d(8, 3, padding="same", rng=rng), nn.BatchNorm(8), nn.Tanh())),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Dense(4 * 8, 3, rng=rng),
+    )
+
+
 NETS = {
     "mlp": ((4, 4, 2), lambda rng: models.mlp((4, 4, 2), (9, 7), 3, rng=rng)),
     "LeNet-5, unpadded": ((16, 17, 1), lambda rng: models.lenet_5((16, 17, 1), 3, rng=rng)),
@@ -258,6 +274,7 @@ NETS = {
     "separable": ((8, 8, 2), lambda rng: models.separable_net((8, 8, 2), 3, (4, 6, 8), rng=rng)),
     "depthwise in a chain": ((8, 8, 2), depthwise_chain),
     "nested": ((4, 4, 2), nested),
+    "residual": ((4, 4, 2), residual),
     "batch norm after flatten": ((4, 4, 2), norm_after_flatten),
     "classes out of an activation": ((4, 4, 2), lambda rng: nn.Sequential(*nested(rng).layers, nn.Sigmoid())),
 }
