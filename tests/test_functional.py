@@ -430,6 +430,14 @@ REFUSED = {
     "mse of other shapes": (lambda: F.mse_loss(ones(2, 1), np.ones(2)), r"\(2, 1\) and the target \(2,\)"),
     "dense on images": (lambda: F.dense(ones(2, 4, 4, 1), ones(16, 3)), r"\(2, 4, 4, 1\).*\(16, 3\).*flatten"),
     "dense on a wrong width": (lambda: F.dense(ones(2, 5), ones(4, 3)), r"\(2, 5\).*\(4, 3\).*width"),
+    "a bias that would be broadcast": (
+        lambda: F.dense(ones(2, 5), ones(5, 3), ones(2, 1)),
+        r"bias is \(2, 1\).*\(2, 3\)",
+    ),
+    "a bias of another dtype": (
+        lambda: F.conv2d(ones(2, 4, 4, 1), ones(1, 1, 1, 3), ones(3, dtype=np.float64)),
+        "float64.*one float32 a neuron or channel",
+    ),
     "dense on a vector": (lambda: F.dense(ones(4), ones(4, 3)), r"\(4,\).*\(4, 3\)"),
     "channels first": (lambda: F.conv2d(ones(2, 3, 8, 8), ones(3, 3, 3, 4)), "channels-last"),
     "conv on flat input": (lambda: F.conv2d(ones(2, 64), ones(3, 3, 1, 4)), r"\(2, 64\).*\(N, H, W, 1\)"),

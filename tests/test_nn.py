@@ -2,6 +2,7 @@
 
 import math
 import os
+import pickle
 
 import numpy as np
 import pytest
@@ -109,6 +110,15 @@ def test_a_copy_shares_nothing(rng):
     train_a_little(other.train(), rng)
     np.testing.assert_array_equal(net(x).data, before)
     assert net[6].rng is not other[6].rng
+
+
+def test_a_net_survives_the_way_to_another_process(rng):
+    net = small_net(rng)
+    train_a_little(net, rng)
+    other = pickle.loads(pickle.dumps(net))
+    x = rng.standard_normal((4, 8, 8, 2)).astype(np.float32)
+    np.testing.assert_array_equal(other.eval()(x).data, net.eval()(x).data)
+    assert set(other.named_parameters()) == set(net.named_parameters()) and other[7].latent("weight").requires_grad
 
 
 @pytest.mark.parametrize(

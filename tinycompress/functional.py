@@ -260,6 +260,10 @@ def _log_softmax(x: np.ndarray) -> np.ndarray:
 def _biased(y: np.ndarray, bias: Tensor | None, *edges) -> Tensor:
     if bias is None:
         return record(y, *edges)
+    if bias.shape != y.shape[-1:] or bias.dtype != y.dtype:
+        raise ValueError(
+            f"the bias is {bias.shape} of {bias.dtype}, but outputs of shape {y.shape} need one {y.dtype} a neuron or channel"
+        )
     y += bias.data  # y was made a moment ago by the caller: no one else sees it change
     return record(y, *edges, (bias, lambda g: g))
 
