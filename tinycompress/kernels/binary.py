@@ -85,7 +85,7 @@ def _words(bits):
 def _unpack(w):
     """The weights as float32 +1 and -1, (in, out)."""
     inputs, outputs = w.shape
-    rows = w.lines.transpose(0, 2, 1).reshape(-1, w.lines.shape[1]).astype("<u4")
+    rows = w.lines.transpose(0, 2, 1).reshape(-1, w.lines.shape[1]).astype("<u4", order="C")
     bits = np.unpackbits(rows.view(np.uint8), axis=1, bitorder="little")
     return np.float32(1) - 2 * bits[:outputs, :inputs].T.astype(np.float32)
 

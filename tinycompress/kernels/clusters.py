@@ -22,6 +22,9 @@ import numpy as np
 from .dispatch import choose
 from .shapes import check
 
+MAX_RANGE = 1e140
+"""The values are not farther apart than this, so that the squares of their distances, and sums of them, are finite."""
+
 INITS = ("linear", "density", "random")
 
 
@@ -64,7 +67,7 @@ def kmeans_1d(values, k, init="linear", rng=None, iterations=10_000):
     origin = np.float64(ordered[len(ordered) // 2])
     shifted = ordered - origin
     check(
-        np.isfinite(len(ordered) * (shifted[-1] - shifted[0]) ** 2),
+        shifted[-1] - shifted[0] < MAX_RANGE,
         "the values are too far apart to square their distances",
     )
     different = np.concatenate([[True], shifted[1:] != shifted[:-1]])
@@ -98,8 +101,7 @@ def lloyd_loop(ordered, centroids, iterations):
     for _ in range(iterations):
         clusters = [[] for _ in centroids]
         for x in ordered.tolist():
-            nearest = min(range(len(centroids)), key=lambda j: abs(x - centroids[j]))
-            clusters[nearest].append(x)
+            clusters[_nearest(x, centroids)].append(x)
         clusters = [cluster for cluster in clusters if cluster]
         while len(clusters) < len(centroids):
             worst = max(range(len(clusters)), key=lambda j: _squared_error(clusters[j]))
@@ -112,6 +114,11 @@ def lloyd_loop(ordered, centroids, iterations):
             break
         before = sizes
     return np.array(centroids)
+
+
+def _nearest(x, centroids):
+    """The index of the nearest centroid: how many points half-way between two of them lie below x."""
+    return sum(x > (a + b) / 2 for a, b in zip(centroids[:-1], centroids[1:], strict=True))
 
 
 def _mean(cluster):
@@ -157,12 +164,13 @@ def lloyd_numpy(ordered, centroids, iterations):
 
 
 def assign_loop(values, centroids):
+    centroids = centroids.tolist()
     assignments = np.empty(len(values), np.min_scalar_type(len(centroids) - 1))
     inertia = 0.0
     for i, x in enumerate(values.tolist()):
-        distances = [abs(x - c) for c in centroids.tolist()]
-        assignments[i] = np.argmin(distances)
-        inertia += min(distances) ** 2
+        j = _nearest(x, centroids)
+        assignments[i] = j
+        inertia += (x - centroids[j]) ** 2
     return assignments, inertia
 
 
