@@ -79,7 +79,6 @@ class Suite:
     """Cases that belong together; summary(rows) adds rows about all of them."""
 
     name: str
-    title: str
     cases: Sequence[Case]
     summary: Callable[[list[Row]], list[Row]] = lambda rows: []
 
@@ -127,6 +126,7 @@ def make_row(
             "rival_quartiles": _quartiles(rival),
             "ratio_quartiles": _quartiles(ratios),
             "ratios": ratios,
+            "rounds": len(ours or ()),
             "point": point,
             "problem": None,
         }

@@ -115,7 +115,6 @@ def kmeans_case(clusters):
 SUITES = [
     Suite(
         "coding",
-        "entropy coding and clustering",
         [
             huffman_case("decode", 1 / 120, our_decode, python_decode),
             huffman_case("encode", 1 / 20, our_encode, python_encode),

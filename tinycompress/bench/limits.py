@@ -39,7 +39,6 @@ SGEMM, COPY = f"sgemm, {SIZE}²", f"copy of {MEGABYTES} MB"
 SUITES = [
     Suite(
         "limits",
-        "limits of this machine",
         [
             Case(
                 "limits",

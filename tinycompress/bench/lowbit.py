@@ -76,7 +76,6 @@ LAYER = {"inputs": 1024, "outputs": 1024, "batch": 128}
 SUITES = [
     Suite(
         "lowbit",
-        "low-bit products",
         [
             Case("lowbit", "int8, 1024², batch 128", 1 / 5, {"ours": our_int8, "float32": float_of_int8}, LAYER),
             Case("lowbit", "binary, 1024², batch 128", 1 / 20, {"ours": our_signs, "float32": float_of_signs}, LAYER),

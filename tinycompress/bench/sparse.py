@@ -170,7 +170,6 @@ def neurons_case(inputs, outputs, batch):
 SUITES = [
     Suite(
         "sparse",
-        "pruned layers",
         [
             *(
                 crossover_case(inputs, outputs, batch)

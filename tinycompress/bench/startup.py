@@ -55,7 +55,7 @@ def _run(program, **environment):
     command = [sys.executable, "-c", PROGRAMS[program]]
     done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True)
     if done.returncode:
-        raise RuntimeError(f"the program {program!r} failed: {done.stderr.strip()}")
+        raise RuntimeError(f"the program {program!r} failed: {done.stderr.strip().splitlines()[-1]}")
 
 
 def seconds_row(case: Case, times: Times) -> list[Row]:
@@ -72,7 +72,6 @@ def case(name, goal, program, least, ours=whole_process, most_rounds=None):
 SUITES = [
     Suite(
         "startup",
-        "whole processes, start to end",
         [
             case("import tinycompress", 0.12, "import tinycompress", "import numpy"),
             case("import and first kernel call, cached", 0.55, "first kernel call", "import numpy, numba"),

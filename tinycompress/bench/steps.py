@@ -107,7 +107,6 @@ def case(name, goal, net, batch, rows=against_strongest):
 SUITES = [
     Suite(
         "steps",
-        "training step",
         [
             case("LeNet-300-100", 0.60, "lenet_300_100", 64),
             case("LeNet-300-100", 0.60, "lenet_300_100", 128),

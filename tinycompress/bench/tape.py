@@ -48,7 +48,6 @@ def torch_graph(rng):
 SUITES = [
     Suite(
         "tape",
-        "tape overhead",
         [Case("tape", "graph of 31 tiny operations", 0.40, {"ours": ours, "torch": torch_graph})],
     )
 ]

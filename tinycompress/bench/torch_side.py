@@ -9,6 +9,20 @@ from .. import nn
 from ..kernels import get_num_threads
 from ..tensor import no_grad
 
+# Our weights to PyTorch's (out, in / groups, kh, kw), and back.
+TO_TORCH = {
+    "conv": lambda w: w.transpose(3, 2, 0, 1),
+    "depthwise": lambda w: w.transpose(2, 0, 1)[:, None],
+    "pointwise": lambda w: w.T[:, :, None, None],
+}
+FROM_TORCH = {
+    "conv": lambda w: w.transpose(2, 3, 1, 0),
+    "depthwise": lambda w: w[:, 0].transpose(1, 2, 0),
+    "pointwise": lambda w: w[:, :, 0, 0].T,
+}
+
+KINDS = {nn.Conv2d: "conv", nn.DepthwiseConv2d: "depthwise", nn.PointwiseConv2d: "pointwise"}
+
 
 def torch_ready():
     """The module torch, with as many threads as our kernels would use here."""
@@ -45,7 +59,9 @@ def twin(model: nn.Sequential, layout: str = "eager"):
         model(np.zeros((1, *model.input_shape), np.float32))
     model.train()
     layers, pixels = [], 1
-    for layer, (_, before, _) in zip(model, calls, strict=False):  # the last call is that of the model itself
+    for layer, before, _ in calls:
+        if layer is model:
+            continue
         if isinstance(layer, nn.Flatten) and len(before) == 4:
             pixels = before[1] * before[2]
         layers.append(_layer(torch, layer, pixels))
@@ -57,31 +73,28 @@ def twin(model: nn.Sequential, layout: str = "eager"):
 def _layer(torch, layer: nn.Module, pixels: int):
     """One layer. pixels: of the images that were flattened just before it, else 1."""
     match layer:
-        case nn.PointwiseConv2d():
-            inputs, outputs = layer.weight.shape
-            weight = layer.weight.data.T[:, :, None, None]
-            return _with_weights(
-                torch, torch.nn.Conv2d(inputs, outputs, 1, bias=layer.bias is not None), weight, layer.bias
-            )
+        case nn.PointwiseConv2d() | nn.Conv2d() | nn.DepthwiseConv2d():
+            kind = KINDS[type(layer)]
+            weight = TO_TORCH[kind](layer.weight.data)
+            outputs, inputs, *kernel = weight.shape
+            groups = outputs if kind == "depthwise" else 1
+            options = {
+                "stride": getattr(layer, "stride", 1),
+                "padding": _padding(layer),
+                "bias": layer.bias is not None,
+            }
+            theirs = torch.nn.Conv2d(inputs * groups, outputs, kernel, groups=groups, **options)
+            return _with_weights(torch, theirs, weight, layer.bias)
         case nn.Dense():
             inputs, outputs = layer.weight.shape
             # PyTorch flattens channel by channel, we pixel by pixel.
-            weight = (
-                layer.weight.data.reshape(pixels, inputs // pixels, outputs).transpose(2, 1, 0).reshape(outputs, inputs)
-            )
-            return _with_weights(torch, torch.nn.Linear(inputs, outputs, layer.bias is not None), weight, layer.bias)
-        case nn.Conv2d():
-            kh, kw, inputs, outputs = layer.weight.shape
-            options = {"stride": layer.stride, "padding": _padding(layer), "bias": layer.bias is not None}
-            theirs = torch.nn.Conv2d(inputs, outputs, (kh, kw), **options)
-            return _with_weights(torch, theirs, layer.weight.data.transpose(3, 2, 0, 1), layer.bias)
-        case nn.DepthwiseConv2d():
-            kh, kw, channels = layer.weight.shape
-            options = {"stride": layer.stride, "padding": _padding(layer), "bias": layer.bias is not None}
-            theirs = torch.nn.Conv2d(channels, channels, (kh, kw), groups=channels, **options)
-            return _with_weights(torch, theirs, layer.weight.data.transpose(2, 0, 1)[:, None], layer.bias)
+            weight = layer.weight.data.reshape(pixels, inputs // pixels, outputs).transpose(2, 1, 0)
+            theirs = torch.nn.Linear(inputs, outputs, bias=layer.bias is not None)
+            return _with_weights(torch, theirs, weight.reshape(outputs, inputs), layer.bias)
         case nn.BatchNorm():
             return torch.nn.BatchNorm2d(len(layer.running_mean), layer.eps, layer.momentum)
+        case nn.AvgPool2d():  # a MaxPool2d, too
+            return torch.nn.AvgPool2d(layer.size, layer.stride)
         case nn.MaxPool2d():
             return torch.nn.MaxPool2d(layer.size, layer.stride)
         case nn.ReLU():
@@ -103,6 +116,7 @@ def _with_weights(torch, theirs, weight: np.ndarray, bias):
 
 def _padding(layer):
     """PyTorch's padding, which is the same on opposite sides: "same" with a stride often needs more on one of them."""
-    if layer.padding == "same" and layer.stride != 1:
+    padding = getattr(layer, "padding", "valid")
+    if padding == "same" and layer.stride != 1:
         raise ValueError(f"{layer!r}: PyTorch cannot pad one side only; give the layer its padding as a number")
-    return 0 if layer.padding == "valid" else layer.padding
+    return 0 if padding == "valid" else padding

@@ -12,8 +12,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
@@ -82,10 +82,15 @@ class Side:
         return f": {last}" if last else ""
 
     def close(self) -> None:
-        self._process.kill()
-        self._process.wait()
-        for stream in self._process.stdin, self._process.stdout, self._errors:
-            stream.close()
+        with suppress(OSError):  # a dead one cannot take what was last written to it
+            self._process.stdin.close()  # an idle one then ends by itself
+        try:
+            self._process.wait(timeout=2)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process.stdout.close()
+        self._errors.close()
 
     def __enter__(self):
         return self
@@ -118,13 +123,6 @@ class Sides:
         self.close()
 
 
-class Contestant(Protocol):
-    """What takes turns."""
-
-    def block(self) -> float:
-        """Run for a while; seconds a call."""
-
-
 class Contender:
     """One work of one side, and how long a run of it takes."""
 
@@ -135,10 +133,11 @@ class Contender:
         self.wake = seconds < 10 * BLOCK_SECONDS
 
     def block(self) -> float:
+        """Seconds a run, over one turn."""
         return self.side.ask("block", work=self.work, repeats=self.repeats, wake=self.wake)
 
 
-def take_turns(contestants: Sequence[Contestant], rounds: int, settle: float = 0.0) -> list[list[float]]:
+def take_turns(contestants: Sequence[Contender], rounds: int, settle: float = 0.0) -> list[list[float]]:
     """What each contestant's blocks took, one entry a round.
 
     Every second round goes in reverse, so that no one is always first, or always behind the same other.

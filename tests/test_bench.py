@@ -1,0 +1,501 @@
+"""The benchmark: strict turns, ratios that mean what they say, one row for whatever breaks, and sides that agree."""
+
+import importlib.util
+import json
+import math
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import fake_bench
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tinycompress import bench, nn
+from tinycompress.bench import case as case_module
+from tinycompress.bench import measure, report, roofline, sparse, startup, turns
+from tinycompress.bench.case import Case, Point, geometric_mean, is_close, make_row
+from tinycompress.bench.limits import COPY, SGEMM
+from tinycompress.cli import main
+
+CASES = [case for suite in bench.suites() for case in suite.cases]
+SECONDS = st.floats(1e-6, 1e3)
+ROUNDS = st.lists(st.tuples(SECONDS, SECONDS), min_size=1, max_size=9)
+CASE = Case("fake", "a case", 0.5, {})
+
+
+def name_of(case):
+    return f"{case.suite}: {case.name}"
+
+
+@pytest.fixture(autouse=True)
+def sides_find_the_fakes(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)
+
+
+@pytest.fixture
+def only_fakes(monkeypatch):
+    """The fake suites in the place of all others."""
+    monkeypatch.setattr(bench, "MODULES", {"fake": "fake", "limits": "fake"})
+    monkeypatch.setitem(sys.modules, "tinycompress.bench.fake", fake_bench)
+
+
+# Turns.
+
+
+class Fake:
+    """Takes turns, and notes when."""
+
+    def __init__(self, name, log):
+        self.name, self.log = name, log
+
+    def block(self):
+        self.log.append(self.name)
+        return float(len(self.log))
+
+
+@given(contestants=st.integers(1, 5), rounds=st.integers(1, 6))
+def test_everyone_has_one_turn_a_round_and_the_order_turns_round_each_time(contestants, rounds):
+    log = []
+    seconds = turns.take_turns([Fake(name, log) for name in range(contestants)], rounds)
+    by_round = np.reshape(log, (rounds, contestants)).tolist()
+    assert all(order == sorted(order, reverse=i % 2 == 1) for i, order in enumerate(by_round))
+    # What a contestant is credited with is what its own turns took.
+    assert [[log[int(when) - 1] for when in own] for own in seconds] == [[i] * rounds for i in range(contestants)]
+
+
+def test_quick_runs_are_repeated_to_fill_a_block_and_slow_ones_are_not():
+    repeats = [turns.Contender(None, "work", seconds).repeats for seconds in (1e-9, 1e-4, 0.015, 7.0)]
+    assert repeats == [10_000, 200, 1, 1]
+    assert turns.Contender(None, "work", 1e-4).wake and not turns.Contender(None, "work", 7.0).wake
+
+
+# The processes.
+
+
+def measured(*cases, threads=1, rounds=2, torch=False):
+    suites = [bench.Suite("fake", list(cases))]
+    return [row for rows in bench.run(suites, threads, rounds, torch, np.random.default_rng(0)) for row in rows]
+
+
+def test_a_case_is_measured_in_as_many_rounds_as_asked_for_and_compared_with_its_strongest_rival():
+    (row,) = measured(fake_bench.GOOD, rounds=3)
+    assert row["problem"] is None and row["rounds"] == 3 and len(row["ratios"]) == 3
+    assert row["rival_name"] in ("plain as written", "plain transposed")
+    assert row["ours"] > 0 and row["rival"] > 0 and row["met"] is True
+    assert row["point"]["seconds"] == row["ours"]
+
+
+def test_a_slow_case_has_fewer_rounds():
+    (row,) = measured(replace(fake_bench.GOOD, most_rounds=1), rounds=3)
+    assert row["rounds"] == 1
+
+
+def test_what_breaks_costs_its_own_row_and_says_why():
+    rows = measured(*fake_bench.SUITES[0].cases)
+    problems = {row["name"]: row["problem"] for row in rows}
+    assert problems["good"] is None and problems["after"] is None
+    assert "ours and plain wrong find different results: array 1 of 1 is off by" in problems["different"]
+    assert problems["raising"] == "failed: plain: ValueError: no such shape"
+    assert problems["dying"] == "failed: plain: its process ended with code 3: out of memory"
+    broken = [row for row in rows if row["problem"]]
+    assert all(bench.failed(row) and row["ours"] is row["ratio"] is row["met"] is None for row in broken)
+
+
+def test_every_side_has_the_same_threads():
+    here = Case("fake", "here", None, {"ours": fake_bench.surroundings, "torch": fake_bench.surroundings}, {"scale": 1})
+    with turns.Sides(3) as sides:
+        times = turns.contest(here, sides, 1, np.random.default_rng(0))
+    expected = "OPENBLAS_NUM_THREADS=3 OMP_NUM_THREADS=3 MKL_NUM_THREADS=3 ours=3"
+    assert {work for works in times.values() for work in works} == {expected}
+
+
+def test_a_process_that_cannot_start_says_why():
+    command = [sys.executable, "-c", "raise SystemExit('no such library')"]
+    with pytest.raises(turns.SideFailed, match="^rival: its process ended with code 1: no such library$"):
+        turns.Side("rival", 1, command)
+
+
+def test_a_process_that_is_killed_between_its_turns_is_a_clear_failure_too():
+    with turns.Side("rival", 1) as side:
+        side._process.kill()
+        side._process.wait()
+        with pytest.raises(turns.SideFailed, match="^rival: its process ended with code -9"):
+            side.ask("block", work="work", repeats=1, wake=False)
+
+
+def test_no_process_outlives_its_suite():
+    with turns.Sides(1) as sides:
+        process = sides["ours"]._process
+        assert process.poll() is None
+    assert process.poll() is not None
+
+
+# Ratios and goals.
+
+
+@given(rounds=ROUNDS, moods=st.lists(st.floats(0.1, 10), min_size=9, max_size=9))
+def test_a_ratio_forgets_the_moods_of_the_machine(rounds, moods):
+    ours, rival = zip(*rounds, strict=True)
+    row = make_row(CASE, ours, rival, "rival")
+    slowed = [[seconds * mood for seconds, mood in zip(side, moods, strict=False)] for side in (ours, rival)]
+    assert make_row(CASE, *slowed, "rival")["ratio"] == pytest.approx(row["ratio"])
+    low, high = row["ratio_quartiles"]
+    assert low <= row["ratio"] * (1 + 1e-12) and row["ratio"] <= high * (1 + 1e-12)
+
+
+@given(rounds=ROUNDS, goal=st.floats(0.01, 100))
+def test_a_goal_is_met_by_what_is_at_most_as_large(rounds, goal):
+    ours, rival = zip(*rounds, strict=True)
+    row = make_row(CASE, ours, rival, "rival", goal=goal)
+    assert row["met"] == (row["ratio"] <= goal)
+    itself = make_row(CASE, ours, rival, "rival", goal=goal, judged="ours")
+    assert itself["met"] == (itself["ours"] <= goal)
+    assert make_row(replace(CASE, goal=None), ours, rival, "rival")["met"] is None
+
+
+@pytest.mark.parametrize("goal, close", [(0.5, False), (1.0, True), (1.5, True), (3.5, False)])
+def test_a_goal_between_the_quartiles_is_called_close(goal, close):
+    assert is_close(make_row(CASE, [1.0, 1.0, 2.0, 2.0], [1.0] * 4, "rival", goal=goal)) == close
+
+
+@given(rounds=ROUNDS)
+def test_a_slower_variant_of_the_rival_changes_nothing(rounds):
+    ours, rival = (list(side) for side in zip(*rounds, strict=True))
+    alone = case_module.against_strongest(CASE, {"ours": {"ours": ours}, "rival": {"a": rival}})
+    slower = {"b": [2 * seconds for seconds in rival]}
+    assert alone == case_module.against_strongest(CASE, {"ours": {"ours": ours}, "rival": {"a": rival} | slower})
+    assert alone == case_module.against_strongest(CASE, {"ours": {"ours": ours}, "c": slower, "rival": {"a": rival}})
+
+
+@given(ratios=st.lists(st.floats(0.01, 100), min_size=1, max_size=6))
+def test_the_geometric_mean_lies_between_and_has_no_order(ratios):
+    rows = [make_row(CASE, [ratio, ratio], [1.0, 1.0], "rival") for ratio in ratios]
+    mean = geometric_mean("mean", 1.0, rows)
+    assert mean["ratio"] == pytest.approx(math.prod(ratios) ** (1 / len(ratios)))
+    assert mean["ratio"] == pytest.approx(mean["ours"] / mean["rival"])
+    assert mean["ratio"] == pytest.approx(geometric_mean("mean", 1.0, rows[::-1])["ratio"])
+    assert mean["name"] == "mean" and mean["met"] == (mean["ratio"] <= 1.0)
+
+
+def test_what_sums_up_a_suite_has_no_value_unless_all_of_it_was_measured():
+    (suite,) = bench.suites(["conv"])[:1]
+    rows = [make_row(case, [1.0 + i], [2.0], "rival") for i, case in enumerate(suite.cases)]
+    mean, worst = suite.summary(rows)
+    assert worst["ratio"] == max(row["ratio"] for row in rows) and worst["name"].endswith(suite.cases[-1].name)
+    assert (mean["goal"], worst["goal"], worst["met"]) == (0.60, 1.0, False)
+    gap = case_module.empty_row(suite.cases[0], "failed: it broke")
+    for row in suite.summary([gap, *rows[1:]]):
+        assert row["problem"] == "failed: it broke" and row["ratio"] is row["met"] is None
+
+
+@given(
+    sparsities=st.lists(st.floats(0.05, 0.99), min_size=2, max_size=8, unique=True).map(sorted),
+    at=st.floats(0.0, 1.0),
+)
+def test_the_crossover_of_a_time_that_falls_in_a_straight_line_is_where_it_meets_the_dense_one(sparsities, at):
+    dense = 1e-3
+    sparse_seconds = [dense * (1 + at - sparsity) for sparsity in sparsities]
+    found = sparse.crossover(sparsities, sparse_seconds, dense)
+    if at < sparsities[0]:
+        assert found == sparsities[0]
+    elif at >= sparsities[-1]:
+        assert found == 1.0
+    else:
+        assert found == pytest.approx(at, abs=1e-6)
+
+
+def test_a_sparse_product_has_crossed_over_only_when_it_stays_faster():
+    assert sparse.crossover((0.2, 0.4, 0.6, 0.8), (0.5, 1.5, 0.5, 0.1), 1.0) == pytest.approx(0.5)
+
+
+# Both sides of every case do the same.
+
+
+SMALL = {
+    **dict.fromkeys(("conv", "depthwise", "pointwise", "steps"), {"batch": 3}),
+    "tape": {},
+    **dict.fromkeys(("sparse", "lowbit"), {"inputs": 70, "outputs": 40, "batch": 5}),
+    "coding": {"count": 3000, "clusters": 4},
+    "limits": {"size": 50, "megabytes": 1},
+}
+
+
+def small(case):
+    return {name: SMALL[case.suite].get(name, value) for name, value in case.arguments.items()}
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.suite != "startup"], ids=name_of)
+def test_both_sides_of_a_case_find_the_same(case):
+    if "torch" in case.sides:
+        pytest.importorskip("torch")
+    found, times, nothing_to_compare = {}, {}, case.suite == "limits"
+    for side, build in case.sides.items():
+        for name, work in build(np.random.default_rng(5), **small(case)).items():
+            work.run()
+            result = work.run()
+            found[side, name] = list(work.read(result)) if work.read else None
+            times.setdefault(side, {})[name] = [1.0, 2.0]
+    turns.check_agreement(case, found)
+    compared = [key for key, result in found.items() if key[0] != "ours" and result is not None]
+    assert compared or nothing_to_compare
+    for row in case.rows(case, times):
+        assert row["suite"] == case.suite and row["rounds"] == 2 and row["goal"] == (row["goal"] or case.goal)
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.suite == "startup"], ids=name_of)
+def test_the_programs_that_start_up_run_to_their_end(case, monkeypatch):
+    monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")  # or each would compile the kernels
+    times = {}
+    for side, build in case.sides.items():
+        ((name, work),) = build(np.random.default_rng(0), **case.arguments).items()
+        work.run()
+        times[side] = {name: [0.1, 0.2]}
+    (row,) = case.rows(case, times)
+    assert row["judged"] == "ours" and row["goal"] == case.goal
+
+
+def test_a_program_that_fails_says_so(monkeypatch):
+    monkeypatch.setitem(startup.PROGRAMS, "broken", "import nothing_of_that_name")
+    with pytest.raises(RuntimeError, match="'broken' failed: ModuleNotFoundError: .*nothing_of_that_name"):
+        startup.whole_process(None, "broken", "import numpy")["ours"].run()
+
+
+def test_a_difference_in_a_result_is_seen_whether_in_value_in_shape_or_in_nan():
+    a = [np.arange(4.0), np.ones((2, 2))]
+    assert case_module.disagreement(a, [array.copy() for array in a], 0.0) is None
+    assert "array 2 of 2" in case_module.disagreement(a, [a[0], a[1] + 0.01], 1e-3)
+    assert case_module.disagreement(a, [a[0], a[1] + 0.01], 0.1) is None
+    assert "shapes" in case_module.disagreement(a, a[:1], 1.0)
+    assert "shapes" in case_module.disagreement(a, [a[0][:, None], a[1]], 1.0)
+    assert case_module.disagreement(a, [a[0], a[1] * np.nan], 1.0) is not None
+
+
+@pytest.mark.parametrize("layout", ["eager", "channels-last"])
+def test_a_twin_computes_what_the_net_does(layout, rng):
+    torch = pytest.importorskip("torch")
+    from tinycompress.bench.torch_side import images, twin
+
+    net = nn.Sequential(
+        nn.Conv2d(3, 5, 3, padding="same", rng=rng),
+        nn.BatchNorm(5),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.DepthwiseConv2d(5, 3, stride=2, padding=1, rng=rng),
+        nn.AvgPool2d(2, 1),
+        nn.PointwiseConv2d(5, 4, bias=False, rng=rng),
+        nn.Flatten(),
+        nn.Dense(16, 6, rng=rng),
+        input_shape=(12, 12, 3),
+    )
+    for parameter in net.parameters():
+        parameter.data = rng.standard_normal(parameter.shape, np.float32)
+    norm = net.layers[1]
+    norm.weight.data, norm.bias.data = np.ones(5), np.zeros(5)  # as both libraries start it
+    x = rng.standard_normal((4, 12, 12, 3), np.float32)
+    with torch.no_grad():
+        theirs = twin(net, layout)(images(x, layout)).numpy()
+    np.testing.assert_allclose(net(x).data, theirs, rtol=1e-4, atol=1e-4)
+
+
+def test_a_net_that_pytorch_cannot_copy_is_refused(rng):
+    pytest.importorskip("torch")
+    from tinycompress.bench.torch_side import twin
+
+    one_sided = nn.Sequential(nn.Conv2d(1, 2, 3, stride=2, padding="same", rng=rng), input_shape=(8, 8, 1))
+    with pytest.raises(ValueError, match="cannot pad one side only"):
+        twin(one_sided)
+    with pytest.raises(ValueError, match="no twin"):
+        twin(nn.Sequential(nn.Dropout(0.5, rng=rng), input_shape=(8,)))
+
+
+# Which suites there are.
+
+
+def test_every_goal_has_its_rows():
+    goals = {}
+    for case in CASES:
+        goals.setdefault(case.suite, set()).add(case.goal)
+    assert goals == {
+        "conv": {1.0},
+        "depthwise": {0.9},
+        "pointwise": {0.8},
+        "steps": {0.60, 0.45, 0.75},
+        "tape": {0.40},
+        "sparse": {0.5, 0.12, 1.2},
+        "lowbit": {1 / 5, 1 / 20, 1 / 4},
+        "coding": {1 / 120, 1 / 20, 0.02},
+        "startup": {0.12, 0.55, 3.0},
+        "limits": {None},
+    }
+    assert len([case for case in CASES if case.suite == "conv"]) == 9
+
+
+def test_every_case_belongs_to_its_suite_and_has_a_name_of_its_own():
+    for suite in bench.suites():
+        assert {case.suite for case in suite.cases} == {suite.name}
+    assert len({name_of(case) for case in CASES}) == len(CASES)
+    assert all(json.loads(json.dumps(dict(case.arguments))) == case.arguments for case in CASES)
+
+
+def test_the_limits_come_with_whatever_has_a_place_under_the_roof():
+    assert [suite.name for suite in bench.suites(["tape"])] == ["tape"]
+    assert [suite.name for suite in bench.suites(["pointwise", "conv"])] == ["conv", "pointwise", "limits"]
+    assert [suite.name for suite in bench.suites()] == list(bench.MODULES)
+
+
+def test_an_unknown_suite_suggests_the_nearest():
+    with pytest.raises(LookupError, match="no suite is called 'stpes'. Did you mean 'steps'"):
+        bench.suites(["conv", "stpes"])
+
+
+# Without PyTorch.
+
+
+def test_without_pytorch_its_rows_are_skipped_and_the_others_measured(monkeypatch):
+    against_torch = replace(fake_bench.GOOD, name="against torch", sides={"torch": fake_bench.raising})
+    first, second = measured(against_torch, fake_bench.GOOD)
+    assert "--against torch" in first["problem"] and not bench.failed(first) and second["problem"] is None
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    first, second = measured(against_torch, fake_bench.GOOD, torch=True)
+    assert "not installed" in first["problem"] and not bench.failed(first) and second["problem"] is None
+
+
+# What is written.
+
+
+ROW = {
+    "suite": str,
+    "name": str,
+    "threads": int,
+    "ours": float,
+    "rival": float,
+    "rival_name": str,
+    "ratio": float,
+    "goal": float,
+    "met": bool,
+    "judged": str,
+    "unit": str,
+    "ours_quartiles": list,
+    "rival_quartiles": list,
+    "ratio_quartiles": list,
+    "ratios": list,
+    "rounds": int,
+    "point": dict,
+    "problem": str,
+    "machine": str,
+}
+NEVER_MISSING = {"suite", "name", "threads", "judged", "unit", "rounds", "machine"}
+
+
+def test_a_run_ends_with_its_table_its_rows_and_its_roofline(only_fakes, tmp_path, capsys):
+    code = main(
+        ["bench", "--threads", "1", "--rounds", "2", "--json", str(tmp_path / "rows.json"), "--out", str(tmp_path)]
+    )
+    out, err = capsys.readouterr()
+    rows = json.loads((tmp_path / "rows.json").read_text(encoding="utf-8"))
+    assert code == 1 and [row["name"] for row in rows] == [case.name for case in fake_bench.SUITES[0].cases]
+    for row in rows:
+        assert set(row) == set(ROW)
+        for key, value in row.items():
+            assert isinstance(value, ROW[key]) or (value is None and key not in NEVER_MISSING), (key, value)
+    assert "2 of 2 goals met" in out and "failed: plain: ValueError: no such shape\n  fake: raising" in out
+    assert {path.name for path in tmp_path.iterdir()} == {"rows.json"}  # no roof was measured
+
+
+def test_an_interrupted_run_writes_the_rows_it_has(monkeypatch, tmp_path, capsys):
+    ended = []
+
+    def interrupted(*_):
+        try:
+            yield [make_row(CASE, [1.0], [2.0], "rival") | {"threads": 1, "machine": "a test"}]
+            raise KeyboardInterrupt
+        finally:
+            ended.append(True)
+
+    monkeypatch.setattr(bench, "run", interrupted)
+    path = tmp_path / "rows.json"
+    assert main(["bench", "tape", "--json", str(path), "--out", str(tmp_path)]) == 130 and ended
+    out, err = capsys.readouterr()
+    assert [row["ratio"] for row in json.loads(path.read_text())] == [0.5] and "a case" in out and "interrupted" in err
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["stpes"], "did you mean 'steps'"),
+        (["--against", "tensorflow"], "torch"),
+        (["--rounds", "0"], "whole number from 1 on"),
+        (["--threads", "none"], "whole number from 1 on"),
+        (["--json", "no/such/folder/rows.json"], "in a folder that is there"),
+    ],
+)
+def test_wrong_arguments_are_refused_in_one_line_before_anything_is_measured(arguments, words, capsys, tmp_path):
+    assert main(["bench", "--out", str(tmp_path), *arguments]) == 2
+    err = capsys.readouterr().err
+    assert words.lower() in err.lower() and err.count("\n") == 1
+
+
+def test_the_help_names_every_suite(capsys):
+    assert main(["bench", "--help"]) == 0
+    out = capsys.readouterr().out
+    assert all(name in out for name in bench.MODULES)
+
+
+def test_a_busy_machine_is_warned_of(monkeypatch):
+    monkeypatch.setattr(measure.os, "getloadavg", lambda: (3.25, 1.0, 1.0), raising=False)
+    assert "load 3.2" in bench.busy()
+    monkeypatch.setattr(measure.os, "getloadavg", lambda: (0.1, 9.0, 9.0), raising=False)
+    assert bench.busy() is None
+
+
+@pytest.mark.parametrize(
+    "value, unit, text",
+    [
+        (2.0, "s", "2 s"),
+        (0.0123, "s", "12.3 ms"),
+        (4.56e-5, "s", "45.6 µs"),
+        (0.5, "share", "50 %"),
+        (30.4, "GB/s", "30.4 GB/s"),
+        (None, "s", ""),
+    ],
+)
+def test_quantities_have_the_unit_that_suits_them(value, unit, text):
+    assert report.quantity(value, unit) == text
+
+
+def test_the_table_shows_what_was_skipped_by_reason():
+    skipped = [case_module.empty_row(replace(CASE, name=name), measure.NOT_ASKED) for name in ("first", "second")]
+    text = report.table([make_row(CASE, [1.0], [4.0], "rival"), *skipped])
+    assert text.count(measure.NOT_ASKED) == 1 and text.index("fake: first") < text.index("fake: second")
+    assert "1 of 1 goals met" in text and "0.25 [0.25–0.25]" in text and "✓" in text
+
+
+def limit(name, value):
+    return make_row(Case("limits", name, None, {}), [value], unit="GFLOP/s") | {"machine": "a test"}
+
+
+def test_the_roofline_has_a_point_a_kernel_at_its_intensity_and_speed():
+    points = [Point("conv", flops=8e9, bytes=1e8), Point("csr", flops=2e9, bytes=1e9)]
+    rows = [make_row(replace(CASE, point=point), [0.5], [1.0], "rival") | {"machine": "a test"} for point in points]
+    fig = roofline.figure([*rows, limit(SGEMM, 100.0), limit(COPY, 25.0)])
+    drawn = {mark.get_label(): mark.get_offsets().tolist() for mark in fig.axes[0].collections}
+    assert drawn == {"convolution": [[80.0, 16.0]], "sparse, CSR": [[2.0, 4.0]]}
+    (roof,) = fig.axes[0].lines
+    for x, y in roof.get_xydata():
+        assert y == pytest.approx(min(100.0, 25.0 * x))
+    assert roofline.figure(rows) is None and roofline.figure([limit(SGEMM, 100.0), limit(COPY, 25.0)]) is None
+
+
+def test_the_roofline_is_written_in_both_forms(tmp_path):
+    row = make_row(replace(CASE, point=Point("dense", 1e9, 1e8)), [0.5], [1.0], "rival") | {"machine": "a test"}
+    path = roofline.write([row, limit(SGEMM, 100.0), limit(COPY, 25.0)], tmp_path)
+    assert path == tmp_path / "roofline.svg" and path.read_bytes().startswith(b"<?xml")
+    assert path.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_every_kind_of_point_has_its_mark():
+    assert {case.point.kernel for case in CASES if case.point} == set(roofline.KERNELS)
