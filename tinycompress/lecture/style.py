@@ -139,7 +139,7 @@ def svg(fig) -> bytes:
     return _saved(fig, format="svg", dpi=60, metadata={"Date": None})
 
 
-def png(fig, dpi: float = 150) -> bytes:
+def png(fig, dpi: float = 80) -> bytes:
     """The figure as a PNG file."""
     return _saved(fig, format="png", dpi=dpi, metadata={"Software": None})
 
