@@ -50,19 +50,6 @@ def test_importing_the_package_imports_nothing_heavy():
     assert result.stdout.strip() == "[]", result.stdout
 
 
-def test_chapters_are_imported_when_they_are_first_used():
-    program = """if True:
-        import sys, tinycompress as tc
-        assert not any(f"tinycompress.{chapter}" in sys.modules for chapter in tc.CHAPTERS)
-        for chapter in tc.CHAPTERS:
-            assert chapter in dir(tc) and chapter in tc.__all__
-            assert getattr(tc, chapter) is sys.modules[f"tinycompress.{chapter}"]
-        """
-    subprocess.run([sys.executable, "-c", program], check=True)
-    with pytest.raises(AttributeError, match="'tinycompress' has no attribute 'prunning'"):
-        tinycompress.prunning  # noqa: B018
-
-
 @pytest.mark.parametrize("source", SOURCES, ids=name_of)
 def test_a_file_is_one_reading(source):
     assert len(source.read_text(encoding="utf-8").splitlines()) <= 450

@@ -5,7 +5,7 @@ data = tc.data.load("digits")
 net = tc.models.lenet_300_100(data.image_shape, data.num_classes, rng=np.random.default_rng(0))
 """
 
-from . import data, functional, kernels, models, nn, optim, profiling, tensor
+from . import data, distillation, functional, kernels, models, nn, optim, profiling, pruning, tensor
 from .gradcheck import gradcheck
 from .kernels import get_num_threads, set_num_threads
 from .tensor import Tensor, concatenate, maximum, no_grad, stack, where
@@ -36,17 +36,3 @@ __all__ = [
     "tensor",
     "where",
 ]
-
-CHAPTERS = ("distillation", "pruning")
-
-
-def __getattr__(name: str):  # a chapter is imported when it is first used, so that more of them do not slow every start
-    if name not in CHAPTERS:
-        raise AttributeError(f"module 'tinycompress' has no attribute {name!r}")
-    from importlib import import_module
-
-    return import_module(f"{__name__}.{name}")
-
-
-def __dir__():
-    return [*globals(), *CHAPTERS]
