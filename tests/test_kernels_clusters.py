@@ -65,7 +65,7 @@ def test_every_value_belongs_to_its_nearest_centroid(x, k, init):
 @given(values(), st.integers(1, 20), INITS)
 def test_centroids_are_the_means_of_their_values_and_none_is_without(x, k, init):
     centroids, assignments, _ = cluster(x, k, init)
-    rounding = 4 * len(x) * np.finfo(x.dtype).eps * np.abs(x).max()
+    rounding = 4 * len(x) * np.finfo(x.dtype).eps * np.abs(x).max() + np.finfo(x.dtype).smallest_subnormal
     middles = (centroids[:-1].astype(np.float64) + centroids[1:]) / 2
     if len(centroids) < k or np.abs(x[:, None] - middles).min(initial=np.inf) < rounding:
         return  # a value on a border changes sides when its centroids are rounded
@@ -143,10 +143,19 @@ def test_an_empty_cluster_is_given_to_the_worst_one():
             assert kmeans_1d(x, 3, [-500, 0, 700]).centroids.tolist() == [0.5, 2.5, 100]
 
 
+def test_a_cluster_is_split_even_where_its_mean_is_rounded_to_its_greatest_value():
+    least = np.nextafter(0, 1)
+    x = np.array([-least] + [0] * 1000 + [3 * least, 4 * least])
+    for name in VARIANTS:
+        with kernels.use(name):
+            assert kmeans_1d(x, 3, [0, 4 * least, 1]).centroids.tolist() == [-least, 0, 4 * least]
+
+
 def test_starts():
     x = np.concatenate([np.zeros(90), np.linspace(0, 1, 11)[1:]]).astype(np.float32)
     assert cluster(x, 3, "linear", iterations=0).centroids.tolist() == [0, 0.5, 1]
     assert cluster(x, 4, "density", iterations=0).centroids.tolist() == [0, 0, 0, 0]
+    assert cluster(np.arange(8.0), 4, "density", iterations=0).centroids.tolist() == [1, 3, 5, 7]
     assert np.isin(cluster(x, 5, "random", iterations=0).centroids, x).all()
 
 

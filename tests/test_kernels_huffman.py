@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tinycompress import kernels
 from tinycompress.kernels.huffman import MAX_LENGTH, canonical_codes, code_lengths, decode, encode
+from tinycompress.kernels.huffman_fast import PADDING, TOO_SHORT, decode_symbols, decoder
 
 VARIANTS = ["loop", "numpy", "fast"]
 
@@ -210,6 +211,16 @@ def test_a_stream_cut_short_anywhere_is_refused(counts):
     for end in range(len(data)):
         with pytest.raises(ValueError, match="cannot hold|ends before|not the code"):
             decode(data[:end], lengths, 200)
+
+
+@pytest.mark.parametrize("length", [1, 3, 12, 13, 25, 32])
+def test_nothing_is_read_far_beyond_the_end(length):
+    # Zeros are codes, here and in the padding; after it comes what is none, as if it were somebody else's memory.
+    code = decoder(np.array([length]))
+    for size in range(5):
+        data = np.concatenate([np.zeros(size + PADDING, np.uint8), np.full(8 * size + 100, 255, np.uint8)])
+        symbols = np.empty(size * 8 // length + 40, np.uint16)
+        assert decode_symbols(data, 8 * size, *code, symbols) == TOO_SHORT
 
 
 @st.composite

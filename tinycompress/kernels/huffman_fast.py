@@ -23,6 +23,9 @@ from .jit import jit
 TABLE_BITS = 12
 """4096 entries of four bytes: they stay in the nearest cache."""
 
+PADDING = 16
+"""Bytes after the stream that may be read: the end is noticed only after four look-ups, at the next eight bytes."""
+
 NO_CODE, TOO_SHORT = -1, -2
 
 
@@ -47,7 +50,7 @@ def long_symbol(word, ends, skips, by_code):
 
 @jit
 def decode_symbols(data, bits, table, pairs, ends, skips, by_code, symbols):
-    """Fill `symbols` from the first `bits` bits of data, which has 16 bytes more. The position reached, or an error."""
+    """Fill `symbols` from the first `bits` bits of data; PADDING follows. The position reached, or an error."""
     at, i, count = 0, 0, len(symbols)
     index = np.uint64(64 - TABLE_BITS)
     while i < count:
@@ -129,22 +132,23 @@ def _tables(by_code, lengths):
     return table.astype(np.uint32), pairs.astype(np.uint64)
 
 
-def decode(data, lengths, count):
+def decoder(lengths):
+    """What `decode_symbols` has to know of the code: (table, pairs, ends, skips, by_code)."""
     by_code = in_code_order(lengths)
     table, pairs = _tables(by_code, lengths[by_code])
-
     # The codes of each length, as fractions of 32 bits, end where those of the next one begin.
     number = np.bincount(lengths[by_code], minlength=MAX_LENGTH + 1)
     size = 1 << (MAX_LENGTH - np.arange(MAX_LENGTH + 1))
     ends = np.cumsum(number * size)
     first_code = (ends - number * size) // size
     skips = first_code - (np.cumsum(number) - number)
+    return table, pairs, ends.astype(np.uint64), skips, by_code.astype(np.uint16)
 
+
+def decode(data, lengths, count):
     symbols = np.empty(count, np.uint16)
-    padded = np.frombuffer(data + bytes(16), np.uint8)
-    at = decode_symbols(
-        padded, 8 * len(data), table, pairs, ends.astype(np.uint64), skips, by_code.astype(np.uint16), symbols
-    )
+    padded = np.frombuffer(data + bytes(PADDING), np.uint8)
+    at = decode_symbols(padded, 8 * len(data), *decoder(lengths), symbols)
     if at == NO_CODE:
         return None, 0
     return symbols, 8 * len(data) + 1 if at == TOO_SHORT else at
