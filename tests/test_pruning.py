@@ -156,6 +156,18 @@ def test_magnitude_is_the_absolute_value():
         np.testing.assert_array_equal(score, np.abs(weights(model)[name]))
 
 
+@pytest.mark.parametrize("kind", ["taylor", "neuron_taylor", "activation"])
+def test_judging_importance_leaves_the_net_and_its_modes_as_they_were(kind, rng):
+    model = models.convnet((8, 8, 1), 3, rng=rng)
+    model[1].eval()  # batch norm frozen on purpose
+    x, y, before = rng.standard_normal((10, 8, 8, 1)).astype(np.float32), rng.integers(0, 3, 10), model.state_dict()
+    importance = getattr(pruning, kind)(x if kind == "activation" else (x, y), batch_size=4)
+    assert importance(model)
+    assert [module.training for module in model.modules()].count(False) == 1 and not model[1].training
+    assert all(np.array_equal(before[name], values) for name, values in model.state_dict().items())
+    assert all(p.grad is None for p in model.parameters())
+
+
 def test_fan_in_counts_the_connections_left():
     model = nn.Sequential(nn.Dense(3, 2, rng=np.random.default_rng(0)))
     model[0].parametrize("weight", Mask([[1, 0], [1, 0], [0, 1]]))

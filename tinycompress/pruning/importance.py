@@ -103,18 +103,13 @@ def activation(x: np.ndarray, batch_size: int = 512) -> Importance:
                 "neuron_magnitude or neuron_taylor"
             )
         shares = {id(relu): 0.0 for some in relus.values() for relu in some}
-        was_training = model.training
-        model.eval()
-        try:
-            for start in range(0, len(x), batch_size):
-                with no_grad(), trace() as calls:
-                    model(x[start : start + batch_size])
-                for module, _, out in calls:
-                    if id(module) in shares:
-                        pixels = out.data.reshape(-1, out.shape[-1])
-                        shares[id(module)] += (pixels > 0).mean(0) * len(out) / len(x)
-        finally:
-            model.train(was_training)
+        for start in range(0, len(x), batch_size):
+            with no_grad(), model.evaluation(), trace() as calls:
+                model(x[start : start + batch_size])
+            for module, _, out in calls:
+                if id(module) in shares:
+                    pixels = out.data.reshape(-1, out.shape[-1])
+                    shares[id(module)] += (pixels > 0).mean(0) * len(out) / len(x)
         return {name: np.mean([shares[id(relu)] for relu in some], axis=0) for name, some in relus.items()}
 
     return importance
@@ -156,16 +151,12 @@ def _gradients(model: Module, data: Data, batch_size: int, loss: Loss) -> Iterat
     x, y = data
     if len(x) != len(y) or len(x) == 0:
         raise ValueError(f"taylor: {len(x)} inputs and {len(y)} targets; there must be equally many, and at least one")
-    was_training = model.training
-    model.eval()
-    try:
+    with model.evaluation():
         for start in range(0, len(x), batch_size):
             model.zero_grad()
             loss(model(x[start : start + batch_size]), y[start : start + batch_size]).backward()
             yield
-    finally:
-        model.zero_grad()
-        model.train(was_training)
+    model.zero_grad()
 
 
 def _weight_times_gradient(name: str, layer: Module) -> np.ndarray:
