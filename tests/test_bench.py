@@ -1,4 +1,4 @@
-"""The benchmark: strict turns, ratios that mean what they say, one row for whatever breaks, and sides that agree."""
+"""The benchmark: strict turns, ratios that mean what they say, one row for whatever breaks, and what is written."""
 
 import importlib.util
 import json
@@ -14,21 +14,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinycompress import bench, nn
+from tinycompress import bench
 from tinycompress.bench import case as case_module
-from tinycompress.bench import measure, report, roofline, sparse, startup, turns
+from tinycompress.bench import measure, report, roofline, sparse, turns
 from tinycompress.bench.case import Case, Point, geometric_mean, is_close, make_row
 from tinycompress.bench.limits import COPY, SGEMM
 from tinycompress.cli import main
 
-CASES = [case for suite in bench.suites() for case in suite.cases]
 SECONDS = st.floats(1e-6, 1e3)
 ROUNDS = st.lists(st.tuples(SECONDS, SECONDS), min_size=1, max_size=9)
 CASE = Case("fake", "a case", 0.5, {})
-
-
-def name_of(case):
-    return f"{case.suite}: {case.name}"
 
 
 @pytest.fixture(autouse=True)
@@ -212,146 +207,6 @@ def test_a_sparse_product_has_crossed_over_only_when_it_stays_faster():
     assert sparse.crossover((0.2, 0.4, 0.6, 0.8), (0.5, 1.5, 0.5, 0.1), 1.0) == pytest.approx(0.5)
 
 
-# Both sides of every case do the same.
-
-
-SMALL = {
-    **dict.fromkeys(("conv", "depthwise", "pointwise", "steps"), {"batch": 3}),
-    "tape": {},
-    **dict.fromkeys(("sparse", "lowbit"), {"inputs": 70, "outputs": 40, "batch": 5}),
-    "coding": {"count": 3000, "clusters": 4},
-    "limits": {"size": 50, "megabytes": 1},
-}
-
-
-def small(case):
-    return {name: SMALL[case.suite].get(name, value) for name, value in case.arguments.items()}
-
-
-@pytest.mark.parametrize("case", [case for case in CASES if case.suite != "startup"], ids=name_of)
-def test_both_sides_of_a_case_find_the_same(case):
-    if "torch" in case.sides:
-        pytest.importorskip("torch")
-    found, times, nothing_to_compare = {}, {}, case.suite == "limits"
-    for side, build in case.sides.items():
-        for name, work in build(np.random.default_rng(5), **small(case)).items():
-            work.run()
-            result = work.run()
-            found[side, name] = list(work.read(result)) if work.read else None
-            times.setdefault(side, {})[name] = [1.0, 2.0]
-    turns.check_agreement(case, found)
-    compared = [key for key, result in found.items() if key[0] != "ours" and result is not None]
-    assert compared or nothing_to_compare
-    for row in case.rows(case, times):
-        assert row["suite"] == case.suite and row["rounds"] == 2 and row["goal"] == (row["goal"] or case.goal)
-
-
-@pytest.mark.parametrize("case", [case for case in CASES if case.suite == "startup"], ids=name_of)
-def test_the_programs_that_start_up_run_to_their_end(case, monkeypatch):
-    monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")  # or each would compile the kernels
-    times = {}
-    for side, build in case.sides.items():
-        ((name, work),) = build(np.random.default_rng(0), **case.arguments).items()
-        work.run()
-        times[side] = {name: [0.1, 0.2]}
-    (row,) = case.rows(case, times)
-    assert row["judged"] == "ours" and row["goal"] == case.goal
-
-
-def test_a_program_that_fails_says_so(monkeypatch):
-    monkeypatch.setitem(startup.PROGRAMS, "broken", "import nothing_of_that_name")
-    with pytest.raises(RuntimeError, match="'broken' failed: ModuleNotFoundError: .*nothing_of_that_name"):
-        startup.whole_process(None, "broken", "import numpy")["ours"].run()
-
-
-def test_a_difference_in_a_result_is_seen_whether_in_value_in_shape_or_in_nan():
-    a = [np.arange(4.0), np.ones((2, 2))]
-    assert case_module.disagreement(a, [array.copy() for array in a], 0.0) is None
-    assert "array 2 of 2" in case_module.disagreement(a, [a[0], a[1] + 0.01], 1e-3)
-    assert case_module.disagreement(a, [a[0], a[1] + 0.01], 0.1) is None
-    assert "shapes" in case_module.disagreement(a, a[:1], 1.0)
-    assert "shapes" in case_module.disagreement(a, [a[0][:, None], a[1]], 1.0)
-    assert case_module.disagreement(a, [a[0], a[1] * np.nan], 1.0) is not None
-
-
-@pytest.mark.parametrize("layout", ["eager", "channels-last"])
-def test_a_twin_computes_what_the_net_does(layout, rng):
-    torch = pytest.importorskip("torch")
-    from tinycompress.bench.torch_side import images, twin
-
-    net = nn.Sequential(
-        nn.Conv2d(3, 5, 3, padding="same", rng=rng),
-        nn.BatchNorm(5),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.DepthwiseConv2d(5, 3, stride=2, padding=1, rng=rng),
-        nn.AvgPool2d(2, 1),
-        nn.PointwiseConv2d(5, 4, bias=False, rng=rng),
-        nn.Flatten(),
-        nn.Dense(16, 6, rng=rng),
-        input_shape=(12, 12, 3),
-    )
-    for parameter in net.parameters():
-        parameter.data = rng.standard_normal(parameter.shape, np.float32)
-    norm = net.layers[1]
-    norm.weight.data, norm.bias.data = np.ones(5), np.zeros(5)  # as both libraries start it
-    x = rng.standard_normal((4, 12, 12, 3), np.float32)
-    with torch.no_grad():
-        theirs = twin(net, layout)(images(x, layout)).numpy()
-    np.testing.assert_allclose(net(x).data, theirs, rtol=1e-4, atol=1e-4)
-
-
-def test_a_net_that_pytorch_cannot_copy_is_refused(rng):
-    pytest.importorskip("torch")
-    from tinycompress.bench.torch_side import twin
-
-    one_sided = nn.Sequential(nn.Conv2d(1, 2, 3, stride=2, padding="same", rng=rng), input_shape=(8, 8, 1))
-    with pytest.raises(ValueError, match="cannot pad one side only"):
-        twin(one_sided)
-    with pytest.raises(ValueError, match="no twin"):
-        twin(nn.Sequential(nn.Dropout(0.5, rng=rng), input_shape=(8,)))
-
-
-# Which suites there are.
-
-
-def test_every_goal_has_its_rows():
-    goals = {}
-    for case in CASES:
-        goals.setdefault(case.suite, set()).add(case.goal)
-    assert goals == {
-        "conv": {1.0},
-        "depthwise": {0.9},
-        "pointwise": {0.8},
-        "steps": {0.60, 0.45, 0.75},
-        "tape": {0.40},
-        "sparse": {0.5, 0.12, 1.2},
-        "lowbit": {1 / 5, 1 / 20, 1 / 4},
-        "coding": {1 / 120, 1 / 20, 0.02},
-        "startup": {0.12, 0.55, 3.0},
-        "limits": {None},
-    }
-    assert len([case for case in CASES if case.suite == "conv"]) == 9
-
-
-def test_every_case_belongs_to_its_suite_and_has_a_name_of_its_own():
-    for suite in bench.suites():
-        assert {case.suite for case in suite.cases} == {suite.name}
-    assert len({name_of(case) for case in CASES}) == len(CASES)
-    assert all(json.loads(json.dumps(dict(case.arguments))) == case.arguments for case in CASES)
-
-
-def test_the_limits_come_with_whatever_has_a_place_under_the_roof():
-    assert [suite.name for suite in bench.suites(["tape"])] == ["tape"]
-    assert [suite.name for suite in bench.suites(["pointwise", "conv"])] == ["conv", "pointwise", "limits"]
-    assert [suite.name for suite in bench.suites()] == list(bench.MODULES)
-
-
-def test_an_unknown_suite_suggests_the_nearest():
-    with pytest.raises(LookupError, match="no suite is called 'stpes'. Did you mean 'steps'"):
-        bench.suites(["conv", "stpes"])
-
-
 # Without PyTorch.
 
 
@@ -495,7 +350,3 @@ def test_the_roofline_is_written_in_both_forms(tmp_path):
     path = roofline.write([row, limit(SGEMM, 100.0), limit(COPY, 25.0)], tmp_path)
     assert path == tmp_path / "roofline.svg" and path.read_bytes().startswith(b"<?xml")
     assert path.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
-
-
-def test_every_kind_of_point_has_its_mark():
-    assert {case.point.kernel for case in CASES if case.point} == set(roofline.KERNELS)
