@@ -163,6 +163,11 @@ def avg_pool2d_grad(g, size, stride, x_shape):
     return _kernels().avg_pool2d_grad(g, size, stride, x_shape)
 
 
+def _integers(array):
+    array = np.asarray(array)
+    return np.ascontiguousarray(array, array.dtype if array.dtype in (np.int32, np.int64) else np.int64)
+
+
 def csr_matmul(indptr, indices, values, x):
     """A sparse matrix (rows, cols) in CSR form times x (cols, batch), (rows, batch).
 
@@ -171,11 +176,14 @@ def csr_matmul(indptr, indices, values, x):
     IndexError if a column lies outside of x.
     """
     values, x = floats(values=values, x=x)
-    indptr, indices = np.ascontiguousarray(indptr), np.ascontiguousarray(indices)
+    indptr, indices = _integers(indptr), _integers(indices)
     check(x.ndim == 2, f"x is (columns, batch), but has the shape {x.shape}")
     check(
         indptr[0] == 0 and (indptr[:-1] <= indptr[1:]).all() and indptr[-1] == len(values) == len(indices),
         f"indptr should rise from 0 to the number of elements, but goes from {indptr[0]} to {indptr[-1]}, with "
         f"{len(values)} values and {len(indices)} indices",
     )
+    # Seen as unsigned numbers, negative ones are large: one pass finds both kinds of strays.
+    if indices.size and indices.view(f"u{indices.itemsize}").max() >= len(x):
+        raise IndexError(f"an index lies outside of x, which has {len(x)} rows; the sparse matrix is wider than that")
     return _kernels().csr_matmul(indptr, indices, values, x)

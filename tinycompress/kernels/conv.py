@@ -25,8 +25,9 @@ import numpy as np
 from .jit import jit
 from .memory import aligned_empty, aligned_zeros
 from .shapes import NO_PADDING, output_size, phases
+from .strip import copy_strip, new_strip
 from .threads import share
-from .tile import copy, tile_add_to, tile_load, tile_outer_add, tile_store, tile_zeros
+from .tile import copy, tile_add_to, tile_outer_add, tile_store, tile_zeros
 from .vectors import ROWS, VECTOR_BYTES, VECTORS
 
 LONGEST_ROW = 64
@@ -277,7 +278,7 @@ def add_grad_w(vectors, start, end, x, scratch, g, strip, gw, G):
     """gw += what the images from `start` up to `end` contribute.
 
     A tile's rows are elements of the window's row, its columns output channels, summed over the pixels of a group of
-    images. The channels in question are first copied out of g, so that they lie side by side: in the first-level cache.
+    images. A strip holds what these channels of g are.
     """
     run, pixels = G.kw * G.C, G.OH * G.OW
     block = vectors * (VECTOR_BYTES // x.itemsize)
@@ -287,9 +288,7 @@ def add_grad_w(vectors, start, end, x, scratch, g, strip, gw, G):
         x_strides, g_strides = (image_size, G.sh * row, G.sw * G.C), (pixels * block, G.OW * block, block)
         for o in range(0, G.OC, block):
             columns = min(block, G.OC - o)
-            for pixel in range(images * pixels):
-                channels = tile_load(tile_zeros(1, vectors, x), g, (n * pixels + pixel) * G.OC + o, 0, columns)
-                tile_store(channels, strip, pixel * block, 0, 1, block)
+            copy_strip(vectors, g, n * pixels * G.OC + o, G.OC, images * pixels, columns, strip, 0)
             for i in range(G.kh):
                 for r in range(0, run, ROWS):
                     acc = tile_zeros(ROWS, vectors, x)
@@ -316,11 +315,10 @@ def conv2d_grad_w(x, g, stride, padding, w_shape):
     group = max(GROUP_BYTES // ((G.H * G.W * G.C + pixels * G.OC) * x.itemsize), GROUP_PIXELS // pixels)
     G = G._replace(images=max(1, min(group, G.N)))
     kernel = add_grad_w_narrow if is_narrow(x, G.OC) else add_grad_w_wide
-    strip_size = G.images * pixels * VECTORS * VECTOR_BYTES // x.itemsize
     x, g = x.reshape(-1), g.reshape(-1)
 
     def work(start, end, gw):
-        kernel(start, end, x, new_scratch(x, G), g, aligned_empty((strip_size,), x.dtype), gw, G)
+        kernel(start, end, x, new_scratch(x, G), g, new_strip(x, G.images * pixels), gw, G)
 
     return sum_in_chunks(work, G.N, pixels, math.prod(w_shape), x.dtype).reshape(w_shape)
 

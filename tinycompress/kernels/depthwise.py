@@ -16,18 +16,10 @@ from .conv import Geometry, forward_geometry, is_narrow, sum_in_chunks
 from .jit import jit
 from .memory import aligned_empty, aligned_zeros
 from .shapes import phases
+from .strip import copy_strip, new_strip
 from .threads import share
-from .tile import tile_add_to, tile_load, tile_multiply_add, tile_store, tile_window_add, tile_zeros
+from .tile import tile_add_to, tile_multiply_add, tile_store, tile_window_add, tile_zeros
 from .vectors import ROWS, VECTOR_BYTES, VECTORS
-
-
-@jit(inline="always")
-def take_channels(vectors, source, at, step, pixels, columns, strip, to):
-    """Copy `columns` channels of some pixels, `step` apart, so that they lie side by side, each in whole vectors."""
-    block = vectors * (VECTOR_BYTES // source.itemsize)
-    for p in range(pixels):
-        channels = tile_load(tile_zeros(1, vectors, source), source, at + p * step, 0, columns)
-        tile_store(channels, strip, to + p * block, 0, 1, block)
 
 
 @jit(inline="always")
@@ -38,7 +30,7 @@ def take_row(vectors, x, n, h, c, columns, ring, line, G):
     pixels = min(G.W, (G.OW - 1) * G.sw + G.kw - G.left) - first
     to = line + (G.left + first) * block
     if 0 <= h < G.H:
-        take_channels(vectors, x, ((n * G.H + h) * G.W + first) * G.C + c, G.C, pixels, columns, ring, to)
+        copy_strip(vectors, x, ((n * G.H + h) * G.W + first) * G.C + c, G.C, pixels, columns, ring, to)
     else:
         for k in range(to, to + pixels * block):
             ring[k] = 0
@@ -52,7 +44,7 @@ def convolve(vectors, stride, start, end, x, ring, strip, w, y, G):
     for n in range(start, end):
         for c in range(0, G.C, block):
             columns = min(block, G.C - c)
-            take_channels(vectors, w, c, G.C, G.kh * G.kw, columns, strip, 0)
+            copy_strip(vectors, w, c, G.C, G.kh * G.kw, columns, strip, 0)
             taken = 0
             for oh in range(G.OH):
                 while taken < oh * G.sh + G.kh:
@@ -118,7 +110,7 @@ def add_grad_w(vectors, start, end, x, ring, g, strip, gw, G):
                             take_row(vectors, x, n, taken - G.top, c, columns, ring, taken % G.kh * line, G)
                             taken += 1
                         pixels = G.y0 + n * G.y_image + oh * G.y_row + c
-                        take_channels(vectors, g, pixels, G.y_pixel, G.OW, columns, strip, 0)
+                        copy_strip(vectors, g, pixels, G.y_pixel, G.OW, columns, strip, 0)
                         row0 = (oh * G.sh + i) % G.kh * line + j * block
                         row1 = (oh * G.sh + i + 1) % G.kh * line + j * block
                         row2 = (oh * G.sh + i + 2) % G.kh * line + j * block
@@ -143,11 +135,6 @@ def add_grad_w_narrow(start, end, x, ring, g, strip, gw, G):
 @jit
 def add_grad_w_wide(start, end, x, ring, g, strip, gw, G):
     add_grad_w(VECTORS, start, end, x, ring, g, strip, gw, G)
-
-
-def new_strip(x, pixels):
-    """Room for the channels of one tile of so many pixels."""
-    return aligned_zeros((pixels * VECTORS * VECTOR_BYTES // x.itemsize,), x.dtype)
 
 
 def new_ring(x, G):

@@ -2,55 +2,59 @@
 
 from .jit import jit
 from .memory import aligned_empty
+from .strip import copy_strip, new_strip
 from .threads import share
 from .tile import tile_outer_add, tile_store, tile_sum, tile_zeros
 from .vectors import VECTOR_BYTES, VECTORS
 
 
-@jit
-def csr_rows(start, end, indptr, indices, values, x, batch, y):
-    """Rows `start` up to `end` of y; whether all their indices lie within x (if not, the rest is not computed).
+@jit(inline="always")
+def multiply_rows(vectors, start, end, indptr, indices, values, x, step, lanes, y, y0, batch, columns):
+    """Some columns of y, rows `start` up to `end`. The rows of x are `step` apart, and `lanes` numbers of each are loaded.
 
-    Four sums side by side, as each multiply-add waits for the one before it in the same sum.
+    Four sums side by side, as each multiply-add waits for the one before it in its sum.
     """
+    for r in range(start, end):
+        k, stop = indptr[r], indptr[r + 1]
+        sum0 = tile_zeros(1, vectors, x)
+        sum1 = sum2 = sum3 = sum0
+        while k + 4 <= stop:
+            sum0 = tile_outer_add(sum0, values, k, 0, x, indices[k] * step, lanes)
+            sum1 = tile_outer_add(sum1, values, k + 1, 0, x, indices[k + 1] * step, lanes)
+            sum2 = tile_outer_add(sum2, values, k + 2, 0, x, indices[k + 2] * step, lanes)
+            sum3 = tile_outer_add(sum3, values, k + 3, 0, x, indices[k + 3] * step, lanes)
+            k += 4
+        while k < stop:
+            sum0 = tile_outer_add(sum0, values, k, 0, x, indices[k] * step, lanes)
+            k += 1
+        total = tile_sum(tile_sum(sum0, sum1), tile_sum(sum2, sum3))
+        tile_store(total, y, y0 + r * batch, 0, 1, columns)
+
+
+@jit
+def multiply_narrow(start, end, indptr, indices, values, x, strip, y, batch):
+    multiply_rows(1, start, end, indptr, indices, values, x, batch, batch, y, 0, batch, batch)
+
+
+@jit
+def multiply_wide(start, end, indptr, indices, values, x, strip, y, batch):
     block = VECTORS * (VECTOR_BYTES // x.itemsize)
-    inputs = x.size // batch
     for b in range(0, batch, block):
         columns = min(block, batch - b)
-        for r in range(start, end):
-            k, stop = indptr[r], indptr[r + 1]
-            outside = False
-            for index in indices[k:stop]:
-                outside |= (index < 0) | (index >= inputs)
-            if outside:
-                return False
-            sum0 = tile_zeros(1, VECTORS, x)
-            sum1 = sum2 = sum3 = sum0
-            while k + 4 <= stop:
-                sum0 = tile_outer_add(sum0, values, k, 0, x, indices[k] * batch + b, columns)
-                sum1 = tile_outer_add(sum1, values, k + 1, 0, x, indices[k + 1] * batch + b, columns)
-                sum2 = tile_outer_add(sum2, values, k + 2, 0, x, indices[k + 2] * batch + b, columns)
-                sum3 = tile_outer_add(sum3, values, k + 3, 0, x, indices[k + 3] * batch + b, columns)
-                k += 4
-            while k < stop:
-                sum0 = tile_outer_add(sum0, values, k, 0, x, indices[k] * batch + b, columns)
-                k += 1
-            total = tile_sum(tile_sum(sum0, sum1), tile_sum(sum2, sum3))
-            tile_store(total, y, r * batch + b, 0, 1, columns)
-    return True
+        copy_strip(VECTORS, x, b, batch, x.size // batch, columns, strip, 0)
+        multiply_rows(VECTORS, start, end, indptr, indices, values, strip, block, block, y, b, batch, columns)
 
 
 def csr_matmul(indptr, indices, values, x):
-    rows, batch = len(indptr) - 1, x.shape[1]
+    rows, (inputs, batch) = len(indptr) - 1, x.shape
     y = aligned_empty((rows, batch), x.dtype)
+    narrow = batch * x.itemsize <= VECTOR_BYTES
     flat_x, flat_y = x.reshape(-1), y.reshape(-1)
-    inside = []
 
     def work(start, end):
-        inside.append(csr_rows(start, end, indptr, indices, values, flat_x, batch, flat_y))
+        strip = new_strip(x, 0 if narrow else inputs)
+        kernel = multiply_narrow if narrow else multiply_wide
+        kernel(start, end, indptr, indices, values, flat_x, strip, flat_y, batch)
 
-    if batch:
-        share(work, rows, len(values) * batch)
-    if not all(inside):
-        raise IndexError(f"an index lies outside of x, which has {len(x)} rows; the sparse matrix is wider than that")
+    share(work, rows, len(values) * batch)
     return y
