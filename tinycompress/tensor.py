@@ -10,8 +10,9 @@ topological order, sums gradients over broadcast axes, adds them into the leaves
 Derivatives of first order only: the gradients are plain arrays, not tensors.
 """
 
+import itertools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -24,6 +25,7 @@ class _Mode(threading.local):
 
 
 _mode = _Mode()
+_births = itertools.count()  # numbers the tensors in the order in which they are made
 
 
 @contextmanager
@@ -43,12 +45,13 @@ class Tensor:
     becomes float32. requires_grad: whether `backward` should leave a gradient in `.grad` (an ndarray, or None).
     """
 
-    __slots__ = ("_data", "_version", "_edges", "grad", "requires_grad", "__weakref__")
+    __slots__ = ("_data", "_version", "_birth", "_edges", "grad", "requires_grad", "__weakref__")
     __array_ufunc__ = None  # so that `ndarray * tensor` asks the tensor
 
     def __init__(self, data, requires_grad: bool = False):
         self._data = _as_float(data)
         self._version = 0
+        self._birth = next(_births)
         self._edges = ()
         self.grad = None
         self.requires_grad = requires_grad
@@ -106,7 +109,7 @@ class Tensor:
             )
         pending = {id(self): gradient}
         owned = {id(gradient)}
-        for node in _consumers_first(self):
+        for node in _youngest_first(self):
             g = pending.pop(id(node))
             if not node._edges:  # a leaf
                 _accumulate(node, g, owned)
@@ -317,11 +320,12 @@ def record(data, *edges: tuple[Tensor, Callable[[np.ndarray], np.ndarray]]) -> T
     out = Tensor.__new__(Tensor)
     out._data = data if type(data) is np.ndarray else np.asarray(data)
     out._version = 0
+    out._birth = next(_births)
     out.grad = None
-    out.requires_grad = _mode.recording and any(parent.requires_grad for parent, _ in edges)
+    out.requires_grad = any([parent.requires_grad for parent, _ in edges]) and _mode.recording
     out._edges = ()
     if out.requires_grad:
-        out._edges = tuple((parent, parent._version, f if parent.requires_grad else None) for parent, f in edges)
+        out._edges = [(parent, parent._version, f if parent.requires_grad else None) for parent, f in edges]
     return out
 
 
@@ -376,8 +380,10 @@ def _value(x):
     return x.data if isinstance(x, Tensor) else x
 
 
-def _alike(*values) -> list[Tensor]:
+def _alike(*values) -> Sequence[Tensor]:
     """The values as tensors of one dtype: numbers and arrays take that of the tensors, which must agree already."""
+    if all(isinstance(x, Tensor) and x._data.dtype is values[0]._data.dtype for x in values):
+        return values  # the usual case, and the quickest
     dtypes = {x.dtype for x in values if isinstance(x, Tensor)} or {_as_float(values[0]).dtype}
     if len(dtypes) > 1:
         raise TypeError(
@@ -388,25 +394,21 @@ def _alike(*values) -> list[Tensor]:
     return [x if isinstance(x, Tensor) else Tensor(_real(x).astype(dtype, copy=False)) for x in values]
 
 
-def _consumers_first(root: Tensor) -> list[Tensor]:
-    """Every tensor behind `root`, each before all that it was computed from (iterative: depth costs no recursion)."""
-    order, seen, stack_ = [], set(), [(root, False)]
-    while stack_:
-        node, finished = stack_.pop()
-        if finished:
-            order.append(node)
-            continue
-        if id(node) in seen:
-            continue
+def _youngest_first(root: Tensor) -> list[Tensor]:
+    """Every tensor behind `root`. A tensor is younger than all that it was computed from, so by age consumers come first."""
+    found, todo = {id(root): root}, [root]
+    while todo:
+        node = todo.pop()
         if node._edges is None:
             raise RuntimeError(
                 "backward: the graph behind this tensor was freed by an earlier backward; run the forward pass again, "
                 "or add the losses up and call backward once"
             )
-        seen.add(id(node))
-        stack_.append((node, True))
-        stack_.extend((parent, False) for parent, _, derivative in node._edges if derivative is not None)
-    return order[::-1]
+        for parent, _, derivative in node._edges:
+            if derivative is not None and id(parent) not in found:
+                found[id(parent)] = parent
+                todo.append(parent)
+    return sorted(found.values(), key=lambda tensor: tensor._birth, reverse=True)
 
 
 def _accumulate(leaf: Tensor, g: np.ndarray, owned: set[int]):
