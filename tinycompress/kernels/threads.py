@@ -55,7 +55,7 @@ if hasattr(os, "register_at_fork"):
 def share(work, n, multiply_adds=0):
     """Call work(start, end) over consecutive parts of range(n), in as many threads as pay off. Returns when all are done.
 
-    `multiply_adds` is the size of the whole work. The calling thread does the last part itself.
+    `multiply_adds` is the size of the whole work. The calling thread does a part itself, and those that no other began.
     """
     global _pool
     parts = max(1, min(get_num_threads(), n, multiply_adds // WORTH_A_THREAD))
@@ -67,7 +67,11 @@ def share(work, n, multiply_adds=0):
 
         _pool = ThreadPoolExecutor(max(get_num_threads() - 1, 1), thread_name_prefix="tinycompress")
     bounds = [n * part // parts for part in range(parts + 1)]
-    waiting = [_pool.submit(work, a, b) for a, b in zip(bounds[:-2], bounds[1:-1], strict=True)]
-    work(bounds[-2], bounds[-1])
-    for future in waiting:
-        future.result()
+    own, *others = zip(bounds[:-1], bounds[1:], strict=True)
+    waiting = [(_pool.submit(work, *part), part) for part in others]
+    work(*own)
+    for future, part in waiting:
+        if future.cancel():  # no thread has come to it yet, as the cores are busy with something else
+            work(*part)
+        else:
+            future.result()
