@@ -31,6 +31,7 @@ __all__ = [
     "predict",
     "profiling",
     "pruning",
+    "quantization",
     "set_num_threads",
     "stack",
     "tensor",

@@ -4,7 +4,7 @@ Images are (N, H, W, C), convolution weights (kh, kw, in, out), dense weights (i
 `kernels`, forward and backward.
 """
 
-from math import ceil
+from math import ceil, prod
 
 import numpy as np
 
@@ -116,7 +116,7 @@ def mse_loss(x: Tensor, target) -> Tensor:
 
 def flatten(x: Tensor) -> Tensor:
     """(N, …) to (N, everything else), in memory order: for images, channels change fastest."""
-    return x.reshape(len(x), -1)
+    return x.reshape(len(x), prod(x.shape[1:]))  # -1 would not do for an empty batch
 
 
 def dropout(x: Tensor, p: float, rng: np.random.Generator) -> Tensor:

@@ -1,0 +1,276 @@
+"""The .tcz file: what is loaded predicts what was saved, bit for bit, and every byte is accounted for."""
+
+import os
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+import tinycompress as tc
+from tinycompress import models, nn
+from tinycompress.kernels.arithmetic import Encoder
+from tinycompress.nn.summary import effective
+from tinycompress.pruning import prune_weights
+from tinycompress.quantization import (
+    Sign,
+    binarize_weights,
+    calibrate,
+    cluster_weights,
+    pack_binary,
+    quantize_activations,
+    quantize_biases,
+    quantize_weights,
+    tcz,
+    ternarize_weights,
+    to_integers,
+)
+from tinycompress.quantization.arrays import (
+    CODINGS,
+    Surroundings,
+    contents,
+    pack_bits,
+    read_plain,
+    unpack_bits,
+    write_array,
+)
+from tinycompress.quantization.wire import Reader, Writer
+from tinycompress.tensor import no_grad
+
+NETS = {
+    "mlp": lambda rng: models.mlp((8, 8, 1), (20, 10), 5, rng=rng),
+    "lenet_5": lambda rng: models.lenet_5((8, 8, 1), 5, rng=rng),
+    "convnet": lambda rng: models.convnet((8, 8, 1), 5, (6, 8), rng=rng),
+    "separable_net": lambda rng: models.separable_net((8, 8, 1), 5, (6, 8, 10), rng=rng),
+    "resnet": lambda rng: models.resnet((8, 8, 1), 5, (6, 8), rng=rng),
+}
+WAYS = {
+    "float": lambda net: net,
+    "pruned": lambda net: prune_weights(net, 0.9),
+    "clustered": lambda net: cluster_weights(net, 7),
+    "pruned and clustered": lambda net: cluster_weights(prune_weights(net, 0.9), 7),
+    "8 bits": lambda net: quantize_biases(quantize_weights(net, 8), 6),
+    "pruned, 3 bits, affine": lambda net: quantize_weights(prune_weights(net, 0.8), 3, False, symmetric=False),
+    "pruned, 1 bit": lambda net: quantize_weights(prune_weights(net, 0.5), 1),
+    "binary": binarize_weights,
+    "ternary": ternarize_weights,
+}
+
+
+def used(net, rng):
+    """The net with arrays that are not those of a fresh one."""
+    for _ in range(2):
+        net.train()(rng.random((8, *net.input_shape), np.float32))
+    for parameter in net.parameters():
+        if parameter.ndim == 1:
+            parameter.data = rng.normal(0.5, 0.2, parameter.shape)
+    return net.eval()
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("build", NETS)
+def test_a_loaded_net_predicts_the_same_bits(rng, build, way):
+    net = WAYS[way](used(NETS[build](rng), rng))
+    x = rng.random((20, 8, 8, 1), np.float32)
+    expected = tc.predict(net, x)
+    sizes = {}
+    for coding in ("smallest", *CODINGS):
+        data = tcz.to_bytes(net, coding)
+        sizes[coding] = len(data)
+        assert tc.predict(tcz.from_bytes(data), x).tobytes() == expected.tobytes()
+    assert sizes["smallest"] <= min(sizes.values()) + 4
+
+
+def test_the_shape_and_the_parameters_come_back_as_they_were(rng):
+    net = used(NETS["resnet"](rng), rng)
+    back = tcz.from_bytes(tcz.to_bytes(net))
+    assert repr(back).replace("(2, 2)", "2").replace("(1, 1)", "1") == repr(net)
+    assert back.input_shape == net.input_shape and not back.training
+    state, again = net.state_dict(), back.state_dict()
+    assert list(state) == list(again)
+    assert all(state[name].tobytes() == again[name].tobytes() for name in state)
+    assert tcz.to_bytes(back) == tcz.to_bytes(net)
+
+
+def test_every_layer_of_the_package_can_be_kept(rng):
+    layers = [
+        nn.Conv2d(2, 3, (3, 2), stride=(1, 2), padding=((1, 0), (0, 1)), rng=rng),
+        nn.BatchNorm(3, momentum=0.3, eps=1e-3),
+        nn.LeakyReLU(),
+        nn.DepthwiseConv2d(3, 2, padding=1, bias=False, rng=rng),
+        nn.PointwiseConv2d(3, 4, rng=rng),
+        nn.MaxPool2d(2, 1),
+        nn.GELU(),
+        nn.AvgPool2d((1, 2)),
+        nn.HardSwish(),
+        nn.Dropout(0.25, rng=rng),
+        nn.Residual(nn.Sequential(nn.Conv2d(4, 4, 3, padding="same", rng=rng), nn.Tanh())),
+        nn.GlobalAvgPool(),
+        Sign(),
+        nn.Dense(4, 3, rng=rng),
+        nn.Sigmoid(),
+    ]
+    net = nn.Sequential(*layers)
+    x = rng.random((5, 9, 9, 2), np.float32)
+    expected = tc.predict(net, x)
+    back = tcz.from_bytes(tcz.to_bytes(net))
+    assert tc.predict(back, x).tobytes() == expected.tobytes()
+    assert back.input_shape is None
+    assert (back[1].momentum, back[1].eps, back[9].p) == (0.3, 1e-3, 0.25)
+
+
+def test_trained_grids_of_activations_come_back(rng):
+    net = quantize_activations(NETS["mlp"](rng), rng.random((30, 8, 8, 1), np.float32))
+    quantize_weights(net, 4)
+    x = rng.random((20, 8, 8, 1), np.float32)
+    back = tcz.from_bytes(tcz.to_bytes(net))
+    assert tc.predict(back, x).tobytes() == tc.predict(net, x).tobytes()
+    assert back[0].bits == 8 and not back[0].symmetric
+
+
+def test_float64_nets_keep_their_precision(rng):
+    net = nn.Sequential(nn.Dense(4, 3, rng=rng))
+    net[0].replace("weight", nn.Parameter(rng.normal(0, 1, (4, 3)))).replace("bias", nn.Parameter(rng.normal(0, 1, 3)))
+    back = tcz.from_bytes(tcz.to_bytes(net))
+    assert back[0].weight.dtype == np.float64
+    assert back[0].weight.data.tobytes() == net[0].weight.data.tobytes()
+
+
+def test_what_cannot_be_kept_is_named(rng):
+    net = NETS["mlp"](rng)
+    binary = pack_binary(binarize_weights(net.copy()))
+    for model, words in (
+        (binary, "BinaryDense"),
+        (to_integers(net, rng.random((9, 8, 8, 1), np.float32)), "IntegerNet"),
+    ):
+        with pytest.raises(ValueError, match=f"{words}.*save the net that it was made from"):
+            tcz.to_bytes(model)
+    net[1].weight.data = np.full((64, 20), np.nan)
+    with pytest.raises(ValueError, match="1.weight has numbers that are not finite"):
+        tcz.to_bytes(net)
+    with pytest.raises(ValueError, match="fixed, huffman, arithmetic"):
+        tcz.to_bytes(net, "zip")
+
+
+# ---- files ----
+
+
+def test_a_file_is_written_whole_or_not_at_all(rng, tmp_path, monkeypatch):
+    path = tmp_path / "net.tcz"
+    net = NETS["mlp"](rng)
+    found = tcz.save(net, path)
+    assert path.stat().st_size == found.nbytes and os.listdir(tmp_path) == ["net.tcz"]
+    before = path.read_bytes()
+
+    def fail(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(OSError, match="disk full"):
+        tcz.save(cluster_weights(net, 3), path)
+    assert path.read_bytes() == before and os.listdir(tmp_path) == ["net.tcz"]
+
+
+def test_a_missing_file_is_not_found(tmp_path):
+    with pytest.raises(FileNotFoundError, match="save a model there first"):
+        tcz.load(tmp_path / "none.tcz")
+
+
+@pytest.mark.parametrize("coding", CODINGS)
+def test_inspect_accounts_for_every_byte(rng, tmp_path, coding):
+    net = cluster_weights(prune_weights(NETS["convnet"](rng), 0.8), 8)
+    found = tcz.save(net, tmp_path / "net.tcz", coding)
+    assert found == tcz.inspect(tmp_path / "net.tcz")
+    at = 0
+    for part in found.parts:
+        assert part.offset == at and part.nbytes > 0
+        at += part.nbytes
+    assert at == found.nbytes == sum(found.bytes_by_kind().values())
+    arrays = {array.path: array for array in found.arrays}
+    assert arrays["0.weight"].shape == (3, 3, 1, 6)
+    assert arrays["0.weight"].nonzero == np.count_nonzero(effective(net[0], "weight"))
+    assert arrays["9.weight"].form == "8 values" and arrays["9.weight"].coding == coding
+    assert found.float_bytes == 4 * sum(value.size for value in net.copy().bake().state_dict().values())
+    text = str(found)
+    assert "0.weight" in text and f"{found.nbytes:,}" in text
+
+
+def test_pruning_clustering_and_coding_each_make_the_file_smaller(rng):
+    net = NETS["lenet_5"](rng)
+    pruned = prune_weights(net.copy(), 0.9)
+    clustered = cluster_weights(pruned.copy(), 8)
+    sizes = [len(tcz.to_bytes(model, "fixed")) for model in (net, pruned, clustered)]
+    sizes += [len(tcz.to_bytes(clustered, coding)) for coding in ("huffman", "arithmetic")]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[0] > 4 * net.summary().nonzero and sizes[-1] < sizes[0] / 30
+
+
+# ---- arrays ----
+
+
+@st.composite
+def arrays(draw):
+    shape = draw(hnp.array_shapes(min_dims=0, max_dims=4, max_side=6))
+    kind = draw(st.sampled_from(["few", "sparse", "float", "half", "same"]))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    values = rng.normal(0, 1, shape).astype(np.float32)
+    if kind == "half":
+        values = values.astype(np.float16).astype(np.float32)
+    elif kind == "few":
+        values = rng.choice(values.ravel()[: 1 + values.size // 3], shape)
+    elif kind == "same":
+        values = np.full(shape, values.ravel()[0])
+    if kind == "sparse" or draw(st.booleans()):
+        values = values * (rng.random(shape) < draw(st.sampled_from([0, 0.02, 0.5])))
+    return values.astype(np.float32)
+
+
+@given(arrays(), st.sampled_from(CODINGS), st.integers(0, 8))
+def test_every_way_to_write_an_array_gives_it_back(values, coding, bits):
+    """Every way, not only the shortest; several arrays in a row share one stream."""
+    grid = None
+    if bits:
+        grid = calibrate(values, bits, bits % 2 == 0, per_channel=values.ndim > 0 and bits % 3 == 0)
+        on_grid = grid.dequantize(grid.quantize(values))
+        values = np.where(values == 0, 0, on_grid).astype(np.float32)
+    ways = contents(values, grid, coding)
+    assert ways
+    out, stream, around = Writer(), Encoder(), Surroundings(neighbours=(1, 2))
+    for way in ways:
+        write_array(way, around, out, stream)
+    source = Reader(bytes(out.data))
+    read = [read_plain(values.shape, "array", source) for _ in ways]
+    assert source.left == 0
+    from tinycompress.kernels.arithmetic import Decoder
+
+    decoder = Decoder(stream.finish())
+    for found in read:
+        if found.values is None:
+            found.finish(decoder, around)
+        assert found.values.dtype == values.dtype and np.array_equal(found.values, values)
+    decoder.finish()
+
+
+@given(hnp.arrays(np.uint8, st.integers(0, 40)), st.integers(0, 8))
+def test_packed_bits_come_back(symbols, bits):
+    symbols = symbols & (1 << bits) - 1
+    data = pack_bits(symbols, bits)
+    assert len(data) == -(-len(symbols) * bits // 8)
+    assert np.array_equal(unpack_bits(Reader(data), len(symbols), bits), symbols)
+
+
+@given(st.integers(0, 2**62))
+def test_whole_numbers_come_back_in_the_fewest_bytes(number):
+    out = Writer()
+    out.varint(number)
+    assert len(out.data) == max(1, -(-number.bit_length() // 7))
+    assert Reader(bytes(out.data)).varint(2**62, "a number") == number
+
+
+def test_saving_leaves_the_net_as_it_was(rng):
+    net = cluster_weights(NETS["convnet"](rng).train(), 4)
+    before = net.state_dict()
+    with no_grad():
+        tcz.to_bytes(net)
+    assert net.training and all(np.array_equal(before[name], value) for name, value in net.state_dict().items())

@@ -1,0 +1,66 @@
+"""Batch norm: folded into the layer before it, or measured anew for the weights that are really used."""
+
+from itertools import pairwise
+
+import numpy as np
+
+from ..nn import BatchNorm, Conv2d, Dense, DepthwiseConv2d, Mask, Module, Parameter, Sequential
+from ..tensor import no_grad
+
+
+def fold_batch_norm(model: Module) -> Module:
+    """A copy in which each `BatchNorm` that directly follows a dense or convolution layer in a `Sequential` is part
+    of it.
+
+    In evaluation mode both compute the same: the layer's weights are multiplied by weight / sqrt(var + eps) of
+    their channel, and its bias takes what is left (Jacob et al. 2018, equation 14). Layers are renumbered. Masks
+    stay; raises ValueError for other parametrizations: fold first, then quantize.
+    """
+    model = model.copy()
+    for module in model.modules():
+        if isinstance(module, Sequential):
+            folded = [
+                second
+                for first, second in pairwise(module.layers)
+                if isinstance(second, BatchNorm) and isinstance(first, Dense | Conv2d | DepthwiseConv2d)
+            ]
+            for first, second in pairwise(list(module.layers)):
+                if second in folded:
+                    _fold(first, second)
+            module.layers = [layer for layer in module.layers if layer not in folded]
+    return model
+
+
+def _fold(layer: Module, norm: BatchNorm):
+    for name in "weight", "bias":
+        if other := [step for step in layer.parametrizations(name) if not isinstance(step, Mask)]:
+            raise ValueError(f"fold_batch_norm: {layer!r} is seen through {other[0]!r} already; fold before quantizing")
+    weight, bias = layer.latent("weight"), layer.latent("bias")
+    factor = (norm.weight.data / np.sqrt(norm.running_var + norm.eps)).astype(weight.dtype)
+    shifted = norm.bias.data - norm.running_mean * factor
+    weight.data = weight.data * factor
+    if bias is None:
+        layer.replace("bias", Parameter(shifted.astype(weight.dtype)))
+    else:
+        bias.data = bias.data * factor + shifted
+
+
+def recalibrate_batch_norm(model: Module, x: np.ndarray, batch_size: int = 256) -> Module:
+    """Measure the running mean and variance of every `BatchNorm` anew, as averages over the batches of x (N, …), in
+    place.
+
+    All else runs in evaluation mode: where training used other weights than evaluation does (stochastic signs), the
+    running averages are those of the wrong net. Returns the model.
+    """
+    norms = [module for module in model.modules() if isinstance(module, BatchNorm)]
+    before = [norm.momentum for norm in norms]
+    with model.evaluation(), no_grad():
+        for norm in norms:
+            norm.training = True
+        for i in range(len(x) // batch_size or 1):
+            for norm in norms:
+                norm.momentum = 1 / (i + 1)
+            model(x[i * batch_size : (i + 1) * batch_size])
+    for norm, momentum in zip(norms, before, strict=True):
+        norm.momentum = momentum
+    return model

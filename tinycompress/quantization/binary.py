@@ -1,0 +1,206 @@
+"""Binary and ternary weights: trained as real numbers, used as signs; and the same nets with 32 weights in a word."""
+
+import numpy as np
+
+from .. import functional as F
+from ..kernels.binary import binary_linear, binary_matmul, pack_signs
+from ..nn import Conv2d, Dense, DepthwiseConv2d, Module, Residual, Sequential
+from ..nn.summary import effective
+from ..tensor import Tensor, record
+from .fake import weighted_layers
+
+
+class Binarize(Module):
+    """Parametrization: each weight becomes +scale or -scale (Courbariaux et al. 2015, BinaryConnect).
+
+    deterministic: by its sign (equation 1). stochastic, in training mode: +scale with probability clip((w / scale +
+    1) / 2, 0, 1) (equation 2), drawn anew in each forward pass by `rng`; in evaluation mode by its sign. The
+    gradient passes straight through to the latent weight, which is clipped to [-scale, scale] (algorithm 1, step 3)
+    when training next looks at it: beyond, it has no influence. scale: a number; or None for the mean of |latent|
+    of each channel, which fits the signs to the real weights best (Rastegari et al. 2016, equation 6), and then
+    nothing is clipped.
+
+    What is exactly 0 (pruned) stays 0.
+    """
+
+    def __init__(self, scale: float | None = None, stochastic: bool = False, rng: np.random.Generator | None = None):
+        if stochastic and (scale is None or rng is None):
+            raise ValueError(
+                "Binarize: stochastic weights need a scale, which sets the probabilities, and an rng to draw by"
+            )
+        if scale is not None and not scale > 0:
+            raise ValueError(f"Binarize: the scale must be above 0, got {scale}")
+        self.scale, self.stochastic, self.rng = scale, stochastic, rng
+
+    def forward(self, latent):
+        w = latent.data
+        if self.scale is None:
+            scale = np.abs(w).mean(tuple(range(w.ndim - 1)))
+        else:
+            scale = w.dtype.type(self.scale)
+            if self.training and latent.requires_grad and not latent._edges:
+                w = latent.data = np.clip(w, -scale, scale)
+        if self.stochastic and self.training:
+            up = self.rng.random(w.shape, np.float32) < (w / scale + 1) / 2
+        else:
+            up = w >= 0
+        return record(np.where(up, scale, -scale) * (w != 0), (latent, lambda g: g))
+
+    def take(self, kept, axis: int) -> "Binarize":
+        """The step of the smaller weight; it has nothing of the weight's shape."""
+        return Binarize(self.scale, self.stochastic, self.rng)
+
+    def extra_repr(self):
+        return f"scale={self.scale or 'mean'}" + (", stochastic" if self.stochastic else "")
+
+
+class Ternarize(Module):
+    """Parametrization: +a, 0 or -a for each weight, with a for each channel. Weights below `threshold` times the
+    mean of |latent| become 0, and a is the mean of |latent| of the others (Li & Liu 2016, equations 5 and 6). The
+    gradient passes straight through."""
+
+    def __init__(self, threshold: float = 0.7):
+        self.threshold = threshold
+
+    def forward(self, latent):
+        w = latent.data
+        size, axes = np.abs(w), tuple(range(w.ndim - 1))
+        kept = size > self.threshold * size.mean(axes)
+        scale = (size * kept).sum(axes) / np.maximum(kept.sum(axes), 1).astype(w.dtype)
+        return record(scale * np.sign(w) * kept, (latent, lambda g: g))
+
+    def take(self, kept, axis: int) -> "Ternarize":
+        """The step of the smaller weight; it has nothing of the weight's shape."""
+        return Ternarize(self.threshold)
+
+    def extra_repr(self):
+        return f"threshold={self.threshold}"
+
+
+class Sign(Module):
+    """Activation +1 or -1; the gradient passes straight through where |x| <= 1 (Courbariaux et al. 2016, equation
+    4)."""
+
+    def forward(self, x):
+        signs = np.where(x.data >= 0, x.dtype.type(1), x.dtype.type(-1))
+        return record(signs, (x, lambda g: g * (np.abs(x.data) <= 1)))
+
+
+def binarize_weights(
+    model: Module,
+    stochastic: bool = False,
+    scale: float | str | None = "glorot",
+    rng: np.random.Generator | None = None,
+    layers: list[str] | None = None,
+) -> Module:
+    """See every layer's weight through a `Binarize`, in place; returns the model.
+
+    scale: a number, None for the mean of |latent|, or "glorot", sqrt(1.5 / (fan_in + fan_out)), as in the paper's
+    experiments, so that layers of all sizes train at one learning rate. The latent weights are scaled to a standard
+    deviation of as much. layers: names; all by default.
+    """
+    known = weighted_layers(model)
+    for name in known if layers is None else layers:
+        if name not in known:
+            raise ValueError(
+                f"binarize_weights: no layer with a weight is called {name!r}; there are {', '.join(known)}"
+            )
+        latent = known[name].latent("weight")
+        size = _glorot(latent.shape) if scale == "glorot" else scale
+        if size is not None:
+            latent.data = latent.data * (size / max(latent.data.std(), 1e-30))
+        known[name].parametrize("weight", Binarize(size, stochastic, rng))
+    return model
+
+
+def _glorot(shape) -> float:
+    fan_in, fan_out = int(np.prod(shape[:-1])), int(np.prod(shape[:-2])) * shape[-1]
+    return float(np.sqrt(1.5 / (fan_in + fan_out)))
+
+
+def ternarize_weights(model: Module, threshold: float = 0.7) -> Module:
+    """See every layer's weight through a `Ternarize`, in place; returns the model."""
+    for layer in weighted_layers(model).values():
+        layer.parametrize("weight", Ternarize(threshold))
+    return model
+
+
+class BinaryDense(Module):
+    """x @ weight + bias, for inference, with the signs of the weight in single bits: 32 times smaller than float32.
+
+    (…, in) to (…, out). scale: (out,), what the signs are multiplied by. signs_only: x is known to be +1 or -1 (it
+    comes from a `Sign`), so that products become exclusive ors and sums counts of bits.
+    """
+
+    def __init__(self, weight: np.ndarray, bias: np.ndarray | None, signs_only: bool = False):
+        flat = weight.reshape(-1, weight.shape[-1])
+        self.scale = np.abs(flat[0]).copy()
+        if not (np.abs(flat) == self.scale).all() or not self.scale.all():
+            raise ValueError(
+                "BinaryDense: the weights of a channel must be +a or -a with one a above 0; binarize_weights first"
+            )
+        self.packed, self.signs_only = pack_signs(flat), signs_only
+        self.bias = np.zeros_like(self.scale) if bias is None else bias.copy()
+
+    nbytes = property(lambda self: self.packed.nbytes + self.scale.nbytes + self.bias.nbytes)
+
+    def forward(self, x):
+        return Tensor(self.multiply(x.data))
+
+    def multiply(self, x: np.ndarray) -> np.ndarray:
+        rows = np.ascontiguousarray(x.reshape(-1, x.shape[-1]))
+        sums = binary_matmul(rows, self.packed) if self.signs_only else binary_linear(rows, self.packed)
+        return (sums * self.scale + self.bias).reshape(*x.shape[:-1], len(self.scale))
+
+    def extra_repr(self):
+        return "{}, {}".format(*self.packed.shape) + (", of signs" if self.signs_only else "")
+
+
+class BinaryConv2d(BinaryDense):
+    """A `BinaryDense` on every window of the image. Padding adds zeros, so after a `Sign` its products stay real
+    ones."""
+
+    def __init__(self, layer: Conv2d, weight: np.ndarray, bias: np.ndarray | None, signs_only: bool = False):
+        super().__init__(weight, bias, signs_only and layer.padding in ("valid", 0))
+        self.like, self.stride, self.padding = layer.latent("weight"), layer.stride, layer.padding
+
+    def forward(self, x):
+        (sh, sw), padding = F._window("BinaryConv2d", x, self.like, self.like.shape[2:3], self.stride, self.padding)
+        padded = np.pad(x.data, ((0, 0), *padding, (0, 0)))
+        kh, kw = self.like.shape[:2]
+        seen = np.lib.stride_tricks.sliding_window_view(padded, (kh, kw), axis=(1, 2))[:, ::sh, ::sw]
+        n, height, width, channels = seen.shape[:4]
+        rows = seen.transpose(0, 1, 2, 4, 5, 3).reshape(n, height, width, kh * kw * channels)
+        return Tensor(self.multiply(rows))
+
+
+def pack_binary(model: Module) -> Module:
+    """A copy for inference in which each dense or standard convolution layer seen through a `Binarize` computes
+    with bits.
+
+    Raises ValueError where binary weights are pruned (0 has no bit) or depthwise.
+    """
+    if not isinstance(model, Sequential | Residual):
+        raise ValueError(f"pack_binary: expected a Sequential or a Residual, got {type(model).__name__}")
+    model = model.copy().eval()
+    for container in model.modules():
+        if isinstance(container, Sequential):
+            before = [None, *container.layers[:-1]]
+            container.layers = [
+                _packed(layer, isinstance(b, Sign)) for b, layer in zip(before, container.layers, strict=True)
+            ]
+    return model
+
+
+def _packed(layer: Module, signs_only: bool) -> Module:
+    if layer.parametrization("weight", Binarize) is None:
+        return layer
+    if isinstance(layer, DepthwiseConv2d):
+        raise ValueError(
+            f"pack_binary: {layer!r} is depthwise; a channel of its own has no sums long enough to count bits"
+        )
+    weight = effective(layer, "weight")
+    bias = None if layer.latent("bias") is None else effective(layer, "bias")
+    if isinstance(layer, Dense):
+        return BinaryDense(weight, bias, signs_only)
+    return BinaryConv2d(layer, weight, bias, signs_only)

@@ -1,0 +1,150 @@
+"""Weight clustering: the weights of a layer share a few values, and only which one each has is stored."""
+
+import numpy as np
+
+from ..kernels.clusters import kmeans_1d
+from ..nn import Module, Parameter
+from ..nn.summary import effective
+from ..tensor import Tensor, record
+from .fake import _per_layer, weighted_layers
+
+MOST_CLUSTERS = 256
+
+
+class Clustered(Module):
+    """Parametrization: each weight is the centroid that it is assigned to. What is exactly 0 (pruned) stays 0,
+    apart from them.
+
+    assignments: integers of the weight's shape, from 0. centroids: (k,), trained by the sum of their members'
+    gradients (Han et al. 2016, equation 3). The latent weights get no gradient.
+    """
+
+    def __init__(self, assignments: np.ndarray, centroids: np.ndarray):
+        self.assignments = np.array(assignments, np.uint8)
+        self.centroids = Parameter(np.array(centroids, np.float32))
+        if not 1 <= self.centroids.size <= MOST_CLUSTERS or self.assignments.max(initial=0) >= self.centroids.size:
+            raise ValueError(
+                f"Clustered: the greatest assignment is {self.assignments.max(initial=0)}, but there are "
+                f"{self.centroids.size} centroids, of which there may be 1 to {MOST_CLUSTERS}"
+            )
+
+    def forward(self, latent):
+        alive, k = latent.data != 0, self.centroids.size
+
+        def of_centroids(g):
+            sums = np.bincount(self.assignments.ravel(), weights=(g * alive).ravel(), minlength=k)
+            return sums.astype(g.dtype)
+
+        values = self.centroids.data[self.assignments] * alive
+        return record(values.astype(latent.dtype, copy=False), (self.centroids, of_centroids))
+
+    def take(self, kept, axis: int) -> "Clustered":
+        """The step of the smaller weight that keeps the indices `kept` along `axis`."""
+        return Clustered(self.assignments.take(kept, axis), self.centroids.data)
+
+    def extra_repr(self):
+        return f"{self.centroids.size} values"
+
+
+def cluster_weights(
+    model: Module, k: int | dict[str, int] = 16, init="linear", rng: np.random.Generator | None = None
+) -> Module:
+    """See every layer's weight through a `Clustered` of at most k values, found by k-means. Works in place; returns
+    the model.
+
+    k: from 1 to 256, for all layers, or layer name -> k, where layers not named stay as they are. Weights that are
+    exactly 0 take no part and stay 0. init: how the centroids start, "linear", "density" or "random" (with `rng`),
+    see `kernels.clusters`; or layer name -> centroids. Training the model now fine-tunes the centroids.
+    """
+    for name, k_of_layer in _per_layer(model, k).items():
+        layer = weighted_layers(model)[name]
+        weight = effective(layer, "weight")
+        assignments = np.zeros(weight.shape, np.uint8)
+        alive = weight != 0
+        centroids = np.zeros(1, np.float32)
+        if alive.any():
+            start = init[name] if isinstance(init, dict) else init
+            clusters = kmeans_1d(weight[alive].astype(np.float32), min(k_of_layer, MOST_CLUSTERS), start, rng)
+            assignments[alive], centroids = clusters.assignments, clusters.centroids
+        layer.parametrize("weight", Clustered(assignments, centroids))
+    return model
+
+
+class Pull:
+    """A penalty that pulls the weights of each layer together around k values while they are trained:
+
+        pull = Pull(model, k=8, strength=1.0)
+        fit(model, train, loss=lambda outputs, y: cross_entropy(outputs, y) + pull(), ...)
+        cluster_weights(model, k=8, init=pull.centroids)
+
+    hard: strength / 2 * sum (w - nearest centroid)², where the centroids follow their members (k-means).
+    soft: -log of a mixture of k Gaussians, whose means, widths and shares follow the weights (Nowlan & Hinton 1992,
+    equation 2;
+        Ullrich et al. 2017). Between two updates it is replaced by the parabola above it that touches it (expectation
+        maximisation), which has the shape of the hard one: sum of a / 2 * (w - target)², with a = strength for the
+        narrowest Gaussians.
+
+    strength: the share of its distance that a weight moves in a step is learning rate * strength, so it must stay below
+    1 / learning rate. every: centroids are found anew after so many calls. narrowest: the least width of a Gaussian, as
+    a share of the distance of two neighbours if they lay evenly. Weights that are exactly 0 (pruned) take no part.
+    """
+
+    def __init__(
+        self, model: Module, k: int, strength: float, soft: bool = False, every: int = 20, narrowest: float = 0.1
+    ):
+        self.layers = weighted_layers(model)
+        self.k, self.strength, self.soft, self.every, self.narrowest = k, strength, soft, every, narrowest
+        self.centroids = {name: self._start(effective(layer, "weight")) for name, layer in self.layers.items()}
+        self._mixtures, self._calls = {}, 0
+
+    def __call__(self) -> Tensor:
+        """The penalty of the weights as they are now."""
+        if self._calls % self.every == 0:
+            self.update()
+        self._calls += 1
+        return sum(self._parabola(name, layer.weight) for name, layer in self.layers.items())
+
+    def update(self):
+        """Move the centroids to their members, and every weight's target to its centroid."""
+        self._targets = {}
+        for name, layer in self.layers.items():
+            weight = effective(layer, "weight")
+            targets, tightness = np.zeros_like(weight), np.zeros_like(weight)
+            alive = weight != 0
+            if alive.any():
+                update = self._expect_and_maximise if self.soft else self._k_means
+                targets[alive], tightness[alive] = update(name, weight[alive])
+            self._targets[name] = targets, tightness
+
+    def _start(self, weight):
+        alive = weight[weight != 0].astype(np.float32)
+        return kmeans_1d(alive, self.k).centroids if alive.size else np.zeros(1, np.float32)
+
+    def _parabola(self, name, weight: Tensor) -> Tensor:
+        targets, tightness = self._targets[name]
+        away = weight.data - targets
+        force = self.strength * tightness * away
+        return record(np.asarray(0.5 * (force * away).sum(), weight.dtype), (weight, lambda g: g * force))
+
+    def _k_means(self, name, w):
+        clusters = kmeans_1d(w, len(self.centroids[name]), init=self.centroids[name], iterations=1)
+        self.centroids[name] = clusters.centroids
+        return clusters.centroids[clusters.assignments], 1.0
+
+    def _expect_and_maximise(self, name, w):
+        """One step of expectation maximisation; returns each weight's target and the parabola's curvature there."""
+        floor = (self.narrowest * (w.max() - w.min()) / self.k) ** 2 + 1e-12
+        if name not in self._mixtures:
+            means = self.centroids[name]
+            self._mixtures[name] = means, np.full(means.shape, 100 * floor), np.full(means.shape, 1 / len(means))
+        means, variances, shares = self._mixtures[name]
+        log_p = np.log(shares / np.sqrt(variances)) - 0.5 * (w[:, None] - means) ** 2 / variances
+        p = np.exp(log_p - log_p.max(1, keepdims=True))
+        p /= p.sum(1, keepdims=True)
+        members = p.sum(0) + 1e-6
+        means = (w @ p) / members
+        variances = (p * (w[:, None] - means) ** 2).sum(0) / members + floor
+        self._mixtures[name] = means, variances, members / members.sum()
+        self.centroids[name] = np.sort(means).astype(np.float32)
+        tightness = p @ (1 / variances)
+        return (p @ (means / variances)) / tightness, floor * tightness

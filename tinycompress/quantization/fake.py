@@ -1,0 +1,129 @@
+"""Training with quantization: the net computes with the numbers of a grid, but what is trained are real numbers
+behind them."""
+
+import numpy as np
+
+from ..nn import Module, Parameter, Sequential
+from ..nn.summary import effective
+from ..tensor import Tensor, record
+from ..training import predict
+from .grid import Grid, calibrate
+from .stages import WEIGHTED, stages
+
+
+class FakeQuantize(Module):
+    """Parametrization, or layer: each number becomes the nearest one of a grid. What is exactly 0 (pruned) stays 0.
+
+    Rounding is flat almost everywhere, so that gradients pass straight through it (Bengio et al. 2013, section 4),
+    except for numbers that lie more than half a step beyond the grid's ends. With `learn_scale` the scale is
+    trained too, by its own straight-through gradient (Esser et al. 2020, equations 3 and 5); the zero point stays
+    as it is.
+    """
+
+    def __init__(self, grid: Grid, learn_scale: bool = True):
+        self.scale = Parameter(grid.scale.copy(), requires_grad=learn_scale)
+        self.zero_point = grid.zero_point.copy()
+        self.bits, self.symmetric = grid.bits, grid.symmetric
+
+    @property
+    def grid(self) -> Grid:
+        """The grid as it is now."""
+        return Grid(self.scale.data, self.zero_point, self.bits, self.symmetric)
+
+    def forward(self, x):
+        return fake_quantize(x, self.scale, self.grid)
+
+    def take(self, kept, axis: int) -> "FakeQuantize":
+        """The step of the smaller weight that keeps the indices `kept` along `axis`; -1 is that of the channels."""
+        scale, zero_point = self.scale.data, self.zero_point
+        if axis == -1 and scale.ndim:
+            scale, zero_point = scale[kept], zero_point[kept]
+        return FakeQuantize(Grid(scale, zero_point, self.bits, self.symmetric), self.scale.requires_grad)
+
+    def extra_repr(self):
+        count = f", {self.scale.size} grids" if self.scale.ndim else ""
+        return f"{self.bits} bits, {'symmetric' if self.symmetric else 'affine'}{count}"
+
+
+def fake_quantize(x: Tensor, scale: Tensor, grid: Grid) -> Tensor:
+    """grid.dequantize(grid.quantize(x)), with straight-through gradients for x and for the grid's scale; 0 always
+    stays 0."""
+    place = x.data / grid.scale + grid.zero_point
+    integers = np.clip(np.rint(place), grid.low, grid.high)
+    inside = (place >= grid.low - 0.5) & (place <= grid.high + 0.5)
+    steps = integers - grid.zero_point
+
+    def of_scale(g):
+        # The factor keeps the scale's steps in proportion to the weights' (Esser et al. 2020, section 2.2).
+        factor = 1 / np.sqrt(x.size / grid.scale.size * max(grid.high, 1))
+        return g * np.where(inside, integers - place, steps) * x.dtype.type(factor)
+
+    real = grid.scale * steps
+    if grid.bits == 1 and grid.symmetric:  # no 0 among its numbers
+        real = real * (x.data != 0)
+    return record(real, (x, lambda g: g * inside), (scale, of_scale))
+
+
+def weighted_layers(model: Module) -> dict[str, Module]:
+    """The layers with a `weight` that is multiplied, by name: dense and all kinds of convolution."""
+    return {name: m for name, m in model.named_modules() if isinstance(m, WEIGHTED)}
+
+
+def quantize_weights(
+    model: Module,
+    bits: int | dict[str, int] = 8,
+    per_channel: bool = True,
+    method: str = "mse",
+    symmetric: bool = True,
+    learn_scale: bool = True,
+) -> Module:
+    """See every layer's weight through a `FakeQuantize` whose grid fits the weights as they are now. Works in
+    place; returns the model, which is quantized after training as it stands, and during training if it is trained
+    on.
+
+    bits: for all layers, or layer name -> bits, where layers not named stay as they are. The rest as in
+    `calibrate`. A layer that has a grid already gets a new one.
+    """
+    for name, bits_of_layer in _per_layer(model, bits).items():
+        layer = weighted_layers(model)[name]
+        steps = [step for step in layer.parametrizations("weight") if not isinstance(step, FakeQuantize)]
+        layer.replace("weight", layer.latent("weight"), steps)
+        grid = calibrate(effective(layer, "weight"), bits_of_layer, symmetric, per_channel, method)
+        layer.parametrize("weight", FakeQuantize(grid, learn_scale))
+    return model
+
+
+def quantize_biases(model: Module, bits: int = 8, method: str = "min_max") -> Module:
+    """See every layer's bias through a `FakeQuantize`, one grid for the layer, in place; returns the model."""
+    for layer in weighted_layers(model).values():
+        if layer.latent("bias") is not None:
+            layer.parametrize("bias", FakeQuantize(calibrate(effective(layer, "bias"), bits, True, False, method)))
+    return model
+
+
+def quantize_activations(model: Sequential, x: np.ndarray, bits: int = 8, method: str = "min_max") -> Sequential:
+    """A `Sequential` of the model's layers, in which the input and what each weighted layer gives, after its
+    activation, go through a `FakeQuantize` (affine, one grid a layer) calibrated on x (N, …). The last layer's
+    outputs stay real.
+
+    Layers are shared with the model, not copied. Raises ValueError where the model is not a plain `Sequential`.
+    """
+    layers, seen = [FakeQuantize(calibrate(x, bits, False, method=method))], x
+    parts = stages(model)
+    for place, part in enumerate(parts):
+        layers += part
+        seen = predict(Sequential(*part), seen)
+        if place < len(parts) - 1 and isinstance(part[0], WEIGHTED):
+            layers.append(FakeQuantize(calibrate(seen, bits, False, method=method)))
+            seen = predict(layers[-1], seen)
+    return Sequential(*layers, input_shape=model.input_shape)
+
+
+def _per_layer(model: Module, value) -> dict:
+    """`value` for each weighted layer by name, or the dict that it is already, checked."""
+    layers = weighted_layers(model)
+    if not isinstance(value, dict):
+        return dict.fromkeys(layers, value)
+    if unknown := [name for name in value if name not in layers]:
+        raise ValueError(f"no layer with a weight is called {unknown[0]!r}; there are {', '.join(layers)}")
+    return value

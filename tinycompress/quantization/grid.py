@@ -1,0 +1,120 @@
+"""A grid of numbers that integers stand for: real = scale * (integer - zero_point), low <= integer <= high.
+
+    bits 3, symmetric    integer   -3    -2    -1     0     1     2     3        zero_point 0
+                         real      -3s   -2s   -1s    0     1s    2s    3s
+    bits 3, affine       integer    0     1     2     3     4     5     6     7        zero_point 2: what 0 falls on
+                         real      -2s   -1s    0     1s    2s    3s    4s    5s
+
+Both have 0 among their numbers, so that what is 0 stays exactly 0 (Jacob et al. 2018, section 2.1). The symmetric
+one leaves out -4: weights are about as often negative as positive. With 1 bit it has no room for 0, and its two
+numbers are -s/2 and s/2.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+METHODS = ("min_max", "percentile", "mse")
+CLIPPING = np.geomspace(1, 0.05, 60)  # shares of the range that "mse" tries
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """real = scale * (integer - zero_point). One grid for a whole array: scale and zero_point (); or one for each
+    channel, the array's last axis: (channels,). Both float32; zero_point is a whole number, or ½ where there is no
+    zero."""
+
+    scale: np.ndarray
+    zero_point: np.ndarray
+    bits: int
+    symmetric: bool
+
+    low = property(lambda self: limits(self.bits, self.symmetric)[0])
+    high = property(lambda self: limits(self.bits, self.symmetric)[1])
+
+    def quantize(self, x: np.ndarray) -> np.ndarray:
+        """The nearest integers of the grid: int8 or, of an affine grid, uint8. Values beyond its ends become its
+        ends."""
+        integers = np.clip(np.rint(x / self.scale + self.zero_point), self.low, self.high)
+        return integers.astype(np.int8 if self.low < 0 else np.uint8)
+
+    def dequantize(self, integers: np.ndarray) -> np.ndarray:
+        """The real numbers, float32, that the integers stand for."""
+        return self.scale * (integers.astype(np.float32) - self.zero_point)
+
+
+def limits(bits: int, symmetric: bool) -> tuple[int, int]:
+    """The least and the greatest integer of a grid."""
+    if bits not in range(1, 9):
+        raise ValueError(f"a grid has 1 to 8 bits, got {bits!r}")
+    if symmetric and bits > 1:
+        return -(2 ** (bits - 1)) + 1, 2 ** (bits - 1) - 1
+    return 0, 2**bits - 1
+
+
+def calibrate(
+    values: np.ndarray,
+    bits: int = 8,
+    symmetric: bool = True,
+    per_channel: bool = False,
+    method: str = "min_max",
+    percentile: float = 99.9,
+) -> Grid:
+    """A grid for these values, by what it covers:
+
+    "min_max"     all of them: no error is larger than half a step, but one outlier makes every step large
+    "percentile"  all but the outermost: of |values| if symmetric, else at each side, 100 - percentile per cent lie
+    outside "mse"         as much as makes the mean squared error least, of 60 shares of the whole range
+
+    per_channel: a grid for each index of the last axis (a neuron, a filter). Raises ValueError for no values,
+    values that are not finite, and an unknown method.
+    """
+    values = np.asarray(values, np.float32)
+    if values.size == 0 or not np.isfinite(values).all():
+        raise ValueError(f"calibrate: a grid needs finite values to cover, got {values.size} of them, some not finite")
+    if method not in METHODS:
+        raise ValueError(f"calibrate: the method is one of {', '.join(METHODS)}; got {method!r}")
+    columns = values.reshape(-1, values.shape[-1] if per_channel else 1)
+    low, high = columns.min(0), columns.max(0)
+    if method == "percentile":
+        if not 50 < percentile <= 100:
+            raise ValueError(f"calibrate: the percentile lies above 50, up to 100; got {percentile}")
+        if symmetric:
+            high = np.percentile(np.abs(columns), percentile, axis=0)
+            low = -high
+        else:
+            low, high = np.percentile(columns, (100 - percentile, percentile), axis=0)
+    low, high = np.minimum(low, 0), np.maximum(high, 0)
+    if method == "mse":
+        low, high = _least_error(columns, low, high, bits, symmetric)
+    scale, zero_point = _cover(low, high, bits, symmetric)
+    shape = values.shape[-1:] if per_channel else ()
+    return Grid(scale.reshape(shape), zero_point.reshape(shape), bits, symmetric)
+
+
+def _cover(low, high, bits: int, symmetric: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Scale and zero point, both (channels,), of the grids from low <= 0 to high >= 0."""
+    least, most = limits(bits, symmetric)
+    if symmetric:
+        reach = np.maximum(-low, high)
+        scale = reach / max(most, 1)
+        zero_point = np.full(scale.shape, 0.5 if bits == 1 else 0.0)
+    else:
+        scale = (high - low) / (most - least)
+        zero_point = np.rint(-low / np.where(scale > 0, scale, 1))
+    scale = np.where(scale > 1e-30, scale, np.float32(1e-30))  # of nothing but zeros, which any step can tell
+    return scale.astype(np.float32), zero_point.astype(np.float32)
+
+
+def _least_error(columns, low, high, bits, symmetric):
+    """The ends (channels,) of the grid, of those that cover a share of low … high, with the least squared error."""
+    best, least = (low, high), np.full(low.shape, np.inf)
+    for share in CLIPPING:
+        ends = low * share, high * share
+        grid = Grid(*_cover(*ends, bits, symmetric), bits, symmetric)
+        # Zeros stay zeros, also where a grid has none.
+        error = ((grid.dequantize(grid.quantize(columns)) - columns) ** 2 * (columns != 0)).sum(0, dtype=np.float64)
+        better = error < least
+        best = tuple(np.where(better, new, old) for new, old in zip(ends, best, strict=True))
+        least = np.where(better, error, least)
+    return best
