@@ -354,6 +354,50 @@ for batch, inputs, outputs in ((1, 37, 50), (19, 70, 21)):
 """
 
 
+AT_THE_EDGE = """
+import ctypes, dataclasses, mmap
+import numpy as np
+from tinycompress.kernels import binary, blocks, codebook, int8
+rng, kept = np.random.default_rng(0), []
+
+def edge(array):
+    "A copy that ends where a page begins that nobody may read."
+    array = np.ascontiguousarray(array)
+    size = -(-array.nbytes // mmap.PAGESIZE) * mmap.PAGESIZE
+    pages = mmap.mmap(-1, size + mmap.PAGESIZE)
+    kept.append(pages)
+    address = ctypes.addressof(ctypes.c_char.from_buffer(pages))
+    assert ctypes.CDLL(None).mprotect(ctypes.c_void_p(address + size), mmap.PAGESIZE, 0) == 0
+    copy = np.frombuffer(pages, array.dtype, array.size, size - array.nbytes).reshape(array.shape)
+    copy[...] = array
+    return copy
+
+def all_edges(packed):
+    parts = {field.name: getattr(packed, field.name) for field in dataclasses.fields(packed)}
+    return type(packed)(**{n: edge(part) if isinstance(part, np.ndarray) else part for n, part in parts.items()})
+
+for batch in (1, 3, 9, 21):
+    for inputs in (32, 36, 48, 65, 128):
+        for outputs in (1, 15, 16, 17, 32, 33):
+            x, w = rng.standard_normal((batch, inputs)).astype("f4"), rng.standard_normal((inputs, outputs)).astype("f4")
+            x8, w8 = rng.integers(0, 9, (batch, inputs)).astype("u1"), rng.integers(0, 9, (inputs, outputs)).astype("i1")
+            packed8, ones = all_edges(int8.pack_int8(w8)), edge(np.ones(outputs, "f4"))
+            int8.int8_matmul(edge(x8), packed8)
+            int8.int8_linear(edge(x8), packed8, ones, 3, ones)
+            binary.binary_matmul(edge(x), all_edges(binary.pack_signs(w)))
+            binary.binary_linear(edge(x), all_edges(binary.pack_signs(w)))
+            codebook.codebook_matvec(edge(x[0]), all_edges(codebook.pack_codes(w8, np.arange(9))))
+            blocks.block_sparse_matmul(edge(x), all_edges(blocks.pack_blocks(w)))
+            kept.clear()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="protects memory as Linux does")
+def test_no_kernel_reads_beyond_its_arrays():
+    done = subprocess.run([sys.executable, "-c", AT_THE_EDGE], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr or f"ended by signal {-done.returncode}"
+
+
 def this_cpu_has(features):
     from tinycompress.kernels.jit import host_cpu
 
