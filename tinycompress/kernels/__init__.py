@@ -19,6 +19,7 @@ import numpy as np
 
 from . import jit, shapes
 from .dispatch import use, variant
+from .memory import keep_freed_memory
 from .shapes import check, floats
 from .threads import get_num_threads, set_num_threads
 
@@ -39,6 +40,8 @@ __all__ = [
     "use",
     "variant",
 ]
+
+keep_freed_memory()
 
 MODULES = {"loop": "loops", "numpy": "vectorised", "fast": "fast"}
 
