@@ -78,24 +78,31 @@ class Pull:
         cluster_weights(model, k=8, init=pull.centroids)
 
     hard: strength / 2 * sum (w - nearest centroid)², where the centroids follow their members (k-means).
-    soft: -log of a mixture of k Gaussians, whose means, widths and shares follow the weights (Nowlan & Hinton 1992,
-    equation 2;
-        Ullrich et al. 2017). Between two updates it is replaced by the parabola above it that touches it (expectation
-        maximisation), which has the shape of the hard one: sum of a / 2 * (w - target)², with a = strength for the
-        narrowest Gaussians.
+    soft: -log of a mixture of k Gaussians, whose means, widths and shares follow the weights (soft
+    weight-sharing: Nowlan & Hinton 1992, equation 2; Ullrich et al. 2017). Between two updates it is replaced by
+    the parabola above it that touches it (expectation maximisation). This has the shape of the hard one, sum of
+    a / 2 * (w - target)², with a = strength where a weight belongs to one of the narrowest Gaussians.
 
-    strength: the share of its distance that a weight moves in a step is learning rate * strength, so it must stay below
-    1 / learning rate. every: centroids are found anew after so many calls. narrowest: the least width of a Gaussian, as
-    a share of the distance of two neighbours if they lay evenly. Weights that are exactly 0 (pruned) take no part.
+    strength: in each step a weight moves the share learning rate * strength of its way, so this must stay below
+    1. every: centroids are found anew after so many calls. widths: the least and the greatest one of a Gaussian,
+    as shares of the distance that k-means leaves between weights and centroids (root of its mean square) at the
+    beginning. Without the greatest, all Gaussians end up around 0, some narrow and some wide, as that is how
+    weights lie. Weights that are exactly 0 (pruned) take no part.
     """
 
     def __init__(
-        self, model: Module, k: int, strength: float, soft: bool = False, every: int = 20, narrowest: float = 0.1
+        self,
+        model: Module,
+        k: int,
+        strength: float,
+        soft: bool = False,
+        every: int = 20,
+        widths: tuple[float, float] = (0.1, 0.5),
     ):
         self.layers = weighted_layers(model)
-        self.k, self.strength, self.soft, self.every, self.narrowest = k, strength, soft, every, narrowest
+        self.k, self.strength, self.soft, self.every, self.widths = k, strength, soft, every, widths
         self.centroids = {name: self._start(effective(layer, "weight")) for name, layer in self.layers.items()}
-        self._mixtures, self._calls = {}, 0
+        self._mixtures, self._mean_error, self._calls = {}, {}, 0
 
     def __call__(self) -> Tensor:
         """The penalty of the weights as they are now."""
@@ -133,18 +140,20 @@ class Pull:
 
     def _expect_and_maximise(self, name, w):
         """One step of expectation maximisation; returns each weight's target and the parabola's curvature there."""
-        floor = (self.narrowest * (w.max() - w.min()) / self.k) ** 2 + 1e-12
         if name not in self._mixtures:
-            means = self.centroids[name]
-            self._mixtures[name] = means, np.full(means.shape, 100 * floor), np.full(means.shape, 1 / len(means))
+            clusters = kmeans_1d(w, self.k)
+            k, self._mean_error[name] = len(clusters.centroids), clusters.inertia / w.size + 1e-12
+            self._mixtures[name] = clusters.centroids, np.full(k, self._mean_error[name]), np.full(k, 1 / k)
+        narrowest, widest = (width**2 * self._mean_error[name] for width in self.widths)
         means, variances, shares = self._mixtures[name]
         log_p = np.log(shares / np.sqrt(variances)) - 0.5 * (w[:, None] - means) ** 2 / variances
         p = np.exp(log_p - log_p.max(1, keepdims=True))
         p /= p.sum(1, keepdims=True)
         members = p.sum(0) + 1e-6
         means = (w @ p) / members
-        variances = (p * (w[:, None] - means) ** 2).sum(0) / members + floor
+        variances = (p * (w[:, None] - means) ** 2).sum(0) / members
+        variances = np.clip(variances, narrowest, widest)
         self._mixtures[name] = means, variances, members / members.sum()
         self.centroids[name] = np.sort(means).astype(np.float32)
         tightness = p @ (1 / variances)
-        return (p @ (means / variances)) / tightness, floor * tightness
+        return (p @ (means / variances)) / tightness, narrowest * tightness

@@ -49,6 +49,8 @@ class IntegerDense(IntegerLayer):
         self.out = out
         if out is not None:
             self.factor, self.shift = fixed_point(self.scale.astype(np.float64) / out.scale)
+            # What the zero point adds to every sum of q_x q_w is known in advance.
+            self.offset = self.bias - self.zero_point * weights.reshape(-1, weights.shape[-1]).sum(0, dtype=np.int64)
 
     @property
     def nbytes(self):
@@ -63,13 +65,13 @@ class IntegerDense(IntegerLayer):
         if self.out is None:
             y = int8_linear(rows, self.weights, self.scale, self.zero_point, self.real_bias)
         else:
-            y = self.finish(int8_matmul(rows, self.weights), self.weights.sums)
+            y = self.finish(int8_matmul(rows, self.weights))
         return y.reshape(*q.shape[:-1], y.shape[-1])
 
-    def finish(self, sums: np.ndarray, weight_sums: np.ndarray) -> np.ndarray:
-        """sums of q_x q_w (rows, out), which lack the part of the zero point, to the integers of the output."""
-        offset = self.bias.astype(np.int64) - self.zero_point * weight_sums.astype(np.int64)
-        return requantize(sums, offset, self.factor, self.shift, self.out.zero_point, self.out.low, self.out.high)
+    def finish(self, sums: np.ndarray) -> np.ndarray:
+        """Sums of q_x q_w (rows, out) to the integers of the output."""
+        out = self.out
+        return requantize(sums, self.offset, self.factor, self.shift, out.zero_point, out.low, out.high)
 
 
 class IntegerConv2d(IntegerDense):
@@ -102,7 +104,7 @@ class IntegerDepthwiseConv2d(IntegerDense):
         sums = np.zeros(seen.shape[:4], np.int32)
         for i, j in np.ndindex(*seen.shape[4:]):
             sums += seen[..., i, j].astype(np.int32) * self.weights[i, j]
-        rows = self.finish(sums.reshape(-1, seen.shape[3]), self.weights.sum((0, 1), dtype=np.int64))
+        rows = self.finish(sums.reshape(-1, seen.shape[3]))
         return rows.reshape(sums.shape)
 
 

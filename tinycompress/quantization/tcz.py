@@ -157,6 +157,11 @@ def from_bytes(data: bytes, max_elements: int = MAX_ELEMENTS) -> Module:
     return _parse(data, max_elements)[0]
 
 
+def inspect_bytes(data: bytes, max_elements: int = MAX_ELEMENTS) -> Contents:
+    """What is in the bytes of a .tcz file. Raises `TczError`."""
+    return _parse(data, max_elements)[1]
+
+
 def _values(slot: Slot) -> tuple[np.ndarray, "object"]:
     """The values that the layer uses, and the grid that they lie on, if there is one."""
     if not slot.trained:

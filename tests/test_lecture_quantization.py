@@ -1,0 +1,217 @@
+"""The claims of the quantization chapter: what their rows say, and that the verdicts follow from the rows."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import tinycompress as tc
+from tinycompress import models
+from tinycompress.lecture import Settings, deep_compression, quantization, quantization_clock, quantization_plan
+from tinycompress.lecture.claim import judge, plain
+from tinycompress.nn.summary import effective
+from tinycompress.pruning import prune_weights
+from tinycompress.quantization import cluster_weights, tcz
+
+CLAIMS = {claim.id: claim for claim in quantization.CLAIMS}
+TINY = quantization_plan.Plan(
+    dense=2,
+    more=2,
+    lrs=(0.05, 0.1),
+    centroid_lrs=(0.001,),
+    strengths=(1.0,),
+    bits=(8, 2),
+    trained_bits=(2,),
+    clusters=(2, 4),
+    binary_epochs=2,
+    binary_lrs=(0.1,),
+    binary_widths=(30,),
+    steps=2,
+    small_lrs=(0.1,),
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tiny_plan():
+    before = quantization_plan.PLANS["quick"]
+    quantization_plan.PLANS["quick"] = TINY
+    yield
+    quantization_plan.PLANS["quick"] = before
+
+
+@pytest.fixture(scope="module")
+def rows():
+    """Two seeds of every claim at a tiny budget, as JSON would give them back."""
+    measured = {}
+    for seed in (0, 1):
+        for name in ("Q1", "Q2", "Q3", "Q4"):
+            measured.setdefault(name, []).extend(CLAIMS[name].measure("digits", "quick", seed))
+        for order in deep_compression.ORDERS:
+            measured.setdefault("Q5", []).extend(CLAIMS["Q5"].measure("digits", "quick", order, seed))
+        for task in ((40, 32, 1, seed), (40, 32, 8, seed), (784, 0, 1, seed)):
+            measured.setdefault("Q6", []).extend(CLAIMS["Q6"].measure(*task))
+    return {name: [plain(row | {"machine": "a test"}, name) for row in some] for name, some in measured.items()}
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_every_claim_is_judged_and_drawn_from_its_rows(rows, name):
+    result = judge(CLAIMS[name], rows[name], 0.0)
+    assert result.verdict in ("supported", "contradicted", "not shown")
+    figure = result.figure()
+    assert figure.axes and all(np.isfinite(ax.dataLim.bounds).all() for ax in figure.axes if ax.has_data())
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_the_tasks_of_every_claim_cover_every_seed(name):
+    for budget in ("quick", "full", "paper"):
+        settings = Settings(budget, seeds=3)
+        assert {task[-1] for task in CLAIMS[name].tasks(settings)} == {0, 1, 2}
+
+
+def test_all_arms_train_for_equally_many_epochs(rows, monkeypatch):
+    spent = []
+    true_train = quantization_plan.train
+
+    def counting(model, dataset, **options):
+        spent.append(options["epochs"])
+        return true_train(model, dataset, **options)
+
+    monkeypatch.setattr(quantization_plan, "train", counting)
+    dataset = tc.data.load("digits")
+    start = models.mlp(dataset.image_shape, (9,), 10, rng=np.random.default_rng(0))
+    quantization_plan.train_more(start.copy(), dataset, TINY, 0, 0.01)
+    quantization._pulled(start, dataset, TINY, 0, 3, 1.0, soft=True)
+    assert spent == [TINY.more, TINY.more]
+    assert {row["epochs"] for row in rows["Q2"]} == {TINY.dense + TINY.more}
+    assert {row["epochs"] for row in rows["Q4"]} == {TINY.binary_epochs}
+    assert len({row["epochs"] for row in rows["Q5"]}) == 1
+
+
+def test_q1_counts_the_bytes_of_files_and_starts_all_arms_of_a_seed_from_one_net(rows):
+    for row in rows["Q1"]:
+        if row["arm"] != "in integers":
+            assert 0.6 * 32 / row["bits"] < row["disk_ratio"] < 32 / row["bits"] * 1.3  # zeros may go
+    for seed in (0, 1):
+        assert len({row["float_accuracy"] for row in rows["Q1"] if row["seed"] == seed}) == 1
+
+
+def test_a_net_of_two_values_a_layer_has_two_values_a_layer():
+    dataset = tc.data.load("digits")
+    start = models.mlp(dataset.image_shape, (9,), 10, rng=np.random.default_rng(0))
+    for soft in (False, True):
+        net = quantization._pulled(start, dataset, TINY, 0, 2, 1.0, soft)
+        assert all(len(np.unique(effective(net[i], "weight"))) == 2 for i in (1, 3))
+
+
+def test_q3_fails_if_a_stream_is_not_decoded_exactly_or_a_code_is_too_good_to_be_true(rows):
+    for change in ({"exact": False}, {"huffman": 0.01}, {"huffman": 99.0}):
+        wrong = [dict(row) for row in rows["Q3"]]
+        wrong[0] |= change
+        assert judge(CLAIMS["Q3"], wrong, 0.0).verdict == "failed"
+
+
+def test_the_codes_of_q3_are_ordered_as_theory_says(rows):
+    for seed in (0, 1):
+        fixed, huffman, bound = (
+            quantization.bits_by_code(rows["Q3"], seed, c) for c in ("fixed", "huffman", "entropy")
+        )
+        assert fixed >= huffman >= bound
+
+
+def test_q4_is_signed_so_that_fewer_errors_of_binary_weights_support_it():
+    made = [
+        {"seed": s, "arm": arm, "test_error": e + s} for s in (0, 1) for arm, e in (("float", 2.0), ("binary", 1.5))
+    ]
+    assert quantization.effect_q4(made) == [0.5, 0.5]
+
+
+def test_q5_fails_if_any_file_loads_to_another_net(rows):
+    assert all(row["same"] for row in rows["Q5"])
+    wrong = [dict(row) for row in rows["Q5"]]
+    wrong[3]["same"] = False
+    assert judge(CLAIMS["Q5"], wrong, 0.0).verdict == "failed"
+
+
+def test_the_stages_of_q5_shrink_and_its_parts_cover_the_file(rows):
+    for order in deep_compression.ORDERS:
+        chosen = [row for row in rows["Q5"] if row["arm"] == order and row["seed"] == 0]
+        assert len(chosen) == 5 and chosen[0]["kept"] == 1
+        sizes = [row["bytes"] for row in chosen]
+        assert sizes[0] > sizes[1] > sizes[2] and sizes[4] < min(sizes[:4])
+        assert chosen[-1]["kept"] == pytest.approx(1 - TINY.removed, abs=0.02)
+        assert sum(part[3] for part in chosen[-1]["parts"]) == chosen[-1]["bytes"] == len(chosen[-1]["file"])
+
+
+def test_the_paper_budget_measures_both_nets_of_deep_compression():
+    dataset = tc.data.load("digits")
+    arms = {task[2] for task in deep_compression.tasks_q5(Settings("paper", seeds=1))}
+    for arm in arms:
+        recipe = deep_compression.recipe_for("paper", dataset, arm)
+        net = getattr(models, recipe.net)((28, 28, 1), 10, rng=np.random.default_rng(0))
+        assert len(recipe.kept) == len(tc.pruning.prunable(net))
+    assert {arm.split(",")[0] for arm in arms} == {"lenet_300_100", "lenet_5"}
+
+
+def test_dead_ends_are_removed_to_the_last_one(rng):
+    net = prune_weights(models.lenet_5((16, 16, 1), 10, rng=rng), {"0": 0.6, "3": 0.97, "7": 0.998, "9": 0.97})
+    for layer in (net[0], net[3], net[7]):
+        layer.bias.data = rng.normal(0, 1, layer.bias.shape)
+    before = [np.count_nonzero(effective(net[i], "weight")) for i in (0, 3, 7, 9)]
+    deep_compression.remove_dead_ends(net)
+    after = [np.count_nonzero(effective(net[i], "weight")) for i in (0, 3, 7, 9)]
+    assert sum(after) < sum(before)
+    for group in tc.pruning.channel_groups(net).values():
+        if group.held:
+            continue
+        gets = sum(deep_compression._count(layer, -1) for layer in group.writers.values())
+        passes = sum(
+            deep_compression._count(layer, -2).reshape(-1, group.count).sum(0) for layer in group.readers.values()
+        )
+        assert np.array_equal(gets > 0, passes > 0)
+        for layer in group.writers.values():
+            assert not effective(layer, "bias")[gets == 0].any()
+
+
+def test_neurons_that_pass_nothing_on_can_go_without_a_trace(rng):
+    net = models.mlp((4, 4, 1), (6, 5), 3, rng=rng)
+    net[3].weight.data[2] = 0  # neuron 2 of the first layer passes nothing on
+    x = rng.random((7, 4, 4, 1), np.float32)
+    before = tc.predict(net, x)
+    deep_compression.remove_dead_ends(net)
+    assert np.allclose(tc.predict(net, x), before, atol=1e-6)
+    assert not effective(net[1], "weight")[:, 2].any()
+
+
+def test_rounded_tables_fit_into_16_bits(rng):
+    net = cluster_weights(models.mlp((8, 8, 1), (9,), 10, rng=rng), 8)
+    before = len(tcz.to_bytes(net, "fixed"))
+    deep_compression.round_tables(net)
+    assert len(tcz.to_bytes(net, "fixed")) == before - 2 * 2 * 8
+
+
+def test_a_swapped_recipe_only_trains_the_centroids_after_clustering():
+    dataset = tc.data.load("digits")
+    recipe = replace(
+        deep_compression.recipe_for("quick", dataset, deep_compression.ORDERS[1]), dense=1, prune=1, tune=1
+    )
+    seen = {}
+    net = deep_compression.compress(recipe, dataset, 0, lambda stage, net, _: seen.setdefault(stage, net.copy()))
+    latent = {stage: stage_net[1].latent("weight").data for stage, stage_net in seen.items()}
+    assert np.array_equal(latent["clustered"], latent["pruned"])
+    assert len(np.unique(effective(net[1], "weight"))) <= recipe.k + 1
+
+
+def test_q6_times_every_form_beside_float32(rows):
+    forms = {(row["shape"], row["batch"]): set() for row in rows["Q6"]}
+    for row in rows["Q6"]:
+        forms[row["shape"], row["batch"]].add(row["arm"])
+        assert row["memory_ratio"] == (1 if row["arm"] == "float32" else pytest.approx(row["memory_ratio"]))
+    assert forms["40×32", 1] == {"float32", "8 bits", "4 bits", "1 bit", "1 bit, activations too"}
+    assert forms["LeNet-300-100", 1] == {"float32", "8 bits", "1 bit"}
+    made = [{"seed": 0, "arm": "8 bits", "speedup": 4.0}, {"seed": 0, "arm": "1 bit", "speedup": 64.0}]
+    assert quantization_clock.effect_q6(made) == [2.0]
+
+
+def test_the_pull_of_a_plan_stays_below_its_whole_way():
+    for plan in quantization_plan.PLANS.values():
+        assert max(plan.lrs) * max(plan.strengths) < 1
