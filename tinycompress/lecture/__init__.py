@@ -16,7 +16,10 @@ from .store import Store
 __all__ = ["CHAPTERS", "Claim", "Result", "Settings", "Store", "claims", "judge", "run", "verdict"]
 
 # A chapter's module has CLAIMS, a list of Claim; it is imported when someone asks for it.
-CHAPTERS = {"pruning": "tinycompress.lecture.pruning"}
+CHAPTERS = {
+    "pruning": "tinycompress.lecture.pruning",
+    "quantization": "tinycompress.lecture.quantization",
+}
 
 
 def claims(names: Sequence[str] | None = None) -> list[Claim]:
