@@ -1,4 +1,7 @@
-"""The command line: `lecture` measures the lecture's claims, `claims` lists them, `bench` measures the engine."""
+"""The command line: `lecture` measures the lecture's claims, `claims` lists them, `bench` measures the engine.
+
+`compress`, `inspect` and `run` are in `cli_files.py`.
+"""
 
 import argparse
 import difflib
@@ -8,6 +11,8 @@ import sys
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
+
+from . import cli_files
 
 DONE, FAILED, BAD_ARGUMENTS, INTERRUPTED = 0, 1, 2, 130
 
@@ -20,6 +25,9 @@ examples:
   tinycompress lecture pruning     measure chapter 1 on the UCI digits, and draw it
   tinycompress lecture --help      other data, more seeds, more cores
   tinycompress bench               how fast the engine is, beside its rivals
+  tinycompress compress lenet_5 --out net.tcz    a net, trained and made small; then
+  tinycompress inspect net.tcz                   where its bytes go, and
+  tinycompress run net.tcz                       what it predicts
 """
 
 _LECTURE = """\
@@ -93,7 +101,7 @@ def main(argv: list[str] | None = None) -> int:
         if unknown:
             arguments.parser.error(f"there is no {' '.join(unknown)}")
         return arguments.command(arguments)
-    except BadArguments as error:
+    except (BadArguments, cli_files.FileProblem) as error:
         print(f"tinycompress: {error}", file=sys.stderr)
         return BAD_ARGUMENTS
     except SystemExit as end:  # --help
@@ -155,6 +163,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     claims.set_defaults(command=_claims, parser=claims)
     claims.add_argument("names", nargs="*", metavar="CHAPTER", help="chapters or claim ids; default: all chapters")
+
+    cli_files.add_commands(commands, form)
 
     bench = commands.add_parser(
         "bench",

@@ -15,7 +15,7 @@ from ..data import Dataset
 from ..nn import Module
 from ..nn.summary import effective
 from ..optim import cosine
-from ..pruning import add_mask, channel_groups, cubic, prunable, prune_weights
+from ..pruning import add_mask, channel_groups, cubic, kept_weights, prunable, prune_weights, sparsity
 from ..quantization import Clustered, FakeQuantize, cluster_weights, quantize_biases, tcz
 from ..tensor import no_grad
 from ..training import evaluate, predict
@@ -30,13 +30,13 @@ class Recipe:
 
     kept: the share of weights that stay, of all together, or one for each layer in order. k: values a layer, or one
     number for each. dense, prune, tune: epochs of the dense net, while weights go and after, and of the centroids.
-    swapped: cluster first, and prune what is clustered. distil: learn from the dense net's outputs as well
-    (temperature 2). shift: augment by one pixel.
+    swapped: cluster first, and prune what is clustered. With kept = 1 nothing is pruned, with k = None nothing
+    clustered. distil: learn from the dense net's outputs as well (temperature 2). shift: augment by one pixel.
     """
 
     net: str = "lenet_300_100"
     kept: float | tuple[float, ...] = 0.1
-    k: int | tuple[int, ...] = 16
+    k: int | tuple[int, ...] | None = 16
     dense: int = 12
     prune: int = 8
     tune: int = 4
@@ -168,17 +168,26 @@ def compress(
     """
     if net is None:
         net = pick_on_validation(lambda lr: _dense(recipe, dataset, seed, lr), recipe.lrs, dataset)[0]
+    else:
+        net = _with_masks(net.copy())
     note("float32", net, "fixed")
     teacher = net if recipe.distil else None
-    first, second = (_cluster, _prune) if recipe.swapped else (_prune, _cluster)
-    net = first(net, recipe, dataset, seed, teacher)
-    note("clustered" if recipe.swapped else "pruned", net, "fixed")
-    net = second(net, recipe, dataset, seed, teacher)
-    quantize_biases(net, recipe.bias_bits)
-    round_tables(net)
-    note("pruned" if recipe.swapped else "clustered", net, "fixed")
+    stages = {"pruned": _prune if recipe.kept != 1 else None, "clustered": _cluster if recipe.k else None}
+    for stage in reversed(stages) if recipe.swapped else stages:
+        if stages[stage]:
+            net = stages[stage](net, recipe, dataset, seed, teacher)
+            note(stage, round_tables(net), "fixed")
     note("Huffman", net, "huffman")
     note("arithmetic", net, "smallest")
+    return net
+
+
+def _with_masks(net: Module) -> Module:
+    """The net with masks on the weights that are 0, so that training does not revive them; in place."""
+    for layer in prunable(net).values():
+        weight = effective(layer, "weight")
+        if not weight.all():
+            add_mask(layer, "weight", weight != 0)
     return net
 
 
@@ -191,20 +200,14 @@ def _dense(recipe: Recipe, dataset: Dataset, seed: int, lr: float) -> Module:
 def _prune(start: Module, recipe: Recipe, dataset: Dataset, seed: int, teacher: Module | None) -> Module:
     """Remove weights along the cubic schedule, once an epoch, over the first 60 % of the epochs; one cosine runs
     over all."""
-    kept = recipe.kept
-    if not isinstance(kept, tuple):
-        final = 1 - kept
-    else:
-        final = {name: 1 - share for name, share in zip(prunable(start), kept, strict=True)}
+    shares = recipe.kept if isinstance(recipe.kept, tuple) else (recipe.kept,)
     ramp = max(1, round(0.6 * recipe.prune))
 
     def arm(lr):
         net, rng = start.copy(), np.random.default_rng([seed, 1])
         for epoch in range(recipe.prune):
             if epoch < ramp:
-                t = (epoch + 1) / ramp
-                share = {n: cubic(t, s) for n, s in final.items()} if isinstance(final, dict) else cubic(t, final)
-                prune_weights(net, share)
+                _prune_to(net, [cubic((epoch + 1) / ramp, 1 - share) for share in shares])
                 if recipe.dead_ends and epoch >= ramp // 2:
                     remove_dead_ends(net)
 
@@ -218,12 +221,23 @@ def _prune(start: Module, recipe: Recipe, dataset: Dataset, seed: int, teacher: 
     return pick_on_validation(arm, rates, dataset)[0]
 
 
+def _prune_to(net: Module, shares: list[float]):
+    """Remove these shares, one a layer or one of all; layers that lost as much as dead ends already stay as they
+    are."""
+    if len(shares) == 1:
+        prune_weights(net, max(shares[0], sparsity(net)))
+        return
+    masks = kept_weights(net)
+    due = {name: share for (name, mask), share in zip(masks.items(), shares, strict=True) if share > 1 - mask.mean()}
+    prune_weights(net, due)
+
+
 def _cluster(start: Module, recipe: Recipe, dataset: Dataset, seed: int, teacher: Module | None) -> Module:
     """Cluster the weights of each layer, and fine-tune the centroids."""
     k = dict(zip(prunable(start), recipe.k, strict=True)) if isinstance(recipe.k, tuple) else recipe.k
 
     def arm(lr):
-        net = cluster_weights(start.copy(), k)
+        net = quantize_biases(cluster_weights(start.copy(), k), recipe.bias_bits)
         return _train(net, recipe, dataset, np.random.default_rng([seed, 2]), lr, recipe.tune, teacher)
 
     return pick_on_validation(arm, recipe.centroid_lrs, dataset)[0]

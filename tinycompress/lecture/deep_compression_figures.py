@@ -83,7 +83,7 @@ def q5(rows):
     for ax, net in zip(fig.axes, nets, strict=False):
         _draw_waterfall(ax, [row for row in rows if row["net"] == net])
     shown = next(row for row in rows if row.get("file"))
-    _draw_bytes(fig.axes[-1], shown)
+    draw_bytes(fig.axes[-1], shown)
     return fig
 
 
@@ -139,7 +139,7 @@ KINDS = {
 }
 
 
-def _draw_bytes(ax, row):
+def draw_bytes(ax, row):
     """Every byte of the file a square, in the colour of what it is for; its lightness is its value."""
     from matplotlib.colors import to_rgb
 

@@ -58,7 +58,7 @@ class Contents:
         return found
 
     def __str__(self):
-        head = ("array", "shape", "not 0", "values", "coding", "table", "positions", "values", "bytes")
+        head = ("array", "shape", "not 0", "content", "coding", "table", "positions", "values", "bytes")
         rows = []
         for array in self.arrays:
             sizes = {kind: 0 for kind in ("header", "table", "positions", "values")}
@@ -194,6 +194,11 @@ def _shapes(model: Module) -> list:
     return calls
 
 
+def largest_activation(model: Module) -> int:
+    """The most numbers that a layer makes of one image; 0 where the input's shape is unknown."""
+    return max((prod(out.shape[1:]) for _, _, out in _shapes(model)), default=0)
+
+
 def _neighbours(slot: Slot, images) -> tuple[int, int]:
     """How many rows of the weight, seen as a matrix, lie between neighbours to the left and above; 0 for none."""
     if len(slot.shape) > 2:
@@ -276,7 +281,7 @@ def _check_shapes(model: Module, max_elements: int):
     if shape is not None and prod(shape) > max_elements:
         raise TczError(f"its images of {shape} have more than {max_elements:,} elements")
     try:
-        largest = max((prod(out.shape[1:]) for _, _, out in _shapes(model)), default=0)
+        largest = largest_activation(model)
     except (ValueError, TypeError, OverflowError, MemoryError) as error:
         raise TczError(f"its layers do not fit together: {error}") from error
     if largest > max_elements:
