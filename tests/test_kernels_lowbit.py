@@ -379,8 +379,10 @@ def all_edges(packed):
 for batch in (1, 3, 9, 21):
     for inputs in (32, 36, 48, 65, 128):
         for outputs in (1, 15, 16, 17, 32, 33):
-            x, w = rng.standard_normal((batch, inputs)).astype("f4"), rng.standard_normal((inputs, outputs)).astype("f4")
-            x8, w8 = rng.integers(0, 9, (batch, inputs)).astype("u1"), rng.integers(0, 9, (inputs, outputs)).astype("i1")
+            x = rng.standard_normal((batch, inputs)).astype("f4")
+            w = rng.standard_normal((inputs, outputs)).astype("f4")
+            x8 = rng.integers(0, 9, (batch, inputs)).astype("u1")
+            w8 = rng.integers(0, 9, (inputs, outputs)).astype("i1")
             packed8, ones = all_edges(int8.pack_int8(w8)), edge(np.ones(outputs, "f4"))
             int8.int8_matmul(edge(x8), packed8)
             int8.int8_linear(edge(x8), packed8, ones, 3, ones)

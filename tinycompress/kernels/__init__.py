@@ -8,6 +8,13 @@ Every kernel exists at three speeds under one signature:
 
 `use` chooses; "fast" is the default, and falls back to "numpy", with one warning, where Numba is missing or off.
 
+The kernels of compressed weights are modules of their own, each with its form of the weights, its loop and its NumPy
+variant; what is compiled is in the module of the same name with `_fast`, and `use` chooses there too:
+
+    blocks     16 x 1 block-sparse products           binary     products with signs, 32 in a word
+    int8       8-bit products, summed exactly         huffman    code lengths, encode, decode
+    codebook   4-bit indices into 16 numbers          clusters   k-means on a line
+
 Images are x (N, H, W, C), outputs y (N, OH, OW, OC), weights w (kh, kw, C, OC), depthwise ones (kh, kw, C); `stride` is
 (sh, sw) and `padding` ((top, bottom), (left, right)) zeros around the image. The arrays of a call are all float32 or all
 float64, else TypeError. Shapes that do not fit raise ValueError. An empty batch gives an empty result.
