@@ -172,6 +172,12 @@ BOMBS = {
     ),
     "dropout of everything": hostile(bytes([18]) + np.array(1.0, "<f8").tobytes()),
     "dropout of nan": hostile(bytes([18]) + np.array(np.nan, "<f8").tobytes()),
+    "a variance below 0": hostile(
+        bytes([7, 1, 0]), (bytes([0]) + bytes(4)) * 3 + bytes([0]) + np.array(-1, "<f4").tobytes()
+    ),
+    "an eps that takes roots of what is below 0": hostile(
+        bytes([7, 1, 1]) + np.array([0.1, -1], "<f8").tobytes(), (bytes([0]) + bytes(4)) * 4
+    ),
     "no such layer": hostile(bytes([99])),
 }
 

@@ -54,7 +54,9 @@ class Slot:
     size = property(lambda self: prod(self.shape))
 
     def fill(self, values: np.ndarray):
-        """Put the array into its layer."""
+        """Put the array into its layer. Raises `TczError` for a variance below 0."""
+        if self.name == "running_var" and values.min(initial=0) < 0:
+            raise TczError(f"array {self.path} has variances below 0")
         object.__setattr__(self.layer, self.name, Parameter(values) if self.trained else values)
 
 
@@ -173,6 +175,8 @@ class StructureReader:
             channels, settings = self._size("channels"), BATCH_NORM_DEFAULTS
             if self._flag():
                 settings = self.source.numbers(2, "<f8").tolist()
+                if not (0 <= settings[0] <= 1 and 0 < settings[1] < 1e6):
+                    raise TczError(f"layer {path} normalises with momentum {settings[0]} and eps {settings[1]}")
             layer = _bare(nn.BatchNorm, momentum=settings[0], eps=settings[1])
             return layer, self._counted(_batch_norm_slots(layer, path, channels))
         if code == DROPOUT:
