@@ -5,7 +5,7 @@ data = tc.data.load("digits")
 net = tc.models.lenet_300_100(data.image_shape, data.num_classes, rng=np.random.default_rng(0))
 """
 
-from . import data, distillation, functional, kernels, models, nn, optim, profiling, pruning, tensor
+from . import data, distillation, functional, kernels, models, nn, optim, profiling, pruning, quantization, tensor
 from .gradcheck import gradcheck
 from .kernels import get_num_threads, set_num_threads
 from .tensor import Tensor, concatenate, maximum, no_grad, stack, where
