@@ -3,19 +3,36 @@
 import numpy as np
 import pytest
 
-from tinycompress.lecture import pruning, pruning_figures
-from tinycompress.lecture.claim import judge, plain
+from tinycompress import get_num_threads, set_num_threads
+from tinycompress.lecture import (
+    pruning,
+    pruning_criteria,
+    pruning_figures,
+    pruning_growth,
+    pruning_plan,
+    pruning_tickets,
+)
+from tinycompress.lecture.claim import Settings, judge, plain
 
 CLAIMS = {claim.id: claim for claim in pruning.CLAIMS}
-TINY = pruning.Plan(dense=3, pruned=4, steps=2, batch_size=64, lrs=(0.05,))
+TINY = pruning_plan.Plan(dense=3, pruned=4, steps=2, batch_size=64, lrs=(0.05,))
+TINY_OF = {
+    pruning_plan: TINY,
+    pruning_criteria: pruning_criteria.Plan(epochs=2, batch_size=64, slimming=0.01),
+    pruning_growth: pruning_growth.Plan(epochs=4, widths=(12, 24), batch_size=64, lrs=(0.05,)),
+    pruning_tickets: pruning_tickets.Plan(rounds=15, compared=(7, 15), epochs=2, batch_size=64, lrs=(0.02, 0.1)),
+}
 
 
 @pytest.fixture(scope="module", autouse=True)
-def tiny_plan():
-    before = pruning.PLANS["quick"]
-    pruning.PLANS["quick"] = TINY
-    yield
-    pruning.PLANS["quick"] = before
+def tiny_plans():
+    threads = get_num_threads()
+    set_num_threads(1)  # as the workers have it: two threads on nets this small are slower than one
+    with pytest.MonkeyPatch.context() as patch:
+        for module, plan in TINY_OF.items():
+            patch.setitem(module.PLANS, "quick", plan)
+        yield
+    set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
@@ -24,10 +41,13 @@ def rows():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pruning, "SPARSITIES", (0.5, 0.9))
         patch.setattr(pruning, "REMOVED", (0.5, 0.9, 0.95))
+        patch.setattr(pruning_criteria, "WEIGHTS_REMOVED", (0.5, 0.9))
+        patch.setattr(pruning_criteria, "NEURONS_REMOVED", (0.5, 0.75))
         measured = {}
+        for name in ("P1", "P1b", "P2", "P4", "P5", "P6"):
+            for task in CLAIMS[name].tasks(Settings("quick", "digits", 2)):
+                measured.setdefault(name, []).extend(CLAIMS[name].measure(*task))
         for seed in (0, 1):
-            for name in ("P1", "P2", "P4"):
-                measured.setdefault(name, []).extend(CLAIMS[name].measure("digits", "quick", seed))
             for batch in (1, 8):
                 measured.setdefault("P3", []).extend(pruning.measure_p3(60, 50, batch, seed))
     return {name: [plain(row | {"machine": "a test"}, name) for row in some] for name, some in measured.items()}
@@ -43,19 +63,19 @@ def test_every_claim_is_judged_and_drawn_from_its_rows(rows, name):
 
 def test_all_arms_of_p1_train_for_equally_many_epochs_and_remove_what_they_say(rows, monkeypatch):
     spent = []
-    true_fit = pruning.train
+    true_fit = pruning_plan.train
 
     def counting(model, dataset, **options):
         spent.append(options["epochs"])
         return true_fit(model, dataset, **options)
 
-    monkeypatch.setattr(pruning, "train", counting)
+    monkeypatch.setattr(pruning_plan, "train", counting)
     dataset = pruning.data.load("digits")
     net = pruning.models.lenet_300_100(dataset.image_shape, dataset.num_classes, rng=np.random.default_rng(0))
     totals = []
     for steps in (1, TINY.steps):
         spent.clear()
-        pruned, _ = pruning._pruned_gradually(net, dataset, TINY, 0, 0.9, steps)
+        pruned, _ = pruning.pruned_gradually(net, dataset, TINY, 0, 0.9, steps)
         totals.append(sum(spent))
         assert pruning.sparsity(pruned) == pytest.approx(0.9, abs=1e-4)
     assert totals == [TINY.pruned, TINY.pruned]
@@ -112,3 +132,111 @@ def test_the_crossover_is_where_the_speed_up_comes_to_stay_above_one():
     assert pruning_figures.crossover_sparsity([0.5, 0.9], [2.0, 3.0]) == 0.5
     # a lucky moment early on does not count
     assert pruning_figures.crossover_sparsity([0.5, 0.7, 0.9], [1.5, 0.5, 2.0]) == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize("plans", [module.PLANS for module in TINY_OF])
+def test_every_budget_has_a_plan_and_many_images_take_the_one_of_fewer_epochs(plans, monkeypatch):
+    assert {"quick", "quick, many images", "full", "paper"} == set(plans)
+    digits = pruning.data.load("digits")
+    monkeypatch.setattr(pruning_plan, "MANY_IMAGES", len(digits.y_train))
+    assert pruning_plan.choose(plans, "quick", digits) is plans["quick, many images"]
+    assert pruning_plan.choose(plans, "full", digits) is pruning_plan.choose(plans, "paper", digits) is plans["paper"]
+    monkeypatch.setattr(pruning_plan, "MANY_IMAGES", len(digits.y_train) + 1)
+    assert pruning_plan.choose(plans, "full", digits) is plans["full"]
+
+
+def test_every_step_of_every_plan_is_fine_tuned():
+    assert all(plan.pruned // 2 // plan.steps >= 1 for plan in pruning_plan.PLANS.values())
+    assert all(plan.epochs // 2 >= 2 for plan in pruning_growth.PLANS.values())
+
+
+def test_criteria_remove_the_same_share_and_are_compared_with_chance(rows):
+    by_part = {}
+    for row in rows["P1b"]:
+        by_part.setdefault(row["part"], {}).setdefault(row["arm"], []).append(row["removed"])
+    assert {*by_part} == {"weights", "neurons", "channels", "layers"}
+    assert all("chance" in by_part[part] for part in ("weights", "neurons", "channels"))
+    for arms in by_part.values():
+        assert len({tuple(shares) for shares in arms.values()}) == 1
+
+
+def test_the_effect_of_p1b_is_the_gain_over_chance_with_each_part_counted_alike():
+    made = [
+        {"seed": 0, "part": part, "arm": arm, "removed": 0.5, "accuracy": accuracy}
+        for part, arms in {
+            "weights": {"magnitude": 90, "gradient": 70, "chance": 50},
+            "neurons": {"magnitude": 60, "chance": 50},
+            "channels": {"activation": 20, "chance": 20},
+            "layers": {"layer 1": 0},
+        }.items()
+        for arm, accuracy in arms.items()
+    ]
+    assert pruning_criteria.effect_p1b(made) == pytest.approx([(30 + 10 + 0) / 3])
+
+
+def test_all_arms_of_p5_end_with_as_many_parameters_and_multiply_as_often(rows):
+    for width in (12, 24):
+        chosen = [row for row in rows["P5"] if row["width"] == width]
+        net = pruning.models.mlp((8, 8, 1), (width, width // 3), 10, rng=np.random.default_rng(0))
+        assert {row["parameters"] for row in chosen} == {net.summary().parameters}
+        spent, one_epoch = [row["macs_per_image"] for row in chosen], net.summary().macs
+        assert max(spent) - min(spent) <= 2 * one_epoch
+        assert len({row["arm"] for row in chosen}) == 4
+
+
+@pytest.mark.parametrize("arm", pruning_growth.LARGE_FIRST | pruning_growth.SMALL_FIRST)
+def test_p5_counts_the_epochs_and_multiplications_that_it_trains(arm, monkeypatch):
+    spent, true_train = [], pruning_growth.train
+
+    def counting(model, dataset, *, epochs, **options):
+        spent.append((epochs, epochs * model.summary().macs))
+        return true_train(model, dataset, epochs=0, **options)
+
+    monkeypatch.setattr(pruning_growth, "train", counting)
+    run = pruning_growth.Spending(pruning.data.load("digits"), TINY_OF[pruning_growth], 24, 0.05, 0)
+    net = (pruning_growth.LARGE_FIRST | pruning_growth.SMALL_FIRST)[arm](run)
+    assert (run.epochs, run.macs) == tuple(map(sum, zip(*spent, strict=True)))
+    assert pruning_growth.hidden_widths(net) == ([96, 32] if arm == "large, weights pruned" else [24, 8])
+
+
+def test_the_effect_of_p5_lets_each_side_choose_on_validation_data_only():
+    made = [
+        {"seed": 0, "width": 12, "arm": arm, "accuracy": accuracy, "val_loss": loss}
+        for arm, accuracy, loss in (
+            ("large, weights pruned", 90, 0.1),
+            ("large, neurons pruned", 99, 0.2),
+            ("small from the start", 95, 0.4),
+            ("smaller, then grown", 80, 0.3),
+        )
+    ]
+    assert pruning_growth.effect_p5(made) == [10.0]
+
+
+def test_the_arms_of_p6_have_equally_many_weights_and_epochs(rows):
+    for row in rows["P6"]:
+        found = next(
+            r for r in rows["P6"] if all(r[k] == row[k] for k in ("seed", "lr", "round")) and r["arm"] == "ticket"
+        )
+        tolerance = 0.05 if row["arm"] == "small dense" else 0
+        assert row["weights"] == pytest.approx(found["weights"], rel=tolerance)
+        assert row["epochs"] == len(row["val_curve"]) == 2
+    kept = {row["round"]: row["kept"] for row in rows["P6"]}
+    inputs = [64 * 300, 300 * 100, 1000]
+    for number, share in kept.items():
+        expected = (0.8**number * (inputs[0] + inputs[1]) + 0.9**number * inputs[2]) / sum(inputs)
+        assert share == pytest.approx(expected, abs=1e-3)
+
+
+def test_the_effect_of_p6_takes_each_arm_at_the_rate_it_picks_on_validation_data():
+    made = []
+    for number in (7, 15):
+        for arm, lr, accuracy, loss in (
+            ("ticket", 0.01, 90, 0.5),
+            ("ticket", 0.1, 96, 0.1),
+            ("re-initialised", 0.01, 95, 0.2),
+            ("re-initialised", 0.1, 97, 0.3),
+        ):
+            made.append(
+                {"seed": 3, "arm": arm, "round": number, "lr": lr, "accuracy": accuracy - number, "val_loss": loss}
+            )
+    assert pruning_tickets.effect_p6(made) == [1.0]

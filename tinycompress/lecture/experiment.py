@@ -61,7 +61,7 @@ def pick_on_validation(
         except TrainingDiverged:
             continue
         value = loss(model)
-        if best is None or value < best[0]:
+        if np.isfinite(value) and (best is None or value < best[0]):
             best = value, model, lr
     if best is None:
         raise TrainingDiverged(f"every learning rate of {tuple(lrs)} diverged")

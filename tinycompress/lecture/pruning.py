@@ -1,87 +1,28 @@
-"""Chapter 1, network pruning: the claims P1 to P4, measured."""
-
-from dataclasses import dataclass
+"""Chapter 1, network pruning: its claims, and how P1 to P4 are measured."""
 
 import numpy as np
 
 from .. import data, kernels, models
 from ..nn import Module
 from ..nn.summary import effective
-from ..optim import cosine
 from ..profiling import latency, stored_bytes
 from ..pruning import (
     fan_in,
     keep_neurons,
     mask_neurons,
     prunable,
-    prune_gradually,
     prune_weights,
     remove_neurons,
     sparsity,
 )
 from ..training import evaluate, predict
+from . import pruning_criteria, pruning_growth, pruning_tickets
 from . import pruning_figures as figures
 from .claim import Claim, Settings
 from .experiment import paired, pick_on_validation, train
+from .pruning_plan import PLANS, choose, dense_net, pruned_gradually
 
-
-@dataclass(frozen=True)
-class Plan:
-    """How long to train: `dense` epochs, then `pruned` epochs during or after pruning in `steps` steps."""
-
-    dense: int
-    pruned: int
-    steps: int
-    batch_size: int
-    lrs: tuple[float, ...]
-
-
-PLANS = {
-    "quick": Plan(dense=20, pruned=20, steps=10, batch_size=64, lrs=(0.02, 0.1)),
-    "full": Plan(dense=40, pruned=40, steps=20, batch_size=64, lrs=(0.01, 0.03, 0.1)),
-    "paper": Plan(dense=10, pruned=15, steps=10, batch_size=128, lrs=(0.02, 0.05, 0.1)),
-}
 REMOVED = (0.5, 0.8, 0.9, 0.95, 0.98)
-
-
-def _dense_net(dataset: data.Dataset, plan: Plan, seed: int) -> Module:
-    """LeNet-300-100, trained; its learning rate is chosen on validation data."""
-
-    def arm(lr):
-        rng = np.random.default_rng(seed)
-        net = models.lenet_300_100(dataset.image_shape, dataset.num_classes, rng=rng)
-        return train(net, dataset, lr=lr, epochs=plan.dense, rng=rng, batch_size=plan.batch_size)
-
-    return pick_on_validation(arm, plan.lrs, dataset)[0]
-
-
-def _pruned_gradually(net: Module, dataset, plan: Plan, seed: int, share: float, steps: int):
-    """The net pruned in `steps` steps over the first half of `plan.pruned` epochs; one cosine runs over all of them.
-
-    steps=1 removes everything at the start and only then trains. Returns the net and the learning rate it picked.
-    """
-
-    def arm(lr):
-        rng = np.random.default_rng([seed, 1])
-        pruned = net.copy()
-        spans = [plan.pruned // 2 // steps] * steps if steps > 1 else [plan.pruned]
-        spans[-1] += plan.pruned - sum(spans)  # what the steps leave is fine-tuning at the final sparsity
-
-        def fine_tune(model, step):
-            start, length = sum(spans[: step - 1]), spans[step - 1]
-            train(
-                model,
-                dataset,
-                lr=lr,
-                epochs=length,
-                rng=rng,
-                batch_size=plan.batch_size,
-                schedule=lambda t: cosine((start + t * length) / plan.pruned),
-            )
-
-        return prune_gradually(pruned, share, steps, fine_tune)
-
-    return pick_on_validation(arm, plan.lrs, dataset)
 
 
 # P1 ------------------------------------------------------------------------------------------------------------------
@@ -93,8 +34,9 @@ def _tasks_per_seed(settings: Settings):
 
 def measure_p1(data_name: str, budget: str, seed: int) -> list[dict]:
     """Test accuracy of three ways to remove the same share of weights, each with dense + pruned epochs in all."""
-    plan, dataset = PLANS[budget], data.load(data_name)
-    dense = _dense_net(dataset, plan, seed)
+    dataset = data.load(data_name)
+    plan = choose(PLANS, budget, dataset)
+    dense = dense_net(dataset, plan, seed)
 
     def longer(lr):  # the arm without fine-tuning spends its epochs on the dense net
         return train(
@@ -112,8 +54,8 @@ def measure_p1(data_name: str, budget: str, seed: int) -> list[dict]:
     for share in REMOVED:
         arms = {
             "not fine-tuned": (prune_weights(trained_on.copy(), share), lr),
-            "all at once": _pruned_gradually(dense, dataset, plan, seed, share, 1),
-            "a little at a time": _pruned_gradually(dense, dataset, plan, seed, share, plan.steps),
+            "all at once": pruned_gradually(dense, dataset, plan, seed, share, 1),
+            "a little at a time": pruned_gradually(dense, dataset, plan, seed, share, plan.steps),
         }
         for arm, (net, rate) in arms.items():
             rows.append(
@@ -148,9 +90,11 @@ def ratios_p1(rows):
 
 
 def measure_p2(data_name: str, budget: str, seed: int) -> list[dict]:
-    """Fan-in of every neuron after 95 % of the weights were removed a little at a time; for seed 0 the connections too."""
-    plan, dataset = PLANS[budget], data.load(data_name)
-    net, _ = _pruned_gradually(_dense_net(dataset, plan, seed), dataset, plan, seed, 0.95, plan.steps)
+    """Fan-in of every neuron after 95 % of the weights were removed a little at a time; for seed 0 the connections
+    too."""
+    dataset = data.load(data_name)
+    plan = choose(PLANS, budget, dataset)
+    net, _ = pruned_gradually(dense_net(dataset, plan, seed), dataset, plan, seed, 0.95, plan.steps)
     layers = [effective(layer, "weight") for layer in prunable(net).values()]
     return [
         {
@@ -168,7 +112,8 @@ def measure_p2(data_name: str, budget: str, seed: int) -> list[dict]:
 
 
 def effect_p2(rows):
-    """Per seed, the share of hidden neurons whose fan-in is not the most common one of their layer (0 in a regular net)."""
+    """Per seed, the share of hidden neurons whose fan-in is not the most common one of their layer (0 in a regular
+    net)."""
     shares = []
     for seed in sorted({row["seed"] for row in rows}):
         hidden = [row["fan_in"] for row in rows if row["seed"] == seed][:-1]
@@ -197,7 +142,8 @@ def tasks_p3(settings: Settings):
 def measure_p3(inputs: int, outputs: int, batch: int, seed: int) -> list[dict]:
     """Time one layer, y = x @ w, in five forms with equally many weights that are not 0, over sparsity.
 
-    Each form gets its inputs in the memory layout that suits it best: (batch, in) for the dense ones, (in, batch) for CSR.
+    Each form gets its inputs in the memory layout that suits it best: (batch, in) for the dense ones, (in, batch) for
+    CSR.
     """
     import scipy.sparse
 
@@ -243,7 +189,8 @@ def measure_p3(inputs: int, outputs: int, batch: int, seed: int) -> list[dict]:
 
 
 def effect_p3(rows):
-    """Per repetition, log2 of how much faster fewer neurons are than the fastest irregular form, mean over all settings."""
+    """Per repetition, log2 of how much faster fewer neurons are than the fastest irregular form, mean over all
+    settings."""
     effects = []
     for seed in sorted({row["seed"] for row in rows}):
         settings = {}
@@ -271,11 +218,13 @@ def ratios_p3(rows):
 
 
 def measure_p4(data_name: str, budget: str, seed: int) -> list[dict]:
-    """Remove half, then three quarters of all hidden neurons; compare outputs with the masked net, and time both nets."""
-    plan, dataset = PLANS[budget], data.load(data_name)
+    """Remove half, then three quarters of all hidden neurons; compare outputs with the masked net, and time both
+    nets."""
+    dataset = data.load(data_name)
+    plan = choose(PLANS, budget, dataset)
     rng = np.random.default_rng([seed, 4])
     nets = {
-        "LeNet-300-100": _dense_net(dataset, plan, seed),
+        "LeNet-300-100": dense_net(dataset, plan, seed),
         "convolutions": train(
             models.convnet(dataset.image_shape, dataset.num_classes, (32, 64), rng=rng),
             dataset,
@@ -358,6 +307,7 @@ CLAIMS = [
         "compressed file of the net with 95 % removed: zeros shrink in a zip file, though nothing stores them cleverly yet.",
         source="Han et al. 2015, Learning both Weights and Connections; Zhu & Gupta 2017, To prune, or not to prune",
     ),
+    pruning_criteria.CLAIM,
     Claim(
         id="P2",
         chapter="pruning",
@@ -409,4 +359,6 @@ CLAIMS = [
         "of multiplications where the rest of a layer's work, on the outputs and in Python, does not shrink as much.",
         source="Li et al. 2017, Pruning Filters for Efficient ConvNets; He et al. 2017, Channel Pruning",
     ),
+    pruning_growth.CLAIM,
+    pruning_tickets.CLAIM,
 ]

@@ -7,7 +7,7 @@ from .style import COLORS, curve_with_band, figure, label_end, percent_axis
 
 
 def table(rows, arm, x, y, **where):
-    """(xs, values): the values of `y` as (seeds, len(xs)) for one arm, over the sorted `x`, among rows equal to `where`."""
+    """(xs, values): `y` of one arm as (seeds, len(xs)), over the sorted `x`, among the rows equal to `where`."""
     chosen = [row for row in rows if row["arm"] == arm and all(row[key] == value for key, value in where.items())]
     xs, seeds = sorted({row[x] for row in chosen}), sorted({row["seed"] for row in chosen})
     values = {(row["seed"], row[x]): row[y] for row in chosen}
@@ -40,6 +40,32 @@ def p1(rows):
     ax.set(xlabel="weights left", ylabel="test accuracy")
     percent_axis(ax.yaxis, 100)
     ax.set_title(f"The same {rows[0]['epochs']} epochs in all, spent in three ways")
+    return fig
+
+
+def p1b(rows):
+    """Accuracy over what was removed: weights, neurons and channels by each criterion, and one layer at a time."""
+    fig = figure(ncols=2, nrows=2, width=17, height=11.5, sharey=True)
+    panels = (
+        ("weights", "weights removed", "single weights of a dense net"),
+        ("neurons", "neurons removed", "neurons of the same net"),
+        ("channels", "channels removed", "channels of a convolutional net with batch norm"),
+        ("layers", "weights removed of one layer", "sensitivity: weights of one layer alone"),
+    )
+    roles = {"magnitude": "claim", "gradient": "rival", "activation": "other", "chance": "ideal"}
+    roles |= {"magnitude, each layer": "last", "batch-norm scale": "extra", "slimmed": "more"}
+    roles |= {"layer 1": "claim", "layer 2": "rival", "layer 3": "other"}
+    for ax, (part, xlabel, title) in zip(fig.axes, panels, strict=True):
+        chosen = [row for row in rows if row["part"] == part]
+        for arm in dict.fromkeys(row["arm"] for row in chosen):
+            removed, accuracy = table(chosen, arm, "removed", "accuracy")
+            curve_with_band(ax, removed, accuracy, arm, COLORS[roles[arm]], marker="o")
+        ax.set(xlabel=xlabel, ylim=(0, 102))
+        ax.set_title(title)
+        percent_axis(ax.xaxis)
+        percent_axis(ax.yaxis, 100)
+    for ax in fig.axes[::2]:
+        ax.set_ylabel("accuracy, not fine-tuned")
     return fig
 
 
@@ -197,6 +223,72 @@ def p4(rows):
     bars.set(ylabel="times faster than the whole net")
     bars.set_title("fewer multiplications (grey), and the clock (blue)")
     return fig
+
+
+def p5(rows):
+    """Accuracy over the final net's size, reached in four ways."""
+    fig = figure(width=11)
+    (ax,) = fig.axes
+    arms = (
+        ("large, weights pruned", "claim"),
+        ("large, neurons pruned", "last"),
+        ("small from the start", "more"),
+        ("smaller, then grown", "rival"),
+    )
+    sizes = {row["width"]: row["parameters"] for row in rows}
+    best = max(row["accuracy"] for row in rows)
+    bottom = max(0, best - 4 * (best - np.median([row["accuracy"] for row in rows])) - 4)
+    for arm, role in arms:
+        widths, accuracy = table(rows, arm, "width", "accuracy")
+        shown = np.array(accuracy, float)
+        for column, width in enumerate(widths):
+            mean = shown[:, column].mean()
+            if mean < bottom:  # nets that do not learn at all would press all others into one line
+                shown[:, column] = np.nan
+                ax.annotate(f"↓ {mean:.0f} %", (sizes[width], bottom), color=COLORS[role], va="bottom", ha="center")
+        curve_with_band(ax, [sizes[width] for width in widths], shown, arm, COLORS[role], marker="o")
+    ax.set_ylim(bottom, min(100, best + 1))
+    ax.set_xscale("log")
+    ax.set_xticks([*sizes.values()], [f"{size:,}" for size in sizes.values()])
+    ax.minorticks_off()
+    ax.set(xlabel="parameters of the final net", ylabel="test accuracy")
+    ax.yaxis.set_major_formatter("{x:g} %")
+    ax.set_title("Equally many parameters, equally many multiplications in training")
+    return fig
+
+
+def p6(rows):
+    """Accuracy over the weights left at both learning rates, and how fast each net learns."""
+    fig = figure(ncols=3, width=21, height=6.2)
+    small, large, learning = fig.axes
+    arms = (("ticket", "claim"), ("re-initialised", "rival"), ("shuffled mask", "extra"), ("small dense", "other"))
+    for ax, is_large in ((small, False), (large, True)):
+        chosen = [row for row in rows if row["large_lr"] == is_large]
+        for arm, role in arms:
+            kept, accuracy = table(chosen, arm, "kept", "accuracy")
+            curve_with_band(ax, kept, accuracy, arm, COLORS[role], marker="o")
+        ax.set_xscale("log")
+        ax.invert_xaxis()
+        ticks = sorted({row["kept"] for row in chosen if row["arm"] != "ticket"} | {1.0})
+        ax.set_xticks(ticks, [percent(share) for share in ticks])
+        ax.minorticks_off()
+        ax.set(xlabel="weights left", ylabel="test accuracy")
+        ax.set_title(f"{'large' if is_large else 'small'} learning rate, {chosen[0]['lr']:g}")
+        percent_axis(ax.yaxis, 100)
+    large.set_ylim(small.get_ylim())
+    middle = [row for row in chosen if row["round"] == 7]
+    for arm, role in arms:
+        curves = [row["val_curve"] for row in middle if row["arm"] == arm]
+        curve_with_band(learning, range(1, len(curves[0]) + 1), curves, arm, COLORS[role], marker="o")
+    learning.set(xlabel="epoch", ylabel="validation accuracy")
+    learning.set_title(f"while they learn: {percent(middle[0]['kept'])} left, rate {middle[0]['lr']:g}")
+    percent_axis(learning.yaxis, 100)
+    return fig
+
+
+def percent(share: float) -> str:
+    """A share in per cent with two digits at most."""
+    return f"{100 * share:.0f} %" if share >= 0.095 else f"{100 * share:.1f} %"
 
 
 def _draw_net(ax, widths, connections):
