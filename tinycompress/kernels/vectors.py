@@ -15,7 +15,11 @@ from .jit import host_cpu
 
 _FEATURES = host_cpu()[1]
 VECTOR_BYTES = 64 if "avx512f" in _FEATURES else 32 if "avx" in _FEATURES else 16
-HAS_MASKS = "avx" in _FEATURES  # otherwise a masked access is a branch for every lane
+MASKS_ARE_FREE = "avx512f" in _FEATURES
+"""Whether a masked access costs no more than a whole one. AVX-512 masks all its instructions; AVX and AVX2 have two for
+masked loads and stores, but on many CPUs they take ten times as long as whole ones; others have none, and LLVM writes a
+branch for each lane instead."""
+
 _REGISTERS = 32 if "avx512f" in _FEATURES or platform.machine() in ("arm64", "aarch64") else 16
 ROWS, VECTORS = (8, 2) if _REGISTERS == 32 else (6, 2)
 """A tile that the registers have room for, with the vectors that are multiplied into it."""
@@ -67,8 +71,9 @@ def masks(builder, tile, columns):
 
 
 def masked(builder, tile, v, columns, whole, partial):
-    """Emit an access to a `whole()` or a `partial()` vector: where masks are cheap the latter, else whichever v is."""
-    if HAS_MASKS:
+    """Emit an access to vector v: the `partial()` one that masks do, or, where masks are not free, a branch for whether
+    all its lanes lie within `columns`, and then the `whole()` one."""
+    if MASKS_ARE_FREE:
         return partial()
     fits = builder.icmp_signed(">=", columns, const((v + 1) * tile.lanes))
     with builder.if_else(fits, likely=True) as (then, otherwise):
