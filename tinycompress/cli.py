@@ -6,10 +6,8 @@
 import argparse
 import difflib
 import re
-import signal
 import sys
 import tempfile
-from contextlib import contextmanager
 from pathlib import Path
 
 from . import cli_files
@@ -52,6 +50,7 @@ examples:
   tinycompress lecture --budget full --out report  more seeds, in a folder of its own
   tinycompress lecture pruning --budget paper      the paper's net, on MNIST
   tinycompress lecture pruning --data mine.npz     your images: x_train, y_train, x_test, y_test
+  tinycompress lecture --dask tcp://10.0.0.1:8786  what is not timed, on a cluster
 
 exit codes: 0 done (a claim that is contradicted is a result, not an error); 1 something failed;
 2 bad arguments or data; 130 interrupted. Whatever ends a run, its finished claims are written.
@@ -156,6 +155,12 @@ def _parser() -> argparse.ArgumentParser:
         help="processes that share the work, for the same numbers sooner; default: as many as there are cores for. "
         "What is timed runs alone, in one process",
     )
+    lecture.add_argument(
+        "--dask",
+        metavar="ADDRESS",
+        help="let the workers of a Dask cluster share the work instead, for the same numbers; its scheduler's address, as "
+        "in tcp://10.0.0.1:8786 (needs the extra `distributed`)",
+    )
     lecture.add_argument("--out", metavar="DIR", default="figures", help="folder of the report; default: figures")
 
     claims = commands.add_parser(
@@ -210,19 +215,25 @@ def _lecture(arguments) -> int:
     from concurrent.futures import BrokenExecutor
 
     from .lecture import Store, report, run
+    from .lecture.executors import ClusterProblem, dask_cluster, local_processes
     from .lecture.machine import usable_cores
 
+    if arguments.dask and arguments.workers:
+        raise BadArguments("--workers are processes of this machine, and --dask those of a cluster: give one of both")
     claims = _chosen(arguments.names)
     settings = _settings(arguments)
     out = _folder(arguments.out)
     workers = arguments.workers or max(1, usable_cores() // settings.threads)
     store, results, code, reason = Store(out, settings.data), [], DONE, ""
     try:
-        with _executor(workers) as executor:
+        cluster = dask_cluster(arguments.dask, settings.data) if arguments.dask else local_processes(workers)
+        with cluster as executor:
             for claim in claims:
                 results.append(run(claim, settings, executor, store))
     except KeyboardInterrupt:
         code, reason = INTERRUPTED, "interrupted"
+    except ClusterProblem as error:
+        raise BadArguments(f"--dask {arguments.dask}: {error}") from error
     except BrokenExecutor:
         code, reason = FAILED, "a worker process died, perhaps for want of memory: try fewer --workers"
     finally:  # whatever ended the run, what it finished is worth keeping
@@ -299,34 +310,6 @@ def _folder(name: str) -> Path:
             return Path(name)
     except OSError as error:
         raise BadArguments(f"--out {name}: no folder that can be written ({error.strerror})") from error
-
-
-@contextmanager
-def _executor(workers: int):
-    """Processes for the tasks, or None for one worker: this process. They end at once when the run is broken off."""
-    if workers == 1:
-        yield None
-        return
-    import multiprocessing
-    from concurrent.futures import ProcessPoolExecutor
-
-    before = set(multiprocessing.active_children())
-    # Spawned, since a fork copies threads' locks but not the threads.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, context, initializer=_ignore_interrupt)
-    try:
-        yield pool
-    except BaseException:
-        for process in set(multiprocessing.active_children()) - before:
-            process.terminate()
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _ignore_interrupt() -> None:
-    """In a worker: Ctrl-C reaches every process of a terminal, and only the first of them should answer."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _chosen(names):

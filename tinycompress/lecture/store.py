@@ -18,7 +18,7 @@ class Store:
 
     def __init__(self, folder: str | os.PathLike, data: str = "digits"):
         self.path = Path(folder) / FILE_NAME
-        self._base = [source_hash(), fingerprint(data), *_versions()]
+        self._base = [source_hash(), fingerprint(data), *versions()]
         self._rows = {key: rows for key, _, rows in self._lines()}
 
     def get(self, claim_id: str, task: tuple, threads: int) -> list[dict] | None:
@@ -96,7 +96,7 @@ def replace_file(path: Path, content: str | bytes) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _versions() -> list[str]:
+def versions() -> list[str]:
     import platform
     from importlib.metadata import version
 
