@@ -104,6 +104,21 @@ def test_importing_the_kernels_leaves_numba_alone():
     assert run("import sys, tinycompress.kernels; print('numba' in sys.modules)").strip() == "False"
 
 
+def test_kernels_do_not_load_scipys_linear_algebra_and_leave_it_to_those_who_need_it():
+    program = """if True:
+        import sys
+        import numpy as np
+        from numba import njit
+        exec(sys.argv[1])
+        assert "scipy.linalg" not in sys.modules
+        square = np.arange(4.0).reshape(2, 2)
+        assert (njit(lambda a: a @ a)(square) == square @ square).all()
+        assert (njit(lambda a: np.convolve(a[0], a[1]))(square) == np.convolve(*square)).all()
+        assert "scipy.linalg.cython_blas" in sys.modules
+        """
+    subprocess.run([sys.executable, "-c", program, SMALL], check=True)
+
+
 def convolve_in_worker(threads):
     if threads:
         kernels.set_num_threads(threads)

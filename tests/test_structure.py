@@ -14,7 +14,18 @@ import tinycompress
 PACKAGE = Path(tinycompress.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 CONTRACTS = PACKAGE.parent / "pyproject.toml"
-HEAVY = ("numba", "llvmlite", "scipy", "sklearn", "matplotlib", "pooch", "tqdm", "threadpoolctl", "platformdirs")
+HEAVY = (
+    "numba",
+    "llvmlite",
+    "numpy.random",
+    "scipy",
+    "sklearn",
+    "matplotlib",
+    "pooch",
+    "tqdm",
+    "threadpoolctl",
+    "platformdirs",
+)
 
 needs_contracts = pytest.mark.skipif(
     not CONTRACTS.exists(), reason="pyproject.toml is not part of an installed package"
@@ -48,6 +59,19 @@ def test_importing_the_package_imports_nothing_heavy():
     program = f"import sys, tinycompress; print([name for name in {HEAVY} if name in sys.modules])"
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]", result.stdout
+
+
+def test_chapters_are_imported_when_they_are_first_used():
+    program = """if True:
+        import sys, tinycompress as tc
+        assert not any(f"tinycompress.{chapter}" in sys.modules for chapter in tc.CHAPTERS)
+        for chapter in tc.CHAPTERS:
+            assert chapter in dir(tc) and chapter in tc.__all__
+            assert getattr(tc, chapter) is sys.modules[f"tinycompress.{chapter}"]
+        """
+    subprocess.run([sys.executable, "-c", program], check=True)
+    with pytest.raises(AttributeError, match="'tinycompress' has no attribute 'prunning'"):
+        tinycompress.prunning  # noqa: B018
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=name_of)

@@ -5,7 +5,8 @@ data = tc.data.load("digits")
 net = tc.models.lenet_300_100(data.image_shape, data.num_classes, rng=np.random.default_rng(0))
 """
 
-from . import data, distillation, functional, kernels, models, nn, optim, profiling, pruning, quantization, tensor
+# Annotations are kept as text in the modules that name numpy.random in them: its import takes 15 ms.
+from . import data, functional, kernels, models, nn, optim, profiling, tensor
 from .gradcheck import gradcheck
 from .kernels import get_num_threads, set_num_threads
 from .tensor import Tensor, concatenate, maximum, no_grad, stack, where
@@ -37,3 +38,17 @@ __all__ = [
     "tensor",
     "where",
 ]
+
+CHAPTERS = ("distillation", "pruning", "quantization")
+
+
+def __getattr__(name: str):  # a chapter is imported when it is first used: together they take a tenth of a start
+    if name not in CHAPTERS:
+        raise AttributeError(f"module 'tinycompress' has no attribute {name!r}")
+    from importlib import import_module
+
+    return import_module(f"{__name__}.{name}")
+
+
+def __dir__():
+    return [*globals(), *CHAPTERS]

@@ -8,6 +8,8 @@ test split is the source's own; the digits have none, so a quarter of every clas
 for training, 15 % of every class becomes the validation split, on which hyper-parameters are chosen.
 """
 
+from __future__ import annotations
+
 import os
 import zlib
 from dataclasses import dataclass

@@ -4,6 +4,8 @@ Images are (N, H, W, C), convolution weights (kh, kw, in, out), dense weights (i
 `kernels`, forward and backward.
 """
 
+from __future__ import annotations
+
 from math import ceil, prod
 
 import numpy as np

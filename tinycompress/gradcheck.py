@@ -1,5 +1,7 @@
 """Is a derivative right? Compare it with finite differences."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from .tensor import Tensor

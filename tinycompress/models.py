@@ -1,5 +1,7 @@
 """The nets of the lecture. Each takes the shape of one image (H, W, C), the number of classes and a Generator."""
 
+from __future__ import annotations
+
 from math import prod
 
 import numpy as np

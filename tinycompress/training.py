@@ -1,5 +1,7 @@
 """Fit, predict and evaluate."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass, field
 

@@ -13,9 +13,10 @@ loaded: a folder that somebody else could write to is not used.
 """
 
 import functools
-import hashlib
+import importlib
 import os
 import stat
+import sys
 import warnings
 from pathlib import Path
 
@@ -49,6 +50,7 @@ def jit(function=None, *, fastmath=False, cache=True, inline="never"):
         return function
     from numba import config, njit
 
+    load_numba()
     settings = {
         "nogil": True,
         "no_cfunc_wrapper": True,
@@ -65,6 +67,23 @@ def jit(function=None, *, fastmath=False, cache=True, inline="never"):
         return njit(cache=True, **settings)(function)
     finally:
         config.CACHE_DIR = before
+
+
+@functools.cache
+def load_numba():
+    """Load what Numba loads before its first function, a cached one too, but without scipy.linalg.
+
+    Numba imports it, a third of a start's time, only to see whether it is there, in order to pick one of two ways to
+    compile numpy.convolve: that will be the one without BLAS. Everything else looks for BLAS when it needs it.
+    """
+    blas = "scipy.linalg.cython_blas"
+    if blas in sys.modules:
+        return
+    sys.modules[blas] = None  # which is how Python writes "not to be found"
+    try:
+        importlib.import_module("numba.np.arraymath")
+    finally:
+        del sys.modules[blas]
 
 
 @functools.cache
@@ -104,6 +123,8 @@ def _others_can_write(folder):
 
 def salt(sources):
     """A name for compiled code that changes with any of the source files, and with the CPU it is compiled for."""
+    import hashlib  # costs 3 ms of a start that may need no kernel
+
     digest = hashlib.sha256(repr(host_cpu()).encode())
     for source in sources:
         digest.update(source.read_bytes())

@@ -1,5 +1,7 @@
 """Usual initialisations, by name."""
 
+from __future__ import annotations
+
 import numpy as np
 
 INITS = {

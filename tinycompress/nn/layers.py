@@ -1,5 +1,7 @@
 """Layers. Images are (N, H, W, C); convolution weights (kh, kw, in, out); dense weights (in, out)."""
 
+from __future__ import annotations
+
 from math import prod
 
 import numpy as np
