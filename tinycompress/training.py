@@ -1,4 +1,4 @@
-"""Fit, predict and evaluate."""
+"""Fit, predict and evaluate; batch-norm statistics measured anew."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from . import functional as F
-from .nn import Module, trace
+from .nn import BatchNorm, Module, trace
 from .optim import Optimizer, Schedule, constant
 from .tensor import Tensor, no_grad
 
@@ -119,6 +119,27 @@ def evaluate(model: Module, data: tuple[np.ndarray, np.ndarray], batch_size: int
     logits = predict(model, x, batch_size)
     loss = F.cross_entropy(Tensor(logits), y).item()  # first: it checks the labels
     return Evaluation(float((logits.argmax(1) == y).mean()), loss)
+
+
+def recalibrate_batch_norm(model: Module, x: np.ndarray, batch_size: int = 256) -> Module:
+    """Measure the running mean and variance of every `BatchNorm` anew, as averages over the batches of x (N, …), in
+    place.
+
+    All else runs in evaluation mode. For weights that training did not use as evaluation does (stochastic signs, a
+    width never trained) the running averages are those of another net. Returns the model.
+    """
+    norms = [module for module in model.modules() if isinstance(module, BatchNorm)]
+    before = [norm.momentum for norm in norms]
+    with model.evaluation(), no_grad():
+        for norm in norms:
+            norm.training = True
+        for i in range(len(x) // batch_size or 1):
+            for norm in norms:
+                norm.momentum = 1 / (i + 1)
+            model(x[i * batch_size : (i + 1) * batch_size])
+    for norm, momentum in zip(norms, before, strict=True):
+        norm.momentum = momentum
+    return model
 
 
 def _bar(epochs, progress: bool):

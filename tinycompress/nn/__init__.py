@@ -1,6 +1,6 @@
 """Modules, layers, containers and parametrizations."""
 
-from .containers import Residual, Sequential
+from .containers import MultiExit, Residual, Sequential
 from .init import INITS, initialise
 from .layers import (
     GELU,
@@ -39,6 +39,7 @@ __all__ = [
     "Mask",
     "MaxPool2d",
     "Module",
+    "MultiExit",
     "Parameter",
     "PointwiseConv2d",
     "ReLU",

@@ -47,3 +47,50 @@ class Residual(Module):
 
     def extra_repr(self):
         return f"{self.body!r}, {self.shortcut!r}" if self.shortcut else repr(self.body)
+
+
+class MultiExit(Module):
+    """A trunk in stages, each followed by a head that classifies what the stage puts out (Teerapittayanon et al. 2016).
+
+    In training mode the output is a tuple of logits, one (N, classes) an exit, the earliest first; in evaluation mode it
+    is that of the last exit alone, and the other heads are not run. `dynamic.EarlyExit` leaves at any of them.
+    frozen: the trunk and the last head stay as they are, in evaluation mode, while the other heads are trained.
+    """
+
+    def __init__(self, stages, heads, input_shape: tuple[int, ...] | None = None, frozen: bool = False):
+        self.stages, self.heads = list(stages), list(heads)
+        if len(self.stages) != len(self.heads) or not self.stages:
+            raise ValueError(
+                f"MultiExit: one head for each stage, and at least one; got {len(self.stages)} stages and "
+                f"{len(self.heads)} heads"
+            )
+        self.input_shape, self.frozen = input_shape, frozen
+        for part in self._frozen_parts():
+            for parameter in part.parameters():
+                parameter.requires_grad = False
+
+    def _frozen_parts(self):
+        return [*self.stages, self.heads[-1]] if self.frozen else []
+
+    def train(self, mode: bool = True) -> Module:
+        super().train(mode)
+        for part in self._frozen_parts():
+            part.eval()  # or batch norm would go on averaging
+        return self
+
+    def forward(self, x):
+        if not self.training:
+            return self.exit(-1)(x)
+        logits = []
+        for stage, head in zip(self.stages, self.heads, strict=True):
+            x = stage(x)
+            logits.append(head(x))
+        return tuple(logits)
+
+    def exit(self, i: int) -> Sequential:
+        """The ordinary net that ends at exit i; it shares its layers with this one."""
+        last = range(len(self.stages))[i]
+        return Sequential(*self.stages[: last + 1], self.heads[last], input_shape=self.input_shape)
+
+    def extra_repr(self):
+        return ", ".join(f"{stage!r}, {head!r}" for stage, head in zip(self.stages, self.heads, strict=True))

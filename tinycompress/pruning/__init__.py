@@ -2,7 +2,7 @@
 (`prune_gradually`), whole neurons and channels (`remove_neurons`), by any of several criteria of importance; lottery
 tickets, and the way back: `widen`."""
 
-from .channels import Channels, channel_groups
+from ..nn.channels import Channels, channel_groups
 from .gradual import cubic, prune_gradually
 from .importance import (
     activation,

@@ -12,9 +12,9 @@ import numpy as np
 
 from .. import functional as F
 from ..nn import BatchNorm, Conv2d, Dense, DepthwiseConv2d, Module, ReLU, trace
+from ..nn.channels import Channels, channel_groups
 from ..nn.summary import effective
 from ..tensor import Tensor, no_grad
-from .channels import Channels, channel_groups
 
 Importance = Callable[[Module], dict[str, np.ndarray]]
 Data = tuple[np.ndarray, np.ndarray]

@@ -8,7 +8,7 @@ which are added to each other go together; a group is named by any of the layers
 import numpy as np
 
 from ..nn import Module
-from .channels import Channels, by_group, select_channels
+from ..nn.channels import Channels, by_group, select_channels
 from .importance import Importance, neuron_magnitude
 from .weights import add_mask
 

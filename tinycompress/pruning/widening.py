@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..nn import Mask, Module
-from .channels import by_group, channel_groups, select_channels
+from ..nn.channels import by_group, channel_groups, select_channels
 
 
 def widen(model: Module, widths: dict[str, int], *, rng: np.random.Generator, noise: float = 0.0) -> Module:

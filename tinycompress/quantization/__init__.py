@@ -8,8 +8,9 @@ to_integers(net, images)             a net that computes in integers of 8 bits f
 tcz.save(net, "net.tcz")             all of it in few bytes; tcz.load gives a net that predicts the same
 """
 
+from ..training import recalibrate_batch_norm
 from . import tcz
-from .batch_norm import fold_batch_norm, recalibrate_batch_norm
+from .batch_norm import fold_batch_norm
 from .binary import (
     Binarize,
     BinaryConv2d,

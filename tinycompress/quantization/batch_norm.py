@@ -1,11 +1,10 @@
-"""Batch norm: folded into the layer before it, or measured anew for the weights that are really used."""
+"""Batch norm folded into the layer before it."""
 
 from itertools import pairwise
 
 import numpy as np
 
 from ..nn import BatchNorm, Conv2d, Dense, DepthwiseConv2d, Mask, Module, Parameter, Sequential
-from ..tensor import no_grad
 
 
 def fold_batch_norm(model: Module) -> Module:
@@ -43,24 +42,3 @@ def _fold(layer: Module, norm: BatchNorm):
         layer.replace("bias", Parameter(shifted.astype(weight.dtype)))
     else:
         bias.data = bias.data * factor + shifted
-
-
-def recalibrate_batch_norm(model: Module, x: np.ndarray, batch_size: int = 256) -> Module:
-    """Measure the running mean and variance of every `BatchNorm` anew, as averages over the batches of x (N, …), in
-    place.
-
-    All else runs in evaluation mode: where training used other weights than evaluation does (stochastic signs), the
-    running averages are those of the wrong net. Returns the model.
-    """
-    norms = [module for module in model.modules() if isinstance(module, BatchNorm)]
-    before = [norm.momentum for norm in norms]
-    with model.evaluation(), no_grad():
-        for norm in norms:
-            norm.training = True
-        for i in range(len(x) // batch_size or 1):
-            for norm in norms:
-                norm.momentum = 1 / (i + 1)
-            model(x[i * batch_size : (i + 1) * batch_size])
-    for norm, momentum in zip(norms, before, strict=True):
-        norm.momentum = momentum
-    return model

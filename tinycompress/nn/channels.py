@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..nn import (
+from .containers import MultiExit, Residual, Sequential
+from .layers import (
     GELU,
     AvgPool2d,
     BatchNorm,
@@ -23,20 +24,18 @@ from ..nn import (
     HardSwish,
     LeakyReLU,
     MaxPool2d,
-    Module,
-    Parameter,
     ReLU,
-    Residual,
-    Sequential,
     Sigmoid,
     Tanh,
 )
+from .module import Module, Parameter
 
 MIXES = (Dense, Conv2d)
 PASSES_ON = (
     *(BatchNorm, DepthwiseConv2d, Dropout, Flatten, GlobalAvgPool, MaxPool2d, AvgPool2d),
     *(ReLU, LeakyReLU, Sigmoid, Tanh, GELU, HardSwish),
 )
+OUTPUTS = "they are the model's outputs, the classes"
 
 
 @dataclass(eq=False)
@@ -91,14 +90,15 @@ class Channels:
 
 
 def channel_groups(model: Module) -> dict[str, Channels]:
-    """Every group of channels of a net built from layers, `Sequential` and `Residual`, by its name, in the net's order.
+    """Every group of channels of a net built from layers, `Sequential`, `Residual` and `MultiExit`, by its name, in the
+    net's order.
 
     Raises ValueError for a module whose channels cannot be followed, for a layer that stands in two places, and for
     layers that do not fit together.
     """
     groups = [Channels(None, "they are the channels of the images")]
     end = _through(model, "", groups[0], groups, set())
-    end._root().held = "they are the model's outputs, the classes"
+    end._root().held = OUTPUTS
     return {group.name: group for group in groups if group._tied_to is None and group.writers}
 
 
@@ -161,6 +161,13 @@ def _through(module: Module, name: str, channels: Channels, groups: list[Channel
         if module.shortcut:
             branches[1] = _through(module.shortcut, f"{dot}shortcut", channels, groups, seen)
         return _tie(name, *sorted((branch._root() for branch in branches), key=groups.index))
+    if isinstance(module, MultiExit):
+        dot = f"{name}." if name else ""
+        for i, (stage, head) in enumerate(zip(module.stages, module.heads, strict=True)):
+            channels = _through(stage, f"{dot}stages.{i}", channels, groups, seen)
+            end = _through(head, f"{dot}heads.{i}", channels, groups, seen)
+            end._root().held = OUTPUTS
+        return end
     if id(module) in seen:
         raise ValueError(f"layer {name}, {module!r}, stands in two places of the model; build one for each place")
     seen.add(id(module))
@@ -178,7 +185,7 @@ def _through(module: Module, name: str, channels: Channels, groups: list[Channel
     where, known = f"layer {name}" if name else "the model", ", ".join(kind.__name__ for kind in MIXES + PASSES_ON)
     raise ValueError(
         f"{where} is a {type(module).__name__}, through which single channels cannot be followed; build the model from "
-        f"Sequential, Residual and the layers {known}"
+        f"Sequential, Residual, MultiExit and the layers {known}"
     )
 
 
