@@ -18,6 +18,7 @@ __all__ = [
     "concatenate",
     "data",
     "distillation",
+    "dynamic",
     "evaluate",
     "fit",
     "functional",
@@ -39,7 +40,7 @@ __all__ = [
     "where",
 ]
 
-CHAPTERS = ("distillation", "pruning", "quantization")
+CHAPTERS = ("distillation", "dynamic", "pruning", "quantization")
 
 
 def __getattr__(name: str):  # a chapter is imported when it is first used: together they take a tenth of a start

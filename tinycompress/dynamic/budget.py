@@ -1,0 +1,104 @@
+"""Budget: which depth and width to use for so many milliseconds or MACs, from a table that was measured."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..nn import MultiExit
+from ..profiling import latency
+from .exits import EarlyExit, Score, confidence
+from .thresholds import exit_table, mac_costs
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A width and the thresholds of its exits, with the accuracy (a share) and the mean MACs and ms an image measured so."""
+
+    width: float
+    thresholds: tuple[float, ...]
+    accuracy: float
+    macs: float
+    ms: float
+
+
+def measure_settings(
+    nets: dict[float, MultiExit],
+    thresholds: Sequence[Sequence[float]],
+    data: tuple[np.ndarray, np.ndarray],
+    batch_size: int = 1,
+    images: int = 32,
+    rounds: int = 5,
+    score: Score = confidence,
+) -> list[Setting]:
+    """Measure every width with every choice of thresholds on data = (x, labels), validation data if one is to be chosen.
+
+    nets: width -> net, best `Slimmable.cut`. Accuracy and MACs are of all images. Milliseconds are of the first `images`,
+    run really and in batches of `batch_size`, all settings in turn.
+    """
+    x, labels = data
+    tables = {width: exit_table(net, data, score) for width, net in nets.items()}
+    macs = {width: mac_costs(net) for width, net in nets.items()}
+    runs = {(w, tuple(t)): EarlyExit(net, t, score) for w, net in nets.items() for t in thresholds}
+    batches = [x[i : i + batch_size] for i in range(0, min(images, len(x)), batch_size)]
+    times = latency(
+        {key: lambda run=run: [run.run(batch) for batch in batches] for key, run in runs.items()}, rounds, round_ms=1
+    )
+    count = sum(map(len, batches))
+    return [Setting(w, t, *tables[w].judge(t, macs[w]), times[w, t].median / count) for w, t in runs]
+
+
+def frontier(settings: Sequence[Setting], cost: str = "ms") -> list[Setting]:
+    """The settings that no other one beats, cheapest first: whatever is more accurate than one of them costs more.
+
+    cost: "ms" or "macs".
+    """
+    best = []
+    for setting in sorted(settings, key=lambda s: (getattr(s, cost), -s.accuracy)):
+        if not best or setting.accuracy > best[-1].accuracy:
+            best.append(setting)
+    return best
+
+
+def best_within(settings: Sequence[Setting], *, ms: float | None = None, macs: float | None = None) -> Setting:
+    """The most accurate setting that costs at most so many milliseconds or MACs; of equally accurate ones the cheapest.
+
+    Raises ValueError if none fits, or unless exactly one budget is given.
+    """
+    if (ms is None) == (macs is None):
+        raise ValueError("best_within: give a budget in ms or in macs, one of them")
+    cost, budget = ("ms", ms) if macs is None else ("macs", macs)
+    fitting = [s for s in frontier(settings, cost) if getattr(s, cost) <= budget]
+    if not fitting:
+        least = min(getattr(s, cost) for s in settings)
+        raise ValueError(f"best_within: nothing fits {budget:.4g} {cost}; the cheapest setting takes {least:.4g}")
+    return fitting[-1]
+
+
+class BudgetController:
+    """Follows a budget of ms an image that changes, on a machine that changes too.
+
+    for budget in budgets:
+        setting = controller.choose(budget)
+        … run it, and take the time …
+        controller.observe(setting, ms)
+
+    It keeps one number, how many times slower than in the table the machine is now (`slowdown`), as a running average of
+    what it observed, and chooses what fits the budget at that pace. smoothing: the share of the last observation, in (0, 1].
+    """
+
+    def __init__(self, settings: Sequence[Setting], smoothing: float = 0.3):
+        if not settings or not 0 < smoothing <= 1:
+            raise ValueError(f"BudgetController: give settings, and a smoothing above 0 and up to 1; got {smoothing}")
+        self.settings, self.smoothing, self.slowdown = frontier(settings), smoothing, 1.0
+
+    def choose(self, budget: float) -> Setting:
+        """The most accurate setting expected to take at most `budget` ms; the cheapest if none does."""
+        fitting = [s for s in self.settings if s.ms * self.slowdown <= budget]
+        return fitting[-1] if fitting else self.settings[0]
+
+    def observe(self, setting: Setting, ms: float) -> None:
+        """Learn that `setting` took so many milliseconds an image."""
+        if not ms > 0:
+            raise ValueError(f"BudgetController: a time is above 0 ms, got {ms}")
+        self.slowdown += self.smoothing * (ms / setting.ms - self.slowdown)

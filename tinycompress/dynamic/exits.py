@@ -1,0 +1,125 @@
+"""Depth: a net with several exits, and inference that stops at the first exit that is sure enough."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from ..nn import Dense, Flatten, Module, MultiExit, Sequential, trace
+from ..tensor import Tensor, no_grad
+
+Score = Callable[[np.ndarray], np.ndarray]
+
+
+def add_exits(
+    net: Sequential, after: Sequence[int], heads: Sequence[Module] | None = None, frozen: bool = False, *, rng
+) -> MultiExit:
+    """A copy of the net (trained or not) that may also be left after its layers with these numbers.
+
+    heads: one a new exit; by default a dense layer on all that the layer puts out. The last exit is the net's own. frozen:
+    only the new heads will be trained, and the net's own output stays as it is, bit for bit. Raises ValueError for
+    numbers that are not layers in rising order, and for a net whose `input_shape` is not known.
+    """
+    after = list(after)
+    if not after or after != sorted(set(after)) or after[0] < 0 or after[-1] >= len(net) - 1:
+        raise ValueError(
+            f"add_exits: `after` numbers layers before the last, in rising order, from 0 to {len(net) - 2}; got {after}"
+        )
+    if net.input_shape is None:
+        raise ValueError(
+            "add_exits: the net does not know its input; build it with input_shape, for example (28, 28, 1)"
+        )
+    layers = net.copy().layers
+    # The last layer stands alone as the last head.
+    bounds = [0, *(i + 1 for i in after), len(layers) - 1]
+    stages = [Sequential(*layers[a:b]) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+    if heads is None:
+        shapes = _output_shapes(net)
+        heads = [Sequential(Flatten(), Dense(int(np.prod(shapes[i])), shapes[-1][-1], rng=rng)) for i in after]
+    return MultiExit(stages, [*heads, layers[-1]], net.input_shape, frozen)
+
+
+def _output_shapes(net: Sequential) -> list[tuple[int, ...]]:
+    with no_grad(), net.evaluation(), trace() as calls:
+        net(np.zeros((1, *net.input_shape), np.float32))
+    shapes = {id(module): out.shape[1:] for module, _, out in calls}
+    return [shapes[id(layer)] for layer in net.layers]
+
+
+# How sure an exit is: from 0 up to but not 1, so that every image is above a threshold of 0, and none above one of 1.
+
+_BELOW_ONE = np.nextafter(np.float32(1), np.float32(0))
+
+
+def confidence(logits: np.ndarray) -> np.ndarray:
+    """The probability of the likeliest class, (N, classes) -> (N,)."""
+    return np.minimum(1 / np.exp(logits - logits.max(-1, keepdims=True)).sum(-1), _BELOW_ONE)
+
+
+def certainty(logits: np.ndarray) -> np.ndarray:
+    """1 - entropy / log(classes), (N, classes) -> (N,): 0 if all classes are equally likely (Teerapittayanon et al. 2016).
+
+    Their threshold of T nats on the entropy is one of 1 - T / log(classes) here.
+    """
+    z = logits - logits.max(-1, keepdims=True)
+    weights = np.exp(z)
+    total = weights.sum(-1)
+    entropy = np.log(total) - (weights * z).sum(-1) / total
+    return np.clip(1 - entropy / np.log(logits.shape[-1]), 0, _BELOW_ONE).astype(logits.dtype)
+
+
+class EarlyExit(Module):
+    """Inference that stops: each image leaves at the first exit whose score is at least that exit's threshold.
+
+    net: a `MultiExit`. thresholds: one for each exit but the last, at which all leave; or one for all of them. At 0
+    every image leaves; at 1 none does, and the exit's head is not even run. score: `confidence` or `certainty`.
+    Whatever an image does not need is not computed for it: `run` takes the images that have not left, and only those, on
+    to the next stage. For inference alone: no gradient flows through it.
+    """
+
+    def __init__(self, net: MultiExit, thresholds: float | Sequence[float], score: Score = confidence):
+        exits = len(net.stages)
+        if isinstance(thresholds, int | float):
+            thresholds = [thresholds] * (exits - 1)
+        if len(thresholds) != exits - 1 or not all(0 <= t <= 1 for t in thresholds):
+            raise ValueError(
+                f"EarlyExit: {exits} exits need {exits - 1} thresholds from 0 to 1 (all leave at the last); got "
+                f"{list(thresholds)}"
+            )
+        self.net, self.thresholds, self.score = net, tuple(map(float, thresholds)), score
+        self.input_shape = net.input_shape
+        self.eval()
+
+    def forward(self, x):
+        return Tensor(self.run(x.data)[0])
+
+    def run(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Logits (N, classes) of the exits at which the images x (N, …) left, and the exits' numbers (N,) from 0."""
+        if self.training:
+            raise RuntimeError("EarlyExit is for inference: call eval() first, and train its net with JointLoss")
+        logits, exits = None, np.empty(len(x), np.int64)
+        here = np.arange(len(x))  # which images have not left
+        with no_grad():
+            x = Tensor(x)
+            for i, (stage, head) in enumerate(zip(self.net.stages, self.net.heads, strict=True)):
+                x = stage(x)
+                threshold = self.thresholds[i] if i < len(self.thresholds) else 0.0
+                if threshold == 1:
+                    continue
+                out = head(x).data
+                leaves = self.score(out) >= threshold if threshold else np.ones(len(out), bool)
+                if logits is None:
+                    logits = np.empty((len(exits), out.shape[1]), out.dtype)
+                logits[here[leaves]], exits[here[leaves]] = out[leaves], i
+                if leaves.all():
+                    break
+                here, x = here[~leaves], Tensor(x.data[~leaves])
+        return logits, exits
+
+    def extra_repr(self):
+        return f"{self.thresholds}, {self.score.__name__}"
+
+
+def exit_at(i: int, exits: int) -> tuple[float, ...]:
+    """The thresholds by which every image leaves at exit i, from 0, of that many, and no other head is run."""
+    i = range(exits)[i]
+    return tuple(0.0 if j >= i else 1.0 for j in range(exits - 1))

@@ -1,0 +1,119 @@
+"""Thresholds chosen on validation data: as accurate as a cost allows, or as cheap as an accuracy allows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+
+from ..nn import MultiExit
+from ..profiling import latency
+from ..tensor import Tensor, no_grad
+from .exits import Score, confidence
+
+MOST_COMBINATIONS = 4096
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What each stage and each head of a `MultiExit` costs, in MACs or in milliseconds an image: arrays (exits,)."""
+
+    stages: np.ndarray
+    heads: np.ndarray
+
+    def of(self, thresholds: Sequence[float]) -> np.ndarray:
+        """The cost of leaving at each exit, (exits,): all stages up to it, and the heads that were asked on the way."""
+        asked = np.array([t < 1 for t in thresholds] + [True])
+        return np.cumsum(self.stages) + np.cumsum(self.heads * asked)
+
+
+def mac_costs(net: MultiExit) -> Costs:
+    """The multiply-accumulates of each stage and head for one image."""
+    macs = [[], []]
+    shape = net.input_shape
+    for stage, head in zip(net.stages, net.heads, strict=True):
+        layers = stage.summary(shape).layers
+        shape = layers[-1].output_shape if layers else shape
+        macs[0].append(sum(layer.macs for layer in layers))
+        macs[1].append(head.summary(shape).macs)
+    return Costs(*map(np.array, macs))
+
+
+def ms_costs(net: MultiExit, x: np.ndarray, score: Score = confidence, rounds: int = 7) -> Costs:
+    """The milliseconds an image of each stage, and of each head with its decision, for a batch x (N, …) of this size."""
+    calls = {}
+    with no_grad(), net.evaluation():
+        h = Tensor(x)
+        for i, (stage, head) in enumerate(zip(net.stages, net.heads, strict=True)):
+            calls["stage", i] = lambda stage=stage, h=h: stage(h)
+            h = stage(h)
+            calls["head", i] = lambda head=head, h=h: score(head(h).data)
+        times = latency(calls, rounds=rounds, round_ms=2)
+    exits = range(len(net.stages))
+    return Costs(*(np.array([times[part, i].median / len(x) for i in exits]) for part in ("stage", "head")))
+
+
+@dataclass(frozen=True)
+class ExitTable:
+    """What every exit says of every image: its score and whether it is right, both (exits, N)."""
+
+    scores: np.ndarray
+    correct: np.ndarray
+
+    def leaving(self, thresholds: Sequence[float]) -> np.ndarray:
+        """The exit at which each image leaves, (N,)."""
+        leaves = self.scores >= np.array([*thresholds, 0.0])[:, None]
+        return leaves.argmax(0)
+
+    def judge(self, thresholds: Sequence[float], costs: Costs) -> tuple[float, float]:
+        """(accuracy, cost): the share of images that their exit gets right, and the mean cost of an image."""
+        exits = self.leaving(thresholds)
+        right = self.correct[exits, np.arange(len(exits))]
+        return float(right.mean()), float(costs.of(thresholds)[exits].mean())
+
+
+def exit_table(net: MultiExit, data, score: Score = confidence, batch_size: int = 512) -> ExitTable:
+    """Run data = (x, labels) through all exits."""
+    x, labels = data
+    parts = []
+    with no_grad(), net.evaluation():
+        for start in range(0, len(x), batch_size):
+            h, logits = Tensor(x[start : start + batch_size]), []
+            for stage, head in zip(net.stages, net.heads, strict=True):
+                h = stage(h)
+                logits.append(head(h).data)
+            parts.append(np.stack(logits))
+    logits = np.concatenate(parts, axis=1)
+    return ExitTable(np.stack([score(z) for z in logits]), logits.argmax(-1) == labels)
+
+
+def choose_thresholds(
+    table: ExitTable, costs: Costs, *, accuracy: float | None = None, cost: float | None = None
+) -> tuple[float, ...]:
+    """The cheapest thresholds that reach `accuracy` (a share), or the most accurate whose mean cost is at most `cost`.
+
+    Of equally cheap ones the more accurate, of equally accurate ones the cheaper. Every combination is tried of as many
+    values a threshold as make at most 4,096: 0, 1, and quantiles of the exit's scores. table: of validation data, never of
+    the test split. Raises ValueError if no combination will do, or unless exactly one of the two is asked for.
+    """
+    if (accuracy is None) == (cost is None):
+        raise ValueError("choose_thresholds: ask for an accuracy or for a cost, one of them")
+    tried = [(*table.judge(t, costs), t) for t in _combinations(table.scores)]
+    if accuracy is not None:
+        good = [(-c, a, t) for a, c, t in tried if a >= accuracy]
+        reach = f"the most accurate thresholds reach {max(a for a, _, _ in tried):.4f}"
+    else:
+        good = [(a, -c, t) for a, c, t in tried if c <= cost]
+        reach = f"the cheapest thresholds cost {min(c for _, c, _ in tried):.4g}"
+    if not good:
+        asked = f"accuracy {accuracy:.4f}" if cost is None else f"cost {cost:.4g}"
+        raise ValueError(f"choose_thresholds: nothing fits {asked}; {reach}")
+    return max(good, key=lambda found: found[:2])[2]
+
+
+def _combinations(scores: np.ndarray):
+    exits = len(scores) - 1
+    values = int(MOST_COMBINATIONS ** (1 / exits)) if exits else 1
+    at = np.linspace(0, 1, max(values - 2, 0))
+    choices = [np.unique([0.0, 1.0, *np.quantile(row, at, method="higher")]).tolist() for row in scores[:-1]]
+    return product(*choices)
