@@ -11,6 +11,7 @@ from math import ceil, prod
 import numpy as np
 
 from . import kernels
+from .kernels import affine
 from .tensor import Tensor, record
 
 
@@ -194,23 +195,25 @@ def avg_pool2d(x: Tensor, size=2, stride=None) -> Tensor:
     return record(y, (x, lambda g: kernels.avg_pool2d_grad(g, size, stride, x.shape)))
 
 
-def batch_norm(x: Tensor, weight: Tensor, bias: Tensor, mean: np.ndarray, var: np.ndarray, eps=1e-5) -> Tensor:
-    """(x - mean) / sqrt(var + eps) * weight + bias with given statistics (evaluation). x: (…, C), all others (C,)."""
+def batch_norm(
+    x: Tensor, weight: Tensor, bias: Tensor, mean: np.ndarray, var: np.ndarray, eps=1e-5, relu: bool = False
+) -> Tensor:
+    """(x - mean) / sqrt(var + eps) * weight + bias with given statistics (evaluation), and a ReLU after it if `relu`.
+
+    x: (…, C), all others (C,).
+    """
     _same_dtype("batch_norm", x, weight)
     inverse = (1 / np.sqrt(var + eps)).astype(x.dtype)
-    normalised = (x.data - mean.astype(x.dtype)) * inverse
-    return record(
-        normalised * weight.data + bias.data,
-        (x, lambda g: g * (inverse * weight.data)),
-        (weight, lambda g: g * normalised),
-        (bias, lambda g: g),
-    )
+    return _normalised(x, weight, bias, mean.astype(x.dtype), inverse, relu, constant=True)
 
 
-def batch_norm_training(x: Tensor, weight: Tensor, bias: Tensor, eps=1e-5) -> tuple[Tensor, np.ndarray, np.ndarray]:
+def batch_norm_training(
+    x: Tensor, weight: Tensor, bias: Tensor, eps=1e-5, relu: bool = False
+) -> tuple[Tensor, np.ndarray, np.ndarray]:
     """Normalise by the batch's own statistics, over every axis but the last (Ioffe & Szegedy 2015, algorithm 1).
 
-    x: (…, C), weight and bias: (C,). Returns the result with the mean and the (population) variance, both (C,).
+    x: (…, C), weight and bias: (C,). Returns the result, after a ReLU if `relu`, with the mean and the (population)
+    variance, both (C,).
     """
     _same_dtype("batch_norm", x, weight)
     rows = x.data.reshape(-1, x.shape[-1])
@@ -219,26 +222,36 @@ def batch_norm_training(x: Tensor, weight: Tensor, bias: Tensor, eps=1e-5) -> tu
             f"batch_norm: a batch of shape {x.shape} has one value a channel, which has no variance; "
             "train with larger batches, or call model.eval() first"
         )
-    ones = np.ones(len(rows), x.dtype)  # a product with ones is a quick column sum
-    mean = (ones @ rows) / len(rows)
-    centred = rows - mean
-    var = (ones @ (centred * centred)) / len(rows)
-    deviation = np.sqrt(var + x.dtype.type(eps))
-    normalised = centred / deviation
-    y = (normalised * weight.data + bias.data).reshape(x.shape)
+    mean, var = affine.moments(rows)
+    inverse = 1 / np.sqrt(var + x.dtype.type(eps))
+    return _normalised(x, weight, bias, mean, inverse, relu, constant=False), mean, var
+
+
+def _normalised(x: Tensor, weight: Tensor, bias: Tensor, mean, inverse, relu, constant) -> Tensor:
+    """(x - mean) * inverse * weight + bias, then perhaps a ReLU; the statistics are constants, or those of x itself."""
+    rows = x.data.reshape(-1, x.shape[-1])
+    scale = weight.data * inverse
+    shift = bias.data - mean * scale
+    found = []
+
+    def sums(g):
+        """Of g, and of g times the normalised x, over the rows: the gradients of bias and weight; that of x needs both."""
+        if not found:
+            of_g, of_gx = affine.sums(g.reshape(rows.shape), rows, scale, shift, mean, relu)
+            found.extend((of_g, of_gx * inverse))
+        return found
 
     def derivative(g):
-        g = g.reshape(rows.shape)
-        along = normalised * ((ones @ (g * normalised)) / len(rows))
-        return ((weight.data / deviation) * (g - (ones @ g) / len(rows) - along)).reshape(x.shape)
+        # With z = (x - mean) * inverse, gx = scale * (g - mean(g) - z * mean(g * z)): the mean and the variance, too,
+        # depend on x, and what they change is subtracted (Ioffe & Szegedy 2015, section 3).
+        b = c = np.zeros_like(scale)
+        if not constant:
+            of_g, of_gz = sums(g)
+            b, c = -scale * inverse * of_gz / len(rows), -scale * of_g / len(rows)
+        return affine.grad_x(g.reshape(rows.shape), rows, scale, shift, mean, scale, b, c, relu).reshape(x.shape)
 
-    out = record(
-        y,
-        (x, derivative),
-        (weight, lambda g: ones @ (g.reshape(rows.shape) * normalised)),
-        (bias, lambda g: ones @ g.reshape(rows.shape)),
-    )
-    return out, mean, var
+    y = affine.apply(rows, scale, shift, relu).reshape(x.shape)
+    return record(y, (x, derivative), (weight, lambda g: sums(g)[1]), (bias, lambda g: sums(g)[0]))
 
 
 def _temperature(name: str, value) -> float:

@@ -8,6 +8,8 @@ Every kernel exists at three speeds under one signature:
 
 `use` chooses; "fast" is the default, and falls back to "numpy", with one warning, where Numba is missing or off.
 
+Scale, shift and ReLU of columns, of which batch norm is made, are a module of their own, `affine`.
+
 The kernels of compressed weights are modules of their own, each with its form of the weights, its loop and its NumPy
 variant; what is compiled is in the module of the same name with `_fast`, and `use` chooses there too:
 

@@ -37,10 +37,14 @@ is a wild read, as in C. The words are Numba intrinsics: Python functions that e
 called. They stand at module level, since Numba cannot cache the users of an intrinsic made inside a function.
 """
 
+import operator
+
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
+from numba.core.typing import signature
+from numba.core.typing.templates import AbstractTemplate, infer_global
+from numba.extending import intrinsic, lower_builtin
 
 from .vectors import INT, Tile, const, literals, load, masks, multiply_add, pointer, spread, store, zeros
 
@@ -189,6 +193,66 @@ def tile_sum(typingctx, a, b):
         return acc
 
     return a(a, b), codegen
+
+
+class TileArithmetic(AbstractTemplate):
+    """The type of a + b, a - b and a * b for two tiles of one shape."""
+
+    def generic(self, args, kws):
+        if len(args) == 2 and isinstance(args[0], Tile) and args[0] == args[1]:
+            return signature(args[0], *args)
+
+
+def tile_operator(operation, name):
+    """Let `operation` work on tiles, element by element, as the LLVM instruction of that name."""
+    infer_global(operation)(type(f"Tile_{name}", (TileArithmetic,), {}))
+
+    @lower_builtin(operation, Tile, Tile)
+    def codegen(context, builder, signature, args):
+        a, b = args
+        for i in range(signature.args[0].rows * signature.args[0].vectors):
+            pair = builder.extract_value(a, i), builder.extract_value(b, i)
+            # "contract": a product may become part of a multiply-add
+            a = builder.insert_value(a, getattr(builder, name)(*pair, flags=("contract",)), i)
+        return a
+
+
+tile_operator(operator.add, "fadd")
+tile_operator(operator.sub, "fsub")
+tile_operator(operator.mul, "fmul")
+
+
+@intrinsic
+def tile_at_least(typingctx, x, floor):
+    """max(x, floor), element by element; floor is one number. NaN stays NaN."""
+
+    def codegen(context, builder, signature, args):
+        x_, tile = args[0], signature.args[0]
+        low = spread(builder, args[1], tile.vector)
+        for i in range(tile.rows * tile.vectors):
+            value = builder.extract_value(x_, i)
+            below = builder.fcmp_ordered("<", value, low)
+            x_ = builder.insert_value(x_, builder.select(below, low, value), i)
+        return x_
+
+    return x(x, x.dtype), codegen
+
+
+@intrinsic
+def tile_where_above(typingctx, g, z, floor):
+    """g in the elements in which z > floor, one number, and zero in the others."""
+
+    def codegen(context, builder, signature, args):
+        g_, z_, floor_ = args
+        tile = signature.args[0]
+        low = spread(builder, floor_, tile.vector)
+        for i in range(tile.rows * tile.vectors):
+            above = builder.fcmp_ordered(">", builder.extract_value(z_, i), low)
+            kept = builder.select(above, builder.extract_value(g_, i), zeros(tile.vector))
+            g_ = builder.insert_value(g_, kept, i)
+        return g_
+
+    return g(g, z, g.dtype), codegen
 
 
 @intrinsic

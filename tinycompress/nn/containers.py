@@ -1,6 +1,10 @@
 """Modules made of modules."""
 
-from .module import Module
+from .layers import BatchNorm, ReLU
+from .module import Module, tracing
+
+TAKE_RELU = (BatchNorm,)
+"""Layers whose `forward` can do the ReLU after them, too: the numbers are the same, but pass through memory once less."""
 
 
 class Sequential(Module):
@@ -23,8 +27,14 @@ class Sequential(Module):
         return len(self.layers)
 
     def forward(self, x):
-        for layer in self.layers:
-            x = layer(x)
+        done = False
+        for layer, following in zip(self.layers, [*self.layers[1:], None], strict=True):
+            if done:  # the ReLU, by the layer before it
+                done = False
+                continue
+            # Subclasses are left alone, as they may compute something else; and a trace wants to see every layer.
+            done = type(following) is ReLU and type(layer) in TAKE_RELU and not tracing()
+            x = layer(x, relu=True) if done else layer(x)
         return x
 
     def extra_repr(self):

@@ -96,14 +96,14 @@ class BatchNorm(Module):
         self.running_var = np.ones(channels, np.float32)
         self.momentum, self.eps = momentum, eps
 
-    def forward(self, x):
+    def forward(self, x, relu=False):
         if x.ndim < 2 or x.shape[-1] != len(self.running_mean):
             raise ValueError(
                 f"BatchNorm({len(self.running_mean)}): the input is {x.shape}; its last axis must be the channels"
             )
         if not self.training:
-            return F.batch_norm(x, self.weight, self.bias, self.running_mean, self.running_var, self.eps)
-        y, mean, var = F.batch_norm_training(x, self.weight, self.bias, self.eps)
+            return F.batch_norm(x, self.weight, self.bias, self.running_mean, self.running_var, self.eps, relu)
+        y, mean, var = F.batch_norm_training(x, self.weight, self.bias, self.eps, relu)
         n = x.size // x.shape[-1]
         self.running_mean += self.momentum * (mean - self.running_mean)
         self.running_var += self.momentum * (var * n / (n - 1) - self.running_var)

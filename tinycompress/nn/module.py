@@ -45,6 +45,11 @@ def trace():
         _calls = before
 
 
+def tracing() -> bool:
+    """Whether a `trace` is collecting."""
+    return _calls is not None
+
+
 class Module:
     """Something with parameters and a `forward`. Attributes that are parameters, ndarrays (buffers: part of the state,
     not trained), modules, or lists of modules are found by themselves.
@@ -55,10 +60,10 @@ class Module:
     def forward(self, x: Tensor) -> Tensor:
         raise NotImplementedError(f"{type(self).__name__} needs a method forward(self, x)")
 
-    def __call__(self, x) -> Tensor:
+    def __call__(self, x, **options) -> Tensor:
         x = x if isinstance(x, Tensor) else Tensor(x)
         try:
-            out = self.forward(x)
+            out = self.forward(x, **options)
         except (ValueError, TypeError) as error:
             error.add_note(f"in {self!r}")
             raise

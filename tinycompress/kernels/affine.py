@@ -1,0 +1,120 @@
+"""What happens to each column by itself: scale and shift, which are a bias or a batch norm, with a ReLU where it follows.
+
+x is a matrix (rows, columns): a pixel of any image is a row, a channel a column. All of it is bound by memory: each
+number is read once, and multiplied a few times. So everything that can be done to a number while it is there is done:
+
+    y = max(x * scale + shift, 0)                      apply          the 0 only with a ReLU
+    mean, variance of each column                      moments
+    sums of g and of g * (x - centre), of each column  sums           g: the gradient of y, zero where the ReLU was
+    gx = a * g + b * (x - centre) + c                  grad_x
+
+where a, b, c, scale, shift and centre are one number a column. Where the ReLU was, `sums` and `grad_x` see from
+x * scale + shift; so y need not be kept.
+"""
+
+import numpy as np
+
+from .dispatch import choose
+from .shapes import check, floats
+
+
+def _check(rows, **columns):
+    check(rows.ndim == 2, f"x is (rows, columns), but has the shape {rows.shape}")
+    for name, column in columns.items():
+        check(
+            column.shape == rows.shape[1:],
+            f"{name} should have one number for each of {rows.shape[1]} columns, but has the shape {column.shape}",
+        )
+
+
+def apply(x, scale, shift, relu=False):
+    """x * scale + shift (rows, columns), and 0 where that is negative if there is a ReLU. NaN stays NaN."""
+    x, scale, shift = floats(x=x, scale=scale, shift=shift)
+    _check(x, scale=scale, shift=shift)
+    return choose(apply_loop, apply_numpy, "affine_fast.apply")(x, scale, shift, relu)
+
+
+def moments(x):
+    """The mean and the (population) variance of each column, both (columns,). ValueError if there are no rows."""
+    (x,) = floats(x=x)
+    _check(x)
+    check(len(x) > 0, "there are no rows, so columns have no mean")
+    return choose(moments_loop, moments_numpy, "affine_fast.moments")(x)
+
+
+def sums(g, x, scale, shift, centre, relu=False):
+    """The sums of g and of g * (x - centre) over the rows, both (columns,); g counts as 0 where the ReLU was."""
+    g, x, scale, shift, centre = floats(g=g, x=x, scale=scale, shift=shift, centre=centre)
+    _check(x, scale=scale, shift=shift, centre=centre)
+    check(g.shape == x.shape, f"g has the shape {g.shape}, but x {x.shape}")
+    return choose(sums_loop, sums_numpy, "affine_fast.sums")(g, x, scale, shift, centre, relu)
+
+
+def grad_x(g, x, scale, shift, centre, a, b, c, relu=False):
+    """a * g + b * (x - centre) + c, (rows, columns); g counts as 0 where the ReLU was."""
+    g, x, scale, shift, centre, a, b, c = floats(g=g, x=x, scale=scale, shift=shift, centre=centre, a=a, b=b, c=c)
+    _check(x, scale=scale, shift=shift, centre=centre, a=a, b=b, c=c)
+    check(g.shape == x.shape, f"g has the shape {g.shape}, but x {x.shape}")
+    return choose(grad_x_loop, grad_x_numpy, "affine_fast.grad_x")(g, x, scale, shift, centre, a, b, c, relu)
+
+
+def apply_loop(x, scale, shift, relu):
+    y = np.empty_like(x)
+    for r, c in np.ndindex(x.shape):
+        y[r, c] = x[r, c] * scale[c] + shift[c]
+        if relu and y[r, c] <= 0:
+            y[r, c] = 0
+    return y
+
+
+def moments_loop(x):
+    mean, variance = np.zeros(x.shape[1]), np.zeros(x.shape[1])
+    for r, c in np.ndindex(x.shape):
+        mean[c] += float(x[r, c]) / len(x)
+    for r, c in np.ndindex(x.shape):
+        variance[c] += (float(x[r, c]) - mean[c]) ** 2 / len(x)
+    return mean.astype(x.dtype), variance.astype(x.dtype)
+
+
+def sums_loop(g, x, scale, shift, centre, relu):
+    sum_g, sum_gx = np.zeros(x.shape[1]), np.zeros(x.shape[1])
+    for r, c in np.ndindex(x.shape):
+        if not relu or x[r, c] * scale[c] + shift[c] > 0:
+            sum_g[c] += g[r, c]
+            sum_gx[c] += float(g[r, c]) * float(x[r, c] - centre[c])
+    return sum_g.astype(x.dtype), sum_gx.astype(x.dtype)
+
+
+def grad_x_loop(g, x, scale, shift, centre, a, b, c, relu):
+    gx = np.empty_like(x)
+    for r, k in np.ndindex(x.shape):
+        sent = g[r, k] if not relu or x[r, k] * scale[k] + shift[k] > 0 else 0
+        gx[r, k] = a[k] * sent + b[k] * (x[r, k] - centre[k]) + c[k]
+    return gx
+
+
+def apply_numpy(x, scale, shift, relu):
+    y = x * scale
+    y += shift
+    return np.maximum(y, 0, out=y) if relu else y
+
+
+def moments_numpy(x):
+    ones = np.ones(len(x), x.dtype)  # a product with ones is a quick column sum
+    mean = (ones @ x) / x.dtype.type(len(x))
+    centred = x - mean
+    return mean, (ones @ (centred * centred)) / x.dtype.type(len(x))
+
+
+def passed_relu(g, x, scale, shift, relu):
+    return np.where(x * scale + shift > 0, g, 0) if relu else g
+
+
+def sums_numpy(g, x, scale, shift, centre, relu):
+    g = passed_relu(g, x, scale, shift, relu)
+    ones = np.ones(len(x), x.dtype)
+    return ones @ g, ones @ (g * (x - centre))
+
+
+def grad_x_numpy(g, x, scale, shift, centre, a, b, c, relu):
+    return passed_relu(g, x, scale, shift, relu) * a + (x - centre) * b + c

@@ -1,0 +1,159 @@
+"""Scale, shift, ReLU and their gradients, compiled: see `affine.py` for what is computed.
+
+A few columns at a time go through the registers, row after row. Rows are taken in blocks, whose sums are then added up
+in one order, whatever the number of threads.
+"""
+
+import math
+
+import numpy as np
+
+from .jit import jit
+from .memory import aligned_empty
+from .threads import share
+from .tile import tile_at_least, tile_load, tile_store, tile_where_above, tile_zeros
+from .vectors import VECTOR_BYTES, VECTORS
+
+BLOCK = 256
+"""Rows taken together."""
+
+COST = 16
+"""Multiply-adds in the time that one number takes from memory and back."""
+
+
+@jit
+def apply_rows(start, end, x, scale, shift, floor, y):
+    rows, C = x.shape
+    flat, out = x.reshape(-1), y.reshape(-1)
+    block = VECTORS * (VECTOR_BYTES // x.itemsize)
+    like = tile_zeros(1, VECTORS, x)
+    for k in range(start, end):
+        for c in range(0, C, block):
+            columns = min(block, C - c)
+            a, b = tile_load(like, scale, c, 0, columns), tile_load(like, shift, c, 0, columns)
+            for r in range(k * BLOCK, min(rows, (k + 1) * BLOCK)):
+                z = tile_load(like, flat, r * C + c, 0, columns) * a + b
+                tile_store(tile_at_least(z, floor), out, r * C + c, 0, 1, columns)
+
+
+@jit
+def moment_sums(start, end, x, total, squared):
+    """Of each block of rows: the sums of x - x0 and of its square, where x0 is the block's first row.
+
+    With any x0 near the numbers these give the variance (Chan, Golub and LeVeque, "Algorithms for Computing the Sample
+    Variance", 1983); with x0 among them, it has lost no more than a factor of BLOCK of its precision even at worst.
+    """
+    rows, C = x.shape
+    flat, out, squared_out = x.reshape(-1), total.reshape(-1), squared.reshape(-1)
+    block = VECTORS * (VECTOR_BYTES // x.itemsize)
+    like = tile_zeros(1, VECTORS, x)
+    for k in range(start, end):
+        for c in range(0, C, block):
+            columns = min(block, C - c)
+            x0 = tile_load(like, flat, k * BLOCK * C + c, 0, columns)
+            sums, squares = like, like
+            for r in range(k * BLOCK, min(rows, (k + 1) * BLOCK)):
+                d = tile_load(like, flat, r * C + c, 0, columns) - x0
+                sums, squares = sums + d, d * d + squares
+            tile_store(sums, out, k * C + c, 0, 1, columns)
+            tile_store(squares, squared_out, k * C + c, 0, 1, columns)
+
+
+@jit
+def gradient_sums(start, end, g, x, scale, shift, centre, floor, sum_g, sum_gx):
+    """Of each block of rows: the sums of g and of g * (x - centre)."""
+    rows, C = x.shape
+    flat_g, flat, out_g, out_gx = g.reshape(-1), x.reshape(-1), sum_g.reshape(-1), sum_gx.reshape(-1)
+    block = VECTORS * (VECTOR_BYTES // x.itemsize)
+    like = tile_zeros(1, VECTORS, x)
+    for k in range(start, end):
+        for c in range(0, C, block):
+            columns = min(block, C - c)
+            a, b = tile_load(like, scale, c, 0, columns), tile_load(like, shift, c, 0, columns)
+            mean = tile_load(like, centre, c, 0, columns)
+            sums, products = like, like
+            for r in range(k * BLOCK, min(rows, (k + 1) * BLOCK)):
+                value = tile_load(like, flat, r * C + c, 0, columns)
+                sent = tile_where_above(tile_load(like, flat_g, r * C + c, 0, columns), value * a + b, floor)
+                sums, products = sums + sent, sent * (value - mean) + products
+            tile_store(sums, out_g, k * C + c, 0, 1, columns)
+            tile_store(products, out_gx, k * C + c, 0, 1, columns)
+
+
+@jit
+def grad_x_rows(start, end, g, x, scale, shift, centre, a, b, c, floor, gx):
+    rows, C = x.shape
+    flat_g, flat, out = g.reshape(-1), x.reshape(-1), gx.reshape(-1)
+    block = VECTORS * (VECTOR_BYTES // x.itemsize)
+    like = tile_zeros(1, VECTORS, x)
+    for k in range(start, end):
+        for i in range(0, C, block):
+            columns = min(block, C - i)
+            slope, offset = tile_load(like, scale, i, 0, columns), tile_load(like, shift, i, 0, columns)
+            mean = tile_load(like, centre, i, 0, columns)
+            of_g, of_x = tile_load(like, a, i, 0, columns), tile_load(like, b, i, 0, columns)
+            constant = tile_load(like, c, i, 0, columns)
+            for r in range(k * BLOCK, min(rows, (k + 1) * BLOCK)):
+                value = tile_load(like, flat, r * C + i, 0, columns)
+                sent = tile_where_above(tile_load(like, flat_g, r * C + i, 0, columns), value * slope + offset, floor)
+                tile_store(of_g * sent + (of_x * (value - mean) + constant), out, r * C + i, 0, 1, columns)
+
+
+def joined(rows, C, itemsize):
+    """How many rows to see as one, so that they fill whole vectors: 5 rows of 8 numbers for 8 rows of 5."""
+    together = VECTOR_BYTES // itemsize // math.gcd(C, VECTOR_BYTES // itemsize)
+    return together if C * itemsize % VECTOR_BYTES and rows % together == 0 else 1
+
+
+def floor_of(relu, x):
+    return x.dtype.type(0 if relu else -np.inf)
+
+
+def run(kernel, x, *arguments):
+    """Call kernel(start, end, x, *arguments) for shares of x's blocks of rows."""
+    share(lambda start, end: kernel(start, end, *arguments), math.ceil(len(x) / BLOCK), x.size * COST)
+
+
+def apply(x, scale, shift, relu):
+    y = aligned_empty(x.shape, x.dtype)
+    m = joined(*x.shape, x.itemsize)
+    wide = x.reshape(-1, m * x.shape[1])
+    run(apply_rows, wide, wide, np.tile(scale, m), np.tile(shift, m), floor_of(relu, x), y.reshape(wide.shape))
+    return y
+
+
+def moments(x):
+    N, C = x.shape
+    m = joined(N, C, x.itemsize)
+    wide = x.reshape(-1, m * C)
+    blocks = math.ceil(len(wide) / BLOCK)
+    total, squared = aligned_empty((blocks, m * C), x.dtype), aligned_empty((blocks, m * C), x.dtype)
+    run(moment_sums, wide, wide, total, squared)
+    counts = np.full((blocks, 1), BLOCK)
+    counts[-1] = len(wide) - BLOCK * (blocks - 1)
+    # From here on in float64: it is little work. Each block's mean, and the squares around it, then those of all.
+    means = wide[::BLOCK] + total / counts
+    squares = squared - np.square(total, dtype=np.float64) / counts
+    mean = (means * counts).reshape(-1, C).sum(axis=0) / N
+    around = (means.reshape(-1, m, C) - mean) ** 2 * counts[:, :, None]
+    variance = (squares.reshape(-1, m, C) + around).sum(axis=(0, 1)) / N
+    return mean.astype(x.dtype), np.maximum(variance, 0).astype(x.dtype)
+
+
+def sums(g, x, scale, shift, centre, relu):
+    N, C = x.shape
+    m = joined(N, C, x.itemsize)
+    wide = x.reshape(-1, m * C)
+    found = [aligned_empty((math.ceil(len(wide) / BLOCK), m * C), x.dtype) for _ in range(2)]
+    columns = [np.tile(column, m) for column in (scale, shift, centre)]
+    run(gradient_sums, wide, g.reshape(wide.shape), wide, *columns, floor_of(relu, x), *found)
+    return [part.reshape(-1, C).sum(axis=0, dtype=np.float64).astype(x.dtype) for part in found]
+
+
+def grad_x(g, x, scale, shift, centre, a, b, c, relu):
+    gx = aligned_empty(x.shape, x.dtype)
+    m = joined(*x.shape, x.itemsize)
+    wide = x.reshape(-1, m * x.shape[1])
+    columns = [np.tile(column, m) for column in (scale, shift, centre, a, b, c)]
+    run(grad_x_rows, wide, g.reshape(wide.shape), wide, *columns, floor_of(relu, x), gx.reshape(wide.shape))
+    return gx
