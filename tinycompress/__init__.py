@@ -15,6 +15,7 @@ from .training import evaluate, fit, predict
 __version__ = "0.1.0"
 __all__ = [
     "Tensor",
+    "architecture",
     "concatenate",
     "data",
     "distillation",
@@ -40,7 +41,7 @@ __all__ = [
     "where",
 ]
 
-CHAPTERS = ("distillation", "dynamic", "pruning", "quantization")
+CHAPTERS = ("architecture", "distillation", "dynamic", "pruning", "quantization")
 
 
 def __getattr__(name: str):  # a chapter is imported when it is first used: together they take a tenth of a start

@@ -1,0 +1,74 @@
+"""Other layers in the place of some layers of a net: what separable and low-rank layers have in common."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ..nn import Module, Sequential
+
+
+def replace_layers(model: Module, build: dict[str, Callable[[Module], list[Module]]]) -> Module:
+    """A copy in which other layers stand where the named ones stood. build: layer name -> a function from the layer to
+    the layers in its place.
+
+    In a `Sequential` they follow each other directly, so that the layers after them are renumbered; elsewhere they
+    become a `Sequential`. Raises ValueError for a layer that stands in two places.
+    """
+    copy = model.copy()
+    places = dict(copy.named_modules())
+    new = {}
+    for name, layers_for in build.items():
+        old = places[name]
+        if [*places.values()].count(old) > 1:
+            raise ValueError(f"layer {name}, {old!r}, stands in two places of the model; build one for each place")
+        new[id(old)] = [layer.train(old.training) for layer in layers_for(old)]
+    if id(copy) in new:
+        return Sequential(*new[id(copy)])
+    for module in places.values():
+        if isinstance(module, Sequential):
+            module.layers = [layer for old in module.layers for layer in new.get(id(old), [old])]
+            continue
+        for name, value in vars(module).items():
+            if id(value) in new:
+                setattr(module, name, Sequential(*new[id(value)]))
+            elif isinstance(value, list | tuple):
+                setattr(module, name, type(value)(Sequential(*new[id(v)]) if id(v) in new else v for v in value))
+    return copy
+
+
+def chosen_layers(what: str, model: Module, why_not: Callable[[Module], str], names) -> dict[str, Module]:
+    """The layers to replace, by name: all for which `why_not(layer)` is empty, or those in `names`.
+
+    Raises ValueError for a name that is not there, for a layer that was named and cannot be replaced (the reason is what
+    `why_not` says), and where there is nothing to replace.
+    """
+    places = dict(model.named_modules())
+    if names is None:
+        chosen = {name: layer for name, layer in places.items() if not why_not(layer)}
+        if not chosen:
+            kinds = ", ".join(dict.fromkeys(type(layer).__name__ for layer in places.values()))
+            raise ValueError(f"{what}: the model has no layer to replace; it is made of {kinds}")
+        return chosen
+    for name in names:
+        if name not in places:
+            raise ValueError(f"{what}: there is no layer {name!r}; there are {[name for name in places if name]}")
+        if reason := why_not(places[name]):
+            raise ValueError(f"{what}: layer {name}, {places[name]!r}, {reason}")
+    return {name: places[name] for name in names}
+
+
+def parametrized(layer: Module) -> str:
+    """Why a layer seen through parametrizations is not replaced; empty for an ordinary one."""
+    steps = [step for name in ("weight", "bias") for step in layer.parametrizations(name)]
+    return f"is seen through {steps[0]!r}, which would be lost; call bake() first" if steps else ""
+
+
+def with_weights(layer: Module, weight: np.ndarray, like: Module, bias: bool) -> Module:
+    """The layer with this weight, and with the bias of the layer `like` if `bias` and it has one; frozen as that is."""
+    source = like.weight
+    layer.weight.data = np.ascontiguousarray(weight, source.dtype)
+    layer.weight.requires_grad = source.requires_grad
+    if bias and like.bias is not None:
+        layer.bias.data = like.bias.data.copy()
+        layer.bias.requires_grad = like.bias.requires_grad
+    return layer
