@@ -224,6 +224,8 @@ def test_codebook_refuses_what_it_cannot_compute():
         pack_codes(codes, normal(17))
     with pytest.raises(TypeError, match="codes should be integers"):
         pack_codes(codes.astype(float), codebook)
+    with pytest.raises(ValueError, match="finite, unlike .*nan"):
+        pack_codes(codes, [1, np.nan])
     packed = pack_codes(codes, codebook)
     with pytest.raises(TypeError, match="x is float64"):
         codebook_matvec(normal(8, np.float64), packed)

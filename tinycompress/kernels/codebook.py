@@ -11,6 +11,9 @@ AVX-512 register, and one instruction (vpermps) looks up in it for all 16 lanes 
     codes               3     0     3     15   ...    1        of 16 weights
     weights           -.08  -.21  -.08   .24   ...  -.17    each lane chooses; times 16 of x, added to 16 sums
 
+AVX2's registers hold only eight, but it looks up 32 single bytes at once (vpshufb): the four bytes of 32 weights take
+four look-ups, in four tables of 16 bytes, and eight instructions that put them side by side.
+
 The codes of an output's weights follow each other, so that memory is read in order, in groups of 32 inputs and 16
 bytes: byte k of a group has the code of input k in its low half, and of input 16 + k in its high half; bytes to
 lanes, and the two halves are one `and` and one shift apart (Han et al., "Deep Compression", 2016, section 3; the
@@ -48,6 +51,7 @@ class CodebookWeights:
         expected = (-(-outputs // ROWS) * ROWS, -(-inputs // GROUP), 16)
         check(self.codes.shape == expected, f"the codes should be {expected}, but are {self.codes.shape}")
         check(self.codebook.shape == (16,), f"there should be 16 numbers, but they are {self.codebook.shape}")
+        check(bool(np.isfinite(self.codebook).all()), f"the numbers of a codebook are finite, unlike {self.codebook}")
 
     @property
     def nbytes(self):

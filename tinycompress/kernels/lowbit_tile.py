@@ -256,54 +256,110 @@ def tile_add_nibble_sums(typingctx, acc, tables, t0, w, w0, block_step):
     return acc(acc, tables, INT, w, INT, INT), codegen
 
 
+BY_BYTES = WORDS == 8 and "avx2" in _FEATURES
+"""Whether codes are looked up a byte at a time, which needs x in another order: `order_for_codes`."""
+
+
+def order_for_codes(x):
+    """x, in groups of 32, in the order in which `tile_add_code_products` finds its weights."""
+    return x.reshape(-1, 2, 4, 4).swapaxes(1, 2).reshape(-1) if BY_BYTES else x
+
+
+def _byte_tables(context, builder, array_type, array):
+    """The 16 numbers of float32 at the start of an array as four tables of 16 bytes, one for each byte of a number, in both
+    halves of a register."""
+    numbers = _load(builder, pointer(context, builder, array_type, array, const(0)), _vector(_F32, 16))
+    numbers = builder.bitcast(numbers, _vector(_I8, 64))
+    for byte in range(4):
+        every_fourth = _constants(_vector(_I32, 32), [4 * i + byte for i in range(16)] * 2)
+        yield builder.shuffle_vector(numbers, numbers, every_fourth)
+
+
+def _interleave(builder, a, b):
+    """Each half of a register apart: the first halves of a and b in turns, and their second halves."""
+    n = a.type.count
+    for first in (0, n // 4):
+        order = [k + i + part * n for k in (0, n // 2) for i in range(first, first + n // 4) for part in (0, 1)]
+        yield builder.shuffle_vector(a, b, _constants(_vector(_I32, n), order))
+
+
+def _weights_by_bytes(builder, tables, codes):
+    """The weights of 32 codes: in vector v those of inputs 4*v .. 4*v+3 and 16+4*v .. 16+4*v+3.
+
+    AVX2 has no register for 16 numbers, but looks up 32 bytes at once in a table of 16: the lowest bytes of all 32
+    weights, their second ones, and so on. The four bytes of each weight are then put side by side.
+    """
+    twice = builder.shuffle_vector(codes, codes, _constants(_vector(_I32, 32), [*range(16)] * 2))
+    shifted = builder.lshr(builder.bitcast(twice, _vector(_I64, 4)), _constants(_vector(_I64, 4), [0, 0, 4, 4]))
+    index = builder.and_(builder.bitcast(shifted, twice.type), _constants(twice.type, 15))
+    found = [_call(builder, "llvm.x86.avx2.pshuf.b", index.type, table, index) for table in tables]
+    halves = [
+        [builder.bitcast(pair, _vector(_I16, 16)) for pair in _interleave(builder, *found[k : k + 2])] for k in (0, 2)
+    ]
+    for low, high in zip(*halves, strict=True):
+        for weights in _interleave(builder, low, high):
+            yield builder.bitcast(weights, _vector(_F32))
+
+
+def _weights_by_numbers(builder, table, codes):
+    """The weights of 32 codes, in the order of their inputs."""
+    for half in range(2):
+        for k in range(0, 16, WORDS):
+            few = builder.shuffle_vector(codes, codes, _constants(_vector(_I32), range(k, k + WORDS)))
+            index = builder.lshr(builder.zext(few, _vector(_I32)), _constants(_vector(_I32), 4 * half))
+            yield _look_up(builder, table, index)
+
+
 @intrinsic
 def tile_add_code_products(typingctx, acc, codebook, codes, c0, c_step, x, x0):
     """acc[p, :] += products of 32 numbers x[x0 : x0 + 32] and the weights that the 16 bytes codes[c0 + p*c_step :]
     stand for.
 
-    Byte k is the code of x[k] in its low, and of x[16 + k] in its high half. Which lane a product goes to does not
-    matter: `tile_row_sum`.
+    Byte k is the code of input k in its low, and of input 16 + k in its high half; x is in the order of
+    `order_for_codes`. Which lane a product goes to does not matter: `tile_store_row_sums`.
     """
 
     def codegen(context, builder, signature, args):
         acc_, codebook_, codes_, c0_, c_step_, x_, x0_ = args
         tile = signature.args[0]
-        table = _register_table(context, builder, signature.args[1], codebook_, const(0))
+        if BY_BYTES:
+            weights_of, table = _weights_by_bytes, list(_byte_tables(context, builder, signature.args[1], codebook_))
+        else:
+            weights_of, table = (
+                _weights_by_numbers,
+                _register_table(context, builder, signature.args[1], codebook_, const(0)),
+            )
         x_at = pointer(context, builder, signature.args[5], x_, x0_)
-        for k in range(0, 16, WORDS):
-            numbers = [_load(builder, builder.gep(x_at, [const(k + 16 * half)]), _vector(_F32)) for half in range(2)]
-            for p in range(tile.rows):
-                at = builder.add(c0_, builder.add(builder.mul(c_step_, const(p)), const(k)))
-                address = pointer(context, builder, signature.args[2], codes_, at)
-                low = builder.zext(_load(builder, address, _vector(_I8)), _vector(_I32))
-                high = builder.lshr(low, _constants(low.type, 4))
-                for half, index in enumerate((low, high)):
-                    i = p * tile.vectors + half
-                    weights = _look_up(builder, table, index)
-                    total = multiply_add(builder, weights, numbers[half], builder.extract_value(acc_, i))
-                    acc_ = builder.insert_value(acc_, total, i)
+        numbers = [_load(builder, builder.gep(x_at, [const(k)]), _vector(_F32)) for k in range(0, 32, WORDS)]
+        for p in range(tile.rows):
+            at = builder.add(c0_, builder.mul(c_step_, const(p)))
+            bytes_ = _load(builder, pointer(context, builder, signature.args[2], codes_, at), _vector(_I8, 16))
+            for v, weights in enumerate(weights_of(builder, table, bytes_)):
+                i = p * tile.vectors + v % tile.vectors
+                total = multiply_add(builder, weights, numbers[v], builder.extract_value(acc_, i))
+                acc_ = builder.insert_value(acc_, total, i)
         return acc_
 
     return acc(acc, codebook, codes, INT, INT, x, INT), codegen
 
 
-@intrinsic(prefer_literal=True)
-def tile_row_sum(typingctx, acc, row):
-    """The sum of all elements of a row, which must be a constant."""
-    if not isinstance(row, types.IntegerLiteral):
-        return None
+@intrinsic
+def tile_store_row_sums(typingctx, acc, out, out0):
+    """out[out0 + p] = the sum of all elements of row p."""
 
     def codegen(context, builder, signature, args):
         tile = signature.args[0]
-        first = row.literal_value * tile.vectors
-        total = _sum(builder, [builder.extract_value(args[0], first + v) for v in range(tile.vectors)])
-        for half in (8, 4, 2, 1):
-            if half < tile.lanes:
-                order = _constants(_vector(_I32, tile.lanes), [lane ^ half for lane in range(tile.lanes)])
-                total = builder.fadd(total, builder.shuffle_vector(total, total, order))
-        return builder.extract_element(total, ir.Constant(_I32, 0))
+        for p in range(tile.rows):
+            total = _sum(builder, [builder.extract_value(args[0], p * tile.vectors + v) for v in range(tile.vectors)])
+            for half in (8, 4, 2, 1):
+                if half < tile.lanes:
+                    order = _constants(_vector(_I32, tile.lanes), [lane ^ half for lane in range(tile.lanes)])
+                    total = builder.fadd(total, builder.shuffle_vector(total, total, order))
+            address = pointer(context, builder, signature.args[1], args[1], builder.add(args[2], const(p)))
+            builder.store(builder.extract_element(total, ir.Constant(_I32, 0)), address)
+        return context.get_dummy_value()
 
-    return acc.dtype(acc, row), codegen
+    return types.void(acc, out, INT), codegen
 
 
 # --- transpose ------------------------------------------------------------------------------------------------------
