@@ -126,6 +126,20 @@ def test_the_scales_gradient_is_that_of_the_grid_with_its_rounding_held_fixed(rn
         assert step.scale.grad[channel] == pytest.approx(numeric * factor, rel=1e-2, abs=1e-3)
 
 
+@pytest.mark.parametrize("past", [-0.02, 0.0])
+def test_a_step_that_carries_the_scale_past_zero_leaves_a_grid_that_computes(past):
+    step = FakeQuantize(calibrate(np.linspace(-1, 1, 9, dtype=np.float32), 4, True, False))
+    step.scale.data = np.full_like(step.scale.data, past)
+    assert (step.grid.scale > 0).all()
+    x = Tensor(np.linspace(-1, 1, 9, dtype=np.float32), requires_grad=True)
+    (step(x) * x.data).sum().backward()
+    assert np.isfinite(step(x).data).all() and np.isfinite(step.scale.grad).all()
+    if past:  # the gradient is that of the size, so that training goes on from there as it would from the other side
+        mirrored = FakeQuantize(step.grid)
+        (mirrored(x) * x.data).sum().backward()
+        assert step.scale.grad == pytest.approx(-mirrored.scale.grad)
+
+
 @pytest.mark.parametrize("bits", [1, 2, 4])
 def test_pruned_weights_stay_zero_on_every_grid_through_training(digits, rng, bits):
     net = models.mlp((8, 8, 1), (12,), 10, rng=rng)

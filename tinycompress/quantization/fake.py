@@ -11,6 +11,9 @@ from .grid import Grid, calibrate
 from .stages import WEIGHTED, stages
 
 
+SMALLEST_SCALE = np.float32(2**-24)  # the smallest number of 16 bits, in which a file may hold it
+
+
 class FakeQuantize(Module):
     """Parametrization, or layer: each number becomes the nearest one of a grid. What is exactly 0 (pruned) stays 0.
 
@@ -27,15 +30,16 @@ class FakeQuantize(Module):
 
     @property
     def grid(self) -> Grid:
-        """The grid as it is now."""
-        return Grid(self.scale.data, self.zero_point, self.bits, self.symmetric)
+        """The grid as it is now. A step of training may carry the scale past 0; only its size counts."""
+        scale = np.maximum(np.abs(self.scale.data), SMALLEST_SCALE)
+        return Grid(scale, self.zero_point, self.bits, self.symmetric)
 
     def forward(self, x):
         return fake_quantize(x, self.scale, self.grid)
 
     def take(self, kept, axis: int) -> "FakeQuantize":
         """The step of the smaller weight that keeps the indices `kept` along `axis`; -1 is that of the channels."""
-        scale, zero_point = self.scale.data, self.zero_point
+        scale, zero_point = self.grid.scale, self.zero_point
         if axis == -1 and scale.ndim:
             scale, zero_point = scale[kept], zero_point[kept]
         return FakeQuantize(Grid(scale, zero_point, self.bits, self.symmetric), self.scale.requires_grad)
@@ -56,7 +60,7 @@ def fake_quantize(x: Tensor, scale: Tensor, grid: Grid) -> Tensor:
     def of_scale(g):
         # The factor keeps the scale's steps in proportion to the weights' (Esser et al. 2020, section 2.2).
         factor = 1 / np.sqrt(x.size / grid.scale.size * max(grid.high, 1))
-        return g * np.where(inside, integers - place, steps) * x.dtype.type(factor)
+        return g * np.where(inside, integers - place, steps) * np.copysign(x.dtype.type(factor), scale.data)
 
     real = grid.scale * steps
     if grid.bits == 1 and grid.symmetric:  # no 0 among its numbers
