@@ -93,6 +93,27 @@ def test_the_shape_and_the_parameters_come_back_as_they_were(rng):
     assert tcz.to_bytes(back) == tcz.to_bytes(net)
 
 
+def with_exits(rng, width=4):
+    stages = [nn.Sequential(nn.Conv2d(1, 4, 3, rng=rng), nn.ReLU()), nn.Sequential(nn.Flatten(), nn.ReLU())]
+    heads = [nn.Sequential(nn.GlobalAvgPool(), nn.Dense(width, 5, rng=rng)), nn.Dense(144, 5, rng=rng)]
+    return nn.MultiExit(stages, heads, (8, 8, 1))
+
+
+def test_every_exit_of_a_loaded_net_predicts_the_same_bits(rng):
+    net, x = with_exits(rng).eval(), rng.random((6, 8, 8, 1), np.float32)
+    again = tcz.from_bytes(tcz.to_bytes(net))
+    for i in range(2):
+        assert tc.predict(again.exit(i), x).tobytes() == tc.predict(net.exit(i), x).tobytes()
+
+
+def test_a_head_that_does_not_fit_its_stage_is_refused_though_evaluation_never_runs_it(rng, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(tcz, "_shapes", lambda model: [])
+        data = tcz.to_bytes(with_exits(rng, width=7))
+    with pytest.raises(tcz.TczError, match="do not fit together"):
+        tcz.from_bytes(data)
+
+
 def test_every_layer_of_the_package_can_be_kept(rng):
     layers = [
         nn.Conv2d(2, 3, (3, 2), stride=(1, 2), padding=((1, 0), (0, 1)), rng=rng),

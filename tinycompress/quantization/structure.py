@@ -2,6 +2,7 @@
 
     Sequential    1, its input shape, the number of layers, the layers         Dense    3, bias, in, out
     Residual      2, 1 if there is a shortcut, the body, the shortcut          ReLU     8
+    MultiExit    21, its input shape, the number of exits, stage and head of each; never inside of another layer
 
 `write_layer` and `read_layer` go through the same layers in the same order, and both return the arrays that belong to
 them as `Slot`s. Reading allocates nothing: an array is made only when its content is read.
@@ -37,7 +38,7 @@ PLAIN = {  # code -> a layer that has nothing to say about itself
 }
 DENSE = {3: nn.Dense, 4: nn.PointwiseConv2d}
 POOLS = {16: nn.MaxPool2d, 17: nn.AvgPool2d}
-SEQUENTIAL, RESIDUAL, CONV, DEPTHWISE, BATCH_NORM, DROPOUT, FAKE_QUANTIZE = 1, 2, 5, 6, 7, 18, 20
+SEQUENTIAL, RESIDUAL, CONV, DEPTHWISE, BATCH_NORM, DROPOUT, FAKE_QUANTIZE, MULTI_EXIT = 1, 2, 5, 6, 7, 18, 20, 21
 CODES = {kind: code for kinds in (PLAIN, DENSE, POOLS) for code, kind in kinds.items()}
 
 
@@ -65,15 +66,18 @@ def write_layer(layer: Module, out: Writer, path: str = "") -> list[Slot]:
     kind = type(layer)
     if kind is nn.Sequential:
         out.byte(SEQUENTIAL)
-        shape = layer.input_shape or ()
-        for number in (len(shape), *shape, len(layer.layers)):
-            out.varint(number)
+        _write_sizes(layer.input_shape, len(layer.layers), out)
         return [slot for name, child in layer.children() for slot in write_layer(child, out, _join(path, name))]
     if kind is nn.Residual:
         out.byte(RESIDUAL)
         out.byte(1 if layer.shortcut else 0)
         branches = [("body", layer.body), ("shortcut", layer.shortcut)][: 2 if layer.shortcut else 1]
         return [slot for name, child in branches for slot in write_layer(child, out, _join(path, name))]
+    if kind is nn.MultiExit and not path:
+        out.byte(MULTI_EXIT)
+        _write_sizes(layer.input_shape, len(layer.stages), out)
+        parts = zip(_exit_names(len(layer.stages)), _alternating(layer.stages, layer.heads), strict=True)
+        return [slot for name, child in parts for slot in write_layer(child, out, _join(path, name))]
     if kind in PLAIN.values():
         out.byte(CODES[kind])
         return []
@@ -107,9 +111,24 @@ def write_layer(layer: Module, out: Writer, path: str = "") -> list[Slot]:
         out.varint(layer.scale.shape[0] if layer.scale.ndim else 0)
         return _grid_slots(layer, path, layer.scale.shape)
     raise ValueError(
-        f"a .tcz file cannot hold {f'layer {path}, ' if path else ''}{layer!r}; it knows Sequential, Residual and the "
+        f"a .tcz file cannot hold {f'layer {path}, ' if path else ''}{layer!r}; it knows Sequential, Residual, MultiExit and the "
         "layers of tinycompress.nn; of a packed or integer net, save the net that it was made from"
     )
+
+
+def _write_sizes(input_shape, count, out):
+    shape = input_shape or ()
+    for number in (len(shape), *shape, count):
+        out.varint(number)
+
+
+def _exit_names(exits: int) -> list[str]:
+    return _alternating([f"stages.{i}" for i in range(exits)], [f"heads.{i}" for i in range(exits)])
+
+
+def _alternating(stages: list, heads: list) -> list:
+    """Each stage and its head."""
+    return [part for pair in zip(stages, heads, strict=True) for part in pair]
 
 
 def _write_weighted(layer, code, out, path):
@@ -150,10 +169,13 @@ class StructureReader:
             raise TczError(f"its net has more than {MOST_LAYERS} layers, or more than {DEEPEST} within each other")
         code = self.source.byte()
         if code == SEQUENTIAL:
-            shape = tuple(self._size("an input shape") for _ in range(self.source.byte(4, "a number of axes")))
-            count = self.source.varint(MOST_LAYERS, "the number of layers")
+            shape, count = self._input_shape(), self.source.varint(MOST_LAYERS, "the number of layers")
             layers, slots = self._children([str(i) for i in range(count)], path, depth)
-            return nn.Sequential(*layers, input_shape=shape or None), slots
+            return nn.Sequential(*layers, input_shape=shape), slots
+        if code == MULTI_EXIT and depth == 0:
+            shape, exits = self._input_shape(), self.source.varint(MOST_LAYERS, "the number of exits", least=1)
+            parts, slots = self._children(_exit_names(exits), path, depth)
+            return nn.MultiExit(parts[::2], parts[1::2], shape), slots
         if code == RESIDUAL:
             layers, slots = self._children(["body", "shortcut"][: 1 + self._flag()], path, depth)
             return nn.Residual(*layers), slots
@@ -191,6 +213,9 @@ class StructureReader:
             layer = _bare(FakeQuantize, bits=bits >> 1, symmetric=bool(bits & 1))
             return layer, self._counted(_grid_slots(layer, path, (channels,) if channels else ()))
         raise TczError(f"byte {self.source.at - 1} is {code}, which is the code of no layer")
+
+    def _input_shape(self) -> tuple[int, ...] | None:
+        return tuple(self._size("an input shape") for _ in range(self.source.byte(4, "a number of axes"))) or None
 
     def _children(self, names, path, depth):
         read = [self.read_layer(_join(path, name), depth + 1) for name in names]

@@ -189,8 +189,14 @@ def _shapes(model: Module) -> list:
     shape = getattr(model, "input_shape", None)
     if shape is None:
         return []
+    x = np.zeros((0, *shape), np.float32)
     with trace() as calls, no_grad(), model.evaluation():
-        model(np.zeros((0, *shape), np.float32))
+        if isinstance(model, nn.MultiExit):  # which in evaluation would pass over all heads but the last
+            for stage, head in zip(model.stages, model.heads, strict=True):
+                x = stage(x)
+                head(x)
+        else:
+            model(x)
     return calls
 
 
