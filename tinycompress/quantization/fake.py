@@ -10,7 +10,6 @@ from ..training import predict
 from .grid import Grid, calibrate
 from .stages import WEIGHTED, stages
 
-
 SMALLEST_SCALE = np.float32(2**-24)  # the smallest number of 16 bits, in which a file may hold it
 
 
