@@ -51,6 +51,15 @@ def write(results: Sequence[Result], settings: Settings, out: str | os.PathLike)
     return results
 
 
+def read(out: str | os.PathLike, claim_id: str) -> Result | None:
+    """The claim as the report in the folder `out` has it, judged again from its rows; None where it lacks it."""
+    entries = {claim.id: (claim, entry) for claim, entry in _known(_read(Path(out) / "claims.json"))}
+    if claim_id not in entries:
+        return None
+    claim, entry = entries[claim_id]
+    return judge(claim, entry["rows"], entry["seconds"])
+
+
 def table(results: Sequence[Result]) -> str:
     """The results as a text table; below each claim what its effect is, and which of its ratios disagree."""
     head = ["claim", "verdict", "effect [95 % interval]", *(f"{name} ×" for name in RATIOS)]

@@ -1,0 +1,194 @@
+"""The lecture's notebooks as they are committed: whole, up to date with the library, fit to be read where nothing runs."""
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+import tinycompress
+from tinycompress.lecture import claims, notebooks
+from tinycompress.lecture.blackboard import explore, show_claim, show_source
+from tinycompress.lecture.style import figure
+
+ROOT = Path(tinycompress.__file__).parents[1]
+FILES = sorted((ROOT / "notebooks").glob("*.ipynb"))
+pytestmark = pytest.mark.skipif(not FILES, reason="the notebooks are not part of an installed package")
+
+
+def read(path):
+    return nbformat.read(path, 4)
+
+
+def markdown_outputs(notebook):
+    return [
+        o.data["text/markdown"]
+        for c in notebook.cells
+        for o in c.get("outputs", ())
+        if "text/markdown" in o.get("data", {})
+    ]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_committed_notebook_is_whole_and_small_and_shows_nothing_of_this_machine(path):
+    notebook = read(path)
+    assert notebooks.problems(notebook) == []
+    assert path.stat().st_size <= notebooks.LARGEST
+    assert nbformat.writes(notebooks.tidy(read(path))) + "\n" == path.read_text(encoding="utf-8")
+    counts = [cell.execution_count for cell in notebook.cells if cell.cell_type == "code"]
+    assert counts == list(range(1, len(counts) + 1))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_committed_notebook_shows_the_claims_and_sources_of_the_library(path):
+    by_id = {claim.id: claim for claim in claims()}
+    shown = markdown_outputs(read(path))
+    asked = re.findall(r'show_claim\("(\w+)"\)', "\n".join(cell.source for cell in read(path).cells))
+    mend = "run: python -m tinycompress.lecture.notebooks notebooks/" + path.name
+    for claim in map(by_id.get, asked):
+        assert any(claim.title in text and claim.statement in text for text in shown), f"{claim.id}: {mend}"
+        assert any(claim.note in text and claim.source in text for text in shown), f"{claim.id}: {mend}"
+    for text in shown:
+        if found := re.search(r"`(tinycompress/[\w/]+\.py)`.*```python\n(.*?)```", text, re.DOTALL):
+            file, source = found.groups()
+            lines = [line.strip() for line in source.splitlines()]
+            there = [line.strip() for line in (ROOT / file).read_text(encoding="utf-8").splitlines()]
+            assert "\n".join(lines) in "\n".join(there), f"{file}: {mend}"
+
+
+def test_every_claim_is_in_the_notebook_of_its_chapter():
+    asked = {
+        name
+        for path in FILES
+        for name in re.findall(r'show_claim\("(\w+)"\)', "".join(c.source for c in read(path).cells))
+    }
+    told = {path.stem.split("_", 1)[1] for path in FILES}
+    assert {claim.id for claim in claims() if claim.chapter in told} <= asked
+
+
+def test_what_a_reader_should_not_find_is_found():
+    code = new_code_cell("1", execution_count=1, metadata={"slideshow": {"slide_type": "-"}})
+    code.outputs = [
+        new_output("stream", name="stderr", text="a warning"),
+        new_output("display_data", {"image/png": "AAAA"}),
+        new_output("stream", name="stdout", text="kept in /home/someone/data"),
+        new_output("error", ename="ValueError", evalue="no"),
+    ]
+    unrun = new_code_cell("2", metadata={"slideshow": {"slide_type": "-"}})
+    found = "\n".join(notebooks.problems(new_notebook(cells=[code, unrun, new_markdown_cell("no slide type")])))
+    for words in (
+        "warns or fails: a warning",
+        "without a description",
+        "/home/",
+        "fails: no",
+        "1 has not been run",
+        "2 has no slide",
+    ):
+        assert words in found
+    code.outputs, unrun.execution_count = [], 2
+    assert notebooks.problems(new_notebook(cells=[code, unrun])) == []
+
+
+def test_tidying_keeps_the_picture_and_drops_what_needs_a_kernel():
+    bar = new_output("display_data", {notebooks.WIDGET: {"model_id": "1"}, "text/plain": "0%"})
+    slider = new_output(
+        "display_data", {notebooks.WIDGET: {"model_id": "2"}, "image/png": "AAAA", "text/plain": "a net"}
+    )
+    cell = new_code_cell(
+        "1", outputs=[bar, slider], metadata={"execution": {"iopub.execute_input": "now"}, "tags": ["x"]}
+    )
+    notebook = notebooks.tidy(
+        new_notebook(cells=[cell], metadata={"widgets": {}, "language_info": {"name": "python", "version": "3.11.7"}})
+    )
+    assert [dict(output.data) for output in notebook.cells[0].outputs] == [{"image/png": "AAAA", "text/plain": "a net"}]
+    assert dict(notebook.cells[0].metadata) == {"tags": ["x"]}
+    assert set(notebook.metadata) == {"kernelspec", "language_info"} and "3.11" not in str(notebook.metadata)
+
+
+def test_a_notebook_that_fails_is_left_as_it_was(tmp_path):
+    path = tmp_path / "wrong.ipynb"
+    cell = new_code_cell("import sys; print('a warning', file=sys.stderr)", metadata={"slideshow": {"slide_type": "-"}})
+    nbformat.write(new_notebook(cells=[cell]), path)
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="wrong.ipynb: cell 0 warns or fails: a warning"):
+        notebooks.refresh(path)
+    assert path.read_bytes() == before
+
+
+# ---- what is put on the board ----
+
+
+@pytest.fixture
+def displayed(monkeypatch):
+    """What cells display, as (bundle, metadata)."""
+    found = []
+
+    def display(thing, raw=False, metadata=None):
+        found.append((thing if raw else {"text/markdown": thing.data}, metadata))
+
+    monkeypatch.setattr("IPython.display.display", display)
+    return found
+
+
+def line(height):
+    fig = figure(width=4, height=3)
+    fig.axes[0].plot([0, 1], [0, height])
+    return fig
+
+
+def test_a_slider_redraws_and_the_same_cell_has_a_picture(displayed, monkeypatch):
+    import ipywidgets
+
+    calls, made = [], []
+    true_image = ipywidgets.Image
+    monkeypatch.setattr(ipywidgets, "Image", lambda **options: made.append(true_image(**options)) or made[-1])
+    true_slider = ipywidgets.SelectionSlider
+    monkeypatch.setattr(
+        ipywidgets, "SelectionSlider", lambda **options: made.append(true_slider(**options)) or made[-1]
+    )
+
+    def draw(height, word):
+        calls.append((height, word))
+        return line(height)
+
+    explore(draw, {"height": [1.0, 2.0, 3.0], "word": {"one": 1, "two": 2}}, alt="a line", stills=[(2.0, 1), (3.0, 2)])
+    ((bundle, metadata),) = displayed
+    assert bundle["text/plain"] == metadata["image/png"]["alt"] == "a line" and notebooks.WIDGET in bundle
+    image, height, word = made
+    before = image.value
+    assert height.value == 2.0 and word.value == 1 and [label for label, _ in word.options] == ["one", "two"]
+    height.value = 1.0
+    assert image.value != before and calls == [(2.0, 1), (3.0, 2), (1.0, 1)]
+    height.value = 2.0
+    assert image.value == before and len(calls) == 3  # drawn once, then kept
+    assert len(bundle["image/png"]) > len(before)  # two stills, one below the other
+
+
+def test_without_ipywidgets_the_picture_stands_alone(displayed, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "ipywidgets", None)
+    explore(line, {"height": [1.0, 2.0]}, alt="a line")
+    ((bundle, _),) = displayed
+    assert set(bundle) == {"image/png", "text/plain"}
+
+
+def test_a_source_is_shown_as_it_stands_in_its_file(displayed):
+    show_source(tinycompress.Tensor.__mul__)
+    ((bundle, _),) = displayed
+    assert bundle["text/markdown"].startswith("`tinycompress/tensor.py`")
+    assert "\ndef __mul__(self, other):\n    a, b = _alike(self, other)\n" in bundle["text/markdown"]
+
+
+def test_a_claim_that_the_report_lacks_is_shown_without_a_verdict(displayed, tmp_path):
+    show_claim("P1", tmp_path)
+    texts = [bundle["text/markdown"] for bundle, _ in displayed]
+    assert len(texts) == 2 and "tinycompress lecture P1" in texts[1]
+    with pytest.raises(LookupError, match="P99"):
+        show_claim("P99", tmp_path)
+
+
+def test_a_claim_is_shown_with_the_figure_and_verdict_of_its_rows(displayed):
+    show_claim("P1", ROOT / "figures")
+    (statement, _), (picture, metadata), (finding, _) = displayed
+    assert claims(["P1"])[0].statement in statement["text/markdown"] and "image/png" in picture
+    assert re.search(r"\*\*[✓✗○] \w", finding["text/markdown"]) and "P1" in metadata["image/png"]["alt"]

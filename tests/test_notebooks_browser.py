@@ -1,0 +1,132 @@
+"""The newcomer's last step in a real browser: JupyterLab opens the pruning notebook, a slider moves, the picture changes.
+
+Runs where Chromium and its driver are installed (Debian: chromium, chromium-driver). The screenshots stay in pytest's
+temporary folder, for looking at.
+"""
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+
+import nbformat
+import pytest
+
+import tinycompress
+
+NOTEBOOK = Path(tinycompress.__file__).parents[1] / "notebooks" / "1_pruning.ipynb"
+PATIENCE = 180  # seconds, for a machine with better things to do
+
+missing = [name for name in ("chromium", "chromedriver") if not shutil.which(name)]
+pytestmark = [
+    pytest.mark.skipif(bool(missing), reason=f"needs {' and '.join(missing)} (Debian: chromium, chromium-driver)"),
+    pytest.mark.skipif(not NOTEBOOK.exists(), reason="the notebooks are not part of an installed package"),
+]
+
+
+def up_to_the_first_slider(notebook):
+    """The notebook as someone opens it who has not run it yet, and without the cells that no one waits for here."""
+    last = next(i for i, cell in enumerate(notebook.cells) if cell.source.startswith("explore("))
+    notebook.cells = notebook.cells[: last + 1]
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    return notebook
+
+
+@contextmanager
+def jupyter_lab(folder):
+    """The address of a JupyterLab of our own, which shows `folder` and leaves no trace elsewhere."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    token = secrets.token_hex(8)
+    places = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_SETTINGS_DIR")
+    private = {name: str(folder / "jupyter" / name) for name in (*places, "JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR")}
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--expose-app-in-browser"]
+    command += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}"]
+    command += [f"--ServerApp.root_dir={folder}", "--ServerApp.ip=127.0.0.1"]
+    environment = os.environ | private | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    with open(folder / "server.log", "wb") as log:
+        server = subprocess.Popen(command, stdout=log, stderr=log, env=environment, cwd=folder)
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/api/status?token={token}", timeout=5).close()
+                break
+            except urllib.error.URLError:
+                assert server.poll() is None and time.monotonic() < deadline, (folder / "server.log").read_text()
+                time.sleep(0.3)
+        yield f"http://127.0.0.1:{port}/lab/tree/slider.ipynb?token={token}"
+    finally:
+        server.terminate()  # it ends its kernels
+        try:
+            server.wait(20)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+
+
+@contextmanager
+def chromium(folder):
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium")
+    for switch in (
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        f"--user-data-dir={folder / 'chromium'}",
+        "--window-size=1400,1500",
+    ):
+        options.add_argument(switch)
+    driver = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
+    try:
+        yield driver
+    finally:
+        driver.quit()
+
+
+def test_in_jupyterlab_a_moved_slider_changes_the_picture(tmp_path):
+    pytest.importorskip("jupyterlab")
+    pytest.importorskip("selenium")
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    nbformat.write(up_to_the_first_slider(nbformat.read(NOTEBOOK, 4)), tmp_path / "slider.ipynb")
+    with jupyter_lab(tmp_path) as address, chromium(tmp_path) as browser:
+        wait = WebDriverWait(browser, PATIENCE)
+        browser.get(address)
+        idle = "const p = window.jupyterapp?.shell.currentWidget; return p?.sessionContext?.session?.kernel?.status == 'idle'"
+        wait.until(lambda b: b.execute_script(idle), "no kernel started")
+        browser.execute_script("window.jupyterapp.commands.execute('notebook:run-all-cells')")
+        (picture,) = wait.until(lambda b: b.find_elements(By.CSS_SELECTOR, "img.widget-image"), "no picture came")
+        handle = browser.find_element(By.CSS_SELECTOR, ".noUi-handle")
+        label = browser.find_element(By.CSS_SELECTOR, ".widget-readout")
+        browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", picture)
+        wait.until(
+            lambda b: b.execute_script("return arguments[0].naturalWidth", picture) > 500, "the picture is empty"
+        )
+        before, source, text = picture.screenshot_as_png, picture.get_attribute("src"), label.text
+        browser.save_screenshot(str(tmp_path / "before.png"))
+        handle.send_keys(Keys.ARROW_LEFT)
+        wait.until(lambda b: picture.get_attribute("src") != source, "the slider moved, but the picture did not change")
+        wait.until(lambda b: b.execute_script("return arguments[0].complete", picture))
+        after = picture.screenshot_as_png
+        browser.save_screenshot(str(tmp_path / "after.png"))
+        assert (text, label.text) == ("90%", "80%") and after != before

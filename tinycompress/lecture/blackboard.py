@@ -1,0 +1,127 @@
+"""What the notebooks put on the board: the library's own source, claims with their verdicts, and figures with sliders.
+
+    show_source(tc.pruning.prune_gradually)
+    show_claim("P1")
+    explore(draw, {"weights removed": [0.5, 0.8, 0.9]}, alt="the net, drawn at several sparsities")
+
+Every picture is a PNG with a description, so that it is there without a kernel too: on GitHub, in slides, on paper.
+"""
+
+import contextlib
+import functools
+import inspect
+import io
+import textwrap
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from . import claims, report, style
+from .page import RATIOS, effect_text, marked_verdict
+
+REPORT = "../figures"  # as seen from notebooks/
+WIDEST = 1000  # pixels of a picture
+
+
+def show(figure, alt: str) -> None:
+    """Display a matplotlib Figure; alt: what it shows, in words, for who cannot see it."""
+    _display({"image/png": _png(figure), "text/plain": alt})
+
+
+def show_source(*objects) -> None:
+    """Display the source of functions, classes or methods as it stands in their files, and where that is."""
+    from IPython.display import Markdown, display
+
+    for thing in objects:
+        thing = getattr(thing, "py_func", thing)  # what Numba compiles is plain Python too
+        package = Path(inspect.getsourcefile(report)).parents[2]
+        file = Path(inspect.getsourcefile(thing)).relative_to(package).as_posix()
+        source = textwrap.dedent(inspect.getsource(thing))
+        # The div is for nbconvert, whose pages and slides would set code that is an output in the font of the text.
+        display(Markdown(f'`{file}`\n<div style="font-family: monospace">\n\n```python\n{source}```\n\n</div>'))
+
+
+def show_claim(claim_id: str, folder: str | Path = REPORT) -> None:
+    """Display a claim of the notes: its statement, and figure, finding and verdict of the report in `folder`.
+
+    A claim that the report lacks is shown without them. Raises LookupError for an unknown id.
+    """
+    from IPython.display import Markdown, display
+
+    (claim,) = claims([claim_id])
+    display(Markdown(f"**Claim {claim.id}: {claim.title}.** The notes say:\n\n> {claim.statement}"))
+    result = report.read(folder, claim.id)
+    if result is None:
+        verdict = f"Not measured yet. `tinycompress lecture {claim.id}` does it."
+    else:
+        finding = f"{claim.effect_name}: {effect_text(result)}"
+        show(result.figure(), f"Figure of claim {claim.id}, {claim.title}. {finding}; {result.verdict}.")
+        ratios = ", ".join(f"{result.ratios[name]:.3g}× {_PLACES[name]}" for name in RATIOS if name in result.ratios)
+        verdict = f"**{marked_verdict(result)}** · {finding}" + (f" · smaller or faster: {ratios}" if ratios else "")
+    display(Markdown(f"{verdict}\n\n{claim.note}\n\n*To read: {claim.source}*"))
+
+
+_PLACES = {"theory": "in theory", "disk": "on disk", "clock": "on the clock"}
+
+
+def explore(draw: Callable, sliders: Mapping[str, Iterable], alt: str, stills: Iterable[tuple] = ()) -> None:
+    """Display what `draw` shows, with a slider for each of its arguments.
+
+    draw(value, ...): a matplotlib Figure, for one value of each slider; drawn when first asked for, then kept.
+    sliders: name -> values, or a dict of label -> value. stills: the values, one of each slider, of the pictures that stand
+    (one below the other) where there is no kernel to move anything; sliders start at the first of them, which by default
+    has each slider's middle value.
+    """
+    options = {name: dict(v) if isinstance(v, Mapping) else {_label(x): x for x in v} for name, v in sliders.items()}
+    picture = functools.cache(lambda *values: _png(draw(*values)))
+    stills = list(stills) or [tuple(list(values.values())[len(values) // 2] for values in options.values())]
+    bundle = {"image/png": _stacked([picture(*values) for values in stills]), "text/plain": alt}
+    with contextlib.suppress(ImportError):  # without ipywidgets the picture still stands
+        bundle |= _with_sliders(picture, options, stills[0])._repr_mimebundle_() | {"text/plain": alt}
+    _display(bundle)
+
+
+def _with_sliders(picture: Callable[..., bytes], options: dict[str, dict], start: tuple):
+    import ipywidgets
+
+    image = ipywidgets.Image(value=picture(*start), format="png", layout={"max_width": "100%"})
+    wide = {"style": {"description_width": "initial"}, "layout": {"width": "min(100%, 40rem)"}}
+    controls = [
+        ipywidgets.SelectionSlider(options=list(labels.items()), value=value, description=name, **wide)
+        for (name, labels), value in zip(options.items(), start, strict=True)
+    ]
+
+    def redraw(_):
+        image.value = picture(*(control.value for control in controls))
+
+    for control in controls:
+        control.observe(redraw, "value")
+    return ipywidgets.VBox([*controls, image])
+
+
+def _png(figure) -> bytes:
+    return style.png(figure, dpi=min(80, WIDEST / figure.get_figwidth()))
+
+
+def _display(bundle: dict) -> None:
+    from IPython.display import display
+
+    display(bundle, raw=True, metadata={"image/png": {"alt": bundle["text/plain"]}})
+
+
+def _label(value) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _stacked(pictures: list[bytes]) -> bytes:
+    """Several PNGs, one below the other, as one."""
+    if len(pictures) == 1:
+        return pictures[0]
+    from PIL import Image
+
+    images = [Image.open(io.BytesIO(picture)).convert("RGB") for picture in pictures]
+    whole = Image.new("RGB", (max(i.width for i in images), sum(i.height for i in images)), "white")
+    top = 0
+    for image in images:
+        whole.paste(image, (0, top))
+        top += image.height
+    return style.packed(whole)
