@@ -18,6 +18,7 @@ __all__ = ["CHAPTERS", "Claim", "Result", "Settings", "Store", "claims", "judge"
 # A chapter's module has CLAIMS, a list of Claim; it is imported when someone asks for it.
 CHAPTERS = {
     "pruning": "tinycompress.lecture.pruning",
+    "distillation": "tinycompress.lecture.distillation",
     "quantization": "tinycompress.lecture.quantization",
 }
 

@@ -29,7 +29,8 @@ PLANS = {
     "quick": Plan(dense=20, pruned=20, steps=10, batch_size=64, lrs=(0.02, 0.1)),
     "quick, many images": Plan(dense=5, pruned=6, steps=3, batch_size=128, lrs=(0.05, 0.1)),
     "full": Plan(dense=40, pruned=40, steps=20, batch_size=64, lrs=(0.01, 0.03, 0.1)),
-    "paper": Plan(dense=10, pruned=15, steps=7, batch_size=128, lrs=(0.02, 0.05, 0.1)),
+    # Han et al. 2015 train and prune for hundreds of epochs; 13 of them keep five seeds below a quarter of an hour.
+    "paper": Plan(dense=5, pruned=8, steps=4, batch_size=128, lrs=(0.05, 0.1)),
 }
 
 
