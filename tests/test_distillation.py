@@ -15,6 +15,7 @@ from tinycompress.distillation import (
     Ensemble,
     HintedStudent,
     HintLoss,
+    ShiftedTargets,
     correct_bias,
     hidden_outputs,
     match_logits,
@@ -222,6 +223,41 @@ def test_targets_are_the_teachers_outputs_in_evaluation_mode_batch_by_batch(rng)
     np.testing.assert_array_equal(targets["hidden"]["3"], np.maximum(targets["hidden"]["2"], 0))
     assert targets["logits"].dtype == np.float32
     assert teacher_targets(teacher, x).dtype.names == ("logits",)
+
+
+def test_targets_of_shifted_images_are_what_a_teacher_says_who_sees_them(rng):
+    x, labels = rng.random((11, 6, 5, 2), np.float32), rng.integers(0, CLASSES, 11)
+    teacher, student = (models.mlp((6, 5, 2), (8,), CLASSES, rng=rng) for _ in range(2))
+    lesson = ShiftedTargets(teacher, x, labels, temperature=3, alpha=0.7)
+    for seed in range(5):
+        rows = np.random.default_rng(seed).permutation(11)[:6]
+        moved = lesson.shift(x[rows], np.random.default_rng(seed))
+        assert np.array_equal(moved, tc.data.shift(x[rows], np.random.default_rng(seed)))
+        outputs = student(moved)
+        expected = DistillationLoss(3, 0.7)(outputs, teacher_targets(teacher, moved, labels[rows]))
+        assert lesson.loss(outputs, rows).item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_a_student_of_shifted_targets_trains_as_with_its_teacher_at_hand(rng):
+    x, labels = rng.random((40, 6, 5, 1), np.float32), rng.integers(0, CLASSES, 40)
+    teacher, student = (models.mlp((6, 5, 1), (8,), CLASSES, rng=rng) for _ in range(2))
+    seen = {}
+
+    def augment(images, rng):
+        images = tc.data.shift(images, rng)
+        seen["logits"] = tc.predict(teacher, images)
+        return images
+
+    def loss(outputs, y):
+        return 0.9 * F.kl_div(outputs, seen["logits"], 2.0) + 0.1 * F.cross_entropy(outputs, y)
+
+    lesson, nets = ShiftedTargets(teacher, x, labels), []
+    for data, augment_, loss_ in (((x, labels), augment, loss), (lesson.train, lesson.shift, lesson.loss)):
+        nets.append(student.copy())
+        how = {"optimizer": optim.SGD(nets[-1].parameters(), 0.1), "epochs": 3, "batch_size": 16, "progress": False}
+        tc.fit(nets[-1], data, rng=np.random.default_rng(0), augment=augment_, loss=loss_, **how)
+    assert np.allclose(*(net[1].weight.data for net in nets), atol=1e-5)
+    assert not np.allclose(nets[0][1].weight.data, student[1].weight.data, atol=1e-3)
 
 
 def test_what_is_no_teacher_is_refused(rng):

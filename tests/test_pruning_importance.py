@@ -5,6 +5,7 @@ import pytest
 
 from tinycompress import functional as F
 from tinycompress import models, nn, pruning
+from tinycompress.kernels.arithmetic import Encoder
 from tinycompress.nn import BatchNorm, Conv2d, Dense, Flatten, ReLU, Sequential
 from tinycompress.optim import SGD
 from tinycompress.training import evaluate, fit
@@ -33,6 +34,33 @@ NETS = {
 @pytest.fixture(params=NETS)
 def net(request, rng):
     return in_float64(NETS[request.param](rng), rng)
+
+
+def test_a_weight_in_a_full_row_and_column_takes_fewer_bits_than_a_lonely_one(rng):
+    net = models.mlp((4, 4, 1), (30,), 10, rng=rng)
+    whole = pruning.magnitude(net)["1"] / pruning.magnitude_per_bit(net)["1"]
+    assert np.allclose(whole, whole[0, 0])  # as long as all weights are there, none is cheaper to tell
+    mask = rng.random((16, 30)) < 0.05
+    mask[3], mask[:, 7] = True, True
+    pruning.add_mask(net[1], "weight", mask)
+    bits = (pruning.magnitude(net)["1"] / pruning.magnitude_per_bit(net)["1"]) ** 2 - 2
+    rows, columns, share = mask.mean(1), mask.mean(0), mask.mean()
+    assert bits[3, 7] < bits[3, 0] < bits[0, 0] and bits[3, 7] < bits[0, 7] < bits[0, 0]
+    assert bits[0, 0] == pytest.approx(-np.log2(rows[0] * columns[0] / share), rel=0.25)
+
+
+def test_pruning_by_bits_leaves_as_many_weights_in_fewer_rows_whose_places_take_fewer_bytes():
+    left = {}
+    for importance in (pruning.magnitude, pruning.magnitude_per_bit):
+        net = models.mlp((20, 20, 1), (100,), 10, rng=np.random.default_rng(0))
+        net[1].weight.data = np.random.default_rng(1).standard_normal((400, 100), np.float32)
+        for kept in np.geomspace(0.9, 0.01, 30):
+            pruning.prune_weights(net, 1 - kept, importance, scope="layer")
+        mask, code = pruning.kept_weights(net)["1"], Encoder()
+        code.positions(mask, (0, 0))
+        left[importance] = mask.sum(), mask.any(1).sum(), len(code.finish())
+    (weights, rows, size), (same, fewer, smaller) = left.values()
+    assert weights == same == 400 and fewer < 0.8 * rows and smaller < 0.95 * size
 
 
 def test_taylor_of_a_small_weight_is_the_change_of_the_loss_when_it_is_removed(net, data, rng):

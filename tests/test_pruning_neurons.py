@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tinycompress import models, nn, pruning
 from tinycompress.nn import BatchNorm, Conv2d, Dense, Flatten, ReLU, Residual, Sequential
+from tinycompress.nn.summary import effective
 from tinycompress.training import predict
 
 SHAPE = (9, 9, 1)
@@ -255,3 +256,35 @@ def test_keep_neurons_keeps_the_most_important_and_at_least_one_of_each_layer(sc
 def test_a_wrong_choice_of_neurons_is_refused_with_the_reason(options, reason, rng):
     with pytest.raises(ValueError, match=reason):
         pruning.keep_neurons(_dense(rng), **options)
+
+
+def test_dead_neurons_are_removed_to_the_last_one(rng):
+    net = pruning.prune_weights(models.lenet_5((16, 16, 1), 10, rng=rng), {"0": 0.6, "3": 0.97, "7": 0.998, "9": 0.97})
+    smaller = pruning.remove_dead_neurons(net)
+    weights = [[np.count_nonzero(effective(n[i], "weight")) for i in (0, 3, 7, 9)] for n in (net, smaller)]
+    assert all(after <= before for before, after in zip(*weights, strict=True)) and sum(weights[1]) < sum(weights[0])
+    assert smaller[7].weight.shape[1] < net[7].weight.shape[1]
+    for group in pruning.channel_groups(smaller).values():
+        for layer in () if group.held else group.writers.values():
+            assert effective(layer, "weight").reshape(-1, group.count).any(0).all()
+        for layer in () if group.held else group.readers.values():
+            readers = np.moveaxis(effective(layer, "weight"), -2, -1)
+            assert readers.reshape(-1, group.count).any(0).all()
+
+
+def test_neurons_that_pass_nothing_on_go_without_a_trace_and_the_rest_stays_as_it_is(rng):
+    net = models.mlp((4, 4, 1), (6, 5), 3, rng=rng)
+    net[3].weight.data[2] = 0  # neuron 2 of the first layer passes nothing on
+    x = rng.random((7, 4, 4, 1), np.float32)
+    smaller = pruning.remove_dead_neurons(net)
+    assert smaller[1].weight.shape == (16, 5) and smaller[3].weight.shape == (5, 5)
+    assert np.allclose(predict(smaller, x), predict(net, x), atol=1e-6)
+    assert pruning.remove_dead_neurons(smaller) is smaller
+
+
+def test_a_layer_of_dead_neurons_keeps_one(rng):
+    net = models.mlp((4, 4, 1), (6, 5), 3, rng=rng)
+    net[3].weight.data[:] = 0
+    smaller = pruning.remove_dead_neurons(net)
+    assert smaller[1].weight.shape == (16, 1) and smaller[3].weight.shape == (1, 1)
+    assert predict(smaller, rng.random((7, 4, 4, 1), np.float32)).shape == (7, 3)

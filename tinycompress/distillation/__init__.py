@@ -9,6 +9,7 @@ The teacher may be an `Ensemble`; hidden layers are learned too through a `Hinte
 from .bias import correct_bias
 from .ensemble import Ensemble
 from .hints import HintedStudent, HintLoss, regressor
+from .shifted import ShiftedTargets
 from .soft_targets import DistillationLoss, match_logits
 from .targets import hidden_outputs, teacher_targets, without_classes
 
@@ -17,6 +18,7 @@ __all__ = [
     "Ensemble",
     "HintLoss",
     "HintedStudent",
+    "ShiftedTargets",
     "correct_bias",
     "hidden_outputs",
     "match_logits",

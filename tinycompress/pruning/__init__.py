@@ -9,12 +9,13 @@ from .importance import (
     batch_norm_l1,
     batch_norm_scale,
     magnitude,
+    magnitude_per_bit,
     neuron_magnitude,
     neuron_taylor,
     prunable,
     taylor,
 )
-from .neurons import keep_neurons, mask_neurons, remove_neurons
+from .neurons import keep_neurons, mask_neurons, remove_dead_neurons, remove_neurons
 from .sensitivity import sensitivity
 from .tickets import iterative_pruning, rewind, shuffle_masks
 from .weights import add_mask, fan_in, kept_weights, prune_n_of_m, prune_weights, sparsity
@@ -33,6 +34,7 @@ __all__ = [
     "keep_neurons",
     "kept_weights",
     "magnitude",
+    "magnitude_per_bit",
     "mask_neurons",
     "neuron_magnitude",
     "neuron_taylor",
@@ -40,6 +42,7 @@ __all__ = [
     "prune_gradually",
     "prune_n_of_m",
     "prune_weights",
+    "remove_dead_neurons",
     "remove_neurons",
     "rewind",
     "sensitivity",

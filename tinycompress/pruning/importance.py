@@ -34,6 +34,31 @@ def magnitude(model: Module) -> dict[str, np.ndarray]:
     return {name: np.abs(layer.latent("weight").data) for name, layer in prunable(model).items()}
 
 
+VALUE_BITS = 2.0  # about what a clustered and entropy-coded value takes
+
+
+def magnitude_per_bit(model: Module) -> dict[str, np.ndarray]:
+    """|w| / sqrt(bits that w takes in a file): to set w to 0 costs about w² and saves its bits.
+
+    The bits are those of its value and of its place. A code that knows how full each row and column of the matrix is
+    takes -log2(p) for a place, p = row's share * column's share / share of all: weights in full rows and columns are
+    cheap to tell, lonely ones expensive. As the mask fills some and empties others, the same number of weights takes
+    ever fewer bits, and whole neurons and inputs go.
+    """
+    return {
+        name: np.abs(layer.latent("weight").data) / np.sqrt(VALUE_BITS + _place_bits(effective(layer, "weight") != 0))
+        for name, layer in prunable(model).items()
+    }
+
+
+def _place_bits(alive: np.ndarray) -> np.ndarray:
+    matrix = _by_output(alive)
+    rows = (matrix.sum(1, keepdims=True) + 0.5) / (matrix.shape[1] + 1)  # as if half of one more were there
+    columns = (matrix.sum(0, keepdims=True) + 0.5) / (matrix.shape[0] + 1)
+    p = rows * columns / max(matrix.mean(), 0.5 / matrix.size)
+    return -np.log2(np.clip(p, 0.5 / matrix.size, 1)).astype(np.float32).reshape(alive.shape)
+
+
 def taylor(data: Data, batch_size: int = 64, loss: Loss = F.cross_entropy) -> Importance:
     """|w dL/dw|, averaged over batches: to first order, how much the loss changes when w becomes 0 (Molchanov et al.
     2017, section 2.2, who judge channels so; LeCun et al. 1990 go on to the second order).

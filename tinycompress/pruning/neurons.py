@@ -8,7 +8,8 @@ which are added to each other go together; a group is named by any of the layers
 import numpy as np
 
 from ..nn import Module
-from ..nn.channels import Channels, by_group, select_channels
+from ..nn.channels import Channels, by_group, channel_groups, select_channels
+from ..nn.summary import effective
 from .importance import Importance, neuron_magnitude
 from .weights import add_mask
 
@@ -64,6 +65,37 @@ def remove_neurons(model: Module, kept: dict[str, np.ndarray]) -> Module:
     removed.
     """
     return select_channels(model, {group.name: index for group, index in _checked(model, kept)})
+
+
+def remove_dead_neurons(model: Module) -> Module:
+    """A new, smaller model without the neurons and channels of which single weights were pruned until they get nothing
+    or pass nothing on, and without those that this leaves so.
+
+    A neuron that gets nothing still passes on what its bias makes, a constant; that is lost, and the layers after it
+    learn to do without. Where none of a layer's neurons is alive, one stays. Layers, shapes and order are otherwise as
+    in `remove_neurons`, and so are the errors.
+    """
+    while True:
+        alive = {name: _alive(group) for name, group in channel_groups(model).items() if not group.held}
+        if all(neurons.all() for neurons in alive.values()):
+            return model
+        kept = {name: np.flatnonzero(neurons) if neurons.any() else np.arange(1) for name, neurons in alive.items()}
+        smaller = remove_neurons(model, kept)
+        if all(len(kept[name]) == len(neurons) for name, neurons in alive.items()):
+            return smaller
+        model = smaller
+
+
+def _alive(group: Channels) -> np.ndarray:
+    """Which channels of the group get something and pass something on: booleans (count,)."""
+    gets, passes = np.zeros(group.count, int), np.zeros(group.count, int)
+    for layer in group.writers.values():
+        weight = effective(layer, "weight")
+        gets += np.count_nonzero(weight.reshape(-1, weight.shape[-1]), axis=0)
+    for layer in group.readers.values():
+        weight = effective(layer, "weight")  # (…, pixels * count, out)
+        passes += np.count_nonzero(weight, axis=-1).reshape(-1, group.count).sum(0)
+    return (gets > 0) & (passes > 0)
 
 
 def _checked(model: Module, kept: dict[str, np.ndarray]) -> list[tuple[Channels, np.ndarray]]:
