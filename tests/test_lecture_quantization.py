@@ -9,8 +9,8 @@ import tinycompress as tc
 from tinycompress import models
 from tinycompress.lecture import Settings, deep_compression, quantization, quantization_clock, quantization_plan
 from tinycompress.lecture.claim import judge, plain
+from tinycompress.lecture.recipe import Recipe, compress, lesson_of, round_tables
 from tinycompress.nn.summary import effective
-from tinycompress.pruning import prune_weights
 from tinycompress.quantization import cluster_weights, tcz
 
 CLAIMS = {claim.id: claim for claim in quantization.CLAIMS}
@@ -152,40 +152,10 @@ def test_the_paper_budget_measures_both_nets_of_deep_compression():
     assert {arm.split(",")[0] for arm in arms} == {"lenet_300_100", "lenet_5"}
 
 
-def test_dead_ends_are_removed_to_the_last_one(rng):
-    net = prune_weights(models.lenet_5((16, 16, 1), 10, rng=rng), {"0": 0.6, "3": 0.97, "7": 0.998, "9": 0.97})
-    for layer in (net[0], net[3], net[7]):
-        layer.bias.data = rng.normal(0, 1, layer.bias.shape)
-    before = [np.count_nonzero(effective(net[i], "weight")) for i in (0, 3, 7, 9)]
-    deep_compression.remove_dead_ends(net)
-    after = [np.count_nonzero(effective(net[i], "weight")) for i in (0, 3, 7, 9)]
-    assert sum(after) < sum(before)
-    for group in tc.pruning.channel_groups(net).values():
-        if group.held:
-            continue
-        gets = sum(deep_compression._count(layer, -1) for layer in group.writers.values())
-        passes = sum(
-            deep_compression._count(layer, -2).reshape(-1, group.count).sum(0) for layer in group.readers.values()
-        )
-        assert np.array_equal(gets > 0, passes > 0)
-        for layer in group.writers.values():
-            assert not effective(layer, "bias")[gets == 0].any()
-
-
-def test_neurons_that_pass_nothing_on_can_go_without_a_trace(rng):
-    net = models.mlp((4, 4, 1), (6, 5), 3, rng=rng)
-    net[3].weight.data[2] = 0  # neuron 2 of the first layer passes nothing on
-    x = rng.random((7, 4, 4, 1), np.float32)
-    before = tc.predict(net, x)
-    deep_compression.remove_dead_ends(net)
-    assert np.allclose(tc.predict(net, x), before, atol=1e-6)
-    assert not effective(net[1], "weight")[:, 2].any()
-
-
 def test_rounded_tables_fit_into_16_bits(rng):
     net = cluster_weights(models.mlp((8, 8, 1), (9,), 10, rng=rng), 8)
     before = len(tcz.to_bytes(net, "fixed"))
-    deep_compression.round_tables(net)
+    round_tables(net)
     assert len(tcz.to_bytes(net, "fixed")) == before - 2 * 2 * 8
 
 
@@ -195,10 +165,39 @@ def test_a_swapped_recipe_only_trains_the_centroids_after_clustering():
         deep_compression.recipe_for("quick", dataset, deep_compression.ORDERS[1]), dense=1, prune=1, tune=1
     )
     seen = {}
-    net = deep_compression.compress(recipe, dataset, 0, lambda stage, net, _: seen.setdefault(stage, net.copy()))
+    net = compress(recipe, dataset, 0, lambda stage, net, _: seen.setdefault(stage, net.copy()))
     latent = {stage: stage_net[1].latent("weight").data for stage, stage_net in seen.items()}
     assert np.array_equal(latent["clustered"], latent["pruned"])
     assert len(np.unique(effective(net[1], "weight"))) <= recipe.k + 1
+
+
+def test_all_means_together_leave_a_smaller_net_of_as_many_weights_and_values_as_asked_for():
+    dataset = tc.data.load("digits")
+    recipe = Recipe(
+        kept=(0.02, 0.03, 0.2), k=5, dense=1, prune=4, pull=1, tune=1, lrs=(0.1,), centroid_lrs=(0.001,),
+        distil=True, shift=True, per_bit=True,
+    )  # fmt: skip
+    stages = {}
+    net = compress(recipe, dataset, 0, lambda stage, net, _: stages.setdefault(stage, net.copy()))
+    whole = deep_compression._weights(stages["float32"])
+    assert deep_compression._weights(net) <= [round(s * w) for s, w in zip(recipe.kept, whole, strict=True)]
+    assert net[1].weight.shape[1] < 300 and net[1].weight.shape[1] == net[3].weight.shape[0]
+    for layer in tc.pruning.prunable(net).values():
+        assert len(np.unique(effective(layer, "weight"))) <= recipe.k + 1
+    x = dataset.x_test
+    assert tc.predict(tcz.from_bytes(tcz.to_bytes(net)), x).tobytes() == tc.predict(net, x).tobytes()
+
+
+def test_a_lesson_is_of_the_images_that_the_student_sees():
+    dataset = tc.data.load("digits")
+    teacher = models.mlp(dataset.image_shape, (9,), 10, rng=np.random.default_rng(0))
+    still, moving = (lesson_of(Recipe(distil=True, shift=shift), teacher, dataset) for shift in (False, True))
+    assert np.array_equal(still["targets"]["logits"], tc.predict(teacher, dataset.x_train)) and "augment" not in still
+    seen = moving["augment"](dataset.x_train[:7], np.random.default_rng(3))
+    assert np.array_equal(seen, tc.data.shift(dataset.x_train[:7], np.random.default_rng(3)))
+    logits = tc.Tensor(tc.predict(teacher, seen))
+    labels = 0.1 * tc.functional.cross_entropy(logits, dataset.y_train[:7]).item()
+    assert moving["loss"](logits, moving["targets"][:7]).item() == pytest.approx(labels, abs=1e-5)
 
 
 def test_q6_times_every_form_beside_float32(rows):

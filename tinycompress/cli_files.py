@@ -104,7 +104,7 @@ def _share(text: str) -> float:
 
 
 def _compress(arguments) -> int:
-    from .lecture.deep_compression import Recipe, compress
+    from .lecture.recipe import Recipe, compress
     from .quantization import tcz
     from .training import evaluate
 

@@ -83,6 +83,7 @@ class Pull:
     the parabola above it that touches it (expectation maximisation). This has the shape of the hard one, sum of
     a / 2 * (w - target)², with a = strength where a weight belongs to one of the narrowest Gaussians.
 
+    k: for all layers, or layer name -> k, where layers not named are left alone.
     strength: in each step a weight moves the share learning rate * strength of its way, so this must stay below
     1. every: centroids are found anew after so many calls. widths: the least and the greatest one of a Gaussian,
     as shares of the distance that k-means leaves between weights and centroids (root of its mean square) at the
@@ -93,15 +94,16 @@ class Pull:
     def __init__(
         self,
         model: Module,
-        k: int,
+        k: int | dict[str, int],
         strength: float,
         soft: bool = False,
         every: int = 20,
         widths: tuple[float, float] = (0.1, 0.5),
     ):
-        self.layers = weighted_layers(model)
-        self.k, self.strength, self.soft, self.every, self.widths = k, strength, soft, every, widths
-        self.centroids = {name: self._start(effective(layer, "weight")) for name, layer in self.layers.items()}
+        self.k = _per_layer(model, k)
+        self.layers = {name: weighted_layers(model)[name] for name in self.k}
+        self.strength, self.soft, self.every, self.widths = strength, soft, every, widths
+        self.centroids = {name: self._start(name, effective(layer, "weight")) for name, layer in self.layers.items()}
         self._mixtures, self._mean_error, self._calls = {}, {}, 0
 
     def __call__(self) -> Tensor:
@@ -123,9 +125,9 @@ class Pull:
                 targets[alive], tightness[alive] = update(name, weight[alive])
             self._targets[name] = targets, tightness
 
-    def _start(self, weight):
+    def _start(self, name, weight):
         alive = weight[weight != 0].astype(np.float32)
-        return kmeans_1d(alive, self.k).centroids if alive.size else np.zeros(1, np.float32)
+        return kmeans_1d(alive, self.k[name]).centroids if alive.size else np.zeros(1, np.float32)
 
     def _parabola(self, name, weight: Tensor) -> Tensor:
         targets, tightness = self._targets[name]
@@ -141,7 +143,7 @@ class Pull:
     def _expect_and_maximise(self, name, w):
         """One step of expectation maximisation; returns each weight's target and the parabola's curvature there."""
         if name not in self._mixtures:
-            clusters = kmeans_1d(w, self.k)
+            clusters = kmeans_1d(w, self.k[name])
             k, self._mean_error[name] = len(clusters.centroids), clusters.inertia / w.size + 1e-12
             self._mixtures[name] = clusters.centroids, np.full(k, self._mean_error[name]), np.full(k, 1 / k)
         narrowest, widest = (width**2 * self._mean_error[name] for width in self.widths)
