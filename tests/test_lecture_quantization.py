@@ -171,6 +171,39 @@ def test_a_swapped_recipe_only_trains_the_centroids_after_clustering():
     assert len(np.unique(effective(net[1], "weight"))) <= recipe.k + 1
 
 
+@pytest.fixture(scope="module")
+def paper_rows():
+    """One seed of the budget "paper" for LeNet-300-100, on digits and with hardly any epochs."""
+    short = {"dense": 1, "prune": 2, "pull": 1, "tune": 1}
+    recipes = deep_compression.paper_recipes("lenet_300_100")
+    patch = pytest.MonkeyPatch()
+    patch.setattr(deep_compression, "ALL_MEANS", replace(deep_compression.ALL_MEANS, **short))
+    patch.setattr(deep_compression, "HAN", {net: replace(r, **short) for net, r in deep_compression.HAN.items()})
+    rows = [row for arm in recipes for row in CLAIMS["Q5"].measure("digits", "paper", arm, 0)]
+    patch.undo()
+    return [plain(row, "Q5") for row in rows]
+
+
+def test_at_the_budget_paper_all_recipes_begin_with_one_dense_net_and_count_against_it(paper_rows):
+    dense = [row for row in paper_rows if row["stage"] == "float32"]
+    assert len(dense) == len(deep_compression.paper_recipes("lenet_300_100")) > 2
+    assert len({(row["bytes"], row["error"]) for row in dense}) == 1
+    for row in paper_rows:
+        assert row["same"] and row["size"] == 64 * 300 + 300 * 100 + 100 * 10
+        assert row["kept"] == pytest.approx(sum(row["weights"]) / row["size"])
+        assert row["float_bytes"] == 4 * (row["size"] + 410)
+    widths = [row["widths"] for row in paper_rows if row["stage"] == "arithmetic"]
+    assert widths[0] == [300, 100, 10] and all(some[0] < 300 for some in widths[1:])
+
+
+def test_the_figure_of_the_budget_paper_shows_both_nets(paper_rows):
+    other = [row | {"net": "lenet_5", "arm": row["arm"].replace("lenet_300_100", "lenet_5")} for row in paper_rows]
+    figure = judge(CLAIMS["Q5"], [row | {"seed": seed} for row in paper_rows + other for seed in (0, 1)], 0.0).figure()
+    titles = [ax.get_title(loc="left") for ax in figure.axes]
+    assert [title.split(":")[0] for title in titles] == ["LeNet-300-100"] * 2 + ["LeNet-5"] * 2
+    figure.draw_without_rendering()
+
+
 def test_all_means_together_leave_a_smaller_net_of_as_many_weights_and_values_as_asked_for():
     dataset = tc.data.load("digits")
     recipe = Recipe(

@@ -77,13 +77,10 @@ STAGES = ("float32", "pruned", "clustered", "Huffman", "arithmetic")
 
 
 def q5(rows):
-    """Bytes of the file after each stage, one panel a net at the paper's budget; and every byte of a finished file."""
-    nets = list(dict.fromkeys(row["net"] for row in rows))
-    fig = figure(ncols=2 + (len(nets) > 1), width=11 + 7 * len(nets), height=7, width_ratios=(*[1.15] * len(nets), 1))
-    for ax, net in zip(fig.axes, nets, strict=False):
-        _draw_waterfall(ax, [row for row in rows if row["net"] == net])
-    shown = next(row for row in rows if row.get("file"))
-    draw_bytes(fig.axes[-1], shown)
+    """Bytes of the file after each stage, and every byte of a finished file."""
+    fig = figure(ncols=2, width=18, height=7, width_ratios=(1.15, 1))
+    _draw_waterfall(fig.axes[0], rows)
+    draw_bytes(fig.axes[1], next(row for row in rows if row.get("file")))
     return fig
 
 
@@ -98,7 +95,7 @@ def _draw_waterfall(ax, rows):
             size, error = np.mean([row["bytes"] for row in chosen]), np.mean([row["error"] for row in chosen])
             x = place + (i - (len(arms) - 1) / 2) * 0.8 / len(arms)
             ax.bar(x, size, 0.76 / len(arms), color=COLORS[roles[i]], label=arm if place == 0 else None)
-            ax.text(x, size * 1.06, _size(size), ha="center", va="bottom", fontsize=12 if len(arms) < 3 else 10)
+            ax.text(x, size * 1.06, size_label(size), ha="center", va="bottom", fontsize=12 if len(arms) < 3 else 10)
             ax.text(
                 x,
                 size * 0.94,
@@ -116,7 +113,7 @@ def _draw_waterfall(ax, rows):
     smallest, largest = min(row["bytes"] for row in rows), max(row["bytes"] for row in rows)
     ax.set_ylim(smallest * 0.35, largest * 2.2)
     ticks = [t for t in (1e3, 1e4, 1e5, 1e6) if smallest * 0.35 <= t <= largest * 2.2]
-    ax.set_yticks(ticks, [_size(t) for t in ticks])
+    ax.set_yticks(ticks, [size_label(t) for t in ticks])
     ax.minorticks_off()
     ax.set_ylabel("bytes of the file")
     ax.legend(loc="upper right", title="white: test error in %", title_fontsize=13, alignment="left")
@@ -127,7 +124,8 @@ def _draw_waterfall(ax, rows):
     ax.set_title(f"{net}: {np.mean(final):.0f}× smaller")
 
 
-def _size(size: float) -> str:
+def size_label(size: float) -> str:
+    """Bytes in three digits."""
     return f"{size / 1000:.3g} KB" if size >= 950 else f"{size:.0f} B"
 
 
