@@ -208,13 +208,17 @@ def test_all_means_together_leave_a_smaller_net_of_as_many_weights_and_values_as
     dataset = tc.data.load("digits")
     recipe = Recipe(
         kept=(0.02, 0.03, 0.2), k=5, dense=1, prune=4, pull=1, tune=1, lrs=(0.1,), centroid_lrs=(0.001,),
-        distil=True, shift=True, per_bit=True,
+        distil=True, shift=True, per_bit=True, neurons=(0.5, 0.6),
     )  # fmt: skip
     stages = {}
     net = compress(recipe, dataset, 0, lambda stage, net, _: stages.setdefault(stage, net.copy()))
     whole = deep_compression._weights(stages["float32"])
     assert deep_compression._weights(net) <= [round(s * w) for s, w in zip(recipe.kept, whole, strict=True)]
-    assert net[1].weight.shape[1] < 300 and net[1].weight.shape[1] == net[3].weight.shape[0]
+    assert (
+        net[1].weight.shape[1] < 150
+        and net[3].weight.shape[1] <= 60
+        and net[1].weight.shape[1] == net[3].weight.shape[0]
+    )
     for layer in tc.pruning.prunable(net).values():
         assert len(np.unique(effective(layer, "weight"))) <= recipe.k + 1
     x = dataset.x_test

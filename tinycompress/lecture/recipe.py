@@ -15,18 +15,23 @@ from ..nn.summary import effective
 from ..optim import cosine
 from ..pruning import (
     add_mask,
+    channel_groups,
     cubic,
+    keep_neurons,
     kept_weights,
     magnitude,
     magnitude_per_bit,
+    neuron_taylor,
     prunable,
     prune_weights,
     remove_dead_neurons,
+    remove_neurons,
 )
 from ..pruning.importance import Importance
 from ..quantization import Clustered, FakeQuantize, Pull, cluster_weights, quantize_biases
 from .experiment import pick_on_validation, train
 
+JUDGES = 6000  # training images by which neurons are judged
 PULL, PULL_LR = 2.0, 0.03  # strength and learning rate: together a step goes 6 % of the way
 
 
@@ -38,7 +43,8 @@ class Recipe:
     number for each. dense, prune, pull, tune: epochs of the dense net; while weights go and after; while they are
     pulled together (see `Pull`); of the centroids. swapped: cluster first, and prune what is clustered. With kept = 1
     nothing is pruned, with k = None nothing clustered. distil: learn from the dense net's outputs as well (temperature
-    2). shift: augment by one pixel. per_bit: remove weights by magnitude per bit, and neurons as they die.
+    2). shift: augment by one pixel. per_bit: remove weights by magnitude per bit, and neurons as they die. neurons: the
+    share of each hidden layer's neurons that stay, in order, when pruning begins; the rest goes at once.
     """
 
     net: str = "lenet_300_100"
@@ -56,6 +62,7 @@ class Recipe:
     distil: bool = False
     shift: bool = False
     per_bit: bool = False
+    neurons: tuple[float, ...] | None = None
 
     epochs = property(lambda self: self.dense + self.prune + self.pull + self.tune)
 
@@ -123,6 +130,7 @@ def _prune(start: Module, recipe: Recipe, dataset: Dataset, seed: int, lesson: d
     sizes = [mask.size for mask in kept_weights(start).values()]
     sizes = sizes if len(shares) > 1 else [sum(sizes)]
     ramp = max(1, round(0.6 * recipe.prune))
+    start = _narrow(start, recipe.neurons, dataset) if recipe.neurons else start
 
     def arm(lr):
         net, rng = start.copy(), np.random.default_rng([seed, 1])
@@ -141,6 +149,14 @@ def _prune(start: Module, recipe: Recipe, dataset: Dataset, seed: int, lesson: d
 
     rates = recipe.centroid_lrs if recipe.swapped else recipe.lrs
     return pick_on_validation(arm, rates, dataset)[0]
+
+
+def _narrow(net: Module, shares: tuple[float, ...], dataset: Dataset) -> Module:
+    """The net with these shares of each hidden layer's neurons, by their importance for some training images."""
+    images = dataset.x_train[:JUDGES], dataset.y_train[:JUDGES]
+    hidden = [name for name, group in channel_groups(net).items() if not group.held]
+    kept = keep_neurons(net, dict(zip(hidden, shares, strict=True)), neuron_taylor(images))
+    return remove_neurons(net, kept)
 
 
 def _prune_to(net: Module, counts: list[float], importance: Importance):
