@@ -11,6 +11,7 @@ from tinycompress.lecture import (
     pruning_growth,
     pruning_plan,
     pruning_tickets,
+    slimming,
 )
 from tinycompress.lecture.claim import Settings, judge, plain
 
@@ -21,6 +22,7 @@ TINY_OF = {
     pruning_criteria: pruning_criteria.Plan(epochs=2, batch_size=64, slimming=0.01),
     pruning_growth: pruning_growth.Plan(epochs=4, widths=(12, 24), batch_size=64, lrs=(0.05,)),
     pruning_tickets: pruning_tickets.Plan(rounds=15, compared=(7, 15), epochs=2, batch_size=64, lrs=(0.02, 0.1)),
+    slimming: slimming.Plan(sparse=2, tuned=1, batch_size=64, lrs=(0.1,), penalties=(0.03,)),
 }
 
 
@@ -44,7 +46,7 @@ def rows():
         patch.setattr(pruning_criteria, "WEIGHTS_REMOVED", (0.5, 0.9))
         patch.setattr(pruning_criteria, "NEURONS_REMOVED", (0.5, 0.75))
         measured = {}
-        for name in ("P1", "P1b", "P2", "P4", "P5", "P6"):
+        for name in ("P1", "P1b", "P2", "P4", "P4b", "P5", "P6"):
             for task in CLAIMS[name].tasks(Settings("quick", "digits", 2)):
                 measured.setdefault(name, []).extend(CLAIMS[name].measure(*task))
         for seed in (0, 1):
@@ -240,3 +242,20 @@ def test_the_effect_of_p6_takes_each_arm_at_the_rate_it_picks_on_validation_data
                 {"seed": 3, "arm": arm, "round": number, "lr": lr, "accuracy": accuracy - number, "val_loss": loss}
             )
     assert pruning_tickets.effect_p6(made) == [1.0]
+
+
+def test_slimming_takes_the_parameters_it_says_and_keeps_the_neurons_of_largest_scale(rows):
+    dataset = slimming.data.load("digits")
+    net = slimming.build(dataset, (20, 12), 0)
+    rng = np.random.default_rng(0)
+    norms = [m for m in net.modules() if type(m).__name__ == "BatchNorm"]
+    for norm in norms:
+        norm.weight.data = rng.uniform(0.1, 1, norm.weight.shape).astype(np.float32)
+    small = slimming.slim(net, 0.5)
+    assert small.summary().parameters <= 0.5 * net.summary().parameters
+    kept = [m.weight.data for m in small.modules() if type(m).__name__ == "BatchNorm"]
+    gone = np.concatenate([np.setdiff1d(a.weight.data, b) for a, b in zip(norms, kept, strict=True)])
+    assert gone.max() <= np.concatenate(kept).min()
+    for row in rows["P4b"]:
+        assert row["gone"] >= slimming.GONE or row["arm"] == "whole"
+        assert row["epochs"] == 3

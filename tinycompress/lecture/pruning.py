@@ -16,7 +16,7 @@ from ..pruning import (
     sparsity,
 )
 from ..training import evaluate, predict
-from . import pruning_criteria, pruning_growth, pruning_tickets
+from . import pruning_criteria, pruning_growth, pruning_tickets, slimming
 from . import pruning_figures as figures
 from .claim import Claim, Settings
 from .experiment import paired, pick_on_validation, train
@@ -359,6 +359,7 @@ CLAIMS = [
         "of multiplications where the rest of a layer's work, on the outputs and in Python, does not shrink as much.",
         source="Li et al. 2017, Pruning Filters for Efficient ConvNets; He et al. 2017, Channel Pruning",
     ),
+    slimming.CLAIM,
     pruning_growth.CLAIM,
     pruning_tickets.CLAIM,
 ]
