@@ -33,18 +33,22 @@ def measure_settings(
 ) -> list[Setting]:
     """Measure every width with every choice of thresholds on data = (x, labels), validation data if one is to be chosen.
 
-    nets: width -> net, best `Slimmable.cut`. Accuracy and MACs are of all images. Milliseconds are of the first `images`,
-    run really and in batches of `batch_size`, all settings in turn.
+    nets: width -> net, best `Slimmable.cut`. Accuracy and MACs are of all images. Milliseconds are of a sample of `images`
+    (`ExitTable.sample`), really run in batches of `batch_size`, all settings in turn.
     """
     x, labels = data
     tables = {width: exit_table(net, data, score) for width, net in nets.items()}
     macs = {width: mac_costs(net) for width, net in nets.items()}
     runs = {(w, tuple(t)): EarlyExit(net, t, score) for w, net in nets.items() for t in thresholds}
-    batches = [x[i : i + batch_size] for i in range(0, min(images, len(x)), batch_size)]
-    times = latency(
-        {key: lambda run=run: [run.run(batch) for batch in batches] for key, run in runs.items()}, rounds, round_ms=1
-    )
-    count = sum(map(len, batches))
+    batches = {}
+    for width, table in tables.items():
+        chosen = x[
+            np.random.default_rng(0).permutation(table.sample(images))
+        ]  # or batches would be all easy or all hard
+        batches[width] = [chosen[i : i + batch_size] for i in range(0, len(chosen), batch_size)]
+    calls = {key: lambda key=key, run=run: [run.run(batch) for batch in batches[key[0]]] for key, run in runs.items()}
+    times = latency(calls, rounds, round_ms=1)
+    count = min(images, len(x))
     return [Setting(w, t, *tables[w].judge(t, macs[w]), times[w, t].median / count) for w, t in runs]
 
 

@@ -20,6 +20,7 @@ CHAPTERS = {
     "pruning": "tinycompress.lecture.pruning",
     "distillation": "tinycompress.lecture.distillation",
     "quantization": "tinycompress.lecture.quantization",
+    "dynamic": "tinycompress.lecture.dynamic",
 }
 
 

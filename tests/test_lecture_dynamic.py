@@ -1,0 +1,175 @@
+"""The claims of the chapter on dynamic computation: what their rows say, and that the verdicts follow from the rows."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import tinycompress as tc
+from tinycompress import get_num_threads, nn, set_num_threads
+from tinycompress.dynamic import EarlyExit, ExitTable, Slimmable, exit_table
+from tinycompress.lecture import dynamic, dynamic_budget, dynamic_plan, dynamic_width
+from tinycompress.lecture.claim import Settings, judge, plain
+
+CLAIMS = {claim.id: claim for claim in dynamic.CLAIMS}
+TINY = dynamic_plan.Plan(
+    epochs=2, batch_size=64, lrs=(0.05,), joint_lrs=(0.02,), channels=(4, 6, 8), widths=(0.5, 1.0), untrained=(0.75,)
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tiny_plan():
+    threads = get_num_threads()
+    set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(dynamic_plan.PLANS, "quick", TINY)
+        patch.setattr(dynamic, "ONE_BY_ONE", 4)
+        patch.setattr(dynamic, "BATCH", 16)
+        patch.setattr(dynamic_budget, "BATCH", 16)
+        patch.setattr(dynamic_budget, "STEPS", 2)
+        patch.setattr(tc.dynamic.thresholds, "MOST_COMBINATIONS", 100)
+        for cached in (dynamic_plan.plain_net, dynamic_plan.exit_net):
+            cached.cache_clear()  # nets of another plan
+        yield
+        for cached in (dynamic_plan.plain_net, dynamic_plan.exit_net):
+            cached.cache_clear()
+    set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def rows():
+    """Two seeds of every claim at a tiny budget, as JSON would give them back."""
+    measured = {
+        name: [row for seed in (0, 1) for row in c.measure("digits", "quick", seed)] for name, c in CLAIMS.items()
+    }
+    return {name: [plain(row | {"machine": "a test"}, name) for row in some] for name, some in measured.items()}
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_every_claim_is_judged_and_drawn_from_its_rows(rows, name):
+    result = judge(CLAIMS[name], rows[name], 0.0)
+    assert result.verdict in ("supported", "contradicted", "not shown")
+    figure = result.figure()
+    assert figure.axes and all(np.isfinite(ax.dataLim.bounds).all() for ax in figure.axes if ax.has_data())
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_the_tasks_of_every_claim_cover_every_seed(name):
+    assert [task[-1] for task in CLAIMS[name].tasks(Settings("quick", seeds=3))] == [0, 1, 2]
+
+
+def test_y1_reports_of_each_exit_what_the_net_cut_there_does(rows):
+    dataset = tc.data.load("digits")
+    net = dynamic_plan.exit_net("digits", "quick", 0)
+    mine = {(row["arm"], row["setting"]): row for row in rows["Y1"] if row["seed"] == 0}
+    for i in range(3):
+        row = mine["exit", str(i + 1)]
+        assert row["accuracy"] == pytest.approx(100 * tc.evaluate(net.exit(i), dataset.test).accuracy)
+        assert row["macs"] == net.exit(i).summary().macs and row["shares"][i] == 1
+    assert mine["plain", ""]["macs"] == mine["exit", "3"]["macs"]
+    chosen = mine["chosen", ""]
+    assert chosen["accuracy"] == pytest.approx(
+        100 * tc.evaluate(EarlyExit(net, chosen["thresholds"]), dataset.test).accuracy
+    )
+
+
+def test_y1_chooses_without_the_test_split(monkeypatch):
+    dataset = tc.data.load("digits")
+    scrambled = replace(dataset, y_test=np.roll(dataset.y_test, 1))
+
+    def chosen():
+        return next(row for row in dynamic.measure_y1("digits", "quick", 0) if row["arm"] == "chosen")["thresholds"]
+
+    costs = tc.dynamic.mac_costs(dynamic_plan.exit_net("digits", "quick", 0))
+    monkeypatch.setattr(dynamic, "ms_costs", lambda *_: costs)
+    before = chosen()
+    monkeypatch.setattr(dynamic.data, "load", lambda _: scrambled)
+    assert chosen() == before
+
+
+def test_the_effect_of_y1_is_the_speed_up_one_image_at_a_time():
+    made = [
+        {"seed": seed, "arm": arm, "ms_1": ms, "macs": 10 * ms}
+        for seed in (0, 1)
+        for arm, ms in (("plain", 4.0), ("exit", 9.0), ("chosen", 1.0))
+    ]
+    assert dynamic.effect_y1(made) == [2.0, 2.0]
+    assert dynamic.ratios_y1(made) == {"theory": 4.0, "clock": 4.0}
+
+
+def test_all_arms_of_y2_train_for_equally_many_epochs_with_equally_many_rates(rows, monkeypatch):
+    spent = []
+    true_train = dynamic_plan.train
+
+    def counting(model, dataset, **options):
+        spent.append((isinstance(model, Slimmable), options["epochs"]))
+        return true_train(model, dataset, **options)
+
+    monkeypatch.setattr(dynamic_plan, "train", counting)
+    monkeypatch.setattr(dynamic_width, "train", counting)
+    dynamic_width.measure_y2("digits", "quick", 0)
+    assert spent == [(True, TINY.epochs)] * 2 + [(False, TINY.epochs)] * 2
+    for plan in dynamic_plan.PLANS.values():
+        assert len(plan.lrs) == len(plan.joint_lrs)
+    by_width = {}
+    for row in rows["Y2"]:
+        by_width.setdefault(row["width"], set()).add(row["macs"])
+    assert all(len(macs) == 1 for macs in by_width.values())  # every arm has the same net at a width
+    assert len(set.union(*by_width.values())) == 3
+
+
+def test_y3_counts_every_test_image_once_at_the_exit_where_it_leaves(rows):
+    dataset = tc.data.load("digits")
+    for seed in (0, 1):
+        mine = [row for row in rows["Y3"] if row["seed"] == seed]
+        np.testing.assert_array_equal(
+            np.sum([row["by_class"] for row in mine], 0), np.bincount(dataset.y_test, minlength=10)
+        )
+        assert sum(row["share"] for row in mine) == pytest.approx(1)
+
+
+def test_thresholds_by_share_let_that_share_of_those_that_come_leave():
+    rng = np.random.default_rng(0)
+    table = ExitTable(rng.random((3, 400)).astype(np.float32), np.ones((3, 400), bool))
+    left = np.bincount(table.leaving(dynamic.leaving_by_share(table, 0.75)), minlength=3)
+    np.testing.assert_allclose(left, [300, 75, 25], atol=2)
+
+
+def test_an_image_is_hard_if_its_neighbours_are_of_another_class():
+    rng = np.random.default_rng(0)
+    dataset = tc.data.load("digits")
+    x = rng.normal([[0.0], [10.0]], 0.1, (2, 30)).reshape(60, 1, 1, 1).astype(np.float32)
+    y = np.repeat([0, 1], 30)
+    made = replace(dataset, x_train=x, y_train=y, x_test=x[[0, 40, 0]], y_test=np.array([0, 1, 1]))
+    np.testing.assert_array_equal(dynamic.difficulty(made), [0, 0, 1])
+
+
+def test_the_effect_of_y3_compares_those_that_go_on_with_those_that_leave_first():
+    made = [
+        {"seed": 0, "exit": 1, "share": 0.8, "difficulty": 2.0},
+        {"seed": 0, "exit": 2, "share": 0.15, "difficulty": 10.0},
+        {"seed": 0, "exit": 3, "share": 0.05, "difficulty": 30.0},
+    ]
+    assert dynamic.effect_y3(made) == pytest.approx([13.0])
+
+
+def test_y4_never_chooses_beyond_the_budget_by_its_table(rows):
+    for seed in (0, 1):
+        mine = [row for row in rows["Y4"] if row["seed"] == seed]
+        costs = {(row["width"], row["exit"]): row["ms"] for row in mine if row["arm"] == "table"}
+        for row in mine:
+            if row.get("setting"):
+                width, name = row["setting"].split(" × ")
+                assert costs[float(width), name] <= row["budget"] * (1 + 1e-9)
+    made = [{"seed": 0, "arm": "depth and width", "budget": 1.0, "ms": ms} for ms in (0.9, 1.05, 1.2, 0.5)]
+    assert dynamic_budget.effect_y4(made) == [0.75]
+
+
+def test_branchynets_lenet_has_its_authors_layers():
+    dataset = tc.data.load("digits")
+    mnist = replace(dataset, x_train=np.zeros((1, 28, 28, 1), np.float32))
+    net = dynamic_plan.with_exits(mnist, "paper", np.random.default_rng(0))
+    shapes = [layer.latent("weight").shape for layer in net.modules() if isinstance(layer, nn.Conv2d | nn.Dense)]
+    assert shapes == [(5, 5, 1, 5), (5, 5, 5, 10), (5, 5, 10, 20), (500, 84), (3, 3, 5, 10), (490, 10), (84, 10)]
+    x = np.zeros((2, 28, 28, 1), np.float32)
+    assert exit_table(net, (x, np.zeros(2, int))).scores.shape == (2, 2)
