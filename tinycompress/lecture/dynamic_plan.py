@@ -37,7 +37,7 @@ PLANS = {
     "quick": Plan(epochs=8, batch_size=64, lrs=(0.02, 0.1)),
     "quick, many images": Plan(epochs=2, batch_size=128, lrs=(0.02, 0.1), channels=(8, 16, 32)),
     "full": Plan(epochs=30, batch_size=64, lrs=(0.02, 0.05, 0.1), joint_lrs=(0.01, 0.02, 0.05)),
-    "paper": Plan(epochs=8, batch_size=128, lrs=(0.05, 0.1), channels=(8, 16, 32)),
+    "paper": Plan(epochs=8, batch_size=128, lrs=(0.05,), joint_lrs=(0.02,), channels=(8, 16, 32)),
 }
 EXIT_WEIGHTS = {2: (1.0, 0.3)}  # of BranchyNet's LeNet: the early exit counts most, for most images leave there
 
