@@ -34,8 +34,12 @@ def y1(rows):
     first.set_ylim(low - 0.75 * (high - low), high)  # room for the words
     percent_axis(first.yaxis, 100)
     for i, (x, y) in enumerate(zip(*_means(rows, "exit", "macs"), strict=True)):
-        words = {"ha": "center", "va": "top", "color": COLORS["ideal"]}
-        first.annotate(f"exit {i + 1}", (x, y), xytext=(0, -12), textcoords="offset points", **words)
+        place = (
+            {"xytext": (-12, 0), "ha": "right", "va": "center"}
+            if i
+            else {"xytext": (0, -12), "ha": "center", "va": "top"}
+        )
+        first.annotate(f"exit {i + 1}", (x, y), textcoords="offset points", color=COLORS["ideal"], **place)
     key = (
         ("◆ without exits", "reference"),
         ("■ all leave at one exit", "ideal"),
