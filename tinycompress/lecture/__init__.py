@@ -21,6 +21,7 @@ CHAPTERS = {
     "distillation": "tinycompress.lecture.distillation",
     "quantization": "tinycompress.lecture.quantization",
     "dynamic": "tinycompress.lecture.dynamic",
+    "together": "tinycompress.lecture.together",
 }
 
 

@@ -1,0 +1,129 @@
+"""Claims C1 and C2: every method on one teacher, in tiny nets; what the verdicts and counts follow from."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tinycompress import get_num_threads, set_num_threads
+from tinycompress.data import load
+from tinycompress.lecture import judge, together, together_methods
+from tinycompress.lecture.claim import plain
+from tinycompress.lecture.style import png
+
+CLAIMS = {claim.id: claim for claim in together.CLAIMS}
+TINY = together_methods.Plan(widths=(6, 8), teacher=3, more=2, lrs=(0.05,), small_lrs=(0.002,))
+
+
+@pytest.fixture(scope="module")
+def rows():
+    """What the claims measure on digits with one seed, and the same again as a second, which the figures' bands need."""
+    mild = [replace(method, strengths=method.strengths[:1]) for method in together_methods.METHODS]
+    threads = get_num_threads()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(together_methods.PLANS, "quick", TINY)
+        patch.setattr(together, "METHODS", mild)
+        patch.setattr(together, "TOLERANCE", 100.0)
+        set_num_threads(1)
+        found = {"C1": together.measure_c1("digits", "quick", 0), "C2": together.measure_c2("digits", "quick", 0)}
+        set_num_threads(threads)
+    return {
+        name: [plain(row | {"machine": "a test", "seed": seed}, name) for seed in (0, 1) for row in some]
+        for name, some in found.items()
+    }
+
+
+def of(rows, **where):
+    return next(row for row in rows if all(row[key] == value for key, value in where.items()))
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_every_claim_is_judged_and_drawn_from_its_rows(rows, name):
+    result = judge(CLAIMS[name], rows[name], 1.0)
+    assert result.verdict in ("supported", "contradicted", "not shown")
+    assert png(result.figure()).startswith(b"\x89PNG")
+
+
+def test_every_method_of_every_chapter_is_there_beside_the_teacher(rows):
+    chapters = {row["chapter"] for row in rows["C1"]}
+    assert chapters == {"", "pruning", "distillation", "quantization", "architecture", "dynamic"}
+    assert {row["arm"] for row in rows["C1"]} == {"the teacher"} | {method.name for method in together_methods.METHODS}
+
+
+def test_counted_savings_are_what_each_method_promises(rows):
+    saved = {row["arm"]: (row["weights_ratio"], row["work_ratio"]) for row in rows["C1"]}
+    assert saved["the teacher"] == (1, 1)
+    assert saved["90 % of weights pruned"][0] == pytest.approx(10, rel=0.02)
+    assert saved["8-bit integers"] == (4, 4)
+    assert saved["binary weights"] == (32, 1)
+    assert saved["8 values a layer"][0] >= 32 / 3
+    assert saved["half of neurons pruned"][1] > 2 and saved["early exit"][1] > 1
+
+
+def test_the_teacher_is_the_measure_of_disk_and_clock(rows):
+    teacher = of(rows["C1"], arm="the teacher")
+    assert teacher["disk_ratio"] == teacher["clock_ratio"] == 1
+    for row in rows["C1"]:
+        assert row["bytes"] * row["disk_ratio"] == pytest.approx(teacher["bytes"])
+        assert row["ms"] * row["clock_ratio"] == pytest.approx(teacher["ms"])
+
+
+def test_a_file_that_loads_to_another_net_is_no_size(monkeypatch):
+    teacher = together_methods._new_net(load("digits"), TINY, 1.0, 0)
+    assert together.file_bytes(teacher) > 1000
+    other = together_methods._new_net(load("digits"), TINY, 1.0, 1)
+    content = together.tcz.to_bytes(other)
+    monkeypatch.setattr(together.tcz, "to_bytes", lambda net: content)
+    with pytest.raises(ValueError, match="predicts otherwise"):
+        together.file_bytes(teacher)
+
+
+def test_images_that_change_sides_are_at_least_the_change_of_accuracy(rows):
+    teacher = of(rows["C2"], arm="the teacher", seed=0)
+    assert teacher["flipped"] == 0 and not teacher["lost"] and not teacher["won"]
+    tested = len(load("digits").y_test)
+    for row in rows["C2"]:
+        change = (row["accuracy"] - teacher["accuracy"]) / 100 * tested
+        assert change == pytest.approx(len(row["won"]) - len(row["lost"]))
+        assert row["flipped"] / 100 * tested == pytest.approx(len(row["won"]) + len(row["lost"]))
+        assert row["flipped"] >= abs(row["accuracy"] - teacher["accuracy"]) - 1e-9
+
+
+def test_the_pictures_of_c2_are_images_that_methods_lost(rows):
+    dataset, victims = load("digits"), of(rows["C2"], arm="the teacher", seed=0)["victims"]
+    lost = {
+        image for row in rows["C2"] if row["arm"] in {m.name for m in together_methods.METHODS} for image in row["lost"]
+    }
+    assert victims and {victim["image"] for victim in victims} <= lost
+    for victim in victims:
+        assert victim["label"] == dataset.y_test[victim["image"]]
+        assert np.allclose(np.array(victim["pixels"]) / 255, dataset.x_test[victim["image"]], atol=0.5 / 255)
+
+
+def test_the_strongest_setting_that_keeps_validation_accuracy_is_taken(monkeypatch):
+    class Net:
+        def __init__(self, accuracy):
+            self.runs, self.accuracy = self, accuracy
+
+    monkeypatch.setattr(together, "validation_accuracy", lambda net, dataset: net.accuracy)
+    method = together_methods.Method(
+        "x", "pruning", lambda t, d, p, s, strength: Net(100 - strength), None, (1, 2, 5, 9)
+    )
+    assert together._strongest(method, None, None, None, 0, 95)[1] == 5
+    assert together._strongest(method, None, None, None, 0, 97.5)[1] == 2
+    assert together._strongest(method, None, None, None, 0, 99.5) == (None, None)
+
+
+def test_effects_follow_from_made_rows():
+    made = [
+        {"seed": seed, "chapter": chapter, "work_ratio": work, "clock_ratio": clock}
+        for seed in (0, 1)
+        for chapter, work, clock in (("", 1, 1), ("pruning", 8, 2), ("dynamic", 4, 1 + seed))
+    ]
+    assert together.effect_c1(made) == [2.0, 1.5]
+    names = [method.name for method in together_methods.METHODS[:2]]
+    made = [
+        {"seed": 3, "arm": arm, "flipped": flipped}
+        for arm, flipped in ((names[0], 2.0), (names[1], 4.0), ("another order", 1.0), ("another start", 9.0))
+    ]
+    assert together.effect_c2(made) == [2.0]
