@@ -65,9 +65,9 @@ def _line_vectors(builder, address, block_step):
         yield _load(builder, builder.gep(address, [at]), _vector(_I32))
 
 
-def _rows_times_line(combine):
-    """The code of a word that combines, in each row p, x[x0 + p*x_step] with a line of w; rows from `rows` on repeat
-    the last one."""
+def _rows_times_line(combine, parts=1):
+    """The code of a word that combines, in each row p, the word x[x0 + p*x_step] with a line of w, or the words from
+    there on with its parts; rows from `rows` on repeat the last one."""
 
     def codegen(context, builder, signature, args):
         acc, x, x0, x_step, rows, w, w0, block_step = args
@@ -75,18 +75,23 @@ def _rows_times_line(combine):
         x_at = pointer(context, builder, signature.args[1], x, x0)
         line = list(_line_vectors(builder, pointer(context, builder, signature.args[5], w, w0), block_step))
         last = builder.sub(rows, const(1))
-        for p in range(tile.rows):
-            row = builder.select(builder.icmp_signed("<", last, const(p)), last, const(p))
-            word = spread(builder, builder.load(builder.gep(x_at, [builder.mul(x_step, row)])), tile.vector)
-            for v in range(VECTORS):
-                i = p * VECTORS + v
-                acc = builder.insert_value(acc, combine(builder, builder.extract_value(acc, i), word, line[v]), i)
+        for part in range(parts):
+            weights = line if parts == 1 else [_widened(builder, words, part) for words in line]
+            for p in range(tile.rows):
+                row = builder.select(builder.icmp_signed("<", last, const(p)), last, const(p))
+                at = builder.add(builder.mul(x_step, row), const(part))
+                word = spread(builder, builder.load(builder.gep(x_at, [at])), tile.vector)
+                for v in range(VECTORS):
+                    i = p * VECTORS + v
+                    acc = builder.insert_value(
+                        acc, combine(builder, builder.extract_value(acc, i), word, weights[v]), i
+                    )
         return acc
 
     return codegen
 
 
-# --- four products of bytes in a lane -------------------------------------------------------------------------------
+# --- products of bytes ----------------------------------------------------------------------------------------------
 
 
 def _has_vnni():
@@ -95,46 +100,81 @@ def _has_vnni():
     return "avxvnni" in _FEATURES or {"avx512vnni", "avx512vl"} <= set(_FEATURES)
 
 
+PARTS = 1 if _has_vnni() else 2
+"""Words of x for a word of weights, four bytes: without VNNI, two words of two 16-bit numbers."""
+
 _PAIRS = {16: ("avx512bw", "avx512.pmaddw.d.512"), 8: ("avx2", "avx2.pmadd.wd"), 4: ("sse2", "sse2.pmadd.wd")}[WORDS]
 
 
 def _dot4(builder, total, x, w):
     """total + the sum of four products of an unsigned byte of x and a signed byte of w, in each lane, exactly."""
-    if _has_vnni():
-        return _call(builder, f"llvm.x86.avx512.vpdpbusd.{VECTOR_BYTES * 8}", total.type, total, x, w)
-    if _PAIRS[0] in _FEATURES:
-        return _dot4_in_pairs(builder, total, x, w)
-    for byte in range(4):
-        a = builder.and_(builder.lshr(x, _constants(x.type, 8 * byte)), _constants(x.type, 255))
-        b = builder.ashr(builder.shl(w, _constants(w.type, 24 - 8 * byte)), _constants(w.type, 24))
-        total = builder.add(total, builder.mul(a, b))
-    return total
+    return _call(builder, f"llvm.x86.avx512.vpdpbusd.{VECTOR_BYTES * 8}", total.type, total, x, w)
 
 
-def _dot4_in_pairs(builder, total, x, w):
-    """With the instruction that multiplies pairs of 16-bit numbers and adds the two products in 32 bits, for the even
-    and the odd bytes.
+def _dot2(builder, total, x, w):
+    """total + the sum of two products of 16-bit numbers, in each lane, exactly.
 
-    Its sister for pairs of bytes (pmaddubsw) adds in 16 bits and saturates: 255 * 127 + 255 * 127 is too much for it.
+    The sister of this instruction for pairs of bytes (pmaddubsw) adds in 16 bits and saturates: 255 * 127 + 255 * 127
+    is too much for it.
     """
-    pairs = _vector(_I16, 2 * WORDS)
-    x, w = builder.bitcast(x, pairs), builder.bitcast(w, pairs)
-    eight = _constants(pairs, 8)
-    even = builder.and_(x, _constants(pairs, 255)), builder.ashr(builder.shl(w, eight), eight)
-    odd = builder.lshr(x, eight), builder.ashr(w, eight)
-    for a, b in (even, odd):
-        total = builder.add(total, _call(builder, f"llvm.x86.{_PAIRS[1]}", total.type, a, b))
-    return total
+    if _PAIRS[0] in _FEATURES:
+        pairs = _vector(_I16, 2 * WORDS)
+        x, w = builder.bitcast(x, pairs), builder.bitcast(w, pairs)
+        return builder.add(total, _call(builder, f"llvm.x86.{_PAIRS[1]}", total.type, x, w))
+    sixteen = _constants(x.type, 16)
+    low = [builder.ashr(builder.shl(word, sixteen), sixteen) for word in (x, w)]
+    high = [builder.ashr(word, sixteen) for word in (x, w)]
+    return builder.add(total, builder.add(builder.mul(*low), builder.mul(*high)))
+
+
+def _widened(builder, words, part):
+    """Two of the signed bytes of each word, 0 and 1 or 2 and 3, as 16-bit numbers."""
+    bytes_ = builder.bitcast(words, _vector(_I8, 4 * WORDS))
+    # Each byte twice: in the upper half of 16 bits, from where it is shifted down with its sign.
+    twice = [4 * word + 2 * part + byte for word in range(WORDS) for byte in (0, 0, 1, 1)]
+    pairs = builder.shuffle_vector(bytes_, bytes_, _constants(_vector(_I32, 4 * WORDS), twice))
+    pairs = builder.bitcast(pairs, _vector(_I16, 2 * WORDS))
+    return builder.bitcast(builder.ashr(pairs, _constants(pairs.type, 8)), words.type)
 
 
 @intrinsic
 def tile_dot4_add(typingctx, acc, x, x0, x_step, rows, w, w0, block_step):
-    """acc[p, o] += x[p] · w[o], of four bytes each: x[p] the word x[x0 + p*x_step] of uint8, w[o] a word of int8 of
-    the line at w0.
+    """acc[p, o] += x[p] · w[o], of four bytes each: x[p] the PARTS words from x[x0 + p*x_step] on, w[o] a word of int8
+    of the line at w0.
 
     Only the first `rows` rows need be there. `block_step` is the distance to the next 16 outputs.
     """
-    return acc(acc, x, INT, INT, INT, w, INT, INT), _rows_times_line(_dot4)
+    return acc(acc, x, INT, INT, INT, w, INT, INT), _rows_times_line(_dot4 if PARTS == 1 else _dot2, PARTS)
+
+
+@intrinsic
+def tile_dot2_add(typingctx, acc, x, x0, x_step, rows, w, w0):
+    """acc[p, o] += x[p] · w[o], of two 16-bit numbers each: x[p] the word x[x0 + p*x_step], w[o] word w0 + o."""
+
+    def codegen(context, builder, signature, args):
+        signature = acc(*signature.args, INT)
+        return _rows_times_line(_dot2)(context, builder, signature, (*args, const(LINE)))
+
+    return acc(acc, x, INT, INT, INT, w, INT), codegen
+
+
+@intrinsic
+def widen_line(typingctx, w, w0, block_step, out, out0):
+    """What the tile needs of a line of signed bytes as 16-bit numbers for two `tile_dot2_add`: 2 * TILE_OUTPUTS words."""
+
+    def codegen(context, builder, signature, args):
+        w_, w0_, block_step_, out_, out0_ = args
+        line = _line_vectors(builder, pointer(context, builder, signature.args[0], w_, w0_), block_step_)
+        for v, words in enumerate(line):
+            for part in range(2):
+                at = builder.add(out0_, const(part * TILE_OUTPUTS + v * WORDS))
+                address = pointer(context, builder, signature.args[3], out_, at)
+                builder.store(
+                    _widened(builder, words, part), builder.bitcast(address, words.type.as_pointer())
+                ).align = 4
+        return context.get_dummy_value()
+
+    return types.void(w, INT, INT, out, INT), codegen
 
 
 @intrinsic
