@@ -14,10 +14,12 @@ import itertools
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
+from operator import attrgetter
 
 import numpy as np
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+_ZERO = {dtype: np.zeros((), dtype) for dtype in FLOATS}  # spares NumPy a conversion of 0 at each use
 
 
 class _Mode(threading.local):
@@ -107,10 +109,10 @@ class Tensor:
             raise ValueError(
                 f"backward: the gradient has shape {gradient.shape}, the tensor {self.shape}; they must be equal"
             )
-        pending = {id(self): gradient}
+        pending = {self: gradient}
         owned = {id(gradient)}
         for node in _youngest_first(self):
-            g = pending.pop(id(node))
+            g = pending.pop(node)
             if not node._edges:  # a leaf
                 _accumulate(node, g, owned)
                 continue
@@ -121,9 +123,10 @@ class Tensor:
                         "call backward before the optimiser's step or any other assignment to `.data`"
                     )
                 if derivative is not None:
-                    part = _sum_over_broadcast(derivative(g), parent.shape)
-                    key = id(parent)
-                    pending[key] = pending[key] + part if key in pending else part
+                    part = derivative(g)
+                    if part.shape != parent._data.shape:
+                        part = _sum_over_broadcast(part, parent._data.shape)
+                    pending[parent] = pending[parent] + part if parent in pending else part
             node._edges = None  # frees the arrays that the derivatives kept
 
     def __deepcopy__(self, memo):
@@ -199,16 +202,14 @@ class Tensor:
 
     def __matmul__(self, other):
         a, b = _alike(self, other)
-        if a.ndim < 2 or b.ndim < 2 or a.shape[-1] != b.shape[-2]:
+        x, y = a.data, b.data
+        if x.ndim < 2 or y.ndim < 2 or x.shape[-1] != y.shape[-2]:
             raise ValueError(
                 f"matmul: {a.shape} @ {b.shape} does not fit; both need at least two axes, and the last axis of the first "
                 "must equal the last but one of the second (reshape a vector to a row or a column)"
             )
-        return record(
-            a.data @ b.data,
-            (a, lambda g: g @ b.data.swapaxes(-1, -2)),
-            (b, lambda g: a.data.swapaxes(-1, -2) @ g),
-        )
+        multiply = np.dot if x.ndim == y.ndim == 2 else np.matmul  # the same for matrices, in half a microsecond less
+        return record(multiply(x, y), (a, lambda g: multiply(g, y.mT)), (b, lambda g: multiply(x.mT, g)))
 
     def __neg__(self):
         return record(-self.data, (self, lambda g: -g))
@@ -249,8 +250,9 @@ class Tensor:
         return record(y, (self, lambda g: g * y * (1 - y)))
 
     def relu(self):
-        y = np.maximum(self.data, 0)
-        return record(y, (self, lambda g: g * (y > 0)))
+        zero = _ZERO[self._data.dtype]
+        y = np.maximum(self.data, zero)
+        return record(y, (self, lambda g: g * (y > zero)))
 
     def abs(self):
         return record(np.abs(self.data), (self, lambda g: g * np.sign(self.data)))
@@ -322,10 +324,13 @@ def record(data, *edges: tuple[Tensor, Callable[[np.ndarray], np.ndarray]]) -> T
     out._version = 0
     out._birth = next(_births)
     out.grad = None
-    out.requires_grad = any([parent.requires_grad for parent, _ in edges]) and _mode.recording
+    out.requires_grad = False
     out._edges = ()
-    if out.requires_grad:
-        out._edges = [(parent, parent._version, f if parent.requires_grad else None) for parent, f in edges]
+    for parent, _ in edges:
+        if parent.requires_grad and _mode.recording:
+            out.requires_grad = True
+            out._edges = [(p, p._version, f if p.requires_grad else None) for p, f in edges]
+            break
     return out
 
 
@@ -382,8 +387,10 @@ def _value(x):
 
 def _alike(*values) -> Sequence[Tensor]:
     """The values as tensors of one dtype: numbers and arrays take that of the tensors, which must agree already."""
-    if all(isinstance(x, Tensor) and x._data.dtype is values[0]._data.dtype for x in values):
-        return values  # the usual case, and the quickest
+    if len(values) == 2:  # the usual case, quickly
+        a, b = values
+        if isinstance(a, Tensor) and isinstance(b, Tensor) and a._data.dtype is b._data.dtype:
+            return values
     dtypes = {x.dtype for x in values if isinstance(x, Tensor)} or {_as_float(values[0]).dtype}
     if len(dtypes) > 1:
         raise TypeError(
@@ -396,7 +403,7 @@ def _alike(*values) -> Sequence[Tensor]:
 
 def _youngest_first(root: Tensor) -> list[Tensor]:
     """Every tensor behind `root`. A tensor is younger than all that it was computed from, so by age consumers come first."""
-    found, todo = {id(root): root}, [root]
+    found, todo = {root}, [root]
     while todo:
         node = todo.pop()
         if node._edges is None:
@@ -405,10 +412,10 @@ def _youngest_first(root: Tensor) -> list[Tensor]:
                 "or add the losses up and call backward once"
             )
         for parent, _, derivative in node._edges:
-            if derivative is not None and id(parent) not in found:
-                found[id(parent)] = parent
+            if derivative is not None and parent not in found:
+                found.add(parent)
                 todo.append(parent)
-    return sorted(found.values(), key=lambda tensor: tensor._birth, reverse=True)
+    return sorted(found, key=attrgetter("_birth"), reverse=True)
 
 
 def _accumulate(leaf: Tensor, g: np.ndarray, owned: set[int]):
@@ -425,8 +432,6 @@ def _accumulate(leaf: Tensor, g: np.ndarray, owned: set[int]):
 
 def _sum_over_broadcast(g: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Undo broadcasting: what was repeated in the forward pass is summed in the backward pass."""
-    if g.shape == shape:
-        return g
     if len(shape) == 1 and shape[0] == g.shape[-1] and g.size:  # a bias: a product with ones is a quick column sum
         rows = g.reshape(-1, shape[0])
         return np.ones(len(rows), g.dtype) @ rows
