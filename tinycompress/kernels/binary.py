@@ -17,6 +17,10 @@ so that an exclusive or and a count of bits (the CPU counts those of 16 words at
 multiply-adds in each lane (Courbariaux et al., "Binarized Neural Networks", 2016, section 1.5; Rastegari et al.,
 "XNOR-Net", 2016).
 
+A CPU that counts the bits of a single word only (AVX2) rather looks up: four bits of x choose one of 16 tables of 16
+bytes, four weights of each of 32 outputs choose an entry, which is the number of bits in which they differ, and 128
+multiply-adds are one look-up (vpshufb) and one addition.
+
 **Float activations** (`binary_linear`). Four inputs can meet only 16 patterns of signs. Their 16 sums, computed once
 for each image, are a table that sits in one register; four bits of each of 16 outputs choose from it in one
 instruction, and 64 multiply-adds have become one addition:

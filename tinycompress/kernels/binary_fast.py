@@ -4,10 +4,11 @@ import numpy as np
 
 from .binary import BITS, LINE
 from .jit import jit
-from .lowbit_tile import TILE_OUTPUTS, sign_bits, tile_add_nibble_sums, tile_count_differences, tile_dots_of_signs
+from .lowbit_tile import TILE_OUTPUTS, sign_bits, tile_count_differences, tile_dots_of_signs
+from .table_tile import BYTE_TABLES, tile_add_bytes_to, tile_add_looked_up, tile_add_nibble_sums
 from .threads import share
 from .tile import tile_store, tile_zeros
-from .vectors import ROWS, VECTORS
+from .vectors import ROWS, VECTOR_BYTES, VECTORS
 
 WORD_TABLES = 8 * 16
 """Numbers in the tables for the 32 inputs of a word: 16 for each four inputs."""
@@ -40,6 +41,52 @@ def multiply(start, end, bits, batch, w, words, inputs, y, outputs):
                 at, left = b * words + k, batch - b
                 different = tile_count_differences(different, bits, at, words, left, w, line + k * LINE, block_step)
             tile_store(tile_dots_of_signs(different, inputs), y, b * outputs + o, outputs, batch - b, outputs - o)
+
+
+DIFFERENT = np.bitwise_count(np.arange(16)[:, None] ^ np.arange(16)).astype(np.uint8).reshape(-1)
+"""For each four bits, times 16, plus four others: in how many bits they differ."""
+
+FOURS_A_SUM = 63
+"""So many numbers up to 4 may be added in a byte."""
+
+SIDE = 2 * VECTOR_BYTES
+"""Outputs of a tile of bytes."""
+
+
+@jit
+def spread_fours(w, words, outputs, o, fours):
+    """The signs of the outputs o up to o + SIDE, four inputs to a byte: fours (8 * words, SIDE)."""
+    for line in range(min(SIDE // LINE, -(-(outputs - o) // LINE))):
+        start = (o // LINE + line) * words * LINE
+        for k in range(words):
+            of_line = w[start + k * LINE : start + (k + 1) * LINE]
+            for four in range(8):
+                to = fours[(8 * k + four) * SIDE + line * LINE :]
+                for i in range(LINE):
+                    to[i] = of_line[i] >> np.uint32(4 * four) & np.uint32(15)
+
+
+@jit
+def multiply_by_tables(start, end, fours_x, batch, w, words, inputs, different, y, outputs):
+    """The same where the CPU cannot count bits in all lanes: four bits of x choose a table, four weights an entry.
+
+    fours_x: four bits of a row of x, times 16, in each byte.
+    """
+    steps = 8 * words
+    fours, counts = np.empty(steps * SIDE, np.uint8), np.empty(ROWS * SIDE, np.int32)
+    for o in range(start * SIDE, min(end * SIDE, outputs), SIDE):
+        spread_fours(w, words, outputs, o, fours)
+        for b in range(0, batch, ROWS):
+            counts[:] = 0
+            for first in range(0, steps, FOURS_A_SUM):
+                acc = tile_zeros(ROWS, 2, fours)
+                for k in range(first, min(first + FOURS_A_SUM, steps)):
+                    acc = tile_add_looked_up(acc, different, fours_x, b * steps + k, steps, batch - b, fours, k * SIDE)
+                tile_add_bytes_to(acc, counts, 0)
+            for row in range(min(ROWS, batch - b)):
+                of_row, to = counts[row * SIDE :], y[(b + row) * outputs + o :]
+                for i in range(min(SIDE, outputs - o)):
+                    to[i] = inputs - 2 * of_row[i]
 
 
 @jit
@@ -85,11 +132,20 @@ def binary_matmul(x, w):
     def pack_work(start, end):
         pack_rows(start, end, flat_x, inputs, bits, words)
 
-    def work(start, end):
-        multiply(start, end, bits, batch, lines, words, inputs, flat_y, outputs)
-
     share(pack_work, batch, x.size // 8)
-    share(work, -(-outputs // TILE_OUTPUTS), y.size * words)
+    if BYTE_TABLES:
+        fours = np.stack([bits.view(np.uint8) << 4, bits.view(np.uint8) & 0xF0], axis=1).reshape(-1)
+
+        def work(start, end):
+            multiply_by_tables(start, end, fours, batch, lines, words, inputs, DIFFERENT, flat_y, outputs)
+
+        share(work, -(-outputs // SIDE), y.size * words)
+    else:
+
+        def work(start, end):
+            multiply(start, end, bits, batch, lines, words, inputs, flat_y, outputs)
+
+        share(work, -(-outputs // TILE_OUTPUTS), y.size * words)
     return y
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from .codebook import GROUP, ROWS
 from .jit import jit
-from .lowbit_tile import order_for_codes, tile_add_code_products, tile_store_row_sums
+from .table_tile import order_for_codes, tile_add_code_products, tile_store_row_sums
 from .threads import share
 from .tile import tile_zeros
 from .vectors import VECTOR_BYTES
