@@ -14,7 +14,6 @@ import itertools
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
-from operator import attrgetter
 
 import numpy as np
 
@@ -250,9 +249,8 @@ class Tensor:
         return record(y, (self, lambda g: g * y * (1 - y)))
 
     def relu(self):
-        zero = _ZERO[self._data.dtype]
-        y = np.maximum(self.data, zero)
-        return record(y, (self, lambda g: g * (y > zero)))
+        y = np.maximum(self.data, _ZERO[self._data.dtype])
+        return record(y, (self, lambda g: g * (y > _ZERO[y.dtype])))
 
     def abs(self):
         return record(np.abs(self.data), (self, lambda g: g * np.sign(self.data)))
@@ -324,13 +322,10 @@ def record(data, *edges: tuple[Tensor, Callable[[np.ndarray], np.ndarray]]) -> T
     out._version = 0
     out._birth = next(_births)
     out.grad = None
-    out.requires_grad = False
+    out.requires_grad = any([parent.requires_grad for parent, _ in edges]) and _mode.recording
     out._edges = ()
-    for parent, _ in edges:
-        if parent.requires_grad and _mode.recording:
-            out.requires_grad = True
-            out._edges = [(p, p._version, f if p.requires_grad else None) for p, f in edges]
-            break
+    if out.requires_grad:
+        out._edges = [(p, p._version, f if p.requires_grad else None) for p, f in edges]
     return out
 
 
@@ -415,7 +410,7 @@ def _youngest_first(root: Tensor) -> list[Tensor]:
             if derivative is not None and parent not in found:
                 found.add(parent)
                 todo.append(parent)
-    return sorted(found, key=attrgetter("_birth"), reverse=True)
+    return sorted(found, key=lambda tensor: tensor._birth, reverse=True)
 
 
 def _accumulate(leaf: Tensor, g: np.ndarray, owned: set[int]):
