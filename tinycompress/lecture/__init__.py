@@ -20,6 +20,7 @@ CHAPTERS = {
     "pruning": "tinycompress.lecture.pruning",
     "distillation": "tinycompress.lecture.distillation",
     "quantization": "tinycompress.lecture.quantization",
+    "architecture": "tinycompress.lecture.architecture",
     "dynamic": "tinycompress.lecture.dynamic",
     "together": "tinycompress.lecture.together",
 }

@@ -1,0 +1,186 @@
+"""The claims of the architecture chapter: what their rows say, and that the verdicts follow from the rows."""
+
+import numpy as np
+import pytest
+
+import tinycompress as tc
+from tinycompress.lecture import Settings, architecture, architecture_accuracy, architecture_pairs, architecture_plan
+from tinycompress.lecture.claim import judge, plain
+
+CLAIMS = {claim.id: claim for claim in architecture.CLAIMS}
+TINY = architecture_plan.Plan(
+    pair_epochs=1, epochs=2, widths=(5, 8), dense=2, more=2, ranks=(1, 8), lrs=(0.1,), conv_lrs=(0.1,)
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tiny_plan():
+    before = architecture_plan.PLANS["quick"]
+    architecture_plan.PLANS["quick"] = TINY
+    yield
+    architecture_plan.PLANS["quick"] = before
+
+
+@pytest.fixture(scope="module")
+def rows():
+    """Two seeds of every claim at a tiny budget, as JSON would give them back."""
+    measured = {}
+    for seed in (0, 1):
+        for name in ("A1", "A2", "A4", "A5"):
+            measured.setdefault(name, []).extend(CLAIMS[name].measure("digits", "quick", seed))
+        for channels in (3, 8):
+            for batch in (1, 2):
+                measured.setdefault("A3", []).extend(CLAIMS["A3"].measure(channels, batch, seed))
+    return {name: [plain(row | {"machine": "a test"}, name) for row in some] for name, some in measured.items()}
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_every_claim_is_judged_and_drawn_from_its_rows(rows, name):
+    result = judge(CLAIMS[name], rows[name], 0.0)
+    assert result.verdict in (("exact",) if name in ("A1", "A3") else ("supported", "contradicted", "not shown"))
+    figure = result.figure()
+    assert figure.axes and all(np.isfinite(ax.dataLim.bounds).all() for ax in figure.axes if ax.has_data())
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_the_tasks_of_every_claim_cover_every_seed(name):
+    for budget in ("quick", "full", "paper"):
+        assert {task[-1] for task in CLAIMS[name].tasks(Settings(budget, seeds=3))} == {0, 1, 2}
+
+
+# ---- the pairs of A1 and A2 ----
+
+
+def test_whatever_sees_one_channel_alone_is_right_in_half_of_the_pairs(rng):
+    pairs = architecture_pairs.pair_data(tc.data.load("digits"), seed=3)
+    for x, targets in (pairs.train, pairs.val, pairs.test):
+        assert (targets[:, 0] == targets[:, 1]).all() and targets.mean() == 0.5
+        for channel in (0, 1):
+            flat = x[..., channel].reshape(len(x), -1)
+            for _ in range(5):
+                answers = flat @ rng.standard_normal(flat.shape[1]) > rng.normal()
+                assert (answers == targets[:, channel]).mean() == 0.5
+
+
+def test_the_pairs_of_a_split_are_of_its_own_images_and_answered_by_their_labels():
+    dataset = tc.data.load("digits")
+    for question in ("same", "own"):
+        pairs = architecture_pairs.pair_data(dataset, 0, question)
+        for split in ("train", "val", "test"):
+            x, y = getattr(dataset, split)
+            label = {image.tobytes(): number for image, number in zip(x[..., 0], y, strict=True)}
+            for pair, targets in zip(*getattr(pairs, split), strict=True):
+                shown = [label[np.ascontiguousarray(pair[..., c]).tobytes()] for c in (0, 1)]
+                assert targets.tolist() == (shown if question == "own" else [int(shown[0] == shown[1])] * 2)
+
+
+def test_only_nets_with_pointwise_or_standard_convolutions_mix_channels(rng):
+    x = rng.random((8, 8, 2), np.float32)
+    for arm in architecture.A2_ARMS:
+        found = tc.architecture.channel_jacobian(architecture_pairs.build(arm, (8, 8, 1), rng), x)
+        assert (found[~np.eye(2, dtype=bool)] != 0).all() == (arm != "depthwise alone")
+
+
+def test_a1_fails_if_a_channel_leaks_or_an_answer_is_not_left_to_chance(rows):
+    assert judge(CLAIMS["A1"], rows["A1"], 0.0).verdict == "exact"
+    for change in ({"channels": [[1, 1e-9], [0, 1]]}, {"accuracy": 50.1}):
+        wrong = [dict(row) for row in rows["A1"]]
+        next(row for row in wrong if row.get("question") == "same").update(change)
+        assert judge(CLAIMS["A1"], wrong, 0.0).verdict == "failed"
+
+
+def test_a1_draws_the_window_that_a_convolution_has(rows):
+    for row in rows["A1"]:
+        if "layer" in row:
+            seen = np.array(row["reads"]) > 0
+            assert seen.sum() == {"standard": 36, "depthwise": 9, "pointwise": 4}[row["layer"]]
+
+
+# ---- A3 ----
+
+
+def test_a3_fails_if_a_single_count_is_not_the_formulas(rows):
+    for change in ({"wrong": 1}, {"macs": 2.0}):
+        assert judge(CLAIMS["A3"], [*rows["A3"], rows["A3"][0] | change], 0.0).verdict == "failed"
+
+
+def test_a_count_that_is_off_by_one_weight_is_noticed(rng, monkeypatch):
+    assert architecture.counts_fit(5, 7, (3, 2), 2, (9, 8), rng)
+    true = architecture._both
+
+    def with_bias(*arguments):
+        standard, separable = true(*arguments)
+        separable[-1].replace("bias", tc.nn.Parameter(np.zeros(7, np.float32)))
+        return standard, separable
+
+    monkeypatch.setattr(architecture, "_both", with_bias)
+    assert not architecture.counts_fit(5, 7, (3, 2), 2, (9, 8), rng)
+
+
+def test_a3_flags_the_clock_where_it_disagrees_with_the_count():
+    made = [
+        {
+            "channels": c,
+            "batch": 16,
+            "wrong": 0,
+            "formula": 8.0,
+            "parameters": 8.0,
+            "macs": 8.0,
+            "disk": 7.9,
+            "clock": 4.0,
+        }
+        for c in (64, 128)
+    ]
+    assert [words.split()[0] for words in judge(CLAIMS["A3"], made, 0.0).disagreements] == ["theory", "disk"]
+
+
+# ---- A4 and A5 ----
+
+
+def test_the_shrunk_net_has_nearly_as_many_parameters_as_the_separable_one_and_no_more(rows):
+    for row in rows["A4"]:
+        if row["arm"] == "shrunk":
+            (most,) = (
+                r["parameters"]
+                for r in rows["A4"]
+                if (r["seed"], r["width"], r["arm"]) == (row["seed"], row["width"], "separable")
+            )
+            assert 0.8 * most < row["parameters"] <= most
+
+
+def test_all_arms_of_a4_and_a5_train_for_equally_many_epochs(monkeypatch):
+    spent = []
+    true_train = architecture_accuracy.train
+
+    def counting(model, dataset, **options):
+        spent.append(options["epochs"])
+        return true_train(model, dataset, **options | {"epochs": 0})
+
+    monkeypatch.setattr(architecture_accuracy, "train", counting)
+    architecture_accuracy.measure_a4("digits", "quick", 0)
+    half = TINY.epochs // 2
+    assert spent == [TINY.epochs, TINY.epochs, half, TINY.epochs - half, TINY.epochs] * len(TINY.widths)
+    spent.clear()
+    architecture_accuracy.measure_a5("digits", "quick", 0)
+    assert spent == [TINY.dense] + [TINY.more] * (1 + len(TINY.ranks) + 2)
+
+
+def test_the_effect_of_a4_is_the_paired_difference_of_its_arms():
+    accuracies = {"standard": 90.0, "separable": 89.0, "shrunk": 80.0}
+    made = [
+        {"seed": seed, "arm": arm, "width": width, "accuracy": value + seed + width}
+        for seed in (0, 1)
+        for width in (8, 16)
+        for arm, value in accuracies.items()
+    ]
+    assert architecture_accuracy.effect_a4(made) == [-1.0, -1.0]
+
+
+def test_a5_keeps_the_share_of_parameters_that_it_says(rows):
+    chosen = [row for row in rows["A5"] if row.get("choice") == "by budget"]
+    assert chosen and all(
+        0.9 * architecture_accuracy.BUDGET < row["kept"] <= architecture_accuracy.BUDGET for row in chosen
+    )
+    for row in rows["A5"]:
+        if "values" in row:
+            assert row["values"] == sorted(row["values"], reverse=True) and len(row["values"]) == min(row["shape"])
