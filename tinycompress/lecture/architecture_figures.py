@@ -155,12 +155,15 @@ def a4(rows):
         ends[arm] = list(zip(sizes, values.mean(0), strict=True))
     for width, *pair in zip(widths, ends["standard"], ends["separable"], strict=True):
         ax.plot(*zip(*pair, strict=True), color=COLORS["ideal"], linestyle=":", linewidth=2, zorder=1)
-        ax.annotate(
-            f"{width}, {2 * width}, {4 * width}", pair[0], xytext=(0, 12), textcoords="offset points", ha="center"
-        )
+        side = "right" if width == widths[-1] else "center"
+        label = f"{width}, {2 * width}, {4 * width}"
+        ax.annotate(label, pair[0], (0, 12), textcoords="offset points", ha=side)
     ax.legend(loc="lower right")
     ax.set_xscale("log")
-    ax.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    low, high = min(ends["separable"])[0], max(ends["standard"])[0]
+    ticks = [n * 10**power for power in range(2, 8) for n in (1, 2, 5) if 0.8 * low < n * 10**power < 1.2 * high]
+    ax.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
+    ax.minorticks_off()
     ax.set(xlabel="parameters", ylabel="test accuracy")
     ax.yaxis.set_major_formatter(lambda value, _: f"{value:g} %")
     ax.set_title(f"Three convolutions of so many channels, {rows[0]['epochs']} epochs")
