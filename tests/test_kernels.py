@@ -104,6 +104,8 @@ def check_convolution(x, w, stride, padding, forward, grad_x, grad_w):
     # The plain loop takes about a microsecond for each product: small cases only, and the others against NumPy.
     compare = assert_variants_agree if x.size * w.size // w.shape[2] < 5_000 else assert_fast_agrees_with_numpy
     y = compare(forward, x, w, stride, padding)
+    bias = numbers(w.shape[-1], y.dtype, seed=4)
+    assert_close(compare(forward, x, w, stride, padding, bias), y + bias)
     g = numbers(y.shape, y.dtype, seed=3)
     compare(grad_x, g, w, stride, padding, x.shape)
     compare(grad_w, x, g, stride, padding, w.shape)
@@ -386,6 +388,8 @@ def test_wrong_shapes_and_types_are_refused_with_both_sides_named():
         kernels.max_pool2d(np.zeros((1, 4, 4, 3), np.int64), (2, 2), (2, 2))
     with pytest.raises(ValueError, match=r"output's shape \(1, 2, 2, 5\)"):
         kernels.conv2d_grad_x(numbers((1, 3, 3, 5)), numbers((3, 3, 3, 5)), (1, 1), none, x.shape)
+    with pytest.raises(ValueError, match=r"5 output channels need a bias of that many, not \(3,\)"):
+        kernels.conv2d(x, numbers((3, 3, 3, 5)), (1, 1), none, numbers(3))
     with pytest.raises(ValueError, match="2 depthwise filters"):
         kernels.depthwise_conv2d(x, numbers((3, 3, 2)), (1, 1), none)
     with pytest.raises(ValueError, match="indptr"):

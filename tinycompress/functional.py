@@ -12,6 +12,7 @@ import numpy as np
 
 from . import kernels
 from .kernels import affine
+from .kernels.shapes import NO_PADDING
 from .tensor import Tensor, record
 
 
@@ -137,13 +138,19 @@ def dense(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
             + ("flatten the images first" if x.ndim > 2 else "the width of the layer before must match")
         )
     rows, w = x.data.reshape(-1, x.shape[-1]), weight.data
-    y = (rows @ w).reshape(*x.shape[:-1], w.shape[1])
-    return _biased(
-        y,
-        bias,
-        (x, lambda g: (g.reshape(-1, w.shape[1]) @ w.T).reshape(x.shape)),
-        (weight, lambda g: rows.T @ g.reshape(-1, w.shape[1])),
-    )
+    _check_bias(bias, w.shape[1:], w.dtype)
+    if (
+        x.ndim == 4
+    ):  # a 1×1 convolution, whose kernel adds the bias on the way, and is quicker where there are few channels
+        w = w[None, None]
+        y = kernels.conv2d(x.data, w, (1, 1), NO_PADDING, None if bias is None else bias.data)
+        to_x = (x, lambda g: kernels.conv2d_grad_x(g, w, (1, 1), NO_PADDING, x.shape))
+    else:
+        y = (rows @ w).reshape(*x.shape[:-1], w.shape[1])
+        if bias is not None:
+            y += bias.data
+        to_x = (x, lambda g: (g.reshape(-1, w.shape[1]) @ w.T).reshape(x.shape))
+    return record(y, to_x, (weight, lambda g: rows.T @ g.reshape(-1, w.shape[-1])), *_to_bias(bias))
 
 
 def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, stride=1, padding="valid") -> Tensor:
@@ -154,12 +161,13 @@ def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, stride=1, padd
     or ((top, bottom), (left, right)).
     """
     stride, padding = _window("conv2d", x, weight, weight.shape[2:3], stride, padding)
-    y = kernels.conv2d(x.data, weight.data, stride, padding)
-    return _biased(
+    _check_bias(bias, weight.shape[-1:], weight.dtype)
+    y = kernels.conv2d(x.data, weight.data, stride, padding, None if bias is None else bias.data)
+    return record(
         y,
-        bias,
         (x, lambda g: kernels.conv2d_grad_x(g, weight.data, stride, padding, x.shape)),
         (weight, lambda g: kernels.conv2d_grad_w(x.data, g, stride, padding, weight.shape)),
+        *_to_bias(bias),
     )
 
 
@@ -169,12 +177,13 @@ def depthwise_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, stri
     x: (N, H, W, C), weight: (kh, kw, C), bias: (C,) -> (N, H', W', C). stride and padding as in `conv2d`.
     """
     stride, padding = _window("depthwise_conv2d", x, weight, weight.shape[2:3], stride, padding)
-    y = kernels.depthwise_conv2d(x.data, weight.data, stride, padding)
-    return _biased(
+    _check_bias(bias, weight.shape[-1:], weight.dtype)
+    y = kernels.depthwise_conv2d(x.data, weight.data, stride, padding, None if bias is None else bias.data)
+    return record(
         y,
-        bias,
         (x, lambda g: kernels.depthwise_conv2d_grad_x(g, weight.data, stride, padding, x.shape)),
         (weight, lambda g: kernels.depthwise_conv2d_grad_w(x.data, g, stride, padding, weight.shape)),
+        *_to_bias(bias),
     )
 
 
@@ -272,15 +281,16 @@ def _log_softmax(x: np.ndarray) -> np.ndarray:
     return x
 
 
-def _biased(y: np.ndarray, bias: Tensor | None, *edges) -> Tensor:
-    if bias is None:
-        return record(y, *edges)
-    if bias.shape != y.shape[-1:] or bias.dtype != y.dtype:
+def _check_bias(bias: Tensor | None, shape: tuple[int, ...], dtype):
+    if bias is not None and (bias.shape != shape or bias.dtype != dtype):
         raise ValueError(
-            f"the bias is {bias.shape} of {bias.dtype}, but outputs of shape {y.shape} need one {y.dtype} a neuron or channel"
+            f"the bias is {bias.shape} of {bias.dtype}, but {shape[0]} outputs need one {dtype} a neuron or channel"
         )
-    y += bias.data  # y was made a moment ago by the caller: no one else sees it change
-    return record(y, *edges, (bias, lambda g: g))
+
+
+def _to_bias(bias: Tensor | None) -> list:
+    """The edge to a bias that was added to every row; `backward` sums the rows' gradients."""
+    return [] if bias is None else [(bias, lambda g: g)]
 
 
 def _same_dtype(name: str, x: Tensor, weight: Tensor):

@@ -85,11 +85,22 @@ def _check_conv(x_shape, w_shape):
     )
 
 
-def conv2d(x, w, stride, padding):
-    """y[n, oh, ow, o] = sum over i, j, c of x[n, oh*sh + i - top, ow*sw + j - left, c] * w[i, j, c, o], zero outside x."""
-    x, w = floats(x=x, w=w)
-    _check_conv(x.shape, w.shape)
-    return _kernels().conv2d(x, w, stride, padding)
+def _with_bias(bias, channels, **arrays):
+    """The arrays as the kernels want them, and a bias, if there is one, of `channels` numbers."""
+    if bias is None:
+        return *floats(**arrays), None
+    check(np.shape(bias) == (channels,), f"{channels} output channels need a bias of that many, not {np.shape(bias)}")
+    return floats(**arrays, bias=bias)
+
+
+def conv2d(x, w, stride, padding, bias=None):
+    """y[n, oh, ow, o] = bias[o] + sum over i, j, c of x[n, oh*sh + i - top, ow*sw + j - left, c] * w[i, j, c, o].
+
+    x counts as zero outside of the image; the bias (OC,) may be None.
+    """
+    _check_conv(np.shape(x), np.shape(w))
+    x, w, bias = _with_bias(bias, np.shape(w)[3], x=x, w=w)
+    return _kernels().conv2d(x, w, stride, padding, bias)
 
 
 def conv2d_grad_x(g, w, stride, padding, x_shape):
@@ -114,14 +125,14 @@ def _check_depthwise(x_shape, w_shape):
     check(x_shape[3] == w_shape[2], f"x has {x_shape[3]} channels, but there are {w_shape[2]} depthwise filters")
 
 
-def depthwise_conv2d(x, w, stride, padding):
+def depthwise_conv2d(x, w, stride, padding, bias=None):
     """Each channel through its own filter.
 
-    y[n, oh, ow, c] = sum over i, j of x[n, oh*sh + i - top, ow*sw + j - left, c] * w[i, j, c], zero outside x.
+    y[n, oh, ow, c] = bias[c] + sum over i, j of x[n, oh*sh + i - top, ow*sw + j - left, c] * w[i, j, c], zero outside x.
     """
-    x, w = floats(x=x, w=w)
-    _check_depthwise(x.shape, w.shape)
-    return _kernels().depthwise_conv2d(x, w, stride, padding)
+    _check_depthwise(np.shape(x), np.shape(w))
+    x, w, bias = _with_bias(bias, np.shape(w)[2], x=x, w=w)
+    return _kernels().depthwise_conv2d(x, w, stride, padding, bias)
 
 
 def depthwise_conv2d_grad_x(g, w, stride, padding, x_shape):

@@ -27,7 +27,7 @@ from .memory import aligned_empty, aligned_zeros
 from .shapes import NO_PADDING, output_size, phases
 from .strip import copy_strip, new_strip
 from .threads import share
-from .tile import copy, tile_add_to, tile_outer_add, tile_store, tile_zeros
+from .tile import copy, tile_add_to, tile_load, tile_outer_add, tile_store, tile_zeros
 from .vectors import ROWS, VECTOR_BYTES, VECTORS
 
 LONGEST_ROW = 64
@@ -35,6 +35,9 @@ LONGEST_ROW = 64
 
 GROUP_BYTES, GROUP_PIXELS = 64 * 1024, 256
 """The gradient of w takes images together up to this size, or, where w is large, until they have so many pixels."""
+
+STEPS_OF_AN_ADDITION = 6
+"""How many outer products take as long as adding a tile to memory."""
 
 CHUNKS = 12
 """The gradient of w is summed over at most this many parts of the batch, and then over the parts, whatever the number
@@ -104,8 +107,8 @@ def new_scratch(x, G):
 
 
 @jit(inline="always")
-def convolve(vectors, start, end, x, scratch, w, y, G):
-    """y of the images from `start` up to `end`, in tiles of ROWS x vectors."""
+def convolve(vectors, start, end, x, scratch, w, bias, y, G):
+    """y of the images from `start` up to `end`, in tiles of ROWS x vectors, whose sums begin with the bias."""
     run = G.kw * G.C
     block = vectors * (VECTOR_BYTES // x.itemsize)
     for n in range(start, end, G.images):
@@ -116,25 +119,35 @@ def convolve(vectors, start, end, x, scratch, w, y, G):
             across, x_step, y_step, left, per_pixel = 1, image_size, G.y_image, end - n, 0
         for oh in range(G.OH):
             for o in range(0, G.OC, block):
+                panel = o * G.kh * run
                 columns = min(block, G.OC - o)
                 for ow in range(0, G.OW, across):
                     window = image + oh * G.sh * row + ow * G.sw * G.C
-                    acc = tile_zeros(ROWS, vectors, x)
+                    acc = tile_load(tile_zeros(ROWS, vectors, x), bias, o, 0, block)
                     acc = sum_of_outer_products(
-                        acc, source, window, x_step, (row, 0, 1), w, o, (run * G.OC, 0, G.OC), (G.kh, 1, run), columns
+                        acc,
+                        source,
+                        window,
+                        x_step,
+                        (row, 0, 1),
+                        w,
+                        panel,
+                        (run * block, 0, block),
+                        (G.kh, 1, run),
+                        block,
                     )
                     pixel = G.y0 + n * G.y_image + oh * G.y_row + ow * G.y_pixel
                     tile_store(acc, y, pixel + o, y_step, min(ROWS, left - ow * per_pixel), columns)
 
 
 @jit
-def convolve_narrow(start, end, x, scratch, w, y, G):
-    convolve(1, start, end, x, scratch, w, y, G)
+def convolve_narrow(start, end, x, scratch, w, bias, y, G):
+    convolve(1, start, end, x, scratch, w, bias, y, G)
 
 
 @jit
-def convolve_wide(start, end, x, scratch, w, y, G):
-    convolve(VECTORS, start, end, x, scratch, w, y, G)
+def convolve_wide(start, end, x, scratch, w, bias, y, G):
+    convolve(VECTORS, start, end, x, scratch, w, bias, y, G)
 
 
 def is_narrow(x, channels):
@@ -176,33 +189,44 @@ def forward_geometry(x_shape, w_shape, stride, padding, images):
     return Geometry(N, H, W, C, kh, kw, *stride, padding[0][0], padding[1][0], OH, OW, OC, *places, images)
 
 
-def conv2d(x, w, stride, padding):
+def conv2d(x, w, stride, padding, bias=None):
     kernel, OC = w.shape[:2], w.shape[3]
     y = aligned_empty((len(x), *output_size(x.shape[1:3], kernel, stride, padding), OC), x.dtype)
     G = forward_geometry(images_as_rows(x.shape, kernel, stride, padding), w.shape, stride, padding, images=1)
-    convolve_all(x, y, [(w, G._replace(images=images_per_tile(G.N, G.OW)))])
+    convolve_all(x, y, [(w, G._replace(images=images_per_tile(G.N, G.OW)))], bias)
     return y
 
 
-def convolve_all(x, y, parts):
+def convolve_all(x, y, parts, bias=None):
     """Run the convolutions `parts`, pairs of (weights, geometry), of the same images x into parts of the same y."""
     N, OC = parts[0][1].N, parts[0][1].OC
     kernel = convolve_narrow if is_narrow(x, OC) else convolve_wide
     x, y = x.reshape(-1), y.reshape(-1)
-    parts = [(weights.reshape(-1), G) for weights, G in parts]
+    vectors = 1 if is_narrow(x, OC) else VECTORS
+    parts = [(panels(weights, vectors), G) for weights, G in parts]
+    bias = panels(np.zeros((1, 1, 1, OC), x.dtype) if bias is None else bias.reshape(1, 1, 1, OC), vectors)
     step = max(G.images for _, G in parts)
 
     def work(start, end):
         for weights, G in parts:
-            kernel(start * step, min(end * step, N), x, new_scratch(x, G), weights, y, G)
+            kernel(start * step, min(end * step, N), x, new_scratch(x, G), weights, bias, y, G)
 
     share(work, math.ceil(N / step), N * sum(G.OH * G.OW * weights.size for weights, G in parts))
+
+
+def panels(w, vectors):
+    """Weights (kh, kw, C, OC) as panels, one after the other: the columns of one tile side by side, with zeros beyond OC."""
+    OC, block = w.shape[3], vectors * VECTOR_BYTES // w.itemsize
+    packed = aligned_zeros((math.ceil(OC / block), *w.shape[:3], block), w.dtype)
+    for panel, o in zip(packed, range(0, OC, block), strict=True):
+        panel[..., : OC - o] = w[..., o : o + block]
+    return packed.reshape(-1)
 
 
 def conv2d_grad_x(g, w, stride, padding, x_shape):
     """For stride 1 a convolution of g with the weights turned by half a turn; see `shapes.phases` for the others."""
     (kh, kw, C, OC), (sh, sw) = w.shape, stride
-    if spreads_better(len(g), w):
+    if spreads_better(g.shape, w, stride, x_shape):
         return spread_grad_x(g, w, stride, padding, x_shape)
     rows = images_as_rows(g.shape, (kh, kw), stride, padding)
     (N, OH, OW, _), (H, W) = rows, x_shape[1:3] if rows == g.shape else rows[1:3]
@@ -210,7 +234,7 @@ def conv2d_grad_x(g, w, stride, padding, x_shape):
     parts = []
     for h0, height, i, top in phases(H, kh, sh, padding[0][0]):
         for w0, width, j, left in phases(W, kw, sw, padding[1][0]):
-            taps = np.ascontiguousarray(w[i::sh, j::sw][::-1, ::-1].transpose(0, 1, 3, 2))
+            taps = w[i::sh, j::sw][::-1, ::-1].transpose(0, 1, 3, 2)
             sizes = N, OH, OW, OC, *taps.shape[:2], 1, 1, top, left, height, width, C
             places = (h0 * W + w0) * C, sw * C, sh * W * C, H * W * C
             images = images_per_tile(N, width)
@@ -225,7 +249,8 @@ def spread_images(start, end, g, w, scratch, gx, G):
     """gx of the images from `start` up to `end`: each pixel of g, times the weights, is added to the window it saw.
 
     The tile's columns are the run of a window's row, kw*C numbers, which fill a vector even if x has few channels.
-    Its rows are the same pixel of several images, so that no two of them add to the same place. w is (kh, OC, kw, C).
+    Its rows are the same pixel of several images, so that no two of them add to the same place. w are the panels of
+    (kh, 1, OC, run).
     """
     run = G.kw * G.C
     block = VECTORS * (VECTOR_BYTES // g.itemsize)
@@ -240,10 +265,10 @@ def spread_images(start, end, g, w, scratch, gx, G):
                 for i in range(G.kh):
                     for r in range(0, run, block):
                         columns = min(block, run - r)
+                        panel = (r * G.kh + i * block) * G.OC
                         acc = tile_zeros(ROWS, VECTORS, g)
                         for o in range(G.OC):
-                            weights = (i * G.OC + o) * run + r
-                            acc = tile_outer_add(acc, g, pixel + o, G.y_image, w, weights, columns)
+                            acc = tile_outer_add(acc, g, pixel + o, G.y_image, w, panel + o * block, block)
                         place = window + i * width * G.C + r
                         tile_add_to(acc, scratch, place, height * width * G.C, ROWS, columns)
         for p in range(ROWS):
@@ -252,18 +277,19 @@ def spread_images(start, end, g, w, scratch, gx, G):
                 copy(gx, ((n + p) * G.H + h) * G.W * G.C, scratch, place, max(0, min(G.W, width - G.left)) * G.C)
 
 
-def spreads_better(N, w):
-    """Whether the windows' rows fill the vectors so much better than x's channels that spreading is worth its additions."""
-    _, kw, C, _ = w.shape
-    lanes = VECTOR_BYTES // w.itemsize
-    vectors = VECTORS * math.ceil(kw * C / (VECTORS * lanes))
-    return N >= ROWS and kw * math.ceil(C / lanes) >= 1.5 * vectors
+def spreads_better(g_shape, w, stride, x_shape):
+    """Whether spreading fills the vectors, with the windows' rows, so much better than a convolution does, with x's
+    channels, or saves so many products with padding, that it is worth its additions: estimated in steps of a tile."""
+    (kh, kw, C, OC), block = w.shape, VECTORS * VECTOR_BYTES // w.itemsize
+    spread = math.prod(g_shape[1:3]) * kh * math.ceil(kw * C / block) * (OC + STEPS_OF_AN_ADDITION)
+    convolved = math.prod(x_shape[1:3]) / math.prod(stride) * kh * kw * math.ceil(C / block) * OC
+    return g_shape[0] >= ROWS and spread < convolved
 
 
 def spread_grad_x(g, w, stride, padding, x_shape):
     gx = aligned_zeros(x_shape, g.dtype)
     G = forward_geometry(x_shape, w.shape, stride, padding, images=ROWS)
-    weights = np.ascontiguousarray(w.transpose(0, 3, 1, 2)).reshape(-1)
+    weights = panels(w.transpose(0, 3, 1, 2).reshape(G.kh, 1, G.OC, G.kw * G.C), VECTORS)
     flat_g, flat_gx = g.reshape(-1), gx.reshape(-1)
 
     def work(start, end):

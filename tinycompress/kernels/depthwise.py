@@ -142,10 +142,12 @@ def new_ring(x, G):
     return new_strip(x, G.kh * ((G.OW - 1) * G.sw + G.kw) + ROWS * G.sw)
 
 
-def depthwise_conv2d(x, w, stride, padding):
+def depthwise_conv2d(x, w, stride, padding, bias=None):
     G = forward_geometry(x.shape, w.shape, stride, padding, images=1)
     y = aligned_empty((G.N, G.OH, G.OW, G.C), x.dtype)
     convolve_all(x, y, [(w, G)])
+    if bias is not None:
+        y += bias
     return y
 
 

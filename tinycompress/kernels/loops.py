@@ -25,11 +25,13 @@ def taps(y_shape, window, stride, padding, image_shape):
                         yield oh, ow, i, j, h, w
 
 
-def conv2d(x, w, stride, padding):
+def conv2d(x, w, stride, padding, bias=None):
     N, H, W, C = x.shape
     kh, kw, _, OC = w.shape
     OH, OW = output_size((H, W), (kh, kw), stride, padding)
     y = np.zeros((N, OH, OW, OC), x.dtype)
+    if bias is not None:
+        y += bias
     for n in range(N):
         for oh, ow, i, j, h, v in taps((OH, OW), (kh, kw), stride, padding, (H, W)):
             for c in range(C):
@@ -62,11 +64,13 @@ def conv2d_grad_w(x, g, stride, padding, w_shape):
     return gw
 
 
-def depthwise_conv2d(x, w, stride, padding):
+def depthwise_conv2d(x, w, stride, padding, bias=None):
     N, H, W, C = x.shape
     kh, kw, _ = w.shape
     OH, OW = output_size((H, W), (kh, kw), stride, padding)
     y = np.zeros((N, OH, OW, C), x.dtype)
+    if bias is not None:
+        y += bias
     for n in range(N):
         for oh, ow, i, j, h, v in taps((OH, OW), (kh, kw), stride, padding, (H, W)):
             for c in range(C):

@@ -35,9 +35,10 @@ def padded_zeros(x_shape, padding, dtype):
     return whole, whole[:, top : top + H, left : left + W]
 
 
-def conv2d(x, w, stride, padding):
+def conv2d(x, w, stride, padding, bias=None):
     output_size(x.shape[1:3], w.shape[:2], stride, padding)
-    return np.tensordot(windows(pad(x, padding), w.shape[:2], stride), w, axes=((4, 5, 3), (0, 1, 2)))
+    y = np.tensordot(windows(pad(x, padding), w.shape[:2], stride), w, axes=((4, 5, 3), (0, 1, 2)))
+    return y if bias is None else np.add(y, bias, out=y)
 
 
 def conv2d_grad_x(g, w, stride, padding, x_shape):
@@ -52,13 +53,13 @@ def conv2d_grad_w(x, g, stride, padding, w_shape):
     return np.ascontiguousarray(np.tensordot(seen_by, g, axes=((0, 1, 2), (0, 1, 2))).transpose(1, 2, 0, 3))
 
 
-def depthwise_conv2d(x, w, stride, padding):
+def depthwise_conv2d(x, w, stride, padding, bias=None):
     size = output_size(x.shape[1:3], w.shape[:2], stride, padding)
     padded = pad(x, padding)
     y = np.zeros((len(x), *size, x.shape[3]), x.dtype)
     for i, j in np.ndindex(w.shape[:2]):
         y += seen(padded, i, j, stride, size) * w[i, j]
-    return y
+    return y if bias is None else np.add(y, bias, out=y)
 
 
 def depthwise_conv2d_grad_x(g, w, stride, padding, x_shape):
