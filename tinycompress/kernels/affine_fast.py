@@ -11,7 +11,7 @@ import numpy as np
 from .jit import jit
 from .memory import aligned_empty
 from .threads import share
-from .tile import tile_at_least, tile_load, tile_store, tile_where_above, tile_zeros
+from .tile import lanes_of, tile_at_least, tile_load, tile_store, tile_where_above, tile_zeros
 from .vectors import VECTOR_BYTES, VECTORS
 
 BLOCK = 256
@@ -25,7 +25,7 @@ COST = 16
 def apply_rows(start, end, x, scale, shift, floor, y):
     rows, C = x.shape
     flat, out = x.reshape(-1), y.reshape(-1)
-    block = VECTORS * (VECTOR_BYTES // x.itemsize)
+    block = VECTORS * lanes_of(x)
     like = tile_zeros(1, VECTORS, x)
     for k in range(start, end):
         for c in range(0, C, block):
@@ -45,7 +45,7 @@ def moment_sums(start, end, x, total, squared):
     """
     rows, C = x.shape
     flat, out, squared_out = x.reshape(-1), total.reshape(-1), squared.reshape(-1)
-    block = VECTORS * (VECTOR_BYTES // x.itemsize)
+    block = VECTORS * lanes_of(x)
     like = tile_zeros(1, VECTORS, x)
     for k in range(start, end):
         for c in range(0, C, block):
@@ -64,7 +64,7 @@ def gradient_sums(start, end, g, x, scale, shift, centre, floor, sum_g, sum_gx):
     """Of each block of rows: the sums of g and of g * (x - centre)."""
     rows, C = x.shape
     flat_g, flat, out_g, out_gx = g.reshape(-1), x.reshape(-1), sum_g.reshape(-1), sum_gx.reshape(-1)
-    block = VECTORS * (VECTOR_BYTES // x.itemsize)
+    block = VECTORS * lanes_of(x)
     like = tile_zeros(1, VECTORS, x)
     for k in range(start, end):
         for c in range(0, C, block):
@@ -84,7 +84,7 @@ def gradient_sums(start, end, g, x, scale, shift, centre, floor, sum_g, sum_gx):
 def grad_x_rows(start, end, g, x, scale, shift, centre, a, b, c, floor, gx):
     rows, C = x.shape
     flat_g, flat, out = g.reshape(-1), x.reshape(-1), gx.reshape(-1)
-    block = VECTORS * (VECTOR_BYTES // x.itemsize)
+    block = VECTORS * lanes_of(x)
     like = tile_zeros(1, VECTORS, x)
     for k in range(start, end):
         for i in range(0, C, block):

@@ -27,7 +27,7 @@ from .memory import aligned_empty, aligned_zeros
 from .shapes import NO_PADDING, output_size, phases
 from .strip import copy_strip, new_strip
 from .threads import share
-from .tile import copy, tile_add_to, tile_load, tile_outer_add, tile_store, tile_zeros
+from .tile import copy, lanes_of, tile_add_to, tile_load, tile_outer_add, tile_store, tile_zeros
 from .vectors import ROWS, VECTOR_BYTES, VECTORS
 
 LONGEST_ROW = 64
@@ -68,14 +68,14 @@ class Geometry(NamedTuple):
 
 
 @jit(inline="always")
-def sum_of_outer_products(acc, x, x0, x_step, x_strides, w, w0, w_strides, counts, columns):
+def sum_of_outer_products(acc, x, x0, x_step, x_strides, w, w0, w_strides, counts):
     """acc[p, :] += x[x0 + index·x_strides + p*x_step] * w[w0 + index·w_strides :], summed over index = (a, b, k)."""
     for a in range(counts[0]):
         for b in range(counts[1]):
             x_at = x0 + a * x_strides[0] + b * x_strides[1]
             w_at = w0 + a * w_strides[0] + b * w_strides[1]
             for k in range(counts[2]):
-                acc = tile_outer_add(acc, x, x_at + k * x_strides[2], x_step, w, w_at + k * w_strides[2], columns)
+                acc = tile_outer_add(acc, x, x_at + k * x_strides[2], x_step, w, w_at + k * w_strides[2], None)
     return acc
 
 
@@ -110,7 +110,7 @@ def new_scratch(x, G):
 def convolve(vectors, start, end, x, scratch, w, bias, y, G):
     """y of the images from `start` up to `end`, in tiles of ROWS x vectors, whose sums begin with the bias."""
     run = G.kw * G.C
-    block = vectors * (VECTOR_BYTES // x.itemsize)
+    block = vectors * lanes_of(x)
     for n in range(start, end, G.images):
         source, image, row, image_size = padded(x, n, scratch, G)
         if G.images == 1:
@@ -123,18 +123,9 @@ def convolve(vectors, start, end, x, scratch, w, bias, y, G):
                 columns = min(block, G.OC - o)
                 for ow in range(0, G.OW, across):
                     window = image + oh * G.sh * row + ow * G.sw * G.C
-                    acc = tile_load(tile_zeros(ROWS, vectors, x), bias, o, 0, block)
+                    acc = tile_load(tile_zeros(ROWS, vectors, x), bias, o, 0, None)
                     acc = sum_of_outer_products(
-                        acc,
-                        source,
-                        window,
-                        x_step,
-                        (row, 0, 1),
-                        w,
-                        panel,
-                        (run * block, 0, block),
-                        (G.kh, 1, run),
-                        block,
+                        acc, source, window, x_step, (row, 0, 1), w, panel, (run * block, 0, block), (G.kh, 1, run)
                     )
                     pixel = G.y0 + n * G.y_image + oh * G.y_row + ow * G.y_pixel
                     tile_store(acc, y, pixel + o, y_step, min(ROWS, left - ow * per_pixel), columns)
@@ -253,7 +244,7 @@ def spread_images(start, end, g, w, scratch, gx, G):
     (kh, 1, OC, run).
     """
     run = G.kw * G.C
-    block = VECTORS * (VECTOR_BYTES // g.itemsize)
+    block = VECTORS * lanes_of(g)
     height, width = (G.OH - 1) * G.sh + G.kh, (G.OW - 1) * G.sw + G.kw
     for first in range(start, end, ROWS):
         n = min(first, G.N - ROWS)  # the last tile's images overlap with those before, and come to the same result
@@ -268,7 +259,7 @@ def spread_images(start, end, g, w, scratch, gx, G):
                         panel = (r * G.kh + i * block) * G.OC
                         acc = tile_zeros(ROWS, VECTORS, g)
                         for o in range(G.OC):
-                            acc = tile_outer_add(acc, g, pixel + o, G.y_image, w, panel + o * block, block)
+                            acc = tile_outer_add(acc, g, pixel + o, G.y_image, w, panel + o * block, None)
                         place = window + i * width * G.C + r
                         tile_add_to(acc, scratch, place, height * width * G.C, ROWS, columns)
         for p in range(ROWS):
@@ -307,7 +298,7 @@ def add_grad_w(vectors, start, end, x, scratch, g, strip, gw, G):
     images. A strip holds what these channels of g are.
     """
     run, pixels = G.kw * G.C, G.OH * G.OW
-    block = vectors * (VECTOR_BYTES // x.itemsize)
+    block = vectors * lanes_of(x)
     for n in range(start, end, G.images):
         images = min(G.images, end - n)
         source, image, row, image_size = padded(x, n, scratch, G)
@@ -319,7 +310,7 @@ def add_grad_w(vectors, start, end, x, scratch, g, strip, gw, G):
                 for r in range(0, run, ROWS):
                     acc = tile_zeros(ROWS, vectors, x)
                     acc = sum_of_outer_products(
-                        acc, source, image + i * row + r, 1, x_strides, strip, 0, g_strides, (images, G.OH, G.OW), block
+                        acc, source, image + i * row + r, 1, x_strides, strip, 0, g_strides, (images, G.OH, G.OW)
                     )
                     tile_add_to(acc, gw, (i * run + r) * G.OC + o, G.OC, min(ROWS, run - r), columns)
 
@@ -343,14 +334,19 @@ def conv2d_grad_w(x, g, stride, padding, w_shape):
     kernel = add_grad_w_narrow if is_narrow(x, G.OC) else add_grad_w_wide
     x, g = x.reshape(-1), g.reshape(-1)
 
-    def work(start, end, gw):
-        kernel(start, end, x, new_scratch(x, G), g, new_strip(x, G.images * pixels), gw, G)
+    def scratch():
+        return new_scratch(x, G), new_strip(x, G.images * pixels)
 
-    return sum_in_chunks(work, G.N, pixels, math.prod(w_shape), x.dtype).reshape(w_shape)
+    def work(start, end, gw, scratch, strip):
+        kernel(start, end, x, scratch, g, strip, gw, G)
+
+    return sum_in_chunks(work, scratch, G.N, pixels, math.prod(w_shape), x.dtype).reshape(w_shape)
 
 
-def sum_in_chunks(work, N, pixels, size, dtype):
-    """Sum the gradient of `size` weights over N images of `pixels`; work(start, end, total) adds those of some images.
+def sum_in_chunks(work, scratch, N, pixels, size, dtype):
+    """Sum the gradient of `size` weights over N images of `pixels`.
+
+    work(start, end, total, *scratch()) adds those of some images to a total; each thread has a scratch of its own.
 
     Each chunk of the batch has its own total; fewer of them where clearing and adding up totals would take long.
     """
@@ -358,8 +354,9 @@ def sum_in_chunks(work, N, pixels, size, dtype):
     totals = aligned_zeros((chunks, size), dtype)
 
     def chunks_work(first, last):
+        own = scratch()
         for chunk in range(first, last):
-            work(N * chunk // chunks, N * (chunk + 1) // chunks, totals[chunk])
+            work(N * chunk // chunks, N * (chunk + 1) // chunks, totals[chunk], *own)
 
     share(chunks_work, chunks, N * pixels * size)
     return totals[0] if chunks == 1 else totals.sum(axis=0)

@@ -9,14 +9,13 @@ from .jit import jit
 from .memory import aligned_empty, aligned_zeros
 from .shapes import NO_PADDING, output_size
 from .threads import share
-from .tile import tile_add_where, tile_load, tile_max, tile_store, tile_zeros, tile_zeros_like
-from .vectors import VECTOR_BYTES
+from .tile import lanes_of, tile_add_where, tile_load, tile_max, tile_store, tile_zeros, tile_zeros_like
 
 
 @jit
 def max_pool_images(start, end, x, y, argmax, image_size, out_size, size, stride):
     (H, W, C), (OH, OW), (kh, kw), (sh, sw) = image_size, out_size, size, stride
-    lanes = VECTOR_BYTES // x.itemsize
+    lanes = lanes_of(x)
     for n in range(start, end):
         for oh in range(OH):
             for ow in range(OW):
@@ -37,7 +36,7 @@ def max_pool_images(start, end, x, y, argmax, image_size, out_size, size, stride
 @jit
 def max_pool_grad_images(start, end, g, argmax, gx, image_size, out_size, size, stride):
     (H, W, C), (OH, OW), (kh, kw), (sh, sw) = image_size, out_size, size, stride
-    lanes = VECTOR_BYTES // g.itemsize
+    lanes = lanes_of(g)
     for n in range(start, end):
         for oh in range(OH):
             for ow in range(OW):

@@ -7,7 +7,7 @@ fill the cache evenly, and the columns beyond the matrix are there as zeros, so 
 
 from .jit import jit
 from .memory import aligned_zeros
-from .tile import tile_load, tile_store, tile_zeros
+from .tile import lanes_of, tile_load, tile_store, tile_zeros
 from .vectors import VECTOR_BYTES, VECTORS
 
 
@@ -19,7 +19,7 @@ def new_strip(like, rows):
 @jit(inline="always")
 def copy_strip(vectors, source, at, step, rows, columns, strip, to):
     """Copy `columns` numbers of each of some rows, `step` apart from position `at` on, to whole vectors of strip."""
-    block = vectors * (VECTOR_BYTES // source.itemsize)
+    block = vectors * lanes_of(source)
     for row in range(rows):
         numbers = tile_load(tile_zeros(1, vectors, source), source, at + row * step, 0, columns)
-        tile_store(numbers, strip, to + row * block, 0, 1, block)
+        tile_store(numbers, strip, to + row * block, 0, 1, None)

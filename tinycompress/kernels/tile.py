@@ -46,7 +46,12 @@ from numba.core.typing import signature
 from numba.core.typing.templates import AbstractTemplate, infer_global
 from numba.extending import intrinsic, lower_builtin
 
-from .vectors import INT, Tile, const, literals, load, masks, multiply_add, pointer, spread, store, zeros
+from .vectors import INT, VECTOR_BYTES, Tile, const, literals, load, masks, multiply_add, pointer, spread, store, zeros
+
+
+def limit(columns):
+    """The type of a number of columns, which may be None."""
+    return types.none if columns == types.none else INT
 
 
 @intrinsic(prefer_literal=True)
@@ -61,6 +66,16 @@ def tile_zeros(typingctx, rows, vectors, like):
         return ir.Constant(ir.ArrayType(tile.vector, n), [zeros(tile.vector)] * n)
 
     return tile(rows, vectors, like), codegen
+
+
+@intrinsic
+def lanes_of(typingctx, x):
+    """How many numbers like those of the array x fill a vector, as a constant: `x.itemsize` is read when the code runs."""
+
+    def codegen(context, builder, signature, args):
+        return const(VECTOR_BYTES * 8 // signature.args[0].dtype.bitwidth)
+
+    return INT(x), codegen
 
 
 @intrinsic
@@ -82,6 +97,7 @@ def tile_load(typingctx, like, x, x0, x_step, columns):
 
     def codegen(context, builder, signature, args):
         _, x_, x0_, step_, columns_ = args
+        columns_ = None if columns == types.none else columns_
         mask = masks(builder, tile, columns_)
         acc = ir.Constant(ir.ArrayType(tile.vector, tile.rows * tile.vectors), ir.Undefined)
         for p in range(tile.rows):
@@ -91,7 +107,7 @@ def tile_load(typingctx, like, x, x0, x_step, columns):
                 acc = builder.insert_value(acc, value, p * tile.vectors + v)
         return acc
 
-    return tile(like, x, INT, INT, INT), codegen
+    return tile(like, x, INT, INT, limit(columns)), codegen
 
 
 @intrinsic
@@ -103,6 +119,7 @@ def tile_outer_add(typingctx, acc, x, x0, x_step, w, w0, columns):
         tile = signature.args[0]
         x_at = pointer(context, builder, signature.args[1], x_, x0_)
         w_at = pointer(context, builder, signature.args[4], w_, w0_)
+        columns_ = None if columns == types.none else columns_
         mask = masks(builder, tile, columns_)
         weights = [load(builder, tile, w_at, v, mask[v], columns_) for v in range(tile.vectors)]
         for p in range(tile.rows):
@@ -114,7 +131,7 @@ def tile_outer_add(typingctx, acc, x, x0, x_step, w, w0, columns):
                 acc_ = builder.insert_value(acc_, total, i)
         return acc_
 
-    return acc(acc, x, INT, INT, w, INT, INT), codegen
+    return acc(acc, x, INT, INT, w, INT, limit(columns)), codegen
 
 
 @intrinsic
@@ -126,6 +143,7 @@ def tile_multiply_add(typingctx, acc, x, x0, x_step, w, w0, columns):
         tile = signature.args[0]
         x_at = pointer(context, builder, signature.args[1], x_, x0_)
         w_at = pointer(context, builder, signature.args[4], w_, w0_)
+        columns_ = None if columns == types.none else columns_
         mask = masks(builder, tile, columns_)
         weights = [load(builder, tile, w_at, v, mask[v], columns_) for v in range(tile.vectors)]
         for p in range(tile.rows):
@@ -137,33 +155,31 @@ def tile_multiply_add(typingctx, acc, x, x0, x_step, w, w0, columns):
                 acc_ = builder.insert_value(acc_, total, i)
         return acc_
 
-    return acc(acc, x, INT, INT, w, INT, INT), codegen
+    return acc(acc, x, INT, INT, w, INT, limit(columns)), codegen
 
 
 @intrinsic(prefer_literal=True)
-def tile_window_add(typingctx, acc, x, x0, stride, taps, w, w0):
+def tile_window_add(typingctx, acc, x, x0, stride, x_step, taps, w, w0):
     """acc[p, :] += the sum over taps j of pixel p*stride + j of x, times tap j of w: a row of a filter at every row p.
 
-    Pixels and taps lie side by side from x0 and w0 on, each as long as a row of the tile. `taps` must be a constant. If
-    `stride` is one too, then a pixel that several rows see is loaded only once.
+    The pixels are `x_step` apart from x0 on, and so are the taps of w from w0 on. `taps` must be a constant. If `stride`
+    is one too, then a pixel that several rows see is loaded only once.
     """
     if not literals(taps):
         return None
     count, step = taps.literal_value, stride.literal_value if literals(stride) else None
 
     def codegen(context, builder, signature, args):
-        acc_, x_, x0_, stride_, _, w_, w0_ = args
+        acc_, x_, x0_, stride_, x_step_, _, w_, w0_ = args
         tile = signature.args[0]
-        width = tile.vectors * tile.lanes
         x_at = pointer(context, builder, signature.args[1], x_, x0_)
-        w_at = pointer(context, builder, signature.args[5], w_, w0_)
-        all_lanes = masks(builder, tile, const(width))
+        w_at = pointer(context, builder, signature.args[6], w_, w0_)
         loaded = {}
 
-        def load_once(key, start, offset, v):
+        def load_once(key, start, number, v):
             if key not in loaded:
-                address = builder.gep(start, [offset])
-                loaded[key] = load(builder, tile, address, v, all_lanes[v], const(width))
+                address = builder.gep(start, [builder.mul(number, x_step_)])
+                loaded[key] = load(builder, tile, address, v, None, None)
             return loaded[key]
 
         for p in range(tile.rows):
@@ -172,13 +188,13 @@ def tile_window_add(typingctx, acc, x, x0, stride, taps, w, w0):
                 key = (p, j) if step is None else p * step + j
                 for v in range(tile.vectors):
                     i = p * tile.vectors + v
-                    seen = load_once((key, v), x_at, builder.mul(pixel, const(width)), v)
-                    weight = load_once(("tap", j, v), w_at, const(j * width), v)
+                    seen = load_once((key, v), x_at, pixel, v)
+                    weight = load_once(("tap", j, v), w_at, const(j), v)
                     total = multiply_add(builder, seen, weight, builder.extract_value(acc_, i))
                     acc_ = builder.insert_value(acc_, total, i)
         return acc_
 
-    return acc(acc, x, INT, INT if step is None else stride, taps, w, INT), codegen
+    return acc(acc, x, INT, INT if step is None else stride, INT, taps, w, INT), codegen
 
 
 @intrinsic
@@ -302,6 +318,7 @@ def tile_store(typingctx, acc, out, out0, out_step, rows, columns):
     def codegen(context, builder, signature, args):
         acc_, out_, out0_, step_, rows_, columns_ = args
         tile = signature.args[0]
+        columns_ = None if columns == types.none else columns_
         mask = masks(builder, tile, columns_)
         for p in range(tile.rows):
             with builder.if_then(builder.icmp_signed("<", const(p), rows_), likely=True):
@@ -317,7 +334,7 @@ def tile_store(typingctx, acc, out, out0, out_step, rows, columns):
                     store(builder, tile, value, row, v, mask[v], columns_)
         return context.get_dummy_value()
 
-    return types.void(acc, out, INT, INT, INT, INT), codegen
+    return types.void(acc, out, INT, INT, INT, limit(columns)), codegen
 
 
 @intrinsic
@@ -327,6 +344,7 @@ def tile_add_to(typingctx, acc, out, out0, out_step, rows, columns):
     def codegen(context, builder, signature, args):
         acc_, out_, out0_, step_, rows_, columns_ = args
         tile = signature.args[0]
+        columns_ = None if columns == types.none else columns_
         mask = masks(builder, tile, columns_)
         for p in range(tile.rows):
             with builder.if_then(builder.icmp_signed("<", const(p), rows_), likely=True):
@@ -343,7 +361,7 @@ def tile_add_to(typingctx, acc, out, out0, out_step, rows, columns):
                     store(builder, tile, value, row, v, mask[v], columns_)
         return context.get_dummy_value()
 
-    return types.void(acc, out, INT, INT, INT, INT), codegen
+    return types.void(acc, out, INT, INT, INT, limit(columns)), codegen
 
 
 @intrinsic

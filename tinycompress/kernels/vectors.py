@@ -63,7 +63,9 @@ def spread(builder, scalar, vector):
 
 
 def masks(builder, tile, columns):
-    """For each of the tile's vectors: which lanes lie within `columns`."""
+    """For each of the tile's vectors: which lanes lie within `columns`; None if all do, as `columns` is None."""
+    if columns is None:
+        return [None] * tile.vectors
     lanes = ir.VectorType(_I32, tile.lanes)
     left = spread(builder, builder.trunc(columns, _I32), lanes)
     number = [ir.Constant(lanes, [v * tile.lanes + lane for lane in range(tile.lanes)]) for v in range(tile.vectors)]
@@ -72,7 +74,9 @@ def masks(builder, tile, columns):
 
 def masked(builder, tile, v, columns, whole, partial):
     """Emit an access to vector v: the `partial()` one that masks do, or, where masks are not free, a branch for whether
-    all its lanes lie within `columns`, and then the `whole()` one."""
+    all its lanes lie within `columns`, and then the `whole()` one. Without a number of columns, all are whole."""
+    if columns is None:
+        return whole()
     if MASKS_ARE_FREE:
         return partial()
     fits = builder.icmp_signed(">=", columns, const((v + 1) * tile.lanes))
