@@ -190,12 +190,13 @@ def poolings(draw):
 @given(poolings())
 def test_pooling_variants_agree(case):
     x, size, stride = case
-    (y, argmax), *others = in_each_variant(kernels.max_pool2d, x, size, stride)
-    for other_y, other_argmax in others:
-        np.testing.assert_array_equal(other_y, y)
-        np.testing.assert_array_equal(other_argmax, argmax)
-    g = numbers(y.shape, y.dtype)
-    assert_variants_agree(kernels.max_pool2d_grad, g, argmax, size, stride, x.shape)
+    for relu in (False, True):
+        (y, argmax), *others = in_each_variant(kernels.max_pool2d, x, size, stride, relu)
+        for other_y, other_argmax in others:
+            np.testing.assert_array_equal(other_y, y)
+            np.testing.assert_array_equal(other_argmax, argmax)
+        g = numbers(y.shape, y.dtype)
+        assert_variants_agree(kernels.max_pool2d_grad, g, argmax, size, stride, x.shape)
     assert_variants_agree(kernels.avg_pool2d, x, size, stride)
     assert_variants_agree(kernels.avg_pool2d_grad, g, size, stride, x.shape)
 

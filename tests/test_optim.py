@@ -104,6 +104,14 @@ def test_a_learning_rate_of_numpy_does_not_promote_weights():
     assert weight.data.dtype == np.float32
 
 
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_a_parameter_of_a_single_number_moves(momentum):
+    scale = Tensor(np.float32(2.0), requires_grad=True)
+    scale.grad = np.array(0.5, np.float32)
+    optim.SGD([scale], lr=0.1, momentum=momentum).step()
+    assert scale.shape == () and scale.item() == pytest.approx(1.95)
+
+
 def test_a_parameter_listed_twice_moves_once():
     weight = nn.Parameter(np.ones(1))
     weight.grad = np.ones(1)

@@ -187,13 +187,13 @@ def depthwise_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, stri
     )
 
 
-def max_pool2d(x: Tensor, size=2, stride=None) -> Tensor:
+def max_pool2d(x: Tensor, size=2, stride=None, relu: bool = False) -> Tensor:
     """The largest value of each window and channel; windows that would stick out are left away. stride: the size if None.
 
-    On a tie the first in reading order gets the gradient.
+    On a tie the first in reading order gets the gradient. With `relu`, a ReLU follows.
     """
     size, stride = _pool_window("max_pool2d", x, size, stride)
-    y, argmax = kernels.max_pool2d(x.data, size, stride)
+    y, argmax = kernels.max_pool2d(x.data, size, stride, relu)
     return record(y, (x, lambda g: kernels.max_pool2d_grad(g, argmax, size, stride, x.shape)))
 
 

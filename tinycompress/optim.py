@@ -65,7 +65,8 @@ class SGD(Optimizer):
             velocity *= self.momentum
             velocity += g
             g = g + self.momentum * velocity if self.nesterov else velocity
-        return data - self.lr * g
+        step = np.multiply(g, self.lr, out=np.empty_like(data))
+        return np.subtract(data, step, out=step)  # not in place: somebody may have kept the old values
 
 
 class Adam(Optimizer):

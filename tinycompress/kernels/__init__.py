@@ -151,19 +151,20 @@ def depthwise_conv2d_grad_w(x, g, stride, padding, w_shape):
     return _kernels().depthwise_conv2d_grad_w(x, g, stride, padding, w_shape)
 
 
-def max_pool2d(x, size, stride):
+def max_pool2d(x, size, stride, relu=False):
     """The greatest element of each window of `size` (kh, kw), per channel: (y, argmax), both (N, OH, OW, C).
 
     argmax (int32) is its position i*kw + j inside the window, the first one on ties; max_pool2d_grad wants it back. Only
-    windows that lie wholly inside the image count. NaN is the greatest of all.
+    windows that lie wholly inside the image count. NaN is the greatest of all. With a ReLU, the greatest of the window
+    and 0: where that is the 0, argmax is -1.
     """
     (x,) = floats(x=x)
     _check_images(x=x.shape)
-    return _kernels().max_pool2d(x, size, stride)
+    return _kernels().max_pool2d(x, size, stride, relu)
 
 
 def max_pool2d_grad(g, argmax, size, stride, x_shape):
-    """Each g goes to the element that was its window's greatest."""
+    """Each g goes to the element that was its window's greatest, or nowhere where argmax is -1."""
     (g,) = floats(g=g)
     _check_images(g=g.shape)
     check(g.shape == argmax.shape, f"g has the shape {g.shape}, but argmax {argmax.shape}")

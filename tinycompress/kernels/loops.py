@@ -98,7 +98,7 @@ def depthwise_conv2d_grad_w(x, g, stride, padding, w_shape):
     return gw
 
 
-def max_pool2d(x, size, stride):
+def max_pool2d(x, size, stride, relu=False):
     N, H, W, C = x.shape
     kh, kw = size
     OH, OW = output_size((H, W), size, stride)
@@ -111,6 +111,8 @@ def max_pool2d(x, size, stride):
             # A NaN counts as the greatest number, or a net that has gone wrong would look healthy.
             if value > best or (np.isnan(value) and not np.isnan(best)):
                 best, where = value, k
+        if relu and best <= 0:
+            best, where = 0, -1
         y[n, oh, ow, c], argmax[n, oh, ow, c] = best, where
     return y, argmax
 
@@ -119,7 +121,8 @@ def max_pool2d_grad(g, argmax, size, stride, x_shape):
     gx = np.zeros(x_shape, g.dtype)
     for n, oh, ow, c in np.ndindex(g.shape):
         i, j = divmod(int(argmax[n, oh, ow, c]), size[1])
-        gx[n, oh * stride[0] + i, ow * stride[1] + j, c] += g[n, oh, ow, c]
+        if i >= 0:
+            gx[n, oh * stride[0] + i, ow * stride[1] + j, c] += g[n, oh, ow, c]
     return gx
 
 

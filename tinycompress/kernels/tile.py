@@ -91,6 +91,20 @@ def tile_zeros_like(typingctx, like, array):
 
 
 @intrinsic
+def tile_full(typingctx, like, value):
+    """A tile in the shape and type of the tile `like`, with `value` everywhere."""
+
+    def codegen(context, builder, signature, args):
+        tile, filled = signature.args[0], args[0]
+        vector = spread(builder, args[1], tile.vector)
+        for i in range(tile.rows * tile.vectors):
+            filled = builder.insert_value(filled, vector, i)
+        return filled
+
+    return like(like, like.dtype), codegen
+
+
+@intrinsic
 def tile_load(typingctx, like, x, x0, x_step, columns):
     """A tile in the shape of `like`: row p is x[x0 + p*x_step : ... + columns], with zeros beyond."""
     tile = Tile(x.dtype, like.rows, like.vectors, like.lanes)

@@ -77,12 +77,16 @@ def depthwise_conv2d_grad_w(x, g, stride, padding, w_shape):
     return gw
 
 
-def max_pool2d(x, size, stride):
+def max_pool2d(x, size, stride, relu=False):
     output_size(x.shape[1:3], size, stride)
     seen_by = windows(x, size, stride)
     flat = seen_by.reshape(*seen_by.shape[:4], size[0] * size[1])
     argmax = flat.argmax(axis=-1)
-    return np.take_along_axis(flat, argmax[..., None], axis=-1)[..., 0], argmax.astype(np.int32)
+    y = np.take_along_axis(flat, argmax[..., None], axis=-1)[..., 0]
+    if relu:
+        argmax[y <= 0] = -1
+        y = np.maximum(y, 0)
+    return y, argmax.astype(np.int32)
 
 
 def max_pool2d_grad(g, argmax, size, stride, x_shape):

@@ -1,9 +1,9 @@
 """Modules made of modules."""
 
-from .layers import BatchNorm, ReLU
+from .layers import BatchNorm, MaxPool2d, ReLU
 from .module import Module, tracing
 
-TAKE_RELU = (BatchNorm,)
+TAKE_RELU = (BatchNorm, MaxPool2d)
 """Layers whose `forward` can do the ReLU after them, too: the numbers are the same, but pass through memory once less."""
 
 

@@ -171,13 +171,11 @@ class GlobalAvgPool(_Elementwise):
 class MaxPool2d(Module):
     """The largest value of each window; stride is the window's size unless given."""
 
-    function = staticmethod(F.max_pool2d)
-
     def __init__(self, size=2, stride=None):
         self.size, self.stride = size, stride
 
-    def forward(self, x):
-        return type(self).function(x, self.size, self.stride)
+    def forward(self, x, relu=False):
+        return F.max_pool2d(x, self.size, self.stride, relu)
 
     def extra_repr(self):
         return f"{self.size}" + (f", stride={self.stride}" if self.stride else "")
@@ -186,7 +184,8 @@ class MaxPool2d(Module):
 class AvgPool2d(MaxPool2d):
     """The mean of each window; stride is the window's size unless given."""
 
-    function = staticmethod(F.avg_pool2d)
+    def forward(self, x):
+        return F.avg_pool2d(x, self.size, self.stride)
 
 
 class Dropout(Module):
