@@ -25,7 +25,7 @@ import numpy as np
 from .jit import jit
 from .memory import aligned_empty, aligned_zeros
 from .shapes import NO_PADDING, output_size, phases
-from .strip import copy_strip, new_strip
+from .strip import new_strip
 from .threads import share
 from .tile import copy, lanes_of, tile_add_to, tile_load, tile_outer_add, tile_store, tile_zeros
 from .vectors import ROWS, VECTOR_BYTES, VECTORS
@@ -67,18 +67,6 @@ class Geometry(NamedTuple):
     images: int  # taken together. Forward: 1, and a tile's rows are neighbouring pixels; or as many as a tile has rows
 
 
-@jit(inline="always")
-def sum_of_outer_products(acc, x, x0, x_step, x_strides, w, w0, w_strides, counts):
-    """acc[p, :] += x[x0 + index·x_strides + p*x_step] * w[w0 + index·w_strides :], summed over index = (a, b, k)."""
-    for a in range(counts[0]):
-        for b in range(counts[1]):
-            x_at = x0 + a * x_strides[0] + b * x_strides[1]
-            w_at = w0 + a * w_strides[0] + b * w_strides[1]
-            for k in range(counts[2]):
-                acc = tile_outer_add(acc, x, x_at + k * x_strides[2], x_step, w, w_at + k * w_strides[2], None)
-    return acc
-
-
 @jit
 def padded(x, first, scratch, G):
     """The images from `first` on, where tiles can read them: (array, position, elements to the next row, next image).
@@ -106,11 +94,11 @@ def new_scratch(x, G):
     return aligned_zeros(((G.images * height * width + ROWS * G.sw) * G.C,), x.dtype)
 
 
-@jit(inline="always")
+@jit
 def convolve(vectors, start, end, x, scratch, w, bias, y, G):
-    """y of the images from `start` up to `end`, in tiles of ROWS x vectors, whose sums begin with the bias."""
-    run = G.kw * G.C
-    block = vectors * lanes_of(x)
+    """y of the images from `start` up to `end`, in tiles of ROWS x len(vectors) vectors, whose sums begin with the bias."""
+    run, block = G.kw * G.C, len(vectors) * lanes_of(x)
+    zeros = tile_zeros(ROWS, vectors, x)
     for n in range(start, end, G.images):
         source, image, row, image_size = padded(x, n, scratch, G)
         if G.images == 1:
@@ -123,27 +111,18 @@ def convolve(vectors, start, end, x, scratch, w, bias, y, G):
                 columns = min(block, G.OC - o)
                 for ow in range(0, G.OW, across):
                     window = image + oh * G.sh * row + ow * G.sw * G.C
-                    acc = tile_load(tile_zeros(ROWS, vectors, x), bias, o, 0, None)
-                    acc = sum_of_outer_products(
-                        acc, source, window, x_step, (row, 0, 1), w, panel, (run * block, 0, block), (G.kh, 1, run)
-                    )
+                    acc = tile_load(zeros, bias, o, 0, None)
+                    for i in range(G.kh):
+                        for k in range(run):
+                            weights = panel + (i * run + k) * block
+                            acc = tile_outer_add(acc, source, window + i * row + k, x_step, w, weights, None)
                     pixel = G.y0 + n * G.y_image + oh * G.y_row + ow * G.y_pixel
                     tile_store(acc, y, pixel + o, y_step, min(ROWS, left - ow * per_pixel), columns)
 
 
-@jit
-def convolve_narrow(start, end, x, scratch, w, bias, y, G):
-    convolve(1, start, end, x, scratch, w, bias, y, G)
-
-
-@jit
-def convolve_wide(start, end, x, scratch, w, bias, y, G):
-    convolve(VECTORS, start, end, x, scratch, w, bias, y, G)
-
-
-def is_narrow(x, channels):
-    """Whether so many channels fit into one vector."""
-    return channels * x.itemsize <= VECTOR_BYTES
+def vectors_for(channels, like):
+    """As many entries as a tile should have vectors for so many channels; see `tile_zeros`."""
+    return (0,) * (1 if channels * like.itemsize <= VECTOR_BYTES else VECTORS)
 
 
 def filled(count):
@@ -191,16 +170,15 @@ def conv2d(x, w, stride, padding, bias=None):
 def convolve_all(x, y, parts, bias=None):
     """Run the convolutions `parts`, pairs of (weights, geometry), of the same images x into parts of the same y."""
     N, OC = parts[0][1].N, parts[0][1].OC
-    kernel = convolve_narrow if is_narrow(x, OC) else convolve_wide
     x, y = x.reshape(-1), y.reshape(-1)
-    vectors = 1 if is_narrow(x, OC) else VECTORS
-    parts = [(panels(weights, vectors), G) for weights, G in parts]
-    bias = panels(np.zeros((1, 1, 1, OC), x.dtype) if bias is None else bias.reshape(1, 1, 1, OC), vectors)
+    vectors = vectors_for(OC, x)
+    parts = [(panels(weights, len(vectors)), G) for weights, G in parts]
+    bias = panels(np.zeros((1, 1, 1, OC), x.dtype) if bias is None else bias.reshape(1, 1, 1, OC), len(vectors))
     step = max(G.images for _, G in parts)
 
     def work(start, end):
         for weights, G in parts:
-            kernel(start * step, min(end * step, N), x, new_scratch(x, G), weights, bias, y, G)
+            convolve(vectors, start * step, min(end * step, N), x, new_scratch(x, G), weights, bias, y, G)
 
     share(work, math.ceil(N / step), N * sum(G.OH * G.OW * weights.size for weights, G in parts))
 
@@ -290,39 +268,35 @@ def spread_grad_x(g, w, stride, padding, x_shape):
     return gx
 
 
-@jit(inline="always")
+@jit
 def add_grad_w(vectors, start, end, x, scratch, g, strip, gw, G):
-    """gw += what the images from `start` up to `end` contribute.
+    """gw += what the images from `start` up to `end` contribute, in tiles of ROWS x len(vectors) vectors.
 
     A tile's rows are elements of the window's row, its columns output channels, summed over the pixels of a group of
-    images. A strip holds what these channels of g are.
+    images. A strip (see strip.py) holds what these channels of g are.
     """
-    run, pixels = G.kw * G.C, G.OH * G.OW
-    block = vectors * lanes_of(x)
+    run, pixels, block = G.kw * G.C, G.OH * G.OW, len(vectors) * lanes_of(x)
+    zeros, row_of_zeros = tile_zeros(ROWS, vectors, x), tile_zeros(1, vectors, x)
     for n in range(start, end, G.images):
         images = min(G.images, end - n)
         source, image, row, image_size = padded(x, n, scratch, G)
-        x_strides, g_strides = (image_size, G.sh * row, G.sw * G.C), (pixels * block, G.OW * block, block)
         for o in range(0, G.OC, block):
             columns = min(block, G.OC - o)
-            copy_strip(vectors, g, n * pixels * G.OC + o, G.OC, images * pixels, columns, strip, 0)
+            for pixel in range(images * pixels):
+                numbers = tile_load(row_of_zeros, g, (n * pixels + pixel) * G.OC + o, 0, columns)
+                tile_store(numbers, strip, pixel * block, 0, 1, None)
             for i in range(G.kh):
                 for r in range(0, run, ROWS):
-                    acc = tile_zeros(ROWS, vectors, x)
-                    acc = sum_of_outer_products(
-                        acc, source, image + i * row + r, 1, x_strides, strip, 0, g_strides, (images, G.OH, G.OW)
-                    )
+                    acc = zeros
+                    for m in range(images):
+                        for oh in range(G.OH):
+                            seen = image + m * image_size + (oh * G.sh + i) * row + r
+                            sent = (m * pixels + oh * G.OW) * block
+                            for ow in range(G.OW):
+                                acc = tile_outer_add(
+                                    acc, source, seen + ow * G.sw * G.C, 1, strip, sent + ow * block, None
+                                )
                     tile_add_to(acc, gw, (i * run + r) * G.OC + o, G.OC, min(ROWS, run - r), columns)
-
-
-@jit
-def add_grad_w_narrow(start, end, x, scratch, g, strip, gw, G):
-    add_grad_w(1, start, end, x, scratch, g, strip, gw, G)
-
-
-@jit
-def add_grad_w_wide(start, end, x, scratch, g, strip, gw, G):
-    add_grad_w(VECTORS, start, end, x, scratch, g, strip, gw, G)
 
 
 def conv2d_grad_w(x, g, stride, padding, w_shape):
@@ -331,14 +305,14 @@ def conv2d_grad_w(x, g, stride, padding, w_shape):
     pixels = G.OH * G.OW
     group = max(GROUP_BYTES // ((G.H * G.W * G.C + pixels * G.OC) * x.itemsize), GROUP_PIXELS // pixels)
     G = G._replace(images=max(1, min(group, G.N)))
-    kernel = add_grad_w_narrow if is_narrow(x, G.OC) else add_grad_w_wide
+    vectors = vectors_for(G.OC, x)
     x, g = x.reshape(-1), g.reshape(-1)
 
     def scratch():
         return new_scratch(x, G), new_strip(x, G.images * pixels)
 
     def work(start, end, gw, scratch, strip):
-        kernel(start, end, x, scratch, g, strip, gw, G)
+        add_grad_w(vectors, start, end, x, scratch, g, strip, gw, G)
 
     return sum_in_chunks(work, scratch, G.N, pixels, math.prod(w_shape), x.dtype).reshape(w_shape)
 

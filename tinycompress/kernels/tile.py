@@ -56,10 +56,12 @@ def limit(columns):
 
 @intrinsic(prefer_literal=True)
 def tile_zeros(typingctx, rows, vectors, like):
-    """A tile of zeros with the element type of the array `like`. `rows` and `vectors` must be constants."""
-    if not literals(rows, vectors):
+    """A tile of zeros with the element type of the array `like`. `rows` must be a constant, `vectors` too, or a tuple
+    that is so long: a function is compiled anew for a longer tuple, but not for a greater number."""
+    if not literals(rows) or not (literals(vectors) or isinstance(vectors, types.BaseTuple)):
         return None
-    tile = Tile(like.dtype, rows.literal_value, vectors.literal_value)
+    width = len(vectors) if isinstance(vectors, types.BaseTuple) else vectors.literal_value
+    tile = Tile(like.dtype, rows.literal_value, width)
 
     def codegen(context, builder, signature, args):
         n = tile.rows * tile.vectors
