@@ -175,10 +175,10 @@ def test_a_swapped_recipe_only_trains_the_centroids_after_clustering():
 def paper_rows():
     """One seed of the budget "paper" for LeNet-300-100, on digits and with hardly any epochs."""
     short = {"dense": 1, "prune": 2, "pull": 1, "tune": 1}
-    recipes = deep_compression.paper_recipes("lenet_300_100")
+    recipes = {arm: replace(recipe, **short) for arm, recipe in deep_compression.paper_recipes("lenet_300_100").items()}
     patch = pytest.MonkeyPatch()
-    patch.setattr(deep_compression, "ALL_MEANS", replace(deep_compression.ALL_MEANS, **short))
-    patch.setattr(deep_compression, "HAN", {net: replace(r, **short) for net, r in deep_compression.HAN.items()})
+    patch.setattr(deep_compression, "paper_recipes", lambda net: recipes)
+    patch.setitem(deep_compression.DENSE, "lenet_300_100", replace(deep_compression.DENSE["lenet_300_100"], **short))
     rows = [row for arm in recipes for row in CLAIMS["Q5"].measure("digits", "paper", arm, 0)]
     patch.undo()
     return [plain(row, "Q5") for row in rows]
