@@ -137,7 +137,7 @@ def q3(rows):
                     {"values": "which value", "gaps": "where"}[stream],
                     ha="center",
                     va="center",
-                    fontsize=14,
+                    fontsize=12,
                     color="white",
                 )
             bottom += bits
