@@ -10,18 +10,19 @@ MOST_NUMBERS = 2**24  # of a layer for one batch
 _COMPRESS = """\
 Prune, cluster and code a net into one small file, which loads to a net that predicts the same, bit for bit.
 
-MODEL is one of {nets}, which is trained on --data first, or a .tcz
-file, whose net is compressed further. It then loses --sparsity of its weights, a little at a time while it trains,
-is left with 2^bits different values a layer, which are fine-tuned, and is written in the shortest way that is
-found. Learning rates are chosen on the validation split; the test split is read once, at the end.
+MODEL is one of {nets}, which is
+trained on --data first, or a .tcz file, whose net is compressed further. It then loses --sparsity
+of its weights, a little at a time while it trains, is left with 2^bits different values a layer,
+which are fine-tuned, and is written in the shortest way that is found. Learning rates are chosen
+on the validation split; the test split is read once, at the end.
 """.format(nets=", ".join(NETS))
 
 _COMPRESS_EXAMPLES = """\
 examples:
-  tinycompress compress lenet_300_100 --out net.tcz                      the UCI digits, a tenth of the weights, 8
-  values tinycompress compress lenet_5 --data mnist --sparsity 0.98 --bits 3 --epochs 15 --out net.tcz tinycompress
-  compress net.tcz --sparsity 0.95 --out smaller.tcz        further tinycompress compress convnet --sparsity 0
-  --bits 32 --out net.tcz     only trained and coded
+  tinycompress compress lenet_300_100 --out net.tcz              UCI digits, a tenth of the weights, 8 values
+  tinycompress compress lenet_5 --data mnist --sparsity 0.98 --out net.tcz
+  tinycompress compress net.tcz --sparsity 0.95 --out smaller.tcz            further
+  tinycompress compress convnet --sparsity 0 --bits 32 --out net.tcz         only trained and coded
 """
 
 _INSPECT = """\

@@ -63,8 +63,9 @@ def calibrate(
     """A grid for these values, by what it covers:
 
     "min_max"     all of them: no error is larger than half a step, but one outlier makes every step large
-    "percentile"  all but the outermost: of |values| if symmetric, else at each side, 100 - percentile per cent lie
-    outside "mse"         as much as makes the mean squared error least, of 60 shares of the whole range
+    "percentile"  all but the outermost: 100 - percentile per cent of |values| lie outside, or of an affine grid as
+                  many at each side
+    "mse"         as much as makes the mean squared error least, of 60 shares of the whole range
 
     per_channel: a grid for each index of the last axis (a neuron, a filter). Raises ValueError for no values,
     values that are not finite, and an unknown method.
