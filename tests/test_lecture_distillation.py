@@ -143,6 +143,16 @@ def test_published_numbers_stand_only_beside_the_papers_own_nets(rows):
     assert all(row["published"] is None for name in ("D1", "D2") for row in rows[name] if "published" in row)
 
 
+@pytest.mark.parametrize(("name", "published"), [("D1", 67), ("D2", 98.6)])
+def test_published_numbers_are_drawn_beside_ours(rows, name, published):
+    made = [row | {"published": published} if "published" in row else row for row in rows[name]]
+    labels = [line.get_label() for ax in CLAIMS[name].figure(made).axes for line in ax.lines]
+    assert labels.count("Hinton et al. 2015") == 1
+    assert "Hinton et al. 2015" not in [
+        line.get_label() for ax in CLAIMS[name].figure(rows[name]).axes for line in ax.lines
+    ]
+
+
 def test_students_of_one_seed_start_alike_whatever_they_learn(digits):
     begin = replace(TINY, epochs=0)
     targets = teacher_targets(distillation_plan.teacher_of("digits", TINY, 0), *digits.train)

@@ -52,7 +52,10 @@ def d2(rows):
     )
     for place, (arm, bias, role, _) in enumerate(bars):
         chosen = [r for r in rows if (r["arm"], r.get("bias"), r["without"]) == (arm, bias, "one class")]
-        _bar(recall, place, [r["recall"] for r in chosen], COLORS[role], hatch="//" if bias == "corrected" else None)
+        values, hatch = [r["recall"] for r in chosen], "//" if bias == "corrected" else None
+        _bar(recall, place, values, COLORS[role], text=False, hatch=hatch)
+        number = {"ha": "center", "fontsize": 14, "bbox": {"facecolor": "white", "edgecolor": "none", "pad": 2}}
+        recall.text(place, 3, f"{np.mean(values):.3g} %", **number)  # below, where no line crosses it
         if chosen[0]["published"] is not None:
             _published(recall, place, chosen[0]["published"])
     best = np.mean([row["recalls"][one[0]] for row in rows if row["arm"] == "teacher"])
@@ -109,7 +112,7 @@ def d4(rows):
     image = fig.add_subplot(grid[0, :2])
     image.imshow(np.array(first["image"]).squeeze(), cmap="gray_r")
     image.set_axis_off()
-    image.set_title("one image,")
+    image.set_title("one image")
     for i, (T, p) in enumerate(shown.items(), 1):
         ax = fig.add_subplot(grid[0, 2 * i : 2 * i + 2])
         colors = [COLORS["claim" if c != np.argmax(p) else "reference"] for c in range(len(p))]
@@ -117,7 +120,7 @@ def d4(rows):
         ax.set_xticks(range(len(p)), names if max(map(len, names)) < 3 else [""] * len(p), fontsize=13)
         ax.set(ylim=(0, 100))
         percent_axis(ax.yaxis, 100)
-        ax.set_title(f"its teacher's output at T = {T}" if i == 1 else f"T = {T}")
+        ax.set_title(f"teacher, T = {T}" if i == 1 else f"T = {T}")
     accuracy, gradient = fig.add_subplot(grid[1, : columns // 2]), fig.add_subplot(grid[1, columns // 2 :])
 
     finite = sorted({row["temperature"] for row in rows if row["temperature"] is not None})
@@ -137,7 +140,7 @@ def d4(rows):
     accuracy.minorticks_off()
     accuracy.set(xlabel="temperature T", ylabel="test accuracy of the student")
     percent_axis(accuracy.yaxis, 100)
-    accuracy.set_title("soft targets alone: too hard, right, too soft" if _peaks(rows) else "soft targets alone")
+    accuracy.set_title("a student that learns from soft targets alone")
 
     curve_with_band(gradient, finite, values("gradient"), "T² KL", COLORS["claim"], marker="o")
     curve_with_band(gradient, finite, values("gradient_without_T2"), "KL alone", COLORS["rival"], marker="o")
@@ -248,10 +251,3 @@ def _frame(x, y, width, height):
     from matplotlib.patches import Rectangle
 
     return Rectangle((x, y), width, height, fill=False, edgecolor=COLORS["rival"], linewidth=4)
-
-
-def _peaks(rows) -> bool:
-    """Whether the best temperature lies strictly between the lowest and the highest, in the mean over seeds."""
-    finite = sorted({row["temperature"] for row in rows if row["temperature"] is not None})
-    means = [np.mean([row["accuracy"] for row in rows if row["temperature"] == T]) for T in finite]
-    return 0 < int(np.argmax(means)) < len(means) - 1

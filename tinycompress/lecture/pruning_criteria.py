@@ -47,7 +47,7 @@ class Plan:
 
 
 PLANS = {
-    "quick": Plan(epochs=10, batch_size=64, slimming=0.01),
+    "quick": Plan(epochs=6, batch_size=64, slimming=0.015),
     "quick, many images": Plan(epochs=2, batch_size=128, slimming=0.003),
     "full": Plan(epochs=20, batch_size=64, slimming=0.005),
     "paper": Plan(epochs=5, batch_size=128, slimming=0.001),
@@ -107,7 +107,7 @@ def _chance(like, rng):
 
 def _convnet(dataset: Dataset, plan: Plan, seed: int, slimmed: bool) -> Module:
     rng = np.random.default_rng([seed, 1])
-    net = models.convnet(dataset.image_shape, dataset.num_classes, (32, 64), rng=rng)
+    net = models.convnet(dataset.image_shape, dataset.num_classes, (16, 32), rng=rng)
 
     def loss(outputs, labels):
         value = F.cross_entropy(outputs, labels)

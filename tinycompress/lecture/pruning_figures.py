@@ -245,7 +245,8 @@ def p5(rows):
             mean = shown[:, column].mean()
             if mean < bottom:  # nets that do not learn at all would press all others into one line
                 shown[:, column] = np.nan
-                ax.annotate(f"↓ {mean:.0f} %", (sizes[width], bottom), color=COLORS[role], va="bottom", ha="center")
+                at = {"xytext": (8, 2), "textcoords": "offset points", "va": "bottom"}
+                ax.annotate(f"↓ {arm}: {mean:.0f} %", (sizes[width], bottom), color=COLORS[role], **at)
         curve_with_band(ax, [sizes[width] for width in widths], shown, arm, COLORS[role], marker="o")
     ax.set_ylim(bottom, min(100, best + 1))
     ax.set_xscale("log")

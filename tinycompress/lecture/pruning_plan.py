@@ -26,7 +26,7 @@ class Plan:
 
 
 PLANS = {
-    "quick": Plan(dense=20, pruned=20, steps=10, batch_size=64, lrs=(0.02, 0.1)),
+    "quick": Plan(dense=10, pruned=10, steps=5, batch_size=64, lrs=(0.02, 0.1)),
     "quick, many images": Plan(dense=5, pruned=6, steps=3, batch_size=128, lrs=(0.05, 0.1)),
     "full": Plan(dense=40, pruned=40, steps=20, batch_size=64, lrs=(0.01, 0.03, 0.1)),
     # Han et al. 2015 train and prune for hundreds of epochs; 13 of them keep five seeds below a quarter of an hour.

@@ -29,7 +29,7 @@ class Plan:
 
 
 PLANS = {
-    "quick": Plan(rounds=15, compared=(3, 7, 11, 15), epochs=10, batch_size=64, lrs=(0.01, 0.1)),
+    "quick": Plan(rounds=15, compared=(3, 7, 15), epochs=6, batch_size=64, lrs=(0.01, 0.1)),
     "quick, many images": Plan(rounds=15, compared=(3, 7, 15), epochs=5, batch_size=128, lrs=(0.02, 0.2)),
     "full": Plan(rounds=18, compared=(3, 5, 7, 9, 11, 13, 15, 18), epochs=30, batch_size=64, lrs=(0.01, 0.1)),
     # Trimmed to half an hour for five seeds. Frankle & Carbin 2019 train for 50,000 steps of 60 images with Adam, compare
