@@ -12,7 +12,7 @@ from .blocks import BLOCK
 from .jit import jit
 from .lowbit_tile import transpose_square
 from .threads import share
-from .tile import tile_outer_add, tile_store, tile_sum, tile_zeros
+from .tile import lanes_of, tile_outer_add, tile_store, tile_sum, tile_zeros
 from .vectors import VECTOR_BYTES
 
 ROWS = 16 if VECTOR_BYTES == 64 else 8
@@ -34,14 +34,14 @@ def transpose(x, rows, inputs, xt):
 @jit
 def multiply_rows(start, end, indptr, indices, values, xt, inputs, batch, y, outputs):
     """The columns of blocks `start` up to `end` of y."""
-    lanes = VECTOR_BYTES // xt.itemsize
+    lanes = lanes_of(xt)
     for b in range(0, batch, ROWS):
         for j in range(start, end):
             for o in range(0, min(BLOCK, outputs - j * BLOCK), lanes):
                 columns = min(lanes, outputs - j * BLOCK - o)
                 acc = tile_zeros(ROWS, 1, xt)
                 for k in range(indptr[j], indptr[j + 1]):
-                    acc = tile_outer_add(acc, xt, b * inputs + indices[k] * ROWS, 1, values, k * BLOCK + o, lanes)
+                    acc = tile_outer_add(acc, xt, b * inputs + indices[k] * ROWS, 1, values, k * BLOCK + o, None)
                 tile_store(acc, y, b * outputs + j * BLOCK + o, outputs, batch - b, columns)
 
 
@@ -49,7 +49,7 @@ def multiply_rows(start, end, indptr, indices, values, xt, inputs, batch, y, out
 def multiply_row(start, end, indptr, indices, values, x, x0, y, y0, outputs):
     """The same for the one row of x at x0. Four sums side by side, as each multiply-add waits for the one before it
     in the same sum."""
-    lanes = VECTOR_BYTES // x.itemsize
+    lanes = lanes_of(x)
     for j in range(start, end):
         for o in range(0, min(BLOCK, outputs - j * BLOCK), lanes):
             columns = min(lanes, outputs - j * BLOCK - o)
@@ -57,13 +57,13 @@ def multiply_row(start, end, indptr, indices, values, x, x0, y, y0, outputs):
             sum1, sum2, sum3 = sum0, sum0, sum0
             k, stop = indptr[j], indptr[j + 1]
             while k + 4 <= stop:
-                sum0 = tile_outer_add(sum0, x, x0 + indices[k], 0, values, k * BLOCK + o, lanes)
-                sum1 = tile_outer_add(sum1, x, x0 + indices[k + 1], 0, values, (k + 1) * BLOCK + o, lanes)
-                sum2 = tile_outer_add(sum2, x, x0 + indices[k + 2], 0, values, (k + 2) * BLOCK + o, lanes)
-                sum3 = tile_outer_add(sum3, x, x0 + indices[k + 3], 0, values, (k + 3) * BLOCK + o, lanes)
+                sum0 = tile_outer_add(sum0, x, x0 + indices[k], 0, values, k * BLOCK + o, None)
+                sum1 = tile_outer_add(sum1, x, x0 + indices[k + 1], 0, values, (k + 1) * BLOCK + o, None)
+                sum2 = tile_outer_add(sum2, x, x0 + indices[k + 2], 0, values, (k + 2) * BLOCK + o, None)
+                sum3 = tile_outer_add(sum3, x, x0 + indices[k + 3], 0, values, (k + 3) * BLOCK + o, None)
                 k += 4
             while k < stop:
-                sum0 = tile_outer_add(sum0, x, x0 + indices[k], 0, values, k * BLOCK + o, lanes)
+                sum0 = tile_outer_add(sum0, x, x0 + indices[k], 0, values, k * BLOCK + o, None)
                 k += 1
             total = tile_sum(tile_sum(sum0, sum1), tile_sum(sum2, sum3))
             tile_store(total, y, y0 + j * BLOCK + o, 0, 1, columns)

@@ -4,13 +4,14 @@ from .jit import jit
 from .memory import aligned_empty
 from .strip import copy_strip, new_strip
 from .threads import share
-from .tile import tile_outer_add, tile_store, tile_sum, tile_zeros
+from .tile import lanes_of, tile_outer_add, tile_store, tile_sum, tile_zeros
 from .vectors import VECTOR_BYTES, VECTORS
 
 
 @jit(inline="always")
 def multiply_rows(vectors, start, end, indptr, indices, values, x, step, lanes, y, y0, batch, columns):
-    """Some columns of y, rows `start` up to `end`. The rows of x are `step` apart, and `lanes` numbers of each are loaded.
+    """Some columns of y, rows `start` up to `end`. The rows of x are `step` apart; `lanes` numbers of each are loaded, whole
+    vectors if it is None.
 
     Four sums side by side, as each multiply-add waits for the one before it in its sum.
     """
@@ -38,11 +39,11 @@ def multiply_narrow(start, end, indptr, indices, values, x, strip, y, batch):
 
 @jit
 def multiply_wide(start, end, indptr, indices, values, x, strip, y, batch):
-    block = VECTORS * (VECTOR_BYTES // x.itemsize)
+    block = VECTORS * lanes_of(x)
     for b in range(0, batch, block):
         columns = min(block, batch - b)
         copy_strip(VECTORS, x, b, batch, x.size // batch, columns, strip, 0)
-        multiply_rows(VECTORS, start, end, indptr, indices, values, strip, block, block, y, b, batch, columns)
+        multiply_rows(VECTORS, start, end, indptr, indices, values, strip, block, None, y, b, batch, columns)
 
 
 def csr_matmul(indptr, indices, values, x):
