@@ -110,7 +110,7 @@ def a3(rows):
     for batch, role, name in zip(batches, ("last", "claim"), ("clock, one image", "clock, {} images"), strict=False):
         _, clock = _over_channels(rows, batch, "clock")
         curve_with_band(ratio, channels, clock, name.format(batch), COLORS[role], marker="s")
-        for at, theory, measured in zip(channels, formula[0], np.median(clock, axis=0), strict=True):
+        for at, theory, measured in zip(channels, formula[0], np.mean(clock, axis=0), strict=True):
             if max(theory / measured, measured / theory) > 1.5:
                 ratio.plot(at, measured, "o", markersize=22, markerfacecolor="none", color=COLORS["rival"], mew=2)
     ratio.axhline(1, color=COLORS["reference"], linewidth=1.5)
