@@ -5,13 +5,18 @@ A Python thread costs about 10 µs to wake, so that less work than a few tens of
 processes, and they compete with the threads of BLAS.
 """
 
+import functools
 import os
+import threading
+from contextlib import suppress
 
 WORTH_A_THREAD = 400_000
 """Least number of multiply-adds for which another thread is woken: some 10 to 20 µs of one core."""
 
 _threads = None
 _pool = None
+_workers = []  # the system's numbers of the pool's threads
+_left_to = None  # the core that the pool's threads were last told to leave to their caller
 
 
 def get_num_threads():
@@ -43,8 +48,51 @@ def set_num_threads(n):
 
 
 def _forget_pool():
-    global _pool
-    _pool = None
+    global _pool, _left_to
+    _pool, _left_to = None, None
+    _workers.clear()
+
+
+def _new_pool():
+    from concurrent.futures import ThreadPoolExecutor  # costs 5 ms of a start
+
+    def begin():
+        global _left_to
+        _workers.append(threading.get_native_id())
+        _left_to = None  # this thread is to be told, too
+
+    return ThreadPoolExecutor(max(get_num_threads() - 1, 1), thread_name_prefix="tinycompress", initializer=begin)
+
+
+def _leave_core_to_caller():
+    """Keep the pool's threads off the core on which the calling thread runs.
+
+    Linux often wakes a thread on the core of the thread that wakes it, although another one idles, above all where there
+    are only two; both then take turns there, and two threads are as slow as one.
+    """
+    global _left_to
+    here = _current_core()
+    if here == _left_to or here is None:
+        return
+    others = os.sched_getaffinity(0) - {here}
+    for thread in list(_workers) if others else ():
+        with suppress(OSError):  # it has just ended
+            os.sched_setaffinity(thread, others)
+    _left_to = here
+
+
+@functools.cache
+def _libc():
+    import ctypes
+
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def _current_core():
+    """The number of the core that this thread runs on, or None where that cannot be known or threads not be moved."""
+    if not hasattr(os, "sched_setaffinity") or not hasattr(_libc(), "sched_getcpu"):
+        return None
+    return _libc().sched_getcpu()
 
 
 # A forked child inherits the pool but not its threads: work given to it would wait for ever.
@@ -63,9 +111,8 @@ def share(work, n, multiply_adds=0):
         work(0, n)
         return
     if _pool is None:
-        from concurrent.futures import ThreadPoolExecutor  # costs 5 ms of a start
-
-        _pool = ThreadPoolExecutor(max(get_num_threads() - 1, 1), thread_name_prefix="tinycompress")
+        _pool = _new_pool()
+    _leave_core_to_caller()
     bounds = [n * part // parts for part in range(parts + 1)]
     own, *others = zip(bounds[:-1], bounds[1:], strict=True)
     waiting = [(_pool.submit(work, *part), part) for part in others]

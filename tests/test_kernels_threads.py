@@ -1,0 +1,68 @@
+"""The thread pool of the kernels: who does a work, and on which core."""
+
+import os
+import threading
+
+import pytest
+
+import tinycompress as tc
+from tinycompress.kernels import threads
+
+ENOUGH = 10 * threads.WORTH_A_THREAD
+
+
+@pytest.fixture(autouse=True)
+def two_threads():
+    before = tc.get_num_threads()
+    tc.set_num_threads(1)  # so that the next line makes a new pool
+    tc.set_num_threads(2)
+    yield
+    tc.set_num_threads(before)
+
+
+def share_with_a_worker():
+    """Share a work of which each of two threads has to do a part; returns the worker's number."""
+    both, seen = threading.Barrier(2, timeout=20), []
+
+    def work(start, end):
+        both.wait()
+        seen.append(threading.get_native_id())
+
+    threads.share(work, 2, ENOUGH)
+    (worker,) = set(seen) - {threading.get_native_id()}
+    return worker
+
+
+def test_every_part_is_done_once_whatever_the_number_of_threads():
+    for count in (1, 2, 3, 7):
+        tc.set_num_threads(count)
+        done = []
+        threads.share(lambda start, end, done=done: done.extend(range(start, end)), 100, 100 * ENOUGH)
+        assert sorted(done) == list(range(100))
+
+
+def test_what_a_thread_raises_reaches_the_caller():
+    def work(start, end):
+        if start:
+            raise MemoryError("no room")
+
+    with pytest.raises(MemoryError, match="no room"):
+        threads.share(work, 2, ENOUGH)
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "sched_setaffinity") or len(os.sched_getaffinity(0)) < 2, reason="needs Linux and two cores"
+)
+def test_the_pools_threads_leave_the_core_to_their_caller(monkeypatch):
+    allowed = os.sched_getaffinity(0)
+    for core in sorted(allowed)[:2]:
+        monkeypatch.setattr(threads, "_current_core", lambda core=core: core)
+        share_with_a_worker()  # begins the thread, the first time
+        assert os.sched_getaffinity(share_with_a_worker()) == allowed - {core}
+    assert os.sched_getaffinity(0) == allowed  # the caller stays free
+
+
+def test_where_cores_cannot_be_told_apart_threads_work_all_the_same(monkeypatch):
+    monkeypatch.delattr(os, "sched_setaffinity", raising=False)
+    assert threads._current_core() is None
+    share_with_a_worker()
