@@ -683,3 +683,18 @@ def test_len_float_bool_item_and_repr():
     assert float(Tensor(2.5)) == Tensor(2.5).item() == 2.5
     assert Tensor(1.0) and not Tensor(0.0)
     assert "requires_grad=True" in repr(Tensor([1.0], requires_grad=True))
+
+
+def test_a_gradient_is_copied_where_another_array_sees_its_memory_and_only_there():
+    kept = np.arange(4.0)
+    made = []
+
+    def alone(g):
+        view = np.arange(4.0)[1:3]
+        made.append(view.ctypes.data)
+        return view
+
+    x, y = Tensor(np.zeros(2), True), Tensor(np.zeros(2), True)
+    record(np.zeros(2), (x, lambda g: kept[1:3]), (y, alone)).sum().backward()
+    assert not np.shares_memory(x.grad, kept)
+    assert [y.grad.ctypes.data] == made

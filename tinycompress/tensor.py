@@ -17,6 +17,8 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from .kernels.memory import is_shared
+
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 _ZERO = {dtype: np.zeros((), dtype) for dtype in FLOATS}  # spares NumPy a conversion of 0 at each use
 
@@ -415,11 +417,9 @@ def _youngest_first(root: Tensor) -> list[Tensor]:
 
 def _accumulate(leaf: Tensor, g: np.ndarray, owned: set[int]):
     """Add into `.grad`, which must never share memory with another gradient: users scale and clip it in place."""
-    g = np.asarray(g)
     if leaf.grad is not None:
-        leaf.grad = np.asarray(leaf.grad + g)  # the sum of two 0-d arrays is no array
-        return
-    if g.base is not None or id(g) in owned or not g.flags.c_contiguous:
+        g = leaf.grad + g  # of two 0-d arrays, this is no array
+    if is_shared(g) or id(g) in owned or not g.flags.c_contiguous:
         g = np.array(g, order="C")
     owned.add(id(g))
     leaf.grad = g

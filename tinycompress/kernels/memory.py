@@ -8,6 +8,7 @@ as long. And the C library gives a large freed array back to the system, which h
 import ctypes
 import math
 import os
+import sys
 
 import numpy as np
 
@@ -44,3 +45,14 @@ def _aligned(allocate, shape, dtype):
     whole = allocate(size + LINE // dtype.itemsize, dtype)
     first = -whole.__array_interface__["data"][0] % LINE // dtype.itemsize
     return whole[first : first + size].reshape(shape)
+
+
+def is_shared(array) -> bool:
+    """Whether something else may see this memory: always, unless it is an ndarray that owns it or alone keeps it alive.
+
+    Aligned arrays are views of longer ones to which nothing else refers: of the two references that count here, one is
+    the view's, and the other this question's.
+    """
+    if not isinstance(array, np.ndarray):
+        return True
+    return array.base is not None and (type(array.base) is not np.ndarray or sys.getrefcount(array.base) > 2)
