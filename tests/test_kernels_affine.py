@@ -67,6 +67,15 @@ def test_moments_are_those_of_float64(case):
     np.testing.assert_allclose(variance, exact.var(axis=0), rtol=200 * np.finfo(x.dtype).eps, atol=1e-12)
 
 
+@PROPERTY
+@given(matrices())
+def test_column_sums_are_those_of_float64(case):
+    x = case[1]
+    exact = x.astype(np.float64).sum(axis=0)
+    size = np.abs(x).sum(axis=0).max()
+    np.testing.assert_allclose(affine.column_sums(x), exact, rtol=0, atol=100 * np.finfo(x.dtype).eps * size)
+
+
 def test_the_variance_survives_a_mean_that_is_a_thousand_times_as_large():
     x = (np.random.default_rng(0).standard_normal((4096, 24)) + 1000).astype(np.float32)
     exact = x.astype(np.float64).var(axis=0)

@@ -139,18 +139,19 @@ def dense(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         )
     rows, w = x.data.reshape(-1, x.shape[-1]), weight.data
     _check_bias(bias, w.shape[1:], w.dtype)
-    if (
-        x.ndim == 4
-    ):  # a 1×1 convolution, whose kernel adds the bias on the way, and is quicker where there are few channels
-        w = w[None, None]
-        y = kernels.conv2d(x.data, w, (1, 1), NO_PADDING, None if bias is None else bias.data)
-        to_x = (x, lambda g: kernels.conv2d_grad_x(g, w, (1, 1), NO_PADDING, x.shape))
+    # Images are convolved with 1×1 weights: that adds the bias on the way, and leaves no threads of BLAS spinning.
+    if x.ndim == 4:
+        w, one = w[None, None], (1, 1)
+        y = kernels.conv2d(x.data, w, one, NO_PADDING, None if bias is None else bias.data)
+        to_x = (x, lambda g: kernels.conv2d_grad_x(g, w, one, NO_PADDING, x.shape))
+        to_weight = (weight, lambda g: kernels.conv2d_grad_w(x.data, g, one, NO_PADDING, w.shape)[0, 0])
     else:
         y = (rows @ w).reshape(*x.shape[:-1], w.shape[1])
         if bias is not None:
             y += bias.data
         to_x = (x, lambda g: (g.reshape(-1, w.shape[1]) @ w.T).reshape(x.shape))
-    return record(y, to_x, (weight, lambda g: rows.T @ g.reshape(-1, w.shape[-1])), *_to_bias(bias))
+        to_weight = (weight, lambda g: rows.T @ g.reshape(-1, w.shape[1]))
+    return record(y, to_x, to_weight, *_to_bias(bias))
 
 
 def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, stride=1, padding="valid") -> Tensor:

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from .kernels.affine import column_sums
 from .kernels.memory import is_shared
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
@@ -427,9 +428,8 @@ def _accumulate(leaf: Tensor, g: np.ndarray, owned: set[int]):
 
 def _sum_over_broadcast(g: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Undo broadcasting: what was repeated in the forward pass is summed in the backward pass."""
-    if len(shape) == 1 and shape[0] == g.shape[-1] and g.size:  # a bias: a product with ones is a quick column sum
-        rows = g.reshape(-1, shape[0])
-        return np.ones(len(rows), g.dtype) @ rows
+    if len(shape) == 1 and shape[0] == g.shape[-1] and g.size:  # a bias
+        return column_sums(g.reshape(-1, shape[0]))
     g = g.sum(tuple(range(g.ndim - len(shape))))
     repeated = tuple(axis for axis, n in enumerate(shape) if n == 1 and g.shape[axis] != 1)
     return g.sum(repeated, keepdims=True) if repeated else g
