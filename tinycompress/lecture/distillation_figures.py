@@ -180,6 +180,7 @@ def _curves(ax, rows, arms):
     top = max(line.get_ydata().max() for line in ax.lines)
     ax.set_ylim(max(0, min(min(lowest), top - 5)), min(100, top + 0.3 * (100 - top) + 0.2))
     ax.set(xlabel="epoch", ylabel="validation accuracy")
+    ax.xaxis.get_major_locator().set_params(integer=True)
     percent_axis(ax.yaxis, 100)
 
 

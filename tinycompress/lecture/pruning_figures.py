@@ -282,6 +282,7 @@ def p6(rows):
         curves = [row["val_curve"] for row in middle if row["arm"] == arm]
         curve_with_band(learning, range(1, len(curves[0]) + 1), curves, arm, COLORS[role], marker="o")
     learning.set(xlabel="epoch", ylabel="validation accuracy")
+    learning.xaxis.get_major_locator().set_params(integer=True)
     learning.set_title(f"while they learn: {percent(middle[0]['kept'])} left, rate {middle[0]['lr']:g}")
     percent_axis(learning.yaxis, 100)
     return fig
