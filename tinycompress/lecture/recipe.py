@@ -127,17 +127,18 @@ def _prune(start: Module, recipe: Recipe, dataset: Dataset, seed: int, lesson: d
     """Remove weights along the cubic schedule, once an epoch, over the first 60 % of the epochs; one cosine runs
     over all."""
     shares = recipe.kept if isinstance(recipe.kept, tuple) else (recipe.kept,)
-    sizes = [mask.size for mask in kept_weights(start).values()]
-    sizes = sizes if len(shares) > 1 else [sum(sizes)]
-    ramp = max(1, round(0.6 * recipe.prune))
+    finals = [share * size for share, size in zip(shares, _sizes(start, len(shares)), strict=True)]
     start = _narrow(start, recipe.neurons, dataset) if recipe.neurons else start
+    sizes = _sizes(start, len(shares))
+    removed = [1 - min(1, final / size) for final, size in zip(finals, sizes, strict=True)]
+    ramp = max(1, round(0.6 * recipe.prune))
 
     def arm(lr):
         net, rng = start.copy(), np.random.default_rng([seed, 1])
         for epoch in range(recipe.prune):
             if epoch < ramp:
-                gone = [cubic((epoch + 1) / ramp, 1 - share) for share in shares]
-                counts = [size * (1 - share) for size, share in zip(sizes, gone, strict=True)]
+                t = (epoch + 1) / ramp
+                counts = [size * (1 - cubic(t, share)) for size, share in zip(sizes, removed, strict=True)]
                 _prune_to(net, counts, magnitude_per_bit if recipe.per_bit else magnitude)
                 net = remove_dead_neurons(net) if recipe.per_bit else net
 
@@ -149,6 +150,12 @@ def _prune(start: Module, recipe: Recipe, dataset: Dataset, seed: int, lesson: d
 
     rates = recipe.centroid_lrs if recipe.swapped else recipe.lrs
     return pick_on_validation(arm, rates, dataset)[0]
+
+
+def _sizes(net: Module, layers: int) -> list[int]:
+    """Weights of each of so many layers; of all together where that is 1."""
+    sizes = [mask.size for mask in kept_weights(net).values()]
+    return sizes if layers > 1 else [sum(sizes)]
 
 
 def _narrow(net: Module, shares: tuple[float, ...], dataset: Dataset) -> Module:
