@@ -126,7 +126,9 @@ def _draw_waterfall(ax, rows):
 
 def size_label(size: float) -> str:
     """Bytes in three digits."""
-    return f"{size / 1000:.3g} KB" if size >= 950 else f"{size:.0f} B"
+    if size < 950:
+        return f"{size:.0f} B"
+    return f"{size / 1000:.3g} KB" if size < 999_500 else f"{size / 1000:,.0f} KB"
 
 
 KINDS = {

@@ -34,25 +34,25 @@ def q5_paper(rows):
     fig = figure(ncols=2, nrows=len(nets), width=19, height=6.5 * len(nets), width_ratios=(1, 1.25), squeeze=False)
     for i, net in enumerate(nets):
         chosen = [row for row in rows if row["net"] == net]
-        _draw_stages(fig.axes[2 * i], net, [row for row in chosen if row["arm"].endswith("Deep Compression")])
+        _draw_stages(fig.axes[2 * i], net, [row for row in chosen if row["arm"] == chosen[0]["arm"]])
         _draw_frontier(fig.axes[2 * i + 1], net, chosen)
     return fig
 
 
 def _draw_stages(ax, net, rows):
-    """Bars of bytes on a logarithmic axis with the error in them, and a line where the paper's file would end."""
-    whole = rows[0]["float_bytes"]
+    """Bars of bytes on a logarithmic axis with the error in them, and lines for the files of Deep Compression."""
+    whole, recipe = rows[0]["float_bytes"], rows[0]["arm"].removeprefix(f"{net}, ")
     for place, stage in enumerate(STAGES):
         some = [row for row in rows if row["stage"] == stage]
         size, error = np.mean([row["bytes"] for row in some]), np.mean([row["error"] for row in some])
         ax.bar(place, size, 0.75, color=COLORS["claim"])
         ax.text(place, size * 1.06, size_label(size), ha="center", va="bottom", fontsize=14)
-        ax.text(place, size * 0.93, f"{error:.2f} %", ha="center", va="top", fontsize=13, color="white")
+        ax.text(place, size * 0.78, f"{error:.2f} %", ha="center", va="top", fontsize=13, color="white")
         ratio = STAGES_OF_HAN.get(stage)
         ratio = ratio.get(net) if isinstance(ratio, dict) else ratio
         if ratio:
             ax.plot([place - 0.45, place + 0.45], [whole / ratio] * 2, color=COLORS["rival"])
-    ax.plot([], [], color=COLORS["rival"], label="the paper's")
+    ax.plot([], [], color=COLORS["rival"], label="Han et al. 2016")
     ax.legend(loc="upper right", title="white: test error", alignment="left", title_fontsize=13)
     ax.set_yscale("log")
     ax.set_ylim(min(row["bytes"] for row in rows) * 0.4, 2 * whole)
@@ -60,7 +60,7 @@ def _draw_stages(ax, net, rows):
     ax.set_xticks(range(len(STAGES)), STAGES)
     ax.set_ylabel("bytes of the file")
     final = np.mean([row["float_bytes"] / row["bytes"] for row in rows if row["stage"] == STAGES[-1]])
-    ax.set_title(f"{NAMES[net]}: Deep Compression, {final:.0f}× smaller")
+    ax.set_title(f"{NAMES[net]}: {recipe}, {final:.0f}× smaller")
 
 
 def _draw_frontier(ax, net, rows):
@@ -69,6 +69,7 @@ def _draw_frontier(ax, net, rows):
     whole = final[0]["float_bytes"]
     dense = [row["error"] for row in {row["seed"]: row for row in rows if row["stage"] == STAGES[0]}.values()]
     ax.axhline(np.mean(dense), color=COLORS["ideal"], linestyle="--", linewidth=2)
+    seeds = f"{len(dense)} seed" + "s" * (len(dense) > 1)
     means = []
     for arm in dict.fromkeys(row["arm"] for row in final):
         some = [row for row in final if row["arm"] == arm]
@@ -77,16 +78,16 @@ def _draw_frontier(ax, net, rows):
         _, low, high = mean_interval([r["error"] for r in some])
         spread = None if np.isnan(low) else [[error - low], [high - error]]
         ax.errorbar(size, error, spread, color=COLORS["claim"], fmt="o", markersize=13, capsize=5)
-        _label(ax, size, error, f"{size_label(size)}\n{whole / size:.0f}×", "claim", "Deep Compression" in arm)
+        _label(ax, size, error, f"{size_label(size)}\n{whole / size:.0f}×", "claim")
         means.append((size, error))
     ax.plot(*np.array(sorted(means)).T, color=COLORS["claim"], linewidth=1.5)
     for name, (ratio, error) in PUBLISHED[net].items():
         ax.plot(whole / ratio, error, "s", color=COLORS["rival"], markersize=12)
-        _label(ax, whole / ratio, error, f"{name.replace(' 20', chr(10) + '20')}, {ratio}×", "rival", False)
+        _label(ax, whole / ratio, error, f"{name.replace(' 20', chr(10) + '20')}, {ratio}×", "rival")
     sizes = [size for size, _ in means] + [whole / ratio for ratio, _ in PUBLISHED[net].values()]
     errors = [row["error"] for row in final] + [error for _, error in PUBLISHED[net].values()]
     ax.set_xscale("log")
-    ax.set_xlim(min(sizes) * 0.7, max(sizes) * 2.2)
+    ax.set_xlim(min(sizes) * 0.7, max(sizes) * 3.5)
     _bytes_axis(ax.xaxis, *ax.get_xlim())
     ax.set_ylim(min(*errors, *dense) - 0.12, max(errors) + 0.25)
     ax.annotate(
@@ -101,12 +102,11 @@ def _draw_frontier(ax, net, rows):
         fontsize=14,
     )
     ax.set(xlabel="bytes of the file", ylabel="test error (%)")
-    ax.set_title(f"{NAMES[net]}: blue ours, {len(dense)} seeds; orange published")
+    ax.set_title(f"{NAMES[net]}: blue ours, {seeds}; orange published")
 
 
-def _label(ax, x, y, text, role, below):
-    offset, va = ((6, -14), "top") if below else ((6, 12), "bottom")
-    ax.annotate(text, (x, y), xytext=offset, textcoords="offset points", color=COLORS[role], fontsize=13, va=va)
+def _label(ax, x, y, text, role):
+    ax.annotate(text, (x, y), xytext=(6, 12), textcoords="offset points", color=COLORS[role], fontsize=13)
 
 
 def _bytes_axis(axis, low, high):
