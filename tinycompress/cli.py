@@ -1,6 +1,6 @@
 """The command line: `lecture` measures the lecture's claims, `claims` lists them, `bench` measures the engine.
 
-`compress`, `inspect` and `run` are in `cli_files.py`.
+`compress`, `inspect` and `run` are in `cli_files.py`, `course` in `cli_course.py`.
 """
 
 import argparse
@@ -10,7 +10,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from . import cli_files
+from . import cli_course, cli_files
+from .course.exercise import CourseProblem
 
 DONE, FAILED, BAD_ARGUMENTS, INTERRUPTED = 0, 1, 2, 130
 
@@ -26,6 +27,7 @@ examples:
   tinycompress compress lenet_5 --out net.tcz    a net, trained and made small; then
   tinycompress inspect net.tcz                   where its bytes go, and
   tinycompress run net.tcz                       what it predicts
+  tinycompress course --help       exercises, and how they are graded
 """
 
 _LECTURE = """\
@@ -100,7 +102,7 @@ def main(argv: list[str] | None = None) -> int:
         if unknown:
             arguments.parser.error(f"there is no {' '.join(unknown)}")
         return arguments.command(arguments)
-    except (BadArguments, cli_files.FileProblem) as error:
+    except (BadArguments, cli_files.FileProblem, CourseProblem) as error:
         print(f"tinycompress: {error}", file=sys.stderr)
         return BAD_ARGUMENTS
     except SystemExit as end:  # --help
@@ -170,6 +172,7 @@ def _parser() -> argparse.ArgumentParser:
     claims.add_argument("names", nargs="*", metavar="CHAPTER", help="chapters or claim ids; default: all chapters")
 
     cli_files.add_commands(commands, form)
+    cli_course.add_commands(commands, form)
 
     bench = commands.add_parser(
         "bench",

@@ -1,0 +1,106 @@
+"""A small exercise to take apart, for the tests of the course."""
+
+from tinycompress.course.exercise import Exercise
+
+SOLUTION = '''\
+"""Keep the largest (3 points)."""
+
+import numpy as np
+
+### BEGIN SOLUTION
+SECRET_NUMBER = 12345
+### END SOLUTION
+
+
+def keep(values, count):
+    """The `count` largest values, in their order; of equals the earlier ones. ValueError if there are fewer."""
+    ### BEGIN SOLUTION
+    if count > len(values):
+        raise ValueError("there are fewer values")
+    chosen = np.argsort(-values, kind="stable")[:count]
+    return values[np.sort(chosen)]
+    ### END SOLUTION
+
+
+def mean(values):
+    """Their mean."""
+    ### BEGIN SOLUTION
+    return float(values.mean())
+    ### END SOLUTION
+'''
+
+TESTS = '''\
+"""The answer is SECRET_NUMBER."""
+
+import math
+
+import numpy as np
+import pytest
+
+from tinycompress.course import Partial, expect_array, expect_close, expect_error
+
+MAY_IMPORT = ()
+VALUES = np.array([3.0, 1.0, 4.0, 1.0, 5.0])
+HIDDEN_VALUES = np.array([9.0, 2.0, 6.0])
+
+
+def three(value):
+    return expect_array(value, (3,), "float")
+
+
+@pytest.mark.public
+@pytest.mark.points(1)
+def test_three_stay(submission):
+    """Three of five stay."""
+    assert three(submission.keep(VALUES, 3)).tolist() == [3, 4, 5], "they keep their order"
+
+
+@pytest.mark.hidden
+@pytest.mark.points(1)
+def test_any_values(submission, reference, rng):
+    """Any values."""
+    expect_error(ValueError, submission.keep, HIDDEN_VALUES, 4)
+    values = rng.normal(size=20)
+    kept = expect_array(submission.keep(values, 7), (7,), "float")
+    expected = reference.keep(values, 7)
+    if sorted(kept) == sorted(expected) and not np.array_equal(kept, expected):
+        raise Partial(0.5, "the right ones, in a wrong order")
+    expect_close(kept, expected, "the largest ones")
+
+
+@pytest.mark.hidden
+@pytest.mark.points(1)
+def test_the_mean(submission, rng):
+    values = rng.normal(size=9)
+    expect_close(submission.mean(values), math.fsum(values) / 9, "it is the sum over the number")
+'''
+
+WRONG = '''\
+"""Wrong answers."""
+
+import numpy as np
+
+from tinycompress.course import wrong
+
+
+@wrong("keep", points=1.5, why="sorts them")
+def sorted_ones(values, count):
+    if count > len(values):
+        raise ValueError
+    return np.sort(values)[-count:][::-1]
+
+
+@wrong("mean", points=2, why="no mean")
+def total(values):
+    return float(values.sum())
+'''
+
+
+def write_exercise(root, solution=SOLUTION, tests=TESTS, wrong=WRONG) -> Exercise:
+    """The exercise toy/keep in this folder."""
+    exercise = Exercise("toy", "keep", root / "toy")
+    exercise.folder.mkdir(exist_ok=True)
+    exercise.solution.write_text(solution)
+    exercise.tests.write_text(tests)
+    (exercise.folder / "wrong_keep.py").write_text(wrong)
+    return exercise

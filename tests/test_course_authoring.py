@@ -1,0 +1,228 @@
+"""From exercise to handout: markers, what is released, and what `course check` finds."""
+
+import json
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from course_class import SOLUTION, TESTS, WRONG, write_exercise
+
+from tinycompress.cli import main
+from tinycompress.course.check import check
+from tinycompress.course.exercise import CourseProblem, find_exercises, strip_solution
+from tinycompress.course.release import check_nothing_leaks, public_tests, release
+from tinycompress.course.run import run_tests, total
+from tinycompress.course.submission import load_here
+
+
+@pytest.fixture
+def exercise(tmp_path):
+    return write_exercise(tmp_path)
+
+
+# ---- markers ----
+
+
+def test_a_solution_gives_way_to_a_stub_that_says_what_is_missing():
+    stub = strip_solution(SOLUTION)
+    assert "SECRET" not in stub and "argsort" not in stub and "SOLUTION" not in stub
+    assert '    raise NotImplementedError("keep is yours to write")\n' in stub
+    assert stub.count("raise") == 2 and '"""Their mean."""' in stub
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("def f():\n    ### BEGIN SOLUTION\n    pass\n", "does not end"),
+        ("def f():\n    pass\n    ### END SOLUTION\n", "did not begin"),
+        ("### BEGIN SOLUTION\n### BEGIN SOLUTION\n### END SOLUTION\n", "inside the one that began in line 1"),
+        ("def f():\n    pass\n", "no solution in it"),
+        ("### BEGIN SOLUTION\nx = 1\n### END SOLUTION\n# begin solution\n", "is '# begin solution' a marker?"),
+        ("x = 1  ### BEGIN SOLUTION\n### END SOLUTION\n", "alone in its line"),
+        ("### BEGIN SOLUTION\nx = (\n### END SOLUTION\n", "was never closed"),
+    ],
+)
+def test_markers_that_do_not_fit_are_refused(source, words):
+    with pytest.raises(CourseProblem, match=re.escape(words)):
+        strip_solution(source)
+
+
+# ---- the handout ----
+
+
+def test_of_the_tests_only_the_public_ones_and_what_they_use_are_released(exercise):
+    source = public_tests(exercise)
+    assert "def test_three_stay" in source and "def three" in source and "VALUES = np" in source
+    for secret in "HIDDEN", "test_any_values", "reference", "SECRET", "expect_error", "math":
+        assert secret not in source
+
+
+def test_a_handout_holds_no_line_of_solutions_or_hidden_tests(exercise, tmp_path):
+    files = release([exercise], tmp_path / "out")
+    text = "".join(path.read_text() for path in files)
+    assert {path.name for path in files} >= {"keep.py", "test_keep.py", "conftest.py", "manifest.json"}
+    for secret in "SECRET", "argsort", "HIDDEN", "wrong_", "math.fsum":
+        assert secret not in text
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert manifest["exercises"]["toy/keep"]["functions"] == ["keep", "mean"]
+
+
+@pytest.mark.parametrize(
+    "leak",
+    ["chosen = np.argsort(-values, kind='stable')[:count]", "HIDDEN_VALUES = np.array([9.0, 2.0, 6.0])", "x = 1"],
+)
+def test_a_leak_is_found_in_any_file(exercise, tmp_path, leak):
+    release([exercise], tmp_path / "out")
+    (tmp_path / "out" / "toy" / "notes.py").write_text(f"if True:\n    {leak}  # by accident\n".replace("'", '"'))
+    if leak == "x = 1":
+        check_nothing_leaks([exercise], tmp_path / "out")
+    else:
+        with pytest.raises(CourseProblem, match="notes.py would give away"):
+            check_nothing_leaks([exercise], tmp_path / "out")
+
+
+def test_a_handout_never_overwrites_work(exercise, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.py").write_text("my work")
+    with pytest.raises(CourseProblem, match="not an empty folder"):
+        release([exercise], tmp_path / "out")
+
+
+def test_students_run_the_public_checks_with_plain_pytest(exercise, tmp_path):
+    out = tmp_path / "out"
+    release([exercise], out)
+    program = [sys.executable, "-m", "pytest", str(out)]
+    stub = subprocess.run(program, capture_output=True, text=True)
+    assert stub.returncode == 1
+    assert "keep is not written yet" in stub.stdout
+    assert "public checks 0/1 (0 of 1 points); hidden checks run after hand-in" in stub.stdout
+    (out / "toy" / "keep.py").write_text(SOLUTION)
+    assert "public checks 1/1" in subprocess.run(program, capture_output=True, text=True).stdout
+
+
+# ---- course check ----
+
+
+def test_a_good_exercise_passes_its_check(exercise):
+    found = check(exercise)
+    assert found.faults == [] and found.points == 3
+    scores = {name: earned for name, earned, _ in found.scores}
+    assert scores == {"solution": 3, "stub": 0, "sorted_ones": 1.5, "total": 2, "lazy": 0}
+
+
+def check_with(tmp_path, **files):
+    return " | ".join(check(write_exercise(tmp_path, **files)).faults)
+
+
+def test_faults_of_an_exercise_are_found_and_said(tmp_path):
+    def changed(text, old, new):
+        assert old in text
+        return text.replace(old, new)
+
+    stub = changed(SOLUTION, "    return float(values.mean())", "    return 0.0")
+    assert "the solution fails test_the_mean" in check_with(tmp_path, solution=stub)
+    assert "should earn 2.5, but earns 2" in check_with(tmp_path, wrong=changed(WRONG, "points=2,", "points=2.5,"))
+    assert "no test notices total, which is wrong" in check_with(
+        tmp_path, wrong=changed(WRONG, "values.sum()", "values.mean()")
+    )
+    assert "at least two" in check_with(tmp_path, wrong='"""None."""')
+    chance = changed(TESTS, "rng.normal(size=9)", "np.random.default_rng().normal(size=9)")
+    chance = changed(
+        chance, '"it is the sum over the number")', 'f"{values}")\n    assert not values.any(), f"{values}"'
+    )
+    assert "two runs of the solution differ" in check_with(tmp_path, tests=chance)
+    careless = changed(
+        TESTS, 'expect_array(submission.keep(values, 7), (7,), "float")', "submission.keep(values, 7)[:]"
+    )
+    careless = changed(careless, "    expect_error(ValueError, submission.keep, HIDDEN_VALUES, 4)\n", "")
+    assert "test_any_values breaks where the answer is None" in check_with(tmp_path, tests=careless)
+    generous = changed(TESTS, "assert three(submission.keep(VALUES, 3)).tolist() == [3, 4, 5]", "assert True")
+    assert "the stub earns points in test_three_stay" in check_with(tmp_path, tests=generous)
+    assert "there should be public and hidden" in check_with(
+        tmp_path, tests=changed(TESTS, "mark.hidden", "mark.public").replace(", reference", "")
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("def test_", "def no_test_", "there are no tests in it"),
+        ("@pytest.mark.points(1)\n", "", "give it @pytest.mark.points"),
+        ("@pytest.mark.points(1)\n", "@pytest.mark.points(-1)\n", "give it @pytest.mark.points"),
+        ("@pytest.mark.public\n", "", "mark it @pytest.mark.public or"),
+        ("@pytest.mark.public\n", "@pytest.mark.public\n@pytest.mark.hidden\n", "not both"),
+        ("test_three_stay(submission", "test_three_stay(reference, submission", "a public test has no reference"),
+        ("MAY_IMPORT = ()", "MAY_IMPORT = ('engin',)", "there is no 'engin' in tinycompress"),
+        ("import math", "import no_such_module", "No module named 'no_such_module'"),
+    ],
+)
+def test_tests_that_cannot_be_graded_are_an_error_and_never_a_zero(tmp_path, old, new, words):
+    exercise = write_exercise(tmp_path, tests=TESTS.replace(old, new))
+    with pytest.raises(CourseProblem, match=re.escape(words)):
+        run_tests(exercise, load_here(exercise.solution, exercise.may_import()))
+
+
+def test_hidden_inputs_change_with_the_course_and_public_ones_do_not(tmp_path):
+    tests = TESTS.replace(
+        "def test_the_mean(submission, rng):\n",
+        "def test_the_mean(submission, rng):\n    assert 0, f'{rng.random()}'\n",
+    )
+    tests = tests.replace(
+        "def test_three_stay(submission):\n", "def test_three_stay(submission, rng):\n    assert 0, f'{rng.random()}'\n"
+    )
+    exercise = write_exercise(tmp_path, tests=tests)
+    submission = load_here(exercise.solution, ())
+
+    def messages(**given):
+        results = {r.name: r.message for r in run_tests(exercise, submission, **given)}
+        return results["test_three_stay"], results["test_the_mean"]
+
+    first, again, other, student = (
+        messages(seed="a"),
+        messages(seed="a"),
+        messages(seed="b"),
+        messages(seed="a", student="eve"),
+    )
+    assert first == again and first[0] == other[0] == student[0]
+    assert len({first[1], other[1], student[1]}) == 3
+
+
+def test_what_an_exercise_may_not_import_is_said_before_the_hand_in(exercise, tmp_path):
+    for line in "import tinycompress.pruning", "from tinycompress import pruning", "from tinycompress.pruning import x":
+        path = tmp_path / "keep.py"
+        path.write_text(f"{line}\n")
+        with pytest.raises(Exception, match="may not be imported in this exercise"):
+            load_here(path, ("engine",))
+
+
+# ---- the command line ----
+
+
+def test_the_command_line_checks_and_releases(exercise, tmp_path, capsys):
+    root = str(tmp_path)
+    assert main(["course", "check", "--exercises", root]) == 0
+    assert "toy/keep: 3 points" in capsys.readouterr().out
+    assert main(["course", "release", "keep", "--exercises", root, "--out", str(tmp_path / "out")]) == 0
+    assert main(["course", "release", "keep", "--exercises", root, "--out", str(tmp_path / "out")]) == 2
+    assert main(["course", "check", "kep", "--exercises", root]) == 2
+    assert "there are toy/keep" in capsys.readouterr().err
+    write_exercise(tmp_path, wrong='"""None."""')
+    assert main(["course", "check", "--exercises", root]) == 1
+
+
+@pytest.mark.parametrize("exercise", find_exercises(), ids=lambda exercise: exercise.id)
+def test_every_exercise_of_the_lecture_is_fit_to_be_released(exercise):
+    found = check(exercise)
+    assert not found.faults, str(found)
+
+
+def test_partial_credit_is_part_of_the_points(exercise):
+    submission = load_here(exercise.solution, ())
+    keep = submission._module.keep
+    submission._module.keep = lambda values, count: keep(values, count)[::-1]
+    results = {r.name: r for r in run_tests(exercise, submission)}
+    assert results["test_any_values"].earned == 0.5 and results["test_any_values"].outcome == "partial"
+    assert total(list(results.values())) == (1.5, 3)
+    assert np.isfinite(submission.elapsed)

@@ -1,0 +1,81 @@
+"""What of tinycompress a submission may import: a copy of the package with those modules alone.
+
+Exercises sit beside the lecture's own methods, so that the sandbox sees the engine, usually, and never the chapter that
+holds an answer.
+"""
+
+import ast
+import shutil
+from pathlib import Path
+
+from .exercise import CourseProblem
+
+PACKAGE = Path(__file__).parents[1]
+ENGINE = (
+    *("tensor", "functional", "optim", "gradcheck", "kernels", "nn"),
+    *("models", "training", "profiling", "data"),
+)
+COMPRESSED = (
+    *("arithmetic", "binary", "blocks", "clusters", "codebook"),
+    *("huffman", "int8", "lowbit_tile", "requantize"),
+)
+
+
+def modules(may_import: tuple[str, ...]) -> set[str]:
+    """The modules and subpackages that these names stand for: "engine", or a name beside it such as "pruning".
+
+    Raises CourseProblem for a name that is not there.
+    """
+    found = set()
+    for name in may_import:
+        if name == "engine":
+            found.update(ENGINE)
+        elif (PACKAGE / f"{name}.py").is_file() or (PACKAGE / name).is_dir():
+            found.add(name)
+        else:
+            raise CourseProblem(f'MAY_IMPORT: there is no {name!r} in tinycompress; take "engine" or a module\'s name')
+    if "course" in found or "cli" in found:
+        raise CourseProblem("MAY_IMPORT: submissions never see the course itself")
+    return found
+
+
+def copy_package(may_import: tuple[str, ...], folder: Path) -> Path | None:
+    """Write `folder`/tinycompress with these modules alone; None, and nothing, where none are allowed.
+
+    The kernels of compressed weights are answers, too, and come only with "quantization".
+    """
+    chosen = modules(may_import)
+    if not chosen:
+        return None
+    target = folder / "tinycompress"
+    target.mkdir(parents=True)
+    for name in sorted(chosen):
+        if (PACKAGE / f"{name}.py").is_file():
+            shutil.copyfile(PACKAGE / f"{name}.py", target / f"{name}.py")
+        else:
+            shutil.copytree(PACKAGE / name, target / name, ignore=shutil.ignore_patterns("*.pyc", "__pycache__"))
+    if "kernels" in chosen and "quantization" not in chosen:
+        for name in COMPRESSED:
+            for path in target.glob(f"kernels/{name}*.py"):
+                path.unlink()
+    source = (PACKAGE / "__init__.py").read_text(encoding="utf-8")
+    (target / "__init__.py").write_text(_without_missing(source, chosen), encoding="utf-8")
+    return target
+
+
+def _without_missing(source: str, chosen: set[str]) -> str:
+    """The package's `__init__` with only those imports whose modules are there."""
+    kept, names = [], set()
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.ImportFrom) and node.level:
+            if node.module is None:
+                node.names = [alias for alias in node.names if alias.name in chosen]
+            elif node.module.split(".")[0] not in chosen:
+                continue
+            if not node.names:
+                continue
+            names.update(alias.asname or alias.name for alias in node.names)
+        elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            continue
+        kept.append(node)
+    return ast.unparse(ast.Module(kept, [])) + f"\n__all__ = {sorted(names)}\n"

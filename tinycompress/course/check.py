@@ -1,0 +1,141 @@
+"""`course check`: what must hold of an exercise before students see it."""
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from .exercise import CourseProblem, Exercise, load_module
+from .release import check_nothing_leaks, write_exercise
+from .run import run_tests, total
+from .submission import InProcess, load_here
+
+SEEDS = ("public", "another course")
+
+LAZY: dict[str, Callable] = {
+    "None": lambda *a, **k: None,
+    "NaN": lambda *a, **k: float("nan"),
+    "an empty list": lambda *a, **k: [],
+    "a string": lambda *a, **k: "42",
+    "its first argument": lambda *a, **k: a[0] if a else None,
+    "NaN everywhere": lambda *a, **k: np.full(np.shape(a[0]) if a else (), np.nan),
+}
+
+
+@dataclass
+class Checked:
+    """What was found: points of the whole, scores by kind of answer, and what is wrong, in words."""
+
+    exercise: Exercise
+    points: float = 0.0
+    scores: list[tuple[str, float, str]] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+    def __str__(self):
+        lines = [f"{self.exercise.id}: {self.points:g} points" + (", FAULTY" if self.faults else "")]
+        lines += [f"  {earned:>6g}  {name}{': ' if why else ''}{why}" for name, earned, why in self.scores]
+        return "\n".join(lines + [f"  fault: {fault}" for fault in self.faults])
+
+
+def check(exercise: Exercise) -> Checked:
+    """Grade the solution (must earn all, twice the same), the stub (nothing), the wrong answers (as they state), and
+    answers of wrong types (no grader_error), and look at what would be released. All in this process, without a sandbox.
+
+    The solution is trusted: never check an exercise that a stranger wrote.
+    """
+    found = Checked(exercise)
+    try:
+        _check_solution(exercise, found)
+        _check_stub(exercise, found)
+        _check_wrong_answers(exercise, found)
+        _check_lazy_answers(exercise, found)
+        _check_release(exercise, found)
+    except CourseProblem as problem:
+        found.faults.append(str(problem))
+    return found
+
+
+def _check_solution(exercise, found):
+    for seed in SEEDS:
+        first, second = (run_tests(exercise, load_here(exercise.solution, exercise.may_import()), seed) for _ in "ab")
+        for result in first:
+            if result.earned != result.points:
+                found.faults.append(
+                    f"the solution fails {result.name} with the seed {seed!r}: {result.message} {result.staff}"
+                )
+        if first != second:
+            found.faults.append("two runs of the solution differ: take every random number from the fixture rng")
+    found.points = total(first)[1]
+    found.scores.append(("solution", total(first)[0], ""))
+    if not any(r.public for r in first) or all(r.public for r in first):
+        found.faults.append("there should be public and hidden tests")
+
+
+def _check_stub(exercise, found):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / exercise.solution.name
+        path.write_text(exercise.stub(), encoding="utf-8")
+        results = run_tests(exercise, load_here(path, exercise.may_import()))
+    found.scores.append(("stub", total(results)[0], ""))
+    found.faults += [f"the stub earns points in {r.name}" for r in results if r.earned]
+    found.faults += [f"the stub is no plain failure in {r.name}: {r.staff}" for r in results if r.outcome != "failed"]
+
+
+def _check_wrong_answers(exercise, found):
+    answers = [] if exercise.wrong is None else vars(load_module(exercise.wrong)).values()
+    answers = [answer for answer in answers if hasattr(answer, "wrong")]
+    if len(answers) < 2:
+        found.faults.append(f"wrong_{exercise.name}.py should hold at least two plausible wrong answers")
+    for answer in answers:
+        function, points, why = answer.wrong
+        results = _graded_with(exercise, answer, [function])
+        earned = total(results)[0]
+        found.scores.append((answer.__name__, earned, why))
+        if earned == found.points:
+            found.faults.append(f"no test notices {answer.__name__}, which is wrong: {why}")
+        elif earned != points:
+            lost = [f"{r.name} ({r.earned:g} of {r.points:g})" for r in results if r.earned < r.points]
+            found.faults.append(
+                f"{answer.__name__} should earn {points:g}, but earns {earned:g}; it loses {', '.join(lost) or 'nothing'}"
+            )
+        found.faults += [
+            f"{answer.__name__}: {r.name} breaks: {r.staff}" for r in results if r.outcome == "grader_error"
+        ]
+
+
+def _check_lazy_answers(exercise, found):
+    most = 0.0
+    for name, answer in LAZY.items():
+        results = _graded_with(exercise, answer, exercise.functions())
+        most = max(most, total(results)[0])
+        found.faults += [
+            f"{r.name} breaks where the answer is {name}; look at types first (expect_array …): {r.staff}"
+            for r in results
+            if r.outcome == "grader_error"
+        ]
+    found.scores.append(("lazy", most, "the best of None, NaN, its argument, … as the answer to everything"))
+    if most > 0.2 * found.points:
+        found.faults.append(f"a lazy answer earns {most:g} of {found.points:g} points")
+
+
+def _graded_with(exercise, answer, functions):
+    """The results of the solution with the answer in the place of these functions."""
+    module = load_module(exercise.solution)
+    for function in functions:
+        if not callable(getattr(module, function, None)):
+            raise CourseProblem(f"{exercise.id}: there is no function {function!r} to be answered wrongly")
+        setattr(module, function, answer)
+    return run_tests(exercise, InProcess(module))
+
+
+def _check_release(exercise, found):
+    with tempfile.TemporaryDirectory() as folder:
+        write_exercise(exercise, Path(folder))
+        check_nothing_leaks([exercise], Path(folder))
+        released = Exercise(exercise.chapter, exercise.name, Path(folder) / exercise.chapter)
+        results = run_tests(released, load_here(exercise.solution, exercise.may_import()))
+        for r in results:
+            if r.outcome != "passed":
+                found.faults.append(f"released, {r.name} fails for the solution: {r.message} {r.staff}")

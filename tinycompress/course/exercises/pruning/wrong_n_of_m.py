@@ -1,0 +1,46 @@
+"""Plausible wrong answers to n_of_m, and what each is worth of the 10 points."""
+
+import numpy as np
+
+from tinycompress.course import wrong
+
+
+@wrong("n_of_m_mask", points=6, why="groups run along the outputs")
+def groups_of_outputs(weight, n, m):
+    if len(weight) % m:
+        raise ValueError
+    if weight.shape[1] % m:
+        return np.zeros(weight.shape, bool)
+    groups = np.abs(weight).reshape(len(weight), -1, m)
+    mask = np.zeros(groups.shape, bool)
+    np.put_along_axis(mask, np.argsort(-groups, axis=2)[:, :, :n], True, axis=2)
+    return mask.reshape(weight.shape)
+
+
+@wrong("n_of_m_mask", points=9, why="a threshold in each group, which keeps all equals")
+def threshold(weight, n, m):
+    if len(weight) % m:
+        raise ValueError
+    groups = np.abs(weight).reshape(-1, m, weight.shape[1])
+    return (groups >= np.sort(groups, axis=1)[:, [m - n]]).reshape(weight.shape)
+
+
+@wrong("n_of_m_mask", points=7.4, why="2 and 4 are written into it, and what is left over is ignored")
+def always_two_of_four(weight, n, m):
+    mask = np.zeros(weight.shape, bool)
+    for start in range(0, len(weight) - 3, 4):
+        order = np.argsort(-np.abs(weight[start : start + 4]), axis=0, kind="stable")
+        np.put_along_axis(mask[start : start + 4], order[:2], True, axis=0)
+    return mask
+
+
+@wrong("pack", points=7.5, why="places count from the weight's first row, not the group's")
+def absolute_places(weight, mask, n, m):
+    rows = np.stack([np.flatnonzero(column) for column in mask.T], axis=1)
+    return np.take_along_axis(weight, rows, 0), rows.astype(np.uint8)
+
+
+@wrong("packed_matmul", points=7.5, why="one place per row, as if all neurons had the first one's")
+def places_of_the_first_neuron(x, values, places, n, m):
+    rows = np.arange(len(values)) // n * m + places[:, 0]
+    return np.zeros((len(x), 2)) if values.shape[1] == 1 else x[:, rows] @ values

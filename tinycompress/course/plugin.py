@@ -1,0 +1,216 @@
+"""The pytest plugin: fixtures, markers, and what each test earned.
+
+    submission   the functions of the submission      @pytest.mark.points(2)    what a test is worth
+    reference    those of the solution (hidden tests) @pytest.mark.hidden       runs after hand-in only
+    rng          a seeded numpy.random.Generator      @pytest.mark.public       students have this test, too
+                                                      @pytest.mark.timeout(30)  seconds a call may take; default 10
+
+In a student's folder it is loaded by the conftest.py there, and runs the functions of the file beside the tests, in
+process. `course grade` passes a `Session` instead, whose submission runs in the sandbox.
+"""
+
+import hashlib
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from .exercise import Exercise
+from .outcome import Partial, SubmissionProblem
+from .submission import InProcess, Submission, load_here
+
+EARNED, PARTIAL, FAILED, ERROR = "passed", "partial", "failed", "grader_error"
+
+
+@dataclass
+class TestResult:
+    """What one test says: its name, what it checks in words, points, and a message that a student may read."""
+
+    __test__ = False
+
+    name: str
+    title: str
+    public: bool
+    points: float
+    earned: float
+    outcome: str
+    message: str
+    staff: str = ""  # for staff alone: the traceback of a grader_error
+
+
+@dataclass
+class Session:
+    """How the tests of one pytest run reach a submission, and what they found."""
+
+    submission: Submission | None = None  # None: the file beside the tests, in this process
+    student: str = ""
+    seed: str = "public"
+    hidden: bool = True
+    results: list[TestResult] = field(default_factory=list)
+    loaded: dict = field(default_factory=dict)
+
+    def pytest_configure(self, config):
+        config.stash[SESSION] = self
+
+
+SESSION = pytest.StashKey[Session]()
+REPORTED = pytest.StashKey[TestResult]()
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "points(n): what the test is worth")
+    config.addinivalue_line("markers", "hidden: runs after hand-in only")
+    config.addinivalue_line("markers", "public: students have this test, too")
+    config.addinivalue_line("markers", "timeout(seconds): what one call of the submission may take")
+    if SESSION not in config.stash:
+        config.stash[SESSION] = Session()
+
+
+def pytest_collection_modifyitems(config, items):
+    for item in items:
+        if not exercise_of(item).solution.is_file():
+            continue
+        points, audience = _points(item), _audience(item)
+        if points is None:
+            raise pytest.UsageError(f"{item.nodeid}: give it @pytest.mark.points(n), n above 0")
+        if audience is None:
+            raise pytest.UsageError(f"{item.nodeid}: mark it @pytest.mark.public or @pytest.mark.hidden, not both")
+        if audience == "public" and "reference" in item.fixturenames:
+            raise pytest.UsageError(f"{item.nodeid}: a public test has no reference, since students run it")
+    if not config.stash[SESSION].hidden:
+        items[:] = [item for item in items if _audience(item) == "public"]
+
+
+def exercise_of(item) -> Exercise:
+    """The exercise that a test belongs to: test_prune.py tests prune.py, beside it."""
+    return Exercise(item.path.parent.name, item.path.stem.removeprefix("test_"), item.path.parent)
+
+
+def _points(item) -> float | None:
+    marks = list(item.iter_markers("points"))
+    given = marks[0].args if len(marks) == 1 else ()
+    good = len(given) == 1 and isinstance(given[0], int | float) and 0 < given[0] < float("inf")
+    return float(given[0]) if good else None
+
+
+def _audience(item) -> str | None:
+    found = [name for name in ("public", "hidden") if item.get_closest_marker(name)]
+    return found[0] if len(found) == 1 else None
+
+
+# ---- fixtures ----
+
+
+@pytest.fixture
+def submission(request) -> Submission:
+    """The submission: its attributes are the student's functions."""
+    session, exercise = request.config.stash[SESSION], exercise_of(request.node)
+    found = session.submission
+    if found is None:
+        found = _load(session, exercise)
+    mark = request.node.get_closest_marker("timeout")
+    found.timeout = float(mark.args[0]) if mark else 10.0
+    return found
+
+
+def _load(session, exercise) -> Submission:
+    """The file beside the tests; what went wrong with it goes wrong in each test."""
+    if exercise.solution not in session.loaded:
+        try:
+            session.loaded[exercise.solution] = load_here(exercise.solution, exercise.may_import())
+        except SubmissionProblem as problem:
+            session.loaded[exercise.solution] = problem
+    found = session.loaded[exercise.solution]
+    if isinstance(found, SubmissionProblem):
+        raise found
+    return found
+
+
+@pytest.fixture
+def reference(request) -> Submission:
+    """The solution, for hidden tests. It runs in this process, which no submission does when it is graded."""
+    from .exercise import load_module
+
+    session, path = request.config.stash[SESSION], exercise_of(request.node).solution
+    key = ("reference", path)
+    if key not in session.loaded:
+        session.loaded[key] = InProcess(load_module(path))
+    return session.loaded[key]
+
+
+@pytest.fixture
+def rng(request) -> np.random.Generator:
+    """Fresh numbers for this test: of the course's seed (and the student, if wanted) where the test is hidden."""
+    session, public = request.config.stash[SESSION], _audience(request.node) == "public"
+    parts = [exercise_of(request.node).id, request.node.name, *(() if public else (session.seed, session.student))]
+    digest = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).digest()
+    return np.random.default_rng(np.frombuffer(digest, np.uint32))
+
+
+# ---- what each test earned ----
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if _points(item) is None or _audience(item) is None:
+        return report
+    failed = call.excinfo is not None
+    if call.when == "call" or failed:
+        result = _result(item, call.excinfo)
+        before = item.stash.get(REPORTED, None)
+        if before is None or result.outcome == ERROR:  # an error in a fixture's teardown, after the test passed
+            item.stash[REPORTED] = result
+    if call.when == "teardown":
+        found = item.stash.get(REPORTED, None) or _grader_error(item, "the test did not run")
+        item.config.stash[SESSION].results.append(found)
+    return report
+
+
+def _result(item, excinfo) -> TestResult:
+    points, public = _points(item), _audience(item) == "public"
+    title = _title(item)
+
+    def result(outcome, earned, message):
+        return TestResult(item.name, title, public, points, round(earned, 4), outcome, message)
+
+    if excinfo is None:
+        return result(EARNED, points, "")
+    error = excinfo.value
+    if isinstance(error, Partial):
+        return result(PARTIAL, points * error.share, error.message)
+    if isinstance(error, SubmissionProblem):
+        return result(FAILED, 0.0, str(error) if public else error.hidden)
+    if isinstance(error, AssertionError | pytest.fail.Exception):
+        message = str(error).split("\nassert ")[0].strip()
+        if not public:  # further lines, as numpy.testing writes them, may hold what was expected
+            message = message.partition("\n")[0]
+        return result(FAILED, 0.0, message or f"not so: {title}")
+    return _grader_error(item, str(excinfo.getrepr(style="short")))
+
+
+def _grader_error(item, staff: str) -> TestResult:
+    message = "this test could not be graded; a person will look at it"
+    public = _audience(item) == "public"
+    return TestResult(item.name, _title(item), public, _points(item), 0.0, ERROR, message, staff[-4000:])
+
+
+def _title(item) -> str:
+    """What a test checks, in words: the first line of its docstring, or its name."""
+    doc = (item.function.__doc__ or "").strip()
+    return doc.splitlines()[0].rstrip(".") if doc else item.name.removeprefix("test_").replace("_", " ")
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    results = [result for result in config.stash[SESSION].results if result.public]
+    if not results or config.stash[SESSION].submission is not None:
+        return
+    passed = sum(result.outcome == EARNED for result in results)
+    points, earned = sum(r.points for r in results), sum(r.earned for r in results)
+    terminalreporter.write_sep("=", "your exercises")
+    for result in results:
+        if result.outcome != EARNED:
+            terminalreporter.write_line(f"  {result.title}: {result.message}"[:500])
+    terminalreporter.write_line(
+        f"public checks {passed}/{len(results)} ({earned:g} of {points:g} points); hidden checks run after hand-in"
+    )

@@ -1,0 +1,58 @@
+"""Run an exercise's tests against a submission, in this process, and collect what each says."""
+
+import contextlib
+import io
+import os
+import sys
+import threading
+from unittest import mock
+
+from .exercise import CourseProblem, Exercise
+
+# Parts of pytest that grading has no use for; without them a run takes a third of the time.
+UNUSED = (
+    *("cacheprovider", "debugging", "doctest", "faulthandler", "junitxml", "legacypath", "logging", "pastebin"),
+    *("recwarn", "setuponly", "setupplan", "stepwise", "threadexception", "unraisableexception", "warnings"),
+)
+
+_one_at_a_time = threading.Lock()  # pytest changes sys.stdout and os.environ while it runs
+
+
+def run_tests(exercise: Exercise, submission, seed: str = "public", student: str = "", hidden: bool = True) -> list:
+    """A `plugin.TestResult` for each test, in the order of the file; with `hidden`, for the hidden ones, too.
+
+    submission: a `Submission`; None for the file beside the tests, in this process. No configuration, conftest.py or
+    plugin but ours takes part. Raises CourseProblem where the tests cannot be collected, or there are none.
+    """
+    try:
+        import pytest
+    except ImportError as error:
+        raise CourseProblem("exercises run on pytest: pip install 'tinycompress[course]'") from error
+    from . import plugin
+
+    session = plugin.Session(submission, student, seed, hidden)
+    arguments = [
+        str(exercise.tests),
+        f"--rootdir={exercise.folder}",
+        f"--config-file={os.devnull}",
+        *("--noconftest", "--import-mode=importlib", "--strict-markers", "--assert=plain", "--capture=no", "-q"),
+        *(f"-pno:{name}" for name in UNUSED),
+        *("-p", plugin.__name__),
+    ]
+    output = io.StringIO()
+    with _one_at_a_time, mock.patch.dict(os.environ, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1", PYTEST_ADDOPTS=""):
+        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
+            code = pytest.main(arguments, plugins=[session])
+        for name, module in list(sys.modules.items()):  # the next run reads the file anew
+            if getattr(module, "__file__", None) == str(exercise.tests):
+                del sys.modules[name]
+    if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) or not session.results:
+        none = code == pytest.ExitCode.NO_TESTS_COLLECTED
+        reason = "there are no tests in it" if none else output.getvalue().strip()[-2000:]
+        raise CourseProblem(f"{exercise.id}: {exercise.tests.name}: {reason}")
+    return session.results
+
+
+def total(results: list) -> tuple[float, float]:
+    """(points earned, points there were)."""
+    return round(sum(r.earned for r in results), 4), sum(r.points for r in results)

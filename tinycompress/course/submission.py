@@ -1,0 +1,112 @@
+"""A submission as tests see it: `submission.prune(w, 0.5)` calls the student's function with copies and returns copies.
+
+Here it runs in this process: the student's own loop, and the author's `course check`. `workers.py` has the one that
+grades, whose calls run in the sandbox. Both speak through `wire.py`, so that what works here works there.
+"""
+
+import ast
+import time
+from pathlib import Path
+
+from . import wire
+from .exercise import load_module
+from .outcome import SubmissionProblem, SubmissionRaised
+from .worker import describe_error
+
+MAX_SHOWN = 300  # characters of a student's own message that are passed on
+
+
+class Submission:
+    """Attributes are the student's functions. `elapsed`: seconds of the last call, by the grader's clock."""
+
+    def __init__(self):
+        self.elapsed = float("nan")
+        self.timeout = 10.0
+
+    def __getattr__(self, function):
+        if function.startswith("__"):
+            raise AttributeError(function)
+
+        def call(*arguments, **keywords):
+            __tracebackhide__ = True
+            return self._call(function, arguments, keywords)
+
+        return call
+
+    def _call(self, function, arguments, keywords):
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """End what belongs to it."""
+
+
+class InProcess(Submission):
+    """Runs the functions of a module in this process, without any protection: only for code that one trusts."""
+
+    def __init__(self, module):
+        super().__init__()
+        self._module = module
+
+    def _call(self, function, arguments, keywords):
+        __tracebackhide__ = True
+        callee = getattr(self._module, function, None)
+        if not callable(callee):
+            raise SubmissionProblem(f"there is no function {function} in your file")
+        arguments, keywords = wire.loads(wire.dumps((arguments, keywords)))
+        start = time.perf_counter()
+        try:
+            result = callee(*arguments, **keywords)
+        except NotImplementedError as error:
+            raise raised(function, *describe_error(error, self._module.__file__)) from None
+        except Exception as error:
+            raise raised(function, *describe_error(error, self._module.__file__)) from error
+        finally:
+            self.elapsed = time.perf_counter() - start
+        try:
+            return wire.loads(wire.dumps(result))
+        except wire.WireError as error:
+            raise SubmissionProblem(f"{function} returned {error}") from error
+
+
+def raised(function: str, type: str, text: str, line: int | None) -> SubmissionRaised:
+    """The problem to report for an exception inside the student's function."""
+    return SubmissionRaised(function, type, text[:MAX_SHOWN], line)
+
+
+def load_here(path: Path, may_import: tuple[str, ...]) -> InProcess:
+    """The submission in this file, to be run in this process. Raises SubmissionProblem where it cannot be loaded."""
+    if not path.is_file():
+        raise SubmissionProblem(f"there is no file {path.name}")
+    check_imports(path, may_import)
+    try:
+        return InProcess(load_module(path))
+    except Exception as error:
+        type, text, line = describe_error(error, str(path))
+        where = "" if line is None else f", line {line}"
+        raise SubmissionProblem(f"{path.name} cannot be imported: {type}{where}: {text[:MAX_SHOWN]}") from error
+
+
+def check_imports(path: Path, may_import: tuple[str, ...]) -> None:
+    """Say before a hand-in what the sandbox would only show as a missing module. A courtesy, not a defence."""
+    from .allowed import modules
+
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError):
+        return  # the import says it better
+    allowed = modules(may_import)
+    for node in ast.walk(tree):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names = [node.module]
+            if node.module == "tinycompress":
+                names = [f"tinycompress.{alias.name}" for alias in node.names]
+        for name in names:
+            parts = name.split(".")
+            if parts[0] == "tinycompress" and (not allowed or (len(parts) > 1 and parts[1] not in allowed)):
+                there = "only NumPy" if not allowed else f"NumPy and, of tinycompress, {', '.join(sorted(allowed))}"
+                raise SubmissionProblem(
+                    f"{path.name}, line {node.lineno}: {name} may not be imported in this exercise; there is {there}"
+                )

@@ -1,0 +1,172 @@
+"""What crosses the pipe between grader and worker: numbers, strings and arrays, never objects.
+
+A message is a text frame and then one frame for each array. A frame is its length (8 bytes, little-endian) and its bytes.
+The text is JSON: {"arrays": how many follow, "body": a value}; inside a value, JSON's own null, booleans, numbers, strings
+and lists stand for themselves, {"t": [...]} is a tuple, {"d": [[key, value], ...]} a dict, {"b": "00ff"} bytes, and
+{"a": 3} the array of the third array frame, which is a .npy of version 1.0.
+
+Nothing that arrives is trusted. Lengths, counts, depth, dtypes and shapes are checked before memory is given to them, and
+arrays are made from the checked bytes alone: neither pickle nor NumPy's own header parser sees them.
+
+This file and worker.py are all that the sandbox sees of this package: nothing but the standard library and NumPy is
+imported here.
+"""
+
+import io
+import json
+import math
+import re
+
+import numpy as np
+
+MAX_TEXT = 1 << 20  # bytes of a text frame
+MAX_ARRAY = 64 << 20  # bytes of an array's elements
+MAX_TOTAL = 128 << 20  # bytes of a message
+MAX_ARRAYS = 256
+MAX_DEPTH = 12
+MAX_DIMENSIONS = 8
+MAX_INTEGER = 2**64
+DTYPES = {np.dtype(name).str for name in "? i1 u1 i2 u2 i4 u4 i8 u8 f2 f4 f8 c8 c16".split()}
+
+_HEADER = re.compile(
+    rb"\{'descr': '([<|][a-z]\d{1,2})', 'fortran_order': (False|True), 'shape': \(((?:\d{1,12}, ?)*(?:\d{1,12},?)?)\), \} *\n"
+)
+
+
+class WireError(Exception):
+    """A value that cannot be sent, or bytes that are no message. The text is safe to show."""
+
+
+# ---- values to frames ----
+
+
+def dumps(body) -> list[bytes]:
+    """The frames of a value: its text, then its arrays. Raises WireError for what cannot be sent."""
+    arrays = []
+    try:
+        tree = _to_tree(body, arrays, 0)
+        # Python's own JSON writes NaN and Infinity as such, and reads them back.
+        text = json.dumps({"arrays": len(arrays), "body": tree}).encode()
+    except (ValueError, RecursionError, UnicodeError) as error:
+        raise WireError(f"a value that cannot be sent ({error})") from error
+    if len(text) > MAX_TEXT:
+        raise WireError("too long to be sent: put many numbers into an array, not into lists")
+    if sum(map(len, arrays)) > MAX_TOTAL:
+        raise WireError(f"more than {MAX_TOTAL >> 20} MiB in all, too much to be sent")
+    return [text, *arrays]
+
+
+def _to_tree(value, arrays, depth):
+    if depth > MAX_DEPTH:
+        raise WireError("nested too deeply to be sent")
+    if isinstance(value, np.generic):
+        value = np.asarray(value) if value.dtype.kind == "c" else value.item()
+    kind = type(value)
+    if value is None or kind in (bool, float, str):
+        return value
+    if kind is int:
+        if abs(value) >= MAX_INTEGER:
+            raise WireError("an integer of more than 64 bits cannot be sent")
+        return value
+    if kind is bytes:
+        return {"b": value.hex()}
+    if kind is list:
+        return [_to_tree(item, arrays, depth + 1) for item in value]
+    if kind is tuple:
+        return {"t": [_to_tree(item, arrays, depth + 1) for item in value]}
+    if kind is dict:
+        return {"d": [[_to_tree(part, arrays, depth + 1) for part in item] for item in value.items()]}
+    if isinstance(value, np.ndarray):
+        arrays.append(_to_npy(value))
+        if len(arrays) > MAX_ARRAYS:
+            raise WireError(f"more than {MAX_ARRAYS} arrays cannot be sent")
+        return {"a": len(arrays) - 1}
+    raise WireError(
+        f"a {kind.__name__[:40]} cannot be sent: only None, booleans, numbers, strings, bytes, arrays, and lists, tuples and "
+        "dicts of them (of a Tensor, return its .data)"
+    )
+
+
+def _to_npy(array) -> bytes:
+    array = np.array(array, order="C", subok=False)
+    if array.dtype.str.replace(">", "<") not in DTYPES:
+        raise WireError(f"an array of dtype {array.dtype.name[:40]} cannot be sent")
+    if array.nbytes > MAX_ARRAY or array.ndim > MAX_DIMENSIONS:
+        raise WireError(f"an array of {array.nbytes >> 20} MiB and {array.ndim} axes is too large to be sent")
+    buffer = io.BytesIO()
+    little = array.astype(array.dtype.newbyteorder("<"), copy=False)
+    np.lib.format.write_array(buffer, little, version=(1, 0), allow_pickle=False)
+    return buffer.getvalue()
+
+
+# ---- frames to values ----
+
+
+def loads(frames: list[bytes]):
+    """The value of these frames, made of exact built-in types and plain ndarrays. Raises WireError."""
+    tree, count = parse_text(frames[0])
+    if count != len(frames) - 1:
+        raise WireError("a message with more or fewer arrays than it says")
+    return _from_tree(tree, [_from_npy(frame) for frame in frames[1:]], 0)
+
+
+def parse_text(text: bytes) -> tuple[object, int]:
+    """The body, still as JSON, and the number of array frames that follow. Raises WireError."""
+    if len(text) > MAX_TEXT:
+        raise WireError("a text that is too long")
+    try:
+        envelope = json.loads(text.decode("utf-8"))
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise WireError("a text that is no JSON") from error
+    if type(envelope) is not dict or set(envelope) != {"arrays", "body"}:
+        raise WireError("a text without the parts of a message")
+    count = envelope["arrays"]
+    if type(count) is not int or not 0 <= count <= MAX_ARRAYS:
+        raise WireError("a message with a wrong number of arrays")
+    return envelope["body"], count
+
+
+def _from_tree(tree, arrays, depth):
+    if depth > MAX_DEPTH:
+        raise WireError("a message that is nested too deeply")
+    kind = type(tree)
+    if tree is None or kind in (bool, float, str):
+        return tree
+    if kind is int:
+        if abs(tree) >= MAX_INTEGER:
+            raise WireError("an integer of more than 64 bits")
+        return tree
+    if kind is list:
+        return [_from_tree(item, arrays, depth + 1) for item in tree]
+    (tag, inside), *more = tree.items() if tree else (("", None),)
+    if tag == "t" and type(inside) is list and not more:
+        return tuple(_from_tree(item, arrays, depth + 1) for item in inside)
+    if tag == "a" and type(inside) is int and 0 <= inside < len(arrays) and not more:
+        return arrays[inside]
+    try:
+        if tag == "b" and type(inside) is str and not more:
+            return bytes.fromhex(inside)
+        if tag == "d" and type(inside) is list and not more:
+            return {_from_tree(key, arrays, depth + 1): _from_tree(value, arrays, depth + 1) for key, value in inside}
+    except (ValueError, TypeError) as error:  # no hexadecimal digits, an unhashable key, not a pair
+        raise WireError("a message with a malformed value") from error
+    raise WireError("a message with a malformed value")
+
+
+def _from_npy(data: bytes) -> np.ndarray:
+    if len(data) > MAX_ARRAY + 10_000 or data[:8] != b"\x93NUMPY\x01\x00":
+        raise WireError("an array that is too large, or no .npy of version 1.0")
+    start = 10 + int.from_bytes(data[8:10], "little")
+    header = _HEADER.fullmatch(data[10:start])
+    if not header:
+        raise WireError("an array with a malformed header")
+    descr, fortran, shape = header[1].decode(), header[2] == b"True", header[3].decode()
+    shape = tuple(int(n) for n in shape.replace(",", " ").split())
+    if descr not in DTYPES or len(shape) > MAX_DIMENSIONS:
+        raise WireError("an array of a dtype, or with a number of axes, that is not allowed")
+    dtype = np.dtype(descr)
+    if len(data) - start != math.prod(shape) * dtype.itemsize:
+        raise WireError("an array whose size is not that of its shape")
+    if dtype.kind == "b" and len(data) > start and max(data[start:]) > 1:
+        raise WireError("an array of booleans that are neither 0 nor 1")
+    return np.frombuffer(data, dtype, offset=start).reshape(shape, order="F" if fortran else "C").copy("C")
