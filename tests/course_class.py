@@ -1,6 +1,6 @@
-"""A small exercise to take apart, for the tests of the course."""
+"""A small exercise to take apart, and a class of eight who solve it, for the tests of the course."""
 
-from tinycompress.course.exercise import Exercise
+from tinycompress.course.exercise import Exercise, strip_solution
 
 SOLUTION = '''\
 """Keep the largest (3 points)."""
@@ -50,6 +50,7 @@ def three(value):
 
 @pytest.mark.public
 @pytest.mark.points(1)
+@pytest.mark.timeout(2)
 def test_three_stay(submission):
     """Three of five stay."""
     assert three(submission.keep(VALUES, 3)).tolist() == [3, 4, 5], "they keep their order"
@@ -57,6 +58,7 @@ def test_three_stay(submission):
 
 @pytest.mark.hidden
 @pytest.mark.points(1)
+@pytest.mark.timeout(2)
 def test_any_values(submission, reference, rng):
     """Any values."""
     expect_error(ValueError, submission.keep, HIDDEN_VALUES, 4)
@@ -104,3 +106,44 @@ def write_exercise(root, solution=SOLUTION, tests=TESTS, wrong=WRONG) -> Exercis
     exercise.tests.write_text(tests)
     (exercise.folder / "wrong_keep.py").write_text(wrong)
     return exercise
+
+
+MEAN = "def mean(values):\n    return sum(values.tolist()) / len(values)\n"
+# Looks for the reference, or for the inputs' answers, in whatever the process knows, and answers with what it finds.
+SPY = """
+import gc, sys
+import numpy as np
+def keep(values, count):
+    frame = sys._getframe()
+    while frame is not None:
+        for name, value in list(frame.f_locals.items()):
+            if name in ("expected", "reference"):
+                return value
+        frame = frame.f_back
+    for thing in gc.get_objects():
+        if isinstance(thing, np.ndarray) and thing is not values and thing.shape == (count,):
+            return thing
+mean = keep
+"""
+
+CLASS = {
+    "good": (SOLUTION, 3),
+    "stub": (strip_solution(SOLUTION), 0),
+    "partial": (
+        "import numpy as np\ndef keep(v, n):\n    if n > len(v): raise ValueError\n    return np.sort(v)[-n:]\n",
+        1.5,
+    ),
+    "crash": ("import os\ndef keep(values, count):\n    os.abort()\n" + MEAN, 1),
+    "loop": ("def keep(values, count):\n    while True:\n        pass\n" + MEAN, 1),
+    "cheat_exit": ("import os\nos._exit(0)\n", 0),
+    "cheat_equal": ("class E:\n    def __eq__(s, o): return True\nkeep = mean = lambda *a: E()\n", 0),
+    "cheat_spy": (SPY, 0),
+}
+GRADEBOOK = {student: points for student, (_, points) in CLASS.items()}
+
+
+def write_class(folder, sources=None) -> None:
+    """A folder of hand-ins, by default the class of eight."""
+    for student, (source, _) in (CLASS if sources is None else sources).items():
+        (folder / student / "toy").mkdir(parents=True)
+        (folder / student / "toy" / "keep.py").write_text(source)

@@ -1,5 +1,7 @@
 """The command `tinycompress course …`: exercises for the lecturer, the students, and those who grade."""
 
+import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 DONE, FAULTY = 0, 1
@@ -7,9 +9,26 @@ DONE, FAULTY = 0, 1
 _COURSE = """\
 Exercises that students solve in plain .py files, and pytest grades.
 
-the lecturer:   check, release          the student:  test, pack          the staff:  grade, correct, export, doctor
+the lecturer   check, release              python -c "import tinycompress.course as c; help(c)" tells how to write one
+the student    test, pack                  in the folder that release wrote
+the staff      grade, correct, export, doctor
+"""
 
-How to write an exercise: python -c "import tinycompress.course as c; help(c)"
+_GRADE = """\
+Grade hand-ins: a folder of which each entry is a student's, `<student>/` or `<student>.zip`.
+
+Submissions run in a sandbox (`course doctor`), one exercise of one student at a time, on all cores. Results are added to
+--log as they come. Whatever ends the run, the same command goes on where it stopped; what is graded already, with the
+same tests, is not graded again.
+"""
+
+_GRADE_EXAMPLES = """\
+examples:
+  tinycompress course grade submissions pruning --seed 2027-b
+  tinycompress course export csv --out marks.csv
+  tinycompress course correct eve pruning/n_of_m 8.5 --who kim --why "the statement was unclear"
+
+exit codes: 0 all is graded; 1 a result needs a person to look (grader_error); 2 bad arguments, or no sandbox.
 """
 
 
@@ -20,8 +39,8 @@ def add_commands(commands, form) -> None:
     )
     parts = course.add_subparsers(dest="PART", title="commands", required=True)
 
-    def part(name, command, help, description=None):
-        parser = parts.add_parser(name, help=help, description=description or help, formatter_class=form)
+    def part(name, command, help, description=None, epilog=None):
+        parser = parts.add_parser(name, help=help, description=description or help, epilog=epilog, formatter_class=form)
         parser.set_defaults(command=command, parser=parser)
         return parser
 
@@ -29,10 +48,36 @@ def add_commands(commands, form) -> None:
     release = part("release", _release, "write the students' folder")
     release.add_argument("--out", metavar="DIR", required=True, help="a new folder")
     test = part("test", _test, "run the public checks of a students' folder, as pytest there does")
-    test.add_argument("--folder", metavar="DIR", default=".", help="the students' folder; default: this one")
-    for parser in check, release:
+    packing = part("pack", _pack, "put the exercises of a students' folder into a .zip to be handed in")
+    packing.add_argument("--out", metavar="FILE", default="handin.zip", help="default: handin.zip")
+    for parser in test, packing:
+        parser.add_argument("--folder", metavar="DIR", default=".", help="the students' folder; default: this one")
+
+    grade = part("grade", _grade, "grade hand-ins", _GRADE, _GRADE_EXAMPLES)
+    grade.add_argument("handins", metavar="FOLDER", help="a folder or .zip in it for each student")
+    grade.add_argument("--seed", default="public", metavar="TEXT", help="of the hidden tests' inputs; keep it secret")
+    grade.add_argument("--per-student", action="store_true", help="other inputs for each student")
+    grade.add_argument("--workers", type=int, metavar="N", help="processes; default: the cores. 1: this process")
+    grade.add_argument("--dask", metavar="ADDRESS", help="grade on a Dask cluster, as tcp://host:8786")
+    grade.add_argument("--trust", action="store_true", help="no sandbox: only for code of people whom you trust")
+    for parser in check, release, grade:
         parser.add_argument("names", nargs="*", metavar="NAME", help="chapters or exercises; default: all")
         parser.add_argument("--exercises", metavar="DIR", help="your own folder of exercises; default: the lecture's")
+
+    correct = part("correct", _correct, "give a hand-in other points, with who and why; nothing is overwritten")
+    correct.add_argument("student", metavar="STUDENT")
+    correct.add_argument("exercise", metavar="EXERCISE", help="as in pruning/n_of_m")
+    correct.add_argument("points", type=float, metavar="POINTS")
+    correct.add_argument("--who", required=True, help="who decided it")
+    correct.add_argument("--why", required=True, help="students read it")
+
+    export = part("export", _export, "write the gradebook for other systems, and feedback pages")
+    export.add_argument("form", choices=("csv", "gradescope", "prairielearn", "junit", "feedback"))
+    export.add_argument("--out", metavar="PATH", required=True, help="a file for csv and junit, else a folder")
+    for parser in grade, correct, export:
+        parser.add_argument("--log", metavar="FILE", default="results.jsonl", help="default: results.jsonl")
+
+    part("doctor", _doctor, "whether this machine can grade strangers' code, and with what limits")
 
 
 def _chosen(arguments):
@@ -64,6 +109,122 @@ def _release(arguments) -> int:
 
 def _test(arguments) -> int:
     import subprocess
-    import sys
 
     return subprocess.run([sys.executable, "-m", "pytest", arguments.folder]).returncode
+
+
+def _pack(arguments) -> int:
+    import json
+
+    from .course.collect import pack
+    from .course.exercise import CourseProblem
+
+    manifest = Path(arguments.folder) / "manifest.json"
+    try:
+        exercises = list(json.loads(manifest.read_text(encoding="utf-8"))["exercises"])
+    except (OSError, ValueError, KeyError) as error:
+        raise CourseProblem(f"{manifest} cannot be read; run this in the folder that you were given") from error
+    packed = pack(Path(arguments.folder), exercises, Path(arguments.out))
+    missing = [name for name in exercises if f"{name}.py" not in packed]
+    print(
+        f"{arguments.out}: {', '.join(packed)}; hand it in" + (f" (missing: {', '.join(missing)})" if missing else "")
+    )
+    return DONE
+
+
+def _grade(arguments) -> int:
+    from tqdm.auto import tqdm
+
+    from .course import grade
+    from .course.collect import find_handins
+    from .course.exercise import CourseProblem
+    from .course.gradebook import Gradebook
+    from .course.log import Log
+    from .course.sandbox import Level, level
+
+    if arguments.workers is not None and arguments.workers < 1:
+        raise CourseProblem(f"--workers: a whole number from 1 on, not {arguments.workers}")
+    handins, exercises = find_handins(Path(arguments.handins)), _chosen(arguments)
+    found = Level("none", "no sandbox, as you trust these students") if arguments.trust else level()
+    if found.name == "none" and not arguments.trust:
+        raise CourseProblem(f"strangers' code is not run without a sandbox, and there is none: {found.detail}")
+    print(f"sandbox: {found.name} ({found.detail})", flush=True)
+    tasks = grade.make_tasks(handins, exercises, arguments.seed, arguments.per_student, found.name)
+    with tqdm(total=len(tasks), unit="exercise", disable=None) as bar:
+        count = grade.grade(tasks, Log(arguments.log), lambda: _executor(arguments), lambda record: bar.update())
+    book = Gradebook(arguments.log)
+    faulty = [e for e in book.entries() if e.status == "grader_error"]
+    print(f"{len(handins)} students, {len(exercises)} exercises: {count} results added to {arguments.log}")
+    for entry in faulty:
+        reasons = [entry.record["error"], *(r["staff"] for r in entry.record["results"])]
+        reason = next((reason for reason in reasons if reason), "?").strip().splitlines()[-1]
+        print(f"grader_error: {entry.student!a} in {entry.exercise}: {ascii(reason)[1:-1]}", file=sys.stderr)
+    return FAULTY if faulty else DONE
+
+
+@contextmanager
+def _executor(arguments):
+    """Processes on this machine, a Dask cluster, or None for this process."""
+    from .course.exercise import CourseProblem
+    from .course.grade import end_with_parent
+
+    if arguments.dask:
+        try:
+            from distributed import Client
+        except ImportError as error:
+            raise CourseProblem("--dask needs: pip install 'tinycompress[distributed]'") from error
+        try:
+            client = Client(arguments.dask, timeout=10)
+        except (OSError, ValueError) as error:
+            raise CourseProblem(f"--dask {arguments.dask}: no scheduler answers there ({error})") from error
+        with client, client.get_executor(pure=False) as executor:
+            yield executor
+        return
+    import multiprocessing
+    import os
+    from concurrent.futures import ProcessPoolExecutor
+
+    workers = arguments.workers or len(os.sched_getaffinity(0))
+    if workers == 1:
+        yield None
+        return
+    before = set(multiprocessing.active_children())
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=end_with_parent)
+    try:
+        yield pool
+    except BaseException:
+        for process in set(multiprocessing.active_children()) - before:
+            process.terminate()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _correct(arguments) -> int:
+    from .course.gradebook import Gradebook
+
+    book = Gradebook(arguments.log)
+    entry = book.correct(arguments.student, arguments.exercise, arguments.points, arguments.who, arguments.why)
+    print(f"{arguments.exercise}: {entry.points:g} of {entry.most:g} points; noted in {book.corrections.path}")
+    return DONE
+
+
+def _export(arguments) -> int:
+    from .course.export import export
+    from .course.gradebook import Gradebook
+
+    book = Gradebook(arguments.log)
+    files = export(book, arguments.form, Path(arguments.out))
+    waiting = sorted({e.student for e in book.entries() if e.points is None})
+    print(f"{arguments.out}: {len(files)} files")
+    if waiting:
+        print(f"without a total, since a person has to look at them: {', '.join(map(ascii, waiting))}", file=sys.stderr)
+    return DONE
+
+
+def _doctor(arguments) -> int:
+    from .course.doctor import report
+
+    text, found = report()
+    print(text)
+    return DONE if found.name != "none" else FAULTY

@@ -58,6 +58,10 @@ def copy_package(may_import: tuple[str, ...], folder: Path) -> Path | None:
         for name in COMPRESSED:
             for path in target.glob(f"kernels/{name}*.py"):
                 path.unlink()
+    if "kernels" in chosen:  # every worker would compile them anew, for ten seconds and more
+        dispatch = target / "kernels" / "dispatch.py"
+        text = dispatch.read_text(encoding="utf-8")
+        dispatch.write_text(text.replace('_variant = "fast"', '_variant = "numpy"', 1), encoding="utf-8")
     source = (PACKAGE / "__init__.py").read_text(encoding="utf-8")
     (target / "__init__.py").write_text(_without_missing(source, chosen), encoding="utf-8")
     return target

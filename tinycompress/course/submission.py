@@ -5,6 +5,7 @@ grades, whose calls run in the sandbox. Both speak through `wire.py`, so that wh
 """
 
 import ast
+import builtins
 import time
 from pathlib import Path
 
@@ -70,7 +71,14 @@ class InProcess(Submission):
 
 def raised(function: str, type: str, text: str, line: int | None) -> SubmissionRaised:
     """The problem to report for an exception inside the student's function."""
-    return SubmissionRaised(function, type, text[:MAX_SHOWN], line)
+    known = isinstance(getattr(builtins, type, None), builtins.type)
+    return SubmissionRaised(function, type if known else "Exception", clean(text), line)
+
+
+def clean(text: str) -> str:
+    """A student's text for one line of a report: no control characters, of a bounded length."""
+    shown = "".join(c if c.isprintable() else " " for c in text[: 4 * MAX_SHOWN])
+    return " ".join(shown.split())[:MAX_SHOWN]
 
 
 def load_here(path: Path, may_import: tuple[str, ...]) -> InProcess:
@@ -83,7 +91,7 @@ def load_here(path: Path, may_import: tuple[str, ...]) -> InProcess:
     except Exception as error:
         type, text, line = describe_error(error, str(path))
         where = "" if line is None else f", line {line}"
-        raise SubmissionProblem(f"{path.name} cannot be imported: {type}{where}: {text[:MAX_SHOWN]}") from error
+        raise SubmissionProblem(f"{path.name} cannot be imported: {type}{where}: {clean(text)}") from error
 
 
 def check_imports(path: Path, may_import: tuple[str, ...]) -> None:

@@ -26,6 +26,7 @@ MAX_ARRAYS = 256
 MAX_DEPTH = 12
 MAX_DIMENSIONS = 8
 MAX_INTEGER = 2**64
+TOO_LONG = "too long to be sent: put many numbers into an array, not into lists"
 DTYPES = {np.dtype(name).str for name in "? i1 u1 i2 u2 i4 u4 i8 u8 f2 f4 f8 c8 c16".split()}
 
 _HEADER = re.compile(
@@ -42,49 +43,63 @@ class WireError(Exception):
 
 def dumps(body) -> list[bytes]:
     """The frames of a value: its text, then its arrays. Raises WireError for what cannot be sent."""
-    arrays = []
+    sender = _Sender()
     try:
-        tree = _to_tree(body, arrays, 0)
+        tree = sender.tree(body, 0)
         # Python's own JSON writes NaN and Infinity as such, and reads them back.
-        text = json.dumps({"arrays": len(arrays), "body": tree}).encode()
-    except (ValueError, RecursionError, UnicodeError) as error:
+        text = json.dumps({"arrays": len(sender.arrays), "body": tree}).encode()
+    except (ValueError, RecursionError) as error:
         raise WireError(f"a value that cannot be sent ({error})") from error
     if len(text) > MAX_TEXT:
-        raise WireError("too long to be sent: put many numbers into an array, not into lists")
-    if sum(map(len, arrays)) > MAX_TOTAL:
+        raise WireError(TOO_LONG)
+    if sum(map(len, sender.arrays)) > MAX_TOTAL:
         raise WireError(f"more than {MAX_TOTAL >> 20} MiB in all, too much to be sent")
-    return [text, *arrays]
+    return [text, *sender.arrays]
 
 
-def _to_tree(value, arrays, depth):
-    if depth > MAX_DEPTH:
-        raise WireError("nested too deeply to be sent")
-    if isinstance(value, np.generic):
-        value = np.asarray(value) if value.dtype.kind == "c" else value.item()
-    kind = type(value)
-    if value is None or kind in (bool, float, str):
-        return value
-    if kind is int:
-        if abs(value) >= MAX_INTEGER:
-            raise WireError("an integer of more than 64 bits cannot be sent")
-        return value
-    if kind is bytes:
-        return {"b": value.hex()}
-    if kind is list:
-        return [_to_tree(item, arrays, depth + 1) for item in value]
-    if kind is tuple:
-        return {"t": [_to_tree(item, arrays, depth + 1) for item in value]}
-    if kind is dict:
-        return {"d": [[_to_tree(part, arrays, depth + 1) for part in item] for item in value.items()]}
-    if isinstance(value, np.ndarray):
-        arrays.append(_to_npy(value))
-        if len(arrays) > MAX_ARRAYS:
-            raise WireError(f"more than {MAX_ARRAYS} arrays cannot be sent")
-        return {"a": len(arrays) - 1}
-    raise WireError(
-        f"a {kind.__name__[:40]} cannot be sent: only None, booleans, numbers, strings, bytes, arrays, and lists, tuples and "
-        "dicts of them (of a Tensor, return its .data)"
-    )
+class _Sender:
+    """The arrays of a value, and how much text it may still take."""
+
+    def __init__(self):
+        self.arrays = []
+        self.left = MAX_TEXT
+
+    def tree(self, value, depth):
+        """The value as JSON has it, its arrays put aside."""
+        if isinstance(value, np.generic):
+            value = np.asarray(value) if value.dtype.kind == "c" else value.item()
+        kind = type(value)
+        self.left -= len(value) if kind in (str, bytes) else 1
+        if self.left < 0:
+            raise WireError(TOO_LONG)
+        if depth > MAX_DEPTH:
+            raise WireError("nested too deeply to be sent")
+        if value is None or kind in (bool, float):
+            return value
+        if kind is str:
+            value.encode()  # UnicodeError for half a character
+            return value
+        if kind is int:
+            if abs(value) >= MAX_INTEGER:
+                raise WireError("an integer of more than 64 bits cannot be sent")
+            return value
+        if kind is bytes:
+            return {"b": value.hex()}
+        if kind is list:
+            return [self.tree(item, depth + 1) for item in value]
+        if kind is tuple:
+            return {"t": [self.tree(item, depth + 1) for item in value]}
+        if kind is dict:
+            return {"d": [[self.tree(part, depth + 1) for part in item] for item in value.items()]}
+        if isinstance(value, np.ndarray):
+            self.arrays.append(_to_npy(value))
+            if len(self.arrays) > MAX_ARRAYS:
+                raise WireError(f"more than {MAX_ARRAYS} arrays cannot be sent")
+            return {"a": len(self.arrays) - 1}
+        raise WireError(
+            f"a {kind.__name__[:40]} cannot be sent: only None, booleans, numbers, strings, bytes, arrays, and lists, tuples "
+            "and dicts of them (of a Tensor, return its .data)"
+        )
 
 
 def _to_npy(array) -> bytes:
@@ -130,7 +145,11 @@ def _from_tree(tree, arrays, depth):
     if depth > MAX_DEPTH:
         raise WireError("a message that is nested too deeply")
     kind = type(tree)
-    if tree is None or kind in (bool, float, str):
+    if tree is None or kind in (bool, float):
+        return tree
+    if kind is str:
+        if any("\ud800" <= c <= "\udfff" for c in tree):
+            raise WireError("a text with half a character in it")
         return tree
     if kind is int:
         if abs(tree) >= MAX_INTEGER:
@@ -165,8 +184,35 @@ def _from_npy(data: bytes) -> np.ndarray:
     if descr not in DTYPES or len(shape) > MAX_DIMENSIONS:
         raise WireError("an array of a dtype, or with a number of axes, that is not allowed")
     dtype = np.dtype(descr)
+    if math.prod(n for n in shape if n) > MAX_ARRAY:  # also where one side is 0
+        raise WireError("an array of a shape that is too large")
     if len(data) - start != math.prod(shape) * dtype.itemsize:
         raise WireError("an array whose size is not that of its shape")
     if dtype.kind == "b" and len(data) > start and max(data[start:]) > 1:
         raise WireError("an array of booleans that are neither 0 nor 1")
     return np.frombuffer(data, dtype, offset=start).reshape(shape, order="F" if fortran else "C").copy("C")
+
+
+# ---- frames to bytes, and back ----
+
+
+def pack(frames: list[bytes]) -> bytes:
+    """The bytes of a message: each frame behind its length."""
+    return b"".join(part for frame in frames for part in (len(frame).to_bytes(8, "little"), frame))
+
+
+def unpack(read):
+    """The value of the next message, from `read(count)`, which gives exactly so many bytes. Raises WireError."""
+
+    def frame(limit):
+        length = int.from_bytes(read(8), "little")
+        if length > limit:
+            raise WireError("a frame that is too long")
+        return read(length)
+
+    text = frame(MAX_TEXT)
+    total, frames = 0, [text]
+    for _ in range(parse_text(text)[1]):
+        frames.append(frame(min(MAX_ARRAY + 10_000, MAX_TOTAL - total)))
+        total += len(frames[-1])
+    return loads(frames)

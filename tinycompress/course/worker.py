@@ -1,15 +1,21 @@
 """The other end of the pipe: loads a submission and calls its functions, in the sandbox.
 
-    python worker.py REQUESTS REPLIES FILE    (two inherited file descriptors, and the student's file)
+    python worker.py REQUESTS REPLIES FILE PROCESSES SITE    (two inherited file descriptors, the student's file, …)
 
 It knows no answers, and nothing it says is trusted: it shares a process with the student's code. This file and wire.py
-are all that the sandbox sees of this package, so that nothing but the standard library and NumPy is imported here.
+are all that the sandbox sees of this package's course, so that nothing but the standard library and NumPy is imported.
+
+Each request is a tuple: ("load",), or (number, function, arguments, keywords). Each reply names the request:
+(number, "value", it), (number, "raised", type, text, line), (number, "missing"), (number, "unsendable", text).
 """
 
 import builtins
+import os
+import sys
 import traceback
 
 MAX_TEXT = 1000
+CPU_SECONDS, MEMORY, FILE_SIZE, FILES = 120, 2 << 30, 16 << 20, 128
 
 
 def describe_error(error: BaseException, file: str) -> tuple[str, str, int | None]:
@@ -26,3 +32,96 @@ def describe_error(error: BaseException, file: str) -> tuple[str, str, int | Non
     except BaseException:
         lines = []
     return (kinds or ["Exception"])[0], text, lines[-1] if lines else None
+
+
+def main(requests: int, replies: int, file: str, processes: int, site: str) -> None:
+    """Answer requests until the pipe ends."""
+    sys.path += [site] if site else []
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+    import wire
+
+    del sys.path[0]
+    limit(processes)
+    silence()
+    send = lambda *reply: write_all(replies, wire.pack(wire.dumps(reply)))  # noqa: E731
+    read = lambda count: read_exactly(requests, count)  # noqa: E731
+    send(0, "ready")
+    module = None
+    while True:
+        request = wire.unpack(read)
+        try:
+            if request == ("load",):
+                module = load(file)
+                send(0, "value", None)
+                continue
+            number, function, arguments, keywords = request
+            callee = module.get(function)
+            if not callable(callee):
+                send(number, "missing")
+                continue
+            value = callee(*arguments, **keywords)
+            try:
+                frames = wire.pack(wire.dumps((number, "value", value)))
+            except wire.WireError as error:
+                frames = wire.pack(wire.dumps((number, "unsendable", str(error))))
+            write_all(replies, frames)
+        except BaseException as error:  # SystemExit and KeyboardInterrupt are no answers, either
+            kind, text, line = describe_error(error, file)
+            send(
+                0 if request == ("load",) else request[0], "raised", kind, text.encode(errors="replace").decode(), line
+            )
+
+
+def load(file: str) -> dict:
+    """The names of the submission, executed from its source: no cached bytecode is ever looked at."""
+    with open(file, "rb") as stream:
+        source = stream.read()
+    import types
+
+    module = types.ModuleType(os.path.basename(file).removesuffix(".py"))
+    module.__file__ = file
+    sys.modules[module.__name__] = module
+    exec(compile(source, file, "exec"), module.__dict__)
+    return module.__dict__
+
+
+def limit(processes: int) -> None:
+    """Limits that nothing in this process can raise again. Here and not before the sandbox starts, so that processes are
+    counted inside its own user namespace."""
+    import resource
+
+    limits = {"CPU": CPU_SECONDS, "AS": MEMORY, "FSIZE": FILE_SIZE, "NOFILE": FILES, "CORE": 0}
+    if processes:
+        limits["NPROC"] = processes
+    for name, value in limits.items():
+        resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (value, value))
+
+
+def silence() -> None:
+    """What a submission prints goes nowhere, and it reads nothing."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in 0, 1, 2:
+        os.dup2(null, descriptor)
+    os.close(null)
+
+
+def read_exactly(descriptor: int, count: int) -> bytes:
+    """That many bytes; ends the process where the pipe ends."""
+    data = bytearray()
+    while len(data) < count:
+        chunk = os.read(descriptor, min(count - len(data), 1 << 20))
+        if not chunk:
+            os._exit(0)
+        data += chunk
+    return bytes(data)
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """All of the bytes."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], int(sys.argv[4]), sys.argv[5])

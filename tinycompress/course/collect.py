@@ -1,0 +1,176 @@
+"""From hand-ins to the bytes that are graded: only the exercises' own files, and only if they are plain files.
+
+A hand-in is a folder `<student>/` or an archive `<student>.zip`. Of it nothing but `<chapter>/<name>.py` of the exercises
+that are graded is ever read: what else is in there (conftest.py, *.pth, bytecode, Numba's caches, links, devices) is as
+if it were not. Nothing is unpacked.
+"""
+
+import os
+import stat
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from .exercise import CourseProblem, Exercise
+
+MAX_SOURCE = 1 << 20  # bytes of one exercise
+MAX_ARCHIVE = 8 << 20
+MAX_ENTRIES = 10_000
+
+
+class Refused(Exception):
+    """A hand-in without a usable file for an exercise; the message is for the student."""
+
+
+@dataclass(frozen=True)
+class HandIn:
+    """One student's hand-in: the name of its folder or archive, and where it is."""
+
+    student: str
+    path: Path
+
+    def read(self, exercise: Exercise) -> bytes:
+        """The student's file for this exercise. Raises Refused."""
+        try:
+            return (
+                _from_archive(self.path, exercise) if self.path.suffix == ".zip" else _from_folder(self.path, exercise)
+            )
+        except OSError as error:
+            raise Refused(f"{exercise.id}.py cannot be read: {error.strerror or type(error).__name__}") from error
+
+
+def find_handins(folder: Path) -> list[HandIn]:
+    """The hand-ins in a folder, in order of their names. Raises CourseProblem for none, or two of one student."""
+    if not folder.is_dir():
+        raise CourseProblem(f"{folder}: there is no such folder; it holds a folder or a .zip for each student")
+    found = {}
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or not (path.is_dir() or path.suffix == ".zip"):
+            continue
+        student = path.name.removesuffix(".zip")
+        if student in found:
+            raise CourseProblem(f"{student!a} has handed in both a folder and a .zip; take one of them away")
+        found[student] = HandIn(student, path)
+    if not found:
+        raise CourseProblem(f"{folder}: no hand-in is there, neither a folder nor a .zip")
+    return list(found.values())
+
+
+def _places(exercise: Exercise) -> list[PurePosixPath]:
+    """Where the file may be: as it was released, alone, or one folder further down, as archives often have it."""
+    released = PurePosixPath(exercise.chapter, f"{exercise.name}.py")
+    return [released, PurePosixPath(released.name)]
+
+
+def _from_folder(folder: Path, exercise: Exercise) -> bytes:
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
+    top = os.open(folder, flags | os.O_DIRECTORY)
+    try:
+        inner = [entry.name for entry in os.scandir(top) if entry.is_dir(follow_symlinks=False)]
+        places = _places(exercise)
+        if len(inner) == 1:
+            places += [PurePosixPath(inner[0], place) for place in places]
+        for place in places:
+            data = _read_below(top, place, flags)
+            if data is not None:
+                return data
+    finally:
+        os.close(top)
+    raise Refused(f"there is no {exercise.id}.py in the hand-in")
+
+
+def _read_below(top: int, place: PurePosixPath, flags: int) -> bytes | None:
+    """The bytes of a regular file below an open folder, walked to without following a link; None if it is not there."""
+    folder = os.dup(top)
+    try:
+        for part in place.parts[:-1]:
+            try:
+                inner = os.open(part, flags | os.O_DIRECTORY, dir_fd=folder)
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+            os.close(folder)
+            folder = inner
+        try:
+            # O_NONBLOCK: a pipe without a writer would never open otherwise.
+            file = os.open(place.name, flags | os.O_NONBLOCK, dir_fd=folder)
+        except FileNotFoundError:
+            return None
+        with open(file, "rb") as stream:
+            if not stat.S_ISREG(os.fstat(file).st_mode):
+                raise Refused(f"{place} is no plain file")
+            return _bounded(stream.read(MAX_SOURCE + 1), place)
+    except OSError as error:
+        raise Refused(f"{place} is no plain file that can be read (a link?): {error.strerror}") from error
+    finally:
+        os.close(folder)
+
+
+def _from_archive(path: Path, exercise: Exercise) -> bytes:
+    status = os.lstat(path)
+    if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_ARCHIVE:
+        raise Refused(f"the archive is no plain file of at most {MAX_ARCHIVE >> 20} MiB")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+            if len(entries) > MAX_ENTRIES:
+                raise Refused(f"the archive has more than {MAX_ENTRIES} entries")
+            tops = {entry.filename.split("/", 1)[0] for entry in entries}
+            places = _places(exercise)
+            if len(tops) == 1:
+                places += [PurePosixPath(*tops, place) for place in places]
+            for place in map(str, places):
+                named = [entry for entry in entries if entry.filename == place]
+                if len(named) > 1:
+                    raise Refused(f"{place} is in the archive twice")
+                if named:
+                    return _from_entry(archive, named[0])
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, EOFError) as error:
+        raise Refused("the archive is damaged, or of a kind that is not read; make it with `course pack`") from error
+    except Exception as error:  # zlib.error and others from damaged data
+        if isinstance(error, Refused | OSError):
+            raise
+        raise Refused("the archive is damaged; make it with `course pack`") from error
+    raise Refused(f"there is no {exercise.id}.py in the hand-in")
+
+
+def _from_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    kind = stat.S_IFMT(entry.external_attr >> 16)
+    plain = kind in (0, stat.S_IFREG) and not entry.flag_bits & 1
+    if not plain or entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise Refused(f"{entry.filename} is no plain file in the archive")
+    with archive.open(entry) as stream:  # never more than asked for, whatever the entry says of its size
+        return _bounded(stream.read(MAX_SOURCE + 1), entry.filename)
+
+
+def _bounded(data: bytes, place) -> bytes:
+    if len(data) > MAX_SOURCE:
+        raise Refused(f"{place} has more than {MAX_SOURCE >> 20} MiB")
+    return data
+
+
+def pack(folder: Path, exercises: list[str], archive: Path) -> list[str]:
+    """Write the hand-in of a students' folder, `exercises` as in its manifest, into a .zip; returns what is in it.
+
+    Raises CourseProblem where nothing is there, or a file would be refused.
+    """
+    from .exercise import EXERCISES
+
+    packed = {}
+    for exercise_id in exercises:
+        chapter, _, name = exercise_id.partition("/")
+        try:
+            packed[f"{exercise_id}.py"] = HandIn("", folder).read(Exercise(chapter, name, EXERCISES))
+        except Refused as problem:
+            if (folder / f"{exercise_id}.py").exists():
+                raise CourseProblem(str(problem)) from problem
+    if not packed:
+        raise CourseProblem(f"{folder}: none of the exercises is there; run this in the folder that you were given")
+    temporary = archive.with_name(f".{archive.name}.{os.getpid()}.tmp")
+    try:
+        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as stream:
+            for name, data in packed.items():
+                stream.writestr(zipfile.ZipInfo(name), data)
+        os.replace(temporary, archive)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return list(packed)

@@ -1,0 +1,184 @@
+"""The gradebook in other systems' forms: CSV, Gradescope's and PrairieLearn's results.json, JUnit's XML, feedback pages.
+
+Names and messages come from students: in each form what could be taken for a formula, markup, or a terminal's command is
+made harmless. A result that a person has yet to look at is never a number.
+"""
+
+import csv
+import hashlib
+import io
+import json
+import os
+import re
+from pathlib import Path
+from xml.sax.saxutils import quoteattr
+
+from .feedback import page
+from .gradebook import Entry, Gradebook
+
+FORMS = ("csv", "gradescope", "prairielearn", "junit", "feedback")
+PASSED = {"passed": "passed", "partial": "failed", "failed": "failed"}
+
+
+def export(book: Gradebook, form: str, out: Path) -> list[Path]:
+    """Write the gradebook: one file for "csv" and "junit", a folder with a file for each student for the others.
+
+    Students with a grader_error get no file in the latter: their results are not known yet.
+    """
+    if form in ("csv", "junit"):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        _replace(out, as_csv(book) if form == "csv" else as_junit(book))
+        return [out]
+    write, ending = {
+        "gradescope": (lambda entries: json.dumps(as_gradescope(entries), indent=1), ".json"),
+        "prairielearn": (lambda entries: json.dumps(as_prairielearn(entries), indent=1), ".json"),
+        "feedback": (page, ".html"),
+    }[form]
+    out.mkdir(parents=True, exist_ok=True)
+    written = []
+    for student in book.students():
+        entries = book.entries(student)
+        path = out / (file_name(student) + ending)
+        if form != "feedback" and any(entry.points is None for entry in entries):
+            path.unlink(missing_ok=True)  # of an earlier export
+            continue
+        _replace(path, write(entries))
+        written.append(path)
+    return written
+
+
+def file_name(student: str) -> str:
+    """A name for a student's file: theirs if it is a harmless one, else what is harmless of it and a hash."""
+    plain = re.sub(r"[^A-Za-z0-9_-]+", "_", student)[:60].strip("_")
+    if plain == student:
+        return student
+    return f"{plain or 'student'}-{hashlib.sha256(student.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
+
+
+def printable(text: str) -> str:
+    """Without control characters, ANSI sequences, direction marks, and halves of characters."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def cell(value) -> str:
+    """For a spreadsheet: text that would be a formula begins with an apostrophe."""
+    text = printable(str(value))
+    return f"'{text}" if text.lstrip(" '\"")[:1] in tuple("=+-@|%") and not isinstance(value, int | float) else text
+
+
+def as_csv(book: Gradebook) -> str:
+    """A row a student: points of each exercise, their total (empty while a person has to look), and remarks."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, quoting=csv.QUOTE_MINIMAL, lineterminator="\r\n")
+    exercises = book.exercises()
+    writer.writerow([cell(name) for name in ("student", *exercises, "total", "of", "remarks")])
+    for student in book.students():
+        entries = {entry.exercise: entry for entry in book.entries(student)}
+        cells = ["" if name not in entries else _points(entries[name]) for name in exercises]
+        total = "" if any(e.points is None for e in entries.values()) else f"{_total(list(entries.values())):g}"
+        remarks = [f"{e.exercise}: {_remark(e)}" for e in entries.values() if _remark(e)]
+        most = sum(e.most for e in entries.values())
+        writer.writerow([cell(student), *cells, total, f"{most:g}", cell("; ".join(remarks))])
+    return stream.getvalue()
+
+
+def _points(entry: Entry) -> str:
+    return "grader_error" if entry.points is None else f"{entry.points:g}"
+
+
+def _remark(entry: Entry) -> str:
+    if entry.corrections:
+        last = entry.corrections[-1]
+        return f"corrected by {last['who']}: {last['why']}"
+    remark = "" if entry.status == "graded" else entry.status
+    return remark + ("" if entry.record["level"] != "none" else " (graded without a sandbox)")
+
+
+def as_gradescope(entries: list[Entry]) -> dict:
+    """One student's results.json (gradescope-autograders.readthedocs.io, "Output format")."""
+    tests = [
+        {
+            "name": printable(f"{entry.exercise}: {result['title']}"),
+            "score": result["earned"],
+            "max_score": result["points"],
+            "status": PASSED[result["outcome"]],
+            "output": printable(result["message"]),
+            "output_format": "text",
+            "visibility": "visible" if result["public"] else "after_published",
+        }
+        for entry in entries
+        for result in _results(entry)
+    ]
+    return {"score": _total(entries), "output_format": "text", "output": _notes(entries), "tests": tests}
+
+
+def as_prairielearn(entries: list[Entry]) -> dict:
+    """One student's results.json (PrairieLearn's documentation, "External grading")."""
+    most = sum(entry.most for entry in entries)
+    tests = [
+        {
+            "name": printable(f"{entry.exercise}: {result['title']}"),
+            "points": result["earned"],
+            "max_points": result["points"],
+            "message": printable(result["message"]),
+        }
+        for entry in entries
+        for result in _results(entry)
+    ]
+    return {
+        "gradable": True,
+        "score": _total(entries) / most if most else 0.0,
+        "message": _notes(entries),
+        "tests": tests,
+    }
+
+
+def _results(entry: Entry) -> list[dict]:
+    """The tests' results; of a grader_error that a person has corrected, only those that say something."""
+    return [result for result in entry.record["results"] if result["outcome"] in PASSED]
+
+
+def _total(entries: list[Entry]) -> float:
+    return round(sum(entry.points for entry in entries), 2)
+
+
+def _notes(entries: list[Entry]) -> str:
+    notes = [
+        f"{e.exercise}: {e.points:g} points by correction: {e.corrections[-1]['why']}" for e in entries if e.corrections
+    ]
+    return printable("; ".join(notes))
+
+
+def as_junit(book: Gradebook) -> str:
+    """A suite for each student, a case for each test, as CI systems show them; a grader_error is an `error`."""
+    lines = ['<?xml version="1.0" encoding="utf-8"?>', "<testsuites>"]
+    for student in book.students():
+        entries = book.entries(student)
+        lines.append(f" <testsuite name={_xml(student)}>")
+        for entry in entries:
+            if entry.record["error"]:
+                lines.append(f"  <testcase classname={_xml(entry.exercise)} name={_xml('all tests')}>")
+                lines.append(f"   <error message={_xml(entry.record['error'])}/></testcase>")
+            for result in entry.record["results"]:
+                lines.append(f"  <testcase classname={_xml(entry.exercise)} name={_xml(result['name'])}>")
+                if result["outcome"] != "passed":
+                    tag = "failure" if result["outcome"] in PASSED else "error"
+                    share = f"{result['earned']:g} of {result['points']:g} points: {result['message']}"
+                    lines.append(f"   <{tag} message={_xml(share)}/>")
+                lines.append("  </testcase>")
+        lines.append(" </testsuite>")
+    return "\n".join([*lines, "</testsuites>", ""])
+
+
+def _xml(text: str) -> str:
+    return quoteattr(printable(text))
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write beside it, then rename: no reader ever sees half a file."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8", newline="")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,48 @@
+"""The page that a student gets: points, what each test checked, and what to think about. Everything in it is escaped."""
+
+from html import escape
+
+_PAGE = """\
+<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<style>
+body {{ font: 17px/1.5 sans-serif; max-width: 46em; margin: 2em auto; padding: 0 1em; color: #222 }}
+table {{ border-collapse: collapse; width: 100%; margin: 0.5em 0 2em }}
+td {{ padding: 0.3em 0.6em; border-top: 1px solid #ddd; vertical-align: top }}
+td:last-child {{ text-align: right; white-space: nowrap }}
+small {{ color: #666 }}
+</style></head><body>
+<h1>{title}</h1>
+{body}
+</body></html>
+"""
+
+
+def page(entries: list) -> str:
+    """The page of one student, from their entries of the gradebook."""
+    from .export import printable
+
+    def text(value):
+        return escape(printable(str(value)))
+
+    parts = []
+    for entry in entries:
+        points = "a person will look at this" if entry.points is None else f"{entry.points:g} of {entry.most:g} points"
+        parts.append(f"<h2>{text(entry.exercise)}: {points}</h2>")
+        if entry.corrections:
+            parts.append(f"<p>Corrected by a person: {text(entry.corrections[-1]['why'])}</p>")
+        rows = []
+        for result in entry.record["results"]:
+            kind = "" if result["public"] else " <small>(hidden)</small>"
+            message = f"<br><small>{text(result['message'])}</small>" if result["message"] else ""
+            earned = "?" if result["outcome"] == "grader_error" else f"{result['earned']:g}"
+            rows.append(
+                f"<tr><td>{_MARKS[result['outcome']]}</td><td>{text(result['title'])}{kind}{message}</td>"
+                f"<td>{earned} of {result['points']:g}</td></tr>"
+            )
+        parts.append(f"<table>{''.join(rows)}</table>")
+    return _PAGE.format(title=text(f"Feedback for {entries[0].student}"), body="\n".join(parts))
+
+
+_MARKS = {"passed": "✓", "partial": "◐", "failed": "✗", "grader_error": "?"}
