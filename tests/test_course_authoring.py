@@ -12,6 +12,7 @@ from course_class import SOLUTION, TESTS, WRONG, write_exercise
 from tinycompress.cli import main
 from tinycompress.course.check import check
 from tinycompress.course.exercise import CourseProblem, find_exercises, strip_solution
+from tinycompress.course.notebook import show, write_notebook
 from tinycompress.course.release import check_nothing_leaks, public_tests, release
 from tinycompress.course.run import run_tests, total
 from tinycompress.course.submission import load_here
@@ -214,8 +215,19 @@ def test_the_command_line_checks_and_releases(exercise, tmp_path, capsys):
 
 @pytest.mark.parametrize("exercise", find_exercises(), ids=lambda exercise: exercise.id)
 def test_every_exercise_of_the_lecture_is_fit_to_be_released(exercise):
-    found = check(exercise)
+    found = check(exercise, notebook=False)
     assert not found.faults, str(found)
+
+
+def test_a_notebook_draws_the_students_numbers_beside_the_solutions(tmp_path):
+    (exercise,) = find_exercises(["pruning/n_of_m"])
+    write_notebook(exercise, tmp_path)
+    notebook = json.loads((tmp_path / "n_of_m.ipynb").read_text())
+    assert 'show("n_of_m")' in "".join(notebook["cells"][1]["source"])
+    (tmp_path / "n_of_m.py").write_text(exercise.solution.read_text())
+    lines = {line.get_label(): line for line in show("n_of_m", tmp_path).axes[0].lines}
+    yours, reference = lines["your n of 4"], lines["the solution's n of 4"]
+    assert np.array_equal(yours.get_ydata(), reference.get_ydata()) and np.ptp(yours.get_ydata()) > 10
 
 
 def test_partial_credit_is_part_of_the_points(exercise):

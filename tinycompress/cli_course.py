@@ -58,7 +58,11 @@ def add_commands(commands, form) -> None:
     grade.add_argument("--seed", default="public", metavar="TEXT", help="of the hidden tests' inputs; keep it secret")
     grade.add_argument("--per-student", action="store_true", help="other inputs for each student")
     grade.add_argument("--workers", type=int, metavar="N", help="processes; default: the cores. 1: this process")
-    grade.add_argument("--dask", metavar="ADDRESS", help="grade on a Dask cluster, as tcp://host:8786")
+    grade.add_argument(
+        "--dask",
+        metavar="ADDRESS",
+        help="grade on a Dask cluster, as tcp://host:8786; each worker has its own sandbox, and the exercises at the same place",
+    )
     grade.add_argument("--trust", action="store_true", help="no sandbox: only for code of people whom you trust")
     for parser in check, release, grade:
         parser.add_argument("names", nargs="*", metavar="NAME", help="chapters or exercises; default: all")
@@ -162,42 +166,24 @@ def _grade(arguments) -> int:
     return FAULTY if faulty else DONE
 
 
-@contextmanager
 def _executor(arguments):
-    """Processes on this machine, a Dask cluster, or None for this process."""
+    """A context with processes on this machine, a Dask cluster, or None for this process."""
     from .course.exercise import CourseProblem
-    from .course.grade import end_with_parent
+    from .lecture.executors import ClusterProblem, dask_cluster, local_processes
+    from .lecture.machine import usable_cores
 
-    if arguments.dask:
-        try:
-            from distributed import Client
-        except ImportError as error:
-            raise CourseProblem("--dask needs: pip install 'tinycompress[distributed]'") from error
-        try:
-            client = Client(arguments.dask, timeout=10)
-        except (OSError, ValueError) as error:
-            raise CourseProblem(f"--dask {arguments.dask}: no scheduler answers there ({error})") from error
-        with client, client.get_executor(pure=False) as executor:
-            yield executor
-        return
-    import multiprocessing
-    import os
-    from concurrent.futures import ProcessPoolExecutor
+    if not arguments.dask:
+        return local_processes(arguments.workers or usable_cores())
 
-    workers = arguments.workers or len(os.sched_getaffinity(0))
-    if workers == 1:
-        yield None
-        return
-    before = set(multiprocessing.active_children())
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=end_with_parent)
-    try:
-        yield pool
-    except BaseException:
-        for process in set(multiprocessing.active_children()) - before:
-            process.terminate()
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
+    @contextmanager
+    def cluster():
+        try:
+            with dask_cluster(arguments.dask) as executor:
+                yield executor
+        except ClusterProblem as error:
+            raise CourseProblem(f"--dask {arguments.dask}: {error}") from error
+
+    return cluster()
 
 
 def _correct(arguments) -> int:

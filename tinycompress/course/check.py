@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from .exercise import CourseProblem, Exercise, load_module
+from .grade import Task, grade_one
 from .release import check_nothing_leaks, write_exercise
 from .run import run_tests, total
+from .sandbox import level
 from .submission import InProcess, load_here
 
 SEEDS = ("public", "another course")
@@ -39,11 +41,13 @@ class Checked:
         return "\n".join(lines + [f"  fault: {fault}" for fault in self.faults])
 
 
-def check(exercise: Exercise) -> Checked:
+def check(exercise: Exercise, notebook: bool = True) -> Checked:
     """Grade the solution (must earn all, twice the same), the stub (nothing), the wrong answers (as they state), and
-    answers of wrong types (no grader_error), and look at what would be released. All in this process, without a sandbox.
+    answers of wrong types (no grader_error), and look at what would be released. Where there is a sandbox, the solution
+    must earn all in it, too.
 
-    The solution is trusted: never check an exercise that a stranger wrote.
+    notebook: whether its experiment is run, as a release does. The solution is trusted: never check an exercise that a
+    stranger wrote.
     """
     found = Checked(exercise)
     try:
@@ -51,7 +55,8 @@ def check(exercise: Exercise) -> Checked:
         _check_stub(exercise, found)
         _check_wrong_answers(exercise, found)
         _check_lazy_answers(exercise, found)
-        _check_release(exercise, found)
+        _check_in_sandbox(exercise, found)
+        _check_release(exercise, found, notebook)
     except CourseProblem as problem:
         found.faults.append(str(problem))
     return found
@@ -130,9 +135,21 @@ def _graded_with(exercise, answer, functions):
     return run_tests(exercise, InProcess(module))
 
 
-def _check_release(exercise, found):
+def _check_in_sandbox(exercise, found):
+    if level().name == "none":
+        return
+    task = Task("", exercise, exercise.solution.read_bytes(), "", exercise.tests_hash(), SEEDS[0], False, level().name)
+    record = grade_one(task)
+    if record["error"]:
+        found.faults.append(f"the solution cannot be graded in the sandbox: {record['error']}")
+    for r in record["results"]:
+        if r["earned"] != r["points"]:
+            found.faults.append(f"in the sandbox the solution fails {r['name']}: {r['message']} {r['staff']}")
+
+
+def _check_release(exercise, found, notebook):
     with tempfile.TemporaryDirectory() as folder:
-        write_exercise(exercise, Path(folder))
+        write_exercise(exercise, Path(folder), notebook)
         check_nothing_leaks([exercise], Path(folder))
         released = Exercise(exercise.chapter, exercise.name, Path(folder) / exercise.chapter)
         results = run_tests(released, load_here(exercise.solution, exercise.may_import()))

@@ -10,8 +10,8 @@ import functools
 import hashlib
 import json
 import os
+import shutil
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, wait
@@ -26,6 +26,7 @@ from .outcome import SubmissionProblem
 from .submission import Submission
 
 MOST_BREAKS = 3  # times that an executor may die before one gives up
+PREFIX = "tinycompress-grade-"
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,10 @@ def grade_one(task: Task) -> dict:
 def _run(task: Task):
     from .run import run_tests
 
+    if task.exercise.tests_hash() != task.tests_hash:
+        raise CourseProblem(
+            "this machine has other tests of it, or they have just been changed; mend that, and grade again"
+        )
     student = task.student if task.per_student else ""
     if task.source is None:
         return run_tests(task.exercise, NothingHandedIn(task.refused), task.seed, student)
@@ -111,7 +116,7 @@ def _run(task: Task):
     from .workers import InWorkers
 
     kit = _kit(task.exercise.may_import())
-    with tempfile.TemporaryDirectory(prefix="tinycompress-") as folder:
+    with tempfile.TemporaryDirectory(dir=_scratch().name) as folder:
         submission = Path(folder) / "submission"
         submission.mkdir()
         (submission / f"{task.exercise.name}.py").write_bytes(task.source)
@@ -124,8 +129,13 @@ def _run(task: Task):
 
 
 @functools.cache
-def _kits_folder() -> tempfile.TemporaryDirectory:
-    return tempfile.TemporaryDirectory(prefix="tinycompress-")  # goes with this process
+def _scratch() -> tempfile.TemporaryDirectory:
+    """A folder of this process, which goes with it; those that killed processes left behind go now."""
+    for left in Path(tempfile.gettempdir()).glob(f"{PREFIX}*-*"):
+        process = left.name.removeprefix(PREFIX).partition("-")[0]
+        if process.isdecimal() and not Path(f"/proc/{process}").exists() and left.stat().st_uid == os.getuid():
+            shutil.rmtree(left, ignore_errors=True)
+    return tempfile.TemporaryDirectory(prefix=f"{PREFIX}{os.getpid()}-")
 
 
 @functools.cache
@@ -133,7 +143,7 @@ def _kit(may_import: tuple[str, ...]):
     from .sandbox import Kit
 
     name = hashlib.sha256(json.dumps(may_import).encode()).hexdigest()[:12]
-    return Kit.make(may_import, Path(_kits_folder().name) / name)
+    return Kit.make(may_import, Path(_scratch().name) / name)
 
 
 # ---- many of them ----
@@ -210,18 +220,3 @@ def _run_all(tasks: list[Task], pool: Executor | None, write) -> None:
         finished, running = wait(running, return_when=FIRST_COMPLETED) if running else (set(), running)
         for future in finished:
             write(future.result())
-
-
-def end_with_parent() -> None:
-    """In a process of a pool: end when the grader does, even if it was killed, and leave Ctrl-C to it."""
-    import signal
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = os.getppid()
-
-    def watch():
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()

@@ -42,13 +42,13 @@ def release(exercises: list[Exercise], out: Path) -> list[Path]:
     return sorted(path for path in out.rglob("*") if path.is_file())
 
 
-def write_exercise(exercise: Exercise, out: Path) -> None:
-    """Write the stub, the public tests, and the notebook, if there is one, into `out`/chapter."""
+def write_exercise(exercise: Exercise, out: Path, notebook: bool = True) -> None:
+    """Write the stub, the public tests, and the notebook, if there is one and it is wanted, into `out`/chapter."""
     folder = out / exercise.chapter
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{exercise.name}.py").write_text(exercise.stub(), encoding="utf-8")
     (folder / exercise.tests.name).write_text(public_tests(exercise), encoding="utf-8")
-    if exercise.show:
+    if exercise.show and notebook:
         from .notebook import write_notebook
 
         write_notebook(exercise, folder)

@@ -3,7 +3,10 @@
 All of them are `concurrent.futures.Executor`, so that nothing else knows the difference, and give the same bits.
 """
 
+import os
 import signal
+import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor, Executor
 from contextlib import contextmanager
@@ -23,7 +26,7 @@ def local_processes(workers: int) -> Iterator[Executor | None]:
     before = set(multiprocessing.active_children())
     # Spawned, since a fork copies threads' locks but not the threads.
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, context, initializer=_ignore_interrupt)
+    pool = ProcessPoolExecutor(workers, context, initializer=_follow_parent)
     try:
         yield pool
     except BaseException:
@@ -34,9 +37,18 @@ def local_processes(workers: int) -> Iterator[Executor | None]:
         pool.shutdown(cancel_futures=True)
 
 
-def _ignore_interrupt() -> None:
-    """In a worker: Ctrl-C reaches every process of a terminal, and only the first of them should answer."""
+def _follow_parent() -> None:
+    """In a worker: leave Ctrl-C, which reaches every process of a terminal, to the parent; end when the parent ends, even
+    if it was killed and could tell nobody."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = os.getppid()
+
+    def watch():
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 @contextmanager
