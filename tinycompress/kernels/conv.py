@@ -2,15 +2,21 @@
 
 A convolution is a matrix product whose left matrix is never built: row p is the window of output pixel p, column k the
 k-th element of the window. Images are NHWC, so row i of a window is one run of kw*C consecutive numbers, and the next
-pixel's window has the same element sw*C further on. A tile of 8 neighbouring pixels x 32 output channels therefore
-needs, for each k, 8 numbers at equal steps and one run of 32 weights.
+pixel's window has the same element sw*C further on. A tile of some neighbouring pixels (8 of them with AVX-512, 6 with
+AVX2) x two vectors of output channels therefore needs, for each k, as many numbers at equal steps and one run of weights.
 
                     pixel ow sees              pixel ow+1 sees            element k of both, for sw = 1:
     row oh       . [a b c] d e .             . a [b c d] e .              x[at + k] and x[at + k + C]
     row oh+1     . [f g h] i j .             . f [g h i] j .
     row oh+2     . [k l m] n o .             . k [l m n] o .
 
-Where the output is too narrow for 8 neighbours, the tile's rows are the same pixel of 8 images; only the step differs.
+Where the output is too narrow for so many neighbours, the tile's rows are the same pixel of as many images; only the step
+differs.
+
+The weights are first packed into panels, one for every tile's columns, with zeros where the channels end. A tile then
+reads its weights from front to back, whole vectors at a time, and the inner loop has neither masks nor branches:
+
+    w[k, :]  | 0 1 2 ... 15 | 16 ... 19 |        panel 0: rows of channels 0-15     panel 1: rows of 16-19 and 12 zeros
 
 All of it is one sum of outer products, walked through in different directions: forward over the window; the gradient of
 w over the pixels; and the gradient of x is itself a convolution, of g with the weights turned round.
