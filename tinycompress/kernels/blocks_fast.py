@@ -12,7 +12,7 @@ from .blocks import BLOCK
 from .jit import jit
 from .lowbit_tile import transpose_square
 from .threads import share
-from .tile import lanes_of, tile_outer_add, tile_store, tile_sum, tile_zeros
+from .tile import lanes_of, tile_outer_add, tile_store, tile_zeros
 from .vectors import VECTOR_BYTES
 
 ROWS = 16 if VECTOR_BYTES == 64 else 8
@@ -65,7 +65,7 @@ def multiply_row(start, end, indptr, indices, values, x, x0, y, y0, outputs):
             while k < stop:
                 sum0 = tile_outer_add(sum0, x, x0 + indices[k], 0, values, k * BLOCK + o, None)
                 k += 1
-            total = tile_sum(tile_sum(sum0, sum1), tile_sum(sum2, sum3))
+            total = (sum0 + sum1) + (sum2 + sum3)
             tile_store(total, y, y0 + j * BLOCK + o, 0, 1, columns)
 
 

@@ -4,7 +4,7 @@ from .jit import jit
 from .memory import aligned_empty
 from .strip import copy_strip, new_strip
 from .threads import share
-from .tile import lanes_of, tile_outer_add, tile_store, tile_sum, tile_zeros
+from .tile import lanes_of, tile_outer_add, tile_store, tile_zeros
 from .vectors import VECTOR_BYTES, VECTORS
 
 
@@ -28,7 +28,7 @@ def multiply_rows(vectors, start, end, indptr, indices, values, x, step, lanes, 
         while k < stop:
             sum0 = tile_outer_add(sum0, values, k, 0, x, indices[k] * step, lanes)
             k += 1
-        total = tile_sum(tile_sum(sum0, sum1), tile_sum(sum2, sum3))
+        total = (sum0 + sum1) + (sum2 + sum3)
         tile_store(total, y, y0 + r * batch, 0, 1, columns)
 
 

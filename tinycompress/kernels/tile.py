@@ -213,20 +213,6 @@ def tile_window_add(typingctx, acc, x, x0, stride, x_step, taps, w, w0):
     return acc(acc, x, INT, INT if step is None else stride, INT, taps, w, INT), codegen
 
 
-@intrinsic
-def tile_sum(typingctx, a, b):
-    """a + b, element by element."""
-
-    def codegen(context, builder, signature, args):
-        acc = args[0]
-        for i in range(signature.args[0].rows * signature.args[0].vectors):
-            total = builder.fadd(builder.extract_value(acc, i), builder.extract_value(args[1], i))
-            acc = builder.insert_value(acc, total, i)
-        return acc
-
-    return a(a, b), codegen
-
-
 class TileArithmetic(AbstractTemplate):
     """The type of a + b, a - b and a * b for two tiles of one shape."""
 
