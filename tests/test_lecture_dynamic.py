@@ -13,7 +13,14 @@ from tinycompress.lecture.claim import Settings, judge, plain
 
 CLAIMS = {claim.id: claim for claim in dynamic.CLAIMS}
 TINY = dynamic_plan.Plan(
-    epochs=2, batch_size=64, lrs=(0.05,), joint_lrs=(0.02,), channels=(4, 6, 8), widths=(0.5, 1.0), untrained=(0.75,)
+    epochs=2,
+    width_epochs=2,
+    batch_size=64,
+    lrs=(0.05,),
+    joint_lrs=(0.02,),
+    channels=(4, 6, 8),
+    widths=(0.5, 1.0),
+    untrained=(0.75,),
 )
 
 
@@ -108,7 +115,7 @@ def test_all_arms_of_y2_train_for_equally_many_epochs_with_equally_many_rates(ro
     monkeypatch.setattr(dynamic_plan, "train", counting)
     monkeypatch.setattr(dynamic_width, "train", counting)
     dynamic_width.measure_y2("digits", "quick", 0)
-    assert spent == [(True, TINY.epochs)] * 2 + [(False, TINY.epochs)] * 2
+    assert spent == [(True, TINY.width_epochs)] * 2 + [(False, TINY.width_epochs)] * 2
     for plan in dynamic_plan.PLANS.values():
         assert len(plan.lrs) == len(plan.joint_lrs)
     by_width = {}

@@ -17,14 +17,15 @@ from .pruning_plan import choose
 
 @dataclass(frozen=True)
 class Plan:
-    """Every net trains for `epochs` epochs, and every arm has as many learning rates to choose from: a single net `lrs`, one
-    of several widths `joint_lrs`, since its gradient is a sum.
+    """Every net of Y1 and Y3 trains for `epochs` epochs, every one of Y2 and Y4 for `width_epochs`. Every arm has as many
+    learning rates to choose from: a single net `lrs`, one of several widths `joint_lrs`, since its gradient is a sum.
 
     channels: of the convnet's blocks, after each of which but the last there is an exit. At the budget "paper" the net with
     exits is BranchyNet's LeNet instead.
     """
 
     epochs: int
+    width_epochs: int
     batch_size: int
     lrs: tuple[float, ...]
     joint_lrs: tuple[float, ...] = (0.02, 0.05)
@@ -34,10 +35,10 @@ class Plan:
 
 
 PLANS = {
-    "quick": Plan(epochs=8, batch_size=64, lrs=(0.02, 0.1)),
-    "quick, many images": Plan(epochs=2, batch_size=128, lrs=(0.02, 0.1), channels=(8, 16, 32)),
-    "full": Plan(epochs=30, batch_size=64, lrs=(0.02, 0.05, 0.1), joint_lrs=(0.01, 0.02, 0.05)),
-    "paper": Plan(epochs=8, batch_size=128, lrs=(0.05,), joint_lrs=(0.02,), channels=(8, 16, 32)),
+    "quick": Plan(epochs=8, width_epochs=6, batch_size=64, lrs=(0.02, 0.1)),
+    "quick, many images": Plan(epochs=2, width_epochs=2, batch_size=128, lrs=(0.02, 0.1), channels=(8, 16, 32)),
+    "full": Plan(epochs=30, width_epochs=30, batch_size=64, lrs=(0.02, 0.05, 0.1), joint_lrs=(0.01, 0.02, 0.05)),
+    "paper": Plan(epochs=8, width_epochs=8, batch_size=128, lrs=(0.05,), joint_lrs=(0.02,), channels=(8, 16, 32)),
 }
 EXIT_WEIGHTS = {2: (1.0, 0.3)}  # of BranchyNet's LeNet: the early exit counts most, for most images leave there
 
@@ -128,4 +129,4 @@ def slimmable(trunk: Module, dataset: Dataset, plan: Plan, seed: int, lr: float,
     """The net trained at all widths (and exits) together; all learn half from the labels, half from the widest as it is."""
     rng = np.random.default_rng([seed, 1])
     net, loss = Slimmable(trunk, plan.widths, batch_norm), JointLoss(distil=0.5)
-    return train(net, dataset, lr=lr, epochs=plan.epochs, rng=rng, batch_size=plan.batch_size, loss=loss)
+    return train(net, dataset, lr=lr, epochs=plan.width_epochs, rng=rng, batch_size=plan.batch_size, loss=loss)

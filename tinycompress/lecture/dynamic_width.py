@@ -26,7 +26,7 @@ def measure_y2(data_name: str, budget: str, seed: int) -> list[dict]:
     def alone(width):
         def arm(lr):
             rng = np.random.default_rng([seed, 1])
-            return train(new(width), dataset, lr=lr, epochs=plan.epochs, rng=rng, batch_size=plan.batch_size)
+            return train(new(width), dataset, lr=lr, epochs=plan.width_epochs, rng=rng, batch_size=plan.batch_size)
 
         return pick_on_validation(arm, plan.lrs, dataset)
 
@@ -49,7 +49,7 @@ def measure_y2(data_name: str, budget: str, seed: int) -> list[dict]:
             "macs": net.copy().bake().summary().macs,
             "accuracy": 100 * evaluate(net, dataset.test).accuracy,
             "lr": lr,
-            "epochs": plan.epochs,
+            "epochs": plan.width_epochs,
         }
         for arm, width, net, lr in found
     ]

@@ -38,8 +38,7 @@ def p4b(rows):
     gone = np.mean([row["gone"] for row in rows if row["arm"] == "slimmed"])
     labels = ["whole net", f"slimmed,\n−{100 * gone:.1f} % parameters", "those widths,\nfrom scratch"]
     bars.set_xticks(range(len(ROLES)), labels)
-    bars.set(ylabel="test error", ylim=(0, None))
-    bars.margins(y=0.12)
+    bars.set(ylabel="test error", ylim=(0, 1.08 * bars.get_ylim()[1]))
     percent_axis(bars.yaxis, 100)
     bars.set_title(f"equally many epochs each: {rows[0]['epochs']}")
     return fig
