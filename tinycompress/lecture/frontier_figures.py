@@ -78,16 +78,19 @@ def _draw_frontier(ax, net, rows):
         _, low, high = mean_interval([r["error"] for r in some])
         spread = None if np.isnan(low) else [[error - low], [high - error]]
         ax.errorbar(size, error, spread, color=COLORS["claim"], fmt="o", markersize=13, capsize=5)
-        _label(ax, size, error, f"{size_label(size)}\n{whole / size:.0f}×", "claim")
         means.append((size, error))
-    ax.plot(*np.array(sorted(means)).T, color=COLORS["claim"], linewidth=1.5)
+    means.sort()
+    ax.plot(*np.array(means).T, color=COLORS["claim"], linewidth=1.5)
+    for place, (size, error) in enumerate(means):  # neighbours may be close: the smallest has room at its left
+        where = "left" if place == 0 else "above" if place % 2 else "below"
+        _label(ax, size, error, f"{whole / size:.0f}×", "claim", where)
     for name, (ratio, error) in PUBLISHED[net].items():
         ax.plot(whole / ratio, error, "s", color=COLORS["rival"], markersize=12)
         _label(ax, whole / ratio, error, f"{name.replace(' 20', chr(10) + '20')}, {ratio}×", "rival")
     sizes = [size for size, _ in means] + [whole / ratio for ratio, _ in PUBLISHED[net].values()]
     errors = [row["error"] for row in final] + [error for _, error in PUBLISHED[net].values()]
     ax.set_xscale("log")
-    ax.set_xlim(min(sizes) * 0.7, max(sizes) * 3.5)
+    ax.set_xlim(min(sizes) * 0.6, max(sizes) * 3.5)
     _bytes_axis(ax.xaxis, *ax.get_xlim())
     ax.set_ylim(min(*errors, *dense) - 0.12, max(errors) + 0.25)
     ax.annotate(
@@ -105,8 +108,15 @@ def _draw_frontier(ax, net, rows):
     ax.set_title(f"{NAMES[net]}: blue ours, {seeds}; orange published")
 
 
-def _label(ax, x, y, text, role):
-    ax.annotate(text, (x, y), xytext=(6, 12), textcoords="offset points", color=COLORS[role], fontsize=13)
+PLACES = {
+    "above": {"xytext": (6, 12)},
+    "below": {"xytext": (0, -12), "va": "top", "ha": "center"},
+    "left": {"xytext": (-12, 0), "va": "center", "ha": "right"},
+}
+
+
+def _label(ax, x, y, text, role, where="above"):
+    ax.annotate(text, (x, y), textcoords="offset points", color=COLORS[role], fontsize=14, **PLACES[where])
 
 
 def _bytes_axis(axis, low, high):
