@@ -113,37 +113,58 @@ def test_a_good_exercise_passes_its_check(exercise):
     assert scores == {"solution": 3, "stub": 0, "sorted_ones": 1.5, "total": 2, "lazy": 0}
 
 
-def check_with(tmp_path, **files):
-    return " | ".join(check(write_exercise(tmp_path, **files)).faults)
-
-
-def test_faults_of_an_exercise_are_found_and_said(tmp_path):
-    def changed(text, old, new):
+def changed(text, *changes):
+    for old, new in changes:
         assert old in text
-        return text.replace(old, new)
+        text = text.replace(old, new)
+    return text
 
-    stub = changed(SOLUTION, "    return float(values.mean())", "    return 0.0")
-    assert "the solution fails test_the_mean" in check_with(tmp_path, solution=stub)
-    assert "should earn 2.5, but earns 2" in check_with(tmp_path, wrong=changed(WRONG, "points=2,", "points=2.5,"))
-    assert "no test notices total, which is wrong" in check_with(
-        tmp_path, wrong=changed(WRONG, "values.sum()", "values.mean()")
-    )
-    assert "at least two" in check_with(tmp_path, wrong='"""None."""')
-    chance = changed(TESTS, "rng.normal(size=9)", "np.random.default_rng().normal(size=9)")
-    chance = changed(
-        chance, '"it is the sum over the number")', 'f"{values}")\n    assert not values.any(), f"{values}"'
-    )
-    assert "two runs of the solution differ" in check_with(tmp_path, tests=chance)
-    careless = changed(
-        TESTS, 'expect_array(submission.keep(values, 7), (7,), "float")', "submission.keep(values, 7)[:]"
-    )
-    careless = changed(careless, "    expect_error(ValueError, submission.keep, HIDDEN_VALUES, 4)\n", "")
-    assert "test_any_values breaks where the answer is None" in check_with(tmp_path, tests=careless)
-    generous = changed(TESTS, "assert three(submission.keep(VALUES, 3)).tolist() == [3, 4, 5]", "assert True")
-    assert "the stub earns points in test_three_stay" in check_with(tmp_path, tests=generous)
-    assert "there should be public and hidden" in check_with(
-        tmp_path, tests=changed(TESTS, "mark.hidden", "mark.public").replace(", reference", "")
-    )
+
+FAULTY = [
+    (
+        {
+            "solution": changed(SOLUTION, ("    return float(values.mean())", "    return 0.0")),
+            "wrong": '"""None."""',
+        },
+        ["the solution fails test_the_mean", "at least two plausible wrong answers"],
+    ),
+    (
+        {"wrong": changed(WRONG, ("points=1.5,", "points=2.5,"), ("values.sum()", "values.mean()"))},
+        ["should earn 2.5, but earns 1.5; it loses test_three_stay", "no test notices total, which is wrong"],
+    ),
+    (
+        {
+            "tests": changed(
+                TESTS,
+                ("rng.normal(size=9)", "np.random.default_rng().normal(size=9)"),
+                ('"it is the sum over the number")', '"")\n    assert 0, f"{values}"'),
+                ('expect_array(submission.keep(values, 7), (7,), "float")', "submission.keep(values, 7)[:]"),
+                ("    expect_error(ValueError, submission.keep, HIDDEN_VALUES, 4)\n", ""),
+                ("assert three(submission.keep(VALUES, 3)).tolist() == [3, 4, 5]", "assert True"),
+            )
+        },
+        [
+            "two runs of the solution differ",
+            "test_any_values breaks where the answer is None",
+            "the stub earns points in test_three_stay",
+        ],
+    ),
+    (
+        {
+            "tests": changed(
+                TESTS, ("mark.hidden", "mark.public"), (", reference", ""), ("reference.keep(values, 7)", "0")
+            )
+        },
+        ["there should be public and hidden tests"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("files", "faults"), FAULTY, ids=["solution", "wrong", "tests", "public"])
+def test_faults_of_an_exercise_are_found_and_said(tmp_path, files, faults):
+    found = " | ".join(check(write_exercise(tmp_path, **files)).faults)
+    for fault in faults:
+        assert fault in found
 
 
 @pytest.mark.parametrize(

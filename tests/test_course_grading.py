@@ -112,7 +112,7 @@ def test_a_grader_that_is_killed_again_and_again_loses_nothing_and_repeats_nothi
     for _ in range(10):
         grader = subprocess.Popen(program, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            grader.wait(chance.uniform(0.6, 1.8))
+            grader.wait(chance.uniform(0.5, 1.3))
         except subprocess.TimeoutExpired:
             grader.send_signal(signal.SIGKILL)
             grader.wait()

@@ -57,6 +57,9 @@ returns plain numbers and lists, in less than 20 s; `draw(yours, reference)` dra
 returns it. `course release` stores the solution's numbers and writes a notebook that draws the student's beside them.
 The docstring becomes the notebook's text. It may import anything.
 
+In the sandbox there are NumPy, Numba, SciPy, and what MAY_IMPORT says; the engine's kernels run in NumPy there, and a first
+@njit costs a second. Exercises of your own: the same layout in a folder that you give as --exercises DIR.
+
     tinycompress course check pruning/name      solution 100 %, stub 0, wrong answers as stated, twice the same
     tinycompress course release --out handout   the students' folder
 
