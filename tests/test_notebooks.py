@@ -179,6 +179,23 @@ def test_a_source_is_shown_as_it_stands_in_its_file(displayed):
     assert "\ndef __mul__(self, other):\n    a, b = _alike(self, other)\n" in bundle["text/markdown"]
 
 
+def test_a_picture_that_moves_is_drawn_in_the_lecture_style_and_leaves_no_trace():
+    import matplotlib
+
+    from tinycompress.lecture.pictures import engine
+
+    before = dict(matplotlib.rcParams)
+    w, x = tinycompress.Tensor(3.0, requires_grad=True), tinycompress.Tensor(2.0)
+    loss = (w * x - 1.0) ** 2
+    slopes = engine.gradients(loss)
+    fig = engine.graph(loss, {"w": w, "x": x}, "a title")
+    texts = [text.get_text() for text in fig.axes[0].texts]
+    assert fig.axes[0].get_title(loc="left") == "a title" and dict(matplotlib.rcParams) == before
+    assert {"w\n3", "x\n2", "×\n6", "∂ 20"} <= set(texts)
+    loss.backward()
+    assert slopes[id(w)] == w.grad == 20
+
+
 def test_a_claim_that_the_report_lacks_is_shown_without_a_verdict(displayed, tmp_path):
     show_claim("P1", tmp_path)
     texts = [bundle["text/markdown"] for bundle, _ in displayed]

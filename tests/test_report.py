@@ -210,6 +210,13 @@ def test_a_logarithm_is_shown_as_the_ratio_itself():
     assert report.effect_text(judge(claim, [], 0.0)) == "2× [2×, 2×]"
 
 
+def test_a_margin_is_stated_wherever_the_effect_is():
+    claim = fake_chapter.make("F9", 0.0, effect=lambda rows: [-0.5, -0.5], unit="points", margin=-1.0)
+    result = judge(claim, [], 0.0)
+    assert result.verdict == "supported"
+    assert report.effect_text(result) == "-0.5 points [-0.5, -0.5], margin -1"
+
+
 # ---- figures ----
 
 

@@ -1,7 +1,7 @@
 """What the notebooks put on the board: the library's own source, claims with their verdicts, and figures with sliders.
 
     show_source(tc.pruning.prune_gradually)
-    show_claim("P1")
+    show_claim("P1"), show_verdicts()
     explore(draw, {"weights removed": [0.5, 0.8, 0.9]}, alt="the net, drawn at several sparsities")
 
 Every picture is a PNG with a description, so that it is there without a kernel too: on GitHub, in slides, on paper.
@@ -58,6 +58,18 @@ def show_claim(claim_id: str, folder: str | Path = REPORT) -> None:
         ratios = ", ".join(f"{result.ratios[name]:.3g}× {_PLACES[name]}" for name in RATIOS if name in result.ratios)
         verdict = f"**{marked_verdict(result)}** · {finding}" + (f" · smaller or faster: {ratios}" if ratios else "")
     display(Markdown(f"{verdict}\n\n{claim.note}\n\n*To read: {claim.source}*"))
+
+
+def show_verdicts(folder: str | Path = REPORT) -> None:
+    """Display all claims of the lecture in one table, with the verdicts of the report in `folder`."""
+    from IPython.display import Markdown, display
+
+    lines = ["| claim | verdict | effect [95 % interval] |", "|---|---|---|"]
+    for claim in claims():
+        result = report.read(folder, claim.id)
+        words = (marked_verdict(result), effect_text(result)) if result else ("not measured yet", "")
+        lines.append(f"| {claim.id} {claim.title} | {words[0]} | {words[1]} |")
+    display(Markdown("\n".join(lines)))
 
 
 _PLACES = {"theory": "in theory", "disk": "on disk", "clock": "on the clock"}

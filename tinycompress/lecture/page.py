@@ -32,8 +32,9 @@ def page(results: Sequence[Result], svgs: dict[str, bytes], machine: dict, setti
 <h1>The lecture, measured</h1>
 <p>{len(results)} claims about network compression, each decided by what was measured here. A claim is <em>supported</em>
 if the 95 % interval of its effect lies on the claimed side, <em>contradicted</em> on the other, <em>not shown</em>
-if it straddles; effects are signed so that positive is as the notes say. × is how many times smaller or faster: in theory
-(parameters, operations), on disk, and on the clock. ⚠ marks ratios that disagree.</p>
+if it straddles; effects are signed so that positive is as the notes say, and compared with 0, or with a margin where one
+is stated. × is how many times smaller or faster: in theory (parameters, operations), on disk, and on the clock. ⚠ marks
+ratios that disagree.</p>
 {_overview(results)}
 {body}
 <h2>What made these numbers</h2>
@@ -45,7 +46,8 @@ if it straddles; effects are signed so that positive is as the notes say. × is 
 
 
 def effect_text(result: Result) -> str:
-    """The effect with its interval and unit, as in "+1.2 points [+0.8, +1.6]"; a log2 ratio as the ratio itself."""
+    """The effect with its interval, unit and margin, as in "+1.2 points [+0.8, +1.6], margin -0.5"; a log2 ratio as the
+    ratio itself."""
     effect, unit = result.effect, result.claim.unit
     if isinstance(effect, bool):
         return "holds" if effect else "does not hold"
@@ -56,7 +58,9 @@ def effect_text(result: Result) -> str:
         return f"{2**x:.3g}×" if unit == "log2 ×" else f"{x:+.3g}"
 
     text = number(effect) if unit in ("", "log2 ×") else f"{number(effect)} {unit}"
-    return f"{text} [{', '.join(map(number, result.interval))}]" if result.interval else text
+    interval = f" [{', '.join(map(number, result.interval))}]" if result.interval else ""
+    margin = f", margin {number(result.claim.margin)}" if result.claim.margin else ""
+    return text + interval + margin
 
 
 def marked_verdict(result: Result) -> str:
@@ -82,8 +86,7 @@ scope="col">disagreements</th></tr></thead>
 
 def _section(result: Result, svg: bytes) -> str:
     claim = result.claim
-    margin = f", against a margin of {claim.margin:g}" if claim.margin else ""
-    finding = f"{claim.effect_name}: {effect_text(result)}{margin}"
+    finding = f"{claim.effect_name}: {effect_text(result)}"
     alt = f"Figure of claim {claim.id}, {claim.title}. {finding}; {result.verdict}."
     image = base64.b64encode(svg).decode()
     flags = "".join(f'<p class="flag">⚠ {escape(words)}</p>\n' for words in result.disagreements)
