@@ -67,6 +67,14 @@ def test_every_claim_is_in_the_notebook_of_its_chapter():
     assert {claim.id for claim in claims() if claim.chapter in told} <= asked
 
 
+def test_a_notebook_makes_slides():
+    from nbconvert import SlidesExporter
+
+    html, _ = SlidesExporter().from_filename(str(ROOT / "notebooks" / "5_dynamic.ipynb"))
+    kinds = [cell.metadata["slideshow"]["slide_type"] for cell in read(ROOT / "notebooks" / "5_dynamic.ipynb").cells]
+    assert html.count("<section") >= kinds.count("slide") >= 8
+
+
 def test_what_a_reader_should_not_find_is_found():
     code = new_code_cell("1", execution_count=1, metadata={"slideshow": {"slide_type": "-"}})
     code.outputs = [

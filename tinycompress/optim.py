@@ -119,7 +119,11 @@ def constant(t: float) -> float:
 
 
 def cosine(t: float) -> float:
-    """From 1 to 0 along half a cosine (Loshchilov & Hutter 2017, equation 5)."""
+    """From 1 to 0 along half a cosine (Loshchilov & Hutter 2017, equation 5).
+
+    >>> [round(cosine(t), 3) for t in (0, 0.25, 0.5, 1)]
+    [1.0, 0.854, 0.5, 0.0]
+    """
     return 0.5 * (1 + cos(pi * t))
 
 

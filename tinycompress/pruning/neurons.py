@@ -63,6 +63,11 @@ def remove_neurons(model: Module, kept: dict[str, np.ndarray]) -> Module:
     kept: layer name -> indices. Weights pruned one by one stay pruned. Raises ValueError for a net whose channels
     cannot be followed (`channel_groups`), an unknown layer, wrong indices, and the classes, none of which can be
     removed.
+
+    >>> import tinycompress as tc
+    >>> net = tc.models.lenet_300_100((8, 8, 1), 10, rng=np.random.default_rng(0))
+    >>> remove_neurons(net, keep_neurons(net, 0.5))
+    Sequential(Flatten(), Dense(64, 150), ReLU(), Dense(150, 50), ReLU(), Dense(50, 10))
     """
     return select_channels(model, {group.name: index for group, index in _checked(model, kept)})
 

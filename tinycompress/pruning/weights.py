@@ -49,6 +49,11 @@ def prune_weights(
 
     Returns the model. Raises ValueError for a share outside 0 to 1, below what is gone already, an unknown layer, or an
     importance that is not finite.
+
+    >>> import tinycompress as tc
+    >>> net = tc.models.lenet_300_100((8, 8, 1), 10, rng=np.random.default_rng(0))
+    >>> round(sparsity(prune_weights(net, 0.9)), 3)
+    0.9
     """
     masks = kept_weights(model)
     if len(block) != 2 or min(block) < 1:

@@ -16,8 +16,11 @@ def entropy(counts) -> float:
 
 
 def huffman_code(counts) -> dict[int, str]:
-    """The canonical Huffman code of each symbol that occurs, as text: {0: "0", 1: "10", 2: "11"}. counts:
-    (symbols,) integers."""
+    """The canonical Huffman code of each symbol that occurs, as text. counts: (symbols,) integers.
+
+    >>> huffman_code([5, 2, 1, 1])
+    {0: '0', 1: '10', 2: '110', 3: '111'}
+    """
     lengths = code_lengths(np.asarray(counts))
     codes = canonical_codes(lengths)
     return {symbol: f"{codes[symbol]:0{lengths[symbol]}b}" for symbol in np.flatnonzero(lengths).tolist()}

@@ -69,6 +69,10 @@ def calibrate(
 
     per_channel: a grid for each index of the last axis (a neuron, a filter). Raises ValueError for no values,
     values that are not finite, and an unknown method.
+
+    >>> grid = calibrate(np.array([-1.5, 0.2, 0.7]), bits=3)
+    >>> grid.quantize(np.array([-1.5, 0.2, 0.7]))
+    array([-3,  0,  1], dtype=int8)
     """
     values = np.asarray(values, np.float32)
     if values.size == 0 or not np.isfinite(values).all():
