@@ -11,7 +11,7 @@ from tinycompress import kernels
 
 VARIANTS = ["loop", "numpy", "fast"]
 DTYPES = [np.float32, np.float64]
-PROPERTY = settings(deadline=None, max_examples=60, derandomize=True, suppress_health_check=list(HealthCheck))
+PROPERTY = settings(deadline=None, max_examples=150, derandomize=True, suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture(autouse=True)
