@@ -206,7 +206,7 @@ def test_a_second_run_measures_only_what_the_interrupted_one_did_not_finish(tmp_
 
 def test_a_task_is_measured_again_when_anything_that_decides_it_changed(tmp_path, monkeypatch, measured):
     run(F1, THREE, store=Store(tmp_path))
-    for change in ("source_hash", "fingerprint", "_versions"):
+    for change in ("source_hash", "fingerprint", "versions"):
         measured.clear()
         with monkeypatch.context() as patch:
             patch.setattr(store, change, lambda *_: ["another"])
