@@ -163,7 +163,8 @@ def test_a_worker_that_dies_costs_its_task_and_is_told_in_one_line(cli, tmp_path
 def test_ctrl_c_in_a_terminal_ends_all_processes_at_once(tmp_path, workers, slow):
     """While a task runs here, in the workers, or here while the workers have nothing to do (S2 is timed)."""
     code = (
-        "import sys, fake_chapter\n"
+        "import signal, sys, fake_chapter\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # what runs in a shell's background ignores it
         "from tinycompress import cli, lecture\n"
         "lecture.CHAPTERS = {'fake': 'fake_chapter'}\n"
         "fake_chapter.CLAIMS = fake_chapter.SLOW\n"
