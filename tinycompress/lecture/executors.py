@@ -30,6 +30,8 @@ def local_processes(workers: int) -> Iterator[Executor | None]:
     try:
         yield pool
     except BaseException:
+        # Else the pool's own thread may come upon tasks that were cancelled, fail to mark them as failed, and say so.
+        getattr(pool, "_pending_work_items", {}).clear()
         for process in set(multiprocessing.active_children()) - before:
             process.terminate()
         raise
