@@ -1,0 +1,34 @@
+"""Plausible wrong answers to ensemble_average, and what each is worth of the 7 points."""
+
+import numpy as np
+
+from tinycompress.course import wrong
+
+
+def log_softmax(z):
+    z = z - z.max(-1, keepdims=True)
+    return z - np.log(np.exp(z).sum(-1, keepdims=True))
+
+
+@wrong("arithmetic", points=6, why="the logarithm of the mean, which is that of 0 where teachers are sure")
+def log_of_the_mean(logits, temperature):
+    with np.errstate(divide="ignore"):
+        return np.log(np.exp(log_softmax(logits / temperature)).mean(0))
+
+
+@wrong("arithmetic", points=6, why="averages at T = 1 and tempers the result")
+def tempered_afterwards(logits, temperature):
+    mean = np.logaddexp.reduce(log_softmax(logits), axis=0) - np.log(len(logits))
+    return log_softmax(mean / temperature)
+
+
+@wrong("geometric", points=5, why="the mean of the logarithms, which do not add up to 1 as probabilities")
+def not_normalised(logits, temperature):
+    return log_softmax(logits / temperature).mean(0)
+
+
+@wrong("gain", points=5, why="of the geometric mean")
+def gain_of_the_geometric(logits, labels):
+    rows = np.arange(len(labels))
+    together, alone = log_softmax(logits.mean(0)), log_softmax(logits)
+    return float((together[rows, labels] - alone[:, rows, labels].mean(0)).mean())
