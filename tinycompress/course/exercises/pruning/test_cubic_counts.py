@@ -1,0 +1,94 @@
+"""Tests of cubic_counts: the statement's counts and one mask in public; exactness, ties and errors after hand-in."""
+
+from fractions import Fraction
+from math import ceil
+
+import numpy as np
+import pytest
+
+from tinycompress.course import expect_array, expect_error, expect_number, expect_tuple
+
+MAY_IMPORT = ()
+
+
+def counts(submission, before, final, steps):
+    """The answer, as a list of whole numbers."""
+    answer = submission.removed_counts(before, final, steps)
+    answer = answer.tolist() if isinstance(answer, np.ndarray) and answer.ndim == 1 else answer
+    numbers = [expect_number(n, "a count") for n in expect_tuple(answer, steps, "the counts")]
+    assert all(n == int(n) for n in numbers), "counts are whole numbers"
+    return numbers
+
+
+@pytest.mark.public
+@pytest.mark.points(1)
+def test_four_steps_to_64(submission):
+    """The counts of the statement."""
+    assert counts(submission, 0, 64, 4) == [37, 56, 63, 64], "much at first, little at last: see the statement"
+
+
+@pytest.mark.public
+@pytest.mark.points(1)
+def test_the_two_smallest_of_six_go(submission):
+    """Of a fresh layer the smallest magnitudes are removed."""
+    weight = np.array([[0.5, -0.1, 0.3], [-0.7, 0.2, 0.15]], np.float32)
+    mask = expect_array(submission.prune_to(weight, np.ones((2, 3), bool), 2), (2, 3), "bool", "the mask")
+    assert mask.tolist() == [[True, False, True], [True, True, False]], "magnitude decides, not the sign; True = kept"
+
+
+@pytest.mark.hidden
+@pytest.mark.points(1)
+def test_counts_go_on_from_what_is_removed_already(submission, rng):
+    """A net of which some weights are gone already, and counts that are no whole numbers before they are rounded up."""
+    for steps in 1, 3, 7:
+        before = int(rng.integers(100, 200))
+        final = before + 997
+        expected = [ceil(final - 997 * Fraction(steps - k, steps) ** 3) for k in range(1, steps + 1)]
+        found = counts(submission, before, final, steps)
+        assert found[-1] == final, "after the last step `final` weights are removed"
+        assert found == expected, "the cubic runs from `before` to `final`, over what is left to be removed; round up"
+
+
+@pytest.mark.hidden
+@pytest.mark.points(1)
+def test_counts_are_exact(submission):
+    """Where the formula gives a whole number, that is the count."""
+    for steps in range(2, 41):
+        final = 11 * steps**3
+        expected = [final - 11 * (steps - k) ** 3 for k in range(1, steps + 1)]
+        message = "one weight too many: floats are not exact; multiply integers first, and divide once, with //"
+        assert counts(submission, 0, final, steps) == expected, message
+
+
+def one_by_one(weight, mask, count):
+    """The definition: remove the smallest that is kept, the first of equals, until there are enough."""
+    mask = mask.copy()
+    while (~mask).sum() < count:
+        kept = [(abs(weight[index]), index) for index in np.ndindex(mask.shape) if mask[index]]
+        mask[min(kept)[1]] = False
+    return mask
+
+
+@pytest.mark.hidden
+@pytest.mark.points(1)
+def test_what_is_removed_stays_removed(submission, rng):
+    """Exactly so many go, also of equal magnitudes, and none comes back, however large it was."""
+    weight = rng.integers(-4, 5, (7, 5)).astype(np.float32)
+    mask = rng.random((7, 5)) < 0.7
+    mask[0, 0], weight[0, 0] = False, 9
+    for count in range(int((~mask).sum()), 36, 4):
+        found = expect_array(submission.prune_to(weight, mask, count), mask.shape, "bool", "the mask")
+        assert not (found & ~mask).any(), "a removed weight came back: its value still lies there, but does not count"
+        assert (~found).sum() == count, "rank the weights: a threshold removes more than `count` where some are equal"
+        assert np.array_equal(found, one_by_one(weight, mask, count)), "of equal magnitudes the first goes: sort stably"
+
+
+@pytest.mark.hidden
+@pytest.mark.points(1)
+def test_counts_that_cannot_be_are_refused(submission):
+    """Neither fewer than are gone already, nor more than there are."""
+    mask = np.array([[True, False], [True, False]])
+    weight = np.ones((2, 2), np.float32)
+    expect_error(ValueError, submission.prune_to, weight, mask, 1, message="two are removed already: one is too few")
+    expect_error(ValueError, submission.prune_to, weight, mask, 5, message="there are only four weights to be removed")
+    submission.prune_to(weight, mask, 2)  # nothing to do is no error
