@@ -1,0 +1,84 @@
+"""Tests of dense_relu: the example of the statement in public; difference quotients after hand-in."""
+
+import numpy as np
+import pytest
+
+from tinycompress.course import expect_array, expect_close, expect_tuple
+
+MAY_IMPORT = ()
+
+X, WEIGHT, BIAS = np.array([[1.0, 2.0]]), np.array([[1.0, -1.0], [1.0, 0.0]]), np.array([0.0, 0.5])
+
+
+def gradients(submission, grad, x, weight, y):
+    """The three answers, each of the right shape."""
+    answers = expect_tuple(submission.backward(grad, x, weight, y), 3, "backward's result")
+    shapes = x.shape, weight.shape, weight.shape[1:]
+    return [
+        expect_array(answer, shape, "float", name)
+        for answer, shape, name in zip(answers, shapes, ("dL/dx", "dL/dweight", "dL/dbias"), strict=True)
+    ]
+
+
+@pytest.mark.public
+@pytest.mark.points(1)
+def test_the_output_of_one_example(submission):
+    """The forward pass of the example in the statement."""
+    expect_close(submission.forward(X, WEIGHT, BIAS), [[3, 0]], "y = relu(x W + b): what is negative becomes 0")
+
+
+@pytest.mark.public
+@pytest.mark.points(1)
+def test_the_gradients_of_one_example(submission):
+    """The backward pass of the example in the statement."""
+    dx, dweight, dbias = gradients(submission, np.array([[10.0, 100.0]]), X, WEIGHT, np.array([[3.0, 0.0]]))
+    expect_close(dbias, [10, 0], "a neuron that the ReLU has shut passes nothing back")
+    expect_close(dweight, [[10, 0], [20, 0]], "weight (i, o) moves h_o by x_i")
+    expect_close(dx, [[10, 10]], "input i moves every h_o by weight (i, o): sum over the neurons")
+
+
+def quotients(loss, value, step=1e-6):
+    """Central differences of a loss by each element of an array, which is put back."""
+    result = np.zeros_like(value)
+    for index in np.ndindex(value.shape):
+        before = value[index]
+        value[index] = before + step
+        above = loss()
+        value[index] = before - step
+        result[index] = (above - loss()) / (2 * step)
+        value[index] = before
+    return result
+
+
+@pytest.mark.hidden
+@pytest.mark.points(1)
+@pytest.mark.parametrize("which", ["x", "weight", "bias"])
+def test_gradients_are_limits_of_difference_quotients(submission, rng, which):
+    """The derivative is what a small step of x, the weight or the bias does to the loss of a whole batch."""
+    x, weight, bias = rng.normal(size=(5, 4)), rng.normal(size=(4, 3)), rng.normal(size=3)
+    grad = rng.normal(size=(5, 3))
+
+    def loss():
+        return float((grad * np.maximum(x @ weight + bias, 0)).sum())
+
+    y = np.maximum(x @ weight + bias, 0)
+    place = ["x", "weight", "bias"].index(which)
+    found = gradients(submission, grad, x, weight, y)[place]
+    message = {
+        "x": "the ReLU shuts neurons (where y is 0), not inputs; a small step of x shows what dL/dx is",
+        "weight": "the weight serves every example: its derivative is a sum over the batch, of what the ReLU lets through",
+        "bias": "the bias is added to every example: its derivative is the sum over the batch, not the mean",
+    }[which]
+    expect_close(found, quotients(loss, (x, weight, bias)[place]), message, 1e-5, 1e-6)
+
+
+@pytest.mark.hidden
+@pytest.mark.points(1)
+def test_a_shut_neuron_learns_nothing(submission, rng):
+    """Where y is 0, and be it that h is exactly 0, nothing comes back, whatever the sign of dL/dy."""
+    x, weight = rng.normal(size=(6, 3)), rng.normal(size=(3, 4))
+    y = np.abs(rng.normal(size=(6, 4)))
+    y[:, 2] = 0
+    _, dweight, dbias = gradients(submission, np.abs(rng.normal(size=(6, 4))), x, weight, y)
+    assert dbias[0] and dweight[:, 0].all(), "neurons that are open let their gradient through"
+    assert not dbias[2] and not dweight[:, 2].any(), "it is y > 0 that opens a neuron: at y = 0 nothing comes back"
