@@ -1,0 +1,40 @@
+"""# A depthwise layer learns
+
+A hidden 3×3 filter for each of two channels (an edge detector each) turned digits into filtered digits. Your `depthwise`
+and your `weight_gradient` look for these filters, by 30 steps of gradient descent from zeros, with a stride of 2. If both
+are right, the error falls to nothing.
+"""
+
+import numpy as np
+
+import tinycompress as tc
+from tinycompress.lecture import style
+
+STEPS, RATE = 30, 0.4
+
+
+def measure(exercise):
+    """The mean squared error after each step, as a share of the first one, in per cent."""
+    x = np.repeat(tc.data.load("digits").x_train[:100].astype(float), 2, axis=3)
+    x -= x.mean()
+    sobel = np.array([[1, 2, 1], [0, 0, 0], [-1, -2, -1]]) / 4
+    target = exercise.depthwise(x, np.stack([sobel, sobel.T], axis=2), 2, 1)
+    weight, found = np.zeros((3, 3, 2)), []
+    for _ in range(STEPS):
+        error = exercise.depthwise(x, weight, 2, 1) - target
+        found.append(float((error**2).mean()))
+        count = error[..., 0].size
+        weight = weight - RATE * exercise.weight_gradient(x, 2 * error / count, (3, 3), 2, 1)
+    return {"error": [100 * e / found[0] for e in found]}
+
+
+def draw(yours, reference):
+    """Error over steps."""
+    with style.applied():
+        fig = style.figure()
+        ax = fig.axes[0]
+        ax.plot(reference["error"], color="0.2", lw=7, alpha=0.3, label="with the solution")
+        ax.plot(yours["error"], label="with your functions")
+        ax.set(xlabel="steps of gradient descent", ylabel="squared error (% of the first)", yscale="log")
+        ax.legend()
+    return fig
