@@ -1,0 +1,50 @@
+"""# Cascades within a budget
+
+Four nets of growing width were trained on the UCI digits. On validation images your `best_subset` chooses which of them to
+ask, for every budget of multiply-accumulates. Dashed: the best single net within the budget. The cascade never does worse:
+a net alone is one of the choices.
+"""
+
+import numpy as np
+
+import tinycompress as tc
+from tinycompress.lecture import style
+
+WIDTHS = (2, 4, 8, 32)
+BUDGETS = (200, 300, 400, 500, 700, 1000, 1500, 2500)  # MACs an image
+
+
+def measure(exercise):
+    """Validation accuracy in percent for each budget: of your choice, and of the best net alone."""
+    data = tc.data.load("digits")
+    costs, logits = [], []
+    for width in WIDTHS:
+        rng = np.random.default_rng(0)
+        net = tc.models.mlp(data.image_shape, (width,), data.num_classes, rng=rng)
+        sgd = tc.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
+        tc.fit(net, data.train, optimizer=sgd, epochs=8, rng=rng, progress=False)
+        costs.append(float(net.summary().macs))
+        logits.append(tc.predict(net, data.val[0]).astype(float))
+    costs, logits = np.array(costs), np.array(logits)
+    correct = logits.argmax(2) == data.val[1]
+    confidences = 1 / np.exp(logits - logits.max(2, keepdims=True)).sum(2)
+    found = {"cascade": [], "single": []}
+    for budget in BUDGETS:
+        nets = list(exercise.best_subset(costs, confidences, correct, 0.9, budget))
+        exits = exercise.leaving(confidences[nets], np.full(len(nets) - 1, 0.9))
+        found["cascade"].append(100 * float(correct[nets][exits, np.arange(len(exits))].mean()))
+        found["single"].append(100 * float(max(correct[i].mean() for i in range(4) if costs[i] <= budget)))
+    return found
+
+
+def draw(yours, reference):
+    """Accuracy over budget."""
+    with style.applied():
+        fig = style.figure()
+        ax = fig.axes[0]
+        ax.plot(BUDGETS, reference["single"], "--", color="0.6", label="the best net alone")
+        ax.plot(BUDGETS, reference["cascade"], color="0.2", lw=7, alpha=0.3, label="the solution's cascade")
+        ax.plot(BUDGETS, yours["cascade"], "o-", label="your cascade")
+        ax.set(xlabel="budget (MACs an image)", ylabel="validation images right (%)")
+        ax.legend()
+    return fig
