@@ -1,0 +1,48 @@
+"""# How many may leave
+
+Two nets were trained on the UCI digits: a small one, which answers first, and a larger one for those that do not leave. On
+validation images your `choose_threshold` finds a threshold for each of several accuracies, and your `judge` says what it
+does on the test images, to which nothing was fitted: how many leave, and how many are right.
+"""
+
+import numpy as np
+
+import tinycompress as tc
+from tinycompress.lecture import style
+
+LOSSES = (0, 0.5, 1, 2, 3, 4)  # per cent of the validation images
+
+
+def measure(exercise):
+    """For each loss that is allowed on validation images: the per cent of test images that leave, and that are right."""
+    data = tc.data.load("digits")
+    nets = []
+    for widths, epochs in (((4,), 15), ((48,), 15)):
+        rng = np.random.default_rng(0)
+        net = tc.models.mlp(data.image_shape, widths, data.num_classes, rng=rng)
+        sgd = tc.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
+        tc.fit(net, data.train, optimizer=sgd, epochs=epochs, rng=rng, progress=False)
+        nets.append(net)
+    tables = []
+    for x, y in data.val, data.test:
+        early, late = (tc.predict(net, x) for net in nets)
+        tables.append((exercise.entropy(early), early.argmax(1) == y, late.argmax(1) == y))
+    best = float(tables[0][2].mean())
+    found = {"leave": [], "right": []}
+    for loss in LOSSES:
+        threshold = exercise.choose_threshold(*tables[0], best - loss / 100)
+        for name, share in zip(found, exercise.judge(*tables[1], threshold), strict=True):
+            found[name].append(100 * float(share))
+    return found
+
+
+def draw(yours, reference):
+    """Accuracy over the share that leaves."""
+    with style.applied():
+        fig = style.figure()
+        ax = fig.axes[0]
+        ax.plot(reference["leave"], reference["right"], color="0.2", lw=7, alpha=0.3, label="the solution's thresholds")
+        ax.plot(yours["leave"], yours["right"], "o-", label="your thresholds")
+        ax.set(xlabel="test images that leave early (%)", ylabel="test images right (%)")
+        ax.legend()
+    return fig
