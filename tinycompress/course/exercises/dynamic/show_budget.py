@@ -10,7 +10,7 @@ import numpy as np
 import tinycompress as tc
 from tinycompress.lecture import style
 
-WIDTHS = (2, 4, 6, 12, 32)
+WIDTHS = (5, 6, 8, 16, 32)
 
 
 def measure(exercise):
@@ -21,7 +21,7 @@ def measure(exercise):
         rng = np.random.default_rng(0)
         net = tc.models.mlp(data.image_shape, (width,), data.num_classes, rng=rng)
         sgd = tc.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
-        tc.fit(net, data.train, optimizer=sgd, epochs=6, rng=rng, progress=False)
+        tc.fit(net, data.train, optimizer=sgd, epochs=20, rng=rng, progress=False)
         costs.append(float(net.summary().macs))
         accuracies.append(100 * tc.evaluate(net, data.val).accuracy)
     costs, accuracies = np.array(costs), np.array(accuracies)

@@ -10,8 +10,8 @@ import numpy as np
 import tinycompress as tc
 from tinycompress.lecture import style
 
-WIDTHS = (2, 4, 8, 32)
-BUDGETS = (200, 300, 400, 500, 700, 1000, 1500, 2500)  # MACs an image
+WIDTHS = (6, 12, 20, 64)
+BUDGETS = (450, 600, 800, 1000, 1200, 1500, 2000, 3000, 5000)  # MACs an image
 
 
 def measure(exercise):
@@ -22,7 +22,7 @@ def measure(exercise):
         rng = np.random.default_rng(0)
         net = tc.models.mlp(data.image_shape, (width,), data.num_classes, rng=rng)
         sgd = tc.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
-        tc.fit(net, data.train, optimizer=sgd, epochs=8, rng=rng, progress=False)
+        tc.fit(net, data.train, optimizer=sgd, epochs=20, rng=rng, progress=False)
         costs.append(float(net.summary().macs))
         logits.append(tc.predict(net, data.val[0]).astype(float))
     costs, logits = np.array(costs), np.array(logits)
