@@ -13,7 +13,7 @@ import pytest
 
 from tinycompress import lecture
 from tinycompress.cli import main
-from tinycompress.lecture import report
+from tinycompress.lecture import executors, report
 
 
 @pytest.fixture(autouse=True)
@@ -181,6 +181,16 @@ def test_ctrl_c_in_a_terminal_ends_all_processes_at_once(tmp_path, workers, slow
     _, err = process.communicate(timeout=30)  # the tasks sleep for longer; their stderr, too, must close
     assert process.returncode == 130
     assert "Traceback" not in err and "1 of 2 claims finished" in err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a terminal's Ctrl-C is sent to a process group")
+def test_a_worker_that_is_still_starting_leaves_ctrl_c_to_its_parent():
+    worker = executors._Worker(target=time.sleep, args=(0,))
+    worker.start()
+    os.kill(worker.pid, signal.SIGINT)
+    worker.join()
+    assert worker.exitcode == 0
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])  # here, Ctrl-C is heard again
 
 
 # ---- help ----

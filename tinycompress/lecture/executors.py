@@ -3,6 +3,7 @@
 All of them are `concurrent.futures.Executor`, so that nothing else knows the difference, and give the same bits.
 """
 
+import multiprocessing
 import os
 import signal
 import threading
@@ -10,6 +11,8 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor, Executor
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
+from multiprocessing.context import SpawnContext, SpawnProcess
 
 CONNECT_SECONDS = 20
 
@@ -20,13 +23,10 @@ def local_processes(workers: int) -> Iterator[Executor | None]:
     if workers == 1:
         yield None
         return
-    import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
 
     before = set(multiprocessing.active_children())
-    # Spawned, since a fork copies threads' locks but not the threads.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, context, initializer=_follow_parent)
+    pool = ProcessPoolExecutor(workers, _Workers(), initializer=_follow_parent)
     try:
         yield pool
     except BaseException:
@@ -39,9 +39,29 @@ def local_processes(workers: int) -> Iterator[Executor | None]:
         pool.shutdown(cancel_futures=True)
 
 
+class _Worker(SpawnProcess):
+    """A process that leaves Ctrl-C, which reaches every process of a terminal, to its parent from the first moment: while
+    it still imports its modules it cannot say so itself, but it inherits what its parent blocks."""
+
+    def start(self):
+        if not hasattr(signal, "pthread_sigmask"):  # Windows: `_follow_parent` comes a moment late
+            return super().start()
+        resource_tracker.ensure_running()  # its start would unblock the signal
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            super().start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class _Workers(SpawnContext):
+    """Spawned, since a fork copies threads' locks but not the threads."""
+
+    Process = _Worker
+
+
 def _follow_parent() -> None:
-    """In a worker: leave Ctrl-C, which reaches every process of a terminal, to the parent; end when the parent ends, even
-    if it was killed and could tell nobody."""
+    """In a worker: leave Ctrl-C to the parent; end when the parent ends, even if it was killed and could tell nobody."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = os.getppid()
 
