@@ -13,6 +13,10 @@ too, the entry has this second symbol as well.
 Codes longer than 12 bits are rare, and come after all the others. They are found by their length: those of one length
 are consecutive numbers, and what is less than the end of a length's numbers, but not of a shorter one's, has this
 length.
+
+**Encoding** puts four codes together at a time, without waiting for what came before, appends them to the bits that wait
+for the rest of their byte, and writes eight bytes, of which only the whole ones count: the next four begin behind them.
+No step asks a question whose answer the processor could guess wrong.
 """
 
 import numpy as np
@@ -28,6 +32,12 @@ PADDING = 16
 
 NO_CODE, TOO_SHORT = -1, -2
 
+FOUR_FIT = 14
+"""Bits of codes of which four, and seven bits that wait for the rest of their byte, fit into 64."""
+
+UNUSED = np.uint64(1 << 60)
+"""The entry of a symbol without a code."""
+
 
 @jit
 def eight_bytes(data, at):
@@ -36,6 +46,13 @@ def eight_bytes(data, at):
     for k in range(8):
         word = word << np.uint64(8) | np.uint64(data[np.uint64(at + k)])
     return word
+
+
+@jit(inline="always")
+def put_eight_bytes(data, at, word):
+    """data[at : at + 8] = word, the highest byte first: one instruction."""
+    for k in range(8):
+        data[at + k] = np.uint8(word >> np.uint64(56 - 8 * k))
 
 
 @jit
@@ -85,32 +102,45 @@ def decode_symbols(data, bits, table, pairs, ends, skips, by_code, symbols):
 
 
 @jit
-def encode_symbols(symbols, entries, data):
-    """Write the codes of `symbols` to data: the number of bits, or NO_CODE. An entry is code << 8 | length."""
-    word, filled, at = np.uint64(0), 0, 0
-    for symbol in symbols:
-        entry = entries[symbol]
-        length = entry & np.uint64(255)
-        if length == 0:
-            return NO_CODE
-        word = word << length | entry >> np.uint64(8)
-        filled += np.int64(length)
-        if filled >= 32:
-            filled -= 32
-            four = word >> np.uint64(filled)
-            for k in range(4):
-                data[at + k] = np.uint8(four >> np.uint64(24 - 8 * k))
+def encode_symbols(symbols, entries, longest, data):
+    """Write the codes of `symbols` to data: the number of bits, or NO_CODE. See `encode` for the entries."""
+    code, bits = np.uint64(8), np.uint64(63)  # an entry's code begins at bit 8; shifts look at six bits only
+    word, filled, at, seen = np.uint64(0), np.uint64(0), 0, np.uint64(0)
+    i, count = np.uint64(0), np.uint64(len(symbols))
+    while longest <= FOUR_FIT and i + np.uint64(4) <= count:
+        a, b = entries[symbols[i]], entries[symbols[i + np.uint64(1)]]
+        c, d = entries[symbols[i + np.uint64(2)]], entries[symbols[i + np.uint64(3)]]
+        total = a + b + c + d
+        ab = (a >> code) << (b & bits) | b >> code
+        cd = (c >> code) << (d & bits) | d >> code
+        word = word << (total & bits) | ab << (c + d & bits) | cd
+        filled += total & bits
+        put_eight_bytes(data, at, word << (np.uint64(0) - filled & bits))
+        at += np.int64(filled >> np.uint64(3))
+        filled &= np.uint64(7)
+        seen |= total
+        i += np.uint64(4)
+    while i < count:
+        entry = entries[symbols[i]]
+        word = word << (entry & bits) | entry >> code
+        filled += entry & bits
+        if filled >= np.uint64(32):
+            put_eight_bytes(data, at, word << (np.uint64(0) - filled & bits))
             at += 4
-    word <<= np.uint64(32 - filled)
-    for k in range(4):
-        data[at + k] = np.uint8(word >> np.uint64(24 - 8 * k))
-    return 8 * at + filled
+            filled -= np.uint64(32)
+        seen |= entry
+        i += np.uint64(1)
+    put_eight_bytes(data, at, word << (np.uint64(0) - filled & bits))
+    return NO_CODE if seen >= UNUSED else 8 * at + np.int64(filled)
 
 
 def encode(symbols, lengths, codes):
-    entries = codes.astype(np.uint64) << np.uint64(8) | lengths.astype(np.uint64)
-    data = np.empty(len(symbols) * int(lengths.max()) // 8 + 8, np.uint8)
-    bits = encode_symbols(np.ascontiguousarray(symbols, np.uint16), entries, data)
+    # code << 8 | length: in a sum of entries the lowest bits are the sum of the lengths, and the highest ones tell whether
+    # there was a symbol without a code.
+    entries = np.where(lengths > 0, codes.astype(np.uint64) << np.uint64(8) | lengths.astype(np.uint64), UNUSED)
+    longest = int(lengths.max())
+    data = np.empty(len(symbols) * longest // 8 + 16, np.uint8)
+    bits = encode_symbols(np.ascontiguousarray(symbols, np.uint16), entries, longest, data)
     return None if bits == NO_CODE else data[: -(-bits // 8)].tobytes()
 
 
