@@ -1,14 +1,19 @@
 """Depthwise convolution: each channel through its own filter, so that the lanes of a vector are neighbouring channels.
 
-A multiply-add here needs a new number of x each time, so that memory sets the pace. Hence each row of the images is read
+A multiply-add here needs a new number of x each time, so that loading sets the pace. Hence each row of the images is read
 once, into a ring of kh rows with zeros at both ends, which stays in the first-level cache: row r of the padded image
 takes the place of row r - kh, which no window will see again.
 
     ring, kh = 3:   | row 3 | row 1 | row 2 |     output row 1 (stride 1) sees rows 1, 2, 3
                     | row 3 | row 4 | row 2 |     output row 2 sees rows 2, 3, 4
 
-The last vector of a pixel's channels may reach into the next pixel: the copies that are read here (ring, weights, bias,
-g) have room for that at their ends, and what such lanes compute is not stored.
+A row of the ring is sorted by blocks of channels, as many as a tile has columns, with zeros where the channels end; and so
+are the weights:
+
+    row of x:      pixel 0: channels 0-15, 16-19    pixel 1: channels 0-15, 16-19    ...
+    in the ring:   channels 0-15 of pixels 0, 1, 2 ...    channels 16-19 and 12 zeros of pixels 0, 1, 2 ...
+
+So all that a tile reads lies at distances that are known when the code is compiled, and costs no arithmetic to find.
 """
 
 import math
@@ -20,7 +25,7 @@ from .jit import jit
 from .memory import aligned_empty, aligned_zeros
 from .shapes import phases
 from .threads import share
-from .tile import copy, lanes_of, tile_load, tile_multiply_add, tile_store, tile_window_add, tile_zeros
+from .tile import lanes_of, tile_load, tile_multiply_add, tile_store, tile_window_add, tile_zeros
 from .vectors import VECTOR_BYTES, VECTORS
 
 PIXELS = 4
@@ -31,119 +36,145 @@ TAPS = 3
 
 
 @jit
-def line_length(G):
+def padded_width(G):
+    """Pixels of a padded row."""
+    return (G.OW - 1) * G.sw + G.kw
+
+
+@jit
+def line_length(x, G):
     """Of a padded row in the ring; a little longer than it must be, so that rows whose length is a power of two do not
     all compete for the same places of the cache."""
-    return ((G.OW - 1) * G.sw + G.kw) * G.C + 16
+    block = VECTORS * lanes_of(x)
+    return (G.C + block - 1) // block * block * padded_width(G) + 16
 
 
-@jit(inline="always")
+@jit
+def take_pixels(x, at, pixels, C, line, to, width):
+    """Pixels of C channels, which begin at `at` in x, into places of `line` from `to` on; a block has `width` places."""
+    block = VECTORS * lanes_of(x)
+    pixel = tile_zeros(1, VECTORS, x)
+    for c in range(0, C, block):
+        for p in range(pixels):
+            values = tile_load(pixel, x, at + p * C + c, 0, min(block, C - c))
+            tile_store(values, line, to + c * width + p * block, 0, 1, None)
+
+
+@jit
 def take_row(x, n, h, ring, line, G):
     """Row h of image n, or zeros if it lies outside, into the line of the ring that begins there."""
-    first = max(0, -G.left)
-    pixels = min(G.W, (G.OW - 1) * G.sw + G.kw - G.left) - first
-    to = line + (G.left + first) * G.C
+    block, width, first = VECTORS * lanes_of(x), padded_width(G), max(0, -G.left)
+    pixels = min(G.W, width - G.left) - first
+    to = line + (G.left + first) * block
     if 0 <= h < G.H:
-        copy(ring, to, x, ((n * G.H + h) * G.W + first) * G.C, pixels * G.C)
+        take_pixels(x, ((n * G.H + h) * G.W + first) * G.C, pixels, G.C, ring, to, width)
     else:
-        for k in range(to, to + pixels * G.C):
-            ring[k] = 0
+        for c in range(0, G.C, block):
+            for p in range(pixels):
+                tile_store(tile_zeros(1, VECTORS, x), ring, to + c * width + p * block, 0, 1, None)
 
 
 @jit
 def convolve(start, end, x, ring, w, bias, y, G):
     """y of the images from `start` up to `end`; a tile's rows are neighbouring pixels, its columns channels."""
-    block = VECTORS * lanes_of(x)
-    line = line_length(G)
-    usual = G.kh == 3 and G.kw == 3 and G.sh == 1 and G.sw == 1
+    block, line, width = VECTORS * lanes_of(x), line_length(x, G), padded_width(G)
     for n in range(start, end):
         taken = 0
         for oh in range(G.OH):
             while taken < oh * G.sh + G.kh:
                 take_row(x, n, taken - G.top, ring, taken % G.kh * line, G)
                 taken += 1
-            row0, row1, row2 = oh % 3 * line, (oh + 1) % 3 * line, (oh + 2) % 3 * line  # for 3 x 3 taps and stride 1
             oldest = oh * G.sh % G.kh
-            for ow in range(0, G.OW, PIXELS):
-                pixel = G.y0 + n * G.y_image + oh * G.y_row + ow * G.y_pixel
-                pixels = min(PIXELS, G.OW - ow)
-                for c in range(0, G.C, block):
+            for c in range(0, G.C, block):
+                columns = min(block, G.C - c)
+                for ow in range(0, G.OW, PIXELS):
                     acc = tile_load(tile_zeros(PIXELS, VECTORS, x), bias, c, 0, None)
-                    seen = ow * G.sw * G.C + c
-                    if usual:  # neighbours see the same pixels, which are loaded once
-                        acc = tile_window_add(acc, ring, row0 + seen, 1, G.C, 3, w, c)
-                        acc = tile_window_add(acc, ring, row1 + seen, 1, G.C, 3, w, 3 * G.C + c)
-                        acc = tile_window_add(acc, ring, row2 + seen, 1, G.C, 3, w, 6 * G.C + c)
-                    else:
-                        for i in range(G.kh):
-                            row = (oldest + i if oldest + i < G.kh else oldest + i - G.kh) * line + seen
+                    taps = c * G.kh * G.kw
+                    seen = c * width + ow * G.sw * block
+                    for i in range(oldest, oldest + G.kh):
+                        row = (i if i < G.kh else i - G.kh) * line + seen
+                        # A pixel that several of the tile's rows see is loaded once, if the compiler knows which.
+                        if G.kw == 3 and G.sw == 1:
+                            acc = tile_window_add(acc, ring, row, 1, block, 3, w, taps)
+                        elif G.kw == 3 and G.sw == 2:
+                            acc = tile_window_add(acc, ring, row, 2, block, 3, w, taps)
+                        elif G.kw == 2 and G.sw == 1:
+                            acc = tile_window_add(acc, ring, row, 1, block, 2, w, taps)
+                        else:
                             for j in range(G.kw):
-                                tap = (i * G.kw + j) * G.C + c
-                                acc = tile_multiply_add(acc, ring, row + j * G.C, G.sw * G.C, w, tap, None)
-                    tile_store(acc, y, pixel + c, G.y_pixel, pixels, min(block, G.C - c))
+                                acc = tile_multiply_add(
+                                    acc, ring, row + j * block, G.sw * block, w, taps + j * block, None
+                                )
+                        taps += G.kw * block
+                    pixel = G.y0 + n * G.y_image + oh * G.y_row + ow * G.y_pixel
+                    tile_store(acc, y, pixel + c, G.y_pixel, min(PIXELS, G.OW - ow), columns)
 
 
 @jit
 def add_grad_w(start, end, x, ring, g, g_row, sums, G):
     """sums += what the images from `start` up to `end` contribute to the gradient of w.
 
-    sums is (kh, kw, channels), each rounded up, kh and kw to multiples of TAPS. A tile's rows are the taps of one row of
-    the filter, and there are three tiles, as a sum cannot take its next number before four cycles are over: many sums
-    keep the multipliers busy.
+    sums is (vectors of channels, kh, kw, lanes), kh and kw rounded up to multiples of TAPS. A tile's rows are the taps of
+    one row of the filter, and there are three tiles, as a sum cannot take its next number before four cycles are over:
+    many sums keep the multipliers busy.
     """
-    lanes = lanes_of(x)
-    line = line_length(G)
-    width, channels = (G.kw + TAPS - 1) // TAPS * TAPS, (G.C + lanes - 1) // lanes * lanes
+    lanes, line, x_width = lanes_of(x), line_length(x, G), padded_width(G)
+    block = VECTORS * lanes
+    height, width = (G.kh + TAPS - 1) // TAPS * TAPS, (G.kw + TAPS - 1) // TAPS * TAPS
+    down, like = width * lanes, tile_zeros(TAPS, 1, x)
     for n in range(start, end):
         taken = 0
         for oh in range(G.OH):
             while taken < oh * G.sh + G.kh:
                 take_row(x, n, taken - G.top, ring, taken % G.kh * line, G)
                 taken += 1
-            copy(g_row, 0, g, G.y0 + n * G.y_image + oh * G.y_row, G.OW * G.C)
+            take_pixels(g, G.y0 + n * G.y_image + oh * G.y_row, G.OW, G.C, g_row, 0, G.OW)
             for c in range(0, G.C, lanes):
+                inside = c // block * block  # of the ring's and g's rows, where the block of channel c begins
                 for i in range(0, G.kh, TAPS):
-                    row0, row1, row2 = (
-                        (oh * G.sh + i) % G.kh * line + c,
-                        (oh * G.sh + i + 1) % G.kh * line + c,
-                        (oh * G.sh + i + 2) % G.kh * line + c,
-                    )
+                    row0 = (oh * G.sh + i) % G.kh * line + inside * x_width + c - inside
+                    row1 = (oh * G.sh + i + 1) % G.kh * line + inside * x_width + c - inside
+                    row2 = (oh * G.sh + i + 2) % G.kh * line + inside * x_width + c - inside
                     for j in range(0, G.kw, TAPS):
-                        to = (i * width + j) * channels + c
-                        down = width * channels
-                        like = tile_zeros(TAPS, 1, x)
-                        sums0 = tile_load(like, sums, to, channels, None)
-                        sums1 = tile_load(like, sums, to + down, channels, None)
-                        sums2 = tile_load(like, sums, to + 2 * down, channels, None)
+                        to = ((c * height) + i * lanes) * width + j * lanes
+                        sums0 = tile_load(like, sums, to, lanes, None)
+                        sums1 = tile_load(like, sums, to + down, lanes, None)
+                        sums2 = tile_load(like, sums, to + 2 * down, lanes, None)
                         ow = 0
                         while G.sw == 1 and ow + 2 <= G.OW:  # two pixels at once, which share what they see
-                            seen, pixel = (ow + j) * G.C, ow * G.C + c
-                            sums0 = tile_window_add(sums0, ring, row0 + seen, 1, G.C, 2, g_row, pixel)
-                            sums1 = tile_window_add(sums1, ring, row1 + seen, 1, G.C, 2, g_row, pixel)
-                            sums2 = tile_window_add(sums2, ring, row2 + seen, 1, G.C, 2, g_row, pixel)
+                            seen, pixel = (ow + j) * block, inside * G.OW + ow * block + c - inside
+                            sums0 = tile_window_add(sums0, ring, row0 + seen, 1, block, 2, g_row, pixel)
+                            sums1 = tile_window_add(sums1, ring, row1 + seen, 1, block, 2, g_row, pixel)
+                            sums2 = tile_window_add(sums2, ring, row2 + seen, 1, block, 2, g_row, pixel)
                             ow += 2
                         while ow < G.OW:
-                            seen, pixel = (ow * G.sw + j) * G.C, ow * G.C + c
-                            sums0 = tile_multiply_add(sums0, ring, row0 + seen, G.C, g_row, pixel, None)
-                            sums1 = tile_multiply_add(sums1, ring, row1 + seen, G.C, g_row, pixel, None)
-                            sums2 = tile_multiply_add(sums2, ring, row2 + seen, G.C, g_row, pixel, None)
+                            seen, pixel = (ow * G.sw + j) * block, inside * G.OW + ow * block + c - inside
+                            sums0 = tile_multiply_add(sums0, ring, row0 + seen, block, g_row, pixel, None)
+                            sums1 = tile_multiply_add(sums1, ring, row1 + seen, block, g_row, pixel, None)
+                            sums2 = tile_multiply_add(sums2, ring, row2 + seen, block, g_row, pixel, None)
                             ow += 1
-                        tile_store(sums0, sums, to, channels, TAPS, None)
-                        tile_store(sums1, sums, to + down, channels, TAPS, None)
-                        tile_store(sums2, sums, to + 2 * down, channels, TAPS, None)
+                        tile_store(sums0, sums, to, lanes, TAPS, None)
+                        tile_store(sums1, sums, to + down, lanes, TAPS, None)
+                        tile_store(sums2, sums, to + 2 * down, lanes, TAPS, None)
+
+
+def columns_of(x):
+    """Of a tile: the channels in a block."""
+    return VECTORS * VECTOR_BYTES // x.itemsize
 
 
 def new_ring(x, G):
     """Room for kh padded rows, and for what a tile may read beyond them."""
-    beyond = max(PIXELS * G.sw, TAPS) * G.C + VECTORS * VECTOR_BYTES // x.itemsize
-    return aligned_zeros((G.kh * line_length(G) + beyond,), x.dtype)
+    return aligned_zeros((G.kh * line_length(x, G) + max(PIXELS * G.sw, TAPS) * columns_of(x),), x.dtype)
 
 
-def with_room(array):
-    """The same numbers in a row, with room for a tile's columns behind them."""
-    longer = aligned_zeros((array.size + VECTORS * VECTOR_BYTES // array.itemsize,), array.dtype)
-    longer[: array.size] = array.reshape(-1)
-    return longer
+def in_blocks(w):
+    """Weights (kh, kw, C) as (blocks of channels, kh, kw, channels of a block), with zeros beyond C, in one row."""
+    block = columns_of(w)
+    packed = aligned_zeros((math.ceil(w.shape[2] / block), *w.shape[:2], block), w.dtype)
+    for part, c in zip(packed, range(0, w.shape[2], block), strict=True):
+        part[..., : w.shape[2] - c] = w[..., c : c + block]
+    return packed.reshape(-1)
 
 
 def depthwise_conv2d(x, w, stride, padding, bias=None):
@@ -157,8 +188,8 @@ def convolve_all(x, y, parts, bias=None):
     """Run the convolutions `parts`, pairs of (weights, geometry), of the same images x into parts of the same y."""
     N, C = parts[0][1].N, parts[0][1].C
     x, y = x.reshape(-1), y.reshape(-1)
-    bias = with_room(np.zeros(C, x.dtype) if bias is None else bias)
-    parts = [(with_room(weights), G) for weights, G in parts]
+    bias = in_blocks((np.zeros(C, x.dtype) if bias is None else bias).reshape(1, 1, C))
+    parts = [(in_blocks(weights), G) for weights, G in parts]
 
     def work(start, end):
         for weights, G in parts:
@@ -186,15 +217,16 @@ def depthwise_conv2d_grad_x(g, w, stride, padding, x_shape):
 
 def depthwise_conv2d_grad_w(x, g, stride, padding, w_shape):
     G = forward_geometry(x.shape, w_shape, stride, padding, images=1)
-    lanes = VECTOR_BYTES // x.itemsize
-    rounded = [math.ceil(n / to) * to for n, to in zip(w_shape, (TAPS, TAPS, lanes), strict=True)]
+    (kh, kw, C), lanes, block = w_shape, VECTOR_BYTES // x.itemsize, columns_of(x)
+    shape = math.ceil(C / lanes), math.ceil(kh / TAPS) * TAPS, math.ceil(kw / TAPS) * TAPS, lanes
     x, g = x.reshape(-1), g.reshape(-1)
 
     def scratch():
-        return new_ring(x, G), with_room(np.zeros(G.OW * G.C, x.dtype))
+        return new_ring(x, G), aligned_zeros((math.ceil(C / block) * G.OW * block,), x.dtype)
 
     def work(start, end, sums, ring, g_row):
         add_grad_w(start, end, x, ring, g, g_row, sums, G)
 
-    sums = sum_in_chunks(work, scratch, G.N, G.OH * G.OW, math.prod(rounded), x.dtype).reshape(rounded)
-    return np.ascontiguousarray(sums[tuple(map(slice, w_shape))])
+    sums = sum_in_chunks(work, scratch, G.N, G.OH * G.OW, math.prod(shape), x.dtype).reshape(shape)
+    by_tap = sums.transpose(1, 2, 0, 3).reshape(*shape[1:3], -1)
+    return np.ascontiguousarray(by_tap[:kh, :kw, :C])
