@@ -79,7 +79,7 @@ def there(mask, r, c, up):
     return np.int64(mask[r - up, c]) if 0 < up <= r else 0
 
 
-@jit
+@jit(allocates=True)
 def code_all_positions(state, data, mask, left, above, busy, encode, stretch, squash):
     rows, columns = mask.shape
     first = np.cumsum(np.array([0, columns, rows, 16, 5 * 9, 16 * 16]))
@@ -110,7 +110,7 @@ def code_all_positions(state, data, mask, left, above, busy, encode, stretch, sq
             filled[c] += bit
 
 
-@jit
+@jit(allocates=True)
 def code_all_symbols(state, data, symbols, mask, bits, left, above, encode, stretch, squash):
     nodes = 1 << bits
     slots = np.zeros((nodes * (nodes + 2), 2), np.int64)

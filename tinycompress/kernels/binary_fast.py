@@ -66,7 +66,7 @@ def spread_fours(w, words, outputs, o, fours):
                     to[i] = of_line[i] >> np.uint32(4 * four) & np.uint32(15)
 
 
-@jit
+@jit(allocates=True)
 def multiply_by_tables(start, end, fours_x, batch, w, words, inputs, different, y, outputs):
     """The same where the CPU cannot count bits in all lanes: four bits of x choose a table, four weights an entry.
 
@@ -106,7 +106,7 @@ def sign_tables(x, x0, inputs, tables):
                 tables[16 * j + 4 * rest + pattern] = low + high
 
 
-@jit
+@jit(allocates=True)
 def choose_sums(first, last, start, end, x, inputs, w, words, y, outputs):
     """The tiles `start` up to `end` of the outputs, for the rows `first` up to `last` of the batch."""
     block = words * LINE

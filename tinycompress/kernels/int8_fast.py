@@ -51,12 +51,12 @@ def multiply(rows, start, end, x, batch, w, words, y, outputs):
             tile_store(acc, y, b * outputs + o, outputs, batch - b, outputs - o)
 
 
-@jit
+@jit(allocates=True)
 def multiply_rows(start, end, x, batch, w, words, y, outputs):
     multiply(ROWS, start, end, x, batch, w, words, y, outputs)
 
 
-@jit
+@jit(allocates=True)
 def multiply_row(start, end, x, batch, w, words, y, outputs):
     multiply(1, start, end, x, batch, w, words, y, outputs)
 
@@ -74,12 +74,12 @@ def linear(rows, start, end, x, batch, w, words, offset, scale, bias, y, outputs
             tile_store(real, y, b * outputs + o, outputs, batch - b, outputs - o)
 
 
-@jit
+@jit(allocates=True)
 def linear_rows(start, end, x, batch, w, words, offset, scale, bias, y, outputs):
     linear(ROWS, start, end, x, batch, w, words, offset, scale, bias, y, outputs)
 
 
-@jit
+@jit(allocates=True)
 def linear_row(start, end, x, batch, w, words, offset, scale, bias, y, outputs):
     linear(1, start, end, x, batch, w, words, offset, scale, bias, y, outputs)
 

@@ -37,15 +37,16 @@ def available():
     return True
 
 
-def jit(function=None, *, fastmath=False, cache=True, inline="never"):
+def jit(function=None, *, fastmath=False, cache=True, inline="never", allocates=False):
     """Decorate a function of arrays and numbers to be compiled by Numba when it is first called.
 
     fastmath: let the compiler reorder sums, which it needs in order to sum with several lanes. Only where NaN and
-    infinity need not survive. inline: "always" copies the function into its caller.
+    infinity need not survive. inline: "always" copies the function into its caller. allocates: whether it makes arrays. For
+    those that do not, nobody counts references to arrays, which would take atomic instructions, even in loops.
     Without Numba the function stays as it is.
     """
     if function is None:
-        return functools.partial(jit, fastmath=fastmath, cache=cache, inline=inline)
+        return functools.partial(jit, fastmath=fastmath, cache=cache, inline=inline, allocates=allocates)
     if not available():
         return function
     from numba import config, njit
@@ -57,6 +58,7 @@ def jit(function=None, *, fastmath=False, cache=True, inline="never"):
         "error_model": "numpy",
         "fastmath": fastmath,
         "inline": inline,
+        "_nrt": allocates,  # Numba's runtime for memory
     }
     folder = cache_folder() if cache else None
     if folder is None:
