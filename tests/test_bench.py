@@ -63,8 +63,8 @@ def test_everyone_has_one_turn_a_round_and_the_order_turns_round_each_time(conte
 
 
 def test_quick_runs_are_repeated_to_fill_a_block_and_slow_ones_are_not():
-    repeats = [turns.Contender(None, "work", seconds).repeats for seconds in (1e-9, 1e-4, 0.015, 7.0)]
-    assert repeats == [10_000, 200, 1, 1]
+    repeats = [turns.Contender(None, "work", seconds).repeats for seconds in (1e-9, 1e-4, 0.04, 7.0)]
+    assert repeats == [10_000, 500, 1, 1]
     assert turns.Contender(None, "work", 1e-4).wake and not turns.Contender(None, "work", 7.0).wake
 
 
@@ -119,7 +119,7 @@ def test_a_process_that_is_killed_between_its_turns_is_a_clear_failure_too():
         side._process.kill()
         side._process.wait()
         with pytest.raises(turns.SideFailed, match="^rival: its process ended with code -9"):
-            side.ask("block", work="work", repeats=1, wake=False)
+            side.ask("block", work="work", repeats=1, wake=0)
 
 
 def test_no_process_outlives_its_suite():

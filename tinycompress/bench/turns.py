@@ -19,8 +19,9 @@ import numpy as np
 
 from .case import Case, Times, disagreement
 
-BLOCK_SECONDS = 0.02
-"""How long a turn lasts at least: long against a thread's wake-up, short against the machine's moods."""
+BLOCK_SECONDS = 0.05
+"""How long a turn lasts at least, and the untimed runs before it: long against the time in which a core that had nothing to
+do comes back to its speed (some 20 ms, in which two threads were half as fast), short against the machine's moods."""
 
 SETTLE_SECONDS = 0.1
 """Between turns of several threads: idle threads of OpenBLAS and OpenMP keep spinning for a while, on cores that are
@@ -129,8 +130,8 @@ class Contender:
     def __init__(self, side: Side, work: str, seconds: float):
         self.side, self.work = side, work
         self.repeats = max(1, min(10_000, int(BLOCK_SECONDS / max(seconds, 1e-7))))
-        # Before each block it runs once untimed: that brings its data into the caches and wakes its threads.
-        self.wake = seconds < 10 * BLOCK_SECONDS
+        # Runs before each block are untimed: they bring its data into the caches, and wake its threads and cores.
+        self.wake = self.repeats if seconds < 10 * BLOCK_SECONDS else 0
 
     def block(self) -> float:
         """Seconds a run, over one turn."""

@@ -50,10 +50,10 @@ def warm_up(work: str, path: str) -> float:
     return seconds
 
 
-def block(work: str, repeats: int, wake: bool) -> float:
-    """Seconds a run, over one block. wake: whether to run once before it, untimed."""
+def block(work: str, repeats: int, wake: int) -> float:
+    """Seconds a run, over one block. wake: how many runs before it are untimed."""
     run = works[work].run
-    if wake:
+    for _ in range(wake):
         run()
     began = time.perf_counter()
     for _ in range(repeats):

@@ -14,8 +14,8 @@ Codes longer than 12 bits are rare, and come after all the others. They are foun
 are consecutive numbers, and what is less than the end of a length's numbers, but not of a shorter one's, has this
 length.
 
-**Encoding** puts four codes together at a time, without waiting for what came before, appends them to the bits that wait
-for the rest of their byte, and writes eight bytes, of which only the whole ones count: the next four begin behind them.
+**Encoding** puts three codes together at a time, without waiting for what came before, appends them to the bits that wait
+for the rest of their byte, and writes eight bytes, of which only the whole ones count: the next three begin behind them.
 No step asks a question whose answer the processor could guess wrong.
 """
 
@@ -32,8 +32,8 @@ PADDING = 16
 
 NO_CODE, TOO_SHORT = -1, -2
 
-FOUR_FIT = 14
-"""Bits of codes of which four, and seven bits that wait for the rest of their byte, fit into 64."""
+THREE_FIT = 19
+"""Bits of codes of which three, and seven bits that wait for the rest of their byte, fit into 64."""
 
 UNUSED = np.uint64(1 << 60)
 """The entry of a symbol without a code."""
@@ -107,19 +107,16 @@ def encode_symbols(symbols, entries, longest, data):
     code, bits = np.uint64(8), np.uint64(63)  # an entry's code begins at bit 8; shifts look at six bits only
     word, filled, at, seen = np.uint64(0), np.uint64(0), 0, np.uint64(0)
     i, count = np.uint64(0), np.uint64(len(symbols))
-    while longest <= FOUR_FIT and i + np.uint64(4) <= count:
-        a, b = entries[symbols[i]], entries[symbols[i + np.uint64(1)]]
-        c, d = entries[symbols[i + np.uint64(2)]], entries[symbols[i + np.uint64(3)]]
-        total = a + b + c + d
-        ab = (a >> code) << (b & bits) | b >> code
-        cd = (c >> code) << (d & bits) | d >> code
-        word = word << (total & bits) | ab << (c + d & bits) | cd
+    while longest <= THREE_FIT and i + np.uint64(3) <= count:
+        a, b, c = entries[symbols[i]], entries[symbols[i + np.uint64(1)]], entries[symbols[i + np.uint64(2)]]
+        total = a + b + c
+        word = word << (total & bits) | ((a >> code) << (b & bits) | b >> code) << (c & bits) | c >> code
         filled += total & bits
         put_eight_bytes(data, at, word << (np.uint64(0) - filled & bits))
         at += np.int64(filled >> np.uint64(3))
         filled &= np.uint64(7)
         seen |= total
-        i += np.uint64(4)
+        i += np.uint64(3)
     while i < count:
         entry = entries[symbols[i]]
         word = word << (entry & bits) | entry >> code
