@@ -85,9 +85,9 @@ def convolve(start, end, x, ring, w, bias, y, G):
                 take_row(x, n, taken - G.top, ring, taken % G.kh * line, G)
                 taken += 1
             oldest = oh * G.sh % G.kh
-            for c in range(0, G.C, block):
-                columns = min(block, G.C - c)
-                for ow in range(0, G.OW, PIXELS):
+            for ow in range(0, G.OW, PIXELS):
+                for c in range(0, G.C, block):
+                    columns = min(block, G.C - c)
                     acc = tile_load(tile_zeros(PIXELS, VECTORS, x), bias, c, 0, None)
                     taps = c * G.kh * G.kw
                     seen = c * width + ow * G.sw * block
