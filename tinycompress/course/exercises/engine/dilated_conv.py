@@ -1,0 +1,77 @@
+"""A kernel of your own: convolution with holes (an evening, 15 points).
+
+A dilated convolution looks at every d-th pixel only: with d = 2 a 3 x 3 kernel sees a window of 5 x 5 pixels, at no more cost
+(Yu & Koltun 2016, "Multi-Scale Context Aggregation by Dilated Convolutions"). Images are (batch, height, width, channels),
+weights (kh, kw, channels, outputs); there is no padding, and the stride is 1:
+
+    y[n, i, j, o] = sum over a, b, c of x[n, i + a d, j + b d, c] * w[a, b, c, o]
+
+            d = 1        d = 2                w = [1 10 100] in one row, d = 2:
+            # # #        # . # . #            x   1 2 3 4 5 6
+            # # #        . . . . .            y   1 + 10*3 + 100*5 = 531    2 + 10*4 + 100*6 = 642
+            # # #        # . # . #
+                         . . . . .
+                         # . # . #
+
+Write it with loops first, check it against the formula, then make it fast: with whole arrays (a loop over the taps a and b
+is short), or with `numba.njit`. The last test gives 16 images to a layer and waits for half a second.
+"""
+
+import numpy as np
+
+### BEGIN SOLUTION
+
+
+def _seen(x, a, b, dilation, height, width):
+    """What the tap (a, b) sees of all images, for each output pixel."""
+    return x[:, a * dilation : a * dilation + height, b * dilation : b * dilation + width]
+
+
+### END SOLUTION
+
+
+def output_size(height: int, width: int, kernel: tuple, dilation: int) -> tuple[int, int]:
+    """Height and width of y. kernel: (kh, kw). Raises ValueError where no window fits into the image."""
+    ### BEGIN SOLUTION
+    kh, kw = kernel
+    size = height - (kh - 1) * dilation, width - (kw - 1) * dilation
+    if min(size) < 1:
+        raise ValueError(f"a {kh} x {kw} kernel with dilation {dilation} does not fit into {height} x {width} pixels")
+    return size
+    ### END SOLUTION
+
+
+def forward(x: np.ndarray, w: np.ndarray, dilation: int) -> np.ndarray:
+    """y of the formula, (batch, height, width, outputs), in the dtype of x."""
+    ### BEGIN SOLUTION
+    kh, kw, _, outputs = w.shape
+    height, width = output_size(*x.shape[1:3], (kh, kw), dilation)
+    y = np.zeros((len(x), height, width, outputs), x.dtype)
+    for a in range(kh):
+        for b in range(kw):
+            y += _seen(x, a, b, dilation, height, width) @ w[a, b]
+    return y
+    ### END SOLUTION
+
+
+def backward(grad: np.ndarray, x: np.ndarray, w: np.ndarray, dilation: int) -> tuple[np.ndarray, np.ndarray]:
+    """(dL/dx, dL/dw), in the shapes of x and w, from grad = dL/dy, (batch, height, width, outputs) of y."""
+    ### BEGIN SOLUTION
+    dx, dw = np.zeros_like(x), np.zeros_like(w)
+    height, width = grad.shape[1:3]
+    for a in range(w.shape[0]):
+        for b in range(w.shape[1]):
+            _seen(dx, a, b, dilation, height, width)[...] += grad @ w[a, b].T
+            dw[a, b] = np.tensordot(_seen(x, a, b, dilation, height, width), grad, axes=((0, 1, 2), (0, 1, 2)))
+    return dx, dw
+    ### END SOLUTION
+
+
+def receptive_field(kernel: int, dilations: list) -> int:
+    """How many pixels, along one axis, one output of several such layers sees; all have kernels of this length.
+
+    dilations: of the layers, one after the other; none sees the pixel itself.
+    """
+    ### BEGIN SOLUTION
+    return 1 + (kernel - 1) * sum(dilations)
+    ### END SOLUTION
