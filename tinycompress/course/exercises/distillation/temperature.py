@@ -1,0 +1,57 @@
+"""Learning from a teacher's doubts (35 minutes, 10 points).
+
+A teacher that says "a 3, and if not, rather an 8 than a 1" says more than a label. Its doubts are small numbers, so they are
+made larger by a temperature (Hinton et al. 2015): p = softmax(z / T). The student, with logits s, is to come near:
+
+    L = alpha T^2 * cross-entropy(softmax(t / T), softmax(s / T)) + (1 - alpha) * cross-entropy(label, softmax(s))
+
+both as means over the batch. You need what the student learns by, the derivative of L by its logits. And a temperature has
+another use: nets are too sure of themselves, and dividing all logits by one number, found on validation data, mends that
+(Guo et al. 2017, "On Calibration of Modern Neural Networks").
+
+One example of two classes: t = (2, 0), T = 2: the teacher says (0.73, 0.27), where at T = 1 it would say (0.88, 0.12).
+"""
+
+import numpy as np
+
+
+def soften(logits: np.ndarray, temperature: float) -> np.ndarray:
+    """softmax(logits / T), (N, classes), for logits of any size. Raises ValueError unless T > 0."""
+    ### BEGIN SOLUTION
+    if not temperature > 0:
+        raise ValueError(f"a temperature is above 0, but this is {temperature}")
+    z = logits / temperature
+    p = np.exp(z - z.max(1, keepdims=True))
+    return p / p.sum(1, keepdims=True)
+    ### END SOLUTION
+
+
+def gradient(
+    student: np.ndarray, teacher: np.ndarray, labels: np.ndarray, temperature: float, alpha: float
+) -> np.ndarray:
+    """dL/ds for the loss above. student, teacher: logits (N, classes); labels: (N,). Returns (N, classes)."""
+    ### BEGIN SOLUTION
+    soft = temperature * (soften(student, temperature) - soften(teacher, temperature))
+    hard = soften(student, 1.0)
+    hard[np.arange(len(labels)), labels] -= 1
+    return (alpha * soft + (1 - alpha) * hard) / len(labels)
+    ### END SOLUTION
+
+
+def calibrate(logits: np.ndarray, labels: np.ndarray) -> float:
+    """The temperature between 0.05 and 20 at which the cross-entropy with the labels is least, within 0.1 %.
+
+    logits: (N, classes), of validation data; labels: (N,). (In 1 / T the cross-entropy is convex: it has one valley.)
+    """
+    ### BEGIN SOLUTION
+    rows = np.arange(len(labels))
+
+    def slope(b):  # of the mean cross-entropy, by b = 1 / T
+        return ((soften(b * logits, 1.0) * logits).sum(1) - logits[rows, labels]).mean()
+
+    low, high = 1 / 20, 1 / 0.05
+    for _ in range(60):
+        middle = (low * high) ** 0.5
+        low, high = (low, middle) if slope(middle) > 0 else (middle, high)
+    return float(1 / low)
+    ### END SOLUTION

@@ -1,0 +1,50 @@
+"""Plausible wrong answers to temperature, and what each is worth of the 10 points."""
+
+import numpy as np
+
+from tinycompress.course import wrong
+
+
+def softmax(z):
+    z = np.exp(z - z.max(1, keepdims=True))
+    return z / z.sum(1, keepdims=True)
+
+
+def parts(student, teacher, labels, temperature):
+    hard = softmax(student)
+    hard[np.arange(len(labels)), labels] -= 1
+    return softmax(student / temperature) - softmax(teacher / temperature), hard
+
+
+@wrong("soften", points=9, why="overflows")
+def naive(logits, temperature):
+    if temperature <= 0:
+        raise ValueError
+    with np.errstate(over="ignore", invalid="ignore"):
+        p = np.exp(logits / temperature)
+        return p / p.sum(1, keepdims=True)
+
+
+@wrong("gradient", points=6, why="forgets that the derivative of s / T leaves one T of the two")
+def t_squared(student, teacher, labels, temperature, alpha):
+    soft, hard = parts(student, teacher, labels, temperature)
+    return (alpha * temperature**2 * soft + (1 - alpha) * hard) / len(labels)
+
+
+@wrong("gradient", points=6, why="without T^2, so that the teacher's voice dies away as T grows")
+def without_t_squared(student, teacher, labels, temperature, alpha):
+    soft, hard = parts(student, teacher, labels, temperature)
+    return (alpha / temperature * soft + (1 - alpha) * hard) / len(labels)
+
+
+@wrong("gradient", points=6, why="the sum over the batch")
+def sum_over_the_batch(student, teacher, labels, temperature, alpha):
+    soft, hard = parts(student, teacher, labels, temperature)
+    return alpha * temperature * soft + (1 - alpha) * hard
+
+
+@wrong("calibrate", points=8, why="a coarse grid, which ends too soon")
+def coarse_grid(logits, labels):
+    grid = np.arange(0.5, 10.1, 0.5)
+    rows = np.arange(len(labels))
+    return float(min(grid, key=lambda T: -np.log(softmax(logits / T)[rows, labels] + 1e-300).mean()))
