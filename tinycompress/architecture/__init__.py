@@ -1,8 +1,31 @@
 """Chapter 4: architecture design. Layers of the same use with fewer weights, and why that can work.
 
-make_separable(net, rng=rng)                   depthwise and pointwise convolutions in the place of standard ones
-factorise(net, ranks_by_energy(net, 0.9))      two thin layers in the place of one, at the rank that keeps 90 %
-channel_jacobian(layer, image)                 which channels an output depends on
+    separable            make_separable(net): depthwise and pointwise convolutions in the place of standard ones;
+                         separable_block for nets of yours; separable_share: 1/O + 1/k², exactly; nearest_separable
+    low rank             factorise(net, ranks): two thin layers in the place of one; singular_values, ranks_by_energy,
+                         ranks_by_budget; as_matrix: how a convolution is a matrix
+    who sees whom        channel_jacobian, jacobian: which outputs depend on which inputs
+
+All give new nets, and leave the given one as it is.
+
+>>> import numpy as np
+>>> from tinycompress import architecture, models
+>>> rng = np.random.default_rng(0)
+>>> net = models.lenet_5(rng=rng)
+>>> [round(m.summary().parameters / net.summary().parameters, 2) for m in (
+...     architecture.make_separable(net, rng=rng),
+...     architecture.factorise(net, architecture.ranks_by_energy(net, 0.5)),
+... )]
+[0.95, 0.37]
+>>> architecture.separable_share(outputs=64, kernel_size=3)
+Fraction(73, 576)
+>>> from tinycompress.nn import DepthwiseConv2d
+>>> layer = DepthwiseConv2d(3, 3, padding=1, rng=rng)
+>>> image = rng.standard_normal((5, 5, 3)).astype(np.float32)
+>>> (architecture.channel_jacobian(layer, image) > 0).astype(int)  # each output channel sees its own input channel
+array([[1, 0, 0],
+       [0, 1, 0],
+       [0, 0, 1]])
 """
 
 from .jacobian import channel_jacobian, jacobian

@@ -1,9 +1,29 @@
-"""Chapter 2: knowledge distillation. A teacher's outputs, computed once, are the targets of a student:
+"""Chapter 2: knowledge distillation. A small net, the student, learns what a large one, the teacher, says.
 
-targets = teacher_targets(teacher, x, labels)
-fit(student, (x, targets), loss=DistillationLoss(temperature=4, alpha=0.9), ...)
+    the teacher's word    teacher_targets: its outputs, computed once; ShiftedTargets: those of images moved by a pixel
+    learning from it      DistillationLoss: at a temperature T, with T², mixed with the labels; match_logits: T → infinity
+    several teachers      Ensemble: averaged as probabilities or logits
+    hidden layers         HintedStudent and HintLoss: hints through a `regressor`; hidden_outputs
+    unseen classes        without_classes leaves some out of the training data; correct_bias mends the student's bias afterwards
 
-The teacher may be an `Ensemble`; hidden layers are learned too through a `HintedStudent`.
+Everything takes any `nn.Module`. Targets are a structured array, so that `fit` shuffles and splits them as it does labels.
+
+>>> import numpy as np
+>>> from tinycompress import data, evaluate, fit, models, optim
+>>> from tinycompress.distillation import DistillationLoss, teacher_targets
+>>> digits, rng = data.load("digits"), np.random.default_rng(0)
+>>> def trained(width, targets, **how):
+...     net = models.mlp(digits.image_shape, (width,), 10, rng=rng)
+...     sgd = optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
+...     fit(net, (digits.x_train, targets), optimizer=sgd, epochs=8, rng=rng, progress=False, **how)
+...     return net
+>>> teacher = trained(64, digits.y_train)
+>>> targets = teacher_targets(teacher, *digits.train)
+>>> targets.dtype.names
+('logits', 'label')
+>>> student = trained(16, targets, loss=DistillationLoss(temperature=4, alpha=0.9))
+>>> evaluate(student, digits.val).accuracy > 0.9
+True
 """
 
 from .bias import correct_bias

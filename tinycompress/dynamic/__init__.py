@@ -1,9 +1,24 @@
 """Chapter 5: dynamic computation. As much of a net as an image needs, or as a budget allows.
 
-net = add_exits(net, after=(3, 7), rng=rng)      depth: exits, trained together with JointLoss
-EarlyExit(net, 0.9).run(images)                  leaves at the first exit that is sure enough, and computes no further
-Slimmable(net, widths=(0.25, 0.5, 1.0))          width: one set of weights, any of several widths
-best_within(settings, ms=0.5)                    budget: the depth and width that fit it, from a measured table
+    depth            add_exits gives a net several exits, JointLoss trains them together; EarlyExit runs it, and really stops
+    when to leave    confidence, certainty (by the entropy); choose_thresholds from an exit_table of validation data, for an
+                     accuracy or a cost (mac_costs, ms_costs); exit_at: always the same exit
+    width            Slimmable: one set of weights, run at any of several widths
+    budget           measure_settings, frontier, best_within(ms=…): the depth and width that fit; BudgetController follows
+                     a budget that changes
+
+>>> import numpy as np
+>>> from tinycompress import dynamic, models
+>>> rng = np.random.default_rng(0)
+>>> net = models.mlp((8, 8, 1), (32, 32, 32), 10, rng=rng)
+>>> exits = dynamic.add_exits(net, after=(2, 4), rng=rng)  # behind the first two hidden layers; the third exit is the end
+>>> x = rng.standard_normal((6, 8, 8, 1)).astype(np.float32)
+>>> leaves_at = lambda threshold: dynamic.EarlyExit(exits.eval(), threshold).eval().run(x)[1].tolist()
+>>> leaves_at(0), leaves_at(1)  # at once, or never before the end
+([0, 0, 0, 0, 0, 0], [2, 2, 2, 2, 2, 2])
+>>> slim = dynamic.Slimmable(models.mlp((8, 8, 1), (32, 32), 10, rng=rng), widths=(0.5, 1.0))
+>>> [slim.at(width).summary().parameters for width in slim.widths]
+[1482, 3466]
 """
 
 from .budget import BudgetController, Setting, best_within, frontier, measure_settings
