@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tinycompress import data, get_num_threads, models, predict, set_num_threads
+from tinycompress import data, get_num_threads, predict, set_num_threads
 from tinycompress.distillation import DistillationLoss, teacher_targets
 from tinycompress.lecture import distillation, distillation_plan, distillation_unseen
 from tinycompress.lecture.claim import Settings, judge, plain
@@ -109,13 +109,6 @@ def test_no_claim_changes_the_teacher_that_all_of_them_share(rows):
         CLAIMS[name].measure("digits", "quick", 0)
     assert distillation_plan.teacher_of("digits", TINY, 0) is fresh
     assert all(np.array_equal(before[key], value) for key, value in fresh.state_dict().items())
-
-
-def test_a_teacher_with_dropout_says_the_same_at_any_time(digits):
-    net = models.mlp(digits.image_shape, (12,), 10, rng=np.random.default_rng(0))
-    dropping = distillation_plan._with_dropout(net, np.random.default_rng(1))
-    assert np.array_equal(predict(dropping, digits.x_val), predict(net, digits.x_val))
-    assert not np.allclose(dropping.train()(digits.x_val).data, predict(net, digits.x_val))
 
 
 # D1 ------------------------------------------------------------------------------------------------------------------

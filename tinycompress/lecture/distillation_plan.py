@@ -10,7 +10,7 @@ import numpy as np
 from .. import data, models
 from .. import functional as F
 from ..data import Dataset
-from ..nn import Dropout, Flatten, Module, ReLU, Sequential
+from ..nn import Module
 from ..tensor import Tensor
 from ..training import predict
 from .experiment import pick_on_validation, train
@@ -27,7 +27,6 @@ class Plan:
     teacher: tuple[int, ...] = (300, 100)
     teacher_epochs: int = 30
     teacher_lrs: tuple[float, ...] = (0.03, 0.1)
-    dropout: bool = False  # of the teacher: a fifth of its inputs and half of its hidden units (Hinton et al. 2012)
     jitter: int = 0  # pixels by which the teacher's training images are shifted
     batch_size: int = 64
 
@@ -69,24 +68,25 @@ PLANS = {
         deep_temperatures=(5, 2),
         hint_weights=(0.1, 1),
     ),
-    # D1, D2 and D4 with the nets and the temperature of Hinton et al. 2015, section 3, trimmed to half an hour a seed: 50
-    # and 20 epochs where theirs ran for hundreds, and two learning rates but a single T, decay and smoothing. Dropout and
-    # shifts are slow teachers of the teacher: after 12 epochs it made more errors than its student on labels.
+    # D1, D2 and D4 with the nets and the temperature of Hinton et al. 2015, section 3, trimmed to half an hour a seed: 40
+    # and 20 epochs where theirs ran for hundreds, and two learning rates but a single T, decay and smoothing. The teacher
+    # learns from shifted images, as theirs, but without their dropout, with which 50 epochs were too few: 1.6 % of the
+    # validation images wrong instead of 1.0 %.
     "paper": Plan(
         teacher=(1200, 1200),
-        teacher_epochs=50,
+        teacher_epochs=40,
         teacher_lrs=(0.1,),
-        dropout=True,
         jitter=2,
         batch_size=128,
         shares=(1,),
         student=(800, 800),
         epochs=20,
-        lrs=(0.03, 0.1),
+        lrs=(0.01, 0.03),
         soft=((20, 1),),
         decays=(0,),
         smoothings=(0.1,),
         unseen_student=(800, 800),
+        unseen_lrs=(0.01, 0.03),
         unseen_temperatures=(20,),
         members=5,
         starts=2,
@@ -126,7 +126,7 @@ def teacher_of(data_name: str, plan: Plan, seed: int) -> Module:
         rng = np.random.default_rng([seed, 1])
         net = models.mlp(dataset.image_shape, plan.teacher, dataset.num_classes, rng=rng)
         return train(
-            _with_dropout(net, rng) if plan.dropout else net,
+            net,
             dataset,
             lr=lr,
             epochs=plan.teacher_epochs,
@@ -136,15 +136,6 @@ def teacher_of(data_name: str, plan: Plan, seed: int) -> Module:
         )
 
     return pick_on_validation(arm, plan.teacher_lrs, dataset)[0]
-
-
-def _with_dropout(net: Sequential, rng: np.random.Generator) -> Sequential:
-    layers = []
-    for layer in net.layers:
-        layers.append(layer)
-        if isinstance(layer, Flatten | ReLU):
-            layers.append(Dropout(0.2 if isinstance(layer, Flatten) else 0.5, rng=rng))
-    return Sequential(*layers, input_shape=net.input_shape)
 
 
 def train_student(dataset: Dataset, plan: Plan, widths, seed, lr: float, targets=None, **options) -> Module:
