@@ -67,6 +67,19 @@ def test_every_claim_is_in_the_notebook_of_its_chapter():
     assert {claim.id for claim in claims() if claim.chapter in told} <= asked
 
 
+@pytest.mark.parametrize("template", ["described", "described_slides"])
+def test_exported_pages_and_slides_keep_the_words_of_pictures(template):
+    from nbconvert import HTMLExporter
+
+    picture = new_output("display_data", {"image/png": "iVBORw0KGgo="}, metadata={"image/png": {"alt": "1 < 2 curves"}})
+    cell = new_code_cell("draw()", outputs=[picture], metadata={"slideshow": {"slide_type": "slide"}})
+    folder = str(ROOT / "notebooks" / "templates")
+    page, _ = HTMLExporter(template_name=template, extra_template_basedirs=[folder]).from_notebook_node(
+        new_notebook(cells=[cell])
+    )
+    assert '<img alt="1 &lt; 2 curves"' in page
+
+
 def test_a_notebook_makes_slides():
     from nbconvert import SlidesExporter
 
@@ -205,15 +218,15 @@ def test_a_picture_that_moves_is_drawn_in_the_lecture_style_and_leaves_no_trace(
 
 
 def test_a_claim_that_the_report_lacks_is_shown_without_a_verdict(displayed, tmp_path):
-    show_claim("P1", tmp_path)
+    show_claim("P1", [tmp_path])
     texts = [bundle["text/markdown"] for bundle, _ in displayed]
     assert len(texts) == 2 and "tinycompress lecture P1" in texts[1]
     with pytest.raises(LookupError, match="P99"):
-        show_claim("P99", tmp_path)
+        show_claim("P99", [tmp_path])
 
 
-def test_a_claim_is_shown_with_the_figure_and_verdict_of_its_rows(displayed):
-    show_claim("P1", ROOT / "figures")
+def test_a_claim_is_shown_with_the_figure_and_verdict_of_its_rows(displayed, tmp_path):
+    show_claim("P1", [tmp_path, ROOT / "figures"])  # the first of them has none
     (statement, _), (picture, metadata), (finding, _) = displayed
     assert claims(["P1"])[0].statement in statement["text/markdown"] and "image/png" in picture
     assert re.search(r"\*\*[✓✗○] \w", finding["text/markdown"]) and "P1" in metadata["image/png"]["alt"]

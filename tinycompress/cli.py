@@ -163,7 +163,7 @@ def _parser() -> argparse.ArgumentParser:
         help="let the workers of a Dask cluster share the work instead, for the same numbers; its scheduler's address, as "
         "in tcp://10.0.0.1:8786 (needs the extra `distributed`)",
     )
-    lecture.add_argument("--out", metavar="DIR", default="figures", help="folder of the report; default: figures")
+    lecture.add_argument("--out", metavar="DIR", default="report", help="folder of the report; default: report")
 
     claims = commands.add_parser(
         "claims", help="list the claims of the lecture", description=_CLAIMS, formatter_class=form
@@ -217,6 +217,8 @@ def _claims(arguments) -> int:
 def _lecture(arguments) -> int:
     from concurrent.futures import BrokenExecutor
 
+    from tqdm.auto import tqdm
+
     from .lecture import Store, report, run
     from .lecture.executors import ClusterProblem, dask_cluster, local_processes
     from .lecture.machine import usable_cores
@@ -230,11 +232,14 @@ def _lecture(arguments) -> int:
     store, results, code, reason = Store(out, settings.data), [], DONE, ""
     try:
         cluster = dask_cluster(arguments.dask, settings.data) if arguments.dask else local_processes(workers)
-        with cluster as executor:
-            for claim in claims:
+        with cluster as executor, tqdm(claims, unit="claim", disable=None) as bar:
+            for claim in bar:
+                bar.set_description(f"{claim.id} {claim.title}")
                 results.append(run(claim, settings, executor, store))
     except KeyboardInterrupt:
         code, reason = INTERRUPTED, "interrupted"
+        if results:
+            print("tinycompress: interrupted; drawing what is finished", file=sys.stderr)
     except ClusterProblem as error:
         raise BadArguments(f"--dask {arguments.dask}: {error}") from error
     except BrokenExecutor:

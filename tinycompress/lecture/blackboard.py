@@ -18,7 +18,7 @@ from pathlib import Path
 from . import claims, report, style
 from .page import RATIOS, effect_text, marked_verdict
 
-REPORT = "../figures"  # as seen from notebooks/
+REPORTS = ("../report", "../figures")  # as seen from notebooks/: what you have measured, and what came with the project
 WIDEST = 1000  # pixels of a picture
 
 
@@ -40,16 +40,16 @@ def show_source(*objects) -> None:
         display(Markdown(f'`{file}`\n<div style="font-family: monospace">\n\n```python\n{source}```\n\n</div>'))
 
 
-def show_claim(claim_id: str, folder: str | Path = REPORT) -> None:
-    """Display a claim of the notes: its statement, and figure, finding and verdict of the report in `folder`.
+def show_claim(claim_id: str, folders: Iterable[str | Path] = REPORTS) -> None:
+    """Display a claim of the notes: its statement, and figure, finding and verdict of the first report that has it.
 
-    A claim that the report lacks is shown without them. Raises LookupError for an unknown id.
+    folders: of the reports. A claim that they all lack is shown without. Raises LookupError for an unknown id.
     """
     from IPython.display import Markdown, display
 
     (claim,) = claims([claim_id])
     display(Markdown(f"**Claim {claim.id}: {claim.title}.** The notes say:\n\n> {claim.statement}"))
-    result = report.read(folder, claim.id)
+    result = _read(folders, claim.id)
     if result is None:
         verdict = f"Not measured yet. `tinycompress lecture {claim.id}` does it."
     else:
@@ -60,16 +60,21 @@ def show_claim(claim_id: str, folder: str | Path = REPORT) -> None:
     display(Markdown(f"{verdict}\n\n{claim.note}\n\n*To read: {claim.source}*"))
 
 
-def show_verdicts(folder: str | Path = REPORT) -> None:
-    """Display all claims of the lecture in one table, with the verdicts of the report in `folder`."""
+def show_verdicts(folders: Iterable[str | Path] = REPORTS) -> None:
+    """Display all claims of the lecture in one table, each with the verdict of the first of the reports that has it."""
     from IPython.display import Markdown, display
 
     lines = ["| claim | verdict | effect [95 % interval] |", "|---|---|---|"]
     for claim in claims():
-        result = report.read(folder, claim.id)
+        result = _read(folders, claim.id)
         words = (marked_verdict(result), effect_text(result)) if result else ("not measured yet", "")
         lines.append(f"| {claim.id} {claim.title} | {words[0]} | {words[1]} |")
     display(Markdown("\n".join(lines)))
+
+
+def _read(folders, claim_id: str):
+    found = (report.read(folder, claim_id) for folder in folders)
+    return next(filter(None, found), None)
 
 
 _PLACES = {"theory": "in theory", "disk": "on disk", "clock": "on the clock"}

@@ -4,8 +4,8 @@ A notebook is committed with its outputs, for those who read it where nothing ru
 bottom, keeps of its outputs what such a reader needs, and refuses what no reader should find.
 """
 
+import argparse
 import re
-import sys
 import time
 from pathlib import Path
 
@@ -76,9 +76,17 @@ def _too_large(text: str) -> list[str]:
     return [f"it has {size:,} bytes, of at most {LARGEST:,}; draw fewer or smaller pictures"] * (size > LARGEST)
 
 
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m tinycompress.lecture.notebooks", description="Run notebooks afresh."
+    )
+    parser.add_argument("notebooks", nargs="+", type=Path, metavar="NOTEBOOK", help="such as notebooks/*.ipynb")
+    for path in parser.parse_args().notebooks:
+        if not path.is_file():
+            parser.error(f"there is no notebook {path}")
+        seconds = refresh(path)
+        print(f"{path}: {seconds:.0f} s, {path.stat().st_size / 1000:.0f} kB")
+
+
 if __name__ == "__main__":
-    if not sys.argv[1:]:
-        sys.exit("which notebooks? python -m tinycompress.lecture.notebooks notebooks/*.ipynb")
-    for name in sys.argv[1:]:
-        seconds = refresh(name)
-        print(f"{name}: {seconds:.0f} s, {Path(name).stat().st_size / 1000:.0f} kB")
+    main()
