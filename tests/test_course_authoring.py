@@ -11,7 +11,7 @@ from course_class import SOLUTION, TESTS, WRONG, write_exercise
 
 from tinycompress.cli import main
 from tinycompress.course.check import check
-from tinycompress.course.exercise import CourseProblem, find_exercises, strip_solution
+from tinycompress.course.exercise import CourseProblem, find_exercises, load_module, strip_solution
 from tinycompress.course.notebook import show, write_notebook
 from tinycompress.course.release import check_nothing_leaks, public_tests, release
 from tinycompress.course.run import run_tests, total
@@ -82,6 +82,24 @@ def test_a_leak_is_found_in_any_file(exercise, tmp_path, leak):
     else:
         with pytest.raises(CourseProblem, match="notes.py would give away"):
             check_nothing_leaks([exercise], tmp_path / "out")
+
+
+def test_all_exercises_of_the_lecture_can_be_released_together(tmp_path, monkeypatch):
+    def without_experiment(path):
+        module = load_module(path)
+        module.measure = lambda exercise: {}  # which takes seconds, and says nothing of leaks
+        return module
+
+    monkeypatch.setattr("tinycompress.course.notebook.load_module", without_experiment)
+    names = {path.name for path in release(find_exercises(), tmp_path / "out")}
+    assert names >= {f"{kind}{e.name}.py" for e in find_exercises() for kind in ("", "test_", "show_")}
+
+
+def test_nothing_is_left_of_a_release_that_fails(exercise, tmp_path):
+    (tmp_path / "toy" / "show_keep.py").write_text("draw = print\ndef measure(exercise): return object()\n")
+    with pytest.raises(CourseProblem, match="measure returns plain numbers"):
+        release([exercise], tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["toy"]
 
 
 def test_a_handout_never_overwrites_work(exercise, tmp_path):

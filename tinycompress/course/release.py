@@ -2,6 +2,7 @@
 
 import ast
 import json
+import tempfile
 from pathlib import Path
 
 from .exercise import BEGIN, END, CourseProblem, Exercise
@@ -17,12 +18,23 @@ PYTEST_INI = "[pytest]\naddopts = -q --import-mode=importlib -p no:cacheprovider
 def release(exercises: list[Exercise], out: Path) -> list[Path]:
     """Write the students' folder; returns its files. Existing files are never overwritten: they may be a student's work.
 
-    Raises CourseProblem where `out` has anything in it, markers are wrong, or something would leak.
+    Raises CourseProblem where `out` has anything in it, markers are wrong, or something would leak; then nothing is
+    written.
     """
     out = Path(out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise CourseProblem(f"{out} is not an empty folder; release into a new one, so that nothing old is handed out")
-    out.mkdir(parents=True, exist_ok=True)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as temporary:
+        _write(exercises, Path(temporary))
+        check_nothing_leaks(exercises, Path(temporary))
+        out.mkdir(exist_ok=True)
+        for path in Path(temporary).iterdir():
+            path.rename(out / path.name)
+    return sorted(path for path in out.rglob("*") if path.is_file())
+
+
+def _write(exercises, out):
     for exercise in exercises:
         write_exercise(exercise, out)
     (out / "conftest.py").write_text(CONFTEST, encoding="utf-8")
@@ -38,8 +50,6 @@ def release(exercises: list[Exercise], out: Path) -> list[Path]:
         }
     }
     (out / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
-    check_nothing_leaks(exercises, out)
-    return sorted(path for path in out.rglob("*") if path.is_file())
 
 
 def write_exercise(exercise: Exercise, out: Path, notebook: bool = True) -> None:

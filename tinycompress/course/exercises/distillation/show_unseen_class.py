@@ -28,9 +28,8 @@ def measure(exercise):
     sgd = tc.optim.SGD(student.parameters(), lr=0.05, momentum=0.9)
     seen = replace(data, x_train=x, y_train=teacher_targets(teacher, x, y)).train
     tc.fit(student, seen, optimizer=sgd, epochs=30, rng=rng, loss=DistillationLoss(T, 1), progress=False)
-    z = tc.predict(teacher, data.x_val).astype(float)
-    p = np.exp(z - z.max(1, keepdims=True))
-    frequency = float((p / p.sum(1, keepdims=True))[:, UNSEEN].mean())
+    p = tc.functional.softmax(tc.Tensor(tc.predict(teacher, data.x_val).astype(float))).data
+    frequency = float(p[:, UNSEEN].mean())
     logits = tc.predict(student, data.x_val).astype(float)
     b = exercise.shift(logits, UNSEEN, frequency)
     corrected = logits + b * (np.arange(data.num_classes) == UNSEEN)
