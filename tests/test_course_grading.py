@@ -426,6 +426,39 @@ def test_problems_of_the_command_line_are_said_in_a_line(course, capsys):
         assert words in capsys.readouterr().err
 
 
+def test_a_students_folder_is_not_graded_and_any_other_is_not_tested(course, capsys):
+    release(_exercises(course), course / "class")
+    assert main(command(course)) == 2
+    assert "class is a students' folder; give the folder that holds one .zip" in capsys.readouterr().err
+    for name in "test", "pack":
+        assert main(["course", name, "--folder", str(course)]) == 2
+        assert "manifest.json cannot be read; run this in the folder that you were given" in capsys.readouterr().err
+
+
+def test_marks_of_a_public_seed_are_said_to_be_no_real_ones(course, capsys):
+    write_class(course / "class", FOUND)
+    arguments = command(course, "--workers", "1")
+    assert main(arguments) == 0 and "seed" not in capsys.readouterr().err
+    at = arguments.index("--seed")
+    assert main(arguments[:at] + arguments[at + 2 :]) == 0
+    assert "give --seed for real marks" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["check", "grade", "test"])
+def test_without_pytest_one_message_says_how_to_install_it(course, monkeypatch, capsys, name):
+    release(_exercises(course), course / "handout")
+    write_class(course / "class", FOUND)
+    given = {
+        "check": ["course", "check", "--exercises", str(course)],
+        "grade": command(course),
+        "test": ["course", "test", "--folder", str(course / "handout")],
+    }
+    monkeypatch.setitem(sys.modules, "pytest", None)
+    assert main(given[name]) == 2
+    assert "pip install -e '.[course]' in the clone of tinycompress" in capsys.readouterr().err
+    assert not (course / "log").exists()
+
+
 def test_a_pool_process_ends_with_its_grader():
     program = (
         "import os, time; from tinycompress.lecture.executors import local_processes\n"

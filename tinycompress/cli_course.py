@@ -55,7 +55,9 @@ def add_commands(commands, form) -> None:
 
     grade = part("grade", _grade, "grade hand-ins", _GRADE, _GRADE_EXAMPLES)
     grade.add_argument("handins", metavar="FOLDER", help="a folder or .zip in it for each student")
-    grade.add_argument("--seed", default="public", metavar="TEXT", help="of the hidden tests' inputs; keep it secret")
+    grade.add_argument(
+        "--seed", metavar="TEXT", help="of the hidden tests' inputs; keep it secret. Default: a public one"
+    )
     grade.add_argument("--per-student", action="store_true", help="other inputs for each student")
     grade.add_argument("--workers", type=int, metavar="N", help="processes; default: the cores. 1: this process")
     grade.add_argument(
@@ -92,7 +94,9 @@ def _chosen(arguments):
 
 def _check(arguments) -> int:
     from .course.check import check
+    from .course.run import require_pytest
 
+    require_pytest()
     faulty = 0
     exercises = _chosen(arguments)
     for exercise in exercises:
@@ -114,20 +118,18 @@ def _release(arguments) -> int:
 def _test(arguments) -> int:
     import subprocess
 
+    from .course.collect import released_exercises
+    from .course.run import require_pytest
+
+    require_pytest()
+    released_exercises(Path(arguments.folder))
     return subprocess.run([sys.executable, "-m", "pytest", arguments.folder]).returncode
 
 
 def _pack(arguments) -> int:
-    import json
+    from .course.collect import pack, released_exercises
 
-    from .course.collect import pack
-    from .course.exercise import CourseProblem
-
-    manifest = Path(arguments.folder) / "manifest.json"
-    try:
-        exercises = list(json.loads(manifest.read_text(encoding="utf-8"))["exercises"])
-    except (OSError, ValueError, KeyError) as error:
-        raise CourseProblem(f"{manifest} cannot be read; run this in the folder that you were given") from error
+    exercises = released_exercises(Path(arguments.folder))
     packed = pack(Path(arguments.folder), exercises, Path(arguments.out))
     missing = [name for name in exercises if f"{name}.py" not in packed]
     print(
@@ -144,8 +146,10 @@ def _grade(arguments) -> int:
     from .course.exercise import CourseProblem
     from .course.gradebook import Gradebook
     from .course.log import Log
+    from .course.run import require_pytest
     from .course.sandbox import Level, level
 
+    require_pytest()
     if arguments.workers is not None and arguments.workers < 1:
         raise CourseProblem(f"--workers: a whole number from 1 on, not {arguments.workers}")
     handins, exercises = find_handins(Path(arguments.handins)), _chosen(arguments)
@@ -153,7 +157,9 @@ def _grade(arguments) -> int:
     if found.name == "none" and not arguments.trust:
         raise CourseProblem(f"strangers' code is not run without a sandbox, and there is none: {found.detail}")
     print(f"sandbox: {found.name} ({found.detail})", flush=True)
-    tasks = grade.make_tasks(handins, exercises, arguments.seed, arguments.per_student, found.name)
+    if not arguments.seed:
+        print("seed: public, so that anyone can make the hidden inputs; give --seed for real marks", file=sys.stderr)
+    tasks = grade.make_tasks(handins, exercises, arguments.seed or "public", arguments.per_student, found.name)
     with tqdm(total=len(tasks), unit="exercise", disable=None) as bar:
         count = grade.grade(tasks, Log(arguments.log), lambda: _executor(arguments), lambda record: bar.update())
     book = Gradebook(arguments.log)

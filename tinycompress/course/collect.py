@@ -5,6 +5,7 @@ that are graded is ever read: what else is in there (conftest.py, *.pth, bytecod
 if it were not. Nothing is unpacked.
 """
 
+import json
 import os
 import stat
 import zipfile
@@ -16,6 +17,7 @@ from .exercise import CourseProblem, Exercise
 MAX_SOURCE = 1 << 20  # bytes of one exercise
 MAX_ARCHIVE = 8 << 20
 MAX_ENTRIES = 10_000
+MANIFEST = "manifest.json"  # of a students' folder, as `release` writes it
 
 
 class Refused(Exception):
@@ -43,6 +45,8 @@ def find_handins(folder: Path) -> list[HandIn]:
     """The hand-ins in a folder, in order of their names. Raises CourseProblem for none, or two of one student."""
     if not folder.is_dir():
         raise CourseProblem(f"{folder}: there is no such folder; it holds a folder or a .zip for each student")
+    if (folder / MANIFEST).is_file():
+        raise CourseProblem(f"{folder} is a students' folder; give the folder that holds one .zip or folder a student")
     found = {}
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or not (path.is_dir() or path.suffix == ".zip"):
@@ -146,6 +150,16 @@ def _bounded(data: bytes, place) -> bytes:
     if len(data) > MAX_SOURCE:
         raise Refused(f"{place} has more than {MAX_SOURCE >> 20} MiB")
     return data
+
+
+def released_exercises(folder: Path) -> list[str]:
+    """The ids of a students' folder's exercises, as its manifest has them. Raises CourseProblem in any other folder."""
+    try:
+        return list(json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["exercises"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CourseProblem(
+            f"{folder / MANIFEST} cannot be read; run this in the folder that you were given, or name it: --folder DIR"
+        ) from error
 
 
 def pack(folder: Path, exercises: list[str], archive: Path) -> list[str]:

@@ -5,6 +5,7 @@ import json
 import tempfile
 from pathlib import Path
 
+from .collect import MANIFEST
 from .exercise import BEGIN, END, CourseProblem, Exercise
 
 CONFTEST = '''\
@@ -49,7 +50,7 @@ def _write(exercises, out):
             for exercise in exercises
         }
     }
-    (out / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+    (out / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
 
 
 def write_exercise(exercise: Exercise, out: Path, notebook: bool = True) -> None:

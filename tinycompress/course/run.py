@@ -1,6 +1,7 @@
 """Run an exercise's tests against a submission, in this process, and collect what each says."""
 
 import contextlib
+import importlib.util
 import io
 import os
 import sys
@@ -18,16 +19,23 @@ UNUSED = (
 _one_at_a_time = threading.Lock()  # pytest changes sys.stdout and os.environ while it runs
 
 
+def require_pytest() -> None:
+    """Raise CourseProblem where pytest is not installed."""
+    if importlib.util.find_spec("pytest") is None:
+        raise CourseProblem(
+            "exercises run on pytest, which this Python lacks: pip install -e '.[course]' in the clone of tinycompress"
+        )
+
+
 def run_tests(exercise: Exercise, submission, seed: str = "public", student: str = "", hidden: bool = True) -> list:
     """A `plugin.TestResult` for each test, in the order of the file; with `hidden`, for the hidden ones, too.
 
     submission: a `Submission`; None for the file beside the tests, in this process. No configuration, conftest.py or
     plugin but ours takes part. Raises CourseProblem where the tests cannot be collected, or there are none.
     """
-    try:
-        import pytest
-    except ImportError as error:
-        raise CourseProblem("exercises run on pytest: pip install 'tinycompress[course]'") from error
+    require_pytest()
+    import pytest
+
     from . import plugin
 
     session = plugin.Session(submission, student, seed, hidden)
