@@ -121,6 +121,23 @@ def test_students_run_the_public_checks_with_plain_pytest(exercise, tmp_path):
     assert "public checks 1/1" in subprocess.run(program, capture_output=True, text=True).stdout
 
 
+def test_a_handout_says_what_to_do_with_it_and_what_is_missing_in_this_python(exercise, tmp_path):
+    out = tmp_path / "out"
+    release([exercise], out)
+    readme = (out / "README.md").read_text()
+    for words in (
+        "`toy/keep.py`: Keep the largest (3 points)",
+        "`pytest toy/test_keep.py`",
+        "`tinycompress course pack`",
+    ):
+        assert words in readme
+    program = "import sys; sys.modules['tinycompress'] = None; import pytest; pytest.main(sys.argv[1:])"
+    without = subprocess.run([sys.executable, "-c", program, str(out)], capture_output=True, text=True)
+    assert without.returncode == 1 and "Traceback" not in without.stdout + without.stderr
+    assert without.stderr.startswith("tinycompress is not installed in this Python")
+    assert len(without.stderr.splitlines()) == 1
+
+
 # ---- course check ----
 
 

@@ -5,14 +5,35 @@ import json
 import tempfile
 from pathlib import Path
 
+from .allowed import ENGINE
 from .collect import MANIFEST
 from .exercise import BEGIN, END, CourseProblem, Exercise
 
 CONFTEST = '''\
 """Lets pytest run the public checks. It is not part of what you hand in."""
 
+import importlib.util
+import sys
+
+if importlib.util.find_spec("tinycompress") is None:
+    sys.exit(f"tinycompress is not installed in this Python ({sys.executable}); README.md, beside this file, says how")
 pytest_plugins = ["tinycompress.course.plugin"]
 '''
+README = """\
+# Exercises
+
+Install once, in a clone of tinycompress: `pip install -e '.[course,notebooks]'`. Then, in this folder:
+
+1. Edit `{file}` (or another one of those below): write what `raise NotImplementedError` stands for.
+2. Check it: `pytest {tests}`; all of them: `pytest`. Hidden checks run after you have handed in.
+3. `jupyter lab`: a notebook beside a file draws what your functions do, and what the solution's do.
+4. `tinycompress course pack` writes `handin.zip`, which you hand in.
+
+You may import NumPy, SciPy and Numba, and of tinycompress what is named below ("engine": {engine}).
+Leave all other files as they are; only those that are named below are handed in.
+
+{exercises}
+"""
 PYTEST_INI = "[pytest]\naddopts = -q --import-mode=importlib -p no:cacheprovider --tb=short -r N\n"
 
 
@@ -40,6 +61,7 @@ def _write(exercises, out):
         write_exercise(exercise, out)
     (out / "conftest.py").write_text(CONFTEST, encoding="utf-8")
     (out / "pytest.ini").write_text(PYTEST_INI, encoding="utf-8")
+    (out / "README.md").write_text(_readme(exercises), encoding="utf-8")
     manifest = {
         "exercises": {
             exercise.id: {
@@ -51,6 +73,21 @@ def _write(exercises, out):
         }
     }
     (out / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+
+
+def _readme(exercises) -> str:
+    lines = []
+    for exercise in exercises:
+        title = (ast.get_docstring(ast.parse(exercise.stub())) or exercise.name).splitlines()[0].rstrip(".")
+        imports = ", ".join(f'"{name}"' for name in exercise.may_import()) or "nothing"
+        lines.append(f"- `{exercise.id}.py`: {title}; of tinycompress: {imports}")
+    first = exercises[0]
+    return README.format(
+        file=f"{first.id}.py",
+        tests=f"{first.chapter}/{first.tests.name}",
+        engine=", ".join(ENGINE),
+        exercises="\n".join(lines),
+    )
 
 
 def write_exercise(exercise: Exercise, out: Path, notebook: bool = True) -> None:
@@ -124,7 +161,9 @@ def check_nothing_leaks(exercises: list[Exercise], folder: Path) -> None:
 
     Lines that the released part of the exercise has anyway, and short ones such as `else:`, are no leak.
     """
-    texts = {path: path.read_text(encoding="utf-8") for path in folder.rglob("*") if path.suffix in (".py", ".ipynb")}
+    texts = {
+        path: path.read_text(encoding="utf-8") for path in folder.rglob("*") if path.suffix in (".py", ".ipynb", ".md")
+    }
     for exercise in exercises:
         stub, public = exercise.stub(), public_tests(exercise)
         tests = exercise.tests.read_text(encoding="utf-8")
