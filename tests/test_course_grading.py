@@ -97,6 +97,16 @@ def test_a_class_with_crashes_loops_and_cheats_gets_its_marks(graded_class):
     assert marks(graded_class) == GRADEBOOK
 
 
+def test_mishaps_are_named_and_a_poor_answer_is_none(graded_class, capsys):
+    assert main(command(graded_class, "--workers", "1")) == 0
+    out = capsys.readouterr().out
+    looks = [line.split("'")[1] for line in out.splitlines() if line.startswith("look at")]
+    assert looks == ["cheat_exit", "crash"]
+    assert "look at 'cheat_exit': toy/keep: keep.py cannot be imported: it ends its process" in out
+    assert "toy/keep: keep ended its process instead of returning" in out
+    assert out.splitlines()[-1] == f"then: tinycompress course export csv --out marks.csv --log {graded_class / 'log'}"
+
+
 def test_grading_again_grades_nothing_and_changes_nothing(graded_class, capsys):
     before = (graded_class / "log").read_bytes()
     assert main(command(graded_class, "--workers", "1")) == 0
@@ -169,6 +179,9 @@ def test_who_handed_in_nothing_usable_gets_the_reason(course):
     assert marks(course) == {"good": 3, "nothing": 0, "broken": 0}
     (entry,) = Gradebook(course / "log").entries("broken")
     assert entry.most == 3 and "damaged" in entry.record["results"][0]["message"]
+    looks = dict(Gradebook(course / "log").to_look_at({"good", "nothing", "broken"}, {"toy/keep"}))
+    assert looks["nothing"] == "none of the exercises is in the hand-in" and "damaged" in looks["broken"]
+    assert set(looks) == {"nothing", "broken"}
 
 
 # ---- executors ----
@@ -457,6 +470,14 @@ def test_without_pytest_one_message_says_how_to_install_it(course, monkeypatch, 
     assert main(given[name]) == 2
     assert "pip install -e '.[course]' in the clone of tinycompress" in capsys.readouterr().err
     assert not (course / "log").exists()
+
+
+def test_an_export_to_the_wrong_kind_of_place_is_said_in_a_line(course, capsys):
+    write_class(course / "class", FOUND)
+    grade(tasks_of(course), Log(course / "log"), here)
+    for form, out, words in ("csv", course, "csv is a file"), ("feedback", course / "log", "feedback is a folder"):
+        assert main(["course", "export", form, "--out", str(out), "--log", str(course / "log")]) == 2
+        assert f"--out {out}: {words}" in capsys.readouterr().err
 
 
 def test_a_pool_process_ends_with_its_grader():

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 DONE, FAULTY = 0, 1
+MOST_LOOKS = 20  # hand-ins that `grade` names
 
 _COURSE = """\
 Exercises that students solve in plain .py files, and pytest grades.
@@ -169,6 +170,13 @@ def _grade(arguments) -> int:
         reasons = [entry.record["error"], *(r["staff"] for r in entry.record["results"])]
         reason = next((reason for reason in reasons if reason), "?").strip().splitlines()[-1]
         print(f"grader_error: {entry.student!a} in {entry.exercise}: {ascii(reason)[1:-1]}", file=sys.stderr)
+    looks = book.to_look_at({handin.student for handin in handins}, {exercise.id for exercise in exercises})
+    for student, why in looks[:MOST_LOOKS]:
+        print(f"look at {student!a}: {ascii(why)[1:-1]}")
+    if len(looks) > MOST_LOOKS:
+        print(f"and at {len(looks) - MOST_LOOKS} more")
+    log = "" if arguments.log == "results.jsonl" else f" --log {arguments.log}"
+    print(f"then: tinycompress course export csv --out marks.csv{log}")
     return FAULTY if faulty else DONE
 
 
@@ -202,11 +210,16 @@ def _correct(arguments) -> int:
 
 
 def _export(arguments) -> int:
-    from .course.export import export
+    from .course.exercise import CourseProblem
+    from .course.export import ONE_FILE, export
     from .course.gradebook import Gradebook
 
     book = Gradebook(arguments.log)
-    files = export(book, arguments.form, Path(arguments.out))
+    try:
+        files = export(book, arguments.form, Path(arguments.out))
+    except OSError as error:
+        kind = "a file" if arguments.form in ONE_FILE else "a folder"
+        raise CourseProblem(f"--out {arguments.out}: {arguments.form} is {kind}: {error.strerror}") from error
     waiting = sorted({e.student for e in book.entries() if e.points is None})
     print(f"{arguments.out}: {len(files)} files")
     if waiting:

@@ -24,6 +24,11 @@ class Refused(Exception):
     """A hand-in without a usable file for an exercise; the message is for the student."""
 
 
+def not_handed_in(exercise_id: str) -> str:
+    """The message where the file of an exercise is not there at all."""
+    return f"there is no {exercise_id}.py in the hand-in"
+
+
 @dataclass(frozen=True)
 class HandIn:
     """One student's hand-in: the name of its folder or archive, and where it is."""
@@ -80,7 +85,7 @@ def _from_folder(folder: Path, exercise: Exercise) -> bytes:
                 return data
     finally:
         os.close(top)
-    raise Refused(f"there is no {exercise.id}.py in the hand-in")
+    raise Refused(not_handed_in(exercise.id))
 
 
 def _read_below(top: int, place: PurePosixPath, flags: int) -> bytes | None:
@@ -134,7 +139,7 @@ def _from_archive(path: Path, exercise: Exercise) -> bytes:
         if isinstance(error, Refused | OSError):
             raise
         raise Refused("the archive is damaged; make it with `course pack`") from error
-    raise Refused(f"there is no {exercise.id}.py in the hand-in")
+    raise Refused(not_handed_in(exercise.id))
 
 
 def _from_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:

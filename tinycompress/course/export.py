@@ -17,6 +17,7 @@ from .feedback import page
 from .gradebook import Entry, Gradebook
 
 FORMS = ("csv", "gradescope", "prairielearn", "junit", "feedback")
+ONE_FILE = ("csv", "junit")
 PASSED = {"passed": "passed", "partial": "failed", "failed": "failed"}
 
 
@@ -25,7 +26,7 @@ def export(book: Gradebook, form: str, out: Path) -> list[Path]:
 
     Students with a grader_error get no file in the latter: their results are not known yet.
     """
-    if form in ("csv", "junit"):
+    if form in ONE_FILE:
         out.parent.mkdir(parents=True, exist_ok=True)
         _replace(out, as_csv(book) if form == "csv" else as_junit(book))
         return [out]

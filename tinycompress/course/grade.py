@@ -90,6 +90,7 @@ def grade_one(task: Task) -> dict:
         "handin": task.handin_hash,
         "tests": task.tests_hash,
         "level": task.level,
+        "refused": task.refused,
         "when": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "results": [],
         "error": "",

@@ -9,9 +9,11 @@ import datetime
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .collect import not_handed_in
 from .exercise import CourseProblem
 from .grade import faulty
 from .log import Log
+from .workers import CANNOT_BE_IMPORTED, ENDED
 
 
 @dataclass
@@ -23,6 +25,11 @@ class Entry:
     record: dict
     corrections: list[dict] = field(default_factory=list)  # of this hand-in, the last one counts
     stale: list[dict] = field(default_factory=list)  # of an earlier hand-in
+
+    @property
+    def missing(self) -> bool:
+        """Whether the exercise's file is not in the hand-in."""
+        return self.record.get("refused") == not_handed_in(self.exercise)
 
     @property
     def most(self) -> float:
@@ -77,6 +84,20 @@ class Gradebook:
     def exercises(self) -> list[str]:
         return sorted({entry.exercise for entry in self.entries()})
 
+    def to_look_at(self, students: set[str], exercises: set[str]) -> list[tuple[str, str]]:
+        """(student, why) for each hand-in whose points may say less of the student than of a mishap."""
+        found = []
+        for student in sorted(students):
+            entries = [entry for entry in self.entries(student) if entry.exercise in exercises]
+            if entries and all(entry.missing for entry in entries):
+                found.append((student, "none of the exercises is in the hand-in"))
+                continue
+            reasons = {reason: entry.exercise for entry in reversed(entries) if (reason := _mishap(entry))}
+            if reasons:
+                (why, exercise), *more = reversed(reasons.items())
+                found.append((student, f"{exercise}: {why}" + (f" (and {len(more)} more)" if more else "")))
+        return found
+
     def correct(self, student: str, exercise: str, points: float, who: str, why: str) -> Entry:
         """Give this hand-in other points. Raises CourseProblem for what was never graded, or points out of range."""
         entry = self._entries.get((student, exercise))
@@ -100,3 +121,11 @@ class Gradebook:
             self.corrections.append(correction)
         entry.corrections.append(correction)
         return entry
+
+
+def _mishap(entry: Entry) -> str:
+    """Why this result is worth a look; "" for one that is as good or bad as the functions are."""
+    if entry.record.get("refused"):
+        return "" if entry.missing else entry.record["refused"]
+    messages = [result["message"] for result in entry.record["results"]]
+    return next((text for text in messages if CANNOT_BE_IMPORTED in text or ENDED in text), "")

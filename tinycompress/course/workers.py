@@ -21,6 +21,7 @@ START_SECONDS = 60  # a busy machine
 LOAD_SECONDS = 20
 MOST_LINES = 10_000
 SECONDS = 120  # of one exercise of one hand-in, in all its calls
+CANNOT_BE_IMPORTED, ENDED = "cannot be imported", "ended its process instead of returning"
 STRIKES = 2  # calls of one function that took too long; later ones are not tried
 
 
@@ -168,7 +169,7 @@ class InWorkers(Submission):
         except Gone:
             self.close()
             raise SubmissionProblem(
-                f"{function} ended its process instead of returning (exit, a crash, or more memory or time than allowed)"
+                f"{function} {ENDED} (exit, a crash, or more memory or time than allowed)"
             ) from None
         except wire.WireError as error:
             self.close()
@@ -191,7 +192,7 @@ class InWorkers(Submission):
                 why = {Gone: "it ends its process", TookTooLong: f"it takes longer than {LOAD_SECONDS} s"}
                 text = why.get(type(error), str(error))
                 hidden = getattr(error, "hidden", text)
-                self._broken = tuple(f"{self._file} cannot be imported: {words}" for words in (text, hidden))
+                self._broken = tuple(f"{self._file} {CANNOT_BE_IMPORTED}: {words}" for words in (text, hidden))
                 raise SubmissionProblem(*self._broken) from None
             except BaseException:
                 worker.close()
