@@ -260,7 +260,10 @@ def test_what_an_exercise_may_not_import_is_said_before_the_hand_in(exercise, tm
 def test_the_command_line_checks_and_releases(exercise, tmp_path, capsys):
     root = str(tmp_path)
     assert main(["course", "check", "--exercises", root]) == 0
-    assert "toy/keep: 3 points" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "toy/keep: 3 points" in said and "\n1 exercise, none faulty" in said
+    assert main(["course", "check", "--help"]) == 0
+    assert "solution 100 %, stub 0" in capsys.readouterr().out
     assert main(["course", "release", "keep", "--exercises", root, "--out", str(tmp_path / "out")]) == 0
     assert main(["course", "release", "keep", "--exercises", root, "--out", str(tmp_path / "out")]) == 2
     assert main(["course", "check", "kep", "--exercises", root]) == 2

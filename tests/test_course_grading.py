@@ -294,6 +294,9 @@ def test_corrections_say_who_and_why_and_are_never_overwritten(course, capsys):
     arguments = ["course", "correct", "none", "toy/keep", "--log", log]
     assert main([*arguments, "1", "--who", "kim", "--why", "was ill"]) == 0
     assert main([*arguments, "2.5", "--who", "lee", "--why", "more of it counts"]) == 0
+    said = capsys.readouterr().out
+    assert "'none', toy/keep: 1 of 3 points instead of 0;" in said
+    assert "'none', toy/keep: 2.5 of 3 points instead of 1;" in said
     for wrong in (
         ["9", "--who", "kim", "--why", "x"],
         ["1", "--who", " ", "--why", "x"],
@@ -302,6 +305,8 @@ def test_corrections_say_who_and_why_and_are_never_overwritten(course, capsys):
         assert main([*arguments, *wrong]) == 2
     assert main(["course", "correct", "nobody", "toy/keep", "1", "--who", "k", "--why", "x", "--log", log]) == 2
     assert "there is no result of 'nobody'" in capsys.readouterr().err
+    assert main(["course", "correct", "none", "keep", "1", "--who", "k", "--why", "x", "--log", log]) == 2
+    assert "no exercise 'keep' is graded; there are toy/keep" in capsys.readouterr().err
     assert marks(course) == {"good": 3, "none": 2.5}
     lines = Log(course / "corrections.jsonl").records()
     assert [(line["points"], line["who"], line["instead_of"]) for line in lines] == [(1, "kim", 0), (2.5, "lee", 1)]
@@ -374,7 +379,16 @@ def test_feedback_is_escaped_and_says_nothing_of_hidden_expectations(nasty, tmp_
     assert "<script" not in bad and "\x1b" not in bad and "\u202e" not in bad and "&lt;script&gt;" in bad
     assert "(hidden)" in bad and "HIDDEN_VALUES" not in bad and "9.0" not in bad
     good = (tmp_path / "pages" / "good.html").read_text()
-    assert "3 of 3 points" in good and "Three of five stay" in good
+    assert good.count("3 of 3 points") == 2 and "Three of five stay" in good  # of all, and of the one exercise
+
+
+def test_feedback_says_once_that_an_exercise_was_not_handed_in(course, tmp_path):
+    (course / "class" / "nobody").mkdir(parents=True)
+    grade(tasks_of(course), Log(course / "log"), here)
+    (path,) = export(Gradebook(course / "log"), "feedback", tmp_path / "pages")
+    page = path.read_text()
+    assert page.count("there is no toy/keep.py in the hand-in") == 1 and "Three of five" not in page
+    assert page.count("0 of 3 points") == 2
 
 
 def test_what_a_person_has_to_look_at_is_never_exported_as_a_number(course, tmp_path, capsys):

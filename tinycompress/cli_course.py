@@ -41,7 +41,8 @@ def add_commands(commands, form) -> None:
     parts = course.add_subparsers(dest="PART", title="commands", required=True)
 
     def part(name, command, help, description=None, epilog=None):
-        parser = parts.add_parser(name, help=help, description=description or help, epilog=epilog, formatter_class=form)
+        description = description or help.replace("%%", "%")
+        parser = parts.add_parser(name, help=help, description=description, epilog=epilog, formatter_class=form)
         parser.set_defaults(command=command, parser=parser)
         return parser
 
@@ -87,6 +88,11 @@ def add_commands(commands, form) -> None:
     part("doctor", _doctor, "whether this machine can grade strangers' code, and with what limits")
 
 
+def _number(count: int, noun: str) -> str:
+    """As in "1 file", "2 files"."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def _chosen(arguments):
     from .course.exercise import EXERCISES, find_exercises
 
@@ -104,7 +110,7 @@ def _check(arguments) -> int:
         checked = check(exercise)
         faulty += bool(checked.faults)
         print(checked, flush=True)
-    print(f"{len(exercises)} exercises, {faulty or 'none'} faulty")
+    print(f"{_number(len(exercises), 'exercise')}, {faulty or 'none'} faulty")
     return FAULTY if faulty else DONE
 
 
@@ -112,7 +118,8 @@ def _release(arguments) -> int:
     from .course.release import release
 
     files = release(_chosen(arguments), Path(arguments.out))
-    print(f"{arguments.out}: {len(files)} files for the students; nothing of a solution or a hidden test is in them")
+    count = _number(len(files), "file")
+    print(f"{arguments.out}: {count} for the students; nothing of a solution or a hidden test is in the folder")
     return DONE
 
 
@@ -165,7 +172,8 @@ def _grade(arguments) -> int:
         count = grade.grade(tasks, Log(arguments.log), lambda: _executor(arguments), lambda record: bar.update())
     book = Gradebook(arguments.log)
     faulty = [e for e in book.entries() if e.status == "grader_error"]
-    print(f"{len(handins)} students, {len(exercises)} exercises: {count} results added to {arguments.log}")
+    graded = f"{_number(len(handins), 'student')}, {_number(len(exercises), 'exercise')}"
+    print(f"{graded}: {_number(count, 'result')} added to {arguments.log}")
     for entry in faulty:
         reasons = [entry.record["error"], *(r["staff"] for r in entry.record["results"])]
         reason = next((reason for reason in reasons if reason), "?").strip().splitlines()[-1]
@@ -205,7 +213,11 @@ def _correct(arguments) -> int:
 
     book = Gradebook(arguments.log)
     entry = book.correct(arguments.student, arguments.exercise, arguments.points, arguments.who, arguments.why)
-    print(f"{arguments.exercise}: {entry.points:g} of {entry.most:g} points; noted in {book.corrections.path}")
+    before = entry.corrections[-1]["instead_of"]
+    print(
+        f"{entry.student!a}, {entry.exercise}: {entry.points:g} of {entry.most:g} points instead of "
+        f"{'a grader_error' if before is None else format(before, 'g')}; noted in {book.corrections.path}"
+    )
     return DONE
 
 
@@ -221,7 +233,7 @@ def _export(arguments) -> int:
         kind = "a file" if arguments.form in ONE_FILE else "a folder"
         raise CourseProblem(f"--out {arguments.out}: {arguments.form} is {kind}: {error.strerror}") from error
     waiting = sorted({e.student for e in book.entries() if e.points is None})
-    print(f"{arguments.out}: {len(files)} files")
+    print(f"{arguments.out}: {_number(len(files), 'file')}")
     if waiting:
         print(f"without a total, since a person has to look at them: {', '.join(map(ascii, waiting))}", file=sys.stderr)
     return DONE

@@ -26,12 +26,18 @@ def page(entries: list) -> str:
     def text(value):
         return escape(printable(str(value)))
 
-    parts = []
+    known = [entry for entry in entries if entry.points is not None]
+    most = sum(entry.most for entry in known)
+    waiting = "" if len(known) == len(entries) else ", without what a person will look at"
+    parts = [f"<p>{sum(entry.points for entry in known):g} of {most:g} points{waiting}</p>"]
     for entry in entries:
         points = "a person will look at this" if entry.points is None else f"{entry.points:g} of {entry.most:g} points"
         parts.append(f"<h2>{text(entry.exercise)}: {points}</h2>")
         if entry.corrections:
             parts.append(f"<p>Corrected by a person: {text(entry.corrections[-1]['why'])}</p>")
+        if entry.missing:
+            parts.append(f"<p>{text(entry.record['refused'])}</p>")
+            continue
         rows = []
         for result in entry.record["results"]:
             kind = "" if result["public"] else " <small>(hidden)</small>"

@@ -101,6 +101,8 @@ class Gradebook:
     def correct(self, student: str, exercise: str, points: float, who: str, why: str) -> Entry:
         """Give this hand-in other points. Raises CourseProblem for what was never graded, or points out of range."""
         entry = self._entries.get((student, exercise))
+        if entry is None and exercise not in self.exercises():
+            raise CourseProblem(f"no exercise {exercise!a} is graded; there are {', '.join(self.exercises())}")
         if entry is None:
             raise CourseProblem(f"there is no result of {student!a} in {exercise!a}; grade first")
         if not who.strip() or not why.strip():
