@@ -219,5 +219,5 @@ def _run_all(tasks: list[Task], pool: Executor | None, write) -> None:
             if more:
                 running.add(pool.submit(grade_one, task))
         finished, running = wait(running, return_when=FIRST_COMPLETED) if running else (set(), running)
-        for future in finished:
+        for future in sorted(finished, key=lambda future: future.exception() is not None):  # keep what there is first
             write(future.result())
