@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import subprocess
 import sys
 
@@ -13,6 +14,7 @@ from tinycompress.cli import main
 from tinycompress.course.check import check
 from tinycompress.course.exercise import CourseProblem, find_exercises, load_module, strip_solution
 from tinycompress.course.notebook import show, write_notebook
+from tinycompress.course.outcome import SubmissionProblem
 from tinycompress.course.release import check_nothing_leaks, public_tests, release
 from tinycompress.course.run import run_tests, total
 from tinycompress.course.submission import load_here
@@ -136,6 +138,28 @@ def test_a_handout_says_what_to_do_with_it_and_what_is_missing_in_this_python(ex
     assert without.returncode == 1 and "Traceback" not in without.stdout + without.stderr
     assert without.stderr.startswith("tinycompress is not installed in this Python")
     assert len(without.stderr.splitlines()) == 1
+
+
+def test_an_infinite_loop_ends_a_students_own_check_of_it_alone(exercise, tmp_path):
+    out = tmp_path / "out"
+    release([exercise], out)
+    tests = out / "toy" / "test_keep.py"
+    tests.write_text(tests.read_text().replace("timeout(2)", "timeout(0.2)"))
+    program = [sys.executable, "-m", "pytest", str(out)]
+    loops = "def keep(values, count):\n    while True:\n        try:\n            count += 0\n        except Exception: pass\n"
+    (out / "toy" / "keep.py").write_text(loops)
+    assert (
+        "Three of five stay: keep took longer than 0.2 s"
+        in subprocess.run(program, capture_output=True, text=True).stdout
+    )
+
+
+def test_a_file_that_does_not_end_is_not_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr("tinycompress.course.submission.LOAD_SECONDS", 0.1)
+    (tmp_path / "keep.py").write_text("while True:\n    pass\n")
+    with pytest.raises(SubmissionProblem, match="keep.py cannot be imported: it takes longer than 0.1 s"):
+        load_here(tmp_path / "keep.py", (), limited=True)
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0) and signal.getsignal(signal.SIGALRM) == signal.SIG_DFL
 
 
 # ---- course check ----

@@ -117,7 +117,7 @@ def _load(session, exercise) -> Submission:
     """The file beside the tests; what went wrong with it goes wrong in each test."""
     if exercise.solution not in session.loaded:
         try:
-            session.loaded[exercise.solution] = load_here(exercise.solution, exercise.may_import())
+            session.loaded[exercise.solution] = load_here(exercise.solution, exercise.may_import(), limited=True)
         except SubmissionProblem as problem:
             session.loaded[exercise.solution] = problem
     found = session.loaded[exercise.solution]

@@ -6,6 +6,9 @@ grades, whose calls run in the sandbox. Both speak through `wire.py`, so that wh
 
 import ast
 import builtins
+import contextlib
+import signal
+import threading
 import time
 from pathlib import Path
 
@@ -15,6 +18,33 @@ from .outcome import SubmissionProblem, SubmissionRaised
 from .worker import describe_error
 
 MAX_SHOWN = 300  # characters of a student's own message that are passed on
+LOAD_SECONDS = 20
+
+
+class TookTooLong(BaseException):
+    """No answer within the time. No `except Exception` of the code that is stopped by it should hold it up."""
+
+
+@contextlib.contextmanager
+def time_limit(seconds: float):
+    """Raise TookTooLong in the block when the seconds are over, where there is SIGALRM and this is the main thread.
+
+    Only Python code is stopped: a compiled loop that never ends goes on.
+    """
+    if not hasattr(signal, "SIGALRM") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_):
+        raise TookTooLong
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds, 1)  # and each second again, should it be caught
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 class Submission:
@@ -42,11 +72,14 @@ class Submission:
 
 
 class InProcess(Submission):
-    """Runs the functions of a module in this process, without any protection: only for code that one trusts."""
+    """Runs the functions of a module in this process, without any protection: only for code that one trusts.
 
-    def __init__(self, module):
+    limited: whether a call is stopped after its `timeout`, as in the sandbox.
+    """
+
+    def __init__(self, module, limited: bool = False):
         super().__init__()
-        self._module = module
+        self._module, self._limited = module, limited
 
     def _call(self, function, arguments, keywords):
         __tracebackhide__ = True
@@ -56,7 +89,10 @@ class InProcess(Submission):
         arguments, keywords = wire.loads(wire.dumps((arguments, keywords)))
         start = time.perf_counter()
         try:
-            result = callee(*arguments, **keywords)
+            with time_limit(self.timeout) if self._limited else contextlib.nullcontext():
+                result = callee(*arguments, **keywords)
+        except TookTooLong:
+            raise SubmissionProblem(f"{function} took longer than {self.timeout:.3g} s") from None
         except NotImplementedError as error:
             raise raised(function, *describe_error(error, self._module.__file__)) from None
         except Exception as error:
@@ -81,13 +117,19 @@ def clean(text: str) -> str:
     return " ".join(shown.split())[:MAX_SHOWN]
 
 
-def load_here(path: Path, may_import: tuple[str, ...]) -> InProcess:
-    """The submission in this file, to be run in this process. Raises SubmissionProblem where it cannot be loaded."""
+def load_here(path: Path, may_import: tuple[str, ...], limited: bool = False) -> InProcess:
+    """The submission in this file, to be run in this process. Raises SubmissionProblem where it cannot be loaded.
+
+    limited: whether it, and its calls, are stopped when they take too long.
+    """
     if not path.is_file():
         raise SubmissionProblem(f"there is no file {path.name}")
     check_imports(path, may_import)
     try:
-        return InProcess(load_module(path))
+        with time_limit(LOAD_SECONDS) if limited else contextlib.nullcontext():
+            return InProcess(load_module(path), limited)
+    except TookTooLong:
+        raise SubmissionProblem(f"{path.name} cannot be imported: it takes longer than {LOAD_SECONDS} s") from None
     except Exception as error:
         type, text, line = describe_error(error, str(path))
         where = "" if line is None else f", line {line}"

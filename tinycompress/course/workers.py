@@ -15,10 +15,9 @@ from pathlib import Path
 from . import wire
 from .outcome import SubmissionProblem
 from .sandbox import Kit, SandboxProblem, start
-from .submission import Submission, clean, raised
+from .submission import LOAD_SECONDS, Submission, TookTooLong, clean, raised
 
 START_SECONDS = 60  # a busy machine
-LOAD_SECONDS = 20
 MOST_LINES = 10_000
 SECONDS = 120  # of one exercise of one hand-in, in all its calls
 CANNOT_BE_IMPORTED, ENDED = "cannot be imported", "ended its process instead of returning"
@@ -27,10 +26,6 @@ STRIKES = 2  # calls of one function that took too long; later ones are not trie
 
 class Gone(Exception):
     """The pipe ended: the process on the other side has gone."""
-
-
-class TookTooLong(Exception):
-    """No whole answer within the time."""
 
 
 class Worker:
