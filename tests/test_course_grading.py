@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
+import zipfile
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, nullcontext
@@ -25,7 +26,7 @@ from tinycompress.cli import main
 from tinycompress.course import grade as grading
 from tinycompress.course import sandbox
 from tinycompress.course.collect import find_handins
-from tinycompress.course.exercise import CourseProblem
+from tinycompress.course.exercise import CourseProblem, strip_solution
 from tinycompress.course.export import cell, export, file_name
 from tinycompress.course.grade import grade, make_tasks
 from tinycompress.course.gradebook import Gradebook
@@ -418,6 +419,31 @@ def test_a_student_packs_what_the_staff_can_grade(course, tmp_path, capsys):
     assert main(["course", "pack", "--folder", str(tmp_path), "--out", packed]) == 2
     assert main(command(course, "--workers", "1")) == 0
     assert marks(course) == {"eve": 3}
+
+
+def test_packing_says_of_each_file_how_far_it_is_and_packs_all_the_same(course, tmp_path, capsys):
+    handout = tmp_path / "handout"
+    release(_exercises(course), handout)
+    arguments = ["course", "pack", "--folder", str(handout), "--out", str(tmp_path / "eve.zip")]
+
+    def said(source):
+        (handout / "toy" / "keep.py").write_bytes(source)
+        assert main(arguments) == 0
+        assert zipfile.ZipFile(tmp_path / "eve.zip").read("toy/keep.py") == source
+        return capsys.readouterr()
+
+    stub = strip_solution(SOLUTION)
+    half = stub.replace('raise NotImplementedError("keep is yours to write")', "return values[:count]")
+    for source, state in (
+        (stub, "not written yet: keep, mean"),
+        (half, "not written yet: mean"),
+        ("def keep(:\n", "syntax error in line 1: invalid syntax"),
+        ("\0", "syntax error: source code string cannot contain null bytes"),
+    ):
+        text = said(source.encode())
+        assert f"toy/keep.py: {state}" in text.out and "1 exercise not finished" in text.err
+    text = said(SOLUTION.encode())
+    assert "toy/keep.py: written" in text.out and not text.err
 
 
 def test_grading_without_a_sandbox_is_refused_unless_trust_is_declared(course, monkeypatch, capsys):

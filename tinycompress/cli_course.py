@@ -139,10 +139,13 @@ def _pack(arguments) -> int:
 
     exercises = released_exercises(Path(arguments.folder))
     packed = pack(Path(arguments.folder), exercises, Path(arguments.out))
-    missing = [name for name in exercises if f"{name}.py" not in packed]
-    print(
-        f"{arguments.out}: {', '.join(packed)}; hand it in" + (f" (missing: {', '.join(missing)})" if missing else "")
-    )
+    states = {f"{name}.py": packed.get(f"{name}.py", "missing") for name in exercises}
+    for name, state in states.items():
+        print(f"  {name}: {state}")
+    unfinished = sum(state != "written" for state in states.values())
+    print(f"{arguments.out}: {_number(len(packed), 'file')}; hand it in")
+    if unfinished:
+        print(f"{_number(unfinished, 'exercise')} not finished; write on, and pack again, if you want", file=sys.stderr)
     return DONE
 
 

@@ -5,6 +5,7 @@ that are graded is ever read: what else is in there (conftest.py, *.pth, bytecod
 if it were not. Nothing is unpacked.
 """
 
+import ast
 import json
 import os
 import stat
@@ -167,8 +168,8 @@ def released_exercises(folder: Path) -> list[str]:
         ) from error
 
 
-def pack(folder: Path, exercises: list[str], archive: Path) -> list[str]:
-    """Write the hand-in of a students' folder, `exercises` as in its manifest, into a .zip; returns what is in it.
+def pack(folder: Path, exercises: list[str], archive: Path) -> dict[str, str]:
+    """Write the hand-in of a students' folder, `exercises` as in its manifest, into a .zip; returns how far each file is.
 
     Raises CourseProblem where nothing is there, or a file would be refused.
     """
@@ -192,4 +193,20 @@ def pack(folder: Path, exercises: list[str], archive: Path) -> list[str]:
         os.replace(temporary, archive)
     finally:
         temporary.unlink(missing_ok=True)
-    return list(packed)
+    return {name: state(data) for name, data in packed.items()}
+
+
+def state(source: bytes) -> str:
+    """ "written", or what a student may have forgotten: functions that are still stubs, a syntax error."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError) as error:  # ValueError: a null byte, in older versions of Python
+        line = getattr(error, "lineno", None)
+        return f"syntax error{f' in line {line}' if line else ''}: {getattr(error, 'msg', error)}"
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    stubs = [f.name for f in functions if any(_is_stub(node) for node in ast.walk(f))]
+    return f"not written yet: {', '.join(stubs)}" if stubs else "written"
+
+
+def _is_stub(node) -> bool:
+    return isinstance(node, ast.Raise) and node.exc is not None and "NotImplementedError" in ast.unparse(node.exc)
