@@ -49,6 +49,7 @@ def test_a_committed_notebook_shows_the_claims_and_sources_of_the_library(path):
     for claim in map(by_id.get, asked):
         assert any(claim.title in text and claim.statement in text for text in shown), f"{claim.id}: {mend}"
         assert any(claim.note in text and claim.source in text for text in shown), f"{claim.id}: {mend}"
+    assert not any("Not measured yet" in text for text in shown), mend
     for text in shown:
         if found := re.search(r"`(tinycompress/[\w/]+\.py)`.*```python\n(.*?)```", text, re.DOTALL):
             file, source = found.groups()
