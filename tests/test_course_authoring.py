@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from tinycompress.course.notebook import show, write_notebook
 from tinycompress.course.outcome import SubmissionProblem
 from tinycompress.course.release import check_nothing_leaks, public_tests, release
 from tinycompress.course.run import run_tests, total
-from tinycompress.course.submission import load_here
+from tinycompress.course.submission import TookTooLong, load_here, time_limit
 
 
 @pytest.fixture
@@ -160,6 +161,18 @@ def test_a_file_that_does_not_end_is_not_waited_for(tmp_path, monkeypatch):
     with pytest.raises(SubmissionProblem, match="keep.py cannot be imported: it takes longer than 0.1 s"):
         load_here(tmp_path / "keep.py", (), limited=True)
     assert signal.getitimer(signal.ITIMER_REAL) == (0, 0) and signal.getsignal(signal.SIGALRM) == signal.SIG_DFL
+
+
+def test_a_debugger_is_not_hurried():
+    before = sys.gettrace()
+    sys.settrace(lambda *arguments: None)
+    try:
+        with time_limit(0.01):
+            time.sleep(0.05)
+    finally:
+        sys.settrace(before)
+    with pytest.raises(TookTooLong), time_limit(0.01):
+        time.sleep(5)
 
 
 # ---- course check ----
