@@ -120,7 +120,7 @@ def test_an_interrupted_run_writes_what_is_finished_and_the_next_one_goes_on(cli
 
     monkeypatch.setattr(fake_chapter, "before_task", interrupt)
     code, out, err = cli("lecture")
-    assert code == 130 and "1 of 4 claims finished" in err and "F1" in out
+    assert code == 130 and "drawing what is finished" in err and "1 of 4 claims finished" in err and "F1" in out
     assert [claim["id"] for claim in report_of(tmp_path)["claims"]] == ["F1"]
     measured.clear()
     monkeypatch.setattr(fake_chapter, "before_task", measured.append)

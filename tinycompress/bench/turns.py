@@ -20,8 +20,9 @@ import numpy as np
 from .case import Case, Times, disagreement
 
 BLOCK_SECONDS = 0.05
-"""How long a turn lasts at least, and the untimed runs before it: long against the time in which a core that had nothing to
-do comes back to its speed (some 20 ms, in which two threads were half as fast), short against the machine's moods."""
+"""How long a turn lasts at least, and the untimed runs before it: long against the time in which cores that had nothing to do
+come back to their speed (after a rest of 0.15 s the first steps on two threads took up to 1.6 times as long), short against
+the machine's moods."""
 
 SETTLE_SECONDS = 0.1
 """Between turns of several threads: idle threads of OpenBLAS and OpenMP keep spinning for a while, on cores that are
