@@ -189,7 +189,7 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--threads", type=_count, metavar="N", help="threads of every side; default: the cores")
     bench.add_argument("--rounds", type=_count, metavar="N", default=11, help="turns of each side; default: 11")
     bench.add_argument("--json", metavar="FILE", help="file for the rows")
-    bench.add_argument("--out", metavar="DIR", default="figures", help="folder of the roofline; default: figures")
+    bench.add_argument("--out", metavar="DIR", default="report", help="folder of the roofline; default: report")
     return parser
 
 
