@@ -22,12 +22,10 @@ Images are x (N, H, W, C), outputs y (N, OH, OW, OC), weights w (kh, kw, C, OC),
 float64, else TypeError. Shapes that do not fit raise ValueError. An empty batch gives an empty result.
 """
 
-import importlib
-
 import numpy as np
 
 from . import jit, shapes
-from .dispatch import use, variant
+from .dispatch import imported, use, variant
 from .memory import keep_freed_memory
 from .shapes import check, floats
 from .threads import get_num_threads, set_num_threads
@@ -60,7 +58,7 @@ def _kernels():
     name = MODULES[variant()]
     if name == "fast" and not jit.available():
         name = "vectorised"
-    return importlib.import_module(f".{name}", __package__)
+    return imported(name)
 
 
 def _check_images(**images):

@@ -105,6 +105,11 @@ def joined(rows, C, itemsize):
     return together if C * itemsize % VECTOR_BYTES and rows % together == 0 else 1
 
 
+def repeated(m, *columns):
+    """Each of the columns m times, one after the other; np.tile takes longer than a small batch's kernel."""
+    return columns if m == 1 else [np.concatenate([column] * m) for column in columns]
+
+
 def floor_of(relu, x):
     return x.dtype.type(0 if relu else -np.inf)
 
@@ -118,7 +123,7 @@ def apply(x, scale, shift, relu):
     y = aligned_empty(x.shape, x.dtype)
     m = joined(*x.shape, x.itemsize)
     wide = x.reshape(-1, m * x.shape[1])
-    run(apply_rows, wide, wide, np.tile(scale, m), np.tile(shift, m), floor_of(relu, x), y.reshape(wide.shape))
+    run(apply_rows, wide, wide, *repeated(m, scale, shift), floor_of(relu, x), y.reshape(wide.shape))
     return y
 
 
@@ -145,7 +150,7 @@ def sums(g, x, scale, shift, centre, relu):
     m = joined(N, C, x.itemsize)
     wide = x.reshape(-1, m * C)
     found = [aligned_empty((math.ceil(len(wide) / BLOCK), m * C), x.dtype) for _ in range(2)]
-    columns = [np.tile(column, m) for column in (scale, shift, centre)]
+    columns = repeated(m, scale, shift, centre)
     run(gradient_sums, wide, g.reshape(wide.shape), wide, *columns, floor_of(relu, x), *found)
     return [part.reshape(-1, C).sum(axis=0, dtype=np.float64).astype(x.dtype) for part in found]
 
@@ -154,6 +159,6 @@ def grad_x(g, x, scale, shift, centre, a, b, c, relu):
     gx = aligned_empty(x.shape, x.dtype)
     m = joined(*x.shape, x.itemsize)
     wide = x.reshape(-1, m * x.shape[1])
-    columns = [np.tile(column, m) for column in (scale, shift, centre, a, b, c)]
+    columns = repeated(m, scale, shift, centre, a, b, c)
     run(grad_x_rows, wide, g.reshape(wide.shape), wide, *columns, floor_of(relu, x), gx.reshape(wide.shape))
     return gx

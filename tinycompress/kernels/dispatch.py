@@ -1,6 +1,7 @@
 """Which variant of the kernels runs: "loop", "numpy" or "fast". `use` chooses for all of them, `choose` picks one's
 own."""
 
+import functools
 import importlib
 
 from . import jit
@@ -40,5 +41,11 @@ def choose(loop, numpy, fast):
     """
     if _variant == "fast" and jit.available():
         module, function = fast.split(".")
-        return getattr(importlib.import_module(f".{module}", __package__), function)
+        return getattr(imported(module), function)
     return loop if _variant == "loop" or numpy is None else numpy
+
+
+@functools.cache
+def imported(module):
+    """A module of this package; asking importlib anew takes a microsecond, of which a training step has hundreds."""
+    return importlib.import_module(f".{module}", __package__)
