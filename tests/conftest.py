@@ -1,5 +1,7 @@
 """What all tests share: a seeded source of numbers, and hypothesis without chance or clock."""
 
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import settings
@@ -11,3 +13,14 @@ settings.load_profile("tests")
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def measure():
+    """measure(claim, task): its rows as a run with several processes gets them: what was prepared has travelled."""
+
+    def rows_of(claim, task):
+        prepared = [pickle.loads(pickle.dumps(claim.prepare(*task)))] if claim.prepare else []
+        return claim.measure(*task, *prepared)
+
+    return rows_of

@@ -24,6 +24,14 @@ def measure(seed, shift):
     ]
 
 
+def prepare(seed, shift):
+    return os.getpid()
+
+
+def here_and_there(seed, shift, prepared):
+    return [row | {"prepared_by": prepared, "measured_by": os.getpid()} for row in measure(seed, shift)]
+
+
 def measure_slowly(seed):
     Path(os.environ["FAKE_STARTED"]).touch()
     time.sleep(60)

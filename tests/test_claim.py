@@ -1,6 +1,7 @@
 """The claim machine: one verdict rule, tasks anywhere with the same result, nothing measured twice after an interrupt."""
 
 import json
+import os
 import pickle
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import asdict, replace
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 import tinycompress as tc
 from tinycompress import lecture
-from tinycompress.lecture import Settings, Store, claims, judge, run, store, verdict
+from tinycompress.lecture import Settings, Store, claims, judge, run, run_all, store, verdict
 from tinycompress.lecture.claim import disagreements, plain
 from tinycompress.lecture.interval import mean_interval
 
@@ -157,6 +158,31 @@ def test_a_timed_claim_runs_in_this_process_and_names_its_machine(measured):
     rows = run(F3, replace(THREE, threads=1), Refusing()).rows
     assert measured == [0, 1, 2]
     assert all("1 thread on" in row["machine"] for row in rows)
+
+
+def test_a_timed_claim_is_prepared_anywhere_and_measured_here_once_nothing_else_runs():
+    prepared = fake_chapter.make(
+        "T", 1.0, timed=True, prepare=fake_chapter.prepare, measure=fake_chapter.here_and_there
+    )
+    with ProcessPoolExecutor(2, get_context("spawn")) as pool:
+        found = {result.claim.id: result.rows for result in run_all([prepared, F1, F3], THREE, pool)}
+    assert list(found) == ["F1", "T", "F3"]
+    assert {row["measured_by"] for row in found["T"]} == {os.getpid()}
+    assert os.getpid() not in {row["prepared_by"] for row in found["T"]}
+    assert [row["seed"] for row in found["T"]] == [0] * 8 + [1] * 8 + [2] * 8
+    assert found["F1"] == run(F1, THREE).rows
+    assert {row["prepared_by"] for row in run(prepared, THREE).rows} == {os.getpid()}
+
+
+def test_several_claims_are_kept_as_each_is_complete(tmp_path, monkeypatch, measured):
+    finished = []
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        for result in run_all([F1, F2], THREE, store=Store(tmp_path)):
+            finished.append(result.claim.id)
+            interrupt_at(patch, 1)  # of F2
+    assert finished == ["F1"]
+    assert [result.claim.id for result in run_all([F1, F2], THREE, store=Store(tmp_path))] == ["F1", "F2"]
+    assert measured == [0, 1, 2, 1, 2]  # in the last run only what F2 had not finished
 
 
 def test_tasks_run_with_the_threads_of_the_settings(monkeypatch):

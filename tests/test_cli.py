@@ -19,7 +19,7 @@ from tinycompress.lecture import executors, report
 @pytest.fixture(autouse=True)
 def fake_lecture(monkeypatch):
     monkeypatch.setattr(lecture, "CHAPTERS", {"fake": "fake_chapter"})
-    monkeypatch.setattr(report, "_draw", lambda result: (b"<svg/>", b"png"))
+    monkeypatch.setattr(report, "draw", lambda result: (b"<svg/>", b"png"))
 
 
 @pytest.fixture

@@ -90,7 +90,7 @@ def test_a_task_that_kills_every_worker_ends_the_run_as_a_broken_pool_does(addre
 
 def test_the_command_line_gives_its_tasks_to_the_cluster(address, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(lecture, "CHAPTERS", {"fake": "fake_chapter"})
-    monkeypatch.setattr(report, "_draw", lambda result: (b"<svg/>", b"png"))
+    monkeypatch.setattr(report, "draw", lambda result: (b"<svg/>", b"png"))
     rows = []
     for more in (["--workers", "1"], ["--dask", address]):
         folder = tmp_path / more[0].strip("-")

@@ -44,10 +44,10 @@ def tiny_plan():
 
 
 @pytest.fixture(scope="module")
-def rows():
+def rows(measure):
     """Two seeds of every claim at a tiny budget, as JSON would give them back."""
     measured = {
-        name: [row for seed in (0, 1) for row in c.measure("digits", "quick", seed)] for name, c in CLAIMS.items()
+        name: [row for seed in (0, 1) for row in measure(c, ("digits", "quick", seed))] for name, c in CLAIMS.items()
     }
     return {name: [plain(row | {"machine": "a test"}, name) for row in some] for name, some in measured.items()}
 

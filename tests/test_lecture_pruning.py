@@ -38,7 +38,7 @@ def tiny_plans():
 
 
 @pytest.fixture(scope="module")
-def rows():
+def rows(measure):
     """Two seeds of every claim at a tiny budget, as JSON would give them back."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pruning, "SPARSITIES", (0.5, 0.9))
@@ -48,7 +48,7 @@ def rows():
         measured = {}
         for name in ("P1", "P1b", "P2", "P4", "P4b", "P5", "P6"):
             for task in CLAIMS[name].tasks(Settings("quick", "digits", 2)):
-                measured.setdefault(name, []).extend(CLAIMS[name].measure(*task))
+                measured.setdefault(name, []).extend(measure(CLAIMS[name], task))
         for seed in (0, 1):
             for batch in (1, 8):
                 measured.setdefault("P3", []).extend(pruning.measure_p3(60, 50, batch, seed))

@@ -16,7 +16,7 @@ TINY = together_methods.Plan(widths=(6, 8), teacher=3, more=2, lrs=(0.05,), smal
 
 
 @pytest.fixture(scope="module")
-def rows():
+def rows(measure):
     """What the claims measure on digits with one seed, and the same again as a second, which the figures' bands need."""
     mild = [replace(method, strengths=method.strengths[:1]) for method in together_methods.METHODS]
     threads = get_num_threads()
@@ -25,7 +25,7 @@ def rows():
         patch.setattr(together, "METHODS", mild)
         patch.setattr(together, "TOLERANCE", 100.0)
         set_num_threads(1)
-        found = {"C1": together.measure_c1("digits", "quick", 0), "C2": together.measure_c2("digits", "quick", 0)}
+        found = {name: measure(claim, ("digits", "quick", 0)) for name, claim in CLAIMS.items()}
         set_num_threads(threads)
     return {
         name: [plain(row | {"machine": "a test", "seed": seed}, name) for seed in (0, 1) for row in some]

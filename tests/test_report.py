@@ -35,7 +35,7 @@ def results():
 @pytest.fixture
 def undrawn(monkeypatch):
     """For tests of which claims a report has: their figures are the slow part."""
-    monkeypatch.setattr(report, "_draw", lambda result: (b"<svg/>", b"png"))
+    monkeypatch.setattr(report, "draw", lambda result: (b"<svg/>", b"png"))
 
 
 def saved(folder, name="claims.json"):

@@ -4,6 +4,7 @@
 """
 
 import argparse
+import contextlib
 import difflib
 import re
 import sys
@@ -217,9 +218,7 @@ def _claims(arguments) -> int:
 def _lecture(arguments) -> int:
     from concurrent.futures import BrokenExecutor
 
-    from tqdm.auto import tqdm
-
-    from .lecture import Store, report, run
+    from .lecture import Store, report, run_all
     from .lecture.executors import ClusterProblem, dask_cluster, local_processes
     from .lecture.machine import usable_cores
 
@@ -229,13 +228,14 @@ def _lecture(arguments) -> int:
     settings = _settings(arguments)
     out = _folder(arguments.out)
     workers = arguments.workers or max(1, usable_cores() // settings.threads)
-    store, results, code, reason = Store(out, settings.data), [], DONE, ""
+    store, results, drawings, code, reason = Store(out, settings.data), [], {}, DONE, ""
     try:
         cluster = dask_cluster(arguments.dask, settings.data) if arguments.dask else local_processes(workers)
-        with cluster as executor, tqdm(claims, unit="claim", disable=None) as bar:
-            for claim in bar:
-                bar.set_description(f"{claim.id} {claim.title}")
-                results.append(run(claim, settings, executor, store))
+        with cluster as executor:
+            for result in run_all(claims, settings, executor, store):
+                results.append(result)
+                with contextlib.suppress(Exception):  # a figure that fails does so again below, once the rows are saved
+                    drawings[result.claim.id] = report.draw(result)
     except KeyboardInterrupt:
         code, reason = INTERRUPTED, "interrupted"
         if results:
@@ -246,9 +246,9 @@ def _lecture(arguments) -> int:
         code, reason = FAILED, "a worker process died, perhaps for want of memory: try fewer --workers"
     finally:  # whatever ended the run, what it finished is worth keeping
         if results:
-            report.write(results, settings, out)
+            report.write(results, settings, out, drawings)
     if results:
-        print(report.table(results))
+        print(report.table(sorted(results, key=lambda result: claims.index(result.claim))))
         print(f"\n{out / 'index.html'} shows it all.")
     if code != DONE:
         finished = f"{len(results)} of {len(claims)} claims finished; the same command goes on from here"

@@ -9,11 +9,11 @@ import difflib
 import importlib
 from collections.abc import Sequence
 
-from .claim import Claim, Result, Settings, judge, run
+from .claim import Claim, Result, Settings, judge, run, run_all
 from .interval import verdict
 from .store import Store
 
-__all__ = ["CHAPTERS", "Claim", "Result", "Settings", "Store", "claims", "judge", "run", "verdict"]
+__all__ = ["CHAPTERS", "Claim", "Result", "Settings", "Store", "claims", "judge", "run", "run_all", "verdict"]
 
 # A chapter's module has CLAIMS, a list of Claim; it is imported when someone asks for it.
 CHAPTERS = {

@@ -75,6 +75,8 @@ class Claim:
     ratios(rows): how many times smaller or faster in "theory", on "disk" and on the "clock"; any of the three.
     timed: measures time, so its tasks always run one after another, in this process; each of its rows gets the key
         "machine", which the figure then shows in its corner.
+    prepare(*task): of a timed claim, what needs no clock, such as training; any process may do it. `measure` then gets
+        what it returned as one argument more.
     """
 
     id: str
@@ -89,6 +91,7 @@ class Claim:
     unit: str = ""
     margin: float = 0.0
     timed: bool = False
+    prepare: Callable[..., Any] | None = None
     ratios: Callable[[list[Row]], dict[str, float | None]] | None = None
     note: str = ""
     source: str = ""
@@ -100,7 +103,10 @@ class Claim:
 
 @dataclass(frozen=True)
 class Result:
-    """What a claim's rows say: the verdict, the mean effect and its 95 % interval, ratios and their disagreements."""
+    """What a claim's rows say: the verdict, the mean effect and its 95 % interval, ratios and their disagreements.
+
+    seconds: what its tasks took together, one after the other.
+    """
 
     claim: Claim
     rows: list[Row] = field(repr=False)
@@ -117,31 +123,81 @@ class Result:
 
 
 def run(claim: Claim, settings: Settings, executor: Executor | None = None, store: Store | None = None) -> Result:
-    """Measure a claim and judge it.
+    """Measure a claim and judge it: `run_all` of one."""
+    return next(run_all([claim], settings, executor, store))
 
-    The tasks go to `executor` (any of concurrent.futures, or `dask.distributed.Client(...).get_executor()`), or run in
-    this process where there is none; a timed claim always does. Either way the rows come in the order of the tasks,
-    and are the same bits. With a `store`, the tasks of an interrupted run are not measured again, unless they are
-    timed. Raises TypeError or ValueError for rows that are not plain or hold a NaN.
+
+def run_all(
+    claims: Sequence[Claim], settings: Settings, executor: Executor | None = None, store: Store | None = None
+) -> Iterator[Result]:
+    """Measure claims and judge them; yields the Result of each as soon as it is complete.
+
+    The tasks go to `executor` (any of concurrent.futures, or `dask.distributed.Client(...).get_executor()`), all at
+    once, so that no worker waits for the last task of a claim; or run in this process where there is none. What is timed
+    comes last and runs in this process, while nothing else does; only its preparation is given away. Either way the rows
+    come in the order of the tasks, and are the same bits. With a `store`, the tasks of an interrupted run are not
+    measured again, unless they are timed. Raises TypeError or ValueError for rows that are not plain or hold a NaN.
     """
     from tqdm.auto import tqdm
 
-    start = time.perf_counter()
-    if claim.timed:
-        executor = store = None
-    tasks = [tuple(task) for task in claim.tasks(settings)]
-    rows = [store.get(claim.id, task, settings.threads) if store else None for task in tasks]
-    todo = [i for i in range(len(tasks)) if rows[i] is None]
-    finished = len(tasks) - len(todo)
-    with tqdm(desc=claim.id, total=len(tasks), initial=finished, unit="task", disable=None) as bar:
-        calls = [(claim.measure, claim.id, claim.timed, settings.threads, *tasks[i]) for i in todo]
-        for done, measured in _perform_all(executor, calls):
-            i = todo[done]
-            rows[i] = measured
-            if store:
-                store.put(claim.id, tasks[i], settings.threads, measured)
+    runs = [_Run(claim, settings, store) for claim in claims]
+    early = [(run, i) for run in runs for i in run.unfinished() if run.early]
+    timed = [(run, i) for run in runs for i in run.unfinished() if run.claim.timed]
+    yield from (run.result() for run in runs if not run.unfinished())
+    with tqdm(total=len(early) + len(timed), unit="task", disable=None) as bar:
+        for done, value in _perform_all(executor, [(run.early, run.threads, run.tasks[i]) for run, i in early]):
+            run, i = early[done]
+            bar.set_description(run.claim.id)
             bar.update()
-    return judge(claim, list(itertools.chain(*rows)), time.perf_counter() - start)
+            run.take(i, *value)
+            if not run.unfinished():
+                yield run.result()
+        for run, i in timed:
+            bar.set_description(run.claim.id)
+            run.measure(i)
+            bar.update()
+            if not run.unfinished():
+                yield run.result()
+
+
+class _Run:
+    """A claim on its way. early: the function of its tasks that needs no clock, if there is one."""
+
+    def __init__(self, claim: Claim, settings: Settings, store: Store | None):
+        self.claim, self.threads, self.seconds = claim, settings.threads, 0.0
+        self.store = None if claim.timed else store
+        self.early = claim.prepare if claim.timed else claim.measure
+        self.tasks = [tuple(task) for task in claim.tasks(settings)]
+        self.prepared = [()] * len(self.tasks)
+        self.rows = [self.store.get(claim.id, task, self.threads) if self.store else None for task in self.tasks]
+
+    def unfinished(self) -> list[int]:
+        return [i for i, rows in enumerate(self.rows) if rows is None]
+
+    def take(self, i: int, value, seconds: float):
+        """What `early` gave for task i: the rows, or else what its measurement needs."""
+        if self.claim.timed:
+            self.prepared[i] = (value,)
+            self.seconds += seconds
+        else:
+            self._finish(i, value, seconds, {})
+            if self.store:
+                self.store.put(self.claim.id, self.tasks[i], self.threads, self.rows[i])
+
+    def measure(self, i: int):
+        """Measure a timed task, here and now."""
+        from .machine import machine_line
+
+        found = perform(self.claim.measure, self.threads, self.tasks[i] + self.prepared[i])
+        self._finish(i, *found, {"machine": machine_line(self.threads)})
+
+    def _finish(self, i: int, rows, seconds: float, more: dict):
+        where = f"claim {self.claim.id}, task {self.tasks[i]}"
+        self.rows[i] = [plain(row, where) | more for row in rows]
+        self.seconds += seconds
+
+    def result(self) -> Result:
+        return judge(self.claim, list(itertools.chain(*self.rows)), self.seconds)
 
 
 def judge(claim: Claim, rows: list[Row], seconds: float) -> Result:
@@ -167,16 +223,14 @@ def disagreements(ratios: dict[str, float]) -> list[str]:
     ]
 
 
-def perform(measure: Callable, claim_id: str, timed: bool, threads: int, *task) -> list[Row]:
-    """One task, wherever it runs: set the threads, measure, and return plain rows."""
+def perform(function: Callable, threads: int, task: tuple) -> tuple[Any, float]:
+    """function(*task) with so many threads, wherever it runs, and the seconds that it took."""
     from ..kernels import get_num_threads, set_num_threads
-    from .machine import machine_line
 
-    before = get_num_threads()
+    before, start = get_num_threads(), time.perf_counter()
     set_num_threads(threads)
     try:
-        rows = [plain(row, f"claim {claim_id}, task {task}") for row in measure(*task)]
-        return [row | {"machine": machine_line()} for row in rows] if timed else rows
+        return function(*task), time.perf_counter() - start
     finally:
         set_num_threads(before)
 
@@ -199,8 +253,8 @@ def plain(value: Any, where: str) -> Any:
     raise TypeError(f"{where}: a row holds numbers, strings and lists; got {type(value).__name__}")
 
 
-def _perform_all(executor: Executor | None, calls: list[tuple]) -> Iterator[tuple[int, list[Row]]]:
-    """Perform each call; yields (index, rows) as they finish, so that a finished task can be saved at once."""
+def _perform_all(executor: Executor | None, calls: list[tuple]) -> Iterator[tuple[int, tuple[Any, float]]]:
+    """Perform each call; yields (index, what it gave) as they finish, so that a finished task can be saved at once."""
     if executor is None:
         for i, call in enumerate(calls):
             yield i, perform(*call)

@@ -9,6 +9,7 @@ from ..dynamic import (
     BudgetController,
     EarlyExit,
     Setting,
+    Slimmable,
     best_within,
     exit_at,
     exit_table,
@@ -30,13 +31,19 @@ MARGIN = 0.8  # share of budgets kept
 PHASES, STEPS = (0.8, 0.3, 1.0, 0.15, 0.5), 8  # of the changing budget, between the cheapest and the dearest setting
 
 
-def measure_y4(data_name: str, budget: str, seed: int) -> list[dict]:
-    """Measure all depths and widths on validation data, choose for each budget, and measure the choice on test images."""
+def prepare_y4(data_name: str, budget: str, seed: int) -> Slimmable:
+    """The net with several exits and widths."""
     dataset = data.load(data_name)
     plan = plan_for(budget, dataset)
     trunk = with_exits(dataset, "quick", np.random.default_rng(seed))  # a convnet with batch norm at every budget
-    slim = slimmable(trunk, dataset, plan, seed, plan.joint_lrs[0])  # the gradient is a sum over widths and exits
-    exits = len(trunk.stages)
+    return slimmable(trunk, dataset, plan, seed, plan.joint_lrs[0])  # the gradient is a sum over widths and exits
+
+
+def measure_y4(data_name: str, budget: str, seed: int, prepared=None) -> list[dict]:
+    """Measure all depths and widths on validation data, choose for each budget, and measure the choice on test images."""
+    dataset = data.load(data_name)
+    slim = prepared or prepare_y4(data_name, budget, seed)
+    exits = len(slim.cut(1.0).stages)
     thresholds = [exit_at(i, exits) for i in range(exits)] + [(t,) * (exits - 1) for t in THRESHOLDS]
     nets = {width: slim.cut(width) for width in slim.widths}
     table = measure_settings(nets, thresholds, dataset.val, BATCH, images=BATCH, rounds=9)
@@ -123,6 +130,7 @@ CLAIM = Claim(
     title="Computation adjusted freely",
     statement="Depth and width together adjust a net's computation freely: given a budget, one of the settings fits it.",
     tasks=tasks_per_seed,
+    prepare=prepare_y4,
     measure=measure_y4,
     effect=effect_y4,
     effect_name="budgets in ms that the chosen setting keeps (to 10 %) when measured again on other images",

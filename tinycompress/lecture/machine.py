@@ -24,9 +24,9 @@ def machine(threads: int | None = None) -> dict[str, str | int]:
     }
 
 
-def machine_line() -> str:
+def machine_line(threads: int | None = None) -> str:
     """The machine in one line for the corner of a timing, as in "AMD EPYC 9B14, 1 thread on 2 cores"."""
-    found = machine()
+    found = machine(threads)
     return f"{found['cpu']}, {_count(found['threads'], 'thread')} on {_count(found['cores'], 'core')}"
 
 

@@ -16,8 +16,15 @@ from .page import RATIOS, effect_text, marked_verdict, page
 from .store import fingerprint, replace_file
 
 
-def write(results: Sequence[Result], settings: Settings, out: str | os.PathLike) -> list[Result]:
+def write(
+    results: Sequence[Result],
+    settings: Settings,
+    out: str | os.PathLike,
+    drawings: dict[str, tuple[bytes, bytes]] | None = None,
+) -> list[Result]:
     """Write claims.json, <ID>.svg and <ID>.png a claim, and index.html into the folder `out`, each in one piece.
+
+    drawings: what `draw` made of some of the results, by their claims' ids; the others are drawn now.
 
     A report is of one machine, with one kind of settings and one version of everything. The claims that an earlier
     run left there under the same ones stay in it until they are measured again. A report made under others is replaced: its
@@ -28,7 +35,7 @@ def write(results: Sequence[Result], settings: Settings, out: str | os.PathLike)
     out.mkdir(parents=True, exist_ok=True)
     head = {"machine": machine(settings.threads), "settings": describe(settings)}
     old = _read(out / "claims.json")
-    shown, drawings = {}, {}
+    shown, drawings = {}, dict(drawings or {})
     if {key: old.get(key) for key in head} == head:
         for result, drawing in _kept(old, {result.claim.id for result in results}):
             shown[result.claim.id], drawings[result.claim.id] = result, drawing
@@ -44,7 +51,7 @@ def write(results: Sequence[Result], settings: Settings, out: str | os.PathLike)
     replace_file(out / "claims.json", _json(head, results))
     for result in results:
         claim_id = result.claim.id
-        svg, png = drawings[claim_id] = drawings.get(claim_id) or _draw(result)
+        svg, png = drawings[claim_id] = drawings.get(claim_id) or draw(result)
         replace_file(out / f"{claim_id}.svg", svg)
         replace_file(out / f"{claim_id}.png", png)
     replace_file(out / "index.html", page(results, {key: svg for key, (svg, _) in drawings.items()}, **head))
@@ -129,7 +136,8 @@ def _entry(result: Result) -> dict:
     }
 
 
-def _draw(result: Result) -> tuple[bytes, bytes]:
+def draw(result: Result) -> tuple[bytes, bytes]:
+    """The claim's figure as SVG and as PNG."""
     fig = result.figure()
     return style.svg(fig), style.png(fig)
 
@@ -159,7 +167,7 @@ def _kept(old: dict, measured: set[str]):
             continue
         try:
             result = judge(claim, entry["rows"], entry["seconds"])
-            yield result, _draw(result)
+            yield result, draw(result)
         except Exception as error:  # whatever a claim that was edited since makes of its old rows
             warnings.warn(
                 f"{claim.id} leaves the report: its earlier rows do not fit its present code ({error!r})", stacklevel=3
