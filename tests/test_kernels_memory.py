@@ -4,7 +4,12 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tinycompress.kernels.memory import LINE, aligned_empty, aligned_zeros, is_shared
 
 PROGRAM = """
 import resource
@@ -44,3 +49,19 @@ def test_the_memory_of_a_freed_array_is_used_again():
 def test_a_users_own_malloc_settings_are_left_alone():
     kept, _ = run(MALLOC_TOP_PAD_="4096")
     assert not kept
+
+
+@given(
+    st.lists(st.integers(0, 9), max_size=4).map(tuple), st.sampled_from([np.float32, np.float64, np.uint8, np.int64])
+)
+def test_arrays_begin_where_a_cache_line_does_and_are_nobody_elses(shape, dtype):
+    array, zeros = aligned_empty(shape, dtype), aligned_zeros(shape, dtype)
+    for made in array, zeros:
+        assert made.shape == shape and made.dtype == dtype and made.flags.c_contiguous and made.flags.writeable
+        assert made.ctypes.data % LINE == 0
+    assert not zeros.any()
+    array[...] = 1
+    assert not zeros.any() and (array == 1).all()
+    assert not is_shared(array)
+    view = array[...]
+    assert is_shared(array) and is_shared(view)

@@ -61,33 +61,38 @@ def _kernels():
     return imported(name)
 
 
+# Plain ifs, not `check`: to make up a message that is not needed would take as long as a small kernel.
+
+
 def _check_images(**images):
     for name, shape in images.items():
-        check(len(shape) == 4, f"{name} is (batch, height, width, channels), but has the shape {tuple(shape)}")
+        if len(shape) != 4:
+            raise ValueError(f"{name} is (batch, height, width, channels), but has the shape {tuple(shape)}")
 
 
 def _check_g(g, size, channels, batch):
     expected = (batch, *size, channels)
-    check(
-        g.shape == expected,
-        f"the output's gradient should have the output's shape {expected}, but has {g.shape}",
-    )
+    if g.shape != expected:
+        raise ValueError(f"the output's gradient should have the output's shape {expected}, but has {g.shape}")
 
 
 def _check_conv(x_shape, w_shape):
     _check_images(x=x_shape)
-    check(len(w_shape) == 4, f"convolution weights are (kh, kw, in, out), but have the shape {tuple(w_shape)}")
-    check(
-        x_shape[3] == w_shape[2],
-        f"x has {x_shape[3]} channels (shape {tuple(x_shape)}), but the weights expect {w_shape[2]} (shape {tuple(w_shape)})",
-    )
+    if len(w_shape) != 4:
+        raise ValueError(f"convolution weights are (kh, kw, in, out), but have the shape {tuple(w_shape)}")
+    if x_shape[3] != w_shape[2]:
+        raise ValueError(
+            f"x has {x_shape[3]} channels (shape {tuple(x_shape)}), but the weights expect {w_shape[2]} "
+            f"(shape {tuple(w_shape)})"
+        )
 
 
 def _with_bias(bias, channels, **arrays):
     """The arrays as the kernels want them, and a bias, if there is one, of `channels` numbers."""
     if bias is None:
         return *floats(**arrays), None
-    check(np.shape(bias) == (channels,), f"{channels} output channels need a bias of that many, not {np.shape(bias)}")
+    if np.shape(bias) != (channels,):
+        raise ValueError(f"{channels} output channels need a bias of that many, not {np.shape(bias)}")
     return floats(**arrays, bias=bias)
 
 

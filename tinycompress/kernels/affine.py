@@ -19,12 +19,19 @@ from .shapes import check, floats
 
 
 def _check(rows, **columns):
-    check(rows.ndim == 2, f"x is (rows, columns), but has the shape {rows.shape}")
+    # Plain ifs: to make up a message that is not needed would take as long as a small kernel.
+    if rows.ndim != 2:
+        raise ValueError(f"x is (rows, columns), but has the shape {rows.shape}")
     for name, column in columns.items():
-        check(
-            column.shape == rows.shape[1:],
-            f"{name} should have one number for each of {rows.shape[1]} columns, but has the shape {column.shape}",
-        )
+        if column.shape != rows.shape[1:]:
+            raise ValueError(
+                f"{name} should have one number for each of {rows.shape[1]} columns, but has the shape {column.shape}"
+            )
+
+
+def _check_g(g, x):
+    if g.shape != x.shape:
+        raise ValueError(f"g has the shape {g.shape}, but x {x.shape}")
 
 
 def apply(x, scale, shift, relu=False):
@@ -46,7 +53,7 @@ def sums(g, x, scale, shift, centre, relu=False):
     """The sums of g and of g * (x - centre) over the rows, both (columns,); g counts as 0 where the ReLU was."""
     g, x, scale, shift, centre = floats(g=g, x=x, scale=scale, shift=shift, centre=centre)
     _check(x, scale=scale, shift=shift, centre=centre)
-    check(g.shape == x.shape, f"g has the shape {g.shape}, but x {x.shape}")
+    _check_g(g, x)
     return choose(sums_loop, sums_numpy, "affine_fast.sums")(g, x, scale, shift, centre, relu)
 
 
@@ -54,7 +61,7 @@ def grad_x(g, x, scale, shift, centre, a, b, c, relu=False):
     """a * g + b * (x - centre) + c, (rows, columns); g counts as 0 where the ReLU was."""
     g, x, scale, shift, centre, a, b, c = floats(g=g, x=x, scale=scale, shift=shift, centre=centre, a=a, b=b, c=c)
     _check(x, scale=scale, shift=shift, centre=centre, a=a, b=b, c=c)
-    check(g.shape == x.shape, f"g has the shape {g.shape}, but x {x.shape}")
+    _check_g(g, x)
     return choose(grad_x_loop, grad_x_numpy, "affine_fast.grad_x")(g, x, scale, shift, centre, a, b, c, relu)
 
 

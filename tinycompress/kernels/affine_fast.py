@@ -60,6 +60,34 @@ def moment_sums(start, end, x, total, squared):
 
 
 @jit
+def join_moments(x, total, squared, mean, variance):
+    """Add to mean and variance, zeros of float64, what `moment_sums` found: each block's mean, and the squares around it,
+    then those of all."""
+    (rows, columns), C = x.shape, len(mean)
+    N = rows * columns // C
+    for k in range(len(total)):
+        count = min(BLOCK, rows - k * BLOCK)
+        for c in range(columns):
+            mean[c % C] += (np.float64(x[k * BLOCK, c]) * count + total[k, c]) / N
+    for k in range(len(total)):
+        count = min(BLOCK, rows - k * BLOCK)
+        for c in range(columns):
+            shift = np.float64(total[k, c]) / count
+            around = np.float64(x[k * BLOCK, c]) + shift - mean[c % C]
+            variance[c % C] += (max(squared[k, c] - shift * total[k, c], 0.0) + around * around * count) / N
+
+
+@jit
+def join_sums(sum_g, sum_gx, found):
+    """Add to the two rows of found, zeros of float64, what `gradient_sums` found."""
+    C = found.shape[1]
+    for k in range(len(sum_g)):
+        for c in range(sum_g.shape[1]):
+            found[0, c % C] += sum_g[k, c]
+            found[1, c % C] += sum_gx[k, c]
+
+
+@jit
 def gradient_sums(start, end, g, x, scale, shift, centre, floor, sum_g, sum_gx):
     """Of each block of rows: the sums of g and of g * (x - centre)."""
     rows, C = x.shape
@@ -134,25 +162,22 @@ def moments(x):
     blocks = math.ceil(len(wide) / BLOCK)
     total, squared = aligned_empty((blocks, m * C), x.dtype), aligned_empty((blocks, m * C), x.dtype)
     run(moment_sums, wide, wide, total, squared)
-    counts = np.full((blocks, 1), BLOCK)
-    counts[-1] = len(wide) - BLOCK * (blocks - 1)
-    # From here on in float64: it is little work. Each block's mean, and the squares around it, then those of all.
-    means = wide[::BLOCK] + total / counts
-    squares = squared - np.square(total, dtype=np.float64) / counts
-    mean = (means * counts).reshape(-1, C).sum(axis=0) / N
-    around = (means.reshape(-1, m, C) - mean) ** 2 * counts[:, :, None]
-    variance = (squares.reshape(-1, m, C) + around).sum(axis=(0, 1)) / N
-    return mean.astype(x.dtype), np.maximum(variance, 0).astype(x.dtype)
+    mean, variance = np.zeros(C), np.zeros(C)
+    join_moments(wide, total, squared, mean, variance)
+    return mean.astype(x.dtype), variance.astype(x.dtype)
 
 
 def sums(g, x, scale, shift, centre, relu):
     N, C = x.shape
     m = joined(N, C, x.itemsize)
     wide = x.reshape(-1, m * C)
-    found = [aligned_empty((math.ceil(len(wide) / BLOCK), m * C), x.dtype) for _ in range(2)]
+    blocks = math.ceil(len(wide) / BLOCK)
+    found = [aligned_empty((blocks, m * C), x.dtype) for _ in range(2)]
     columns = repeated(m, scale, shift, centre)
     run(gradient_sums, wide, g.reshape(wide.shape), wide, *columns, floor_of(relu, x), *found)
-    return [part.reshape(-1, C).sum(axis=0, dtype=np.float64).astype(x.dtype) for part in found]
+    joined_sums = np.zeros((2, C))
+    join_sums(*found, joined_sums)
+    return tuple(joined_sums.astype(x.dtype))
 
 
 def grad_x(g, x, scale, shift, centre, a, b, c, relu):

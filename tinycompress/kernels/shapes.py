@@ -3,6 +3,7 @@
 import numpy as np
 
 NO_PADDING = ((0, 0), (0, 0))
+FLOATS = {np.dtype(np.float32), np.dtype(np.float64)}
 
 
 def output_size(size, window, stride, padding=NO_PADDING):
@@ -21,13 +22,14 @@ def output_size(size, window, stride, padding=NO_PADDING):
 
 def floats(**arrays):
     """The arrays as contiguous ones; TypeError unless they are all float32 or all float64."""
-    kinds = {name: np.asarray(a).dtype for name, a in arrays.items()}
-    if len(set(kinds.values())) > 1 or next(iter(kinds.values())) not in (np.float32, np.float64):
-        given = ", ".join(f"{name} is {kind}" for name, kind in kinds.items())
+    found = [np.ascontiguousarray(a) for a in arrays.values()]
+    kind = found[0].dtype
+    if kind not in FLOATS or any(a.dtype != kind for a in found):
+        given = ", ".join(f"{name} is {a.dtype}" for name, a in zip(arrays, found, strict=True))
         raise TypeError(
             f"a kernel works on arrays that are all float32 or all float64, but {given}; convert with .astype"
         )
-    return [np.ascontiguousarray(a) for a in arrays.values()]
+    return found
 
 
 def check(condition, message):
