@@ -139,7 +139,9 @@ def _entry(result: Result) -> dict:
 def draw(result: Result) -> tuple[bytes, bytes]:
     """The claim's figure as SVG and as PNG."""
     fig = result.figure()
-    return style.svg(fig), style.png(fig)
+    svg = style.svg(fig)
+    fig.set_layout_engine("none")  # everything has its place by now, and to find it again takes longer than to draw
+    return svg, style.png(fig)
 
 
 def _read(path: Path) -> dict:

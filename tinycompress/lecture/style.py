@@ -170,11 +170,19 @@ def _figure_class():
         """A Figure that moves the labels of its curves apart before it is drawn, and shows itself in Jupyter."""
 
         def draw(self, renderer):
-            if self.get_layout_engine():
-                self.get_layout_engine().execute(self)  # the labels' places depend on the axes' final size
+            engine = self.get_layout_engine()
+            if engine:  # how much room the labels need depends on where they are, and that on the axes' final size
+                self._spread_labels(renderer)
+                engine.execute(self)
+                self.set_layout_engine("none")  # not once more: it takes longer than to draw
+            self._spread_labels(renderer)
+            super().draw(renderer)
+            if engine:
+                self.set_layout_engine(engine)
+
+        def _spread_labels(self, renderer):
             for ax in self.axes:
                 _spread_labels(ax, renderer)
-            super().draw(renderer)
 
         def _repr_png_(self):
             return png(self, dpi=80)
