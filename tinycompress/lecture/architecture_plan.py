@@ -11,8 +11,8 @@ MANY_IMAGES = 10_000
 class Plan:
     """Every arm of a claim trains for equally many epochs in all and has as many learning rates to choose from."""
 
-    pair_epochs: int = 8  # of the nets of A1 and A2, on pairs of images
-    epochs: int = 16  # of the nets of A4,
+    pair_epochs: int = 5  # of the nets of A1 and A2, on pairs of images
+    epochs: int = 12  # of the nets of A4,
     conv_batch_size: int = 128
     conv_lrs: tuple[float, ...] = (0.05, 0.2)
     widths: tuple[int, ...] = (8, 32)  # of the first layer in A4; the next two have twice and four times as many

@@ -35,7 +35,7 @@ class Plan:
 
 
 PLANS = {
-    "quick": Plan(epochs=8, width_epochs=6, batch_size=64, lrs=(0.02, 0.1)),
+    "quick": Plan(epochs=8, width_epochs=5, batch_size=64, lrs=(0.02, 0.1)),
     "quick, many images": Plan(epochs=2, width_epochs=2, batch_size=128, lrs=(0.02, 0.1), channels=(8, 16, 32)),
     "full": Plan(epochs=30, width_epochs=30, batch_size=64, lrs=(0.02, 0.05, 0.1), joint_lrs=(0.01, 0.02, 0.05)),
     "paper": Plan(epochs=8, width_epochs=8, batch_size=128, lrs=(0.05,), joint_lrs=(0.02,), channels=(8, 16, 32)),

@@ -167,7 +167,7 @@ def measure_p3(inputs: int, outputs: int, batch: int, seed: int) -> list[dict]:
             ),
             "fewer neurons": (lambda n=narrow: x @ n, narrow.nbytes),
         }
-        times = latency({name: call for name, (call, _) in forms.items()}, rounds=5, round_ms=2)
+        times = latency({name: call for name, (call, _) in forms.items()}, rounds=5, round_ms=1)
         for name, (_, size) in forms.items():
             low, high = times[name].spread
             rows.append(

@@ -27,7 +27,7 @@ class Plan:
     bits: tuple[int, ...] = (8, 6, 4, 3, 2, 1)
     trained_bits: tuple[int, ...] = (4, 3, 2, 1)
     clusters: tuple[int, ...] = (2, 3, 4, 8, 16)
-    binary_epochs: int = 25
+    binary_epochs: int = 16
     binary_lrs: tuple[float, ...] = (0.05, 0.2)
     binary_widths: tuple[int, ...] = (300, 100)
     removed: float = 0.9  # of the weights, before clustering
