@@ -1,6 +1,17 @@
-"""A small exercise to take apart, and a class of eight who solve it, for the tests of the course."""
+"""A small exercise to take apart, a class of eight who solve it, and its grading, for the tests of the course."""
 
-from tinycompress.course.exercise import Exercise, strip_solution
+from contextlib import nullcontext
+
+import pytest
+
+from tinycompress.course import sandbox
+from tinycompress.course.collect import find_handins
+from tinycompress.course.exercise import Exercise, find_exercises, strip_solution
+from tinycompress.course.grade import make_tasks
+from tinycompress.course.gradebook import Gradebook
+
+LEVEL = sandbox.level()
+inside = pytest.mark.skipif(LEVEL.name != "bubblewrap", reason=f"no sandbox here: {LEVEL.detail}")
 
 SOLUTION = '''\
 """Keep the largest (3 points)."""
@@ -140,6 +151,7 @@ CLASS = {
     "cheat_spy": (SPY, 0),
 }
 GRADEBOOK = {student: points for student, (_, points) in CLASS.items()}
+FOUND = {"good": (SOLUTION, 3), "none": ("", 0)}
 
 
 def write_class(folder, sources=None) -> None:
@@ -147,3 +159,38 @@ def write_class(folder, sources=None) -> None:
     for student, (source, _) in (CLASS if sources is None else sources).items():
         (folder / student / "toy").mkdir(parents=True)
         (folder / student / "toy" / "keep.py").write_text(source)
+
+
+def tasks_of(course, seed="s", per_student=False):
+    """What there is to grade in a folder with the exercise and hand-ins."""
+    exercises = find_exercises(root=course)
+    return make_tasks(find_handins(course / "class"), exercises, seed, per_student, LEVEL.name)
+
+
+def here():
+    """No executor: the grading process itself."""
+    return nullcontext(None)
+
+
+def command(course, *more):
+    """The command that grades the class in this folder, to a log beside it."""
+    arguments = [
+        "grade",
+        str(course / "class"),
+        "--exercises",
+        str(course),
+        "--log",
+        str(course / "log"),
+        "--seed",
+        "s",
+    ]
+    trust = [] if LEVEL.name == "bubblewrap" else ["--trust"]
+    return ["course", *arguments, *trust, *more]
+
+
+def marks(course):
+    return {entry.student: entry.points for entry in Gradebook(course / "log").entries()}
+
+
+def points(record):
+    return sum(result["earned"] for result in record["results"])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from small_nets import NETS, used
 
 import tinycompress as tc
 from tinycompress import models, nn
@@ -25,13 +26,6 @@ from tinycompress.architecture import (
 from tinycompress.pruning import keep_neurons, prune_weights, remove_neurons, sparsity
 from tinycompress.quantization import fold_batch_norm, quantize_weights, tcz, to_integers
 
-NETS = {
-    "mlp": lambda rng: models.mlp((8, 8, 1), (20, 10), 5, rng=rng),
-    "lenet_5": lambda rng: models.lenet_5((8, 8, 1), 5, rng=rng),
-    "convnet": lambda rng: models.convnet((8, 8, 1), 5, (6, 8), rng=rng),
-    "separable_net": lambda rng: models.separable_net((8, 8, 1), 5, (6, 8, 10), rng=rng),
-    "resnet": lambda rng: models.resnet((8, 8, 1), 5, (6, 8), rng=rng),
-}
 CONVOLUTIONAL = ("lenet_5", "convnet", "resnet")
 SCHEMES = ("channel", "spatial")
 sizes = st.integers(1, 7)
@@ -40,16 +34,6 @@ paddings = st.one_of(
     st.tuples(st.integers(0, 2), st.integers(0, 2)),
     st.tuples(st.tuples(st.integers(0, 2), st.integers(0, 1)), st.tuples(st.integers(0, 1), st.integers(0, 2))),
 )
-
-
-def used(net, rng):
-    """The net with biases and batch-norm statistics that are not those of a fresh one."""
-    for _ in range(2):
-        net.train()(rng.random((8, *net.input_shape), np.float32))
-    for parameter in net.parameters():
-        if parameter.ndim == 1:
-            parameter.data = rng.normal(0.5, 0.2, parameter.shape).astype(np.float32)
-    return net.eval()
 
 
 def total(net, shape, what):

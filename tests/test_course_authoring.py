@@ -20,12 +20,6 @@ from tinycompress.course.release import check_nothing_leaks, public_tests, relea
 from tinycompress.course.run import run_tests, total
 from tinycompress.course.submission import TookTooLong, load_here, time_limit
 
-
-@pytest.fixture
-def exercise(tmp_path):
-    return write_exercise(tmp_path)
-
-
 # ---- markers ----
 
 

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from small_nets import NETS, used
 
 import tinycompress as tc
-from tinycompress import models, nn
+from tinycompress import nn
 from tinycompress.kernels.arithmetic import Encoder
 from tinycompress.nn.summary import effective
 from tinycompress.pruning import prune_weights
@@ -38,13 +39,6 @@ from tinycompress.quantization.arrays import (
 from tinycompress.quantization.wire import Reader, Writer
 from tinycompress.tensor import no_grad
 
-NETS = {
-    "mlp": lambda rng: models.mlp((8, 8, 1), (20, 10), 5, rng=rng),
-    "lenet_5": lambda rng: models.lenet_5((8, 8, 1), 5, rng=rng),
-    "convnet": lambda rng: models.convnet((8, 8, 1), 5, (6, 8), rng=rng),
-    "separable_net": lambda rng: models.separable_net((8, 8, 1), 5, (6, 8, 10), rng=rng),
-    "resnet": lambda rng: models.resnet((8, 8, 1), 5, (6, 8), rng=rng),
-}
 WAYS = {
     "float": lambda net: net,
     "pruned": lambda net: prune_weights(net, 0.9),
@@ -56,16 +50,6 @@ WAYS = {
     "binary": binarize_weights,
     "ternary": ternarize_weights,
 }
-
-
-def used(net, rng):
-    """The net with arrays that are not those of a fresh one."""
-    for _ in range(2):
-        net.train()(rng.random((8, *net.input_shape), np.float32))
-    for parameter in net.parameters():
-        if parameter.ndim == 1:
-            parameter.data = rng.normal(0.5, 0.2, parameter.shape)
-    return net.eval()
 
 
 @pytest.mark.parametrize("way", WAYS)

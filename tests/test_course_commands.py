@@ -1,0 +1,126 @@
+"""The course at the command line: packing, grading, the doctor, and what each says when something is wrong."""
+
+import sys
+import zipfile
+
+import pytest
+from course_class import FOUND, LEVEL, SOLUTION, command, here, marks, tasks_of, write_class
+
+from tinycompress.cli import main
+from tinycompress.course import sandbox
+from tinycompress.course.exercise import find_exercises, strip_solution
+from tinycompress.course.export import export
+from tinycompress.course.grade import grade
+from tinycompress.course.gradebook import Gradebook
+from tinycompress.course.log import Log
+from tinycompress.course.release import release
+
+
+def test_a_student_packs_what_the_staff_can_grade(course, tmp_path, capsys):
+    release(find_exercises(root=course), tmp_path / "handout")
+    (tmp_path / "handout" / "toy" / "keep.py").write_text(SOLUTION)
+    (tmp_path / "class").mkdir()
+    packed = str(tmp_path / "class" / "eve.zip")
+    assert main(["course", "pack", "--folder", str(tmp_path / "handout"), "--out", packed]) == 0
+    assert main(["course", "pack", "--folder", str(tmp_path), "--out", packed]) == 2
+    assert main(command(course, "--workers", "1")) == 0
+    assert marks(course) == {"eve": 3}
+
+
+def test_packing_says_of_each_file_how_far_it_is_and_packs_all_the_same(course, tmp_path, capsys):
+    handout = tmp_path / "handout"
+    release(find_exercises(root=course), handout)
+    arguments = ["course", "pack", "--folder", str(handout), "--out", str(tmp_path / "eve.zip")]
+
+    def said(source):
+        (handout / "toy" / "keep.py").write_bytes(source)
+        assert main(arguments) == 0
+        assert zipfile.ZipFile(tmp_path / "eve.zip").read("toy/keep.py") == source
+        return capsys.readouterr()
+
+    stub = strip_solution(SOLUTION)
+    half = stub.replace('raise NotImplementedError("keep is yours to write")', "return values[:count]")
+    for source, state in (
+        (stub, "not written yet: keep, mean"),
+        (half, "not written yet: mean"),
+        ("def keep(:\n", "syntax error in line 1: invalid syntax"),
+        ("\0", "syntax error: source code string cannot contain null bytes"),
+    ):
+        text = said(source.encode())
+        assert f"toy/keep.py: {state}" in text.out and "1 exercise not finished" in text.err
+    text = said(SOLUTION.encode())
+    assert "toy/keep.py: written" in text.out and not text.err
+
+
+def test_grading_without_a_sandbox_is_refused_unless_trust_is_declared(course, monkeypatch, capsys):
+    write_class(course / "class", FOUND)
+    monkeypatch.setattr(sandbox, "level", lambda: sandbox.Level("none", "it is missing"))
+    arguments = [part for part in command(course, "--workers", "1") if part != "--trust"]
+    assert main(arguments) == 2
+    assert "strangers' code is not run without a sandbox, and there is none: it is missing" in capsys.readouterr().err
+    assert not (course / "log").exists()
+    assert main([*arguments, "--trust"]) == 0
+    assert "sandbox: none" in capsys.readouterr().out
+    assert marks(course) == {"good": 3, "none": 0}
+    assert {record["level"] for record in Log(course / "log").records()} == {"none"}
+    assert "graded without a sandbox" in export(Gradebook(course / "log"), "csv", course / "m.csv")[0].read_text()
+
+
+def test_the_doctor_reports_level_python_and_limits(capsys):
+    assert main(["course", "doctor"]) == (0 if LEVEL.name == "bubblewrap" else 1)
+    out = capsys.readouterr().out
+    for word in f"sandbox      {LEVEL.name}", "python ", "2048 MiB a process", "10 s unless", "pytest ":
+        assert word in out
+
+
+def test_problems_of_the_command_line_are_said_in_a_line(course, capsys):
+    write_class(course / "class", FOUND)
+    for arguments, words in (
+        (["grade", str(course / "nowhere")], "there is no such folder"),
+        (["grade", str(course / "toy")], "no hand-in is there"),
+        (command(course, "--workers", "0")[1:], "a whole number from 1 on"),
+        (["export", "csv", "--out", "x", "--log", str(course / "none")], "nothing is graded there yet"),
+    ):
+        assert main(["course", *arguments]) == 2
+        assert words in capsys.readouterr().err
+
+
+def test_a_students_folder_is_not_graded_and_any_other_is_not_tested(course, capsys):
+    release(find_exercises(root=course), course / "class")
+    assert main(command(course)) == 2
+    assert "class is a students' folder; give the folder that holds one .zip" in capsys.readouterr().err
+    for name in "test", "pack":
+        assert main(["course", name, "--folder", str(course)]) == 2
+        assert "manifest.json cannot be read; run this in the folder that you were given" in capsys.readouterr().err
+
+
+def test_marks_of_a_public_seed_are_said_to_be_no_real_ones(course, capsys):
+    write_class(course / "class", FOUND)
+    arguments = command(course, "--workers", "1")
+    assert main(arguments) == 0 and "seed" not in capsys.readouterr().err
+    at = arguments.index("--seed")
+    assert main(arguments[:at] + arguments[at + 2 :]) == 0
+    assert "give --seed for real marks" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["check", "grade", "test"])
+def test_without_pytest_one_message_says_how_to_install_it(course, monkeypatch, capsys, name):
+    release(find_exercises(root=course), course / "handout")
+    write_class(course / "class", FOUND)
+    given = {
+        "check": ["course", "check", "--exercises", str(course)],
+        "grade": command(course),
+        "test": ["course", "test", "--folder", str(course / "handout")],
+    }
+    monkeypatch.setitem(sys.modules, "pytest", None)
+    assert main(given[name]) == 2
+    assert "pip install -e '.[course]' in the clone of tinycompress" in capsys.readouterr().err
+    assert not (course / "log").exists()
+
+
+def test_an_export_to_the_wrong_kind_of_place_is_said_in_a_line(course, capsys):
+    write_class(course / "class", FOUND)
+    grade(tasks_of(course), Log(course / "log"), here)
+    for form, out, words in ("csv", course, "csv is a file"), ("feedback", course / "log", "feedback is a folder"):
+        assert main(["course", "export", form, "--out", str(out), "--log", str(course / "log")]) == 2
+        assert f"--out {out}: {words}" in capsys.readouterr().err
