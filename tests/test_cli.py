@@ -142,6 +142,24 @@ def test_an_interrupt_before_the_first_claim_leaves_an_earlier_report_alone(cli,
     assert (tmp_path / "claims.json").read_bytes() == before
 
 
+@pytest.mark.parametrize("step", ["draw", "write"])
+def test_ctrl_c_waits_for_a_figure_and_for_the_report(cli, tmp_path, monkeypatch, step):
+    finished, true_step = [], getattr(report, step)
+
+    def pressed_meanwhile(*arguments):
+        if not finished:
+            signal.raise_signal(signal.SIGINT)
+        done = true_step(*arguments)
+        finished.append(step)
+        return done
+
+    monkeypatch.setattr(report, step, pressed_meanwhile)
+    assert cli("lecture", "F1", "F2")[0] == 130
+    assert finished and (tmp_path / "index.html").exists()
+    assert [claim["id"] for claim in report_of(tmp_path)["claims"]] == {"draw": ["F1"], "write": ["F1", "F2"]}[step]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
 def test_a_claim_that_fails_does_not_cost_the_finished_ones(cli, tmp_path, monkeypatch):
     failing = fake_chapter.make("F2", 0.0, effect=lambda rows: 1 / 0)
     monkeypatch.setattr(fake_chapter, "CLAIMS", [fake_chapter.CLAIMS[0], failing])

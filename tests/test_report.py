@@ -106,6 +106,22 @@ def test_claims_of_an_earlier_run_stay_under_the_same_settings(undrawn, tmp_path
     assert all(f'<section id="{claim_id}">' in page for claim_id in ids(tmp_path))
 
 
+def test_figures_of_an_earlier_run_are_drawn_again_only_if_the_sources_changed(tmp_path, results, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(report, "draw", lambda result: drawn.append(result.claim.id) or (b"<svg/>", b"png"))
+    report.write([results["F1"], results["F2"]], THREE, tmp_path)
+    drawn.clear()
+    report.write([results["F4"]], THREE, tmp_path, {"F4": (b"<svg>mine</svg>", b"png")})
+    assert drawn == [] and (tmp_path / "F4.svg").read_bytes() == b"<svg>mine</svg>"
+    (tmp_path / "F1.png").unlink()
+    report.write([results["F4"]], THREE, tmp_path)
+    assert sorted(drawn) == ["F1", "F4"] and (tmp_path / "F1.png").exists()
+    drawn.clear()
+    monkeypatch.setattr(report, "source_hash", lambda: "another")
+    report.write([results["F4"]], THREE, tmp_path)
+    assert sorted(drawn) == ["F1", "F2", "F4"]
+
+
 @pytest.mark.parametrize("change", [{"seeds": 4}, {"budget": "full"}, {"threads": 2}])
 def test_a_report_under_other_settings_is_replaced_but_its_numbers_are_kept(undrawn, tmp_path, results, change):
     report.write([results["F1"], results["F2"]], THREE, tmp_path)

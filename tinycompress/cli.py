@@ -7,6 +7,7 @@ import argparse
 import contextlib
 import difflib
 import re
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -234,7 +235,8 @@ def _lecture(arguments) -> int:
         with cluster as executor:
             for result in run_all(claims, settings, executor, store):
                 results.append(result)
-                with contextlib.suppress(Exception):  # a figure that fails does so again below, once the rows are saved
+                # A figure that fails does so again below, once the rows are saved.
+                with _uninterrupted(), contextlib.suppress(Exception):
                     drawings[result.claim.id] = report.draw(result)
     except KeyboardInterrupt:
         code, reason = INTERRUPTED, "interrupted"
@@ -246,7 +248,8 @@ def _lecture(arguments) -> int:
         code, reason = FAILED, "a worker process died, perhaps for want of memory: try fewer --workers"
     finally:  # whatever ended the run, what it finished is worth keeping
         if results:
-            report.write(results, settings, out, drawings)
+            with _uninterrupted():
+                report.write(results, settings, out, drawings)
     if results:
         print(report.table(sorted(results, key=lambda result: claims.index(result.claim))))
         print(f"\n{out / 'index.html'} shows it all.")
@@ -256,6 +259,19 @@ def _lecture(arguments) -> int:
         return code
     store.discard({claim.id for claim in claims})
     return DONE
+
+
+@contextlib.contextmanager
+def _uninterrupted():
+    """Let Ctrl-C wait for the end: of a figure, since what is imported by half cannot be imported again, or of a report."""
+    pressed = []
+    before = signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if pressed:
+        signal.raise_signal(signal.SIGINT)
 
 
 def _bench(arguments) -> int:

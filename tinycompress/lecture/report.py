@@ -13,7 +13,7 @@ from . import claims, style
 from .claim import Result, Settings, judge
 from .machine import machine
 from .page import RATIOS, effect_text, marked_verdict, page
-from .store import fingerprint, replace_file
+from .store import fingerprint, replace_file, source_hash
 
 
 def write(
@@ -37,7 +37,7 @@ def write(
     old = _read(out / "claims.json")
     shown, drawings = {}, dict(drawings or {})
     if {key: old.get(key) for key in head} == head:
-        for result, drawing in _kept(old, {result.claim.id for result in results}):
+        for result, drawing in _kept(old, {result.claim.id for result in results}, out):
             shown[result.claim.id], drawings[result.claim.id] = result, drawing
     elif (out / "claims.json").exists():
         os.replace(out / "claims.json", out / "claims.previous.json")
@@ -48,7 +48,7 @@ def write(
     order = {claim.id: place for place, claim in enumerate(claims())}
     results = sorted(shown.values(), key=lambda result: order.get(result.claim.id, len(order)))
     # First, for the rows are what took the time; a figure that fails can be drawn again from them.
-    replace_file(out / "claims.json", _json(head, results))
+    replace_file(out / "claims.json", _json(head | {"sources": source_hash()}, results))
     for result in results:
         claim_id = result.claim.id
         svg, png = drawings[claim_id] = drawings.get(claim_id) or draw(result)
@@ -144,6 +144,14 @@ def draw(result: Result) -> tuple[bytes, bytes]:
     return svg, style.png(fig)
 
 
+def _drawn(out: Path, claim_id: str) -> tuple[bytes, bytes] | None:
+    """The figure's files, if both are there."""
+    try:
+        return (out / f"{claim_id}.svg").read_bytes(), (out / f"{claim_id}.png").read_bytes()
+    except FileNotFoundError:
+        return None
+
+
 def _read(path: Path) -> dict:
     """What an earlier run wrote, or an empty report where there is none or it cannot be read."""
     try:
@@ -162,14 +170,16 @@ def _known(old: dict):
             yield by_id[entry["id"]], entry
 
 
-def _kept(old: dict, measured: set[str]):
-    """The earlier claims that were not measured again, with their figures."""
+def _kept(old: dict, measured: set[str], out: Path):
+    """The earlier claims that were not measured again, with their figures; those are drawn again if this package's
+    sources have changed since."""
+    same = old.get("sources") == source_hash()
     for claim, entry in _known(old):
         if claim.id in measured:
             continue
         try:
             result = judge(claim, entry["rows"], entry["seconds"])
-            yield result, draw(result)
+            yield result, (same and _drawn(out, claim.id)) or draw(result)
         except Exception as error:  # whatever a claim that was edited since makes of its old rows
             warnings.warn(
                 f"{claim.id} leaves the report: its earlier rows do not fit its present code ({error!r})", stacklevel=3
