@@ -3,7 +3,9 @@
 import json
 import os
 import pickle
+import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import asdict, replace
 from multiprocessing import get_context
 
@@ -183,6 +185,22 @@ def test_several_claims_are_kept_as_each_is_complete(tmp_path, monkeypatch, meas
     assert finished == ["F1"]
     assert [result.claim.id for result in run_all([F1, F2], THREE, store=Store(tmp_path))] == ["F1", "F2"]
     assert measured == [0, 1, 2, 1, 2]  # in the last run only what F2 had not finished
+
+
+def test_what_was_finished_while_the_caller_was_busy_is_kept(tmp_path, measured):
+    with ThreadPoolExecutor(1) as pool, closing(run_all([F1, F2], THREE, pool, Store(tmp_path))) as results:
+        next(results)
+        while len(measured) < 6:  # a figure of F1 is being drawn; then comes an interrupt
+            time.sleep(0.01)
+        pool.shutdown()
+    measured.clear()
+    assert run(F2, THREE, store=Store(tmp_path)).rows == run(F2, THREE).rows
+    assert measured == [0, 1, 2]  # those of the run without a store
+
+
+def test_only_what_is_timed_can_be_prepared():
+    with pytest.raises(ValueError, match="claim P: only what is timed"):
+        fake_chapter.make("P", 0.0, prepare=fake_chapter.prepare)
 
 
 def test_tasks_run_with_the_threads_of_the_settings(monkeypatch):

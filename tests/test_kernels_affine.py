@@ -163,3 +163,11 @@ def test_a_batch_norm_of_ones_own_is_not_asked_for_a_relu():
 
     x = np.random.default_rng(0).standard_normal((8, 3)).astype(np.float32)
     assert not nn.Sequential(Shifted(3), nn.ReLU())(x).data.any()
+
+
+@pytest.mark.parametrize("value", [0.0, 3.3, -1e8])
+def test_a_constant_column_has_no_variance(value):
+    for rows, columns in (1, 3), (256, 8), (4112, 5):
+        mean, variance = affine.moments(np.full((rows, columns), value, np.float32))
+        np.testing.assert_array_equal(mean, np.float32(value))
+        np.testing.assert_array_equal(variance, 0)

@@ -80,12 +80,14 @@ def test_y1_reports_of_each_exit_what_the_net_cut_there_does(rows):
     )
 
 
-def test_y1_chooses_without_the_test_split(monkeypatch):
+def test_y1_chooses_without_the_test_split(monkeypatch, measure):
     dataset = tc.data.load("digits")
     scrambled = replace(dataset, y_test=np.roll(dataset.y_test, 1))
 
     def chosen():
-        return next(row for row in dynamic.measure_y1("digits", "quick", 0) if row["arm"] == "chosen")["thresholds"]
+        return next(row for row in measure(CLAIMS["Y1"], ("digits", "quick", 0)) if row["arm"] == "chosen")[
+            "thresholds"
+        ]
 
     costs = tc.dynamic.mac_costs(dynamic_plan.exit_net("digits", "quick", 0))
     monkeypatch.setattr(dynamic, "ms_costs", lambda *_: costs)

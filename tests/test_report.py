@@ -122,6 +122,20 @@ def test_figures_of_an_earlier_run_are_drawn_again_only_if_the_sources_changed(t
     assert sorted(drawn) == ["F1", "F2", "F4"]
 
 
+def test_a_figure_that_could_not_be_written_is_not_taken_for_the_present_one(tmp_path, results, monkeypatch):
+    monkeypatch.setattr(report, "draw", lambda result: (report.source_hash().encode(), b"png"))
+    monkeypatch.setattr(report, "source_hash", lambda: "before")
+    report.write([results["F1"]], THREE, tmp_path)
+    monkeypatch.setattr(report, "source_hash", lambda: "now")
+    with monkeypatch.context() as patch:
+        true_replace = report.replace_file
+        patch.setattr(report, "replace_file", lambda path, _: 1 / 0 if path.suffix == ".svg" else true_replace(path, _))
+        with pytest.raises(ZeroDivisionError):
+            report.write([results["F2"]], THREE, tmp_path)
+    report.write([results["F2"]], THREE, tmp_path)
+    assert (tmp_path / "F1.svg").read_bytes() == b"now"
+
+
 @pytest.mark.parametrize("change", [{"seeds": 4}, {"budget": "full"}, {"threads": 2}])
 def test_a_report_under_other_settings_is_replaced_but_its_numbers_are_kept(undrawn, tmp_path, results, change):
     report.write([results["F1"], results["F2"]], THREE, tmp_path)

@@ -10,6 +10,7 @@ import re
 import signal
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 from . import cli_course, cli_files
@@ -44,7 +45,8 @@ claims.json (every number). Claims that an earlier run left there under the same
 the report until they are measured again. A report under other settings is replaced; its numbers
 are then in claims.previous.json, until the next time.
 
-Ctrl-C writes the claims that are finished. The same command then goes on where it stopped.
+Ctrl-C writes the claims that are finished. The same command then goes on where it stopped; only
+what is timed, which comes last, begins anew.
 """
 
 _EXAMPLES = """\
@@ -232,12 +234,16 @@ def _lecture(arguments) -> int:
     store, results, drawings, code, reason = Store(out, settings.data), [], {}, DONE, ""
     try:
         cluster = dask_cluster(arguments.dask, settings.data) if arguments.dask else local_processes(workers)
-        with cluster as executor:
-            for result in run_all(claims, settings, executor, store):
+        with cluster as executor, contextlib.closing(run_all(claims, settings, executor, store)) as measured:
+            for result in measured:
                 results.append(result)
-                # A figure that fails does so again below, once the rows are saved.
-                with _uninterrupted(), contextlib.suppress(Exception):
-                    drawings[result.claim.id] = report.draw(result)
+                with (
+                    _uninterrupted() as interrupts,
+                    contextlib.suppress(Exception),
+                ):  # a figure that fails does so again
+                    drawings[result.claim.id] = report.draw(result)  # below, once the rows are saved
+                if interrupts:
+                    raise KeyboardInterrupt
     except KeyboardInterrupt:
         code, reason = INTERRUPTED, "interrupted"
         if results:
@@ -248,8 +254,10 @@ def _lecture(arguments) -> int:
         code, reason = FAILED, "a worker process died, perhaps for want of memory: try fewer --workers"
     finally:  # whatever ended the run, what it finished is worth keeping
         if results:
-            with _uninterrupted():
+            with _uninterrupted() as interrupts:
                 report.write(results, settings, out, drawings)
+            if interrupts:
+                code, reason = INTERRUPTED, "interrupted"
     if results:
         print(report.table(sorted(results, key=lambda result: claims.index(result.claim))))
         print(f"\n{out / 'index.html'} shows it all.")
@@ -263,15 +271,19 @@ def _lecture(arguments) -> int:
 
 @contextlib.contextmanager
 def _uninterrupted():
-    """Let Ctrl-C wait for the end: of a figure, since what is imported by half cannot be imported again, or of a report."""
-    pressed = []
-    before = signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
+    """Let Ctrl-C wait for the end: of a figure, since what is imported by half cannot be imported again, or of a report.
+
+    Gives a list that is empty as long as nobody pressed it.
+    """
+    interrupts = []
+    if threading.current_thread() is not threading.main_thread():  # another thread never gets one
+        yield interrupts
+        return
+    before = signal.signal(signal.SIGINT, lambda *_: interrupts.append(True))
     try:
-        yield
+        yield interrupts
     finally:
         signal.signal(signal.SIGINT, before)
-    if pressed:
-        signal.raise_signal(signal.SIGINT)
 
 
 def _bench(arguments) -> int:

@@ -67,24 +67,31 @@ def join_moments(x, total, squared, mean, variance):
     N = rows * columns // C
     for k in range(len(total)):
         count = min(BLOCK, rows - k * BLOCK)
-        for c in range(columns):
-            mean[c % C] += (np.float64(x[k * BLOCK, c]) * count + total[k, c]) / N
+        for first in range(0, columns, C):
+            for c in range(C):
+                mean[c] += np.float64(x[k * BLOCK, first + c]) * count + total[k, first + c]
+    for c in range(C):
+        mean[c] /= N
     for k in range(len(total)):
         count = min(BLOCK, rows - k * BLOCK)
-        for c in range(columns):
-            shift = np.float64(total[k, c]) / count
-            around = np.float64(x[k * BLOCK, c]) + shift - mean[c % C]
-            variance[c % C] += (max(squared[k, c] - shift * total[k, c], 0.0) + around * around * count) / N
+        for first in range(0, columns, C):
+            for c in range(C):
+                shift = np.float64(total[k, first + c]) / count
+                around = np.float64(x[k * BLOCK, first + c]) + shift - mean[c]
+                variance[c] += max(squared[k, first + c] - shift * total[k, first + c], 0.0) + around * around * count
+    for c in range(C):
+        variance[c] /= N
 
 
 @jit
-def join_sums(sum_g, sum_gx, found):
-    """Add to the two rows of found, zeros of float64, what `gradient_sums` found."""
-    C = found.shape[1]
+def join_sums(sum_g, sum_gx, of_g, of_gx):
+    """Add to of_g and of_gx, zeros of float64, what `gradient_sums` found."""
+    C = len(of_g)
     for k in range(len(sum_g)):
-        for c in range(sum_g.shape[1]):
-            found[0, c % C] += sum_g[k, c]
-            found[1, c % C] += sum_gx[k, c]
+        for first in range(0, sum_g.shape[1], C):
+            for c in range(C):
+                of_g[c] += sum_g[k, first + c]
+                of_gx[c] += sum_gx[k, first + c]
 
 
 @jit
@@ -175,9 +182,9 @@ def sums(g, x, scale, shift, centre, relu):
     found = [aligned_empty((blocks, m * C), x.dtype) for _ in range(2)]
     columns = repeated(m, scale, shift, centre)
     run(gradient_sums, wide, g.reshape(wide.shape), wide, *columns, floor_of(relu, x), *found)
-    joined_sums = np.zeros((2, C))
-    join_sums(*found, joined_sums)
-    return tuple(joined_sums.astype(x.dtype))
+    of_g, of_gx = np.zeros(C), np.zeros(C)
+    join_sums(*found, of_g, of_gx)
+    return of_g.astype(x.dtype), of_gx.astype(x.dtype)
 
 
 def grad_x(g, x, scale, shift, centre, a, b, c, relu):

@@ -15,7 +15,7 @@ import itertools
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, as_completed
+from concurrent.futures import Executor, Future, as_completed
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -97,6 +97,8 @@ class Claim:
     source: str = ""
 
     def __post_init__(self):
+        if self.prepare and not self.timed:
+            raise ValueError(f"claim {self.id}: only what is timed is prepared; put it into `measure`")
         # The notebook, the report and a student all call claim.figure(rows): one style for whoever calls.
         object.__setattr__(self, "figure", functools.partial(_draw, self.figure, self.timed))
 
@@ -105,7 +107,7 @@ class Claim:
 class Result:
     """What a claim's rows say: the verdict, the mean effect and its 95 % interval, ratios and their disagreements.
 
-    seconds: what its tasks took together, one after the other.
+    seconds: what those of its tasks took together that this run did, preparation included, wherever they ran.
     """
 
     claim: Claim
@@ -136,28 +138,54 @@ def run_all(
     once, so that no worker waits for the last task of a claim; or run in this process where there is none. What is timed
     comes last and runs in this process, while nothing else does; only its preparation is given away. Either way the rows
     come in the order of the tasks, and are the same bits. With a `store`, the tasks of an interrupted run are not
-    measured again, unless they are timed. Raises TypeError or ValueError for rows that are not plain or hold a NaN.
+    done again, unless they are timed or prepare what is. Raises TypeError or ValueError for rows that are not plain or
+    hold a NaN.
     """
     from tqdm.auto import tqdm
 
     runs = [_Run(claim, settings, store) for claim in claims]
     early = [(run, i) for run in runs for i in run.unfinished() if run.early]
+    early.sort(key=lambda found: found[0].claim.timed)  # what is prepared is in no store, and lost by an interrupt
     timed = [(run, i) for run in runs for i in run.unfinished() if run.claim.timed]
+    steps = itertools.chain(_do_early(early, executor), _do_timed(timed))
     yield from (run.result() for run in runs if not run.unfinished())
     with tqdm(total=len(early) + len(timed), unit="task", disable=None) as bar:
-        for done, value in _perform_all(executor, [(run.early, run.threads, run.tasks[i]) for run, i in early]):
-            run, i = early[done]
-            bar.set_description(run.claim.id)
-            bar.update()
-            run.take(i, *value)
-            if not run.unfinished():
-                yield run.result()
-        for run, i in timed:
-            bar.set_description(run.claim.id)
-            run.measure(i)
+        for run in steps:
+            bar.set_description(f"{sum(not run.unfinished() for run in runs)} of {len(runs)} claims")
             bar.update()
             if not run.unfinished():
                 yield run.result()
+
+
+def _do_early(early: list[tuple["_Run", int]], executor: Executor | None) -> Iterator["_Run"]:
+    """Give away at once what needs no clock; the iterator waits for it, and has the run of each task that is finished."""
+    if executor is None:
+        return _do_here(early)
+    return _wait_for({executor.submit(perform, *run.call(i)): (run, i) for run, i in early})
+
+
+def _do_here(early: list[tuple["_Run", int]]) -> Iterator["_Run"]:
+    for run, i in early:
+        run.take(i, *perform(*run.call(i)))
+        yield run
+
+
+def _wait_for(futures: dict[Future, tuple["_Run", int]]) -> Iterator["_Run"]:
+    try:
+        for future in as_completed(list(futures)):
+            run, i = futures.pop(future)
+            run.take(i, *future.result())
+            yield run
+    finally:  # if the caller ends early, what was finished while he was busy, say with a figure, is kept as well
+        for future, (run, i) in futures.items():
+            if not future.cancel() and future.done() and not future.exception():
+                run.take(i, *future.result())
+
+
+def _do_timed(timed: list[tuple["_Run", int]]) -> Iterator["_Run"]:
+    for run, i in timed:
+        run.measure(i)
+        yield run
 
 
 class _Run:
@@ -174,27 +202,33 @@ class _Run:
     def unfinished(self) -> list[int]:
         return [i for i, rows in enumerate(self.rows) if rows is None]
 
+    def call(self, i: int) -> tuple:
+        """What `perform` needs to do the early part of task i."""
+        if self.claim.timed:
+            return self.claim.prepare, self.threads, self.tasks[i]
+        return plain_rows, self.threads, (self.claim.measure, self._name(i), self.tasks[i])
+
     def take(self, i: int, value, seconds: float):
-        """What `early` gave for task i: the rows, or else what its measurement needs."""
+        """What that part gave: the rows, or else what the measurement needs."""
+        self.seconds += seconds
         if self.claim.timed:
             self.prepared[i] = (value,)
-            self.seconds += seconds
-        else:
-            self._finish(i, value, seconds, {})
-            if self.store:
-                self.store.put(self.claim.id, self.tasks[i], self.threads, self.rows[i])
+            return
+        self.rows[i] = value
+        if self.store:
+            self.store.put(self.claim.id, self.tasks[i], self.threads, value)
 
     def measure(self, i: int):
         """Measure a timed task, here and now."""
         from .machine import machine_line
 
-        found = perform(self.claim.measure, self.threads, self.tasks[i] + self.prepared[i])
-        self._finish(i, *found, {"machine": machine_line(self.threads)})
-
-    def _finish(self, i: int, rows, seconds: float, more: dict):
-        where = f"claim {self.claim.id}, task {self.tasks[i]}"
-        self.rows[i] = [plain(row, where) | more for row in rows]
+        arguments = self.claim.measure, self._name(i), self.tasks[i] + self.prepared[i]
+        rows, seconds = perform(plain_rows, self.threads, arguments)
+        self.rows[i] = [row | {"machine": machine_line(self.threads)} for row in rows]
         self.seconds += seconds
+
+    def _name(self, i: int) -> str:
+        return f"claim {self.claim.id}, task {self.tasks[i]}"
 
     def result(self) -> Result:
         return judge(self.claim, list(itertools.chain(*self.rows)), self.seconds)
@@ -235,6 +269,11 @@ def perform(function: Callable, threads: int, task: tuple) -> tuple[Any, float]:
         set_num_threads(before)
 
 
+def plain_rows(measure: Callable, where: str, task: tuple) -> list[Row]:
+    """The rows that measure(*task) gives, as JSON would give them back."""
+    return [plain(row, where) for row in measure(*task)]
+
+
 def plain(value: Any, where: str) -> Any:
     """`value` as JSON gives it back: NumPy scalars and arrays as numbers and lists, tuples as lists.
 
@@ -251,21 +290,6 @@ def plain(value: Any, where: str) -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise TypeError(f"{where}: a row holds numbers, strings and lists; got {type(value).__name__}")
-
-
-def _perform_all(executor: Executor | None, calls: list[tuple]) -> Iterator[tuple[int, tuple[Any, float]]]:
-    """Perform each call; yields (index, what it gave) as they finish, so that a finished task can be saved at once."""
-    if executor is None:
-        for i, call in enumerate(calls):
-            yield i, perform(*call)
-        return
-    futures = {executor.submit(perform, *call): i for i, call in enumerate(calls)}
-    try:
-        for future in as_completed(futures):
-            yield futures[future], future.result()
-    finally:
-        for future in futures:
-            future.cancel()
 
 
 def _draw(figure: Callable, timed: bool, rows: list[Row]):

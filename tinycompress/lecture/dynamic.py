@@ -28,10 +28,10 @@ def prepare_y1(data_name: str, budget: str, seed: int) -> tuple[Module, MultiExi
     return plain_net(data_name, budget, seed), exit_net(data_name, budget, seed)
 
 
-def measure_y1(data_name: str, budget: str, seed: int, prepared=None) -> list[dict]:
+def measure_y1(data_name: str, budget: str, seed: int, nets: tuple[Module, MultiExit]) -> list[dict]:
     """Accuracy, MACs and time of the plain net, of each exit, and of images that leave as soon as they are sure."""
     dataset = data.load(data_name)
-    plain, net = prepared or prepare_y1(data_name, budget, seed)
+    plain, net = nets
     exits = len(net.stages)
     macs, on_test, on_val = mac_costs(net), exit_table(net, dataset.test), exit_table(net, dataset.val)
     deepest = on_val.judge(exit_at(-1, exits), macs)[0]

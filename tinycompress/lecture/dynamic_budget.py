@@ -39,10 +39,9 @@ def prepare_y4(data_name: str, budget: str, seed: int) -> Slimmable:
     return slimmable(trunk, dataset, plan, seed, plan.joint_lrs[0])  # the gradient is a sum over widths and exits
 
 
-def measure_y4(data_name: str, budget: str, seed: int, prepared=None) -> list[dict]:
+def measure_y4(data_name: str, budget: str, seed: int, slim: Slimmable) -> list[dict]:
     """Measure all depths and widths on validation data, choose for each budget, and measure the choice on test images."""
     dataset = data.load(data_name)
-    slim = prepared or prepare_y4(data_name, budget, seed)
     exits = len(slim.cut(1.0).stages)
     thresholds = [exit_at(i, exits) for i in range(exits)] + [(t,) * (exits - 1) for t in THRESHOLDS]
     nets = {width: slim.cut(width) for width in slim.widths}

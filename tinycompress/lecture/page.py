@@ -96,7 +96,7 @@ def _section(result: Result, svg: bytes) -> str:
 <blockquote>{escape(claim.statement)}</blockquote>
 <img src="data:image/svg+xml;base64,{image}" alt="{escape(alt)}">
 <p><strong>{escape(finding[0].upper() + finding[1:])}.</strong> {escape(claim.note)}</p>
-{flags}{source}<details><summary>The numbers ({len(result.rows)} rows, {result.seconds:.1f} s of measuring)</summary>
+{flags}{source}<details><summary>The numbers ({len(result.rows)} rows, {result.seconds:.1f} s of computing)</summary>
 {_numbers(result.rows)}</details>
 </section>
 """

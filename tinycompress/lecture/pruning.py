@@ -262,11 +262,11 @@ def prepare_p4(data_name: str, budget: str, seed: int) -> list[tuple[dict, Modul
     return found
 
 
-def measure_p4(data_name: str, budget: str, seed: int, prepared=None) -> list[dict]:
+def measure_p4(data_name: str, budget: str, seed: int, nets: list) -> list[dict]:
     """Time the whole and the smaller nets of `prepare_p4`."""
     x = _images_p4(data.load(data_name))
     rows = []
-    for row, net, small in prepared or prepare_p4(data_name, budget, seed):
+    for row, net, small in nets:
         times = latency({"whole": lambda n=net: predict(n, x), "small": lambda n=small: predict(n, x)}, rounds=9)
         ms = {f"ms_{name}": time.median for name, time in times.items()}
         rows.append(row | ms | {"speedup": ms["ms_whole"] / ms["ms_small"], "threads": times["small"].threads})

@@ -48,12 +48,15 @@ def write(
     order = {claim.id: place for place, claim in enumerate(claims())}
     results = sorted(shown.values(), key=lambda result: order.get(result.claim.id, len(order)))
     # First, for the rows are what took the time; a figure that fails can be drawn again from them.
-    replace_file(out / "claims.json", _json(head | {"sources": source_hash()}, results))
+    replace_file(out / "claims.json", _json(head, results))
     for result in results:
         claim_id = result.claim.id
         svg, png = drawings[claim_id] = drawings.get(claim_id) or draw(result)
         replace_file(out / f"{claim_id}.svg", svg)
         replace_file(out / f"{claim_id}.png", png)
+    replace_file(
+        out / "claims.json", _json(head | {"sources": source_hash()}, results)
+    )  # figures and rows are one by now
     replace_file(out / "index.html", page(results, {key: svg for key, (svg, _) in drawings.items()}, **head))
     return results
 

@@ -165,19 +165,23 @@ def _saved(fig, **options) -> bytes:
 @functools.cache
 def _figure_class():
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     class LectureFigure(Figure):
         """A Figure that moves the labels of its curves apart before it is drawn, and shows itself in Jupyter."""
 
         def draw(self, renderer):
             engine = self.get_layout_engine()
-            if engine:  # how much room the labels need depends on where they are, and that on the axes' final size
+            if isinstance(
+                engine, ConstrainedLayoutEngine
+            ):  # how much room the labels need depends on where they are, and that on the axes' final size
                 self._spread_labels(renderer)
                 engine.execute(self)
                 self.set_layout_engine("none")  # not once more: it takes longer than to draw
             self._spread_labels(renderer)
-            super().draw(renderer)
-            if engine:
+            try:
+                super().draw(renderer)
+            finally:
                 self.set_layout_engine(engine)
 
         def _spread_labels(self, renderer):

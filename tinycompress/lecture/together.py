@@ -55,15 +55,14 @@ def prepare_c1(data_name: str, budget: str, seed: int) -> list[tuple[dict, Modul
     ]
 
 
-def measure_c1(data_name: str, budget: str, seed: int, prepared=None) -> list[dict]:
+def measure_c1(data_name: str, budget: str, seed: int, nets: list) -> list[dict]:
     """Time the nets of `prepare_c1` in turn."""
     dataset = data.load(data_name)
-    found = prepared or prepare_c1(data_name, budget, seed)
     x = np.resize(dataset.x_test, (BATCH, *dataset.image_shape))
-    times = latency({row["arm"]: lambda net=net: predict(net, x) for row, net in found}, rounds=7)
-    whole = found[0][0]
+    times = latency({row["arm"]: lambda net=net: predict(net, x) for row, net in nets}, rounds=7)
+    whole = nets[0][0]
     rows = []
-    for row, _ in found:
+    for row, _ in nets:
         time = times[row["arm"]]
         low, high = time.spread
         clock = {"ms": time.median, "ms_low": low, "ms_high": high, "threads": time.threads}
