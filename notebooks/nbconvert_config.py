@@ -1,0 +1,10 @@
+"""How notebooks become pages and slides: jupyter nbconvert --config nbconvert_config.py --to html (or slides) 1_pruning.ipynb"""
+
+c = get_config()  # noqa: F821 nbconvert has it
+c.TemplateExporter.extra_template_basedirs = ["templates"]
+c.HTMLExporter.template_name = "described"
+c.SlidesExporter.template_name = "described_slides"
+# Room for lines of code and a figure with what it shows; what is longer scrolls.
+c.SlidesExporter.reveal_width = "1280"
+c.SlidesExporter.reveal_height = "900"
+c.SlidesExporter.reveal_scroll = True
