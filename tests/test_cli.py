@@ -160,6 +160,12 @@ def test_ctrl_c_waits_for_a_figure_and_for_the_report(cli, tmp_path, monkeypatch
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_a_report_of_other_settings_is_not_replaced_without_a_word(cli, tmp_path):
+    assert "other settings" not in cli("lecture", "F1")[1]
+    assert "other settings" not in cli("lecture", "F2")[1]
+    assert "claims.previous.json; --out keeps both" in cli("lecture", "F1", "--seeds", "2")[1]
+
+
 def test_a_claim_that_fails_does_not_cost_the_finished_ones(cli, tmp_path, monkeypatch):
     failing = fake_chapter.make("F2", 0.0, effect=lambda rows: 1 / 0)
     monkeypatch.setattr(fake_chapter, "CLAIMS", [fake_chapter.CLAIMS[0], failing])

@@ -1,7 +1,12 @@
 """The claims of the pruning chapter: what their rows say, and that the verdicts follow from the rows."""
 
+import base64
+import io
+import re
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from tinycompress import get_num_threads, set_num_threads
 from tinycompress.lecture import (
@@ -14,6 +19,7 @@ from tinycompress.lecture import (
     slimming,
 )
 from tinycompress.lecture.claim import Settings, judge, plain
+from tinycompress.lecture.style import figure, svg
 
 CLAIMS = {claim.id: claim for claim in pruning.CLAIMS}
 TINY = pruning_plan.Plan(dense=3, pruned=4, steps=2, batch_size=64, lrs=(0.05,))
@@ -259,3 +265,15 @@ def test_slimming_takes_the_parameters_it_says_and_keeps_the_neurons_of_largest_
     for row in rows["P4b"]:
         assert row["gone"] >= slimming.GONE or row["arm"] == "whole"
         assert row["epochs"] == 3
+
+
+def test_more_connections_are_more_ink_in_the_file_that_a_page_shows():
+    def ink(pairs):
+        fig = figure()
+        pruning_figures._draw_net(fig.axes[0], (300, 100), [pairs])
+        pixels = re.search(rb'href="data:image/png;base64,([^"]*)"', svg(fig))[1]
+        return np.asarray(Image.open(io.BytesIO(base64.b64decode(pixels))))[:, :, 3].mean()
+
+    pairs = np.argwhere(np.ones((300, 100)))
+    some = np.random.default_rng(0).permutation(pairs)[: len(pairs) // 20]
+    assert ink(pairs) > 1.2 * ink(some) > ink(some[:100])

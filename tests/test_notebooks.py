@@ -69,12 +69,11 @@ def test_every_claim_is_in_the_notebook_of_its_chapter():
 
 
 @pytest.fixture
-def config(monkeypatch):
-    """What `jupyter nbconvert --config nbconvert_config.py` reads in the notebooks' folder."""
+def config():
+    """What `jupyter nbconvert --config notebooks/nbconvert_config.py` reads."""
     from traitlets.config import PyFileConfigLoader
 
-    monkeypatch.chdir(ROOT / "notebooks")
-    return PyFileConfigLoader("nbconvert_config.py").load_config()
+    return PyFileConfigLoader(str(ROOT / "notebooks" / "nbconvert_config.py")).load_config()
 
 
 @pytest.mark.parametrize("kind", ["HTMLExporter", "SlidesExporter"])
@@ -90,7 +89,7 @@ def test_exported_pages_and_slides_keep_the_words_of_pictures(config, kind):
 def test_a_notebook_makes_slides(config):
     from nbconvert import SlidesExporter
 
-    html, _ = SlidesExporter(config=config).from_filename("5_dynamic.ipynb")
+    html, _ = SlidesExporter(config=config).from_filename(str(ROOT / "notebooks" / "5_dynamic.ipynb"))
     kinds = [cell.metadata["slideshow"]["slide_type"] for cell in read(ROOT / "notebooks" / "5_dynamic.ipynb").cells]
     assert html.count("<section") >= kinds.count("slide") >= 8
     assert "width: 1280" in html and "max-height: 500px" in html

@@ -37,8 +37,9 @@ _LECTURE = """\
 Measure the lecture's claims on real data, and let the numbers decide.
 
 Every claim is measured over several seeds. Its verdict is "supported" where the 95 % interval of
-its effect lies on the side that the notes claim, "contradicted" on the other side, and "not shown"
-where it straddles. What compresses shows three ratios: in theory, on disk, and on the clock.
+its effect lies on the side of 0, or of a stated margin, that the notes claim, "contradicted" on
+the other side, and "not shown" where it straddles. What compresses shows three ratios: in theory,
+on disk, and on the clock.
 
 Written into --out: index.html (the whole, for a browser), <ID>.svg and <ID>.png a claim, and
 claims.json (every number). Claims that an earlier run left there under the same settings stay in
@@ -254,6 +255,7 @@ def _lecture(arguments) -> int:
         code, reason = FAILED, "a worker process died, perhaps for want of memory: try fewer --workers"
     finally:  # whatever ended the run, what it finished is worth keeping
         if results:
+            replaced = (out / "claims.json").exists() and not report.joins(settings, out)
             with _uninterrupted() as interrupts:
                 report.write(results, settings, out, drawings)
             if interrupts:
@@ -261,6 +263,10 @@ def _lecture(arguments) -> int:
     if results:
         print(report.table(sorted(results, key=lambda result: claims.index(result.claim))))
         print(f"\n{out / 'index.html'} shows it all.")
+        if replaced:
+            print(
+                f"It took the place of a report of other settings, now in {out / 'claims.previous.json'}; --out keeps both."
+            )
     if code != DONE:
         finished = f"{len(results)} of {len(claims)} claims finished; the same command goes on from here"
         print(f"tinycompress: {reason}; {finished}", file=sys.stderr)

@@ -107,7 +107,7 @@ class Claim:
 class Result:
     """What a claim's rows say: the verdict, the mean effect and its 95 % interval, ratios and their disagreements.
 
-    seconds: what those of its tasks took together that this run did, preparation included, wherever they ran.
+    seconds: what its tasks took together, preparation included, wherever they ran.
     """
 
     claim: Claim
@@ -149,12 +149,16 @@ def run_all(
     timed = [(run, i) for run in runs for i in run.unfinished() if run.claim.timed]
     steps = itertools.chain(_do_early(early, executor), _do_timed(timed))
     yield from (run.result() for run in runs if not run.unfinished())
-    with tqdm(total=len(early) + len(timed), unit="task", disable=None) as bar:
+    with tqdm(desc=_finished(runs), total=len(early) + len(timed), unit="task", disable=None) as bar:
         for run in steps:
-            bar.set_description(f"{sum(not run.unfinished() for run in runs)} of {len(runs)} claims")
+            bar.set_description(_finished(runs))
             bar.update()
             if not run.unfinished():
                 yield run.result()
+
+
+def _finished(runs: list["_Run"]) -> str:
+    return f"{sum(not run.unfinished() for run in runs)} of {len(runs)} claims"
 
 
 def _do_early(early: list[tuple["_Run", int]], executor: Executor | None) -> Iterator["_Run"]:
@@ -192,12 +196,13 @@ class _Run:
     """A claim on its way. early: the function of its tasks that needs no clock, if there is one."""
 
     def __init__(self, claim: Claim, settings: Settings, store: Store | None):
-        self.claim, self.threads, self.seconds = claim, settings.threads, 0.0
+        self.claim, self.threads = claim, settings.threads
         self.store = None if claim.timed else store
         self.early = claim.prepare if claim.timed else claim.measure
         self.tasks = [tuple(task) for task in claim.tasks(settings)]
         self.prepared = [()] * len(self.tasks)
-        self.rows = [self.store.get(claim.id, task, self.threads) if self.store else None for task in self.tasks]
+        found = [self.store.get(claim.id, task, self.threads) if self.store else (None, 0.0) for task in self.tasks]
+        self.rows, self.seconds = [rows for rows, _ in found], sum(seconds for _, seconds in found)
 
     def unfinished(self) -> list[int]:
         return [i for i, rows in enumerate(self.rows) if rows is None]
@@ -216,7 +221,7 @@ class _Run:
             return
         self.rows[i] = value
         if self.store:
-            self.store.put(self.claim.id, self.tasks[i], self.threads, value)
+            self.store.put(self.claim.id, self.tasks[i], self.threads, value, seconds)
 
     def measure(self, i: int):
         """Measure a timed task, here and now."""

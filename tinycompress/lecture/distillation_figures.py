@@ -206,8 +206,8 @@ def _error_bars(ax, rows, bars, start=0):
 
 
 def _bar(ax, place, values, color, width=0.7, text=True, **look):
-    """A bar with the mean over seeds, its 95 % interval, and the mean in figures above."""
-    mean, low, high = map(float, mean_interval(np.array(values, float)))
+    """A bar with the mean over seeds, its 95 % interval as far as a share in per cent can lie, and the mean in figures above."""
+    mean, low, high = map(float, np.clip(mean_interval(np.array(values, float)), 0, 100))
     spread = None if np.isnan(low) else [[mean - low], [high - mean]]
     ax.bar(place, mean, width, color=color, yerr=spread, capsize=5, ecolor="#555555", edgecolor="white", **look)
     if text:

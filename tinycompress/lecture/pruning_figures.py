@@ -293,13 +293,18 @@ def percent(share: float) -> str:
     return f"{100 * share:.0f} %" if share >= 0.095 else f"{100 * share:.1f} %"
 
 
+MOST_LINES = 4000
+
+
 def _draw_net(ax, widths, connections):
-    """Neurons as dots in one column a layer, inputs left; each connection a line."""
+    """Neurons as dots in one column a layer, inputs left; each connection a line, or a sample of them if there are many."""
     from matplotlib.collections import LineCollection
 
     places = [np.column_stack([np.full(n, float(i)), (np.arange(n) + 0.5) / n]) for i, n in enumerate(widths)]
     for i, pairs in enumerate(connections):
-        alpha = min(0.4, 400 / len(pairs))  # so that thousands of lines stay lines
+        # Fainter lines, which could be more, round to nothing in the pixels of an SVG.
+        pairs = np.random.default_rng(0).permutation(pairs)[:MOST_LINES]
+        alpha = min(0.4, 1200 / max(1, len(pairs)))
         lines = np.stack([places[i][pairs[:, 0]], places[i + 1][pairs[:, 1]]], axis=1)
         ax.add_collection(LineCollection(lines, colors=COLORS["claim"], alpha=alpha, linewidths=0.5, rasterized=True))
     for i, dots in enumerate(places):

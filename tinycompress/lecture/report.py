@@ -36,7 +36,7 @@ def write(
     head = {"machine": machine(settings.threads), "settings": describe(settings)}
     old = _read(out / "claims.json")
     shown, drawings = {}, dict(drawings or {})
-    if {key: old.get(key) for key in head} == head:
+    if joins(settings, out):
         for result, drawing in _kept(old, {result.claim.id for result in results}, out):
             shown[result.claim.id], drawings[result.claim.id] = result, drawing
     elif (out / "claims.json").exists():
@@ -54,11 +54,16 @@ def write(
         svg, png = drawings[claim_id] = drawings.get(claim_id) or draw(result)
         replace_file(out / f"{claim_id}.svg", svg)
         replace_file(out / f"{claim_id}.png", png)
-    replace_file(
-        out / "claims.json", _json(head | {"sources": source_hash()}, results)
-    )  # figures and rows are one by now
+    # Figures and rows are one by now: those that stay need not be drawn again by the next run.
+    replace_file(out / "claims.json", _json(head | {"sources": source_hash()}, results))
     replace_file(out / "index.html", page(results, {key: svg for key, (svg, _) in drawings.items()}, **head))
     return results
+
+
+def joins(settings: Settings, out: str | os.PathLike) -> bool:
+    """Whether the report in the folder `out`, if there is one, is of this machine and these settings."""
+    old = _read(Path(out) / "claims.json")
+    return old.get("machine") == machine(settings.threads) and old.get("settings") == describe(settings)
 
 
 def read(out: str | os.PathLike, claim_id: str) -> Result | None:

@@ -19,15 +19,15 @@ class Store:
     def __init__(self, folder: str | os.PathLike, data: str = "digits"):
         self.path = Path(folder) / FILE_NAME
         self._base = [source_hash(), fingerprint(data), *versions()]
-        self._rows = {key: rows for key, _, rows in self._lines()}
+        self._found = {key: (rows, seconds) for key, _, rows, seconds in self._lines()}
 
-    def get(self, claim_id: str, task: tuple, threads: int) -> list[dict] | None:
-        """The rows that this task gave before the run was interrupted, or None."""
-        return self._rows.get(self._key(claim_id, task, threads))
+    def get(self, claim_id: str, task: tuple, threads: int) -> tuple[list[dict] | None, float]:
+        """The rows that this task gave before the run was interrupted, and the seconds it took; or (None, 0)."""
+        return self._found.get(self._key(claim_id, task, threads), (None, 0.0))
 
-    def put(self, claim_id: str, task: tuple, threads: int, rows: list[dict]) -> None:
+    def put(self, claim_id: str, task: tuple, threads: int, rows: list[dict], seconds: float) -> None:
         key = self._key(claim_id, task, threads)
-        self._rows[key] = rows
+        self._found[key] = rows, seconds
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with open(self.path, "ab+") as file:
             if file.tell():
@@ -35,7 +35,7 @@ class Store:
                 # A process killed while it wrote leaves a torn line, which must not swallow this one.
                 torn = file.read(1) != b"\n"
                 file.write(b"\n" if torn else b"")
-            file.write(json.dumps([key, claim_id, rows]).encode() + b"\n")
+            file.write(json.dumps([key, claim_id, rows, seconds]).encode() + b"\n")
 
     def discard(self, claim_ids: set[str]) -> None:
         """Forget these claims' tasks, since their run is complete; the file goes with its last line."""
@@ -50,15 +50,15 @@ class Store:
         return hashlib.sha256(text.encode()).hexdigest()
 
     def _lines(self):
-        """The whole lines [key, claim id, rows]; a torn or foreign one is as if it had not been written."""
+        """The whole lines [key, claim id, rows, seconds]; a torn or foreign one is as if it had not been written."""
         try:
             text = self.path.read_bytes()
         except FileNotFoundError:
             return
         for line in text.splitlines():
             try:
-                key, claim_id, rows = json.loads(line)
-                yield str(key), str(claim_id), rows
+                key, claim_id, rows, seconds = json.loads(line)
+                yield str(key), str(claim_id), rows, float(seconds)
             except (ValueError, TypeError):
                 continue
 

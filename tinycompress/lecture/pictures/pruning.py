@@ -8,6 +8,7 @@ from ...pruning import fan_in, prunable
 from ..pruning_figures import _draw_net
 from ..style import COLORS, applied, figure, label_end, percent_axis
 
+REACH = 3.0  # of the weights' histogram, which stays the same while the slider moves
 FORMS = (("fewer neurons", "claim"), ("CSR, ours", "other"), ("CSR, scipy", "more"), ("masked dense", "rival"))
 
 
@@ -25,8 +26,8 @@ def sparse_net(net: Module, removed: float, accuracies: dict[str, dict[float, fl
     drawn.set_title(f"{100 * (1 - removed):.3g} % of the connections; {idle} neurons without any", pad=12)
 
     values = np.concatenate([w.ravel() for w in layers])
-    weights.hist(values[values != 0], 41, (-1, 1), color=COLORS["claim"])
-    weights.set(xlabel="weight", ylabel="weights that are left", xlim=(-1, 1))
+    weights.hist(values[values != 0], 41, (-REACH, REACH), color=COLORS["claim"])
+    weights.set(xlabel="weight", ylabel="weights that are left", xlim=(-REACH, REACH))
     weights.set_title("What is left is far from 0")
 
     for (name, by_share), role in zip(accuracies.items(), ("rival", "claim"), strict=True):
