@@ -45,7 +45,7 @@ def measure_q4(data_name: str, budget: str, seed: int) -> list[dict]:
                 "weights": sum(m.latent("weight").size for m in net.modules() if isinstance(m, Dense)),
                 "published": PUBLISHED[arm] if budget == "paper" else None,
                 "image_shape": list(dataset.image_shape),
-                "features": effective(net[1], "weight")[:, :SHOWN_FEATURES] if seed == 0 else [],
+                "features": effective(net[1], "weight")[:, :SHOWN_FEATURES].astype(float).round(3) if seed == 0 else [],
             }
         )
     return rows
