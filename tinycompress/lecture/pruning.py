@@ -134,10 +134,7 @@ def tasks_p3(settings: Settings):
     # Live in class no more, since each repetition times every setting in five rounds, one after the other.
     repetitions = min(settings.seeds, 3) if settings.budget == "quick" else settings.seeds
     return [
-        (*shape, batch, seed)
-        for seed in range(repetitions)
-        for shape in SHAPES[settings.budget]
-        for batch in BATCHES
+        (*shape, batch, seed) for seed in range(repetitions) for shape in SHAPES[settings.budget] for batch in BATCHES
     ]
 
 
