@@ -238,11 +238,9 @@ def _lecture(arguments) -> int:
         with cluster as executor, contextlib.closing(run_all(claims, settings, executor, store)) as measured:
             for result in measured:
                 results.append(result)
-                with (
-                    _uninterrupted() as interrupts,
-                    contextlib.suppress(Exception),
-                ):  # a figure that fails does so again
-                    drawings[result.claim.id] = report.draw(result)  # below, once the rows are saved
+                # A figure that fails does so again below, once the rows are saved.
+                with _uninterrupted() as interrupts, contextlib.suppress(Exception):
+                    drawings[result.claim.id] = report.draw(result)
                 if interrupts:
                     raise KeyboardInterrupt
     except KeyboardInterrupt:
@@ -264,9 +262,8 @@ def _lecture(arguments) -> int:
         print(report.table(sorted(results, key=lambda result: claims.index(result.claim))))
         print(f"\n{out / 'index.html'} shows it all.")
         if replaced:
-            print(
-                f"It took the place of a report of other settings, now in {out / 'claims.previous.json'}; --out keeps both."
-            )
+            previous = out / "claims.previous.json"
+            print(f"It took the place of a report of other settings, now in {previous}; --out keeps both.")
     if code != DONE:
         finished = f"{len(results)} of {len(claims)} claims finished; the same command goes on from here"
         print(f"tinycompress: {reason}; {finished}", file=sys.stderr)

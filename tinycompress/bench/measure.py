@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from ..kernels import get_num_threads, set_num_threads
 from ..lecture.machine import machine_line
 from .case import Case, Row, Suite, empty_row
 from .turns import SideFailed, Sides, contest
@@ -24,7 +23,7 @@ def run(
     torch: whether PyTorch competes, if it is installed. A case that cannot be measured gives a row whose "problem" says
     why. Closing the generator ends its processes.
     """
-    common = {"threads": threads, "machine": _machine_line(threads)}
+    common = {"threads": threads, "machine": machine_line(threads)}
     for suite in suites:
         rows = []
         with Sides(threads) as sides:
@@ -60,13 +59,3 @@ def busy() -> str | None:
     if load < 0.5:
         return None
     return f"other programs keep this machine busy (load {load:.1f}): times will be too long, and ratios unsure"
-
-
-def _machine_line(threads: int) -> str:
-    """This machine as the sides' processes use it."""
-    before = get_num_threads()
-    set_num_threads(threads)
-    try:
-        return machine_line()
-    finally:
-        set_num_threads(before)

@@ -47,5 +47,5 @@ def choose(loop, numpy, fast):
 
 @functools.cache
 def imported(module):
-    """A module of this package; asking importlib anew takes a microsecond, of which a training step has hundreds."""
+    """A module of this package; asking importlib anew takes a microsecond, and a training step asks dozens of times."""
     return importlib.import_module(f".{module}", __package__)

@@ -43,7 +43,7 @@ def _aligned(allocate, shape, dtype):
     dtype = np.dtype(dtype)
     size = math.prod(shape)
     whole = allocate(size + LINE // dtype.itemsize, dtype)
-    # By far the quickest way to ask for an address; a training step of a small net does so fifty times.
+    # The quickest way to ask for an address, which a training step of a small net does some fifty times.
     address = ctypes.addressof(ctypes.c_char.from_buffer(whole))
     return np.ndarray(shape, dtype, whole, -address % LINE)
 

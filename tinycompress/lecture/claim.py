@@ -229,7 +229,8 @@ class _Run:
 
         arguments = self.claim.measure, self._name(i), self.tasks[i] + self.prepared[i]
         rows, seconds = perform(plain_rows, self.threads, arguments)
-        self.rows[i] = [row | {"machine": machine_line(self.threads)} for row in rows]
+        machine = {"machine": machine_line(self.threads)}
+        self.rows[i] = [row | machine for row in rows]
         self.seconds += seconds
 
     def _name(self, i: int) -> str:

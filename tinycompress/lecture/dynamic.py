@@ -25,6 +25,7 @@ PUBLISHED = {"accuracy": 99.25, "plain": 99.20, "speedup": 5.4, "share": 0.943} 
 
 
 def prepare_y1(data_name: str, budget: str, seed: int) -> tuple[Module, MultiExit]:
+    """The plain net, and the one with exits."""
     return plain_net(data_name, budget, seed), exit_net(data_name, budget, seed)
 
 

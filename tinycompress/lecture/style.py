@@ -172,9 +172,8 @@ def _figure_class():
 
         def draw(self, renderer):
             engine = self.get_layout_engine()
-            if isinstance(
-                engine, ConstrainedLayoutEngine
-            ):  # how much room the labels need depends on where they are, and that on the axes' final size
+            # How much room the labels need depends on where they are, and that on the axes' final size.
+            if isinstance(engine, ConstrainedLayoutEngine):
                 self._spread_labels(renderer)
                 engine.execute(self)
                 self.set_layout_engine("none")  # not once more: it takes longer than to draw
