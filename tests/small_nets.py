@@ -51,6 +51,13 @@ def train_a_little(net, rng, optimizer=None, steps=3):
         optimizer.step()
 
 
+def trained(digits, rng, build=models.lenet_300_100, epochs=4):
+    net = build((8, 8, 1), 10, rng=rng)
+    optimizer = tc.optim.SGD(net.parameters(), 0.05, momentum=0.9)
+    tc.fit(net, digits.train, optimizer=optimizer, epochs=epochs, rng=rng, progress=False)
+    return net
+
+
 def small_mlp(seed=0):
     return models.mlp((3, 2, 1), (7, 5), 4, rng=np.random.default_rng(seed))
 

@@ -351,3 +351,15 @@ def test_a_jacobian_leaves_the_module_as_it_was(rng):
     assert found.shape == (3, 6, 6, 1) and net.training
     assert all(parameter.grad is None and parameter.requires_grad for parameter in net.parameters())
     assert all(np.array_equal(before[name], value) for name, value in net.state_dict().items())
+
+
+@pytest.mark.parametrize("scheme", ["channel", "spatial"])
+def test_a_float64_net_stays_float64(scheme, rng):
+    net = nn.Sequential(nn.Conv2d(6, 5, 3, rng=rng), nn.Flatten(), nn.Dense(20, 4, rng=rng), input_shape=(4, 4, 6))
+    for layer in (net[0], net[2]):
+        for name in ("weight", "bias"):
+            setattr(layer, name, nn.Parameter(rng.standard_normal(getattr(layer, name).shape)))
+    x = rng.standard_normal((3, 4, 4, 6))
+    whole = factorise(net, 100, scheme)
+    assert all(parameter.dtype == np.float64 for parameter in whole.parameters())
+    np.testing.assert_allclose(whole(x).data, net(x).data, rtol=1e-11)

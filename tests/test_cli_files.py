@@ -6,7 +6,7 @@ import pytest
 import tinycompress as tc
 from tinycompress import models
 from tinycompress.cli import main
-from tinycompress.nn.summary import effective
+from tinycompress.nn.weighted import effective
 from tinycompress.quantization import tcz
 
 

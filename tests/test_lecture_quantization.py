@@ -10,7 +10,7 @@ from tinycompress import models
 from tinycompress.lecture import Settings, deep_compression, quantization, quantization_clock, quantization_plan
 from tinycompress.lecture.claim import judge, plain
 from tinycompress.lecture.recipe import Recipe, compress, lesson_of, round_tables
-from tinycompress.nn.summary import effective
+from tinycompress.nn.weighted import effective
 from tinycompress.quantization import cluster_weights, tcz
 
 CLAIMS = {claim.id: claim for claim in quantization.CLAIMS}

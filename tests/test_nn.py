@@ -1,14 +1,15 @@
 """Modules: what they find, copy and refuse; parametrizations."""
 
+import copy
 import pickle
 
 import numpy as np
 import pytest
-from small_nets import small_net, train_a_little
+from small_nets import NETS, small_net, train_a_little
 
 import tinycompress as tc
+from tinycompress import distillation, dynamic, nn, pruning, quantization
 from tinycompress import functional as F
-from tinycompress import nn
 from tinycompress.nn import Mask, Parameter
 
 
@@ -236,3 +237,95 @@ def test_what_cannot_be_parametrized_is_refused(rng):
         layer(np.zeros((1, 3), np.float32))
     with pytest.raises(ValueError, match="already has a Mask"):
         layer.parametrize("weight", Mask(np.ones((3, 4))))
+
+
+def masked(layer, rng):
+    return layer.parametrize("weight", Mask(rng.random(layer.weight.shape) < 0.5))
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_nothing_can_be_assigned_to_a_weight_behind_a_parametrization(frozen, rng):
+    layer = masked(nn.Dense(6, 4, rng=rng), rng)
+    layer.latent("weight").requires_grad = not frozen
+    before = layer.weight.data.copy()
+
+    def scale():
+        layer.weight.data *= 2
+
+    def set_some():
+        layer.weight.data[0] = 1
+
+    def set_all():
+        layer.weight.data = np.zeros((6, 4), np.float32)
+
+    for change in (scale, set_some, set_all):
+        with pytest.raises((AttributeError, ValueError), match="latent|read-only"):
+            change()
+        with tc.no_grad(), pytest.raises((AttributeError, ValueError), match="latent|read-only"):
+            change()
+    np.testing.assert_array_equal(layer.weight.data, before)
+    layer.latent("weight").data = np.ones((6, 4), np.float32)  # what the message advises takes effect
+    assert (layer.weight.data == (before != 0)).all()
+    layer.bake()
+    layer.weight.data = np.zeros((6, 4), np.float32)
+    assert not layer.weight.data.any()
+
+
+def test_a_step_that_returns_its_input_passes_the_gradient_on(rng):
+    class Identity(nn.Module):
+        def forward(self, latent):
+            return latent
+
+    layer = nn.Dense(3, 2, rng=rng).parametrize("weight", Identity())
+    layer(np.ones((1, 3), np.float32)).sum().backward()
+    np.testing.assert_array_equal(layer.latent("weight").grad, np.ones((3, 2)))
+
+
+KINDS = {
+    "small net": small_net,
+    **NETS,
+    "binary, drawn at random": lambda rng: quantization.binarize_weights(NETS["mlp"](rng), stochastic=True, rng=rng),
+    "clustered and pruned": lambda rng: quantization.cluster_weights(
+        pruning.prune_weights(NETS["lenet_5"](rng), 0.5), 4
+    ),
+    "quantized": lambda rng: quantization.quantize_weights(NETS["convnet"](rng), 4),
+    "exits": lambda rng: dynamic.add_exits(NETS["convnet"](rng), [3], rng=rng),
+    "leaving early": lambda rng: dynamic.EarlyExit(dynamic.add_exits(NETS["convnet"](rng), [3], rng=rng), 0.5),
+    "slimmable": lambda rng: dynamic.Slimmable(NETS["convnet"](rng), (0.5, 1.0)),
+    "slimmable, shared batch norm": lambda rng: dynamic.Slimmable(NETS["convnet"](rng), (0.5, 1.0), "shared"),
+    "ensemble": lambda rng: distillation.Ensemble(NETS["mlp"](rng), NETS["mlp"](rng)),
+    "hinted": lambda rng: distillation.HintedStudent(NETS["mlp"](rng), NETS["mlp"](rng), {"2": "4"}, rng=rng),
+    "integers": lambda rng: quantization.to_integers(NETS["convnet"](rng), rng.random((9, 8, 8, 1), np.float32)),
+    "bits": lambda rng: quantization.pack_binary(quantization.binarize_weights(NETS["lenet_5"](rng))),
+}
+TWINS = {
+    "copy": lambda net: net.copy(),
+    "deepcopy": copy.deepcopy,
+    "pickle": lambda net: pickle.loads(pickle.dumps(net)),
+}
+
+
+def sharing(net):
+    """Which of the arrays that can be reached lie in the same memory, as pairs of places."""
+    arrays = list(arrays_in(net))
+    return {(i, j) for i, a in enumerate(arrays) for j in range(i) if a.size and np.shares_memory(a, arrays[j])}
+
+
+@pytest.mark.parametrize("way", TWINS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_way_to_copy_gives_an_equal_net_that_shares_within_itself_what_the_first_one_shares(kind, way, rng):
+    net = KINDS[kind](rng)
+    x = rng.random((8, 8, 8, 2 if kind == "small net" else 1), np.float32)
+    tc.predict(net, x)
+    twin = TWINS[way](net)
+    np.testing.assert_array_equal(tc.predict(twin, x), tc.predict(net, x))
+    assert sharing(twin) == sharing(net)
+    theirs = list(arrays_in(twin))
+    assert not any(np.shares_memory(one, two) for one in arrays_in(net) for two in theirs)
+    if not any(module.inference_only for module in net.modules()) and kind != "leaving early" and kind != "ensemble":
+        for other in (net, twin):  # what is drawn at random is drawn alike, and statistics that are shared stay so
+            other.train()(x)
+        assert all(
+            np.array_equal(a, b) for a, b in zip(net.state_dict().values(), twin.state_dict().values(), strict=True)
+        )
+    np.testing.assert_array_equal(tc.predict(twin, x), tc.predict(net, x))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tinycompress import models, nn, pruning
 from tinycompress.nn import BatchNorm, Conv2d, Dense, Flatten, ReLU, Residual, Sequential
-from tinycompress.nn.summary import effective
+from tinycompress.nn.weighted import effective
 from tinycompress.training import predict
 
 SHAPE = (9, 9, 1)

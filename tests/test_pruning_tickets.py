@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tinycompress import models, pruning
-from tinycompress.nn.summary import effective
+from tinycompress.nn.weighted import effective
 from tinycompress.optim import SGD
 from tinycompress.training import fit
 

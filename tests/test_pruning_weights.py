@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tinycompress import models, nn, pruning
 from tinycompress.kernels.blocks import pack_blocks
-from tinycompress.nn.summary import effective
+from tinycompress.nn.weighted import effective
 from tinycompress.optim import SGD, Adam, AdamW
 from tinycompress.training import fit
 

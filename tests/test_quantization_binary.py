@@ -5,7 +5,7 @@ import pytest
 
 import tinycompress as tc
 from tinycompress import models, nn
-from tinycompress.nn.summary import effective
+from tinycompress.nn.weighted import effective
 from tinycompress.pruning import prune_weights
 from tinycompress.quantization import (
     Binarize,

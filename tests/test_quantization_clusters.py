@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 import tinycompress as tc
 from tinycompress import functional as F
 from tinycompress import models, nn
-from tinycompress.nn.summary import effective
+from tinycompress.nn.weighted import effective
 from tinycompress.pruning import prune_weights
 from tinycompress.quantization import Clustered, Pull, cluster_weights, entropy, huffman_bits, huffman_code
 from tinycompress.tensor import Tensor

@@ -1,27 +1,31 @@
-"""Grids, training on them, and nets in integers: errors within half a step, straight-through gradients, exact sums."""
+"""Grids, and training on them: errors within half a step, straight-through gradients, what is 0 stays 0."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from small_nets import trained
 
 import tinycompress as tc
 from tinycompress import models, nn
-from tinycompress.kernels.requantize import fixed_point, requantize
-from tinycompress.nn.summary import effective
+from tinycompress.nn.weighted import effective
 from tinycompress.pruning import prune_weights
 from tinycompress.quantization import (
     FakeQuantize,
     calibrate,
     fold_batch_norm,
-    quantize_activations,
     quantize_biases,
     quantize_weights,
     recalibrate_batch_norm,
-    to_integers,
 )
 from tinycompress.tensor import Tensor
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return tc.data.load("digits")
+
 
 FLOATS = st.floats(-100, 100, width=32)
 ARRAYS = hnp.arrays(np.float32, hnp.array_shapes(min_dims=2, max_dims=3, max_side=6), elements=FLOATS)
@@ -225,128 +229,6 @@ def test_recalibrated_statistics_are_those_of_the_data(rng):
     assert np.allclose(net[1].running_mean, y.mean(0), atol=1e-4)
     assert np.allclose(net[1].running_var, y.reshape(4, 128, 3).var(1, ddof=1).mean(0), rtol=1e-4)
     assert net[1].momentum == 0.1
-
-
-# ---- integers ----
-
-
-@given(
-    hnp.arrays(np.int32, (5, 3), elements=st.integers(-(2**30), 2**30)),
-    hnp.arrays(np.float64, 3, elements=st.floats(1e-7, 100)),
-    st.integers(0, 255),
-)
-def test_requantizing_is_rounding_of_the_exact_product(sums, ratio, zero_point):
-    factor, shift = fixed_point(ratio)
-    offset = np.array([5, -7, 0])
-    expected = np.empty(sums.shape, object)
-    for b, o in np.ndindex(sums.shape):  # Python's integers are as wide as need be
-        scaled = (int(sums[b, o]) + int(offset[o])) * int(factor[o])
-        expected[b, o] = min(max((2 * scaled + 2 ** int(shift[o])) // 2 ** (int(shift[o]) + 1) + zero_point, 3), 250)
-        assert int(factor[o]) / 2.0 ** int(shift[o]) == pytest.approx(ratio[o], rel=1e-8)
-    for variant in ("loop", "numpy", "fast"):
-        with tc.kernels.use(variant):
-            assert np.array_equal(requantize(sums, offset, factor, shift, zero_point, 3, 250), expected.astype(int))
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return tc.data.load("digits")
-
-
-def trained(digits, rng, build=models.lenet_300_100, epochs=4):
-    net = build((8, 8, 1), 10, rng=rng)
-    optimizer = tc.optim.SGD(net.parameters(), 0.05, momentum=0.9)
-    tc.fit(net, digits.train, optimizer=optimizer, epochs=epochs, rng=rng, progress=False)
-    return net
-
-
-def test_an_integer_layer_computes_what_its_real_numbers_say(rng):
-    """One layer with a ReLU, against real arithmetic on the same grids: at most one step away."""
-    net = nn.Sequential(nn.Dense(20, 8, rng=rng), nn.ReLU(), nn.Dense(8, 3, rng=rng), input_shape=(20,))
-    net[0].bias.data = rng.normal(0, 1, 8)
-    x = rng.normal(0, 1, (200, 20)).astype(np.float32)
-    integers = to_integers(net, x)
-    first, last = integers.integer_layers
-    q = integers.grid.quantize(x)
-    weights = quantize_weights(net.copy(), 8, method="min_max")[0]
-    real = integers.grid.dequantize(q).astype(np.float64) @ effective(weights, "weight") + net[0].bias.data
-    expected = first.out.quantize(np.maximum(real, 0))
-    got = first(q)
-    assert got.dtype == np.uint8
-    assert np.abs(got.astype(int) - expected.astype(int)).max() <= 1
-    exact = first.out.dequantize(got).astype(np.float64) @ effective(
-        quantize_weights(net.copy(), 8, method="min_max")[2], "weight"
-    )
-    assert np.allclose(last(got), exact + net[2].bias.data, atol=1e-5)
-
-
-@pytest.mark.parametrize(
-    "build", [models.lenet_300_100, models.lenet_5, models.convnet, models.separable_net, models.resnet]
-)
-def test_integer_nets_stay_close_to_the_real_ones(digits, rng, build):
-    net = trained(digits, rng, build, epochs=2)
-    integers = to_integers(net, digits.x_train[:200])
-    real, got = tc.predict(net, digits.x_test), tc.predict(integers, digits.x_test)
-    assert np.abs(real - got).max() < 0.1 * np.abs(real).max()
-    assert (real.argmax(1) == got.argmax(1)).mean() > 0.97
-    assert integers.nbytes < 4 * net.summary().parameters / 2  # small layers are filled up
-
-
-def test_every_variant_of_the_kernels_gives_the_same_integers(rng):
-    net = models.mlp((3, 3, 1), (5,), 3, rng=rng)
-    x = rng.random((4, 3, 3, 1), np.float32)
-    integers = to_integers(net, x)
-    results = []
-    for variant in ("loop", "numpy", "fast"):
-        with tc.kernels.use(variant):
-            results.append(tc.predict(integers, x))
-    assert np.allclose(results[0], results[1]) and np.allclose(results[0], results[2])
-
-
-def test_integers_take_over_the_grids_that_were_trained(digits, rng):
-    net = quantize_activations(quantize_weights(trained(digits, rng), 4), digits.x_train[:200])
-    optimizer = tc.optim.SGD(net.parameters(), 0.01, momentum=0.9)
-    tc.fit(net, digits.train, optimizer=optimizer, epochs=1, rng=rng, progress=False)
-    integers = to_integers(net, digits.x_train[:200])
-    real, got = tc.predict(net, digits.x_test), tc.predict(integers, digits.x_test)
-    assert np.abs(real - got).max() < 0.02 * np.abs(real).max()  # a rounding tie or two, and the bias on its grid
-
-
-def test_one_bit_weights_become_plus_and_minus_one(rng):
-    net = quantize_weights(models.mlp((3, 3, 1), (5,), 3, rng=rng), 1)
-    integers = to_integers(net, rng.random((20, 3, 3, 1), np.float32))
-    with tc.kernels.use("loop"):
-        lines = integers.integer_layers[1].weights.lines
-    assert set(np.unique(lines)) <= {-1, 0, 1}  # 0 fills up
-
-
-def test_activations_become_tables_of_256_numbers(rng):
-    layers = [nn.Dense(6, 5, rng=rng), nn.Tanh(), nn.Dense(5, 4, rng=rng), nn.HardSwish(), nn.Dense(4, 3, rng=rng)]
-    net = nn.Sequential(*layers, input_shape=(6,))
-    x = rng.normal(0, 1, (300, 6)).astype(np.float32)
-    real, got = tc.predict(net, x), tc.predict(to_integers(net, x), x)
-    assert np.abs(real - got).max() < 0.05 * np.abs(real).max()
-
-
-def test_average_pooling_and_nested_nets_run_in_integers(rng):
-    inner = nn.Sequential(nn.Conv2d(2, 3, 3, padding="same", rng=rng), nn.ReLU(), nn.AvgPool2d(2))
-    net = nn.Sequential(inner, nn.Dropout(0.5, rng=rng), nn.Flatten(), nn.Dense(12, 3, rng=rng), input_shape=(4, 4, 2))
-    x = rng.normal(0, 1, (100, 4, 4, 2)).astype(np.float32)
-    real, got = tc.predict(net, x), tc.predict(to_integers(net, x), x)
-    assert np.abs(real - got).max() < 0.05 * np.abs(real).max()
-
-
-def test_what_has_no_integer_form_is_named(rng):
-    x = rng.random((5, 6), np.float32)
-    with pytest.raises(ValueError, match="ends with a dense layer"):
-        to_integers(nn.Sequential(nn.Dense(6, 2, rng=rng), nn.ReLU()), x)
-    with pytest.raises(ValueError, match="only be folded"):
-        to_integers(nn.Sequential(nn.BatchNorm(6), nn.Dense(6, 2, rng=rng)), x)
-    affine = quantize_weights(nn.Sequential(nn.Dense(6, 2, rng=rng)), 8, symmetric=False)
-    with pytest.raises(ValueError, match="affine grid"):
-        to_integers(affine, x)
-    with pytest.raises(ValueError, match="Sequential"):
-        to_integers(nn.Dense(6, 2, rng=rng), x)
 
 
 def test_biases_can_lie_on_a_grid_too(rng):

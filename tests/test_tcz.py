@@ -12,7 +12,7 @@ from small_nets import NETS, used
 import tinycompress as tc
 from tinycompress import nn
 from tinycompress.kernels.arithmetic import Encoder
-from tinycompress.nn.summary import effective
+from tinycompress.nn.weighted import effective
 from tinycompress.pruning import prune_weights
 from tinycompress.quantization import (
     Sign,

@@ -1,12 +1,13 @@
 """Fit, predict, evaluate: repeatable, honest about what went wrong, and independent of how the work is cut into batches."""
 
 import io
+import pickle
 
 import numpy as np
 import pytest
 
 import tinycompress as tc
-from tinycompress import Tensor, evaluate, fit, nn, optim, predict
+from tinycompress import Tensor, architecture, dynamic, evaluate, fit, nn, optim, predict, pruning, quantization
 from tinycompress import functional as F
 from tinycompress.training import History, TrainingDiverged
 
@@ -305,3 +306,99 @@ def test_a_history_draws_itself(history):
     if history.val_accuracy:
         np.testing.assert_allclose(figure.axes[1].lines[0].get_ydata(), [60, 90])
     figure.savefig(io.BytesIO(), format="svg")
+
+
+# ---- an optimiser of another net ----
+
+
+CHANGES = {
+    "copy": lambda net: net.copy(),
+    "remove_neurons": lambda net: pruning.remove_neurons(net, pruning.keep_neurons(net, 0.5)),
+    "widen": lambda net: pruning.widen(net, {"1": 12}, rng=np.random.default_rng(0)),
+    "bake": lambda net: pruning.prune_weights(net, 0.5).bake(),
+    "cluster_weights": lambda net: quantization.cluster_weights(net, 4),
+    "cluster_weights of one layer": lambda net: quantization.cluster_weights(net, {"3": 4}),
+    "factorise": lambda net: architecture.factorise(net, 2),
+    "fold_batch_norm": quantization.fold_batch_norm,
+    "add_exits": lambda net: dynamic.add_exits(net, [2], rng=np.random.default_rng(0)).exit(0),
+    "a cut of Slimmable": lambda net: dynamic.Slimmable(net, (0.5, 1.0)).cut(0.5),
+    "pickle": lambda net: pickle.loads(pickle.dumps(net)),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_an_optimiser_of_arrays_that_the_net_does_not_use_is_refused_before_the_first_step(name):
+    net = tc.models.mlp((2, 1, 1), (8,), 3, rng=np.random.default_rng(0))
+    sgd = optim.SGD(net.parameters(), 0.05, momentum=0.9)
+    x, y = blobs()
+    changed = CHANGES[name](net)
+    before = changed.state_dict()
+    with pytest.raises(ValueError, match=r"the optimiser does not hold .*make a new one"):
+        run(changed, (x.reshape(-1, 2, 1, 1), y), optimizer=sgd)
+    assert all(np.array_equal(before[key], values) for key, values in changed.state_dict().items())
+    run(changed, (x.reshape(-1, 2, 1, 1), y))  # with one of its own
+
+
+def test_optimisers_of_a_part_and_of_more_than_the_net_are_not_refused():
+    train = blobs()
+    net = nn.Sequential(
+        *(
+            nn.Dense(2, 8, rng=np.random.default_rng(i))
+            if i == 0
+            else nn.Dense(8, 8 if i < 3 else 3, rng=np.random.default_rng(i))
+            for i in range(4)
+        )
+    )
+    run(net, train, optimizer=optim.SGD(net[3].parameters(), 0.05))  # the head alone
+    temperature = nn.Parameter(np.ones((), np.float32))
+    more = optim.SGD([*net.parameters(), temperature], 0.05)
+    run(net, train, optimizer=more, loss=lambda z, y: F.cross_entropy(z * temperature, y))
+    assert temperature.item() != 1
+    for parameter in net[0].parameters():
+        parameter.requires_grad = False
+    run(net, train, optimizer=optim.SGD(net.parameters(), 0.05))  # some are frozen
+    masked = pruning.prune_weights(net, 0.5)  # a mask is no new parameter
+    run(masked, train, optimizer=more)
+
+
+# ---- the last batch ----
+
+
+def dense_net_with_batch_norm(seed=0):
+    rng = np.random.default_rng(seed)
+    return nn.Sequential(nn.Dense(2, 8, rng=rng), nn.BatchNorm(8), nn.ReLU(), nn.Dense(8, 3, rng=rng))
+
+
+@pytest.mark.parametrize(("n", "sizes"), [(17, [8, 9]), (18, [8, 8, 2]), (9, [9]), (16, [8, 8]), (5, [5]), (3, [3])])
+def test_an_image_left_over_joins_the_batch_before_it(n, sizes):
+    seen = []
+
+    def loss(outputs, labels):
+        seen.append(len(labels))
+        return F.cross_entropy(outputs, labels)
+
+    x, y = blobs(n)
+    history = run(dense_net_with_batch_norm(), (x, y), epochs=2, loss=loss)
+    assert seen == 2 * sizes and not history.interrupted
+
+
+def test_without_batch_norm_batches_are_as_they_were_asked_for():
+    seen = []
+    net = nn.Sequential(nn.Dense(2, 3, rng=np.random.default_rng(0)))
+    run(net, blobs(17), epochs=1, loss=lambda z, y: seen.append(len(y)) or F.cross_entropy(z, y))
+    assert seen == [8, 8, 1]
+
+
+@pytest.mark.parametrize(("n", "batch_size"), [(1, 8), (6, 1)])
+def test_batches_of_one_image_are_refused_before_the_first_step(n, batch_size):
+    net = dense_net_with_batch_norm()
+    before = net.state_dict()
+    with pytest.raises(ValueError, match="one value per channel.*batch_size"):
+        run(net, blobs(n), batch_size=batch_size)
+    assert all(np.array_equal(before[name], values) for name, values in net.state_dict().items())
+
+
+def test_a_history_is_shown_as_a_picture():
+    shell = pytest.importorskip("IPython.core.interactiveshell").InteractiveShell.instance()
+    data, _ = shell.display_formatter.format(History(loss=[2.0, 1.0], lr=[0.1, 0.1]).plot())
+    assert data["image/png"].startswith(b"\x89PNG")

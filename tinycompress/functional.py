@@ -229,8 +229,8 @@ def batch_norm_training(
     rows = x.data.reshape(-1, x.shape[-1])
     if len(rows) < 2:
         raise ValueError(
-            f"batch_norm: a batch of shape {x.shape} has one value a channel, which has no variance; "
-            "train with larger batches, or call model.eval() first"
+            f"batch_norm: a batch of shape {x.shape} has one value per channel, which has no variance; train with a "
+            "batch_size of 2 or more, or call model.eval() first to predict"
         )
     mean, var = affine.moments(rows)
     inverse = 1 / np.sqrt(var + x.dtype.type(eps))

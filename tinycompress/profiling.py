@@ -9,16 +9,29 @@ import numpy as np
 
 from .kernels import get_num_threads
 from .nn import Module
+from .tensor import Tensor
 
 
 def stored_bytes(model: Module) -> int:
-    """Bytes of the file that `model.copy().bake().save(path)` writes: zip-compressed float32, headers included."""
+    """Bytes of the file that `model.copy().bake().save(path)` writes: zip-compressed float32, headers included. Of a
+    net made for inference (in integers, or with binary weights packed), which has no such file, the bytes of its arrays."""
     import tempfile
+
+    if any(module.inference_only for module in model.modules()):
+        return sum(_array_bytes(module) for module in model.modules())
 
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "model.npz")
         model.copy().bake().save(path)
         return os.path.getsize(path)
+
+
+def _array_bytes(module: Module) -> int:
+    """Of the module's own arrays, not of those inside it."""
+    if module.inference_only:
+        return module.nbytes
+    own = module.named_parameters() | module.named_buffers()
+    return sum((a.data if isinstance(a, Tensor) else a).nbytes for name, a in own.items() if "." not in name)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -30,7 +31,15 @@ class History:
         """A matplotlib Figure: loss and, where there was validation data, accuracy over epochs."""
         from matplotlib.figure import Figure
 
-        figure = Figure(figsize=(7, 4), layout="constrained")
+        class ShownFigure(Figure):
+            """A Figure without pyplot, which Jupyter shows as a picture all the same."""
+
+            def _repr_png_(self):
+                picture = io.BytesIO()
+                self.savefig(picture, format="png")
+                return picture.getvalue()
+
+        figure = ShownFigure(figsize=(7, 4), layout="constrained")
         left = figure.subplots()
         epochs = range(1, len(self.loss) + 1)
         left.plot(epochs, self.loss, color="#0072B2")
@@ -69,22 +78,26 @@ def fit(
     train: x (N, …) and its targets (N, …), usually labels; loss(outputs, targets) gets batches of them, so targets may as
     well be a teacher's outputs. schedule(t) scales the optimiser's learning rate at the share t of training done.
     augment(x, rng) changes each batch (see `data.shift`). The same rng seed gives the same bits. Ctrl-C stops and returns
-    what was trained so far. Raises TrainingDiverged when the loss is not finite, ValueError for data that does not fit.
+    what was trained so far. With batch norm, a single image left over for the last batch joins the batch before it, since
+    one image alone has no variance. Raises TrainingDiverged when the loss is not finite, ValueError for data that does
+    not fit and for an optimiser that holds parameters of another net.
     """
     x, y = train
     if len(x) != len(y) or len(x) == 0:
         raise ValueError(f"fit: {len(x)} inputs and {len(y)} targets; there must be equally many, and at least one")
     if epochs < 0 or batch_size < 1:
         raise ValueError(f"fit: epochs must be 0 or more and batch_size 1 or more, got {epochs} and {batch_size}")
+    _check_optimizer(model, optimizer)
     history, base_lr = History(), optimizer.lr
-    batches = -(-len(x) // batch_size)
+    starts = _batch_starts(model, len(x), batch_size)
+    batches = len(starts) - 1
     try:
         for epoch in _bar(range(epochs), progress):
             model.train()
             order, total = rng.permutation(len(x)), 0.0
             for i in range(batches):
                 optimizer.lr = base_lr * float(schedule((epoch * batches + i) / (epochs * batches)))
-                rows = order[i * batch_size : (i + 1) * batch_size]
+                rows = order[starts[i] : starts[i + 1]]
                 xb = augment(x[rows], rng) if augment else x[rows]
                 optimizer.zero_grad()
                 value = loss(model(xb), y[rows])
@@ -103,6 +116,30 @@ def fit(
         optimizer.lr = base_lr
         model.eval()
     return history
+
+
+def _check_optimizer(model: Module, optimizer: Optimizer):
+    """Refuse an optimiser of a net that has got other parameters since: it would train arrays that nobody uses."""
+    held = {id(parameter) for parameter in optimizer.parameters}
+    named = model.named_parameters()
+    idle = {id(latent) for latent in model.idle_latents()}
+    used = {id(parameter) for parameter in named.values()} - idle
+    missing = [name for name, p in named.items() if p.requires_grad and id(p) in used - held]
+    if missing and held - used:
+        raise ValueError(
+            f"fit: the optimiser does not hold {', '.join(missing[:3])}{', …' if missing[3:] else ''}, and "
+            f"{len(held - used)} of the {len(held)} arrays that it holds are not used by this net. What makes a new net or "
+            "new parameters (copy, remove_neurons, bake, cluster_weights, factorise, …) comes before the optimiser: make a "
+            "new one with the net's parameters()"
+        )
+
+
+def _batch_starts(model: Module, n: int, batch_size: int) -> list[int]:
+    """Where each batch begins, and the end of the last."""
+    starts = [*range(0, n, batch_size), n]
+    if len(starts) > 2 and n - starts[-2] == 1 and any(isinstance(m, BatchNorm) for m in model.modules()):
+        del starts[-2]
+    return starts
 
 
 def predict(model: Module, x: np.ndarray, batch_size: int = 512) -> np.ndarray:
@@ -130,15 +167,17 @@ def recalibrate_batch_norm(model: Module, x: np.ndarray, batch_size: int = 256) 
     """
     norms = [module for module in model.modules() if isinstance(module, BatchNorm)]
     before = [norm.momentum for norm in norms]
-    with model.evaluation(), no_grad():
-        for norm in norms:
-            norm.training = True
-        for i in range(len(x) // batch_size or 1):
+    try:
+        with model.evaluation(), no_grad():
             for norm in norms:
-                norm.momentum = 1 / (i + 1)
-            model(x[i * batch_size : (i + 1) * batch_size])
-    for norm, momentum in zip(norms, before, strict=True):
-        norm.momentum = momentum
+                norm.training = True
+            for i in range(len(x) // batch_size or 1):
+                for norm in norms:
+                    norm.momentum = 1 / (i + 1)
+                model(x[i * batch_size : (i + 1) * batch_size])
+    finally:
+        for norm, momentum in zip(norms, before, strict=True):
+            norm.momentum = momentum
     return model
 
 

@@ -20,6 +20,7 @@ import numpy as np
 
 from ..functional import _two
 from ..nn import Conv2d, Dense, Module, PointwiseConv2d, Sequential, trace
+from ..nn.weighted import computes_as
 from ..tensor import no_grad
 from .replace import chosen_layers, parametrized, replace_layers, with_weights
 
@@ -177,7 +178,7 @@ def _factorisable(what: str, model: Module, layers, scheme: str) -> dict[str, Mo
 
 
 def _why_not_factorisable(layer: Module) -> str:
-    if not isinstance(layer, Dense | Conv2d):
+    if not (computes_as(layer, Dense) or computes_as(layer, Conv2d)):
         return "is no dense or standard convolution layer (a depthwise filter has no channels to share)"
     return parametrized(layer)
 

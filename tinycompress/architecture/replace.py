@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..nn import Module, Sequential
+from ..nn import Module, Parameter, Sequential
+from ..nn.weighted import check_distinct
 
 
 def replace_layers(model: Module, build: dict[str, Callable[[Module], list[Module]]]) -> Module:
@@ -14,13 +15,12 @@ def replace_layers(model: Module, build: dict[str, Callable[[Module], list[Modul
     In a `Sequential` they follow each other directly, so that the layers after them are renumbered; elsewhere they
     become a `Sequential`. Raises ValueError for a layer that stands in two places.
     """
+    check_distinct("replace_layers", model, build)
     copy = model.copy()
     places = dict(copy.named_modules())
     new = {}
     for name, layers_for in build.items():
         old = places[name]
-        if [*places.values()].count(old) > 1:
-            raise ValueError(f"layer {name}, {old!r}, stands in two places of the model; build one for each place")
         new[id(old)] = [layer.train(old.training) for layer in layers_for(old)]
     if id(copy) in new:
         return Sequential(*new[id(copy)])
@@ -66,9 +66,7 @@ def parametrized(layer: Module) -> str:
 def with_weights(layer: Module, weight: np.ndarray, like: Module, bias: bool) -> Module:
     """The layer with this weight, and with the bias of the layer `like` if `bias` and it has one; frozen as that is."""
     source = like.weight
-    layer.weight.data = np.ascontiguousarray(weight, source.dtype)
-    layer.weight.requires_grad = source.requires_grad
+    layer.weight = Parameter(np.ascontiguousarray(weight, source.dtype), source.requires_grad)
     if bias and like.bias is not None:
-        layer.bias.data = like.bias.data.copy()
-        layer.bias.requires_grad = like.bias.requires_grad
+        layer.bias = Parameter(like.bias.data.copy(), like.bias.requires_grad)
     return layer

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..functional import _two
 from ..nn import BatchNorm, Conv2d, DepthwiseConv2d, Module, PointwiseConv2d, ReLU, Sequential
+from ..nn.weighted import computes_as
 from .replace import chosen_layers, parametrized, replace_layers, with_weights
 
 MOST_COLOURS = 4  # channels of an image
@@ -114,7 +115,7 @@ def nearest_separable(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _why_not_separable(layer: Module) -> str:
-    if not isinstance(layer, Conv2d):
+    if not computes_as(layer, Conv2d):
         return "is no standard convolution"
     if layer.latent("weight").shape[:2] == (1, 1):
         return "has a 1×1 kernel: it is a pointwise convolution already"

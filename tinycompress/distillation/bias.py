@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..nn import Dense, Module, trace
+from ..nn.weighted import computes_as
 from ..tensor import no_grad
 from ..training import predict
 
@@ -50,7 +51,7 @@ def _output_layer(model: Module, x) -> Dense:
     with trace() as calls, no_grad(), model.evaluation():
         out = model(x)
     layer = next(module for module, _, output in calls if output is out)
-    if not isinstance(layer, Dense) or layer.latent("bias") is None or layer.parametrizations("bias"):
+    if not computes_as(layer, Dense) or layer.latent("bias") is None or layer.parametrizations("bias"):
         raise ValueError(
             f"correct_bias: the last layer is {layer!r}; a dense layer with a bias that is no other function's is needed "
             "(bake() folds parametrizations away)"

@@ -25,7 +25,7 @@ class Ensemble(Module):
         self.members, self.average, self.temperature = list(members), average, temperature
 
     def forward(self, x):
-        with no_grad():
+        with no_grad(), self.evaluation():  # its members' training mode is another matter
             outputs = [member(x) for member in self.members]
         if len(shapes := {out.shape for out in outputs}) > 1:
             raise ValueError(f"Ensemble: the members give {sorted(shapes)}; they must know the same classes")

@@ -87,18 +87,18 @@ class EarlyExit(Module):
             )
         self.net, self.thresholds, self.score = net, tuple(map(float, thresholds)), score
         self.input_shape = net.input_shape
-        self.eval()
+        self.training = False  # the net's own mode is left as it is
 
     def forward(self, x):
+        if self.training:
+            raise RuntimeError("EarlyExit is for inference: call eval() first, and train its net with JointLoss")
         return Tensor(self.run(x.data)[0])
 
     def run(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Logits (N, classes) of the exits at which the images x (N, …) left, and the exits' numbers (N,) from 0."""
-        if self.training:
-            raise RuntimeError("EarlyExit is for inference: call eval() first, and train its net with JointLoss")
         logits, exits = None, np.empty(len(x), np.int64)
         here = np.arange(len(x))  # which images have not left
-        with no_grad():
+        with no_grad(), self.evaluation():  # also where somebody trains the net, meanwhile or later
             x = Tensor(x)
             for i, (stage, head) in enumerate(zip(self.net.stages, self.net.heads, strict=True)):
                 x = stage(x)

@@ -103,10 +103,9 @@ class Slimmable(Module):
                 norm.latent(name).data = values[: len(norm.running_mean)].copy()
         return recalibrate_batch_norm(view, x, batch_size)
 
-    def copy(self) -> "Slimmable":
-        twin = super().copy()
-        twin._share_statistics()
-        return twin
+    def __setstate__(self, state):  # of copy(), deepcopy and pickle alike: arrays become ones of their own on the way
+        vars(self).update(state)
+        self._share_statistics()
 
     def _share_statistics(self):
         """Let every width's statistics be the first of the widest's: views of one array, written to by all."""
@@ -114,14 +113,6 @@ class Slimmable(Module):
             for norm, whole in zip(_norms(view), _norms(self.net), strict=True):
                 norm.running_mean = whole.running_mean[: len(norm.running_mean)]
                 norm.running_var = whole.running_var[: len(norm.running_var)]
-
-    def _named_state(self):
-        """What all widths share is part of the state once."""
-        seen = set()
-        for name, value in super()._named_state():
-            if id(value) not in seen:
-                seen.add(id(value))
-                yield name, value
 
 
 def _norms(net: Module) -> list[BatchNorm]:

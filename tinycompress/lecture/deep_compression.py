@@ -9,7 +9,7 @@ import numpy as np
 from .. import data
 from ..data import Dataset
 from ..nn import Module
-from ..nn.summary import effective
+from ..nn.weighted import effective
 from ..pruning import prunable
 from ..quantization import Clustered, tcz
 from ..training import evaluate, predict

@@ -4,7 +4,7 @@ import numpy as np
 
 from .. import data, kernels, models
 from ..nn import Module
-from ..nn.summary import effective
+from ..nn.weighted import effective
 from ..profiling import latency, stored_bytes
 from ..pruning import (
     fan_in,

@@ -10,7 +10,7 @@ from .. import functional as F
 from ..kernels.arithmetic import Encoder
 from ..kernels.huffman import code_lengths, decode, encode
 from ..nn import Module
-from ..nn.summary import effective
+from ..nn.weighted import effective
 from ..pruning import prunable, prune_gradually
 from ..quantization import (
     Pull,

@@ -5,7 +5,7 @@ import numpy as np
 from .. import data
 from ..data import Dataset
 from ..nn import BatchNorm, Dense, Dropout, Flatten, Module, ReLU, Sequential
-from ..nn.summary import effective
+from ..nn.weighted import effective
 from ..quantization import binarize_weights, recalibrate_batch_norm, tcz
 from ..training import evaluate
 from .experiment import paired, pick_on_validation, train

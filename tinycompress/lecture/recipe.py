@@ -11,7 +11,7 @@ from .. import functional as F
 from ..data import Dataset
 from ..distillation import DistillationLoss, ShiftedTargets, teacher_targets
 from ..nn import Module
-from ..nn.summary import effective
+from ..nn.weighted import effective
 from ..optim import cosine
 from ..pruning import (
     add_mask,

@@ -12,7 +12,7 @@ from .. import data
 from .. import functional as F
 from ..data import Dataset
 from ..nn import BatchNorm, Dense, Flatten, Module, ReLU, Sequential
-from ..nn.summary import effective
+from ..nn.weighted import effective
 from ..profiling import stored_bytes
 from ..pruning import batch_norm_l1, batch_norm_scale, keep_neurons, remove_neurons
 from ..training import evaluate

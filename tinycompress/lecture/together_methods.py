@@ -17,7 +17,7 @@ from ..data import Dataset
 from ..distillation import DistillationLoss, teacher_targets
 from ..dynamic import EarlyExit, JointLoss, Slimmable, add_exits, choose_thresholds, exit_table, mac_costs
 from ..nn import Module
-from ..nn.summary import effective
+from ..nn.weighted import effective
 from ..pruning import keep_neurons, prunable, remove_neurons
 from ..quantization import (
     binarize_weights,

@@ -22,6 +22,7 @@ from .layers import (
 )
 from .module import Module, Parameter, trace
 from .parametrizations import Mask
+from .weighted import Weighted, weighted_layers
 
 __all__ = [
     "GELU",
@@ -47,6 +48,8 @@ __all__ = [
     "Sequential",
     "Sigmoid",
     "Tanh",
+    "Weighted",
     "initialise",
     "trace",
+    "weighted_layers",
 ]

@@ -15,9 +15,6 @@ from .layers import (
     GELU,
     AvgPool2d,
     BatchNorm,
-    Conv2d,
-    Dense,
-    DepthwiseConv2d,
     Dropout,
     Flatten,
     GlobalAvgPool,
@@ -29,10 +26,10 @@ from .layers import (
     Tanh,
 )
 from .module import Module, Parameter
+from .weighted import Weighted, check_untied
 
-MIXES = (Dense, Conv2d)
 PASSES_ON = (
-    *(BatchNorm, DepthwiseConv2d, Dropout, Flatten, GlobalAvgPool, MaxPool2d, AvgPool2d),
+    *(BatchNorm, Dropout, Flatten, GlobalAvgPool, MaxPool2d, AvgPool2d),
     *(ReLU, LeakyReLU, Sigmoid, Tanh, GELU, HardSwish),
 )
 OUTPUTS = "they are the model's outputs, the classes"
@@ -96,6 +93,7 @@ def channel_groups(model: Module) -> dict[str, Channels]:
     Raises ValueError for a module whose channels cannot be followed, for a layer that stands in two places, and for
     layers that do not fit together.
     """
+    check_untied(model)
     groups = [Channels(None, "they are the channels of the images")]
     end = _through(model, "", groups[0], groups, set())
     end._root().held = OUTPUTS
@@ -172,20 +170,21 @@ def _through(module: Module, name: str, channels: Channels, groups: list[Channel
         raise ValueError(f"layer {name}, {module!r}, stands in two places of the model; build one for each place")
     seen.add(id(module))
     channels = channels._root()
-    if isinstance(module, MIXES):
+    if isinstance(module, Weighted) and module.connects == "all":
         channels.readers[name] = module
         _check_width(name, module, channels, module.latent("weight").shape[-2])
         groups.append(Channels(module.latent("weight").shape[-1], writers={name: module}))
         return groups[-1]
-    if isinstance(module, PASSES_ON):
+    if isinstance(module, PASSES_ON) or (isinstance(module, Weighted) and module.connects == "own"):
         channels.passers[name] = module
         for array in _own_arrays(module):
             _check_width(name, module, channels, getattr(module, array).shape[-1])
         return channels
-    where, known = f"layer {name}" if name else "the model", ", ".join(kind.__name__ for kind in MIXES + PASSES_ON)
+    where, known = f"layer {name}" if name else "the model", ", ".join(kind.__name__ for kind in PASSES_ON)
     raise ValueError(
         f"{where} is a {type(module).__name__}, through which single channels cannot be followed; build the model from "
-        f"Sequential, Residual, MultiExit and the layers {known}"
+        f"Sequential, Residual, MultiExit, dense, convolution and depthwise layers (any nn.Weighted that says what it "
+        f"`connects`), and {known}"
     )
 
 

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from math import prod
-
 import numpy as np
 
 from .. import functional as F
 from .init import initialise
 from .module import Module, Parameter
+from .weighted import Weighted
 
 
 def _bias(bias: bool, n: int) -> Parameter | None:
     return Parameter(np.zeros(n, np.float32)) if bias else None
 
 
-class Dense(Module):
+class Dense(Weighted):
     """x @ weight + bias. (…, in_features) -> (…, out_features); weight (in_features, out_features)."""
+
+    connects = "all"
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True, init: str = "he_normal", *, rng):
         self.weight = Parameter(initialise((in_features, out_features), init, rng, in_features, out_features))
@@ -28,19 +29,18 @@ class Dense(Module):
     def extra_repr(self):
         return "{}, {}".format(*self.latent("weight").shape)
 
-    def macs(self, in_shape, out_shape):
-        return prod(out_shape) * in_shape[-1]
-
 
 class PointwiseConv2d(Dense):
     """A 1×1 convolution: a dense layer on every pixel. (N, H, W, in) -> (N, H, W, out); weight (in, out)."""
 
 
-class Conv2d(Module):
+class Conv2d(Weighted):
     """Standard convolution. (N, H, W, in_channels) -> (N, H', W', out_channels); weight (kh, kw, in, out).
 
     kernel_size: an int or (kh, kw); stride and padding as in `functional.conv2d`.
     """
+
+    connects = "all"
 
     def __init__(
         self, in_channels, out_channels, kernel_size=3, stride=1, padding="valid", bias=True, init="he_normal", *, rng
@@ -58,12 +58,11 @@ class Conv2d(Module):
         kh, kw, inputs, outputs = self.latent("weight").shape
         return f"{inputs}, {outputs}, {kh}×{kw}, stride={self.stride}, padding={self.padding!r}"
 
-    def macs(self, in_shape, out_shape):
-        return prod(out_shape) * prod(self.latent("weight").shape[:-1])
 
-
-class DepthwiseConv2d(Module):
+class DepthwiseConv2d(Weighted):
     """Depthwise convolution: channel c of the output sees channel c of the input only. weight (kh, kw, channels)."""
+
+    connects = "own"
 
     def __init__(self, channels, kernel_size=3, stride=1, padding="valid", bias=True, init="he_normal", *, rng):
         kh, kw = F._two("DepthwiseConv2d", "kernel size", kernel_size)
@@ -77,9 +76,6 @@ class DepthwiseConv2d(Module):
     def extra_repr(self):
         kh, kw, channels = self.latent("weight").shape
         return f"{channels}, {kh}×{kw}, stride={self.stride}, padding={self.padding!r}"
-
-    def macs(self, in_shape, out_shape):
-        return prod(out_shape) * prod(self.latent("weight").shape[:2])
 
 
 class BatchNorm(Module):

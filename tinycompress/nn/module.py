@@ -6,12 +6,13 @@ latent array times a mask: whatever an optimiser does to the latent array, the p
 
 import copy
 import os
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..tensor import Tensor, no_grad
+from ..tensor import Tensor, no_grad, record
 
 if TYPE_CHECKING:
     from .summary import Summary
@@ -26,28 +27,61 @@ class Parameter(Tensor):
         super().__init__(data, requires_grad)
 
 
-_calls: list | None = None  # where `trace` collects, while it is active
+class _Thread(threading.local):
+    """What one thread does with modules for a while; other threads may use the same modules meanwhile."""
+
+    calls: list | None = None  # where `trace` collects
+    modes: dict[int, bool] = {}  # id of a module -> its mode inside `evaluation`
+
+
+_thread = _Thread()
 
 
 @contextmanager
 def trace():
-    """Collect every module call in this block, innermost first: a list of (module, input shape, output).
+    """Collect every module call that this thread makes in this block, innermost first: a list of (module, input shape,
+    output).
 
     Outputs are the tensors of the graph itself: a loss on one of them sends its gradient back through the net.
     """
-    global _calls
-    before, _calls = _calls, []
+    before, _thread.calls = _thread.calls, []
     try:
-        yield _calls
+        yield _thread.calls
     finally:
         if before is not None:  # one trace inside another: the outer one has seen these calls too
-            before += _calls
-        _calls = before
+            before += _thread.calls
+        _thread.calls = before
 
 
 def tracing() -> bool:
-    """Whether a `trace` is collecting."""
-    return _calls is not None
+    """Whether a `trace` of this thread is collecting."""
+    return _thread.calls is not None
+
+
+class Effective(Tensor):
+    """A parameter as seen through its parametrizations: computed anew at each look, so that nothing can be assigned."""
+
+    __slots__ = ()
+
+    def __init__(self, value: Tensor):
+        if not value._edges:  # a step that returned its input; a result has an edge, a leaf would keep the gradient
+            value = record(value.data, (value, lambda g: g))
+        for slot in ("_data", "_version", "_birth", "_edges", "grad", "requires_grad"):
+            setattr(self, slot, getattr(value, slot))
+
+    @property
+    def data(self) -> np.ndarray:
+        """The values, which cannot be written to."""
+        view = self._data.view()
+        view.flags.writeable = False
+        return view
+
+    @data.setter
+    def data(self, value):
+        raise AttributeError(
+            "a parameter that is seen through a parametrization is computed anew at each look, so what is assigned to its "
+            "`data` would be lost; assign to `layer.latent(name).data`, or call bake() first"
+        )
 
 
 class Module:
@@ -55,7 +89,20 @@ class Module:
     not trained), modules, or lists of modules are found by themselves.
     """
 
-    training = True
+    inference_only = False
+    """Whether this is a form that was made of a trained layer or net, which alone can be saved, pruned or trained."""
+
+    @property
+    def training(self) -> bool:
+        """Whether the module is in training mode; inside `evaluation` this is a matter of the thread."""
+        return _thread.modes.get(id(self), vars(self).get("_training", True))
+
+    @training.setter
+    def training(self, mode: bool):
+        if id(self) in _thread.modes:
+            _thread.modes[id(self)] = mode
+        else:
+            vars(self)["_training"] = mode
 
     def forward(self, x: Tensor) -> Tensor:
         raise NotImplementedError(f"{type(self).__name__} needs a method forward(self, x)")
@@ -67,14 +114,14 @@ class Module:
         except (ValueError, TypeError) as error:
             error.add_note(f"in {self!r}")
             raise
-        if _calls is not None:
-            _calls.append((self, x.shape, out))
+        if _thread.calls is not None:
+            _thread.calls.append((self, x.shape, out))
         return out
 
     def __getattr__(self, name):  # only reached for what is not an ordinary attribute
         parametrized = self.__dict__.get("_parametrized", {})
         if name in parametrized:
-            return parametrized[name].effective()
+            return Effective(parametrized[name].effective())
         if name.startswith("__"):
             raise AttributeError(name)
         import difflib
@@ -102,11 +149,16 @@ class Module:
             elif isinstance(value, list | tuple):
                 yield from ((f"{name}.{i}", m) for i, m in enumerate(value) if isinstance(m, Module))
 
-    def named_modules(self, prefix=""):
-        """(dotted name, module) for this module (named "") and all inside, outermost first."""
+    def named_modules(self, prefix="", seen: set[int] | None = None):
+        """(dotted name, module) for this module (named "") and all inside, outermost first. A module that stands in
+        several places comes once, under the name of the first."""
+        seen = set() if seen is None else seen
+        if id(self) in seen:
+            return
+        seen.add(id(self))
         yield prefix, self
         for name, child in self.children():
-            yield from child.named_modules(f"{prefix}.{name}" if prefix else name)
+            yield from child.named_modules(f"{prefix}.{name}" if prefix else name, seen)
 
     def modules(self):
         return [module for _, module in self.named_modules()]
@@ -122,21 +174,35 @@ class Module:
     def parameters(self) -> list[Parameter]:
         return list(self.named_parameters().values())
 
-    def _named_state(self):
+    def _named_state(self, seen: set[int] | None = None):
+        """(dotted name, value) of every parameter and buffer; what several layers share comes once."""
+        seen = set() if seen is None else seen
         for prefix, module in self.named_modules():
             dot = f"{prefix}." if prefix else ""
             for name, value in vars(module).items():
-                if isinstance(value, Parameter | np.ndarray):
+                if isinstance(value, Parameter | np.ndarray) and id(value) not in seen:
+                    seen.add(id(value))
                     yield dot + name, value
             for name, parametrized in vars(module).get("_parametrized", {}).items():
-                yield dot + name, parametrized.latent
+                if id(parametrized.latent) not in seen:
+                    seen.add(id(parametrized.latent))
+                    yield dot + name, parametrized.latent
                 for step in parametrized.steps:
-                    yield from ((f"{dot}{name}.{inner}", value) for inner, value in step._named_state())
+                    yield from ((f"{dot}{name}.{inner}", value) for inner, value in step._named_state(seen))
 
     # Modes.
+    def _with_steps(self) -> "list[Module]":
+        """The modules, and the parametrizations through which their weights are seen."""
+        found = self.modules()
+        for module in found[:]:
+            for parametrized in vars(module).get("_parametrized", {}).values():
+                found += [inner for step in parametrized.steps for inner in step._with_steps()]
+        return found
+
     def train(self, mode: bool = True) -> "Module":
-        """Set training mode: dropout drops, batch norm uses the batch's statistics. Returns the module."""
-        for module in self.modules():
+        """Set training mode: dropout drops, batch norm uses the batch's statistics, binary weights may be drawn at
+        random. Returns the module."""
+        for module in self._with_steps():
             module.training = mode
         return self
 
@@ -146,14 +212,13 @@ class Module:
 
     @contextmanager
     def evaluation(self):
-        """Evaluation mode inside this block, and each module's own mode again after it."""
-        modes = [(module, module.training) for module in self.modules()]
-        self.eval()
+        """Evaluation mode inside this block, for this thread alone, and each module's own mode again after it."""
+        modules, before = self._with_steps(), _thread.modes
+        _thread.modes = before | {id(module): False for module in modules}
         try:
             yield self
         finally:
-            for module, mode in modes:
-                module.training = mode
+            _thread.modes = before
 
     def zero_grad(self):
         for parameter in self.parameters():
@@ -189,6 +254,15 @@ class Module:
         """The step of type `kind` through which `name` is seen, or None."""
         return next((step for step in self.parametrizations(name) if type(step) is kind), None)
 
+    def idle_latents(self) -> list[Parameter]:
+        """The latent arrays that no gradient reaches, since a step puts values of its own in their place."""
+        return [
+            parametrized.latent
+            for module in self.modules()
+            for parametrized in vars(module).get("_parametrized", {}).values()
+            if not all(getattr(step, "trains_latent", True) for step in parametrized.steps)
+        ]
+
     def parametrizations(self, name: str) -> "list[Module]":
         """The steps through which `name` is seen, in order; empty for an ordinary parameter."""
         parametrized = self.__dict__.get("_parametrized", {}).get(name)
@@ -204,22 +278,30 @@ class Module:
 
     def bake(self) -> "Module":
         """Fold every parametrization into an ordinary parameter with the effective values. Returns the module."""
-        for module in self.modules():
-            for name, parametrized in module.__dict__.pop("_parametrized", {}).items():
-                with no_grad():
+        with no_grad(), self.evaluation():
+            for module in self.modules():
+                for name, parametrized in module.__dict__.pop("_parametrized", {}).items():
                     values = parametrized.effective().data
-                setattr(module, name, Parameter(values.copy(), parametrized.latent.requires_grad))
+                    setattr(module, name, Parameter(values.copy(), parametrized.latent.requires_grad))
         return self
 
     # State.
     def state_dict(self) -> dict[str, np.ndarray]:
-        """A copy of every parameter and buffer by its dotted name."""
-        return {name: _values(value).copy() for name, value in self._named_state()}
+        """A copy of every parameter and buffer by its dotted name. Raises ValueError for what was made for inference."""
+        return {name: _values(value).copy() for name, value in self._whole_state().items()}
+
+    def _whole_state(self) -> "dict[str, Parameter | np.ndarray]":
+        if made := next((module for module in self.modules() if module.inference_only), None):
+            raise ValueError(
+                f"{made!r} was made for inference and has no state to save or load; save the net that it was made from "
+                "(its save, or quantization.tcz.save), and make it again"
+            )
+        return dict(self._named_state())
 
     def load_state_dict(self, state: dict[str, np.ndarray]) -> "Module":
         """Take over a state. Names and shapes must fit exactly; if not, a ValueError lists all that does not, and
         nothing is changed."""
-        own = dict(self._named_state())
+        own = self._whole_state()
         wrong = [f"{name} is missing" for name in own if name not in state]
         wrong += [f"{name} is not in this model" for name in state if name not in own]
         wrong += [

@@ -6,18 +6,20 @@ import numpy as np
 
 from ..tensor import no_grad
 from .module import Module, trace
+from .weighted import effective, unknown_weights
 
 
 @dataclass(frozen=True)
 class LayerCost:
-    """One layer of a summary: shapes of one example (no batch axis), parameters, how many are not 0, and MACs."""
+    """One layer of a summary: shapes of one example (no batch axis), parameters, how many are not 0, and MACs (None for a
+    layer that has weights and does not say how it uses them)."""
 
     name: str
     layer: str
     output_shape: tuple[int, ...]
     parameters: int
     nonzero: int
-    macs: int
+    macs: int | None
 
 
 @dataclass(frozen=True)
@@ -28,13 +30,24 @@ class Summary:
 
     parameters = property(lambda self: sum(layer.parameters for layer in self.layers))
     nonzero = property(lambda self: sum(layer.nonzero for layer in self.layers))
-    macs = property(lambda self: sum(layer.macs for layer in self.layers))
+
+    @property
+    def macs(self) -> int:
+        """Of all layers. Raises ValueError, with its name, where those of a layer are not known."""
+        if unknown := [layer for layer in self.layers if layer.macs is None]:
+            raise ValueError(
+                f"layer {unknown[0].name}, {unknown[0].layer}, has weights, but does not say how often it multiplies them; "
+                "derive its class from nn.Weighted, or give it a method macs(self, in_shape, out_shape)"
+            )
+        return sum(layer.macs for layer in self.layers)
 
     def _rows(self):
         for row in self.layers:
             shape = "×".join(map(str, row.output_shape))
-            yield f"{row.name} {row.layer}".strip(), shape, f"{row.parameters:,}", f"{row.nonzero:,}", f"{row.macs:,}"
-        yield "total", "", f"{self.parameters:,}", f"{self.nonzero:,}", f"{self.macs:,}"
+            macs = "?" if row.macs is None else f"{row.macs:,}"
+            yield f"{row.name} {row.layer}".strip(), shape, f"{row.parameters:,}", f"{row.nonzero:,}", macs
+        known = all(row.macs is not None for row in self.layers)
+        yield "total", "", f"{self.parameters:,}", f"{self.nonzero:,}", f"{self.macs:,}" if known else "?"
 
     def __str__(self):
         rows = [("layer", "output", "parameters", "not zero", "MACs"), *self._rows()]
@@ -72,11 +85,11 @@ def summary(model: Module, input_shape: tuple[int, ...] | None = None) -> Summar
         model(np.zeros((1, *input_shape), np.float32))
     layers, counted = [], set()
     for module, in_shape, out in calls:
-        own = [name for name in module.named_parameters() if "." not in name]
+        own = {name: id(p) for name, p in module.named_parameters().items() if "." not in name}
         if id(module) not in names or (not own and next(iter(module.children()), None) is not None):
             continue  # a parametrization, or a container, which costs what its layers cost
-        arrays = [] if id(module) in counted else [effective(module, name) for name in own]
-        counted.add(id(module))  # a layer that runs twice has its parameters once
+        arrays = [effective(module, name) for name, parameter in own.items() if parameter not in counted]
+        counted |= {*own.values()}  # what runs twice, or belongs to two layers, is there once
         layers.append(
             LayerCost(
                 names[id(module)],
@@ -84,13 +97,12 @@ def summary(model: Module, input_shape: tuple[int, ...] | None = None) -> Summar
                 out.shape[1:],
                 sum(a.size for a in arrays),
                 sum(int(np.count_nonzero(a)) for a in arrays),
-                module.macs(in_shape, out.shape),
+                _macs(module, in_shape, out.shape),
             )
         )
     return Summary(layers)
 
 
-def effective(layer: Module, name: str) -> np.ndarray:
-    """The values that the layer really uses for parameter `name`, seen through its parametrizations."""
-    with no_grad():
-        return getattr(layer, name).data
+def _macs(layer: Module, in_shape, out_shape) -> int | None:
+    silent = type(layer).macs is Module.macs and any(unknown_weights(layer))
+    return None if silent else layer.macs(in_shape, out_shape)

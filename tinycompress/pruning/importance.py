@@ -11,19 +11,15 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from .. import functional as F
-from ..nn import BatchNorm, Conv2d, Dense, DepthwiseConv2d, Module, ReLU, trace
+from ..nn import BatchNorm, Module, ReLU, trace
 from ..nn.channels import Channels, channel_groups
-from ..nn.summary import effective
+from ..nn.weighted import effective
+from ..nn.weighted import weighted_layers as prunable
 from ..tensor import Tensor, no_grad
 
 Importance = Callable[[Module], dict[str, np.ndarray]]
 Data = tuple[np.ndarray, np.ndarray]
 Loss = Callable[[Tensor, np.ndarray], Tensor]
-
-
-def prunable(model: Module) -> dict[str, Module]:
-    """The layers whose `weight` can be pruned, by name: dense and all kinds of convolution."""
-    return {name: m for name, m in model.named_modules() if isinstance(m, Dense | Conv2d | DepthwiseConv2d)}
 
 
 # Weights.

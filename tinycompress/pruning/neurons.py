@@ -9,7 +9,7 @@ import numpy as np
 
 from ..nn import Module
 from ..nn.channels import Channels, by_group, channel_groups, select_channels
-from ..nn.summary import effective
+from ..nn.weighted import effective
 from .importance import Importance, neuron_magnitude
 from .weights import add_mask
 

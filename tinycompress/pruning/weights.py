@@ -5,8 +5,8 @@ Each layer's weight is seen through a `Mask`, so that no optimiser step can revi
 
 import numpy as np
 
-from ..nn import DepthwiseConv2d, Mask, Module
-from ..nn.summary import effective
+from ..nn import Mask, Module, Weighted
+from ..nn.weighted import effective
 from .importance import Importance, magnitude, prunable
 
 
@@ -143,9 +143,9 @@ def _matrix(weight: np.ndarray) -> np.ndarray:
     return weight.reshape(-1, weight.shape[-1])
 
 
-def _inputs(layer: Module) -> int:
+def _inputs(layer: Weighted) -> int:
     """How many numbers each output of the layer reads at one tap of its kernel."""
-    return 1 if isinstance(layer, DepthwiseConv2d) else layer.latent("weight").shape[-2]
+    return 1 if layer.connects == "own" else layer.latent("weight").shape[-2]
 
 
 def _block_scores(scores: np.ndarray, block: tuple[int, int]) -> np.ndarray:

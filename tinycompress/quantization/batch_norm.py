@@ -4,24 +4,26 @@ from itertools import pairwise
 
 import numpy as np
 
-from ..nn import BatchNorm, Conv2d, Dense, DepthwiseConv2d, Mask, Module, Parameter, Sequential
+from ..nn import BatchNorm, Mask, Module, Parameter, Sequential, Weighted
+from ..nn.weighted import check_distinct
 
 
 def fold_batch_norm(model: Module) -> Module:
-    """A copy in which each `BatchNorm` that directly follows a dense or convolution layer in a `Sequential` is part
-    of it.
+    """A copy in which each `BatchNorm` that directly follows a layer with weights in a `Sequential` is part of it.
 
     In evaluation mode both compute the same: the layer's weights are multiplied by weight / sqrt(var + eps) of
     their channel, and its bias takes what is left (Jacob et al. 2018, equation 14). Layers are renumbered. Masks
-    stay; raises ValueError for other parametrizations: fold first, then quantize.
+    stay; raises ValueError for other parametrizations (fold first, then quantize), and for a layer that stands in two
+    places.
     """
+    check_distinct("fold_batch_norm", model)
     model = model.copy()
     for module in model.modules():
         if isinstance(module, Sequential):
             folded = [
                 second
                 for first, second in pairwise(module.layers)
-                if isinstance(second, BatchNorm) and isinstance(first, Dense | Conv2d | DepthwiseConv2d)
+                if isinstance(second, BatchNorm) and isinstance(first, Weighted)
             ]
             for first, second in pairwise(list(module.layers)):
                 if second in folded:

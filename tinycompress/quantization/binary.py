@@ -5,9 +5,8 @@ import numpy as np
 from .. import functional as F
 from ..kernels.binary import binary_linear, binary_matmul, pack_signs
 from ..nn import Conv2d, Dense, DepthwiseConv2d, Module, Residual, Sequential
-from ..nn.summary import effective
+from ..nn.weighted import check_distinct, computes_as, effective, weighted_layers
 from ..tensor import Tensor, record
-from .fake import weighted_layers
 
 
 class Binarize(Module):
@@ -132,6 +131,8 @@ class BinaryDense(Module):
     comes from a `Sign`), so that products become exclusive ors and sums counts of bits.
     """
 
+    inference_only = True
+
     def __init__(self, weight: np.ndarray, bias: np.ndarray | None, signs_only: bool = False):
         flat = weight.reshape(-1, weight.shape[-1])
         self.scale = np.abs(flat[0]).copy()
@@ -162,12 +163,15 @@ class BinaryConv2d(BinaryDense):
 
     def __init__(self, layer: Conv2d, weight: np.ndarray, bias: np.ndarray | None, signs_only: bool = False):
         super().__init__(weight, bias, signs_only and layer.padding in ("valid", 0))
-        self.like, self.stride, self.padding = layer.latent("weight"), layer.stride, layer.padding
+        self.kernel, self.stride, self.padding = weight.shape, layer.stride, layer.padding
 
     def forward(self, x):
-        (sh, sw), padding = F._window("BinaryConv2d", x, self.like, self.like.shape[2:3], self.stride, self.padding)
+        like = Tensor(
+            np.broadcast_to(x.dtype.type(0), self.kernel)
+        )  # the checks and the padding of the real convolution
+        (sh, sw), padding = F._window("BinaryConv2d", x, like, self.kernel[2:3], self.stride, self.padding)
         padded = np.pad(x.data, ((0, 0), *padding, (0, 0)))
-        kh, kw = self.like.shape[:2]
+        kh, kw = self.kernel[:2]
         seen = np.lib.stride_tricks.sliding_window_view(padded, (kh, kw), axis=(1, 2))[:, ::sh, ::sw]
         n, height, width, channels = seen.shape[:4]
         rows = seen.transpose(0, 1, 2, 4, 5, 3).reshape(n, height, width, kh * kw * channels)
@@ -178,8 +182,10 @@ def pack_binary(model: Module) -> Module:
     """A copy for inference in which each dense or standard convolution layer seen through a `Binarize` computes
     with bits.
 
-    Raises ValueError where binary weights are pruned (0 has no bit) or depthwise.
+    Raises ValueError where binary weights are pruned (0 has no bit), for a layer that has no form in bits, and for one
+    that stands in two places.
     """
+    check_distinct("pack_binary", model)
     if not isinstance(model, Sequential | Residual):
         raise ValueError(f"pack_binary: expected a Sequential or a Residual, got {type(model).__name__}")
     model = model.copy().eval()
@@ -201,6 +207,8 @@ def _packed(layer: Module, signs_only: bool) -> Module:
         )
     weight = effective(layer, "weight")
     bias = None if layer.latent("bias") is None else effective(layer, "bias")
-    if isinstance(layer, Dense):
+    if computes_as(layer, Dense):
         return BinaryDense(weight, bias, signs_only)
-    return BinaryConv2d(layer, weight, bias, signs_only)
+    if computes_as(layer, Conv2d):
+        return BinaryConv2d(layer, weight, bias, signs_only)
+    raise ValueError(f"pack_binary: {layer!r} has no form in bits; only dense and standard convolution layers have")

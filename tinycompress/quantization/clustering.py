@@ -4,9 +4,9 @@ import numpy as np
 
 from ..kernels.clusters import kmeans_1d
 from ..nn import Module, Parameter
-from ..nn.summary import effective
+from ..nn.weighted import effective, weighted_layers
 from ..tensor import Tensor, record
-from .fake import _per_layer, weighted_layers
+from .fake import _per_layer
 
 MOST_CLUSTERS = 256
 
@@ -18,6 +18,8 @@ class Clustered(Module):
     assignments: integers of the weight's shape, from 0. centroids: (k,), trained by the sum of their members'
     gradients (Han et al. 2016, equation 3). The latent weights get no gradient.
     """
+
+    trains_latent = False
 
     def __init__(self, assignments: np.ndarray, centroids: np.ndarray):
         self.assignments = np.array(assignments, np.uint8)

@@ -3,12 +3,12 @@ behind them."""
 
 import numpy as np
 
-from ..nn import Module, Parameter, Sequential
-from ..nn.summary import effective
+from ..nn import Module, Parameter, Residual, Sequential
+from ..nn.weighted import effective, weighted_layers
 from ..tensor import Tensor, record
 from ..training import predict
 from .grid import Grid, calibrate
-from .stages import WEIGHTED, stages
+from .stages import rounds, stages
 
 SMALLEST_SCALE = np.float32(2**-24)  # the smallest number of 16 bits, in which a file may hold it
 
@@ -67,11 +67,6 @@ def fake_quantize(x: Tensor, scale: Tensor, grid: Grid) -> Tensor:
     return record(real, (x, lambda g: g * inside), (scale, of_scale))
 
 
-def weighted_layers(model: Module) -> dict[str, Module]:
-    """The layers with a `weight` that is multiplied, by name: dense and all kinds of convolution."""
-    return {name: m for name, m in model.named_modules() if isinstance(m, WEIGHTED)}
-
-
 def quantize_weights(
     model: Module,
     bits: int | dict[str, int] = 8,
@@ -105,21 +100,42 @@ def quantize_biases(model: Module, bits: int = 8, method: str = "min_max") -> Mo
 
 
 def quantize_activations(model: Sequential, x: np.ndarray, bits: int = 8, method: str = "min_max") -> Sequential:
-    """A `Sequential` of the model's layers, in which the input and what each weighted layer gives, after its
-    activation, go through a `FakeQuantize` (affine, one grid a layer) calibrated on x (N, …). The last layer's
-    outputs stay real.
+    """A `Sequential` of the model's layers in which the input, and all that an integer net rounds, goes through a
+    `FakeQuantize` (affine, one grid per layer) calibrated on x (N, …): what `to_integers` makes of it computes what was
+    trained.
 
-    Layers are shared with the model, not copied. Raises ValueError where the model is not a plain `Sequential`.
+    Rounded are the outputs of layers with weights and of residual blocks, after the ReLU and max pooling that directly
+    follow; of any other activation, which integers look up in a table and which therefore has a grid before it, too; and
+    of average pooling. So it is inside nested `Sequential`s, which are unrolled, and in the branches of a `Residual`. The
+    last layer's outputs stay real.
+
+    Layers are shared with the model, not copied. Raises ValueError where the model is not a `Sequential`.
     """
-    layers, seen = [FakeQuantize(calibrate(x, bits, False, method=method))], x
-    parts = stages(model)
-    for place, part in enumerate(parts):
+    layers, _ = _on_grids(model, x, bits, method)
+    if isinstance(layers[-1], FakeQuantize):
+        layers.pop()
+    first = FakeQuantize(calibrate(x, bits, False, method=method))
+    return Sequential(first, *layers, input_shape=model.input_shape)
+
+
+def _on_grids(model: Sequential, x: np.ndarray, bits: int, method: str) -> tuple[list[Module], np.ndarray]:
+    """The layers, with a `FakeQuantize` after each stage that rounds, and what they put out for x."""
+    layers = []
+    for layer, *followers in stages(model):
+        if isinstance(layer, Sequential):
+            inner, x = _on_grids(layer, x, bits, method)
+            layers += [*inner, *followers]
+            continue
+        if isinstance(layer, Residual):
+            branches = [branch for branch in (layer.body, layer.shortcut) if branch]
+            layer = Residual(*(Sequential(*_on_grids(branch, x, bits, method)[0]) for branch in branches))
+        part = [layer, *followers]
+        x = predict(Sequential(*part), x)
+        if rounds(layer):
+            part.append(FakeQuantize(calibrate(x, bits, False, method=method)))
+            x = predict(part[-1], x)
         layers += part
-        seen = predict(Sequential(*part), seen)
-        if place < len(parts) - 1 and isinstance(part[0], WEIGHTED):
-            layers.append(FakeQuantize(calibrate(seen, bits, False, method=method)))
-            seen = predict(layers[-1], seen)
-    return Sequential(*layers, input_shape=model.input_shape)
+    return layers, x
 
 
 def _per_layer(model: Module, value) -> dict:

@@ -3,32 +3,26 @@
 import numpy as np
 
 from ..nn import (
-    GELU,
-    AvgPool2d,
     BatchNorm,
     Conv2d,
     Dense,
     DepthwiseConv2d,
     Dropout,
     Flatten,
-    GlobalAvgPool,
-    HardSwish,
-    LeakyReLU,
     MaxPool2d,
     Module,
-    ReLU,
     Residual,
     Sequential,
-    Sigmoid,
-    Tanh,
+    Weighted,
 )
-from ..nn.summary import effective
+from ..nn.weighted import check_distinct, computes_as, effective
 from ..tensor import Tensor
 from ..training import predict
 from .batch_norm import fold_batch_norm
 from .fake import FakeQuantize
 from .grid import Grid, calibrate
 from .integer_layers import (
+    BIAS_LIMIT,
     IntegerAvgPool2d,
     IntegerConv2d,
     IntegerDense,
@@ -39,16 +33,10 @@ from .integer_layers import (
     IntegerResidual,
     Table,
 )
-from .stages import stages
+from .stages import ACTIVATIONS, AVERAGES, stages
 
 WEIGHTED = {Dense: IntegerDense, Conv2d: IntegerConv2d, DepthwiseConv2d: IntegerDepthwiseConv2d}
-SAME_GRID = {
-    MaxPool2d: IntegerMaxPool2d,
-    AvgPool2d: IntegerAvgPool2d,
-    GlobalAvgPool: IntegerAvgPool2d,
-    Flatten: lambda _: IntegerFlatten(),
-}
-ELEMENTWISE = (ReLU, LeakyReLU, Sigmoid, Tanh, GELU, HardSwish)
+SAME_GRID = {MaxPool2d: IntegerMaxPool2d, Flatten: lambda _: IntegerFlatten()}
 
 
 class IntegerNet(Module):
@@ -56,6 +44,8 @@ class IntegerNet(Module):
 
     nbytes: of all weights, biases, factors and tables. Made by `to_integers`.
     """
+
+    inference_only = True
 
     def __init__(self, grid: Grid, layers: list[IntegerLayer], input_shape=None):
         self.grid, self.integer_layers, self.input_shape = grid, layers, input_shape
@@ -76,10 +66,11 @@ def to_integers(model: Module, x: np.ndarray, bits: int = 8, method: str = "min_
     """The model in integers; its own copy stays as it is.
 
     Where weights or activations have a `FakeQuantize`, its grid is taken, and the integer net computes what was
-    trained. Elsewhere batch norms are folded, weights get `bits` by their range, for each channel, and activations
-    8, calibrated by `method` on x (N, …), a few hundred training images. Raises ValueError for a layer without an
-    integer form, for weights on an affine grid, and where the last layer is not dense.
+    trained (see `quantize_activations`). Elsewhere batch norms are folded, weights get `bits` by their range, for each
+    channel, and activations 8, calibrated by `method` on x (N, …), a few hundred training images. Raises ValueError for a
+    layer without an integer form or in two places, for weights on an affine grid, and where the last layer is not dense.
     """
+    check_distinct("to_integers", model)
     if not any(isinstance(step, FakeQuantize) for m in model.modules() for step in m.parametrizations("weight")):
         model = fold_batch_norm(model)
     parts = stages(model)
@@ -88,12 +79,12 @@ def to_integers(model: Module, x: np.ndarray, bits: int = 8, method: str = "min_
     else:
         first = calibrate(x, 8, False, method=method)
     *hidden, (last, *more) = parts
-    if not isinstance(last, Dense) or more:
+    if not computes_as(last, Dense) or more:
         raise ValueError(
             f"to_integers: a net ends with a dense layer, whose outputs are its logits, not {[last, *more][-1]!r}"
         )
     layers, grid, _ = _convert(hidden, first, x, bits, method)
-    layers.append(IntegerDense(last, *_integer_weights(last, bits), grid, None))
+    layers.append(IntegerDense(last, *_integer_weights(last, bits, grid), grid, None))
     return IntegerNet(first, layers, getattr(model, "input_shape", None))
 
 
@@ -104,7 +95,9 @@ def _convert(parts: list[list[Module]], grid: Grid, x, bits, method) -> tuple[li
     for place, (layer, *followers) in enumerate(parts):
         if isinstance(layer, FakeQuantize):
             if layer.grid.bits > 8 or not _same(grid, layer.grid):
-                raise ValueError(f"to_integers: {layer!r} must follow a layer with weights and its activation")
+                raise ValueError(
+                    f"to_integers: {layer!r} stands where integers are not rounded; quantize_activations puts them in place"
+                )
             continue
         before, x = x, predict(Sequential(layer, *followers), x)
         after = parts[place + 1][0] if place + 1 < len(parts) else None
@@ -112,9 +105,9 @@ def _convert(parts: list[list[Module]], grid: Grid, x, bits, method) -> tuple[li
         def output_grid(after=after, x=x):
             return after.grid if isinstance(after, FakeQuantize) else calibrate(x, 8, False, method=method)
 
-        if kind := next((kind for kind in WEIGHTED if isinstance(layer, kind)), None):
+        if kind := next((kind for kind in WEIGHTED if computes_as(layer, kind)), None):
             out = output_grid()
-            layers.append(WEIGHTED[kind](layer, *_integer_weights(layer, bits), grid, out))
+            layers.append(WEIGHTED[kind](layer, *_integer_weights(layer, bits, grid), grid, out))
             grid = out
         elif isinstance(layer, Residual):
             out = output_grid()
@@ -124,9 +117,9 @@ def _convert(parts: list[list[Module]], grid: Grid, x, bits, method) -> tuple[li
             ]
             layers.append(IntegerResidual(*branches[0], *branches[1], out))
             grid = out
-        elif isinstance(layer, ELEMENTWISE):
+        elif isinstance(layer, ACTIVATIONS + AVERAGES):
             out = output_grid()
-            layers.append(Table(layer, grid, out))
+            layers.append((Table if isinstance(layer, ACTIVATIONS) else IntegerAvgPool2d)(layer, grid, out))
             grid = out
         elif isinstance(layer, Sequential):
             inner, grid, _ = _convert(stages(layer), grid, before, bits, method)
@@ -146,8 +139,8 @@ def _same(a: Grid, b: Grid) -> bool:
     return bool(np.array_equal(a.scale, b.scale) and np.array_equal(a.zero_point, b.zero_point) and a.bits == b.bits)
 
 
-def _integer_weights(layer: Module, bits: int) -> tuple[np.ndarray, np.ndarray]:
-    """The layer's weight as int8, and its scale (out,)."""
+def _integer_weights(layer: Weighted, bits: int, inputs: Grid) -> tuple[np.ndarray, np.ndarray]:
+    """The layer's weight as int8, and its scale (out,), for inputs on that grid."""
     step = layer.parametrization("weight", FakeQuantize)
     values = effective(layer, "weight")
     grid = step.grid if step else calibrate(values, bits, per_channel=True)
@@ -158,4 +151,9 @@ def _integer_weights(layer: Module, bits: int) -> tuple[np.ndarray, np.ndarray]:
     integers, scale = grid.quantize(values).astype(np.int8), grid.scale
     if grid.bits == 1:  # 0 and 1, which stand for -s/2 and s/2
         integers, scale = 2 * integers - 1, scale / 2
-    return integers, np.broadcast_to(scale, values.shape[-1:])
+    if layer.latent("bias") is None:
+        return integers, np.broadcast_to(scale, values.shape[-1:])
+    # A neuron whose weights are (nearly) 0 has a scale on which its bias, all that it passes on, would not fit 32 bits.
+    least = np.abs(effective(layer, "bias")) / (BIAS_LIMIT * inputs.scale)
+    coarser = np.maximum(scale, least).astype(np.float32)
+    return np.where(scale < least, np.rint(values / coarser).astype(np.int8), integers), coarser

@@ -16,11 +16,11 @@ from .. import functional as F
 from ..kernels.int8 import MAX_INPUTS, int8_linear, int8_matmul, pack_int8
 from ..kernels.requantize import fixed_point, requantize
 from ..nn import AvgPool2d, Conv2d, DepthwiseConv2d, GlobalAvgPool, MaxPool2d, Module
-from ..nn.summary import effective
+from ..nn.weighted import effective
 from ..tensor import Tensor
 from .grid import Grid
 
-BIAS_LIMIT = 2**30  # a bias beyond this drives every output to the grid's end, and would not fit 32 bits with the sum
+BIAS_LIMIT = 2**30  # the greatest integer that a bias becomes: with the sum, it has to fit 32 bits
 
 
 class IntegerLayer:
@@ -78,11 +78,11 @@ class IntegerConv2d(IntegerDense):
     """A dense layer on every window of an image: (N, H, W, in) to (N, H', W', out)."""
 
     def __init__(self, layer: Conv2d, weights, scale, grid, out):
-        self.weight, self.stride, self.padding = layer.latent("weight"), layer.stride, layer.padding
+        self.kernel, self.stride, self.padding = weights.shape, layer.stride, layer.padding
         super().__init__(layer, weights.reshape(-1, weights.shape[-1]), scale, grid, out)
 
     def __call__(self, q):
-        seen = _windows(q, self.weight, self.stride, self.padding, self.zero_point)
+        seen = _windows(q, self.kernel, self.stride, self.padding, self.zero_point)
         n, height, width, channels, kh, kw = seen.shape
         return super().__call__(seen.transpose(0, 1, 2, 4, 5, 3).reshape(n, height, width, kh * kw * channels))
 
@@ -93,14 +93,14 @@ class IntegerDepthwiseConv2d(IntegerDense):
     def __init__(self, layer: DepthwiseConv2d, weights, scale, grid, out):
         if out is None:
             raise ValueError(f"{layer!r} cannot be the last layer of an integer net; end with a dense one")
-        self.weight, self.stride, self.padding = layer.latent("weight"), layer.stride, layer.padding
+        self.kernel, self.stride, self.padding = weights.shape, layer.stride, layer.padding
         super().__init__(layer, weights, scale, grid, out)
 
     def pack(self, layer, weights):
         return weights
 
     def __call__(self, q):
-        seen = _windows(q, self.weight, self.stride, self.padding, self.zero_point)
+        seen = _windows(q, self.kernel, self.stride, self.padding, self.zero_point)
         sums = np.zeros(seen.shape[:4], np.int32)
         for i, j in np.ndindex(*seen.shape[4:]):
             sums += seen[..., i, j].astype(np.int32) * self.weights[i, j]
@@ -134,10 +134,13 @@ class IntegerMaxPool2d(IntegerLayer):
 
 
 class IntegerAvgPool2d(IntegerLayer):
-    """The mean of each window, or of the whole image, rounded to the nearest integer; its grid is the input's."""
+    """The mean of each window, or of the whole image: from the integers of `grid` to those of `out`."""
 
-    def __init__(self, layer: AvgPool2d | GlobalAvgPool):
+    nbytes = 5  # a factor and a shift
+
+    def __init__(self, layer: AvgPool2d | GlobalAvgPool, grid: Grid, out: Grid):
         self.size, self.stride = (None, None) if isinstance(layer, GlobalAvgPool) else (layer.size, layer.stride)
+        self.zero_point, self.ratio, self.out = int(grid.zero_point), float(grid.scale) / float(out.scale), out
 
     def __call__(self, q):
         if self.size is None:
@@ -145,7 +148,10 @@ class IntegerAvgPool2d(IntegerLayer):
         else:
             seen = _pooled(q, self.size, self.stride)
             sums, count = seen.sum((4, 5), dtype=np.int32), prod(seen.shape[4:])
-        return ((sums + count // 2) // count).astype(np.uint8)
+        factor, shift = (np.full(q.shape[-1], value) for value in fixed_point(self.ratio / count))
+        offset, out = np.full(q.shape[-1], -count * self.zero_point), self.out
+        rows = sums.reshape(-1, q.shape[-1])
+        return requantize(rows, offset, factor, shift, out.zero_point, out.low, out.high).reshape(sums.shape)
 
 
 class IntegerFlatten(IntegerLayer):
@@ -179,13 +185,14 @@ class IntegerResidual(IntegerLayer):
         return np.clip((total >> self.shift) + int(self.out.zero_point), self.out.low, self.out.high).astype(np.uint8)
 
 
-def _windows(q, weight, stride, padding, zero_point: int) -> np.ndarray:
+def _windows(q, kernel, stride, padding, zero_point: int) -> np.ndarray:
     """Every window of a convolution: (N, H, W, C) to a view (N, H', W', C, kh, kw). Around the image is what stands
     for 0."""
-    like = Tensor(np.broadcast_to(np.float32(0), q.shape))  # the checks and the padding of the real convolution
-    (sh, sw), padding = F._window("an integer convolution", like, weight, q.shape[3:], stride, padding)
+    # The checks and the padding are those of the real convolution.
+    x, weight = (Tensor(np.broadcast_to(np.float32(0), shape)) for shape in (q.shape, kernel))
+    (sh, sw), padding = F._window("an integer convolution", x, weight, q.shape[3:], stride, padding)
     padded = np.pad(q, ((0, 0), *padding, (0, 0)), constant_values=zero_point)
-    return np.lib.stride_tricks.sliding_window_view(padded, weight.shape[:2], axis=(1, 2))[:, ::sh, ::sw]
+    return np.lib.stride_tricks.sliding_window_view(padded, kernel[:2], axis=(1, 2))[:, ::sh, ::sw]
 
 
 def _pooled(q, size, stride) -> np.ndarray:

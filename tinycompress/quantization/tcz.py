@@ -27,7 +27,7 @@ import numpy as np
 from .. import nn
 from ..kernels.arithmetic import Decoder, Encoder
 from ..nn import Module, trace
-from ..nn.summary import effective
+from ..nn.weighted import check_distinct, effective
 from ..tensor import no_grad
 from .arrays import CODINGS, Surroundings, contents, read_plain, write_array
 from .fake import FakeQuantize
@@ -100,7 +100,7 @@ def save(model: Module, path, coding: str = "smallest") -> Contents:
     """Write the model to a .tcz file, whole or not at all; returns what is in it.
 
     coding: "fixed", "huffman" or "arithmetic" for all arrays, or the smallest for each. Raises ValueError for a
-    model with layers that the format does not know, or with numbers that are not finite.
+    model with layers that the format does not know, with a layer in two places, or with numbers that are not finite.
     """
     data = to_bytes(model, coding)
     path = Path(path)
@@ -129,6 +129,7 @@ def inspect(path, max_elements: int = MAX_ELEMENTS) -> Contents:
 
 def to_bytes(model: Module, coding: str = "smallest") -> bytes:
     """The .tcz file of a model, as `save` writes it."""
+    check_distinct("a .tcz file holds each layer once", model)
     if coding != "smallest" and coding not in CODINGS:
         raise ValueError(f"the coding is one of smallest, {', '.join(CODINGS)}; got {coding!r}")
     out, stream = Writer(), Encoder()

@@ -4,7 +4,7 @@ import numpy as np
 
 from ...architecture import channel_jacobian, jacobian, separable_share
 from ...nn import Module
-from ...nn.summary import effective
+from ...nn.weighted import effective
 from ..style import COLORS, applied, figure, label_end, machine_note, percent_axis
 from .quantization import SHOWN, _draw_features
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ...nn import Module
-from ...nn.summary import effective
+from ...nn.weighted import effective
 from ...pruning import fan_in, prunable
 from ..pruning_figures import _draw_net
 from ..style import COLORS, applied, figure, label_end, percent_axis

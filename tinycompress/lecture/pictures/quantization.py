@@ -3,7 +3,7 @@
 import numpy as np
 
 from ...nn import Module
-from ...nn.summary import effective
+from ...nn.weighted import effective
 from ...quantization import entropy, huffman_bits, huffman_code
 from ..quantization_figures import _draw_tree
 from ..style import COLORS, applied, figure, label_end, percent_axis
