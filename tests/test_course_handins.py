@@ -1,16 +1,21 @@
 """What is handed in: files beside the exercise change nothing, and what is no plain file is refused."""
 
+import csv
 import os
 import socket
 import zipfile
 
 import numpy as np
 import pytest
-from course_class import LEVEL, SOLUTION, inside, points, write_exercise
+from course_class import FOUND, LEVEL, SOLUTION, command, inside, points, write_class, write_exercise
 
-from tinycompress.course.collect import MAX_SOURCE, HandIn, Refused, find_handins
+from tinycompress.cli import main
+from tinycompress.course.collect import MAX_SOURCE, METADATA, HandIn, Refused, find_handins, left_out
 from tinycompress.course.exercise import CourseProblem
+from tinycompress.course.export import export
 from tinycompress.course.grade import grade_one, make_tasks
+from tinycompress.course.gradebook import Gradebook
+from tinycompress.course.log import Log
 
 
 def graded(tmp_path, source, **files):
@@ -222,7 +227,99 @@ def test_damaged_archives_are_refused(exercise, tmp_path):
     assert "damaged" in refused(good, exercise)
 
 
-def test_two_hand_ins_of_one_student_are_not_chosen_from(handin):
-    handin.path.with_name("eve.zip").write_bytes(b"")
-    with pytest.raises(CourseProblem, match="both a folder and a .zip"):
+@pytest.mark.parametrize("other", ["eve.zip", "eve.ZIP"])
+def test_two_hand_ins_of_one_student_are_not_chosen_from(handin, other):
+    handin.path.with_name(other).write_bytes(b"")
+    with pytest.raises(CourseProblem, match=f"'eve' has handed in twice, 'eve' and '{other}'"):
         find_handins(handin.path.parent)
+
+
+# ---- what lies beside the hand-ins ----
+
+
+@pytest.mark.parametrize("ending", [".zip", ".ZIP", ".Zip"])
+def test_a_zip_is_read_whatever_letters_its_ending_has(handin, exercise, tmp_path, ending):
+    path = archive(tmp_path, ("toy/keep.py", b"keep = 1", 0o100644)).path.rename(handin.path.with_name(f"ann{ending}"))
+    (ann, eve) = find_handins(path.parent)
+    assert (ann.student, eve.student) == ("ann", "eve")
+    assert ann.read(exercise) == b"keep = 1"
+
+
+BESIDE = {
+    "bob.rar": "of archives only .zip is read; unpack it into a folder 'bob'",
+    "cy.tar.gz": "of archives only .zip is read; unpack it into a folder 'cy'",
+    "dan.7Z": "of archives only .zip is read; unpack it into a folder 'dan'",
+    "essay.docx": "it is neither a folder nor a .zip",
+    "keep.py": "it is neither a folder nor a .zip",
+    "noending": "it is neither a folder nor a .zip",
+    "fay.zip.part": "it is neither a folder nor a .zip",
+    ".gus.zip": "it is hidden",
+    ".hal": "it is hidden",
+    "\x1b[2J\udc80.rar": "of archives only .zip is read",
+}
+
+
+def test_whatever_is_no_hand_in_is_named_once_with_the_reason(handin, capsys):
+    folder = handin.path.parent
+    for name in BESIDE:
+        (folder / name).write_bytes(b"PK")
+    (folder / ".hidden").mkdir()
+    (folder / "link").symlink_to("nowhere")
+    os.mkfifo(folder / "pipe")
+    expected = BESIDE | {".hidden": "it is hidden", "link": "it is neither", "pipe": "it is neither"}
+    assert [found.student for found in find_handins(folder)] == ["eve"]
+    said = capsys.readouterr()
+    lines = said.err.splitlines()
+    assert not said.out and "\x1b" not in said.err and len(lines) == len(expected)
+    for name, why in expected.items():
+        assert sum(line.startswith(f"not graded: {name!a}: {why}") for line in lines) == 1
+    assert left_out(folder).keys() == expected.keys()
+
+
+def test_what_only_macos_or_windows_put_there_is_not_named(handin, capsys):
+    folder = handin.path.parent
+    for name in {*METADATA, "._eve", "._ann.zip"} - {"__MACOSX"}:
+        (folder / name).write_bytes(b"")
+    (folder / "__MACOSX").mkdir()
+    assert [found.student for found in find_handins(folder)] == ["eve"]
+    assert capsys.readouterr().err == "" and left_out(folder) == {}
+
+
+def test_everything_in_the_folder_is_a_hand_in_or_metadata_or_named(handin):
+    folder = handin.path.parent
+    for name in [*BESIDE, *METADATA, "ann.ZIP", "ben.zip", "._ben.zip"]:
+        (folder / name).write_bytes(b"")
+    handed_in = {found.path.name for found in find_handins(folder)}
+    there = {path.name for path in folder.iterdir()}
+    assert handed_in == {"ann.ZIP", "ben.zip", "eve"}
+    assert there - handed_in - left_out(folder).keys() == {*METADATA, "._ben.zip"}
+
+
+def test_a_folder_without_a_hand_in_still_says_what_is_there(tmp_path, capsys):
+    (tmp_path / "bob.rar").write_bytes(b"")
+    with pytest.raises(CourseProblem, match="no hand-in is there"):
+        find_handins(tmp_path)
+    assert "not graded: 'bob.rar': of archives only .zip is read" in capsys.readouterr().err
+
+
+def test_grading_ends_with_1_while_something_is_left_out_and_log_and_csv_say_what(course, capsys):
+    write_class(course / "class", FOUND)
+    stray = course / "class" / "=bob.rar"
+    stray.write_bytes(b"")
+
+    def rows():
+        return list(csv.reader(export(Gradebook(course / "log"), "csv", course / "m.csv")[0].read_text().splitlines()))
+
+    arguments = command(course, "--workers", "1")
+    for _ in range(2):  # the second time, the log says so already
+        assert main(arguments) == 1
+        assert capsys.readouterr().err.count("=bob.rar") == 1
+    (record,) = [record for record in Log(course / "log").records() if record["kind"] == "left_out"]
+    assert record["names"].keys() == {"=bob.rar"}
+    header, *students, last = rows()
+    assert [row[0] for row in students] == ["good", "none"]
+    assert last[:-1] == ["'=bob.rar", "", "", ""] and last[-1].startswith("not graded: of archives only .zip is read")
+    assert len(last) == len(header)
+    stray.unlink()
+    assert main(arguments) == 0
+    assert rows() == [header, *students]

@@ -157,6 +157,23 @@ def test_fashion_mnist_in_the_folder_is_checked_by_structure_and_labels(small, f
         load("fashion_mnist")
 
 
+@pytest.mark.parametrize(("high", "white"), [(1, 1), (16, None), (254, 255)])
+def test_idx_files_of_ones_own_are_scaled_by_what_they_hold(small, folder, high, white):
+    fashion = folder.parent / "fashion_mnist"
+    fashion.mkdir()
+    own = {
+        file: raw[:16] + bytes(b % (high + 1) for b in raw[16:]) for file, raw in small[0].items() if "images" in file
+    }
+    labels = {IDX_FILES[1]: idx(np.tile(np.arange(10), 10)), IDX_FILES[3]: idx(np.tile(np.arange(10), 2))}
+    fill(fashion, own | labels)
+    if white is None:
+        with pytest.raises(DataError, match="from 0 to 16, .*; save x_train / 16 and x_test / 16 in an .npz"):
+            load("fashion_mnist")
+    else:
+        found = load("fashion_mnist")
+        assert np.array_equal(found.x_test[..., 0], np.float32(elements(own[IDX_FILES[2]], 3)) / np.float32(white))
+
+
 def test_folder_that_lacks_a_file_names_it(small, folder):
     fill(folder, small[0])
     (folder / IDX_FILES[1]).unlink()

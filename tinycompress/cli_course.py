@@ -29,7 +29,8 @@ examples:
   tinycompress course export csv --out marks.csv
   tinycompress course correct eve pruning/n_of_m 8.5 --who kim --why "the statement was unclear"
 
-exit codes: 0 all is graded; 1 a result needs a person to look (grader_error); 2 bad arguments, or no sandbox.
+exit codes: 0 all is graded; 1 a result needs a person to look (grader_error), or something in the folder is no hand-in;
+2 bad arguments, or no sandbox.
 """
 
 
@@ -153,7 +154,7 @@ def _grade(arguments) -> int:
     from tqdm.auto import tqdm
 
     from .course import grade
-    from .course.collect import find_handins
+    from .course.collect import find_handins, left_out
     from .course.exercise import CourseProblem
     from .course.gradebook import Gradebook
     from .course.log import Log
@@ -164,6 +165,7 @@ def _grade(arguments) -> int:
     if arguments.workers is not None and arguments.workers < 1:
         raise CourseProblem(f"--workers: a whole number from 1 on, not {arguments.workers}")
     handins, exercises = find_handins(Path(arguments.handins)), _chosen(arguments)
+    others = left_out(Path(arguments.handins))
     found = Level("none", "no sandbox, as you trust these students") if arguments.trust else level()
     if found.name == "none" and not arguments.trust:
         raise CourseProblem(f"strangers' code is not run without a sandbox, and there is none: {found.detail}")
@@ -172,7 +174,9 @@ def _grade(arguments) -> int:
         print("seed: public, so that anyone can make the hidden inputs; give --seed for real marks", file=sys.stderr)
     tasks = grade.make_tasks(handins, exercises, arguments.seed or "public", arguments.per_student, found.name)
     with tqdm(total=len(tasks), unit="exercise", disable=None) as bar:
-        count = grade.grade(tasks, Log(arguments.log), lambda: _executor(arguments), lambda record: bar.update())
+        count = grade.grade(
+            tasks, Log(arguments.log), lambda: _executor(arguments), lambda record: bar.update(), others
+        )
     book = Gradebook(arguments.log)
     faulty = [e for e in book.entries() if e.status == "grader_error"]
     graded = f"{_number(len(handins), 'student')}, {_number(len(exercises), 'exercise')}"
@@ -188,7 +192,7 @@ def _grade(arguments) -> int:
         print(f"and at {len(looks) - MOST_LOOKS} more")
     log = "" if arguments.log == "results.jsonl" else f" --log {arguments.log}"
     print(f"then: tinycompress course export csv --out marks.csv{log}")
-    return FAULTY if faulty else DONE
+    return FAULTY if faulty or others else DONE
 
 
 def _executor(arguments):

@@ -13,13 +13,15 @@ from __future__ import annotations
 import os
 import zlib
 from dataclasses import dataclass
-from math import prod
+from math import ceil, prod
 from pathlib import Path
 
 import numpy as np
 
 TEST_PERCENT, TEST_SEED = 25, 25  # of a source without a test split
 VALIDATION_PERCENT, VALIDATION_SEED = 15, 15
+OVERSHOOT = 0.05  # by how much of its scale an image that was resized may exceed it
+DARKEST = 1.5 / 255  # below, floats were divided by 255 once too often: one grey level of 8 bits at most
 
 
 class DataError(ValueError):
@@ -74,9 +76,12 @@ def load(name: str | os.PathLike = "digits") -> Dataset:
       pixels in four IDX files, packed (.gz) or not. They are read from `$TINYCOMPRESS_DATA/<name>/` if that
       folder is there, else downloaded once into the user's cache, where only whole, checksummed files arrive.
     - a path to an `.npz` with x_train, y_train, x_test, y_test. Images are grey (N, H, W) or (N, H, W, 1), or
-      colour (N, H, W, 3). uint8 pixels are divided by 255, float pixels must lie in [0, 1] already; others
-      are refused: their scale would be a guess. Labels are integers 0..K-1, each of which occurs in y_train.
-      Further arrays are ignored.
+      colour (N, H, W, 3). Labels are integers 0..K-1, each of which occurs in y_train. Other arrays are ignored.
+
+    Pixels are scaled by what they hold, in all splits and channels alike. Booleans, integers that are 0 or 1,
+    and floats in [0, 1] stay as they are; uint8 are divided by 255 if they reach 128 in x_train and in x_test.
+    The scale of anything else would be a guess (integers to 16 or 65535, floats to 255 or from -1 on, splits of
+    two scales, floats all below 1.5 / 255): it is refused, with the expressions to save instead.
 
     Raises DataError (a ValueError) for an unknown name and for data that fail a check, FileNotFoundError for
     a missing file, and another OSError (mostly ConnectionError) where a download is needed and fails.
@@ -139,9 +144,10 @@ def _dataset(name: str, x_train, y_train, x_test, y_test, classes=None) -> Datas
     if len(held) == 0:
         empty = f"the validation split, {VALIDATION_PERCENT} % of every class, would be empty"
         raise DataError(f"{name}: {empty}; give at least 4 training images of some class")
-    x_train, x_val = _scale(x_train[kept]), _scale(x_train[held])
+    white = _common_white(name, x_train, x_test)
+    x_train, x_val, x_test = (_scale(x, white) for x in (x_train[kept], x_train[held], x_test))
     y_train, y_val = y_train[kept].astype(np.int64), y_train[held].astype(np.int64)
-    return Dataset(name, x_train, y_train, x_val, y_val, _scale(x_test), y_test.astype(np.int64), classes)
+    return Dataset(name, x_train, y_train, x_val, y_val, x_test, y_test.astype(np.int64), classes)
 
 
 def _hold_out(labels: np.ndarray, percent: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -156,10 +162,8 @@ def _hold_out(labels: np.ndarray, percent: int, seed: int) -> tuple[np.ndarray, 
     return np.flatnonzero(~held), np.flatnonzero(held)
 
 
-def _scale(x: np.ndarray) -> np.ndarray:
-    if x.dtype == np.uint8:
-        return np.divide(np.ascontiguousarray(x), np.float32(255), dtype=np.float32)
-    return np.ascontiguousarray(x, np.float32)
+def _scale(x: np.ndarray, white: int) -> np.ndarray:
+    return np.divide(np.ascontiguousarray(x), np.float32(white), dtype=np.float32)
 
 
 def _by(shape) -> str:
@@ -176,17 +180,12 @@ def _check_images(x: np.ndarray, what: str) -> np.ndarray:
     if x.ndim != 3 and (x.ndim != 4 or x.shape[3] not in (1, 3)):
         wanted = "(N, H, W), (N, H, W, 1) or (N, H, W, 3)"
         raise DataError(f"{what} has shape {x.shape}, expected {wanted}{_shape_hint(x.shape)}")
-    if x.dtype.kind == "f":
-        low, high = x.min(), x.max()
-        if not np.isfinite([low, high]).all():
-            count = np.count_nonzero(~np.isfinite(x))
-            raise DataError(f"{what} has {count} NaN or infinite pixels; repair or drop those images")
-        if low < 0 or high > 1:
-            mend = "divide 8-bit pixels by 255, undo a standardisation, np.clip(x, 0, 1) a slight overshoot"
-            raise DataError(f"{what} has float pixels from {low:g} to {high:g}, expected [0, 1]; {mend}")
-    elif x.dtype != np.uint8:
-        mend = "if they are 0..255, save x.astype(np.uint8)"
-        raise DataError(f"{what} has {x.dtype} pixels, expected uint8 in 0..255 or floats in [0, 1]; {mend}")
+    if x.dtype.kind not in "biuf":
+        raise DataError(f"{what} has {x.dtype} pixels, expected real numbers; save floats in [0, 1]")
+    if not x.any():
+        raise DataError(f"{what} has {x.dtype} pixels that are all 0; put the images into the array and save it again")
+    if x.dtype.kind == "f" and not np.isfinite([x.min(), x.max()]).all():
+        raise DataError(f"{what} has {np.sum(~np.isfinite(x))} NaN or infinite pixels; repair or drop those images")
     return x[..., None] if x.ndim == 3 else x
 
 
@@ -225,6 +224,46 @@ def _check_classes(name: str, y_train: np.ndarray, y_test: np.ndarray, classes) 
     if len(seen) < max(2, k):
         raise DataError(f"{name}: y_train has only the labels {seen.tolist()}, expected {max(2, k)} classes")
     return classes
+
+
+def _common_white(name: str, x_train: np.ndarray, x_test: np.ndarray) -> int:
+    """The pixel value that becomes 1 in every split: 1 or 255. Raises DataError where it is in doubt."""
+    types, lows, highs = zip(*((x.dtype, x.min().item(), x.max().item()) for x in (x_train, x_test)), strict=True)
+    whites = list(map(_white, types, lows, highs))
+    if whites[0] == whites[1] is not None:
+        return whites[0]
+    train, test = map("{} pixels from {:g} to {:g}".format, types, lows, highs)
+    small, large = sorted(map(max, highs, (-low for low in lows)))
+    if 1 not in whites and types[0] == types[1] and large <= 4 * small:  # one scale, which one split does not exhaust
+        lows, highs = [min(lows)] * 2, [max(highs)] * 2
+    splits = zip(("x_train", "x_test"), whites, lows, highs, strict=True)
+    mends = " and ".join(_mend(*split) for split in splits if split[1] != 1)
+    other = "or undo a standardisation" if min(lows) < 0 else "or divide by what white is (255 in 8-bit images)"
+    expected = "expected in both [0, 1], or uint8 that reach 128"
+    raise DataError(f"{name}: x_train has {train}, x_test has {test}, {expected}; save {mends} in an .npz; {other}")
+
+
+def _white(dtype: np.dtype, low: float, high: float) -> int | None:
+    """What is beyond doubt the value of white among pixels of this type and range, or None."""
+    if low >= 0 and DARKEST <= high <= 1:
+        return 1
+    return 255 if dtype == np.uint8 and high >= 128 else None
+
+
+def _mend(x: str, white: int | None, low: float, high: float) -> str:
+    """The expression that brings the array called `x`, with pixels from low to high, into [0, 1]."""
+    if low < -OVERSHOOT * high:
+        return f"({x} + {_end(-low)}.0) / {_end(-low) + _end(max(high, 0))}"
+    beyond = low < 0 or 1 < high <= 1 + OVERSHOOT
+    end = white or (high if high < DARKEST else _end(high / (1 + OVERSHOOT) if beyond else high))
+    quotient = x if end == 1 else f"{x} / {end}"
+    return f"np.clip({quotient}, 0, 1)" if beyond else quotient
+
+
+def _end(high: float) -> int:
+    """The likely end of a scale on which `high` occurs: 2^n - 1, as 255, or a whole number, as 1, 16 or 100."""
+    end = ceil(high)
+    return end if end in (10, 100, 1000) or end & (end - 1) == 0 else 2 ** end.bit_length() - 1
 
 
 # ---- the digits, and files of your own ----

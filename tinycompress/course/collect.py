@@ -1,14 +1,15 @@
 """From hand-ins to the bytes that are graded: only the exercises' own files, and only if they are plain files.
 
-A hand-in is a folder `<student>/` or an archive `<student>.zip`. Of it nothing but `<chapter>/<name>.py` of the exercises
-that are graded is ever read: what else is in there (conftest.py, *.pth, bytecode, Numba's caches, links, devices) is as
-if it were not. Nothing is unpacked.
+A hand-in is a folder `<student>/` or an archive `<student>.zip` (or .ZIP). What else lies beside them is named, with the
+reason, and left out. Of a hand-in nothing but `<chapter>/<name>.py` of the exercises that are graded is ever read: what
+else is in there (conftest.py, *.pth, bytecode, Numba's caches, links, devices) is as if it were not. Nothing is unpacked.
 """
 
 import ast
 import json
 import os
 import stat
+import sys
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -19,6 +20,8 @@ MAX_SOURCE = 1 << 20  # bytes of one exercise
 MAX_ARCHIVE = 8 << 20
 MAX_ENTRIES = 10_000
 MANIFEST = "manifest.json"  # of a students' folder, as `release` writes it
+METADATA = (".DS_Store", ".localized", "__MACOSX", "Thumbs.db", "desktop.ini")  # of macOS and Windows; and "._*"
+ARCHIVES = (".7z", ".bz2", ".gz", ".rar", ".tar", ".tgz", ".txz", ".xz", ".zst")
 
 
 class Refused(Exception):
@@ -40,30 +43,60 @@ class HandIn:
     def read(self, exercise: Exercise) -> bytes:
         """The student's file for this exercise. Raises Refused."""
         try:
-            return (
-                _from_archive(self.path, exercise) if self.path.suffix == ".zip" else _from_folder(self.path, exercise)
-            )
+            return _from_archive(self.path, exercise) if _is_zip(self.path) else _from_folder(self.path, exercise)
         except OSError as error:
             raise Refused(f"{exercise.id}.py cannot be read: {error.strerror or type(error).__name__}") from error
 
 
 def find_handins(folder: Path) -> list[HandIn]:
-    """The hand-ins in a folder, in order of their names. Raises CourseProblem for none, or two of one student."""
+    """The hand-ins in a folder, in order of their names; what is left out there is named on stderr.
+
+    Raises CourseProblem for none, or two of one student.
+    """
     if not folder.is_dir():
         raise CourseProblem(f"{folder}: there is no such folder; it holds a folder or a .zip for each student")
     if (folder / MANIFEST).is_file():
         raise CourseProblem(f"{folder} is a students' folder; give the folder that holds one .zip or folder a student")
+    others = left_out(folder)
+    for name, why in others.items():
+        print(f"not graded: {name!a}: {why}", file=sys.stderr)
     found = {}
     for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or not (path.is_dir() or path.suffix == ".zip"):
+        if path.name in others or _is_metadata(path):
             continue
-        student = path.name.removesuffix(".zip")
+        student = path.stem if _is_zip(path) else path.name
         if student in found:
-            raise CourseProblem(f"{student!a} has handed in both a folder and a .zip; take one of them away")
+            names = f"{found[student].path.name!a} and {path.name!a}"
+            raise CourseProblem(f"{student!a} has handed in twice, {names}; take one of them away")
         found[student] = HandIn(student, path)
     if not found:
         raise CourseProblem(f"{folder}: no hand-in is there, neither a folder nor a .zip")
     return list(found.values())
+
+
+def left_out(folder: Path) -> dict[str, str]:
+    """What lies in a folder of hand-ins and is none, by its name, and why; of METADATA, which nobody hands in, nothing."""
+    reasons = {path.name: _why_not(path) for path in sorted(folder.iterdir()) if not _is_metadata(path)}
+    return {name: why for name, why in reasons.items() if why}
+
+
+def _why_not(path: Path) -> str:
+    """Why this is no hand-in; "" for one."""
+    if path.name.startswith("."):
+        return "it is hidden; if it is a hand-in, give it a name that does not begin with a dot"
+    if path.is_dir() or _is_zip(path):
+        return ""
+    if path.suffix.lower() in ARCHIVES:
+        return f"of archives only .zip is read; unpack it into a folder {path.name.split('.')[0]!a}"
+    return "it is neither a folder nor a .zip; if it is handed in, put it into a folder of the student's name"
+
+
+def _is_zip(path: Path) -> bool:
+    return path.suffix.lower() == ".zip"
+
+
+def _is_metadata(path: Path) -> bool:
+    return path.name in METADATA or path.name.startswith("._")
 
 
 def _places(exercise: Exercise) -> list[PurePosixPath]:

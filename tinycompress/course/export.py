@@ -68,7 +68,10 @@ def cell(value) -> str:
 
 
 def as_csv(book: Gradebook) -> str:
-    """A row a student: points of each exercise, their total (empty while a person has to look), and remarks."""
+    """A row a student: points of each exercise, their total (empty while a person has to look), and remarks.
+
+    Below them a row, without points, for whatever was no hand-in.
+    """
     stream = io.StringIO()
     writer = csv.writer(stream, quoting=csv.QUOTE_MINIMAL, lineterminator="\r\n")
     exercises = book.exercises()
@@ -80,6 +83,8 @@ def as_csv(book: Gradebook) -> str:
         remarks = [f"{e.exercise}: {_remark(e)}" for e in entries.values() if _remark(e)]
         most = sum(e.most for e in entries.values())
         writer.writerow([cell(student), *cells, total, f"{most:g}", cell("; ".join(remarks))])
+    for name, why in book.left_out.items():
+        writer.writerow([cell(name), *([""] * len(exercises)), "", "", cell(f"not graded: {why}")])
     return stream.getvalue()
 
 

@@ -91,7 +91,7 @@ def grade_one(task: Task) -> dict:
         "tests": task.tests_hash,
         "level": task.level,
         "refused": task.refused,
-        "when": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "when": _now(),
         "results": [],
         "error": "",
     }
@@ -101,6 +101,10 @@ def grade_one(task: Task) -> dict:
     except Exception as error:
         record["error"] = f"{type(error).__name__}: {error}"[:2000]
     return record | {"seconds": round(time.monotonic() - start, 3)}
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
 def _run(task: Task):
@@ -155,14 +159,18 @@ def grade(
     log: Log,
     executor: Callable[[], AbstractContextManager[Executor | None]],
     done: Callable[[dict], None] = lambda record: None,
+    left_out: dict[str, str] | None = None,
 ) -> int:
     """Grade the tasks that are not in the log, and write each result there as soon as it is known; returns how many.
 
+    The log also gets what was `left_out` of the hand-ins' folder, if that differs from what it says already.
     executor() gives a context with an executor, or with None for this process; it is asked again if one breaks. Killed at
     any moment and started again, this goes on where it stopped. A result with a grader_error is tried again each time.
     Raises CourseProblem if another grader is at work, or the log cannot be written.
     """
     with log.lock():
+        if left_out is not None and left_out != latest_left_out(log):
+            log.append({"kind": "left_out", "names": left_out, "when": _now()})
         waiting, latest = _not_done(tasks, log)
         for task in tasks:
             # Handed in, changed, and changed back: what was said of it then holds again.
@@ -198,6 +206,11 @@ def _not_done(tasks: list[Task], log: Log) -> tuple[dict[str, Task], dict]:
         if record.get("kind") == "result":
             (finished.discard if faulty(record) else finished.add)(record["key"])
     return {task.key: task for task in tasks if task.key not in finished}, latest
+
+
+def latest_left_out(log: Log) -> dict[str, str]:
+    """What the last grading left out of the folder of hand-ins, and why."""
+    return next((record["names"] for record in reversed(log.records()) if record.get("kind") == "left_out"), {})
 
 
 def faulty(record: dict) -> bool:

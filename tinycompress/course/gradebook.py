@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .collect import not_handed_in
 from .exercise import CourseProblem
-from .grade import faulty
+from .grade import faulty, latest_left_out
 from .log import Log
 from .workers import CANNOT_BE_IMPORTED, ENDED
 
@@ -58,6 +58,7 @@ class Gradebook:
     def __init__(self, log: Path | str):
         self.log = Log(log)
         self.corrections = Log(self.log.path.with_name("corrections.jsonl"))
+        self.left_out = latest_left_out(self.log)  # of the hand-ins' folder: name and why
         self._entries = {}
         by_key = {}
         for record in self.log.records():
