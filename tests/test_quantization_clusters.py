@@ -40,7 +40,7 @@ def test_a_centroids_gradient_is_the_sum_over_its_members(rng):
     assert latent.grad is None
 
 
-@pytest.mark.parametrize("init", ["linear", "density", "random"])
+@pytest.mark.parametrize("init", ["optimal", "linear", "density", "random"])
 def test_weights_take_k_values_and_keep_them_while_the_centroids_learn(digits, rng, init):
     net = cluster_weights(small_net(rng), 5, init, rng)
     before = effective(net[1], "weight")
@@ -50,6 +50,18 @@ def test_weights_take_k_values_and_keep_them_while_the_centroids_learn(digits, r
     assert not np.array_equal(before, after)
     for value in np.unique(before):  # members move together
         assert len(np.unique(after[before == value])) == 1
+
+
+@pytest.mark.parametrize("init", ["linear", "density", "random"])
+def test_no_start_leaves_less_error_than_the_default(init, rng):
+    net = prune_weights(small_net(rng), 0.5)
+    for k in (2, 5, 16, 100):
+        best, other = cluster_weights(net.copy(), k), cluster_weights(net.copy(), k, init, rng)
+        for i in (1, 3):
+            errors = [
+                np.sum((effective(some[i], "weight") - effective(net[i], "weight")) ** 2) for some in (best, other)
+            ]
+            assert errors[0] <= errors[1] * (1 + 1e-5)
 
 
 def test_masked_weights_stay_zero_and_take_no_part(digits, rng):

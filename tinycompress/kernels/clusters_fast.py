@@ -1,16 +1,123 @@
-"""k-means of single numbers, compiled: see `clusters.py` for the algorithm.
+"""k-means of single numbers, compiled: see `clusters.py` for the algorithms.
 
-Two things are faster than in NumPy. From step to step a border moves less and less, so that it is searched for near
-its last place. And many values at once find their centroids, without branches that the CPU would have to guess.
+**The optimum.** Let every run cost a price beside its squared error. The cheapest runs are then found without counting
+them, in one pass from left to right, and the higher the price the fewer they are. The price at which there are k is
+found on the least error as a function of the number of runs, which is convex:
+
+    error    few                        `few` and `many` are known. The price is the slope of the chord between them, what
+              o                         each run more saves on average. The cheapest runs at this price are where the
+              :` .                      curve lies deepest below the chord, at x. They replace `few` or `many`, so that
+               :  ` .  chord            k stays between the two, until they are k: after some ten prices.
+                x    ` .
+                 ` .    ` .             If nothing lies below the chord, both of its ends are cheapest at this price, and
+                     ` - _ ` .          k runs are put together from the left of `many` and the right of `few`: see
+                           ` - o        `splice`.
+                              many
+                 number of runs
+
+In the pass, j becomes a beginning of later runs once the cheapest runs of the first j values are known. Of two
+beginnings the later one is better from some end on. So a queue holds those that are best for some end yet to come, and
+from which end on each is: mostly a few places behind the one before.
+
+Hirschberg & Larmore, "The Least Weight Subsequence Problem", 1987; Aggarwal, Schieber & Tokuyama, "Finding a
+Minimum-Weight k-Link Path in Graphs with the Concave Monge Property and Applications", 1994; Grønlund et al. 2017.
+
+**Lloyd's steps.** Two things are faster than in NumPy. From step to step a border moves less and less, so that it is
+searched for near its last place. And many values at once find their centroids, without branches that the CPU would
+have to guess.
 """
 
 import numpy as np
 
-from .clusters import prefix_sums
+from .clusters import prefix_sums, within
 from .jit import jit
 
 TOGETHER = 256
 """Values that are searched for together."""
+
+
+@jit
+def cost(sums, least, i, j):
+    """The least cost of the first j values if the last run begins at i."""
+    total = sums[1, j] - sums[1, i]
+    return least[i] + (sums[2, j] - sums[2, i] - total * total / (sums[0, j] - sums[0, i]))
+
+
+@jit
+def overtakes(sums, least, i, j, low):
+    """From which end on, at the earliest `low`, a last run should begin at j and not at i < j; beyond the greatest if
+    from none. Looks near `low` first, in steps that double, then halves the interval."""
+    high, step = low, 1
+    while high < len(least) and cost(sums, least, j, high) >= cost(sums, least, i, high):
+        low, high, step = high + 1, high + step, 2 * step
+    high = min(high, len(least))
+    while low < high:
+        middle = (low + high) // 2
+        if cost(sums, least, j, middle) < cost(sums, least, i, middle):
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+@jit
+def pay(sums, price, least, begin, queue, since):
+    """Fill in the least cost of the first 0 to m values, where each run has a price, and where the last one begins.
+
+    queue: the beginnings that are best for some end from here on, and since: from which one.
+    """
+    least[0], queue[0], since[0] = 0.0, 0, 1
+    head, last = 0, 0
+    for j in range(1, len(least)):
+        if head < last and since[head + 1] == j:
+            head += 1
+        begin[j] = queue[head]
+        least[j] = cost(sums, least, begin[j], j) + price
+        if j + 1 == len(least):
+            break
+        while True:
+            end = overtakes(sums, least, queue[last], j, max(since[last], j + 1))
+            if head == last or end > since[last]:
+                break
+            last -= 1
+        if end < len(least):
+            last += 1
+            queue[last], since[last] = j, end
+
+
+def error(sums, borders):
+    return np.sum(within(sums, borders[:-1], borders[1:]))
+
+
+def splice(few, many, k):
+    """The borders of k runs, which cost as little as both others do if these cost equally little at some price.
+
+    Some run of `many` lies inside of one of `few`, the p-th from the left in `many` and the q-th in `few` with
+    p - q = k - the number of `few`. Up to it we follow `many`, and after it `few`: that makes k. Where the two cross
+    over, four runs that nest become four that overlap, of which the errors are no more in all.
+    """
+    more = k + 1 - len(few)
+    q = np.argmax(few[1:] >= many[more + 1 : more + len(few)])
+    return np.concatenate([many[: more + q + 1], few[q + 1 :]])
+
+
+def optimal(sums, k):
+    m = sums.shape[1] - 1
+    least, room = np.empty(m + 1), np.empty((3, m + 1), np.int64)
+    few, many = np.array([0, m]), np.arange(m + 1)
+    while len(few) <= k:
+        price = (error(sums, few) - error(sums, many)) / (len(many) - len(few))
+        pay(sums, price, least, *room)
+        found = [m]
+        while found[-1] > 0:
+            found.append(room[0, found[-1]])
+        if not len(few) < len(found) < len(many):
+            return splice(few, many, k)
+        if len(found) <= k + 1:
+            few = np.array(found[::-1])
+        else:
+            many = np.array(found[::-1])
+    return few
 
 
 @jit

@@ -49,14 +49,15 @@ class Clustered(Module):
 
 
 def cluster_weights(
-    model: Module, k: int | dict[str, int] = 16, init="linear", rng: np.random.Generator | None = None
+    model: Module, k: int | dict[str, int] = 16, init="optimal", rng: np.random.Generator | None = None
 ) -> Module:
     """See every layer's weight through a `Clustered` of at most k values, found by k-means. Works in place; returns
     the model.
 
     k: from 1 to 256, for all layers, or layer name -> k, where layers not named stay as they are. Weights that are
-    exactly 0 take no part and stay 0. init: how the centroids start, "linear", "density" or "random" (with `rng`),
-    see `kernels.clusters`; or layer name -> centroids. Training the model now fine-tunes the centroids.
+    exactly 0 take no part and stay 0. init: "optimal", the k values of least squared error; or how Lloyd's algorithm
+    starts, "linear", "density" or "random" (with `rng`), see `kernels.clusters`, or layer name -> centroids. Training
+    the model now fine-tunes the centroids.
     """
     for name, k_of_layer in _per_layer(model, k).items():
         layer = weighted_layers(model)[name]
@@ -129,7 +130,7 @@ class Pull:
 
     def _start(self, name, weight):
         alive = weight[weight != 0].astype(np.float32)
-        return kmeans_1d(alive, self.k[name]).centroids if alive.size else np.zeros(1, np.float32)
+        return kmeans_1d(alive, self.k[name], "linear").centroids if alive.size else np.zeros(1, np.float32)
 
     def _parabola(self, name, weight: Tensor) -> Tensor:
         targets, tightness = self._targets[name]
@@ -145,7 +146,7 @@ class Pull:
     def _expect_and_maximise(self, name, w):
         """One step of expectation maximisation; returns each weight's target and the parabola's curvature there."""
         if name not in self._mixtures:
-            clusters = kmeans_1d(w, self.k[name])
+            clusters = kmeans_1d(w, self.k[name], "linear")
             k, self._mean_error[name] = len(clusters.centroids), clusters.inertia / w.size + 1e-12
             self._mixtures[name] = clusters.centroids, np.full(k, self._mean_error[name]), np.full(k, 1 / k)
         narrowest, widest = (width**2 * self._mean_error[name] for width in self.widths)
