@@ -90,6 +90,60 @@ def test_nan_survives(variant):
     np.testing.assert_array_equal(y, [[np.nan, 0, 2]])
 
 
+@pytest.mark.filterwarnings("ignore:invalid value")
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("variant", ["loop", "numpy", "fast"])
+def test_no_gradient_hides_a_nan(variant, relu):
+    # Columns: a NaN in x, in g where a ReLU lets it pass, in g where it does not, in neither but x is infinite, in neither.
+    x, g = np.ones((300, 5), np.float32), np.ones((300, 5), np.float32)
+    x[70, 0] = g[70, 1] = g[70, 2] = np.nan
+    x[70, 2], x[70, 3] = -3, -np.inf
+    columns = np.ones(5, np.float32), np.zeros(5, np.float32), np.ones(5, np.float32)
+    with kernels.use(variant):
+        of_g, of_gx = affine.sums(g, x, *columns, relu)
+        gx = affine.grad_x(g, x, *columns, *columns, relu)
+    dropped = np.nan if not relu else 299
+    np.testing.assert_array_equal(of_g, [300, np.nan, dropped, 299 if relu else 300, 300])
+    np.testing.assert_array_equal(np.isfinite(of_gx), [False, False, relu, False, True])
+    np.testing.assert_array_equal(np.isfinite(gx).all(axis=0), [False, False, relu, False, True])
+    gx[70] = 0
+    assert np.isfinite(gx).all()
+
+
+@pytest.mark.parametrize("variant", ["loop", "numpy", "fast"])
+def test_moments_of_a_column_with_nan_are_nan_and_those_of_others_are_not(variant):
+    x = np.random.default_rng(0).standard_normal((600, 5)).astype(np.float32)
+    x[77, 3] = np.nan
+    with kernels.use(variant):
+        for moment in affine.moments(x):
+            assert np.isnan(moment).tolist() == [False, False, False, True, False]
+
+
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("training", [False, True])
+def test_batch_norm_passes_nan_where_pytorch_does(training, relu):
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(0)
+    data, g = rng.standard_normal((2, 40, 4)).astype(np.float32)
+    data[5, 1] = g[np.argmax(data[:, 2]), 2] = g[np.argmin(data[:, 3]), 3] = np.nan
+    mean, var = np.zeros(4, np.float32), np.ones(4, np.float32)
+    x, weight, bias = (Tensor(a, True) for a in (data, var.copy(), mean.copy()))
+    if training:
+        y = F.batch_norm_training(x, weight, bias, relu=relu)[0]
+    else:
+        y = F.batch_norm(x, weight, bias, mean, var, relu=relu)
+    y.backward(g)
+    theirs = [torch.from_numpy(a.copy()).requires_grad_() for a in (data, var, mean)]
+    y = torch.nn.functional.batch_norm(
+        theirs[0], torch.from_numpy(mean), torch.from_numpy(var), *theirs[1:], training=training
+    )
+    (y.relu() if relu else y).backward(torch.from_numpy(g))
+    for ours, other in zip((x, weight, bias), theirs, strict=True):
+        # With given statistics, x itself does not matter to its gradient, but a NaN in it is still a NaN in ours.
+        seen = ~np.isnan(data) if ours is x and not training else slice(None)
+        np.testing.assert_allclose(ours.grad[seen], other.grad.numpy()[seen], rtol=1e-4, atol=1e-4)
+
+
 def test_results_are_the_same_bits_for_any_number_of_threads():
     g, x = np.random.default_rng(0).standard_normal((2, 9000, 20)).astype(np.float32)
     columns = np.random.default_rng(1).standard_normal((6, 20)).astype(np.float32)

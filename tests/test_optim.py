@@ -89,6 +89,52 @@ def test_frozen_parameters_and_those_without_a_gradient_do_not_move(name, textbo
     assert (moving.data != 1).all() and (frozen.data == 1).all() and (unused.data == 1).all()
 
 
+@pytest.mark.parametrize("make", [optim.Adam, optim.AdamW])
+def test_the_first_gradient_moves_a_parameter_by_the_learning_rate_whenever_it_comes(make):
+    # Corrected, moments that have seen one gradient are g and g², so that the step is lr g / |g|.
+    often, late = (nn.Parameter(np.ones(2)) for _ in range(2))
+    optimizer = make([often, late], lr=0.1, weight_decay=0.0)
+    for _ in range(9):
+        often.grad = np.ones(2)
+        optimizer.step()
+    late.grad = np.array([3.0, -0.5])
+    optimizer.step()
+    np.testing.assert_allclose(late.data, [0.9, 1.1])
+
+
+@pytest.mark.parametrize(("name", "textbook", "options"), CASES, ids=NAMES)
+def test_gradients_that_come_now_and_then_are_taken_as_in_the_textbook(name, textbook, options, rng):
+    pause = [nn.Parameter(np.ones(1)) for _ in range(3)]
+    optimizer = getattr(optim, name)(pause, **options)
+    expected = [[1.0] for _ in pause]
+    seen = [[] for _ in pause]
+    for step in range(12):
+        for every, parameter in enumerate(pause, 1):
+            parameter.grad = rng.standard_normal(1) if step % every == 0 else None
+        optimizer.step()
+        for parameter, gradients, w in zip(pause, seen, expected, strict=True):
+            if parameter.grad is not None:
+                gradients.append(parameter.grad.item())
+                w[:] = list(textbook(1.0, gradients, **options))[-1:]
+            np.testing.assert_allclose(parameter.data, w, rtol=1e-12)
+
+
+@pytest.mark.parametrize(("name", "textbook", "options"), CASES, ids=NAMES)
+def test_gradients_that_come_now_and_then_are_taken_as_in_pytorch(name, textbook, options, rng):
+    torch = pytest.importorskip("torch")
+    ours = [nn.Parameter(np.ones(3, np.float32)) for _ in range(3)]
+    theirs = [torch.nn.Parameter(torch.ones(3)) for _ in ours]
+    optimizer, rival = getattr(optim, name)(ours, **options), getattr(torch.optim, name)(theirs, **options)
+    for step in range(12):
+        for every, (parameter, other) in enumerate(zip(ours, theirs, strict=True), 1):
+            parameter.grad = rng.standard_normal(3).astype(np.float32) if step % every == 0 else None
+            other.grad = None if parameter.grad is None else torch.from_numpy(parameter.grad.copy())
+        optimizer.step()
+        rival.step()
+    for parameter, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(parameter.data, other.detach().numpy(), rtol=1e-5, atol=1e-6)
+
+
 def test_zero_grad_forgets_gradients():
     weight = nn.Parameter(np.ones(2))
     weight.grad = np.ones(2)

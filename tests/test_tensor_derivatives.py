@@ -205,12 +205,24 @@ def test_a_power_of_zero_has_a_gradient():
 
 
 @pytest.mark.filterwarnings("error")
-def test_sigmoid_of_huge_numbers_does_not_overflow():
-    x = Tensor(np.float32([-1e30, -100, 0, 100, 1e30]), requires_grad=True)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_sigmoid_is_right_at_the_ends(dtype):
+    x = Tensor(np.array([-np.inf, -1e30, -1e4, 0, 1e4, 1e30, np.inf, np.nan], dtype), requires_grad=True)
     y = x.sigmoid()
-    np.testing.assert_allclose(y.data, [0, 0, 0.5, 1, 1], atol=1e-7)
-    y.sum().backward()
-    np.testing.assert_allclose(x.grad, [0, 0, 0.25, 0, 0], atol=1e-7)
+    y.backward(np.ones(8))
+    assert y.dtype == x.grad.dtype == dtype
+    np.testing.assert_array_equal(y.data, [0, 0, 0, 0.5, 1, 1, 1, np.nan])
+    np.testing.assert_array_equal(x.grad, [0, 0, 0, 0.25, 0, 0, 0, np.nan])
+
+
+@pytest.mark.parametrize("dtype, end", [(np.float32, 87), (np.float64, 700)])
+def test_sigmoid_and_its_derivative_are_exact_while_they_can_be_written(dtype, end):
+    x = Tensor(np.linspace(-end, end, 999).astype(dtype), requires_grad=True)
+    y = x.sigmoid()
+    y.backward(np.ones(999))
+    e = np.exp(-np.abs(x.data.astype(np.longdouble)))
+    np.testing.assert_allclose(y.data, np.where(x.data < 0, e, 1) / (1 + e), rtol=4 * np.finfo(dtype).eps)
+    np.testing.assert_allclose(x.grad, e / (1 + e) ** 2, rtol=4 * np.finfo(dtype).eps)
 
 
 # The checker itself.

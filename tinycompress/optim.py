@@ -23,11 +23,11 @@ class Optimizer:
         self.lr, self.weight_decay = lr, weight_decay
         self._state = [self._start(p.data) for p in self.parameters]
 
-    def _start(self, data: np.ndarray) -> list[np.ndarray]:
-        """The running arrays that one parameter needs."""
+    def _start(self, data: np.ndarray) -> list:
+        """What has to be kept for one parameter from step to step, such as running arrays."""
         return []
 
-    def _update(self, data: np.ndarray, g: np.ndarray, state: list[np.ndarray]) -> np.ndarray:
+    def _update(self, data: np.ndarray, g: np.ndarray, state: list) -> np.ndarray:
         """The new values of one parameter."""
         raise NotImplementedError
 
@@ -70,34 +70,35 @@ class SGD(Optimizer):
 
 
 class Adam(Optimizer):
-    """Adaptive moments (Kingma & Ba 2015, algorithm 1); weight decay is added to the gradient."""
+    """Adaptive moments (Kingma & Ba 2015, algorithm 1); weight decay is added to the gradient.
+
+    Each parameter counts its own steps, those with a gradient, as in PyTorch: the correction of the moments, which begin
+    at 0, is for the gradients that they have seen.
+    """
 
     decoupled = False
 
     def __init__(self, parameters, lr=0.001, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
         if not all(0 <= beta < 1 for beta in betas):
             raise ValueError(f"{type(self).__name__}: both betas must lie in [0, 1), got {betas}")
-        self.betas, self.eps, self.steps = betas, eps, 0
+        self.betas, self.eps = betas, eps
         super().__init__(parameters, lr, weight_decay)
 
     def _start(self, data):
-        return [np.zeros_like(data), np.zeros_like(data)]
-
-    def step(self):
-        self.steps += 1
-        super().step()
+        return [np.zeros_like(data), np.zeros_like(data), 0]
 
     def _update(self, data, g, state):
-        mean, square = state
+        state[2] += 1
+        mean, square, steps = state
         beta1, beta2 = self.betas
         if self.weight_decay and not self.decoupled:
             g = g + self.weight_decay * data
         mean += (1 - beta1) * (g - mean)
         square += (1 - beta2) * (g * g - square)
-        root = np.sqrt(square / (1 - beta2**self.steps)) + self.eps
+        root = np.sqrt(square / (1 - beta2**steps)) + self.eps
         if self.decoupled:
             data = data * (1 - self.lr * self.weight_decay)
-        return data - (self.lr / (1 - beta1**self.steps)) * mean / root
+        return data - (self.lr / (1 - beta1**steps)) * mean / root
 
 
 class AdamW(Adam):

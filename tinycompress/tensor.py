@@ -17,8 +17,8 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from .kernels.affine import column_sums
 from .kernels.memory import is_shared
+from .kernels.reductions import axis_sums, column_sums
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 _ZERO = {dtype: np.zeros((), dtype) for dtype in FLOATS}  # spares NumPy a conversion of 0 at each use
@@ -247,9 +247,10 @@ class Tensor:
         y = np.tanh(self.data)
         return record(y, (self, lambda g: g * (1 - y * y)))
 
+    @np.errstate(over="ignore")  # where exp(-x) is infinite, 1 / (1 + infinity) is 0, as it should be
     def sigmoid(self):
-        y = 0.5 * (np.tanh(0.5 * self.data) + 1)  # this form never overflows
-        return record(y, (self, lambda g: g * y * (1 - y)))
+        y = 1 / (1 + np.exp(-self.data))
+        return record(y, (self, lambda g: g * y * Tensor(-self.data).sigmoid().data))  # 1 - y would be 0 too soon
 
     def relu(self):
         y = np.maximum(self.data, _ZERO[self._data.dtype])
@@ -266,12 +267,12 @@ class Tensor:
     # Reductions. `axis` is None (all), an int or a tuple of ints, as in NumPy.
     def sum(self, axis=None, keepdims=False):
         return record(
-            self.data.sum(axis, keepdims=keepdims),
+            axis_sums(self.data, axis, keepdims),
             (self, lambda g: np.broadcast_to(_restore(g, self.shape, axis), self.shape)),
         )
 
     def mean(self, axis=None, keepdims=False):
-        return self.sum(axis, keepdims) * (1 / _count(self.shape, axis))
+        return self.sum(axis, keepdims) / _count(self.shape, axis)
 
     def var(self, axis=None, keepdims=False):
         """The population variance (divided by n, not n - 1)."""
@@ -430,9 +431,8 @@ def _sum_over_broadcast(g: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Undo broadcasting: what was repeated in the forward pass is summed in the backward pass."""
     if len(shape) == 1 and shape[0] == g.shape[-1] and g.size:  # a bias
         return column_sums(g.reshape(-1, shape[0]))
-    g = g.sum(tuple(range(g.ndim - len(shape))))
-    repeated = tuple(axis for axis, n in enumerate(shape) if n == 1 and g.shape[axis] != 1)
-    return g.sum(repeated, keepdims=True) if repeated else g
+    wide = (1,) * (g.ndim - len(shape)) + shape
+    return axis_sums(g, tuple(a for a, n in enumerate(wide) if n != g.shape[a]), keepdims=True).reshape(shape)
 
 
 def _axes(shape, axis):

@@ -9,12 +9,14 @@ number is read once, and multiplied a few times. So everything that can be done 
     gx = a * g + b * (x - centre) + c                  grad_x
 
 where a, b, c, scale, shift and centre are one number a column. Where the ReLU was, `sums` and `grad_x` see from
-x * scale + shift; so y need not be kept.
+x * scale + shift; so y need not be kept. Where that is NaN, the ReLU has let it pass, and g passes too, as in PyTorch: a
+net that has gone wrong should not look healthy.
 """
 
 import numpy as np
 
 from .dispatch import choose
+from .reductions import column_sums
 from .shapes import check, floats
 
 
@@ -65,19 +67,6 @@ def grad_x(g, x, scale, shift, centre, a, b, c, relu=False):
     return choose(grad_x_loop, grad_x_numpy, "affine_fast.grad_x")(g, x, scale, shift, centre, a, b, c, relu)
 
 
-def column_sums(x):
-    """The sum of each column of x (rows, columns).
-
-    Rows are added as a few long ones, which is as quick as a product of BLAS with ones, and leaves no threads of BLAS
-    behind: those keep a core busy for milliseconds after a product, a core that the next kernel needs.
-    """
-    rows, columns = x.shape
-    together = max(1, min(rows, 4096 // columns))
-    whole = rows // together * together
-    long = x[:whole].reshape(-1, together * columns).sum(axis=0)
-    return long.reshape(together, columns).sum(axis=0) + x[whole:].sum(axis=0)
-
-
 def apply_loop(x, scale, shift, relu):
     y = np.empty_like(x)
     for r, c in np.ndindex(x.shape):
@@ -99,16 +88,16 @@ def moments_loop(x):
 def sums_loop(g, x, scale, shift, centre, relu):
     sum_g, sum_gx = np.zeros(x.shape[1]), np.zeros(x.shape[1])
     for r, c in np.ndindex(x.shape):
-        if not relu or x[r, c] * scale[c] + shift[c] > 0:
-            sum_g[c] += g[r, c]
-            sum_gx[c] += float(g[r, c]) * float(x[r, c] - centre[c])
+        sent = 0 if relu and x[r, c] * scale[c] + shift[c] <= 0 else g[r, c]
+        sum_g[c] += sent
+        sum_gx[c] += float(sent) * float(x[r, c] - centre[c])
     return sum_g.astype(x.dtype), sum_gx.astype(x.dtype)
 
 
 def grad_x_loop(g, x, scale, shift, centre, a, b, c, relu):
     gx = np.empty_like(x)
     for r, k in np.ndindex(x.shape):
-        sent = g[r, k] if not relu or x[r, k] * scale[k] + shift[k] > 0 else 0
+        sent = 0 if relu and x[r, k] * scale[k] + shift[k] <= 0 else g[r, k]
         gx[r, k] = a[k] * sent + b[k] * (x[r, k] - centre[k]) + c[k]
     return gx
 
@@ -120,20 +109,18 @@ def apply_numpy(x, scale, shift, relu):
 
 
 def moments_numpy(x):
-    ones = np.ones(len(x), x.dtype)  # a product with ones is a quick column sum
-    mean = (ones @ x) / x.dtype.type(len(x))
+    mean = column_sums(x) / x.dtype.type(len(x))
     centred = x - mean
-    return mean, (ones @ (centred * centred)) / x.dtype.type(len(x))
+    return mean, column_sums(centred * centred) / x.dtype.type(len(x))
 
 
 def passed_relu(g, x, scale, shift, relu):
-    return np.where(x * scale + shift > 0, g, 0) if relu else g
+    return np.where(x * scale + shift <= 0, 0, g) if relu else g
 
 
 def sums_numpy(g, x, scale, shift, centre, relu):
     g = passed_relu(g, x, scale, shift, relu)
-    ones = np.ones(len(x), x.dtype)
-    return ones @ g, ones @ (g * (x - centre))
+    return column_sums(g), column_sums(g * (x - centre))
 
 
 def grad_x_numpy(g, x, scale, shift, centre, a, b, c, relu):

@@ -11,11 +11,14 @@ import numpy as np
 from .jit import jit
 from .memory import aligned_empty
 from .threads import share
-from .tile import lanes_of, tile_at_least, tile_load, tile_store, tile_where_above, tile_zeros
+from .tile import lanes_of, tile_at_least, tile_full, tile_load, tile_store, tile_where_above, tile_zeros
 from .vectors import VECTOR_BYTES, VECTORS
 
 BLOCK = 256
 """Rows taken together."""
+
+FEW = 32
+"""Rows of a block that are added one after the other."""
 
 COST = 16
 """Multiply-adds in the time that one number takes from memory and back."""
@@ -37,39 +40,50 @@ def apply_rows(start, end, x, scale, shift, floor, y):
 
 
 @jit
-def moment_sums(start, end, x, total, squared):
-    """Of each block of rows: the sums of x - x0 and of its square, where x0 is the block's first row.
+def moment_sums(start, end, x, centre, total, squared):
+    """Of each block of rows: a centre x0, and the sums of x - x0 and of its square.
 
     With any x0 near the numbers these give the variance (Chan, Golub and LeVeque, "Algorithms for Computing the Sample
-    Variance", 1983); with x0 among them, it has lost no more than a factor of BLOCK of its precision even at worst.
+    Variance", 1983). It is the mean of FEW of the rows: a single one may happen to lie far out, where squares are large and
+    their difference to those around the mean loses much. FEW rows are summed at a time, and then these sums, which are
+    rounded less.
     """
     rows, C = x.shape
-    flat, out, squared_out = x.reshape(-1), total.reshape(-1), squared.reshape(-1)
+    flat, out, squared_out, centre_out = x.reshape(-1), total.reshape(-1), squared.reshape(-1), centre.reshape(-1)
     block = VECTORS * lanes_of(x)
     like = tile_zeros(1, VECTORS, x)
     for k in range(start, end):
+        first, last = k * BLOCK, min(rows, (k + 1) * BLOCK)
+        step = (last - first + FEW - 1) // FEW
         for c in range(0, C, block):
             columns = min(block, C - c)
-            x0 = tile_load(like, flat, k * BLOCK * C + c, 0, columns)
+            x0, away = tile_load(like, flat, first * C + c, 0, columns), like
+            for r in range(first, last, step):
+                away = away + (tile_load(like, flat, r * C + c, 0, columns) - x0)
+            x0 = x0 + away * tile_full(like, 1 / ((last - first + step - 1) // step))
             sums, squares = like, like
-            for r in range(k * BLOCK, min(rows, (k + 1) * BLOCK)):
-                d = tile_load(like, flat, r * C + c, 0, columns) - x0
-                sums, squares = sums + d, d * d + squares
+            for r0 in range(first, last, FEW):
+                few, few_squares = like, like
+                for r in range(r0, min(last, r0 + FEW)):
+                    d = tile_load(like, flat, r * C + c, 0, columns) - x0
+                    few, few_squares = few + d, d * d + few_squares
+                sums, squares = sums + few, squares + few_squares
+            tile_store(x0, centre_out, k * C + c, 0, 1, columns)
             tile_store(sums, out, k * C + c, 0, 1, columns)
             tile_store(squares, squared_out, k * C + c, 0, 1, columns)
 
 
 @jit
-def join_moments(x, total, squared, mean, variance):
+def join_moments(rows, centre, total, squared, mean, variance):
     """Add to mean and variance, zeros of float64, what `moment_sums` found: each block's mean, and the squares around it,
     then those of all."""
-    (rows, columns), C = x.shape, len(mean)
+    columns, C = centre.shape[1], len(mean)
     N = rows * columns // C
     for k in range(len(total)):
         count = min(BLOCK, rows - k * BLOCK)
         for first in range(0, columns, C):
             for c in range(C):
-                mean[c] += np.float64(x[k * BLOCK, first + c]) * count + total[k, first + c]
+                mean[c] += np.float64(centre[k, first + c]) * count + total[k, first + c]
     for c in range(C):
         mean[c] /= N
     for k in range(len(total)):
@@ -77,7 +91,7 @@ def join_moments(x, total, squared, mean, variance):
         for first in range(0, columns, C):
             for c in range(C):
                 shift = np.float64(total[k, first + c]) / count
-                around = np.float64(x[k * BLOCK, first + c]) + shift - mean[c]
+                around = np.float64(centre[k, first + c]) + shift - mean[c]
                 variance[c] += max(squared[k, first + c] - shift * total[k, first + c], 0.0) + around * around * count
     for c in range(C):
         variance[c] /= N
@@ -146,7 +160,8 @@ def repeated(m, *columns):
 
 
 def floor_of(relu, x):
-    return x.dtype.type(0 if relu else -np.inf)
+    """Without a ReLU NaN, as no number, not even minus infinity, is below that."""
+    return x.dtype.type(0 if relu else np.nan)
 
 
 def run(kernel, x, *arguments):
@@ -166,11 +181,10 @@ def moments(x):
     N, C = x.shape
     m = joined(N, C, x.itemsize)
     wide = x.reshape(-1, m * C)
-    blocks = math.ceil(len(wide) / BLOCK)
-    total, squared = aligned_empty((blocks, m * C), x.dtype), aligned_empty((blocks, m * C), x.dtype)
-    run(moment_sums, wide, wide, total, squared)
+    found = [*aligned_empty((3, math.ceil(len(wide) / BLOCK), m * C), x.dtype)]
+    run(moment_sums, wide, wide, *found)
     mean, variance = np.zeros(C), np.zeros(C)
-    join_moments(wide, total, squared, mean, variance)
+    join_moments(len(wide), *found, mean, variance)
     return mean.astype(x.dtype), variance.astype(x.dtype)
 
 
@@ -178,8 +192,7 @@ def sums(g, x, scale, shift, centre, relu):
     N, C = x.shape
     m = joined(N, C, x.itemsize)
     wide = x.reshape(-1, m * C)
-    blocks = math.ceil(len(wide) / BLOCK)
-    found = [aligned_empty((blocks, m * C), x.dtype) for _ in range(2)]
+    found = [*aligned_empty((2, math.ceil(len(wide) / BLOCK), m * C), x.dtype)]
     columns = repeated(m, scale, shift, centre)
     run(gradient_sums, wide, g.reshape(wide.shape), wide, *columns, floor_of(relu, x), *found)
     of_g, of_gx = np.zeros(C), np.zeros(C)

@@ -39,8 +39,9 @@ from .vectors import ROWS, VECTOR_BYTES, VECTORS
 LONGEST_ROW = 64
 """Pixels that a pointwise convolution takes for one row of an image, so that they stay in the first-level cache."""
 
-GROUP_BYTES, GROUP_PIXELS = 64 * 1024, 256
-"""The gradient of w takes images together up to this size, or, where w is large, until they have so many pixels."""
+FEW_PIXELS = 256
+"""The gradient of w adds up no more of them one after the other, of several small images or of a part of a large one, and
+then these sums: of a long one, rounding loses more."""
 
 STEPS_OF_AN_ADDITION = 6
 """How many outer products take as long as adding a tile to memory."""
@@ -278,11 +279,12 @@ def spread_grad_x(g, w, stride, padding, x_shape):
 def add_grad_w(vectors, start, end, x, scratch, g, strip, gw, G):
     """gw += what the images from `start` up to `end` contribute, in tiles of ROWS x len(vectors) vectors.
 
-    A tile's rows are elements of the window's row, its columns output channels, summed over the pixels of a group of
-    images. A strip (see strip.py) holds what these channels of g are.
+    A tile's rows are elements of the window's row, its columns output channels, summed over FEW_PIXELS: those of a group of
+    images, or of a rectangle in one. A strip (see strip.py) holds what these channels of g are.
     """
     run, pixels, block = G.kw * G.C, G.OH * G.OW, len(vectors) * lanes_of(x)
     zeros, row_of_zeros = tile_zeros(ROWS, vectors, x), tile_zeros(1, vectors, x)
+    rows = max(1, FEW_PIXELS // G.OW)
     for n in range(start, end, G.images):
         images = min(G.images, end - n)
         source, image, row, image_size = padded(x, n, scratch, G)
@@ -291,26 +293,28 @@ def add_grad_w(vectors, start, end, x, scratch, g, strip, gw, G):
             for pixel in range(images * pixels):
                 numbers = tile_load(row_of_zeros, g, (n * pixels + pixel) * G.OC + o, 0, columns)
                 tile_store(numbers, strip, pixel * block, 0, 1, None)
-            for i in range(G.kh):
-                for r in range(0, run, ROWS):
-                    acc = zeros
-                    for m in range(images):
-                        for oh in range(G.OH):
-                            seen = image + m * image_size + (oh * G.sh + i) * row + r
-                            sent = (m * pixels + oh * G.OW) * block
-                            for ow in range(G.OW):
-                                acc = tile_outer_add(
-                                    acc, source, seen + ow * G.sw * G.C, 1, strip, sent + ow * block, None
-                                )
-                    tile_add_to(acc, gw, (i * run + r) * G.OC + o, G.OC, min(ROWS, run - r), columns)
+            for top in range(0, G.OH, rows):
+                for left in range(0, G.OW, FEW_PIXELS):
+                    bottom, right = min(G.OH, top + rows), min(G.OW, left + FEW_PIXELS)
+                    for i in range(G.kh):
+                        for r in range(0, run, ROWS):
+                            acc = zeros
+                            for m in range(images):
+                                for oh in range(top, bottom):
+                                    seen = image + m * image_size + (oh * G.sh + i) * row + r
+                                    sent = (m * pixels + oh * G.OW) * block
+                                    for ow in range(left, right):
+                                        acc = tile_outer_add(
+                                            acc, source, seen + ow * G.sw * G.C, 1, strip, sent + ow * block, None
+                                        )
+                            tile_add_to(acc, gw, (i * run + r) * G.OC + o, G.OC, min(ROWS, run - r), columns)
 
 
 def conv2d_grad_w(x, g, stride, padding, w_shape):
     shape = images_as_rows(x.shape, w_shape[:2], stride, padding)
     G = forward_geometry(shape, w_shape, stride, padding, images=1)
     pixels = G.OH * G.OW
-    group = max(GROUP_BYTES // ((G.H * G.W * G.C + pixels * G.OC) * x.itemsize), GROUP_PIXELS // pixels)
-    G = G._replace(images=max(1, min(group, G.N)))
+    G = G._replace(images=max(1, min(FEW_PIXELS // pixels, G.N)))
     vectors = vectors_for(G.OC, x)
     x, g = x.reshape(-1), g.reshape(-1)
 

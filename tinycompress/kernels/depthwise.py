@@ -20,7 +20,7 @@ import math
 
 import numpy as np
 
-from .conv import Geometry, forward_geometry, sum_in_chunks
+from .conv import FEW_PIXELS, Geometry, forward_geometry, sum_in_chunks
 from .jit import jit
 from .memory import aligned_empty, aligned_zeros
 from .shapes import phases
@@ -110,18 +110,27 @@ def convolve(start, end, x, ring, w, bias, y, G):
                     tile_store(acc, y, pixel + c, G.y_pixel, min(PIXELS, G.OW - ow), columns)
 
 
-@jit
-def add_grad_w(start, end, x, ring, g, g_row, sums, G):
-    """sums += what the images from `start` up to `end` contribute to the gradient of w.
+@jit(inline="always")
+def move_sums(sums, total):
+    """total += sums, which begin anew."""
+    for k in range(len(sums)):
+        total[k] += sums[k]
+        sums[k] = 0
 
-    sums is (vectors of channels, kh, kw, lanes), kh and kw rounded up to multiples of TAPS. A tile's rows are the taps of
-    one row of the filter, and there are three tiles, as a sum cannot take its next number before four cycles are over:
-    many sums keep the multipliers busy.
+
+@jit
+def add_grad_w(start, end, x, ring, g, g_row, sums, total, G):
+    """total += what the images from `start` up to `end` contribute to the gradient of w.
+
+    total is (vectors of channels, kh, kw, lanes), kh and kw rounded up to multiples of TAPS. So is sums, zeros before and
+    after, where FEW_PIXELS or a few more are added up before they go to the total. A tile's rows are the taps of one row of
+    the filter, and there are three tiles, as a sum cannot take its next number before four cycles are over: many sums keep
+    the multipliers busy.
     """
     lanes, line, x_width = lanes_of(x), line_length(x, G), padded_width(G)
     block = VECTORS * lanes
     height, width = (G.kh + TAPS - 1) // TAPS * TAPS, (G.kw + TAPS - 1) // TAPS * TAPS
-    down, like = width * lanes, tile_zeros(TAPS, 1, x)
+    down, like, added = width * lanes, tile_zeros(TAPS, 1, x), 0
     for n in range(start, end):
         taken = 0
         for oh in range(G.OH):
@@ -129,33 +138,40 @@ def add_grad_w(start, end, x, ring, g, g_row, sums, G):
                 take_row(x, n, taken - G.top, ring, taken % G.kh * line, G)
                 taken += 1
             take_pixels(g, G.y0 + n * G.y_image + oh * G.y_row, G.OW, G.C, g_row, 0, G.OW)
-            for c in range(0, G.C, lanes):
-                inside = c // block * block  # of the ring's and g's rows, where the block of channel c begins
-                for i in range(0, G.kh, TAPS):
-                    row0 = (oh * G.sh + i) % G.kh * line + inside * x_width + c - inside
-                    row1 = (oh * G.sh + i + 1) % G.kh * line + inside * x_width + c - inside
-                    row2 = (oh * G.sh + i + 2) % G.kh * line + inside * x_width + c - inside
-                    for j in range(0, G.kw, TAPS):
-                        to = ((c * height) + i * lanes) * width + j * lanes
-                        sums0 = tile_load(like, sums, to, lanes, None)
-                        sums1 = tile_load(like, sums, to + down, lanes, None)
-                        sums2 = tile_load(like, sums, to + 2 * down, lanes, None)
-                        ow = 0
-                        while G.sw == 1 and ow + 2 <= G.OW:  # two pixels at once, which share what they see
-                            seen, pixel = (ow + j) * block, inside * G.OW + ow * block + c - inside
-                            sums0 = tile_window_add(sums0, ring, row0 + seen, 1, block, 2, g_row, pixel)
-                            sums1 = tile_window_add(sums1, ring, row1 + seen, 1, block, 2, g_row, pixel)
-                            sums2 = tile_window_add(sums2, ring, row2 + seen, 1, block, 2, g_row, pixel)
-                            ow += 2
-                        while ow < G.OW:
-                            seen, pixel = (ow * G.sw + j) * block, inside * G.OW + ow * block + c - inside
-                            sums0 = tile_multiply_add(sums0, ring, row0 + seen, block, g_row, pixel, None)
-                            sums1 = tile_multiply_add(sums1, ring, row1 + seen, block, g_row, pixel, None)
-                            sums2 = tile_multiply_add(sums2, ring, row2 + seen, block, g_row, pixel, None)
-                            ow += 1
-                        tile_store(sums0, sums, to, lanes, TAPS, None)
-                        tile_store(sums1, sums, to + down, lanes, TAPS, None)
-                        tile_store(sums2, sums, to + 2 * down, lanes, TAPS, None)
+            for left in range(0, G.OW, FEW_PIXELS):
+                right = min(G.OW, left + FEW_PIXELS)
+                for c in range(0, G.C, lanes):
+                    inside = c // block * block  # of the ring's and g's rows, where the block of channel c begins
+                    for i in range(0, G.kh, TAPS):
+                        row0 = (oh * G.sh + i) % G.kh * line + inside * x_width + c - inside
+                        row1 = (oh * G.sh + i + 1) % G.kh * line + inside * x_width + c - inside
+                        row2 = (oh * G.sh + i + 2) % G.kh * line + inside * x_width + c - inside
+                        for j in range(0, G.kw, TAPS):
+                            to = ((c * height) + i * lanes) * width + j * lanes
+                            sums0 = tile_load(like, sums, to, lanes, None)
+                            sums1 = tile_load(like, sums, to + down, lanes, None)
+                            sums2 = tile_load(like, sums, to + 2 * down, lanes, None)
+                            ow = left
+                            while G.sw == 1 and ow + 2 <= right:  # two pixels at once, which share what they see
+                                seen, pixel = (ow + j) * block, inside * G.OW + ow * block + c - inside
+                                sums0 = tile_window_add(sums0, ring, row0 + seen, 1, block, 2, g_row, pixel)
+                                sums1 = tile_window_add(sums1, ring, row1 + seen, 1, block, 2, g_row, pixel)
+                                sums2 = tile_window_add(sums2, ring, row2 + seen, 1, block, 2, g_row, pixel)
+                                ow += 2
+                            while ow < right:
+                                seen, pixel = (ow * G.sw + j) * block, inside * G.OW + ow * block + c - inside
+                                sums0 = tile_multiply_add(sums0, ring, row0 + seen, block, g_row, pixel, None)
+                                sums1 = tile_multiply_add(sums1, ring, row1 + seen, block, g_row, pixel, None)
+                                sums2 = tile_multiply_add(sums2, ring, row2 + seen, block, g_row, pixel, None)
+                                ow += 1
+                            tile_store(sums0, sums, to, lanes, TAPS, None)
+                            tile_store(sums1, sums, to + down, lanes, TAPS, None)
+                            tile_store(sums2, sums, to + 2 * down, lanes, TAPS, None)
+                added += right - left
+                if added >= FEW_PIXELS:
+                    move_sums(sums, total)
+                    added = 0
+    move_sums(sums, total)
 
 
 def columns_of(x):
@@ -222,10 +238,11 @@ def depthwise_conv2d_grad_w(x, g, stride, padding, w_shape):
     x, g = x.reshape(-1), g.reshape(-1)
 
     def scratch():
-        return new_ring(x, G), aligned_zeros((math.ceil(C / block) * G.OW * block,), x.dtype)
+        g_row = aligned_zeros((math.ceil(C / block) * G.OW * block,), x.dtype)
+        return new_ring(x, G), g_row, aligned_zeros((math.prod(shape),), x.dtype)
 
-    def work(start, end, sums, ring, g_row):
-        add_grad_w(start, end, x, ring, g, g_row, sums, G)
+    def work(start, end, total, ring, g_row, sums):
+        add_grad_w(start, end, x, ring, g, g_row, sums, total, G)
 
     sums = sum_in_chunks(work, scratch, G.N, G.OH * G.OW, math.prod(shape), x.dtype).reshape(shape)
     by_tap = sums.transpose(1, 2, 0, 3).reshape(*shape[1:3], -1)

@@ -11,6 +11,9 @@ from .shapes import NO_PADDING, output_size
 from .threads import share
 from .tile import lanes_of, tile_add_where, tile_full, tile_load, tile_max, tile_store, tile_zeros, tile_zeros_like
 
+FEW_TAPS = 256
+"""The mean of a larger window is that of its columns' means: of a long sum, rounding loses more."""
+
 
 @jit
 def max_pool_images(start, end, x, y, argmax, image_size, out_size, size, stride, floor, nowhere):
@@ -94,10 +97,19 @@ def mean_filter(size, channels, dtype):
     return np.full((*size, channels), 1 / math.prod(size), dtype)
 
 
+def in_two_steps(size):
+    return min(size) > 1 and math.prod(size) > FEW_TAPS
+
+
 def avg_pool2d(x, size, stride):
     """A depthwise convolution whose weights are all the same."""
+    if in_two_steps(size):
+        return avg_pool2d(avg_pool2d(x, (size[0], 1), (stride[0], 1)), (1, size[1]), (1, stride[1]))
     return depthwise_conv2d(x, mean_filter(size, x.shape[3], x.dtype), stride, NO_PADDING)
 
 
 def avg_pool2d_grad(g, size, stride, x_shape):
+    if in_two_steps(size):
+        g = avg_pool2d_grad(g, (1, size[1]), (1, stride[1]), (*g.shape[:2], *x_shape[2:]))
+        size, stride = (size[0], 1), (stride[0], 1)
     return depthwise_conv2d_grad_x(g, mean_filter(size, x_shape[3], g.dtype), stride, NO_PADDING, x_shape)

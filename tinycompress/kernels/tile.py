@@ -258,14 +258,14 @@ def tile_at_least(typingctx, x, floor):
 
 @intrinsic
 def tile_where_above(typingctx, g, z, floor):
-    """g in the elements in which z > floor, one number, and zero in the others."""
+    """g in the elements in which z > floor, one number, and zero in the others. If either is NaN, g."""
 
     def codegen(context, builder, signature, args):
         g_, z_, floor_ = args
         tile = signature.args[0]
         low = spread(builder, floor_, tile.vector)
         for i in range(tile.rows * tile.vectors):
-            above = builder.fcmp_ordered(">", builder.extract_value(z_, i), low)
+            above = builder.fcmp_unordered(">", builder.extract_value(z_, i), low)
             kept = builder.select(above, builder.extract_value(g_, i), zeros(tile.vector))
             g_ = builder.insert_value(g_, kept, i)
         return g_

@@ -6,9 +6,15 @@ The arguments are described in the package (`tinycompress.kernels`). Two ideas d
 - A gradient is sent back to the inputs tap by tap: the inputs that tap (i, j) of the window has seen are a strided slice.
 """
 
+import math
+
 import numpy as np
 
+from .reductions import column_sums
 from .shapes import output_size
+
+FEW_PIXELS = 512
+"""That the gradient of w sums in one matrix product."""
 
 
 def pad(x, padding):
@@ -49,8 +55,12 @@ def conv2d_grad_x(g, w, stride, padding, x_shape):
 
 
 def conv2d_grad_w(x, g, stride, padding, w_shape):
-    seen_by = windows(pad(x, padding), w_shape[:2], stride)
-    return np.ascontiguousarray(np.tensordot(seen_by, g, axes=((0, 1, 2), (0, 1, 2))).transpose(1, 2, 0, 3))
+    seen_by = windows(pad(x, padding), w_shape[:2], stride).transpose(0, 1, 2, 4, 5, 3)
+    rows, sent = seen_by.reshape(-1, math.prod(w_shape[:3])), g.reshape(-1, w_shape[3])
+    gw = np.zeros((rows.shape[1], w_shape[3]), x.dtype)
+    for first in range(0, len(rows), FEW_PIXELS):  # a few at a time, as a long sum loses more in rounding
+        gw += rows[first : first + FEW_PIXELS].T @ sent[first : first + FEW_PIXELS]
+    return gw.reshape(w_shape)
 
 
 def depthwise_conv2d(x, w, stride, padding, bias=None):
@@ -73,7 +83,7 @@ def depthwise_conv2d_grad_w(x, g, stride, padding, w_shape):
     padded = pad(x, padding)
     gw = np.empty(w_shape, x.dtype)
     for i, j in np.ndindex(w_shape[:2]):
-        gw[i, j] = np.einsum("nhwc,nhwc->c", seen(padded, i, j, stride, g.shape[1:3]), g)
+        gw[i, j] = column_sums((seen(padded, i, j, stride, g.shape[1:3]) * g).reshape(-1, w_shape[2]))
     return gw
 
 
@@ -98,7 +108,8 @@ def max_pool2d_grad(g, argmax, size, stride, x_shape):
 
 def avg_pool2d(x, size, stride):
     output_size(x.shape[1:3], size, stride)
-    return windows(x, size, stride).mean(axis=(4, 5))
+    columns = windows(x, (size[0], 1), (stride[0], 1)).mean(axis=(4, 5))
+    return windows(columns, (1, size[1]), (1, stride[1])).mean(axis=(4, 5))
 
 
 def avg_pool2d_grad(g, size, stride, x_shape):

@@ -100,9 +100,9 @@ class BatchNorm(Module):
         if not self.training:
             return F.batch_norm(x, self.weight, self.bias, self.running_mean, self.running_var, self.eps, relu)
         y, mean, var = F.batch_norm_training(x, self.weight, self.bias, self.eps, relu)
-        n = x.size // x.shape[-1]
-        self.running_mean += self.momentum * (mean - self.running_mean)
-        self.running_var += self.momentum * (var * n / (n - 1) - self.running_var)
+        n, share = x.size // x.shape[-1], np.float64(self.momentum)  # so that all is float64, and rounded once
+        self.running_mean[:] = (1 - share) * self.running_mean + share * mean
+        self.running_var[:] = (1 - share) * self.running_var + share * n / (n - 1) * var
         return y
 
     def extra_repr(self):
