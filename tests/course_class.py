@@ -61,7 +61,7 @@ def three(value):
 
 @pytest.mark.public
 @pytest.mark.points(1)
-@pytest.mark.timeout(2)
+@pytest.mark.timeout(5)
 def test_three_stay(submission):
     """Three of five stay."""
     assert three(submission.keep(VALUES, 3)).tolist() == [3, 4, 5], "they keep their order"
@@ -69,7 +69,7 @@ def test_three_stay(submission):
 
 @pytest.mark.hidden
 @pytest.mark.points(1)
-@pytest.mark.timeout(2)
+@pytest.mark.timeout(5)
 def test_any_values(submission, reference, rng):
     """Any values."""
     expect_error(ValueError, submission.keep, HIDDEN_VALUES, 4)

@@ -3,7 +3,6 @@
 import json
 import os
 import pickle
-import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, replace
@@ -14,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from waiting import wait_for
 
 import tinycompress as tc
 from tinycompress import lecture
@@ -190,8 +190,7 @@ def test_several_claims_are_kept_as_each_is_complete(tmp_path, monkeypatch, meas
 def test_what_was_finished_while_the_caller_was_busy_is_kept(tmp_path, measured):
     with ThreadPoolExecutor(1) as pool, closing(run_all([F1, F2], THREE, pool, Store(tmp_path))) as results:
         next(results)
-        while len(measured) < 6:  # a figure of F1 is being drawn; then comes an interrupt
-            time.sleep(0.01)
+        wait_for("all six tasks begin", lambda: len(measured) == 6)  # while F1 is drawn; then comes an interrupt
         pool.shutdown()
     measured.clear()
     assert run(F2, THREE, store=Store(tmp_path)).rows == run(F2, THREE).rows

@@ -1,5 +1,6 @@
 """The command line: what it writes, what it says in one line, and the code it ends with."""
 
+import contextlib
 import json
 import os
 import signal
@@ -10,6 +11,7 @@ import time
 import fake_chapter
 import numpy as np
 import pytest
+from waiting import LONG, wait_for
 
 from tinycompress import lecture
 from tinycompress.cli import main
@@ -175,7 +177,9 @@ def test_a_claim_that_fails_does_not_cost_the_finished_ones(cli, tmp_path, monke
 
 
 def test_a_worker_that_dies_costs_its_task_and_is_told_in_one_line(cli, tmp_path, monkeypatch):
-    dying = fake_chapter.make("F2", 0.0, measure=fake_chapter.die, tasks=lambda settings: [()])
+    drawn = tmp_path / "drawn"  # by then F1 is finished, whichever worker was the slower one
+    monkeypatch.setattr(report, "draw", lambda result: drawn.touch() or (b"<svg/>", b"png"))
+    dying = fake_chapter.make("F2", 0.0, measure=fake_chapter.die, tasks=lambda settings: [(str(drawn),)])
     monkeypatch.setattr(fake_chapter, "CLAIMS", [fake_chapter.CLAIMS[0], dying])
     code, _, err = cli("lecture", "--workers", "2")
     assert code == 1 and "fewer --workers" in err and "1 of 2 claims finished" in err and "Traceback" not in err
@@ -186,23 +190,31 @@ def test_a_worker_that_dies_costs_its_task_and_is_told_in_one_line(cli, tmp_path
 @pytest.mark.parametrize(("workers", "slow"), [("1", "S1"), ("2", "S1"), ("2", "S2")])
 def test_ctrl_c_in_a_terminal_ends_all_processes_at_once(tmp_path, workers, slow):
     """While a task runs here, in the workers, or here while the workers have nothing to do (S2 is timed)."""
+    drawn, started = tmp_path / "drawn", tmp_path / "started"
     code = (
-        "import signal, sys, fake_chapter\n"
+        "import pathlib, signal, sys, fake_chapter\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # what runs in a shell's background ignores it
         "from tinycompress import cli, lecture\n"
+        "from tinycompress.lecture import report\n"
+        "true_draw = report.draw\n"
+        f"report.draw = lambda result: (true_draw(result), pathlib.Path({str(drawn)!r}).touch())[0]\n"
         "lecture.CHAPTERS = {'fake': 'fake_chapter'}\n"
         "fake_chapter.CLAIMS = fake_chapter.SLOW\n"
         f"sys.exit(cli.main(['lecture', 'S0', '{slow}', '--workers', '{workers}', '--out', {str(tmp_path)!r}]))\n"
     )
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "FAKE_STARTED": str(tmp_path / "started")}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "FAKE_STARTED": str(started)}
     process = subprocess.Popen(
         [sys.executable, "-c", code], env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
-    deadline = time.monotonic() + 60
-    while not (tmp_path / "started").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGINT)
-    _, err = process.communicate(timeout=30)  # the tasks sleep for longer; their stderr, too, must close
+    try:
+        # One worker may have begun with the slow tasks while another is still at the last of S0.
+        wait_for("S0 is finished and the slow task begun", lambda: drawn.exists() and started.exists())
+        os.killpg(process.pid, signal.SIGINT)
+        _, err = process.communicate(timeout=LONG)  # the tasks sleep for longer; their stderr, too, must close
+    except BaseException:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        raise
     assert process.returncode == 130
     assert "Traceback" not in err and "1 of 2 claims finished" in err
 

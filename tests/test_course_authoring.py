@@ -10,6 +10,7 @@ import time
 import numpy as np
 import pytest
 from course_class import SOLUTION, TESTS, WRONG, write_exercise
+from waiting import LONG
 
 from tinycompress.cli import main
 from tinycompress.course.check import check
@@ -139,11 +140,11 @@ def test_an_infinite_loop_ends_a_students_own_check_of_it_alone(exercise, tmp_pa
     out = tmp_path / "out"
     release([exercise], out)
     tests = out / "toy" / "test_keep.py"
-    tests.write_text(tests.read_text().replace("timeout(2)", "timeout(0.2)"))
+    tests.write_text(tests.read_text().replace("timeout(5)", "timeout(0.2)"))
     program = [sys.executable, "-m", "pytest", str(out)]
     loops = "def keep(values, count):\n    while True:\n        try:\n            count += 0\n        except Exception: pass\n"
     (out / "toy" / "keep.py").write_text(loops)
-    said = subprocess.run(program, capture_output=True, text=True, timeout=100).stdout
+    said = subprocess.run(program, capture_output=True, text=True, timeout=LONG).stdout
     assert "Three of five stay: keep took longer than 0.2 s" in said
 
 
@@ -152,6 +153,24 @@ def test_a_file_that_does_not_end_is_not_waited_for(tmp_path, monkeypatch):
     (tmp_path / "keep.py").write_text("while True:\n    pass\n")
     with pytest.raises(SubmissionProblem, match="keep.py cannot be imported: it takes longer than 0.1 s"):
         load_here(tmp_path / "keep.py", (), limited=True)
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0) and signal.getsignal(signal.SIGALRM) == signal.SIG_DFL
+
+
+@pytest.mark.parametrize("moment", ["begin", "end"])
+def test_an_alarm_at_the_very_begin_or_end_of_a_limit_leaves_none_behind(moment, monkeypatch):
+    rung, true_setitimer = [], signal.setitimer
+
+    def setitimer(which, seconds, interval=0.0):
+        if moment == "begin":
+            true_setitimer(which, seconds, interval)
+        if not rung and (seconds > 0) == (moment == "begin"):
+            rung.append(True)
+            signal.raise_signal(signal.SIGALRM)
+        true_setitimer(which, seconds, interval)
+
+    monkeypatch.setattr(signal, "setitimer", setitimer)
+    with pytest.raises(TookTooLong), time_limit(1000):
+        pass
     assert signal.getitimer(signal.ITIMER_REAL) == (0, 0) and signal.getsignal(signal.SIGALRM) == signal.SIG_DFL
 
 

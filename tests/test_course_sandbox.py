@@ -4,18 +4,18 @@ import os
 import subprocess
 import sys
 import threading
-import time
 import uuid
 from pathlib import Path
 
 import pytest
 from course_class import LEVEL, SOLUTION, inside, points, write_exercise
+from waiting import wait_for
 
 from tinycompress.course import SubmissionProblem, sandbox
 from tinycompress.course.collect import find_handins
 from tinycompress.course.grade import grade_one, make_tasks
 from tinycompress.course.sandbox import Kit, readable
-from tinycompress.course.workers import InWorkers
+from tinycompress.course.workers import SECONDS, InWorkers
 
 # ---- too much of everything ----
 
@@ -68,16 +68,18 @@ def threads():
 )
 def test_too_much_of_anything_ends_with_that_submission(submit, function, words):
     submission = submit(FLOODS)
-    submission.timeout = 8 if function in ("forks", "threads") else 60
+    submission.timeout = 8 if function in ("forks", "threads") else SECONDS
     with pytest.raises(SubmissionProblem, match=words):
         getattr(submission, function)()
     submission.close()
-    assert all_gone(submission)
+    wait_for("all its processes are gone", lambda: not running(submission))
 
 
 @inside
 def test_what_is_printed_goes_nowhere(submit, capfd):
-    assert submit(FLOODS).output() == 1
+    submission = submit(FLOODS)
+    submission.timeout = SECONDS
+    assert submission.output() == 1
     assert capfd.readouterr() == ("", "")
 
 
@@ -91,14 +93,6 @@ def running(submission):
         except OSError:
             continue
     return found
-
-
-def all_gone(submission):
-    """Whether they go; the kernel kills them, and may need a moment."""
-    deadline = time.monotonic() + 20
-    while running(submission) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return running(submission) == []
 
 
 @inside
@@ -121,7 +115,7 @@ def daemons():
     assert submission.daemons() == 1
     assert len(running(submission)) >= 3
     submission.close()
-    assert all_gone(submission)
+    wait_for("all its processes are gone", lambda: not running(submission))
 
 
 @inside
@@ -143,7 +137,7 @@ def test_nothing_outlives_a_grader_that_is_killed(kit, tmp_path):
     grader.kill()
     grader.wait()
     grader.stdout.close()
-    assert all_gone(submission)
+    wait_for("all its processes are gone", lambda: not running(submission))
 
 
 @inside

@@ -10,13 +10,14 @@ from pathlib import Path
 import fake_chapter
 import numpy as np
 import pytest
+from waiting import LONG
 
 from tinycompress import data, evaluate, lecture, models
 from tinycompress.cli import main
 from tinycompress.lecture import Settings, executors, report, run
 from tinycompress.lecture.experiment import train
 
-distributed = pytest.importorskip("distributed")
+dask, distributed = pytest.importorskip("dask"), pytest.importorskip("distributed")
 FEW = Settings(seeds=4)
 
 
@@ -45,8 +46,10 @@ def kill_every_worker(seed):
 def cluster():
     """A scheduler and two workers, all of them processes of their own or threads of this one that talk by TCP."""
     path = [str(Path(__file__).parent), str(Path(lecture.__file__).parents[2])]
-    with pytest.MonkeyPatch.context() as patch:
+    patience = {f"distributed.{name}": f"{LONG}s" for name in ("comm.timeouts.connect", "comm.timeouts.tcp")}
+    with pytest.MonkeyPatch.context() as patch, dask.config.set(patience):
         patch.setenv("PYTHONPATH", os.pathsep.join([*path, os.environ.get("PYTHONPATH", "")]))
+        patch.setattr(executors, "CONNECT_SECONDS", LONG)
         with distributed.LocalCluster(2, threads_per_worker=1, dashboard_address=":0", protocol="tcp") as local:
             yield local
 
@@ -54,7 +57,7 @@ def cluster():
 @pytest.fixture
 def address(cluster):
     with distributed.Client(cluster) as client:
-        client.wait_for_workers(2)  # those that an earlier test killed are started again
+        client.wait_for_workers(2, timeout=LONG)  # those that an earlier test killed are started again
     return cluster.scheduler_address
 
 
@@ -102,8 +105,9 @@ def test_the_command_line_gives_its_tasks_to_the_cluster(address, tmp_path, monk
 
 
 def test_a_cluster_that_would_give_other_numbers_is_refused(address, monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(executors, "CONNECT_SECONDS", 1)
-    assert main(["lecture", "--dask", "tcp://127.0.0.1:9", "--out", str(tmp_path)]) == 2
+    with monkeypatch.context() as patch:
+        patch.setattr(executors, "CONNECT_SECONDS", 1)
+        assert main(["lecture", "--dask", "tcp://127.0.0.1:9", "--out", str(tmp_path)]) == 2
     assert "no Dask scheduler answers" in capsys.readouterr().err
     with pytest.raises(executors.ClusterProblem, match="another data"):
         with executors.dask_cluster(address, with_other_content(tmp_path, monkeypatch)):

@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+from waiting import LONG
 
 from tinycompress import kernels
 
@@ -34,7 +35,7 @@ for warning in caught:
 def run(code, **environment):
     """What a fresh Python process prints that runs `code`."""
     done = subprocess.run(
-        [sys.executable, "-c", code], env=os.environ | environment, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", code], env=os.environ | environment, capture_output=True, text=True, timeout=LONG
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -69,7 +70,7 @@ def test_damaged_code_gives_one_warning_and_is_replaced(tmp_path):
 
     def warnings():
         command, environment = [sys.executable, program], os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=LONG)
         assert done.returncode == 0, done.stderr
         return [line for line in done.stderr.splitlines() if "Warning: " in line]
 
@@ -151,6 +152,6 @@ def test_kernels_work_in_a_process_pool(method):
         expected = convolve_in_worker(threads=None)  # so that a forked child inherits a pool whose threads are gone
         context = multiprocessing.get_context(method)
         with concurrent.futures.ProcessPoolExecutor(2, mp_context=context) as pool:
-            assert list(pool.map(convolve_in_worker, [2, 2, None], timeout=100)) == [expected] * 3
+            assert list(pool.map(convolve_in_worker, [2, 2, None], timeout=LONG)) == [expected] * 3
     finally:
         kernels.set_num_threads(before)

@@ -4,6 +4,7 @@ import os
 import threading
 
 import pytest
+from waiting import LONG
 
 import tinycompress as tc
 from tinycompress.kernels import threads
@@ -22,7 +23,7 @@ def two_threads():
 
 def share_with_a_worker():
     """Share a work of which each of two threads has to do a part; returns the worker's number."""
-    both, seen = threading.Barrier(2, timeout=20), []
+    both, seen = threading.Barrier(2, timeout=LONG), []
 
     def work(start, end):
         both.wait()

@@ -4,26 +4,24 @@ Runs where Chromium and its driver are installed (Debian: chromium, chromium-dri
 temporary folder, for looking at.
 """
 
+import json
 import os
 import secrets
 import shutil
 import socket
 import subprocess
 import sys
-import time
-import urllib.error
 import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
 import pytest
+from waiting import LONG, wait_for
 
 import tinycompress
 
 NOTEBOOK = Path(tinycompress.__file__).parents[1] / "notebooks" / "1_pruning.ipynb"
-PATIENCE = 180  # seconds, for a machine with better things to do
-
 missing = [name for name in ("chromium", "chromedriver") if not shutil.which(name)]
 pytestmark = [
     pytest.mark.skipif(bool(missing), reason=f"needs {' and '.join(missing)} (Debian: chromium, chromium-driver)"),
@@ -44,32 +42,37 @@ def up_to_the_first_slider(notebook):
 @contextmanager
 def jupyter_lab(folder):
     """The address of a JupyterLab of our own, which shows `folder` and leaves no trace elsewhere."""
-    with socket.socket() as free:
+    with socket.socket() as free:  # if somebody takes it in between, JupyterLab takes another
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     token = secrets.token_hex(8)
     places = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_SETTINGS_DIR")
     private = {name: str(folder / "jupyter" / name) for name in (*places, "JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR")}
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--expose-app-in-browser"]
-    command += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}"]
+    command += [f"--ServerApp.port={port}", f"--IdentityProvider.token={token}"]
     command += [f"--ServerApp.root_dir={folder}", "--ServerApp.ip=127.0.0.1"]
     environment = os.environ | private | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     with open(folder / "server.log", "wb") as log:
         server = subprocess.Popen(command, stdout=log, stderr=log, env=environment, cwd=folder)
+
+    def port_of_it():
+        """Where it answers, once it does."""
+        assert server.poll() is None, (folder / "server.log").read_text()
+        try:
+            (info,) = Path(private["JUPYTER_RUNTIME_DIR"]).glob("jpserver-*.json")
+            port = json.loads(info.read_text())["port"]
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/api/status?token={token}", timeout=LONG).close()
+        except (OSError, ValueError):  # not yet, or only half
+            return None
+        return port
+
     try:
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/api/status?token={token}", timeout=5).close()
-                break
-            except urllib.error.URLError:
-                assert server.poll() is None and time.monotonic() < deadline, (folder / "server.log").read_text()
-                time.sleep(0.3)
+        port = wait_for("JupyterLab answers", port_of_it)
         yield f"http://127.0.0.1:{port}/lab/tree/slider.ipynb?token={token}"
     finally:
         server.terminate()  # it ends its kernels
         try:
-            server.wait(20)
+            server.wait(LONG)
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
@@ -96,6 +99,8 @@ def chromium(folder):
         options.add_argument(switch)
     driver = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
     try:
+        # Without a window nothing has the focus, and JupyterLab no current notebook, from Chromium 150 on.
+        driver.execute_cdp_cmd("Emulation.setFocusEmulationEnabled", {"enabled": True})
         yield driver
     finally:
         driver.quit()
@@ -110,14 +115,16 @@ def test_in_jupyterlab_a_moved_slider_changes_the_picture(tmp_path):
 
     nbformat.write(up_to_the_first_slider(nbformat.read(NOTEBOOK, 4)), tmp_path / "slider.ipynb")
     with jupyter_lab(tmp_path) as address, chromium(tmp_path) as browser:
-        wait = WebDriverWait(browser, PATIENCE)
+        wait = WebDriverWait(browser, LONG)
         browser.get(address)
         idle = "const p = window.jupyterapp?.shell.currentWidget; return p?.sessionContext?.session?.kernel?.status == 'idle'"
         wait.until(lambda b: b.execute_script(idle), "no kernel started")
         browser.execute_script("window.jupyterapp.commands.execute('notebook:run-all-cells')")
         (picture,) = wait.until(lambda b: b.find_elements(By.CSS_SELECTOR, "img.widget-image"), "no picture came")
-        handle = browser.find_element(By.CSS_SELECTOR, ".noUi-handle")
-        label = browser.find_element(By.CSS_SELECTOR, ".widget-readout")
+        handle, label = (
+            wait.until(lambda b, found=found: b.find_element(By.CSS_SELECTOR, found), "no slider came")
+            for found in (".noUi-handle", ".widget-readout")
+        )
         browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", picture)
         wait.until(
             lambda b: b.execute_script("return arguments[0].naturalWidth", picture) > 500, "the picture is empty"

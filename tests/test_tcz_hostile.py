@@ -186,14 +186,14 @@ BOMBS = {
 def test_made_up_files_are_refused_soon_and_in_little_memory(name):
     tcz.from_bytes(hostile(dense(1, 1), bytes([0]) + bytes(4)))  # the same without malice; it compiles, too
     tracemalloc.start()
-    start = time.perf_counter()
+    start = time.process_time()  # of this process alone, whatever else the machine has to do
     try:
         with pytest.raises(TczError):
             tcz.from_bytes(BOMBS[name])
         assert tracemalloc.get_traced_memory()[1] < 100e6
     finally:
         tracemalloc.stop()
-    assert time.perf_counter() - start < 5  # a hang, not a slow machine
+    assert time.process_time() - start < 20  # seconds: it takes milliseconds, and a hang far more
 
 
 def test_a_few_bytes_that_stand_for_too_many_zeros_need_the_users_consent():
