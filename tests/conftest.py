@@ -73,7 +73,7 @@ def kit(tmp_path_factory):
 def submit(kit, tmp_path):
     """Make a submission of this source; its functions run in the sandbox."""
     from tinycompress.course.sandbox import readable
-    from tinycompress.course.workers import InWorkers
+    from tinycompress.course.sandbox.workers import InWorkers
 
     made = []
 

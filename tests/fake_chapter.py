@@ -8,7 +8,7 @@ import numpy as np
 from waiting import LONG, wait_for
 
 from tinycompress.lecture import Claim
-from tinycompress.lecture.style import COLORS, curve_with_band, figure
+from tinycompress.workshop.style import COLORS, curve_with_band, figure
 
 
 def before_task(seed):

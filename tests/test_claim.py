@@ -19,7 +19,9 @@ import tinycompress as tc
 from tinycompress import lecture
 from tinycompress.lecture import Settings, Store, claims, judge, run, run_all, store, verdict
 from tinycompress.lecture.claim import disagreements, plain
-from tinycompress.lecture.interval import mean_interval
+from tinycompress.workshop import identity
+from tinycompress.workshop.identity import source_hash
+from tinycompress.workshop.interval import mean_interval
 
 F1, F2, F3, F4 = fake_chapter.CLAIMS
 THREE = Settings(seeds=3)
@@ -269,11 +271,11 @@ def test_a_task_is_measured_again_when_anything_that_decides_it_changed(tmp_path
 def test_the_source_hash_sees_every_file_of_the_package(tmp_path, monkeypatch):
     package = tmp_path / "package"
     (package / "lecture").mkdir(parents=True)
-    monkeypatch.setattr(store, "__file__", str(package / "lecture" / "store.py"))
+    monkeypatch.setattr(identity, "__file__", str(package / "workshop" / "identity.py"))
     seen = set()
     for name, text in ("a.py", "x = 1"), ("a.py", "x = 2"), ("lecture/b.py", ""), ("notes.txt", "x"):
         (package / name).write_text(text)
-        seen.add(store.source_hash.__wrapped__())
+        seen.add(source_hash.__wrapped__())
     assert len(seen) == 3
 
 

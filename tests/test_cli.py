@@ -15,7 +15,8 @@ from waiting import LONG, wait_for
 
 from tinycompress import lecture
 from tinycompress.cli import main
-from tinycompress.lecture import executors, report
+from tinycompress.lecture import report
+from tinycompress.workshop import executors
 
 
 @pytest.fixture(autouse=True)

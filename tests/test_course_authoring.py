@@ -13,13 +13,13 @@ from course_class import SOLUTION, TESTS, WRONG, write_exercise
 from waiting import LONG
 
 from tinycompress.cli import main
+from tinycompress.course.author.notebook import show, write_notebook
+from tinycompress.course.author.release import check_nothing_leaks, public_tests, release
 from tinycompress.course.check import check
 from tinycompress.course.exercise import CourseProblem, find_exercises, load_module, strip_solution
-from tinycompress.course.notebook import show, write_notebook
 from tinycompress.course.outcome import SubmissionProblem
-from tinycompress.course.release import check_nothing_leaks, public_tests, release
 from tinycompress.course.run import run_tests, total
-from tinycompress.course.submission import TookTooLong, load_here, time_limit
+from tinycompress.course.sandbox.submission import TookTooLong, load_here, time_limit
 
 # ---- markers ----
 
@@ -88,7 +88,7 @@ def test_all_exercises_of_the_lecture_can_be_released_together(tmp_path, monkeyp
         module.measure = lambda exercise: {}  # which takes seconds, and says nothing of leaks
         return module
 
-    monkeypatch.setattr("tinycompress.course.notebook.load_module", without_experiment)
+    monkeypatch.setattr("tinycompress.course.author.notebook.load_module", without_experiment)
     names = {path.name for path in release(find_exercises(), tmp_path / "out")}
     assert names >= {f"{kind}{e.name}.py" for e in find_exercises() for kind in ("", "test_", "show_")}
 
@@ -149,7 +149,7 @@ def test_an_infinite_loop_ends_a_students_own_check_of_it_alone(exercise, tmp_pa
 
 
 def test_a_file_that_does_not_end_is_not_waited_for(tmp_path, monkeypatch):
-    monkeypatch.setattr("tinycompress.course.submission.LOAD_SECONDS", 0.1)
+    monkeypatch.setattr("tinycompress.course.sandbox.submission.LOAD_SECONDS", 0.1)
     (tmp_path / "keep.py").write_text("while True:\n    pass\n")
     with pytest.raises(SubmissionProblem, match="keep.py cannot be imported: it takes longer than 0.1 s"):
         load_here(tmp_path / "keep.py", (), limited=True)

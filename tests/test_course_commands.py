@@ -8,12 +8,12 @@ from course_class import FOUND, LEVEL, SOLUTION, command, here, marks, tasks_of,
 
 from tinycompress.cli import main
 from tinycompress.course import sandbox
+from tinycompress.course.author.release import release
 from tinycompress.course.exercise import find_exercises, strip_solution
-from tinycompress.course.export import export
-from tinycompress.course.grade import grade
-from tinycompress.course.gradebook import Gradebook
-from tinycompress.course.log import Log
-from tinycompress.course.release import release
+from tinycompress.course.staff.export import export
+from tinycompress.course.staff.grade import grade
+from tinycompress.course.staff.gradebook import Gradebook
+from tinycompress.course.staff.log import Log
 
 
 def test_a_student_packs_what_the_staff_can_grade(course, tmp_path, capsys):

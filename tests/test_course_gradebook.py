@@ -10,10 +10,10 @@ import pytest
 from course_class import FOUND, SOLUTION, TESTS, here, marks, tasks_of, write_class
 
 from tinycompress.cli import main
-from tinycompress.course.export import cell, export, file_name
-from tinycompress.course.grade import grade
-from tinycompress.course.gradebook import Gradebook
-from tinycompress.course.log import Log
+from tinycompress.course.staff.export import cell, export, file_name
+from tinycompress.course.staff.grade import grade
+from tinycompress.course.staff.gradebook import Gradebook
+from tinycompress.course.staff.log import Log
 
 # ---- corrections ----
 

@@ -30,11 +30,11 @@ from course_class import (
 from waiting import wait_for
 
 from tinycompress.cli import main
-from tinycompress.course import grade as grading
 from tinycompress.course.exercise import CourseProblem
-from tinycompress.course.grade import grade
-from tinycompress.course.gradebook import Gradebook
-from tinycompress.course.log import Log
+from tinycompress.course.staff import grade as grading
+from tinycompress.course.staff.grade import grade
+from tinycompress.course.staff.gradebook import Gradebook
+from tinycompress.course.staff.log import Log
 
 # ---- the class of eight ----
 
@@ -216,7 +216,7 @@ def test_an_executor_that_always_dies_is_given_up_with_advice(course):
 
 def test_a_pool_process_ends_with_its_grader():
     program = (
-        "import os, time; from tinycompress.lecture.executors import local_processes\n"
+        "import os, time; from tinycompress.workshop.executors import local_processes\n"
         "if __name__ == '__main__':\n"
         "    with local_processes(2) as pool: print(pool.submit(os.getpid).result(), flush=True); time.sleep(1e6)\n"
     )
@@ -259,7 +259,7 @@ def test_two_graders_at_once_are_refused(course):
 
 def test_a_full_disk_stops_with_advice_and_nothing_is_torn(tmp_path):
     program = (
-        "import resource, signal, sys; from tinycompress.course.log import Log\n"
+        "import resource, signal, sys; from tinycompress.course.staff.log import Log\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
         "for n in range(100): Log(sys.argv[1]).append({'n': n, 'text': 'x' * 90})"
     )

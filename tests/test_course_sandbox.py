@@ -12,10 +12,10 @@ from course_class import LEVEL, SOLUTION, inside, points, write_exercise
 from waiting import wait_for
 
 from tinycompress.course import SubmissionProblem, sandbox
-from tinycompress.course.collect import find_handins
-from tinycompress.course.grade import grade_one, make_tasks
 from tinycompress.course.sandbox import Kit, readable
-from tinycompress.course.workers import SECONDS, InWorkers
+from tinycompress.course.sandbox.workers import SECONDS, InWorkers
+from tinycompress.course.staff.collect import find_handins
+from tinycompress.course.staff.grade import grade_one, make_tasks
 
 # ---- too much of everything ----
 
@@ -127,7 +127,7 @@ def test_nothing_outlives_a_grader_that_is_killed(kit, tmp_path):
     readable(folder)
     program = (
         "import time; from pathlib import Path; from tinycompress.course.sandbox import Kit\n"
-        "from tinycompress.course.workers import InWorkers\n"
+        "from tinycompress.course.sandbox.workers import InWorkers\n"
         f"s = InWorkers(Kit(Path({str(kit.folder)!r})), Path({str(folder)!r}), {name!r})\n"
         "s._loaded(); print('loaded', flush=True); time.sleep(1e6)"
     )

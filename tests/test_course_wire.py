@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from tinycompress.course import wire
+from tinycompress.course.sandbox import wire
 
 dtypes = st.sampled_from([np.dtype(name) for name in sorted(wire.DTYPES)])
 arrays = hnp.arrays(dtypes, hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4))

@@ -14,8 +14,10 @@ from waiting import LONG
 
 from tinycompress import data, evaluate, lecture, models
 from tinycompress.cli import main
-from tinycompress.lecture import Settings, executors, report, run
-from tinycompress.lecture.experiment import train
+from tinycompress.lecture import Settings, report, run
+from tinycompress.selection import train
+from tinycompress.workshop import executors
+from tinycompress.workshop.identity import fingerprint
 
 dask, distributed = pytest.importorskip("dask"), pytest.importorskip("distributed")
 FEW = Settings(seeds=4)
@@ -119,10 +121,10 @@ def test_a_cluster_that_would_give_other_numbers_is_refused(address, monkeypatch
 
 def with_other_content(folder, monkeypatch):
     """A data set that this process sees with other content than the workers do."""
-    from tinycompress.lecture import store
+    from tinycompress.workshop import identity
 
-    true = store.fingerprint
-    monkeypatch.setattr(store, "fingerprint", lambda name: true(name)[::-1])
+    true = fingerprint
+    monkeypatch.setattr(identity, "fingerprint", lambda name: true(name)[::-1])
     return "digits"
 
 

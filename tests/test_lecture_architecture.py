@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 
 import tinycompress as tc
-from tinycompress.lecture import Settings, architecture, architecture_accuracy, architecture_pairs, architecture_plan
+from tinycompress.lecture import Settings, architecture
+from tinycompress.lecture.architecture import a4_accuracy as architecture_accuracy
+from tinycompress.lecture.architecture import nets as architecture_plan
+from tinycompress.lecture.architecture import pairs as architecture_pairs
 from tinycompress.lecture.claim import judge, plain
 
 CLAIMS = {claim.id: claim for claim in architecture.CLAIMS}

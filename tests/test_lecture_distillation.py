@@ -8,8 +8,10 @@ import pytest
 
 from tinycompress import data, get_num_threads, predict, set_num_threads
 from tinycompress.distillation import DistillationLoss, teacher_targets
-from tinycompress.lecture import distillation, distillation_plan, distillation_unseen
+from tinycompress.lecture import distillation
 from tinycompress.lecture.claim import Settings, judge, plain
+from tinycompress.lecture.distillation import d2_unseen as distillation_unseen
+from tinycompress.lecture.distillation import nets as distillation_plan
 
 CLAIMS = {claim.id: claim for claim in distillation.CLAIMS}
 TINY = distillation_plan.Plan(

@@ -8,8 +8,11 @@ import pytest
 import tinycompress as tc
 from tinycompress import get_num_threads, nn, set_num_threads
 from tinycompress.dynamic import EarlyExit, ExitTable, Slimmable, exit_table
-from tinycompress.lecture import dynamic, dynamic_budget, dynamic_plan, dynamic_width
+from tinycompress.lecture import dynamic
 from tinycompress.lecture.claim import Settings, judge, plain
+from tinycompress.lecture.dynamic import nets as dynamic_plan
+from tinycompress.lecture.dynamic import y2_width as dynamic_width
+from tinycompress.lecture.dynamic import y4_budget as dynamic_budget
 
 CLAIMS = {claim.id: claim for claim in dynamic.CLAIMS}
 TINY = dynamic_plan.Plan(

@@ -9,17 +9,15 @@ import pytest
 from PIL import Image
 
 from tinycompress import get_num_threads, set_num_threads
-from tinycompress.lecture import (
-    pruning,
-    pruning_criteria,
-    pruning_figures,
-    pruning_growth,
-    pruning_plan,
-    pruning_tickets,
-    slimming,
-)
+from tinycompress.lecture import pruning
 from tinycompress.lecture.claim import Settings, judge, plain
-from tinycompress.lecture.style import figure, svg
+from tinycompress.lecture.pruning import nets as pruning_plan
+from tinycompress.lecture.pruning import p1b_criteria as pruning_criteria
+from tinycompress.lecture.pruning import p3_sparse_speed as pruning_figures
+from tinycompress.lecture.pruning import p4b_slimming as slimming
+from tinycompress.lecture.pruning import p5_large_first as pruning_growth
+from tinycompress.lecture.pruning import p6_tickets as pruning_tickets
+from tinycompress.workshop.style import figure, svg
 
 CLAIMS = {claim.id: claim for claim in pruning.CLAIMS}
 TINY = pruning_plan.Plan(dense=3, pruned=4, steps=2, batch_size=64, lrs=(0.05,))

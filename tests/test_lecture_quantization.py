@@ -7,11 +7,14 @@ import pytest
 
 import tinycompress as tc
 from tinycompress import models
-from tinycompress.lecture import Settings, deep_compression, quantization, quantization_clock, quantization_plan
+from tinycompress.lecture import Settings, quantization
 from tinycompress.lecture.claim import judge, plain
-from tinycompress.lecture.recipe import Recipe, compress, lesson_of, round_tables
+from tinycompress.lecture.quantization import nets as quantization_plan
+from tinycompress.lecture.quantization import q5_one_file as deep_compression
+from tinycompress.lecture.quantization import q6_clock as quantization_clock
 from tinycompress.nn.weighted import effective
 from tinycompress.quantization import cluster_weights, tcz
+from tinycompress.recipe import Recipe, compress, lesson_of, round_tables
 
 CLAIMS = {claim.id: claim for claim in quantization.CLAIMS}
 TINY = quantization_plan.Plan(

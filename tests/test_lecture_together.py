@@ -7,9 +7,10 @@ import pytest
 
 from tinycompress import get_num_threads, set_num_threads
 from tinycompress.data import load
-from tinycompress.lecture import judge, together, together_methods
+from tinycompress.lecture import judge, together
 from tinycompress.lecture.claim import plain
-from tinycompress.lecture.style import png
+from tinycompress.lecture.together import methods as together_methods
+from tinycompress.workshop.style import png
 
 CLAIMS = {claim.id: claim for claim in together.CLAIMS}
 TINY = together_methods.Plan(widths=(6, 8), teacher=3, more=2, lrs=(0.05,), small_lrs=(0.002,))

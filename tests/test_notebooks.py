@@ -10,7 +10,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 import tinycompress
 from tinycompress.lecture import claims, notebooks
 from tinycompress.lecture.blackboard import explore, show_claim, show_source
-from tinycompress.lecture.style import figure
+from tinycompress.workshop.style import figure
 
 ROOT = Path(tinycompress.__file__).parents[1]
 FILES = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -210,7 +210,7 @@ def test_a_source_is_shown_as_it_stands_in_its_file(displayed):
 def test_a_picture_that_moves_is_drawn_in_the_lecture_style_and_leaves_no_trace():
     import matplotlib
 
-    from tinycompress.lecture.pictures import engine
+    from tinycompress.lecture import engine_pictures as engine
 
     before = dict(matplotlib.rcParams)
     w, x = tinycompress.Tensor(3.0, requires_grad=True), tinycompress.Tensor(2.0)

@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinycompress import lecture
-from tinycompress.lecture import Settings, judge, report, run, style
-from tinycompress.lecture.style import COLORS, curve_with_band, figure
+from tinycompress.lecture import Settings, judge, report, run
+from tinycompress.workshop import style
+from tinycompress.workshop.style import COLORS, curve_with_band, figure
 
 F1, F2, F3, F4 = fake_chapter.CLAIMS
 THREE = Settings(seeds=3)
@@ -65,7 +66,7 @@ def test_the_saved_rows_give_the_same_result_and_draw_the_same_figure(tmp_path, 
 def test_the_report_states_machine_and_settings_but_no_path(undrawn, tmp_path, results):
     data = tmp_path / "someone" / "mine.npz"
     data.parent.mkdir()
-    x, y = np.zeros((40, 4, 4), np.uint8), np.arange(40) % 2
+    x, y = np.full((40, 4, 4), 255, np.uint8), np.arange(40) % 2
     np.savez(data, x_train=x, y_train=y, x_test=x, y_test=y)
     out = tmp_path / "out"
     report.write([results["F1"]], Settings(data=str(data), threads=3), out)
@@ -304,7 +305,7 @@ def test_drawing_leaves_no_trace_in_pyplot():
     code = (
         "import matplotlib, fake_chapter\n"
         "before = dict(matplotlib.rcParams)\n"
-        "from tinycompress.lecture import Settings, run, style\n"
+        "from tinycompress.lecture import Settings, run\nfrom tinycompress.workshop import style\n"
         "fig = run(fake_chapter.CLAIMS[0], Settings(seeds=2)).figure()\n"
         "assert style.svg(fig) and fig._repr_png_()[:4] == b'\\x89PNG'\n"
         "assert dict(matplotlib.rcParams) == before\n"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from ..lecture.machine import machine_line
+from ..workshop.machine import machine_line
 from .case import Case, Row, Suite, empty_row
 from .turns import SideFailed, Sides, contest
 

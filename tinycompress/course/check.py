@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
+from .author.release import check_nothing_leaks, write_exercise
 from .exercise import CourseProblem, Exercise, load_module
-from .grade import Task, grade_one
-from .release import check_nothing_leaks, write_exercise
 from .run import run_tests, total
 from .sandbox import level
-from .submission import InProcess, load_here
+from .sandbox.submission import InProcess, load_here
+from .staff.grade import Task, grade_one
 
 SEEDS = ("public", "another course")
 

@@ -17,7 +17,7 @@ import pytest
 
 from .exercise import Exercise
 from .outcome import Partial, SubmissionProblem
-from .submission import InProcess, Submission, load_here
+from .sandbox.submission import InProcess, Submission, load_here
 
 EARNED, PARTIAL, FAILED, ERROR = "passed", "partial", "failed", "grader_error"
 

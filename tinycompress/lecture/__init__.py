@@ -9,8 +9,8 @@ import difflib
 import importlib
 from collections.abc import Sequence
 
+from ..workshop.interval import verdict
 from .claim import Claim, Result, Settings, judge, run, run_all
-from .interval import verdict
 from .store import Store
 
 __all__ = ["CHAPTERS", "Claim", "Result", "Settings", "Store", "claims", "judge", "run", "run_all", "verdict"]

@@ -15,7 +15,8 @@ import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from . import claims, report, style
+from ..workshop import style
+from . import claims, report
 from .page import RATIOS, effect_text, marked_verdict
 
 REPORTS = ("../report", "../figures")  # as seen from notebooks/: what you have measured, and what came with the project

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from .interval import verdict
+from ..workshop.interval import verdict
 from .store import Store
 
 SEEDS = {"quick": 5, "full": 10, "paper": 5}  # by budget
@@ -225,7 +225,7 @@ class _Run:
 
     def measure(self, i: int):
         """Measure a timed task, here and now."""
-        from .machine import machine_line
+        from ..workshop.machine import machine_line
 
         arguments = self.claim.measure, self._name(i), self.tasks[i] + self.prepared[i]
         rows, seconds = perform(plain_rows, self.threads, arguments)
@@ -299,7 +299,7 @@ def plain(value: Any, where: str) -> Any:
 
 
 def _draw(figure: Callable, timed: bool, rows: list[Row]):
-    from . import style
+    from ..workshop import style
 
     with style.applied():
         drawn = figure(rows)

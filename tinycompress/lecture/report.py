@@ -9,11 +9,13 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import claims, style
+from ..workshop import style
+from ..workshop.files import replace_file
+from ..workshop.identity import fingerprint, source_hash
+from ..workshop.machine import machine
+from . import claims
 from .claim import Result, Settings, judge
-from .machine import machine
 from .page import RATIOS, effect_text, marked_verdict, page
-from .store import fingerprint, replace_file, source_hash
 
 
 def write(

@@ -1,10 +1,12 @@
 """The finished tasks of a run that has not ended yet, so that an interrupted run goes on where it stopped."""
 
-import functools
 import hashlib
 import json
 import os
 from pathlib import Path
+
+from ..workshop.files import replace_file
+from ..workshop.identity import fingerprint, source_hash, versions
 
 FILE_NAME = "unfinished.jsonl"
 
@@ -61,43 +63,3 @@ class Store:
                 yield str(key), str(claim_id), rows, float(seconds)
             except (ValueError, TypeError):
                 continue
-
-
-@functools.cache
-def source_hash() -> str:
-    """SHA-256 of every Python file of this package, names included."""
-    root, digest = Path(__file__).parents[1], hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
-        digest.update(f"{path.relative_to(root).as_posix()}\0".encode())
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
-
-
-@functools.cache
-def fingerprint(data: str) -> str:
-    """The first 16 hex digits of the SHA-256 of a data set's arrays; raises what `tinycompress.data.load` raises."""
-    from ..data import load
-
-    dataset, digest = load(data), hashlib.sha256()
-    for array in (*dataset.train, *dataset.val, *dataset.test):
-        digest.update(f"{array.dtype} {array.shape}\0".encode())
-        digest.update(array)
-    return digest.hexdigest()[:16]
-
-
-def replace_file(path: Path, content: str | bytes) -> None:
-    """Write to a temporary file beside `path`, then rename: no reader ever sees half a file."""
-    content = content.encode() if isinstance(content, str) else content
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def versions() -> list[str]:
-    import platform
-    from importlib.metadata import version
-
-    return [platform.python_version(), version("numpy"), version("numba")]

@@ -5,7 +5,7 @@ billion MACs a second and moves 10 billion bytes a second. Dashed: what the coun
 where your `pays_from` says that it is 1.5, 2, 3 and 4 times as fast.
 """
 
-from tinycompress.lecture import style
+from tinycompress.workshop import style
 
 CHANNELS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 MACHINE = (3e10, 1e10)  # MACs and bytes a second

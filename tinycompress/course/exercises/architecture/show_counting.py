@@ -5,7 +5,7 @@ separable convolutions. Left the weights, right the multiply-accumulates. Nothin
 net will be small.
 """
 
-from tinycompress.lecture import style
+from tinycompress.workshop import style
 
 WIDTHS = (4, 8, 16, 32, 64)
 

@@ -8,7 +8,7 @@ are right, the error falls to nothing.
 import numpy as np
 
 import tinycompress as tc
-from tinycompress.lecture import style
+from tinycompress.workshop import style
 
 STEPS, RATE = 30, 0.4
 

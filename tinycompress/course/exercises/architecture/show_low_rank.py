@@ -8,7 +8,7 @@ energy (your `rank_for_energy`), once a budget goes where it buys most (your `ra
 import numpy as np
 
 import tinycompress as tc
-from tinycompress.lecture import style
+from tinycompress.workshop import style
 
 ENERGIES = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95)
 

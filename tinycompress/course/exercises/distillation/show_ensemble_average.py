@@ -7,7 +7,7 @@ first 1, 2, … of them by the validation labels? Solid: arithmetic. Dashed: geo
 import numpy as np
 
 import tinycompress as tc
-from tinycompress.lecture import style
+from tinycompress.workshop import style
 
 TEACHERS = 8
 

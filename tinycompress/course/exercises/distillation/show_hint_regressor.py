@@ -8,7 +8,7 @@ on training images. Which share of the teacher's variance does it explain, on va
 import numpy as np
 
 import tinycompress as tc
-from tinycompress.lecture import style
+from tinycompress.workshop import style
 
 WIDTHS = (2, 4, 8, 16, 32)
 

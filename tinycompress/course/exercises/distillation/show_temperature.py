@@ -8,7 +8,7 @@ but look at what the teacher is worth then.
 import numpy as np
 
 import tinycompress as tc
-from tinycompress.lecture import style
+from tinycompress.workshop import style
 
 ARMS = {"labels": (1.0, 0.0), "teacher, T = 4": (4.0, 1.0), "half of each": (4.0, 0.5)}
 EPOCHS = 60

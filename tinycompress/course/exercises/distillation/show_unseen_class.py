@@ -11,7 +11,7 @@ import numpy as np
 
 import tinycompress as tc
 from tinycompress.distillation import DistillationLoss, teacher_targets, without_classes
-from tinycompress.lecture import style
+from tinycompress.workshop import style
 
 UNSEEN, T = 3, 2.0
 

@@ -8,7 +8,7 @@ Dashed: the best single net within the budget, a staircase. A mixture needs no f
 import numpy as np
 
 import tinycompress as tc
-from tinycompress.lecture import style
+from tinycompress.workshop import style
 
 WIDTHS = (5, 6, 8, 16, 32)
 

@@ -8,7 +8,7 @@ a net alone is one of the choices.
 import numpy as np
 
 import tinycompress as tc
-from tinycompress.lecture import style
+from tinycompress.workshop import style
 
 WIDTHS = (6, 12, 20, 64)
 BUDGETS = (450, 600, 800, 1000, 1200, 1500, 2000, 3000, 5000)  # MACs an image

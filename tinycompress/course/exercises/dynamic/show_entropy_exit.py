@@ -8,7 +8,7 @@ does on the test images, to which nothing was fitted: how many leave, and how ma
 import numpy as np
 
 import tinycompress as tc
-from tinycompress.lecture import style
+from tinycompress.workshop import style
 
 LOSSES = (0, 0.5, 1, 2, 3, 4)  # per cent of the validation images
 

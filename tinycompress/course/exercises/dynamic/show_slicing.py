@@ -9,7 +9,7 @@ import numpy as np
 
 import tinycompress as tc
 from tinycompress import nn
-from tinycompress.lecture import style
+from tinycompress.workshop import style
 
 WIDTHS = (0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0)
 

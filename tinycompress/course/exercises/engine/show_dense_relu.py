@@ -8,7 +8,7 @@ difference quotients and not against an accuracy.
 import numpy as np
 
 import tinycompress as tc
-from tinycompress.lecture import style
+from tinycompress.workshop import style
 
 EPOCHS = 15
 

@@ -7,7 +7,7 @@ a row, which is your `receptive_field`.
 
 import numpy as np
 
-from tinycompress.lecture import style
+from tinycompress.workshop import style
 
 SIZE, LAYERS = 129, 5
 

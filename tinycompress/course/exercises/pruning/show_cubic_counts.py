@@ -7,7 +7,7 @@ after each. Dashed: all at once, and then the same six epochs. The net has time 
 import numpy as np
 
 import tinycompress as tc
-from tinycompress.lecture import style
+from tinycompress.workshop import style
 
 STEPS = 6
 

@@ -8,7 +8,7 @@ hardware can use, gives up a little accuracy for it.
 import numpy as np
 
 import tinycompress as tc
-from tinycompress.lecture import style
+from tinycompress.workshop import style
 
 KEPT = (4, 3, 2, 1)  # of every 4
 

@@ -8,7 +8,7 @@ Dashed: they are deleted.
 import numpy as np
 
 import tinycompress as tc
-from tinycompress.lecture import style
+from tinycompress.workshop import style
 
 REMOVED = (0, 16, 24, 32, 40, 48, 52, 56, 60)
 

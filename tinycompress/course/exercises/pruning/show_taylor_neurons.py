@@ -8,7 +8,7 @@ import numpy as np
 
 import tinycompress as tc
 from tinycompress import functional as F
-from tinycompress.lecture import style
+from tinycompress.workshop import style
 
 REMOVED = (0, 16, 32, 48, 56, 64, 72)
 WIDTHS = (64, 32)

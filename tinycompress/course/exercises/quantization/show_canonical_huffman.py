@@ -9,8 +9,8 @@ import numpy as np
 
 import tinycompress as tc
 from tinycompress.kernels.huffman import code_lengths
-from tinycompress.lecture import style
 from tinycompress.quantization.coding import entropy
+from tinycompress.workshop import style
 
 BITS = (3, 4, 5, 6, 8)
 

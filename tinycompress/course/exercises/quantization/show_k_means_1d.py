@@ -8,7 +8,7 @@ the error of your `best_clusters`: no start can come below it.
 import numpy as np
 
 import tinycompress as tc
-from tinycompress.lecture import style
+from tinycompress.workshop import style
 
 TURNS, CLUSTERS = 20, 6
 

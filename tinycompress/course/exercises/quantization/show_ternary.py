@@ -8,7 +8,7 @@ lecture's rule, zeros below 0.7 times the mean magnitude. The rule is close, and
 import numpy as np
 
 import tinycompress as tc
-from tinycompress.lecture import style
+from tinycompress.workshop import style
 
 ROWS = (16, 32, 48, 64)
 

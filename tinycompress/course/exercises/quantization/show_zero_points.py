@@ -8,7 +8,7 @@ layer. With few bits it matters that each channel has a grid that fits.
 import numpy as np
 
 import tinycompress as tc
-from tinycompress.lecture import style
+from tinycompress.workshop import style
 
 BITS = (2, 3, 4, 5, 6, 8)
 

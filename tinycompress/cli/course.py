@@ -1,0 +1,254 @@
+"""The command `tinycompress course …`: exercises for the lecturer, the students, and those who grade."""
+
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+DONE, FAULTY = 0, 1
+MOST_LOOKS = 20  # hand-ins that `grade` names
+
+_COURSE = """\
+Exercises that students solve in plain .py files, and pytest grades.
+
+the lecturer   check, release              python -c "import tinycompress.course as c; help(c)" tells how to write one
+the student    test, pack                  in the folder that release wrote
+the staff      grade, correct, export, doctor
+"""
+
+_GRADE = """\
+Grade hand-ins: a folder of which each entry is a student's, `<student>/` or `<student>.zip`.
+
+Submissions run in a sandbox (`course doctor`), one exercise of one student at a time, on all cores. Results are added to
+--log as they come. Whatever ends the run, the same command goes on where it stopped; what is graded already, with the
+same tests, is not graded again.
+"""
+
+_GRADE_EXAMPLES = """\
+examples:
+  tinycompress course grade submissions pruning --seed 2027-b
+  tinycompress course export csv --out marks.csv
+  tinycompress course correct eve pruning/n_of_m 8.5 --who kim --why "the statement was unclear"
+
+exit codes: 0 all is graded; 1 a result needs a person to look (grader_error), or something in the folder is no hand-in;
+2 bad arguments, or no sandbox.
+"""
+
+
+def add_commands(commands, form) -> None:
+    """Add `course` and its own subcommands to a parser's subcommands."""
+    course = commands.add_parser(
+        "course", help="exercises and their grading", description=_COURSE, formatter_class=form
+    )
+    parts = course.add_subparsers(dest="PART", title="commands", required=True)
+
+    def part(name, command, help, description=None, epilog=None):
+        description = description or help.replace("%%", "%")
+        parser = parts.add_parser(name, help=help, description=description, epilog=epilog, formatter_class=form)
+        parser.set_defaults(command=command, parser=parser)
+        return parser
+
+    check = part("check", _check, "see whether exercises are fit to be released: solution 100 %%, stub 0, …")
+    release = part("release", _release, "write the students' folder")
+    release.add_argument("--out", metavar="DIR", required=True, help="a new folder")
+    test = part("test", _test, "run the public checks of a students' folder, as pytest there does")
+    packing = part("pack", _pack, "put the exercises of a students' folder into a .zip to be handed in")
+    packing.add_argument("--out", metavar="FILE", default="handin.zip", help="default: handin.zip")
+    for parser in test, packing:
+        parser.add_argument("--folder", metavar="DIR", default=".", help="the students' folder; default: this one")
+
+    grade = part("grade", _grade, "grade hand-ins", _GRADE, _GRADE_EXAMPLES)
+    grade.add_argument("handins", metavar="FOLDER", help="a folder or .zip in it for each student")
+    grade.add_argument(
+        "--seed", metavar="TEXT", help="of the hidden tests' inputs; keep it secret. Default: a public one"
+    )
+    grade.add_argument("--per-student", action="store_true", help="other inputs for each student")
+    grade.add_argument("--workers", type=int, metavar="N", help="processes; default: the cores. 1: this process")
+    grade.add_argument(
+        "--dask",
+        metavar="ADDRESS",
+        help="grade on a Dask cluster, as tcp://host:8786; each worker has its own sandbox, and the exercises at the same place",
+    )
+    grade.add_argument("--trust", action="store_true", help="no sandbox: only for code of people whom you trust")
+    for parser in check, release, grade:
+        parser.add_argument("names", nargs="*", metavar="NAME", help="chapters or exercises; default: all")
+        parser.add_argument("--exercises", metavar="DIR", help="your own folder of exercises; default: the lecture's")
+
+    correct = part("correct", _correct, "give a hand-in other points, with who and why; nothing is overwritten")
+    correct.add_argument("student", metavar="STUDENT")
+    correct.add_argument("exercise", metavar="EXERCISE", help="as in pruning/n_of_m")
+    correct.add_argument("points", type=float, metavar="POINTS")
+    correct.add_argument("--who", required=True, help="who decided it")
+    correct.add_argument("--why", required=True, help="students read it")
+
+    export = part("export", _export, "write the gradebook for other systems, and feedback pages")
+    export.add_argument("form", choices=("csv", "gradescope", "prairielearn", "junit", "feedback"))
+    export.add_argument("--out", metavar="PATH", required=True, help="a file for csv and junit, else a folder")
+    for parser in grade, correct, export:
+        parser.add_argument("--log", metavar="FILE", default="results.jsonl", help="default: results.jsonl")
+
+    part("doctor", _doctor, "whether this machine can grade strangers' code, and with what limits")
+
+
+def _number(count: int, noun: str) -> str:
+    """As in "1 file", "2 files"."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _chosen(arguments):
+    from ..course.exercise import EXERCISES, find_exercises
+
+    return find_exercises(arguments.names, arguments.exercises or EXERCISES)
+
+
+def _check(arguments) -> int:
+    from ..course.check import check
+    from ..course.run import require_pytest
+
+    require_pytest()
+    faulty = 0
+    exercises = _chosen(arguments)
+    for exercise in exercises:
+        checked = check(exercise)
+        faulty += bool(checked.faults)
+        print(checked, flush=True)
+    print(f"{_number(len(exercises), 'exercise')}, {faulty or 'none'} faulty")
+    return FAULTY if faulty else DONE
+
+
+def _release(arguments) -> int:
+    from ..course.author.release import release
+
+    files = release(_chosen(arguments), Path(arguments.out))
+    count = _number(len(files), "file")
+    print(f"{arguments.out}: {count} for the students; nothing of a solution or a hidden test is in the folder")
+    return DONE
+
+
+def _test(arguments) -> int:
+    import subprocess
+
+    from ..course.run import require_pytest
+    from ..course.staff.collect import released_exercises
+
+    require_pytest()
+    released_exercises(Path(arguments.folder))
+    return subprocess.run([sys.executable, "-m", "pytest", arguments.folder]).returncode
+
+
+def _pack(arguments) -> int:
+    from ..course.staff.collect import pack, released_exercises
+
+    exercises = released_exercises(Path(arguments.folder))
+    packed = pack(Path(arguments.folder), exercises, Path(arguments.out))
+    states = {f"{name}.py": packed.get(f"{name}.py", "missing") for name in exercises}
+    for name, state in states.items():
+        print(f"  {name}: {state}")
+    unfinished = sum(state != "written" for state in states.values())
+    print(f"{arguments.out}: {_number(len(packed), 'file')}; hand it in")
+    if unfinished:
+        print(f"{_number(unfinished, 'exercise')} not finished; write on, and pack again, if you want", file=sys.stderr)
+    return DONE
+
+
+def _grade(arguments) -> int:
+    from tqdm.auto import tqdm
+
+    from ..course.exercise import CourseProblem
+    from ..course.run import require_pytest
+    from ..course.sandbox import Level, level
+    from ..course.staff import grade
+    from ..course.staff.collect import find_handins, left_out
+    from ..course.staff.gradebook import Gradebook
+    from ..course.staff.log import Log
+
+    require_pytest()
+    if arguments.workers is not None and arguments.workers < 1:
+        raise CourseProblem(f"--workers: a whole number from 1 on, not {arguments.workers}")
+    handins, exercises = find_handins(Path(arguments.handins)), _chosen(arguments)
+    others = left_out(Path(arguments.handins))
+    found = Level("none", "no sandbox, as you trust these students") if arguments.trust else level()
+    if found.name == "none" and not arguments.trust:
+        raise CourseProblem(f"strangers' code is not run without a sandbox, and there is none: {found.detail}")
+    print(f"sandbox: {found.name} ({found.detail})", flush=True)
+    if not arguments.seed:
+        print("seed: public, so that anyone can make the hidden inputs; give --seed for real marks", file=sys.stderr)
+    tasks = grade.make_tasks(handins, exercises, arguments.seed or "public", arguments.per_student, found.name)
+    with tqdm(total=len(tasks), unit="exercise", disable=None) as bar:
+        count = grade.grade(
+            tasks, Log(arguments.log), lambda: _executor(arguments), lambda record: bar.update(), others
+        )
+    book = Gradebook(arguments.log)
+    faulty = [e for e in book.entries() if e.status == "grader_error"]
+    graded = f"{_number(len(handins), 'student')}, {_number(len(exercises), 'exercise')}"
+    print(f"{graded}: {_number(count, 'result')} added to {arguments.log}")
+    for entry in faulty:
+        reasons = [entry.record["error"], *(r["staff"] for r in entry.record["results"])]
+        reason = next((reason for reason in reasons if reason), "?").strip().splitlines()[-1]
+        print(f"grader_error: {entry.student!a} in {entry.exercise}: {ascii(reason)[1:-1]}", file=sys.stderr)
+    looks = book.to_look_at({handin.student for handin in handins}, {exercise.id for exercise in exercises})
+    for student, why in looks[:MOST_LOOKS]:
+        print(f"look at {student!a}: {ascii(why)[1:-1]}")
+    if len(looks) > MOST_LOOKS:
+        print(f"and at {len(looks) - MOST_LOOKS} more")
+    log = "" if arguments.log == "results.jsonl" else f" --log {arguments.log}"
+    print(f"then: tinycompress course export csv --out marks.csv{log}")
+    return FAULTY if faulty or others else DONE
+
+
+def _executor(arguments):
+    """A context with processes on this machine, a Dask cluster, or None for this process."""
+    from ..course.exercise import CourseProblem
+    from ..workshop.executors import ClusterProblem, dask_cluster, local_processes
+    from ..workshop.machine import usable_cores
+
+    if not arguments.dask:
+        return local_processes(arguments.workers or usable_cores())
+
+    @contextmanager
+    def cluster():
+        try:
+            with dask_cluster(arguments.dask) as executor:
+                yield executor
+        except ClusterProblem as error:
+            raise CourseProblem(f"--dask {arguments.dask}: {error}") from error
+
+    return cluster()
+
+
+def _correct(arguments) -> int:
+    from ..course.staff.gradebook import Gradebook
+
+    book = Gradebook(arguments.log)
+    entry = book.correct(arguments.student, arguments.exercise, arguments.points, arguments.who, arguments.why)
+    before = entry.corrections[-1]["instead_of"]
+    print(
+        f"{entry.student!a}, {entry.exercise}: {entry.points:g} of {entry.most:g} points instead of "
+        f"{'a grader_error' if before is None else format(before, 'g')}; noted in {book.corrections.path}"
+    )
+    return DONE
+
+
+def _export(arguments) -> int:
+    from ..course.exercise import CourseProblem
+    from ..course.staff.export import ONE_FILE, export
+    from ..course.staff.gradebook import Gradebook
+
+    book = Gradebook(arguments.log)
+    try:
+        files = export(book, arguments.form, Path(arguments.out))
+    except OSError as error:
+        kind = "a file" if arguments.form in ONE_FILE else "a folder"
+        raise CourseProblem(f"--out {arguments.out}: {arguments.form} is {kind}: {error.strerror}") from error
+    waiting = sorted({e.student for e in book.entries() if e.points is None})
+    print(f"{arguments.out}: {_number(len(files), 'file')}")
+    if waiting:
+        print(f"without a total, since a person has to look at them: {', '.join(map(ascii, waiting))}", file=sys.stderr)
+    return DONE
+
+
+def _doctor(arguments) -> int:
+    from ..course.staff.doctor import report
+
+    text, found = report()
+    print(text)
+    return DONE if found.name != "none" else FAULTY

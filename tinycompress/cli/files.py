@@ -1,0 +1,252 @@
+"""The commands around .tcz files: `compress` makes one, `inspect` says what is in it, `run` lets it predict."""
+
+import argparse
+from pathlib import Path
+
+DONE = 0
+NETS = ("lenet_300_100", "lenet_5", "convnet", "separable_net", "resnet")
+MOST_NUMBERS = 2**24  # of a layer for one batch
+
+_COMPRESS = """\
+Prune, cluster and code a net into one small file, which loads to a net that predicts the same, bit for bit.
+
+MODEL is one of {nets}, which is
+trained on --data first, or a .tcz file, whose net is compressed further. It then loses --sparsity
+of its weights, a little at a time while it trains, is left with 2^bits different values a layer,
+which are fine-tuned, and is written in the shortest way that is found. Learning rates are chosen
+on the validation split; the test split is read once, at the end.
+""".format(nets=", ".join(NETS))
+
+_COMPRESS_EXAMPLES = """\
+examples:
+  tinycompress compress lenet_300_100 --out net.tcz              UCI digits, a tenth of the weights, 8 values
+  tinycompress compress lenet_5 --data mnist --sparsity 0.98 --out net.tcz
+  tinycompress compress net.tcz --sparsity 0.95 --out smaller.tcz            further
+  tinycompress compress convnet --sparsity 0 --bits 32 --out net.tcz         only trained and coded
+"""
+
+_INSPECT = """\
+List what is in a .tcz file: its arrays, how each is coded, and where every byte goes. A damaged file is refused.
+"""
+
+_RUN = """\
+Let the net of a .tcz file predict: the share of images that it gets right, and how long it takes.
+"""
+
+
+class FileProblem(Exception):
+    """A file, a net or data that do not fit; the message says how to mend it."""
+
+
+def add_commands(commands, form) -> None:
+    """Add the three commands to a parser's subcommands."""
+    compress = commands.add_parser(
+        "compress",
+        help="prune, cluster and code a net into one small file",
+        description=_COMPRESS,
+        epilog=_COMPRESS_EXAMPLES,
+        formatter_class=form,
+    )
+    compress.set_defaults(command=_compress, parser=compress)
+    compress.add_argument("model", metavar="MODEL", help=f"{', '.join(NETS)}, or a .tcz file")
+    compress.add_argument("--out", metavar="FILE", required=True, help="the .tcz file to write")
+    compress.add_argument(
+        "--data", metavar="NAME|FILE", default="digits", help="digits (default), mnist, …, or an .npz"
+    )
+    compress.add_argument(
+        "--sparsity", type=_share, default=0.9, metavar="S", help="share of weights removed; default: 0.9"
+    )
+    compress.add_argument(
+        "--bits",
+        type=int,
+        choices=(*range(1, 9), 32),
+        default=3,
+        help="2^bits values a layer; 32: as they are; default: 3",
+    )
+    compress.add_argument("--epochs", type=_count, default=15, metavar="N", help="of each of its stages; default: 15")
+    compress.add_argument("--distil", action="store_true", help="learn from the uncompressed net's outputs, too")
+    compress.add_argument("--seed", type=int, default=0, metavar="N", help="of all random numbers; default: 0")
+    compress.add_argument(
+        "--coding",
+        choices=("smallest", "fixed", "huffman", "arithmetic"),
+        default="smallest",
+        help="of the file; default: the smallest for each array",
+    )
+
+    inspect = commands.add_parser(
+        "inspect", help="list what is in a .tcz file", description=_INSPECT, formatter_class=form
+    )
+    inspect.set_defaults(command=_inspect, parser=inspect)
+    inspect.add_argument("file", metavar="FILE", help="a .tcz file")
+    inspect.add_argument("--figure", metavar="IMAGE", help="draw every byte of it into this .svg or .png file")
+
+    run = commands.add_parser("run", help="let the net of a .tcz file predict", description=_RUN, formatter_class=form)
+    run.set_defaults(command=_run, parser=run)
+    run.add_argument("file", metavar="FILE", help="a .tcz file")
+    run.add_argument("--data", metavar="NAME|FILE", default="digits", help="digits (default), mnist, …, or an .npz")
+    run.add_argument("--split", choices=("train", "val", "test"), default="test", help="which images; default: test")
+    run.add_argument("--threads", type=_count, default=1, metavar="N", help="default: 1")
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"it is a whole number from 1 on, not {text!r}")
+    return int(text)
+
+
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f"it is a share from 0 up to but not 1, not {text!r}")
+    return value
+
+
+def _compress(arguments) -> int:
+    from ..quantization import tcz
+    from ..recipe import Recipe, compress
+    from ..training import evaluate
+
+    dataset = _data(arguments.data)
+    out = Path(arguments.out)
+    if not out.absolute().parent.is_dir():
+        raise FileProblem(f"--out {out}: there is no folder {out.absolute().parent}")
+    start = _model(arguments.model, dataset)
+    recipe = Recipe(
+        net=arguments.model if start is None else "",
+        kept=1 - arguments.sparsity,
+        k=None if arguments.bits == 32 else 2**arguments.bits,
+        dense=arguments.epochs,
+        prune=arguments.epochs,
+        tune=max(1, arguments.epochs // 3),
+        lrs=(0.02, 0.1),
+        batch_size=64 if len(dataset.y_train) < 10_000 else 128,
+        distil=arguments.distil,
+    )
+    accuracies = {}
+
+    def note(stage, net, coding):
+        size = len(tcz.to_bytes(net, coding))
+        print(
+            f"{stage:10}  {size:>10,} bytes, {_percent(evaluate(net, dataset.val).accuracy)} of the validation images"
+        )
+        if stage == "float32":
+            accuracies["before"] = evaluate(net, dataset.test).accuracy
+
+    try:
+        net = compress(recipe, dataset, arguments.seed, note, start)
+        found = tcz.save(net, out, arguments.coding)
+    except (ValueError, OSError) as error:
+        raise FileProblem(f"{arguments.model}: {error}") from error
+    after = evaluate(tcz.load(out, max_elements=found.float_bytes), dataset.test).accuracy
+    print(f"\n{found}\n")
+    print(f"{out}: {_percent(after)} of the test images are right; {_percent(accuracies['before'])} before")
+    return DONE
+
+
+def _inspect(arguments) -> int:
+    from ..quantization import tcz
+
+    if arguments.figure and Path(arguments.figure).suffix not in (".svg", ".png"):
+        raise FileProblem(f"--figure {arguments.figure}: give a name that ends in .svg or .png")
+    found = _readable(tcz.inspect, arguments.file)
+    print(found, end="\n\n")
+    for kind, count in found.bytes_by_kind().items():
+        print(f"{kind:13}{count:>10,} bytes  {_percent(count / found.nbytes)}")
+    if arguments.figure:
+        _draw(found, arguments.file, Path(arguments.figure))
+    return DONE
+
+
+def _draw(found, file, image: Path) -> None:
+    from ..lecture.quantization.bytes_drawn import draw_bytes
+    from ..workshop import style
+    from ..workshop.files import replace_file
+
+    with style.applied():
+        fig = style.figure(width=8, height=9)
+        parts = [[part.array, part.kind, part.offset, part.nbytes] for part in found.parts]
+        draw_bytes(fig.axes[0], {"file": list(Path(file).read_bytes()), "parts": parts})
+    try:
+        replace_file(image, style.svg(fig) if image.suffix == ".svg" else style.png(fig))
+    except OSError as error:
+        raise FileProblem(f"--figure {image}: {error.strerror}") from error
+
+
+def _run(arguments) -> int:
+    import time
+
+    from ..kernels import set_num_threads
+    from ..quantization import tcz
+    from ..training import predict
+
+    net, dataset = _readable(tcz.load, arguments.file), _data(arguments.data)
+    x, y = getattr(dataset, arguments.split)
+    shape = getattr(net, "input_shape", None)
+    if shape is not None and tuple(shape) != dataset.image_shape:
+        raise FileProblem(
+            f"{arguments.file} wants images of {_by(shape)}, but those of {dataset.name} are "
+            f"{_by(dataset.image_shape)}; give the data that it was trained on: --data"
+        )
+    set_num_threads(arguments.threads)
+    batch = max(1, min(512, MOST_NUMBERS // max(1, tcz.largest_activation(net))))
+    try:
+        predict(net, x[:batch], batch)  # compiles, fills caches
+        start = time.perf_counter()
+        outputs = predict(net, x, batch)
+        seconds = time.perf_counter() - start
+    except (ValueError, TypeError) as error:
+        raise FileProblem(f"{arguments.file} cannot take the images of {dataset.name}: {error}") from error
+    right = int((outputs.argmax(1) == y).sum())
+    print(
+        f"{right:,} of {len(y):,} {arguments.split} images of {dataset.name} right ({_percent(right / len(y))}), "
+        f"in {1000 * seconds:.3g} ms"
+    )
+    return DONE
+
+
+def _data(name: str):
+    from ..data import load
+
+    try:
+        return load(name)
+    except (OSError, ValueError) as error:
+        raise FileProblem(f"--data {name}: {error}") from error
+
+
+def _model(name: str, dataset):
+    """The net of a .tcz file; None for the name of a net, which is to be trained."""
+    if name in NETS:
+        return None
+    if not name.endswith(".tcz"):
+        import difflib
+
+        near = difflib.get_close_matches(name, NETS, 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise FileProblem(f"no net is called {name!r}{hint} There are {', '.join(NETS)}, or give a .tcz file")
+    from ..quantization import tcz
+
+    net = _readable(tcz.load, name)
+    shape = getattr(net, "input_shape", None)
+    if shape is not None and tuple(shape) != dataset.image_shape:
+        raise FileProblem(
+            f"{name} wants images of {_by(shape)}, but those of {dataset.name} are {_by(dataset.image_shape)}"
+        )
+    return net
+
+
+def _readable(read, file):
+    try:
+        return read(file)
+    except (ValueError, OSError) as error:
+        raise FileProblem(str(error)) from error
+
+
+def _by(shape) -> str:
+    return "×".join(map(str, shape))
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"

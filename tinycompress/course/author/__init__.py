@@ -1,0 +1,1 @@
+"""Exercises for students: what is handed out, as files and notebooks."""

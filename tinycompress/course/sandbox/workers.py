@@ -1,0 +1,203 @@
+"""A submission whose functions run in workers: started, asked, timed, bounded and ended from here, which trusts nothing
+that comes back.
+
+Whatever happens to a worker is an answer that was not given: no point for that test, and a new worker for the next.
+Only a sandbox that does not start is no fault of the submission, and raises SandboxProblem.
+"""
+
+import contextlib
+import os
+import select
+import signal
+import time
+from pathlib import Path
+
+from ..outcome import SubmissionProblem
+from . import Kit, SandboxProblem, start, wire
+from .submission import LOAD_SECONDS, Submission, TookTooLong, clean, raised
+
+START_SECONDS = 60  # a busy machine
+MOST_LINES = 10_000
+SECONDS = 120  # of one exercise of one hand-in, in all its calls
+CANNOT_BE_IMPORTED, ENDED = "cannot be imported", "ended its process instead of returning"
+STRIKES = 2  # calls of one function that took too long; later ones are not tried
+
+
+class Gone(Exception):
+    """The pipe ended: the process on the other side has gone."""
+
+
+class Worker:
+    """One process in the sandbox, and the pipe to it."""
+
+    def __init__(self, kit: Kit, submission: Path, file: str, trusted: bool = False):
+        self._process, self._requests, self._replies = start(kit, submission, file, trusted)
+        os.set_blocking(self._requests, False)
+        os.set_blocking(self._replies, False)
+        self._number = 0
+        try:
+            if self._receive(time.monotonic() + START_SECONDS)[:2] != (0, "ready"):
+                raise SandboxProblem("the worker did not begin as it should")
+        except (Gone, TookTooLong, wire.WireError) as error:
+            said = self.close().strip()[-800:]
+            raise SandboxProblem(f"the sandbox did not start: {said or type(error).__name__}") from error
+        except BaseException:
+            self.close()
+            raise
+
+    def load(self, seconds: float) -> None:
+        """Execute the student's file. Raises SubmissionRaised, Gone, TookTooLong, WireError."""
+        self._ask(("load",), 0, "the file", seconds)
+
+    def call(self, function: str, arguments: tuple, keywords: dict, seconds: float):
+        """What the function returns. Raises SubmissionProblem, Gone, TookTooLong, WireError."""
+        self._number += 1
+        return self._ask((self._number, function, arguments, keywords), self._number, function, seconds)
+
+    def _ask(self, request, number, function, seconds):
+        deadline = time.monotonic() + seconds
+        self._send(wire.pack(wire.dumps(request)), deadline)
+        reply = self._receive(deadline)
+        match reply:
+            case (n, "value", value) if n == number and type(n) is int:
+                problem = None
+            case (n, "raised", str(type_), str(text), int() | None as line) if n == number:
+                # A line number could carry more out of the sandbox than where something went wrong.
+                problem = raised(function, type_, text, line if line in range(1, MOST_LINES) else None)
+            case (n, "missing") if n == number:
+                problem = SubmissionProblem(f"there is no function {function} in your file")
+            case (n, "unsendable", str(text)) if n == number:
+                problem = SubmissionProblem(
+                    f"{function} returned {clean(text)}", hidden=f"{function} returned what cannot be sent"
+                )
+            case _:
+                raise wire.WireError("an answer to a question that was not asked")
+        if select.select([self._replies], [], [], 0)[0]:
+            raise wire.WireError("more than one answer")
+        if problem:
+            raise problem
+        return value
+
+    def _send(self, data, deadline):
+        view = memoryview(data)
+        while view:
+            if not select.select([], [self._requests], [], max(0, deadline - time.monotonic()))[1]:
+                raise TookTooLong
+            try:
+                view = view[os.write(self._requests, view) :]
+            except BlockingIOError:
+                continue
+            except BrokenPipeError as error:
+                raise Gone from error
+
+    def _receive(self, deadline):
+        def read(count):
+            data = bytearray()
+            while len(data) < count:
+                if not select.select([self._replies], [], [], max(0, deadline - time.monotonic()))[0]:
+                    raise TookTooLong
+                chunk = os.read(self._replies, min(count - len(data), 1 << 20))
+                if not chunk:
+                    raise Gone
+                data += chunk
+            return bytes(data)
+
+        return wire.unpack(read)
+
+    def close(self) -> str:
+        """End it and all that it started; returns what the sandbox itself said, not the submission."""
+        if self._process is None:
+            return ""
+        process, self._process = self._process, None
+        os.close(self._requests)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        os.set_blocking(process.stderr.fileno(), False)
+        said = process.stderr.read(8192) or b""
+        process.stderr.close()
+        try:
+            self._await_end(time.monotonic() + 10)
+        finally:
+            os.close(self._replies)
+        return said.decode(errors="replace")
+
+    def _await_end(self, deadline):
+        """Until nobody is left who could write: whatever a submission leaves running holds the pipe, or sees nothing."""
+        while select.select([self._replies], [], [], max(0, deadline - time.monotonic()))[0]:
+            if not os.read(self._replies, 1 << 20):
+                return
+        raise SandboxProblem("something that a submission started is still running after its end")
+
+
+class InWorkers(Submission):
+    """The functions of `folder`/`file`, in workers that are started as they are needed. Close it in the end."""
+
+    def __init__(self, kit: Kit, folder: Path, file: str, trusted: bool = False):
+        super().__init__()
+        self._start = lambda: Worker(kit, folder, file, trusted)
+        self._file = file
+        self._worker = None
+        self._broken = None  # the file cannot be loaded: so it will be the next time
+        self._strikes = {}
+        self._left = SECONDS
+
+    def _call(self, function, arguments, keywords):
+        arguments, keywords = wire.loads(wire.dumps((arguments, keywords)))  # what cannot be sent is the test's fault
+        if self._broken:
+            raise SubmissionProblem(*self._broken)
+        if self._strikes.get(function, 0) >= STRIKES:
+            raise SubmissionProblem(f"{function} was not called again, since it took too long {STRIKES} times")
+        if self._left <= 0:
+            raise SubmissionProblem(f"the {SECONDS} s that this exercise may take in all are used up")
+        worker, seconds = self._loaded(), min(self.timeout, self._left)
+        start_time = time.monotonic()
+        try:
+            return worker.call(function, arguments, keywords, seconds)
+        except SubmissionProblem:
+            raise
+        except TookTooLong:
+            self._strikes[function] = self._strikes.get(function, 0) + 1
+            self.close()
+            raise SubmissionProblem(f"{function} took longer than {seconds:.3g} s") from None
+        except Gone:
+            self.close()
+            raise SubmissionProblem(
+                f"{function} {ENDED} (exit, a crash, or more memory or time than allowed)"
+            ) from None
+        except wire.WireError as error:
+            self.close()
+            raise SubmissionProblem(f"{function} sent {error} instead of an answer") from None
+        except BaseException:
+            self.close()
+            raise
+        finally:
+            self.elapsed = time.monotonic() - start_time
+            self._left -= self.elapsed
+
+    def _loaded(self):
+        if self._worker is None:
+            worker = self._start()
+            start_time = time.monotonic()
+            try:
+                worker.load(LOAD_SECONDS)
+            except (SubmissionProblem, Gone, TookTooLong, wire.WireError) as error:
+                worker.close()
+                why = {Gone: "it ends its process", TookTooLong: f"it takes longer than {LOAD_SECONDS} s"}
+                text = why.get(type(error), str(error))
+                hidden = getattr(error, "hidden", text)
+                self._broken = tuple(f"{self._file} {CANNOT_BE_IMPORTED}: {words}" for words in (text, hidden))
+                raise SubmissionProblem(*self._broken) from None
+            except BaseException:
+                worker.close()
+                raise
+            finally:
+                self._left -= time.monotonic() - start_time
+            self._worker = worker
+        return self._worker
+
+    def close(self) -> None:
+        """End the worker that is running, if any."""
+        worker, self._worker = self._worker, None
+        if worker:
+            worker.close()

@@ -1,0 +1,1 @@
+"""Grading: hand-ins collected, graded, and written down."""

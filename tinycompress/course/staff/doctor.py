@@ -1,0 +1,57 @@
+"""`course doctor`: whether this machine can grade strangers' code, and if not, what to do."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from ..sandbox import LIBRARIES, PROCESSES, SCRATCH, Level, level, wire, worker, workers
+
+
+def report() -> tuple[str, Level]:
+    """The findings, a line each, and the level of the sandbox."""
+    found = level()
+    lines = [
+        f"sandbox      {found.name}: {found.detail}",
+        f"python       {sys.version.split()[0]}, {_visibility()}",
+        f"inside       {', '.join(LIBRARIES)}, and what of tinycompress an exercise allows; no network, no /proc",
+        f"a call       10 s unless its test says more, {worker.CPU_SECONDS} s of processor and "
+        f"{workers.SECONDS} s in all for an exercise",
+        f"memory       {worker.MEMORY >> 20} MiB a process, {PROCESSES} processes and threads, {SCRATCH >> 20} MiB of files",
+        f"an answer    at most {wire.MAX_TOTAL >> 20} MiB in {wire.MAX_ARRAYS} arrays of {wire.MAX_ARRAY >> 20} MiB",
+        f"cores        {len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()}",
+        f"pytest       {_version('pytest')}",
+        f"distributed  {_version('distributed')} (only for --dask)",
+    ]
+    if found.name == "none":
+        lines += ["", "Grading strangers' code is refused here. " + _advice()]
+    return "\n".join(lines), found
+
+
+def _visibility() -> str:
+    """Whether a user without rights could walk to this interpreter."""
+    path = Path(os.path.realpath(sys.executable))
+    closed = [str(folder) for folder in reversed(path.parents) if not folder.stat().st_mode & 0o001]
+    if not closed:
+        return "open to every user"
+    if os.geteuid() == 0:
+        return f"under {closed[0]}, which is closed to other users; root binds it into the sandbox"
+    return f"under {closed[0]}, which is closed to other users, but open to you"
+
+
+def _advice() -> str:
+    if shutil.which("bwrap") is None:
+        return "Install bubblewrap: `apt-get install bubblewrap` (Debian, Ubuntu), `dnf install bubblewrap` (Fedora)."
+    return (
+        "bubblewrap needs user namespaces: see /proc/sys/user/max_user_namespaces (not 0), on Ubuntu "
+        "kernel.apparmor_restrict_unprivileged_userns (0, or a profile for bwrap), in a container its seccomp profile."
+    )
+
+
+def _version(name: str) -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"

@@ -1,0 +1,134 @@
+"""The gradebook: what the log says, and what people decided otherwise.
+
+A correction is a line of its own in `corrections.jsonl` beside the log: whose, of which exercise, how many points, who
+decided it, and why. It concerns the hand-in that was there when it was made; a later hand-in is graded anew, and the
+gradebook says that a correction is waiting to be looked at again. Neither file is ever changed, only added to.
+"""
+
+import datetime
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..exercise import CourseProblem
+from ..sandbox.workers import CANNOT_BE_IMPORTED, ENDED
+from .collect import not_handed_in
+from .grade import faulty, latest_left_out
+from .log import Log
+
+
+@dataclass
+class Entry:
+    """One student's exercise: `points` of `most` (None while a person has to look at it), and what led to them."""
+
+    student: str
+    exercise: str
+    record: dict
+    corrections: list[dict] = field(default_factory=list)  # of this hand-in, the last one counts
+    stale: list[dict] = field(default_factory=list)  # of an earlier hand-in
+
+    @property
+    def missing(self) -> bool:
+        """Whether the exercise's file is not in the hand-in."""
+        return self.record.get("refused") == not_handed_in(self.exercise)
+
+    @property
+    def most(self) -> float:
+        return sum(result["points"] for result in self.record["results"])
+
+    @property
+    def points(self) -> float | None:
+        if self.corrections:
+            return self.corrections[-1]["points"]
+        if faulty(self.record):
+            return None
+        return round(sum(result["earned"] for result in self.record["results"]), 2)
+
+    @property
+    def status(self) -> str:
+        if self.corrections:
+            return "corrected"
+        if faulty(self.record):
+            return "grader_error"
+        return "correction of an earlier hand-in" if self.stale else "graded"
+
+
+class Gradebook:
+    """The latest word on every student and exercise."""
+
+    def __init__(self, log: Path | str):
+        self.log = Log(log)
+        self.corrections = Log(self.log.path.with_name("corrections.jsonl"))
+        self.left_out = latest_left_out(self.log)  # of the hand-ins' folder: name and why
+        self._entries = {}
+        by_key = {}
+        for record in self.log.records():
+            if record.get("kind") == "result":
+                by_key[record["key"]] = record
+            if record.get("kind") in ("result", "again") and record["key"] in by_key:
+                place = record["student"], record["exercise"]
+                self._entries[place] = Entry(*place, by_key[record["key"]])
+        for correction in self.corrections.records():
+            entry = self._entries.get((correction["student"], correction["exercise"]))
+            if entry:
+                same = correction["handin"] == entry.record["handin"]
+                (entry.corrections if same else entry.stale).append(correction)
+
+    def entries(self, student: str | None = None) -> list[Entry]:
+        """By student and exercise; raises CourseProblem for an empty gradebook."""
+        if not self._entries:
+            raise CourseProblem(f"{self.log.path}: nothing is graded there yet")
+        return [entry for (who, _), entry in sorted(self._entries.items()) if student in (None, who)]
+
+    def students(self) -> list[str]:
+        return sorted({entry.student for entry in self.entries()})
+
+    def exercises(self) -> list[str]:
+        return sorted({entry.exercise for entry in self.entries()})
+
+    def to_look_at(self, students: set[str], exercises: set[str]) -> list[tuple[str, str]]:
+        """(student, why) for each hand-in whose points may say less of the student than of a mishap."""
+        found = []
+        for student in sorted(students):
+            entries = [entry for entry in self.entries(student) if entry.exercise in exercises]
+            if entries and all(entry.missing for entry in entries):
+                found.append((student, "none of the exercises is in the hand-in"))
+                continue
+            reasons = {reason: entry.exercise for entry in reversed(entries) if (reason := _mishap(entry))}
+            if reasons:
+                (why, exercise), *more = reversed(reasons.items())
+                found.append((student, f"{exercise}: {why}" + (f" (and {len(more)} more)" if more else "")))
+        return found
+
+    def correct(self, student: str, exercise: str, points: float, who: str, why: str) -> Entry:
+        """Give this hand-in other points. Raises CourseProblem for what was never graded, or points out of range."""
+        entry = self._entries.get((student, exercise))
+        if entry is None and exercise not in self.exercises():
+            raise CourseProblem(f"no exercise {exercise!a} is graded; there are {', '.join(self.exercises())}")
+        if entry is None:
+            raise CourseProblem(f"there is no result of {student!a} in {exercise!a}; grade first")
+        if not who.strip() or not why.strip():
+            raise CourseProblem("a correction says who decided it (--who), and why (--why)")
+        if not 0 <= points <= (entry.most or float("inf")):
+            raise CourseProblem(f"{exercise} has 0 to {entry.most:g} points, not {points:g}")
+        correction = {
+            "student": student,
+            "exercise": exercise,
+            "points": points,
+            "who": who,
+            "why": why,
+            "when": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "handin": entry.record["handin"],
+            "instead_of": entry.points,
+        }
+        with self.corrections.lock():
+            self.corrections.append(correction)
+        entry.corrections.append(correction)
+        return entry
+
+
+def _mishap(entry: Entry) -> str:
+    """Why this result is worth a look; "" for one that is as good or bad as the functions are."""
+    if entry.record.get("refused"):
+        return "" if entry.missing else entry.record["refused"]
+    messages = [result["message"] for result in entry.record["results"]]
+    return next((text for text in messages if CANNOT_BE_IMPORTED in text or ENDED in text), "")

@@ -1,0 +1,42 @@
+"""How long chapter 4 trains at each budget."""
+
+from dataclasses import dataclass
+
+from ...data import Dataset
+
+MANY_IMAGES = 10_000
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every arm of a claim trains for equally many epochs in all and has as many learning rates to choose from."""
+
+    pair_epochs: int = 5  # of the nets of A1 and A2, on pairs of images
+    epochs: int = 12  # of the nets of A4,
+    conv_batch_size: int = 128
+    conv_lrs: tuple[float, ...] = (0.05, 0.2)
+    widths: tuple[int, ...] = (8, 32)  # of the first layer in A4; the next two have twice and four times as many
+    dense: int = 12  # of the net of A5 before it is factorised
+    more: int = 8  # and after
+    ranks: tuple[int, ...] = (1, 2, 4, 8, 16, 32)
+    batch_size: int = 64
+    lrs: tuple[float, ...] = (0.02, 0.1)
+
+
+PLANS = {
+    "quick": Plan(),
+    "quick, many images": Plan(pair_epochs=3, epochs=3, widths=(8, 16), dense=4, more=3, batch_size=128),
+    "full": Plan(
+        pair_epochs=15, epochs=40, widths=(8, 16, 32), dense=30, more=20, ranks=(1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48)
+    ),
+    "paper": Plan(
+        pair_epochs=5, epochs=10, widths=(8, 16, 32), dense=10, more=8, ranks=(1, 2, 4, 8, 16, 32, 64), batch_size=128
+    ),
+}
+
+
+def plan_for(budget: str, dataset: Dataset) -> Plan:
+    """The plan of that budget; with many images, whose epochs have many more steps, one of fewer epochs."""
+    if len(dataset.y_train) >= MANY_IMAGES:
+        return PLANS["quick, many images" if budget == "quick" else "paper"]
+    return PLANS[budget]

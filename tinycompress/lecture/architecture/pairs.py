@@ -1,0 +1,124 @@
+"""A task that needs two channels at once, and the nets that claims A1 and A2 set to it.
+
+An example has two channels, each with an image of one of two classes; the question is whether both are of the same
+class. The pairs are made so that every image occurs as often in a pair of the same class as in one of different
+classes. Whatever looks at one channel alone is therefore right in exactly half of all pairs, however good it is.
+"""
+
+import functools
+from dataclasses import replace
+
+import numpy as np
+
+from ... import data
+from ... import functional as F
+from ...data import Dataset
+from ...nn import (
+    AvgPool2d,
+    BatchNorm,
+    Conv2d,
+    Dense,
+    DepthwiseConv2d,
+    Flatten,
+    GlobalAvgPool,
+    LeakyReLU,
+    Module,
+    PointwiseConv2d,
+    Sequential,
+)
+from ...selection import pick_on_validation, train
+from ...tensor import Tensor, concatenate
+from ...training import predict
+from .nets import Plan
+
+PAIRS = 1000  # of each split, or a few more
+WIDTH = 16  # channels inside the nets that may mix them
+
+
+def pair_data(dataset: Dataset, seed: int, question: str = "same") -> Dataset:
+    """The first two classes in pairs: x (N, H, W, 2) and targets (N, 2), what each channel is to answer, 1 for yes.
+
+    question: "same", whether both channels show the same class; or "own", whether the channel itself shows the second
+    of the classes, for which no other channel is needed. Colours become grey.
+    """
+    rng = np.random.default_rng([seed, 4])
+    splits = {}
+    for name in ("train", "val", "test"):
+        splits[f"x_{name}"], splits[f"y_{name}"] = _pairs(*getattr(dataset, name), rng, question)
+    return replace(dataset, name=f"{dataset.name} in pairs", classes=("no", "yes"), **splits)
+
+
+def _pairs(x, y, rng, question):
+    of_class = [np.flatnonzero(y == label) for label in (0, 1)]
+    count = min(map(len, of_class))
+    of_class = [rng.permutation(places)[:count] for places in of_class]
+    pairs, answers = [], []
+    for _ in range(-(-PAIRS // (4 * count))):
+        for own in ((0, 0), (0, 1), (1, 0), (1, 1)):
+            pairs.append(np.stack([rng.permutation(of_class[label]) for label in own], axis=1))
+            same = own[0] == own[1]
+            answers.append(np.tile((same, same) if question == "same" else own, (count, 1)))
+    images = x.mean(-1)[np.concatenate(pairs)]
+    return np.ascontiguousarray(np.moveaxis(images, 1, -1)), np.concatenate(answers).astype(np.int64)
+
+
+def build(arm: str, image_shape, rng: np.random.Generator) -> Sequential:
+    """The net of an arm, from pairs (N, H, W, 2) to answers (N, 2), above 0 for yes: convolution, batch norm, leaky
+    ReLU and average pooling, twice, and then a convolution as large as what is left. (With one filter a channel, a ReLU
+    or a maximum that dies leaves nothing.)"""
+    left = image_shape[0] // 4, image_shape[1] // 4
+
+    def norm(channels, pool=True):
+        return [BatchNorm(channels), LeakyReLU(), *([AvgPool2d(2)] if pool else [])]
+
+    def depthwise(channels, size=3):
+        return DepthwiseConv2d(channels, size, padding="same" if size == 3 else "valid", rng=rng)
+
+    if arm in ("depthwise alone", "depthwise, answers added"):
+        layers = [depthwise(2), *norm(2), depthwise(2), *norm(2), depthwise(2, left), Flatten()]
+        if arm == "depthwise, answers added":
+            layers.append(Dense(2, 1, rng=rng))
+    elif arm == "pointwise alone":
+        layers = [PointwiseConv2d(2, WIDTH, rng=rng), *norm(WIDTH, False)]
+        layers += [PointwiseConv2d(WIDTH, WIDTH, rng=rng), *norm(WIDTH, False)]
+        layers += [PointwiseConv2d(WIDTH, 2, rng=rng), GlobalAvgPool()]
+    elif arm == "depthwise and pointwise":
+        layers = []
+        for inputs in (2, WIDTH):
+            layers += [depthwise(inputs), *norm(inputs, False), PointwiseConv2d(inputs, WIDTH, rng=rng), *norm(WIDTH)]
+        layers += [depthwise(WIDTH, left), PointwiseConv2d(WIDTH, 2, rng=rng), Flatten()]
+    else:
+        layers = [Conv2d(2, WIDTH, 3, padding="same", rng=rng), *norm(WIDTH)]
+        layers += [Conv2d(WIDTH, WIDTH, 3, padding="same", rng=rng), *norm(WIDTH)]
+        layers += [Conv2d(WIDTH, 2, left, rng=rng), Flatten()]
+    return Sequential(*layers, input_shape=(*image_shape[:2], 2))
+
+
+def yes_or_no(answers: Tensor, targets: np.ndarray) -> Tensor:
+    """Cross-entropy of the answers (N, channels), each as a choice between its own negative (no) and itself (yes)."""
+    each = answers.reshape(answers.size, 1)
+    return F.cross_entropy(concatenate([-each, each], axis=1), targets[:, : answers.shape[1]].ravel())
+
+
+def accuracy(net: Module, split) -> float:
+    """How many of all channels' answers are right, in per cent."""
+    x, targets = split
+    answers = predict(net, x) > 0
+    return 100 * float((answers == targets[:, : answers.shape[1]]).mean())
+
+
+@functools.lru_cache(maxsize=16)
+def trained(data_name: str, plan: Plan, seed: int, arm: str, question: str = "same") -> tuple[Module, Dataset]:
+    """The arm's net, trained on pairs, with the learning rate that validation pairs prefer; and the pairs."""
+    pairs = pair_data(data.load(data_name), seed, question)
+
+    def at(lr):
+        rng = np.random.default_rng(seed)
+        net = build(arm, pairs.image_shape, rng)
+        epochs = plan.pair_epochs
+        return train(net, pairs, lr=lr, epochs=epochs, rng=rng, batch_size=plan.batch_size, loss=yes_or_no)
+
+    def loss(net):
+        return float(yes_or_no(Tensor(predict(net, pairs.x_val)), pairs.y_val).item())
+
+    return pick_on_validation(at, plan.lrs, pairs, loss)[0], pairs

@@ -1,0 +1,132 @@
+"""How long chapter 5 trains at each budget, and the nets with several exits or widths that its claims start from."""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ... import data, models
+from ...data import Dataset
+from ...dynamic import JointLoss, Slimmable, add_exits
+from ...nn import Conv2d, Dense, Flatten, MaxPool2d, Module, MultiExit, ReLU, Sequential
+from ...selection import pick_on_validation, train
+from ...training import evaluate
+from ..pruning.nets import choose
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every net of Y1 and Y3 trains for `epochs` epochs, every one of Y2 and Y4 for `width_epochs`. Every arm has as many
+    learning rates to choose from: a single net `lrs`, one of several widths `joint_lrs`, since its gradient is a sum.
+
+    channels: of the convnet's blocks, after each of which but the last there is an exit. At the budget "paper" the net with
+    exits is BranchyNet's LeNet instead.
+    """
+
+    epochs: int
+    width_epochs: int
+    batch_size: int
+    lrs: tuple[float, ...]
+    joint_lrs: tuple[float, ...] = (0.02, 0.05)
+    channels: tuple[int, ...] = (16, 32, 64)
+    widths: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0)
+    untrained: tuple[float, ...] = (0.375, 0.625, 0.875)
+
+
+PLANS = {
+    "quick": Plan(epochs=8, width_epochs=5, batch_size=64, lrs=(0.02, 0.1)),
+    "quick, many images": Plan(epochs=2, width_epochs=2, batch_size=128, lrs=(0.02, 0.1), channels=(8, 16, 32)),
+    "full": Plan(epochs=30, width_epochs=30, batch_size=64, lrs=(0.02, 0.05, 0.1), joint_lrs=(0.01, 0.02, 0.05)),
+    "paper": Plan(epochs=8, width_epochs=8, batch_size=128, lrs=(0.05,), joint_lrs=(0.02,), channels=(8, 16, 32)),
+}
+EXIT_WEIGHTS = {2: (1.0, 0.3)}  # of BranchyNet's LeNet: the early exit counts most, for most images leave there
+
+
+def plan_for(budget: str, dataset: Dataset) -> Plan:
+    return choose(PLANS, budget, dataset)
+
+
+def tasks_per_seed(settings) -> list[tuple]:
+    return [(settings.data, settings.budget, seed) for seed in range(settings.seeds)]
+
+
+def plain_trunk(dataset: Dataset, budget: str, rng: np.random.Generator) -> Sequential:
+    """The net without its early exits: the convnet, or at the budget "paper" the LeNet of Teerapittayanon et al. 2016."""
+    if budget == "paper":
+        return branchy_lenet(dataset.image_shape, dataset.num_classes, rng)
+    return models.convnet(dataset.image_shape, dataset.num_classes, plan_for(budget, dataset).channels, rng=rng)
+
+
+def branchy_lenet(image_shape, classes: int, rng: np.random.Generator) -> Sequential:
+    """BranchyNet's LeNet, of three convolutions and two dense layers, as in the authors' code (networks/lenet_mnist.py).
+
+    Their pooling rounds the image's size up, ours down: 500 features before the dense layers instead of 720.
+    """
+    pixels = [(image_shape[axis] + 2) // 2 for axis in (0, 1)]
+    for _ in range(2):
+        pixels = [(n + 2) // 2 for n in pixels]
+    layers, channels = [], image_shape[2]
+    for outputs in (5, 10, 20):
+        layers += [Conv2d(channels, outputs, 5, padding=3, rng=rng), MaxPool2d(2), ReLU()]
+        channels = outputs
+    layers += [Flatten(), Dense(20 * pixels[0] * pixels[1], 84, rng=rng), ReLU(), Dense(84, classes, rng=rng)]
+    return Sequential(*layers, input_shape=tuple(image_shape))
+
+
+def with_exits(dataset: Dataset, budget: str, rng: np.random.Generator) -> MultiExit:
+    """The trunk, untrained, with an exit after each of the convnet's blocks, or where and as BranchyNet's LeNet has its."""
+    trunk = plain_trunk(dataset, budget, rng)
+    if budget != "paper":
+        blocks = len(plan_for(budget, dataset).channels)
+        return add_exits(trunk, [4 * i + 3 for i in range(blocks - 1)], rng=rng)
+    height, width, _ = ((n + 2) // 2 for n in (*dataset.image_shape[:2], 0))
+    features = 10 * (height // 2) * (width // 2)
+    branch = [Conv2d(5, 10, 3, padding=1, rng=rng), MaxPool2d(2), ReLU(), Flatten()]
+    # After pooling, so that trunk and branch share that work; theirs pools twice.
+    return add_exits(trunk, [2], [Sequential(*branch, Dense(features, dataset.num_classes, rng=rng))], rng=rng)
+
+
+def mean_loss(nets: Callable[[Module], list[Module]], dataset: Dataset) -> Callable[[Module], float]:
+    """For `pick_on_validation`: the mean validation loss of all the nets that are in one."""
+    return lambda model: float(np.mean([evaluate(net, dataset.val).loss for net in nets(model)]))
+
+
+def exits_of(net: MultiExit) -> list[Module]:
+    return [net.exit(i) for i in range(len(net.stages))]
+
+
+@functools.lru_cache(maxsize=16)
+def plain_net(data_name: str, budget: str, seed: int) -> Module:
+    """The trunk, trained by itself."""
+    dataset = data.load(data_name)
+    plan = plan_for(budget, dataset)
+
+    def arm(lr):
+        rng = np.random.default_rng(seed)
+        trunk = plain_trunk(dataset, budget, rng)
+        return train(trunk, dataset, lr=lr, epochs=plan.epochs, rng=rng, batch_size=plan.batch_size)
+
+    return pick_on_validation(arm, plan.lrs, dataset)[0]
+
+
+@functools.lru_cache(maxsize=16)
+def exit_net(data_name: str, budget: str, seed: int) -> MultiExit:
+    """The net with exits, all trained together from scratch; the claims that one process measures share it."""
+    dataset = data.load(data_name)
+    plan = plan_for(budget, dataset)
+
+    def arm(lr):
+        rng = np.random.default_rng(seed)
+        net = with_exits(dataset, budget, rng)
+        loss = JointLoss(EXIT_WEIGHTS.get(len(net.stages)))
+        return train(net, dataset, lr=lr, epochs=plan.epochs, rng=rng, batch_size=plan.batch_size, loss=loss)
+
+    return pick_on_validation(arm, plan.lrs, dataset, mean_loss(exits_of, dataset))[0]
+
+
+def slimmable(trunk: Module, dataset: Dataset, plan: Plan, seed: int, lr: float, batch_norm: str = "own") -> Slimmable:
+    """The net trained at all widths (and exits) together; all learn half from the labels, half from the widest as it is."""
+    rng = np.random.default_rng([seed, 1])
+    net, loss = Slimmable(trunk, plan.widths, batch_norm), JointLoss(distil=0.5)
+    return train(net, dataset, lr=lr, epochs=plan.width_epochs, rng=rng, batch_size=plan.batch_size, loss=loss)

@@ -1,0 +1,80 @@
+"""Chapter 5, claim Y2: one set of weights at several widths, beside a net for each width and a shared batch norm."""
+
+import numpy as np
+
+from ... import data, models
+from ...nn import Sequential
+from ...selection import pick_on_validation, train
+from ...training import evaluate
+from ..claim import Claim
+from ..rows import paired
+from . import drawing as figures
+from .nets import mean_loss, plan_for, slimmable, tasks_per_seed
+
+MARGIN = -1.0  # points of accuracy that one set of weights may cost
+
+
+def measure_y2(data_name: str, budget: str, seed: int) -> list[dict]:
+    """Accuracy at each width of the slimmable net, of one with a shared batch norm, and of nets trained one by one."""
+    dataset = data.load(data_name)
+    plan = plan_for(budget, dataset)
+
+    def new(width: float) -> Sequential:
+        rng = np.random.default_rng(seed)
+        channels = [max(1, round(width * n)) for n in plan.channels]
+        return models.convnet(dataset.image_shape, dataset.num_classes, channels, rng=rng)
+
+    def alone(width):
+        def arm(lr):
+            rng = np.random.default_rng([seed, 1])
+            return train(new(width), dataset, lr=lr, epochs=plan.width_epochs, rng=rng, batch_size=plan.batch_size)
+
+        return pick_on_validation(arm, plan.lrs, dataset)
+
+    def together(batch_norm):
+        loss = mean_loss(lambda slim: [slim.at(width) for width in slim.widths], dataset)
+        return pick_on_validation(
+            lambda lr: slimmable(new(1), dataset, plan, seed, lr, batch_norm), plan.joint_lrs, dataset, loss
+        )
+
+    (own, own_lr), (shared, shared_lr) = together("own"), together("shared")
+    found = [("slimmable", w, own.cut(w), own_lr) for w in plan.widths]
+    found += [("width never trained", w, own.between(w, dataset.x_train), own_lr) for w in plan.untrained]
+    found += [("shared batch norm", w, shared.cut(w), shared_lr) for w in plan.widths]
+    found += [("one net a width", w, *alone(w)) for w in plan.widths]
+    return [
+        {
+            "seed": seed,
+            "arm": arm,
+            "width": width,
+            "macs": net.copy().bake().summary().macs,
+            "accuracy": 100 * evaluate(net, dataset.test).accuracy,
+            "lr": lr,
+            "epochs": plan.width_epochs,
+        }
+        for arm, width, net, lr in found
+    ]
+
+
+def effect_y2(rows):
+    """Per seed, the accuracy of the slimmable net minus that of nets trained one by one, mean over widths."""
+    return paired(rows, "slimmable", "one net a width", "accuracy")
+
+
+CLAIM = Claim(
+    id="Y2",
+    chapter="dynamic",
+    title="Adjust the width",
+    statement="A net can adjust its width: one set of weights runs with all or with the first few channels of its layers.",
+    tasks=tasks_per_seed,
+    measure=measure_y2,
+    effect=effect_y2,
+    effect_name="test accuracy, one set of weights minus one net a width, mean over widths",
+    unit="points",
+    margin=MARGIN,
+    figure=figures.y2,
+    note="Supported means that one set of weights costs less than one point. Each width has its own batch norm; where all "
+    "share one, its statistics are right for none but one of them. Widths never trained have their statistics measured anew on "
+    "training images. All nets train for equally many epochs and pick one of equally many learning rates.",
+    source="Yu et al. 2019, Slimmable Neural Networks; Yu & Huang 2019, Universally Slimmable Networks",
+)

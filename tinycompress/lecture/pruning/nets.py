@@ -1,0 +1,81 @@
+"""How long chapter 1 trains at each budget, and the dense and gradually pruned nets that several claims start from."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ... import models
+from ...data import Dataset
+from ...nn import Module
+from ...optim import cosine
+from ...pruning import prune_gradually
+from ...selection import pick_on_validation, train
+
+MANY_IMAGES = 10_000
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long to train: `dense` epochs, then `pruned` epochs during or after pruning in `steps` steps."""
+
+    dense: int
+    pruned: int
+    steps: int
+    batch_size: int
+    lrs: tuple[float, ...]
+
+
+PLANS = {
+    "quick": Plan(dense=10, pruned=10, steps=5, batch_size=64, lrs=(0.02, 0.1)),
+    "quick, many images": Plan(dense=5, pruned=6, steps=3, batch_size=128, lrs=(0.05, 0.1)),
+    "full": Plan(dense=40, pruned=40, steps=20, batch_size=64, lrs=(0.01, 0.03, 0.1)),
+    # Han et al. 2015 train and prune for hundreds of epochs; 13 of them keep five seeds below a quarter of an hour.
+    "paper": Plan(dense=5, pruned=8, steps=4, batch_size=128, lrs=(0.05, 0.1)),
+}
+
+
+def choose(plans: dict[str, object], budget: str, dataset: Dataset):
+    """The plan of that budget; with many images, whose epochs have many more steps, one of fewer epochs."""
+    if len(dataset.y_train) >= MANY_IMAGES:
+        return plans["quick, many images" if budget == "quick" else "paper"]
+    return plans[budget]
+
+
+def dense_net(dataset: Dataset, plan: Plan, seed: int) -> Module:
+    """LeNet-300-100, trained; its learning rate is chosen on validation data."""
+
+    def arm(lr):
+        rng = np.random.default_rng(seed)
+        net = models.lenet_300_100(dataset.image_shape, dataset.num_classes, rng=rng)
+        return train(net, dataset, lr=lr, epochs=plan.dense, rng=rng, batch_size=plan.batch_size)
+
+    return pick_on_validation(arm, plan.lrs, dataset)[0]
+
+
+def pruned_gradually(net: Module, dataset: Dataset, plan: Plan, seed: int, share: float, steps: int):
+    """The net pruned in `steps` steps over the first half of `plan.pruned` epochs; one cosine runs over all of them.
+
+    steps=1 removes everything at the start and only then trains. Returns the net and the learning rate it picked.
+    """
+
+    def arm(lr):
+        rng = np.random.default_rng([seed, 1])
+        pruned = net.copy()
+        spans = [plan.pruned // 2 // steps] * steps if steps > 1 else [plan.pruned]
+        spans[-1] += plan.pruned - sum(spans)  # what the steps leave is fine-tuning at the final sparsity
+
+        def fine_tune(model, step):
+            start, length = sum(spans[: step - 1]), spans[step - 1]
+            train(
+                model,
+                dataset,
+                lr=lr,
+                epochs=length,
+                rng=rng,
+                batch_size=plan.batch_size,
+                schedule=lambda t: cosine((start + t * length) / plan.pruned),
+            )
+
+        return prune_gradually(pruned, share, steps, fine_tune)
+
+    return pick_on_validation(arm, plan.lrs, dataset)

@@ -1,0 +1,159 @@
+"""Chapter 1, claim P4b: network slimming, in which a net learns itself which neurons it can do without.
+
+At the budget "paper" it is the experiment of Liu et al. 2017, table 1(d): 784-500-300-10 on MNIST, of whose parameters
+84.4 % go.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ... import data
+from ... import functional as F
+from ...data import Dataset
+from ...nn import BatchNorm, Dense, Flatten, Module, ReLU, Sequential
+from ...nn.weighted import effective
+from ...profiling import stored_bytes
+from ...pruning import batch_norm_l1, batch_norm_scale, keep_neurons, remove_neurons
+from ...selection import pick_on_validation, train
+from ...training import evaluate
+from ..claim import Claim, Settings
+from ..rows import paired
+from . import slimming_figures as figures
+from .nets import choose
+
+WIDTHS = (500, 300)
+GONE = 0.844  # of all parameters, as in the paper
+PUBLISHED = {"whole": 1.43, "slimmed": 1.49}  # % error, on MNIST
+MARGIN = -0.5  # points of accuracy that count as no loss
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every arm has `sparse` + `tuned` epochs, and as many choices: of a learning rate, and when slimming of the penalty."""
+
+    sparse: int
+    tuned: int
+    batch_size: int
+    lrs: tuple[float, ...]
+    penalties: tuple[float, ...]
+
+
+PLANS = {
+    "quick": Plan(sparse=10, tuned=5, batch_size=64, lrs=(0.05, 0.1), penalties=(1e-2, 3e-2)),
+    "quick, many images": Plan(sparse=2, tuned=1, batch_size=128, lrs=(0.05, 0.1), penalties=(1e-3, 3e-3)),
+    "full": Plan(sparse=30, tuned=15, batch_size=64, lrs=(0.02, 0.05, 0.1), penalties=(3e-3, 1e-2, 3e-2)),
+    "paper": Plan(sparse=14, tuned=6, batch_size=128, lrs=(0.05, 0.1), penalties=(3e-4, 1e-3)),
+}
+
+
+def tasks_p4b(settings: Settings):
+    return [(settings.data, settings.budget, seed) for seed in range(settings.seeds)]
+
+
+def measure_p4b(data_name: str, budget: str, seed: int) -> list[dict]:
+    """Test accuracy of the whole net, of what slimming leaves, and of a net of those widths trained from scratch."""
+    dataset = data.load(data_name)
+    plan = choose(PLANS, budget, dataset)
+    scales = {}
+
+    def slimmed(penalty):
+        net = build(dataset, WIDTHS, seed)
+
+        def loss(outputs, labels):
+            return F.cross_entropy(outputs, labels) + penalty * batch_norm_l1(net)
+
+        _train(net, dataset, plan, seed, plan.lrs[-1], plan.sparse, loss=loss)
+        scales[penalty] = [np.abs(effective(m, "weight")) for m in net.modules() if isinstance(m, BatchNorm)]
+        return _train(slim(net, GONE), dataset, plan, seed, plan.lrs[0], plan.tuned)
+
+    small, penalty = pick_on_validation(slimmed, plan.penalties, dataset)
+    whole, lr = _whole(dataset, plan, seed, WIDTHS)
+    widths = _widths(small)
+    scratch, scratch_lr = _whole(dataset, plan, seed, widths)
+    arms = {"whole": (whole, lr), "slimmed": (small, penalty), "from scratch": (scratch, scratch_lr)}
+    parameters = whole.summary().parameters
+    return [
+        {
+            "seed": seed,
+            "arm": arm,
+            "choice": choice,
+            "accuracy": 100 * evaluate(net, dataset.test).accuracy,
+            "widths": _widths(net),
+            "gone": 1 - net.summary().parameters / parameters,
+            "disk_ratio": stored_bytes(whole) / stored_bytes(net),
+            "epochs": plan.sparse + plan.tuned,
+            "published": PUBLISHED.get(arm) if budget == "paper" else None,
+            "scales": [np.sort(s)[::-1] for s in scales[penalty]] if arm == "slimmed" and seed == 0 else [],
+        }
+        for arm, (net, choice) in arms.items()
+    ]
+
+
+def build(dataset: Dataset, widths, seed: int) -> Sequential:
+    """Dense layers, each hidden one with batch norm, whose scales say how much a neuron is used."""
+    rng, layers, inputs = np.random.default_rng(seed), [Flatten()], int(np.prod(dataset.image_shape))
+    for outputs in widths:
+        layers += [Dense(inputs, outputs, bias=False, rng=rng), BatchNorm(outputs), ReLU()]
+        inputs = outputs
+    return Sequential(*layers, Dense(inputs, dataset.num_classes, rng=rng), input_shape=dataset.image_shape)
+
+
+def slim(net: Module, gone: float) -> Module:
+    """The net without the neurons of smallest scale, of all layers together: as few as make that share of parameters go."""
+    whole = net.summary().parameters
+    for kept in np.arange(0.99, 0, -0.01):
+        small = remove_neurons(net, keep_neurons(net, float(kept), batch_norm_scale, "global"))
+        if small.summary().parameters <= (1 - gone) * whole:
+            return small
+    raise ValueError(f"slim: even one neuron a layer has more than {1 - gone:.1%} of the parameters")
+
+
+def _whole(dataset: Dataset, plan: Plan, seed: int, widths):
+    def arm(lr):
+        return _train(build(dataset, widths, seed), dataset, plan, seed, lr, plan.sparse + plan.tuned)
+
+    return pick_on_validation(arm, plan.lrs, dataset)
+
+
+def _train(net: Module, dataset: Dataset, plan: Plan, seed: int, lr: float, epochs: int, **options) -> Module:
+    rng = np.random.default_rng([seed, epochs])
+    return train(net, dataset, lr=lr, epochs=epochs, rng=rng, batch_size=plan.batch_size, **options)
+
+
+def _widths(net: Module) -> list[int]:
+    return [m.latent("weight").shape[-1] for m in net.modules() if isinstance(m, Dense)][:-1]
+
+
+def effect_p4b(rows):
+    """Per seed, the accuracy of the slimmed net minus that of the whole one."""
+    return paired(rows, "slimmed", "whole", "accuracy")
+
+
+def ratios_p4b(rows):
+    chosen = [row for row in rows if row["arm"] == "slimmed"]
+    return {
+        "theory": float(np.mean([1 / (1 - row["gone"]) for row in chosen])),
+        "disk": float(np.mean([row["disk_ratio"] for row in chosen])),
+    }
+
+
+CLAIM = Claim(
+    id="P4b",
+    chapter="pruning",
+    title="A net says itself which neurons it needs",
+    statement="Evaluate how important each neuron is, remove the least important ones, and fine-tune: little is lost.",
+    tasks=tasks_p4b,
+    measure=measure_p4b,
+    effect=effect_p4b,
+    effect_name="test accuracy, with 84.4 % of the parameters gone minus the whole net",
+    unit="points",
+    margin=MARGIN,
+    figure=figures.p4b,
+    ratios=ratios_p4b,
+    note="Network slimming: the sum of batch norm's scales is part of the loss, so that neurons compete for them, and those "
+    "with the smallest go, over all layers together. Supported means that less than half a point is lost. Grey: a net of "
+    "the widths that slimming found, trained from scratch for as many epochs.",
+    source="Liu et al. 2017, Learning Efficient Convolutional Networks through Network Slimming; Liu et al. 2019, "
+    "Rethinking the Value of Network Pruning",
+)

@@ -1,0 +1,194 @@
+"""Chapter 1, claim P5: why train a large net and prune it, rather than a small one."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ... import data, models
+from ...data import Dataset
+from ...nn import Module
+from ...optim import cosine
+from ...pruning import cubic, keep_neurons, prunable, prune_gradually, remove_neurons, sparsity, widen
+from ...selection import pick_on_validation, train
+from ...training import evaluate
+from ..claim import Claim, Settings
+from . import p3_sparse_speed as figures
+from .nets import choose
+
+LARGER, SMALLER = 4, 0.5  # how wide the nets begin that are pruned and that are grown, against the final net
+NOISE = 0.1  # on the copies that widening makes, so that they can become different
+
+
+@dataclass(frozen=True)
+class Plan:
+    """epochs: of the large net until its pruning begins. What twice as many multiply, every arm may spend.
+
+    widths: of the final nets' first hidden layer; their second is a third of it, as in LeNet-300-100.
+    """
+
+    epochs: int
+    widths: tuple[int, ...]
+    batch_size: int
+    lrs: tuple[float, ...]
+
+
+PLANS = {
+    "quick": Plan(epochs=8, widths=(18, 48), batch_size=64, lrs=(0.02, 0.1)),
+    "quick, many images": Plan(epochs=4, widths=(18, 48), batch_size=128, lrs=(0.02, 0.1)),
+    "full": Plan(epochs=30, widths=(12, 18, 24, 48, 96), batch_size=64, lrs=(0.01, 0.03, 0.1)),
+    # No paper has this very experiment. Two sizes, five epochs and two rates keep five seeds to ten minutes on MNIST.
+    "paper": Plan(epochs=5, widths=(12, 48), batch_size=128, lrs=(0.02, 0.1)),
+}
+
+
+class Spending:
+    """One arm at one learning rate: builds and trains nets, and counts what their epochs multiply for one image."""
+
+    def __init__(self, dataset: Dataset, plan: Plan, width: int, lr: float, seed: int):
+        self.dataset, self.plan, self.lr, self.rng = dataset, plan, lr, np.random.default_rng(seed)
+        self.final = np.array([width, width // 3])
+        self.large = LARGER * self.final
+        self.smaller = np.maximum(2, np.round(SMALLER * self.final).astype(int))
+        self.allowed = 2 * plan.epochs * self.macs_of(self.large)
+        self.macs = self.epochs = 0
+
+    def macs_of(self, widths) -> int:
+        """Multiply-accumulates of one image through the net with these hidden widths."""
+        sizes = [int(np.prod(self.dataset.image_shape)), *map(int, widths), self.dataset.num_classes]
+        return sum(a * b for a, b in zip(sizes[:-1], sizes[1:], strict=True))
+
+    def affordable(self, widths, share: float = 1.0) -> int:
+        """The epochs of a net of these widths that `share` of what is left to spend pays for."""
+        return round(share * (self.allowed - self.macs) / self.macs_of(widths))
+
+    def new(self, widths) -> Module:
+        return models.mlp(self.dataset.image_shape, widths.tolist(), self.dataset.num_classes, rng=self.rng)
+
+    def train(self, net: Module, epochs: int, after: int = 0, of: int | None = None) -> Module:
+        """Train for these epochs, which come after `after` of the `of` epochs that share one cosine."""
+        self.epochs += epochs
+        self.macs += epochs * self.macs_of(hidden_widths(net))
+        of = of or epochs
+        return train(
+            net,
+            self.dataset,
+            lr=self.lr,
+            epochs=epochs,
+            rng=self.rng,
+            batch_size=self.plan.batch_size,
+            schedule=lambda t: cosine((after + t * epochs) / of),
+        )
+
+
+def weights_pruned(run: Spending) -> Module:
+    """The large net, its weights removed a little at a time until it has as many parameters as the final net."""
+    net, epochs, steps = run.train(run.new(run.large), run.plan.epochs), run.plan.epochs, run.plan.epochs // 2
+    weights, wanted = _sizes(net)[0], sum(_sizes(run.new(run.final))) - _sizes(net)[1]
+    prune_gradually(net, 1 - wanted / weights, steps, lambda net, step: run.train(net, 1, step - 1, epochs))
+    return run.train(net, epochs - steps, steps, epochs)
+
+
+def neurons_pruned(run: Spending) -> Module:
+    """The large net, its neurons removed a little at a time until it is the final net."""
+    net, steps = run.train(run.new(run.large), run.plan.epochs), run.plan.epochs // 2
+    shares = [1 - cubic(step / steps, 1 - 1 / LARGER) for step in range(1, steps + 1)]
+    path = [np.round(share * run.large).astype(int) for share in shares]
+    rest = run.affordable(run.final) - round(sum(run.macs_of(widths) for widths in path) / run.macs_of(run.final))
+    for step, widths in enumerate(path):
+        kept = {name: w / now for name, w, now in zip(prunable(net), widths, hidden_widths(net), strict=False)}
+        net = run.train(remove_neurons(net, keep_neurons(net, kept)), 1, step, steps + rest)
+    return run.train(net, rest, steps, steps + rest)
+
+
+def small(run: Spending) -> Module:
+    """The final net, from the start."""
+    return run.train(run.new(run.final), run.affordable(run.final))
+
+
+def grown(run: Spending) -> Module:
+    """A smaller net, widened half-way to the final one without a change of what it computes."""
+    net = run.train(run.new(run.smaller), run.affordable(run.smaller, 0.5))
+    net = widen(net, dict(zip(prunable(net), run.final.tolist(), strict=False)), rng=run.rng, noise=NOISE)
+    return run.train(net, run.affordable(run.final))
+
+
+LARGE_FIRST = {"large, weights pruned": weights_pruned, "large, neurons pruned": neurons_pruned}
+SMALL_FIRST = {"small from the start": small, "smaller, then grown": grown}
+
+
+def tasks_p5(settings: Settings):
+    plan = choose(PLANS, settings.budget, data.load(settings.data))
+    return [(settings.data, settings.budget, w, seed) for seed in range(settings.seeds) for w in plan.widths]
+
+
+def measure_p5(data_name: str, budget: str, width: int, seed: int) -> list[dict]:
+    """Test accuracy of nets with equally many parameters, reached in four ways with equally many multiplications."""
+    dataset = data.load(data_name)
+    plan, rows = choose(PLANS, budget, dataset), []
+    for arm, make in (LARGE_FIRST | SMALL_FIRST).items():
+        runs = {lr: Spending(dataset, plan, width, lr, seed) for lr in plan.lrs}
+        net, lr = pick_on_validation(lambda lr, make=make, runs=runs: make(runs[lr]), plan.lrs, dataset)
+        weights, biases = _sizes(net)
+        rows.append(
+            {
+                "seed": seed,
+                "arm": arm,
+                "width": width,
+                "parameters": weights + biases,
+                "accuracy": 100 * evaluate(net, dataset.test).accuracy,
+                "val_loss": evaluate(net, dataset.val).loss,
+                "lr": lr,
+                "epochs": runs[lr].epochs,
+                "macs_per_image": runs[lr].macs,
+            }
+        )
+    return rows
+
+
+def hidden_widths(net: Module) -> list[int]:
+    return [int(layer.latent("weight").shape[-1]) for layer in prunable(net).values()][:-1]
+
+
+def _sizes(net: Module) -> tuple[int, int]:
+    """Weights that are not masked, and biases."""
+    layers = prunable(net).values()
+    weights = sum(layer.latent("weight").size for layer in layers)
+    return round(weights * (1 - sparsity(net))), sum(layer.bias.size for layer in layers)
+
+
+def effect_p5(rows):
+    """Per seed, the mean over final sizes of the better way to begin large minus the better way to begin small.
+
+    Better on the validation split: that is how either side would choose.
+    """
+    effects = []
+    for seed in sorted({row["seed"] for row in rows}):
+        gains = []
+        for width in sorted({row["width"] for row in rows}):
+            chosen = [row for row in rows if (row["seed"], row["width"]) == (seed, width)]
+            first = [
+                min((row for row in chosen if row["arm"] in side), key=lambda row: row["val_loss"])
+                for side in (LARGE_FIRST, SMALL_FIRST)
+            ]
+            gains.append(first[0]["accuracy"] - first[1]["accuracy"])
+        effects.append(float(np.mean(gains)))
+    return effects
+
+
+CLAIM = Claim(
+    id="P5",
+    chapter="pruning",
+    title="Large first, then pruned",
+    statement="It is hard to train a small net directly and to enlarge it as needed; train a large one and prune it.",
+    tasks=tasks_p5,
+    measure=measure_p5,
+    effect=effect_p5,
+    effect_name="test accuracy, better way to begin large minus better way to begin small, mean over final sizes",
+    unit="points",
+    figure=figures.p5,
+    note="At each size all end with equally many parameters and multiply equally often in training, so the small net "
+    "trains for several times as many epochs. The large net begins four times as wide; the smaller one half as wide, and "
+    "is widened after half of its multiplications. Each side's better way is chosen on validation data.",
+    source="Chen et al. 2016, Net2Net; Li et al. 2020, Train Large, Then Compress; Liu et al. 2019, Rethinking the Value "
+    "of Network Pruning",
+)

@@ -1,0 +1,151 @@
+"""Chapter 1, claim P6: the lottery ticket, why a large net trains well and a small one does not."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ... import data, models
+from ...nn import Module
+from ...pruning import iterative_pruning, prunable, rewind, shuffle_masks, sparsity
+from ...selection import train
+from ...training import evaluate
+from ..claim import Claim, Settings
+from . import p3_sparse_speed as figures
+from .nets import choose
+
+SHARE, LAST_SHARE = 0.2, 0.1  # removed of what is left, each round; of the last layer half as much, as in the paper
+JUDGED = (7, 15)  # rounds: on MNIST 21 % and 3.6 % of the weights left
+
+
+@dataclass(frozen=True)
+class Plan:
+    """rounds: of pruning; compared: those after which all arms train. epochs: of each training. lrs: small, large."""
+
+    rounds: int
+    compared: tuple[int, ...]
+    epochs: int
+    batch_size: int
+    lrs: tuple[float, float]
+
+
+PLANS = {
+    "quick": Plan(rounds=15, compared=(3, 7, 15), epochs=6, batch_size=64, lrs=(0.01, 0.1)),
+    "quick, many images": Plan(rounds=15, compared=(3, 7, 15), epochs=5, batch_size=128, lrs=(0.02, 0.2)),
+    "full": Plan(rounds=18, compared=(3, 5, 7, 9, 11, 13, 15, 18), epochs=30, batch_size=64, lrs=(0.01, 0.1)),
+    # Trimmed to a quarter of an hour for five seeds. Frankle & Carbin 2019 train for 50,000 steps of 60 images with Adam,
+    # compare after every round, and have the validation loss at its lowest after some 5,000; here a cosine ends at 2,400.
+    "paper": Plan(rounds=15, compared=(7, 15), epochs=3, batch_size=64, lrs=(0.02, 0.1)),
+}
+
+
+def tasks_p6(settings: Settings):
+    plan = choose(PLANS, settings.budget, data.load(settings.data))
+    return [(settings.data, settings.budget, lr, seed) for seed in range(settings.seeds) for lr in plan.lrs]
+
+
+def measure_p6(data_name: str, budget: str, lr: float, seed: int) -> list[dict]:
+    """Winning tickets of LeNet-300-100 over the rounds, and the nets to compare them with, each from its start."""
+    dataset = data.load(data_name)
+    plan = choose(PLANS, budget, dataset)
+
+    def new(seed, make=models.lenet_300_100):
+        return make(dataset.image_shape, dataset.num_classes, rng=np.random.default_rng(seed))
+
+    def trained(net: Module, curve=None) -> Module:
+        rng = np.random.default_rng([seed, 1])  # the same order of images for every arm
+        return train(net, dataset, lr=lr, epochs=plan.epochs, rng=rng, batch_size=plan.batch_size, curve=curve)
+
+    net, fresh, rows = new(seed), new([seed, 2]), []
+    start, shares = net.state_dict(), dict.fromkeys(prunable(net), SHARE)
+    shares[[*shares][-1]] = LAST_SHARE
+    curves = []
+
+    def train_round(net):
+        curves.append([])
+        trained(net, curves[-1])
+
+    for number, found in enumerate(iterative_pruning(net, train_round, plan.rounds, shares, start)):
+        arms = {"ticket": (found, curves[-1])}
+        if number in plan.compared:
+            begins = {
+                "re-initialised": rewind(found.copy(), fresh.state_dict()),
+                "shuffled mask": shuffle_masks(rewind(found.copy(), start), np.random.default_rng([seed, 3])),
+                "small dense": new([seed, 4], make=_dense_with(_weights_left(found))),
+            }
+            for arm, begin in begins.items():
+                curve = []
+                arms[arm] = trained(begin, curve), curve
+        for arm, (end, curve) in arms.items():
+            rows.append(
+                {
+                    "seed": seed,
+                    "arm": arm,
+                    "lr": lr,
+                    "large_lr": lr == plan.lrs[-1],
+                    "round": number,
+                    "kept": 1 - sparsity(found),
+                    "weights": _weights_left(end),
+                    "accuracy": 100 * evaluate(end, dataset.test).accuracy,
+                    "val_loss": evaluate(end, dataset.val).loss,
+                    "val_curve": [100 * accuracy for accuracy in curve],
+                    "epochs": plan.epochs,
+                }
+            )
+    return rows
+
+
+def _weights_left(net: Module) -> int:
+    return round((1 - sparsity(net)) * sum(layer.latent("weight").size for layer in prunable(net).values()))
+
+
+def _dense_with(weights: int):
+    """A net of two hidden layers, 3 to 1 as in LeNet-300-100, with as nearly as possible this many weights."""
+
+    def make(image_shape, classes, *, rng):
+        inputs = int(np.prod(image_shape))
+        shapes = [(w, max(1, w // 3)) for w in range(1, 301)]
+        near = min(shapes, key=lambda s: abs(inputs * s[0] + s[0] * s[1] + s[1] * classes - weights))
+        return models.mlp(image_shape, near, classes, rng=rng)
+
+    return make
+
+
+def best_rate(rows, arm: str, number: int, seed: int) -> dict:
+    """The row of that arm, round and seed whose learning rate does best on the validation split."""
+    chosen = [row for row in rows if (row["arm"], row["round"], row["seed"]) == (arm, number, seed)]
+    return min(chosen, key=lambda row: row["val_loss"])
+
+
+def effect_p6(rows):
+    """Per seed, ticket minus re-initialised after 7 and 15 rounds, each at the rate it picks on validation data."""
+    return [
+        float(
+            np.mean(
+                [
+                    best_rate(rows, "ticket", number, seed)["accuracy"]
+                    - best_rate(rows, "re-initialised", number, seed)["accuracy"]
+                    for number in JUDGED
+                ]
+            )
+        )
+        for seed in sorted({row["seed"] for row in rows})
+    ]
+
+
+CLAIM = Claim(
+    id="P6",
+    chapter="pruning",
+    title="The lottery ticket",
+    statement="Why large first: among its many small nets a large one holds some that drew lucky numbers.",
+    tasks=tasks_p6,
+    measure=measure_p6,
+    effect=effect_p6,
+    effect_name="test accuracy, winning ticket minus the same net re-initialised, mean over rounds 7 and 15",
+    unit="points",
+    figure=figures.p6,
+    note="LeNet-300-100; each round trains, removes the smallest fifth of the weights and puts the others back to where "
+    "they began. Every net trains for the same epochs; finding the mask costs the rounds before, which all arms but the "
+    "small dense net share. The number takes each arm at the learning rate that it picks on validation data.",
+    source="Frankle & Carbin 2019, The Lottery Ticket Hypothesis; Liu et al. 2019, Rethinking the Value of Network "
+    "Pruning, who find that the answer depends on the learning rate",
+)

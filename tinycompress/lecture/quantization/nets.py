@@ -1,0 +1,112 @@
+"""How long chapter 3 trains at each budget, and the dense nets that its claims start from."""
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+
+from ... import data, models
+from ...data import Dataset
+from ...nn import Module
+from ...selection import pick_on_validation, train
+
+MANY_IMAGES = 10_000
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A dense net trains for `dense` epochs. Every arm then has `more` of them, and as many learning rates to
+    choose from."""
+
+    dense: int = 12
+    more: int = 8
+    batch_size: int = 64
+    lrs: tuple[float, ...] = (0.02, 0.1)  # of what is trained as a whole
+    centroid_lrs: tuple[float, ...] = (0.0003, 0.003)  # of sums over many weights
+    strengths: tuple[float, ...] = (3.0, 9.0)  # of the pull, at the last of `lrs`
+    bits: tuple[int, ...] = (8, 6, 4, 3, 2, 1)
+    trained_bits: tuple[int, ...] = (4, 3, 2, 1)
+    clusters: tuple[int, ...] = (2, 3, 4, 8, 16)
+    binary_epochs: int = 16
+    binary_lrs: tuple[float, ...] = (0.05, 0.2)
+    binary_widths: tuple[int, ...] = (300, 100)
+    removed: float = 0.9  # of the weights, before clustering
+    steps: int = 5  # in which they go
+    k: int = 8  # values a layer, after pruning
+    small_lrs: tuple[float, ...] = (0.05, 0.2)  # of what is left
+
+
+PLANS = {
+    "quick": Plan(),
+    "quick, many images": Plan(
+        dense=4, more=4, batch_size=128, trained_bits=(4, 2, 1), clusters=(2, 4, 16), binary_epochs=5, steps=2
+    ),
+    "full": Plan(
+        dense=30,
+        more=20,
+        lrs=(0.01, 0.03, 0.1),
+        centroid_lrs=(0.0001, 0.001, 0.005),
+        strengths=(1.0, 3.0, 9.0),
+        bits=(8, 7, 6, 5, 4, 3, 2, 1),
+        trained_bits=(8, 6, 5, 4, 3, 2, 1),
+        clusters=(2, 3, 4, 6, 8, 16, 64, 256),
+        binary_epochs=100,
+        binary_lrs=(0.02, 0.1, 0.5),
+        steps=10,
+    ),
+    # Q4 with half as wide layers as Courbariaux et al. 2015 and 12 epochs where theirs ran for 1000: some ten minutes of one
+    # core a seed.
+    "paper": Plan(
+        dense=15,
+        more=15,
+        batch_size=128,
+        lrs=(0.05, 0.1),
+        trained_bits=(4, 3, 2, 1),
+        clusters=(2, 4, 8, 16, 64),
+        binary_epochs=12,
+        binary_widths=(512, 512, 512),
+        steps=7,
+    ),
+}
+
+
+def plan_for(budget: str, dataset: Dataset) -> Plan:
+    """The plan of that budget; with many images, whose epochs have many more steps, that of as few epochs as will
+    do."""
+    if len(dataset.y_train) >= MANY_IMAGES:
+        return PLANS["quick, many images" if budget == "quick" else "paper"]
+    return PLANS[budget]
+
+
+@functools.lru_cache(maxsize=16)
+def dense_net(data_name: str, plan: Plan, seed: int) -> Module:
+    """LeNet-300-100, trained for `plan.dense` epochs; the claims that one process measures share it and change
+    copies."""
+    dataset = data.load(data_name)
+
+    def arm(lr):
+        rng = np.random.default_rng(seed)
+        net = models.lenet_300_100(dataset.image_shape, dataset.num_classes, rng=rng)
+        return train(net, dataset, lr=lr, epochs=plan.dense, rng=rng, batch_size=plan.batch_size)
+
+    return pick_on_validation(arm, plan.lrs, dataset)[0]
+
+
+@functools.lru_cache(maxsize=16)
+def longer_net(data_name: str, plan: Plan, seed: int) -> tuple[Module, float]:
+    """The dense net after `plan.more` further epochs, with as many learning rates to choose from as any arm; and
+    its own."""
+    dataset = data.load(data_name)
+
+    def arm(lr):
+        return train_more(dense_net(data_name, plan, seed).copy(), dataset, plan, seed, lr)
+
+    return pick_on_validation(arm, plan.lrs, dataset)
+
+
+def train_more(net: Module, dataset: Dataset, plan: Plan, seed: int, lr: float, **options) -> Module:
+    """`plan.more` further epochs, in place; the images come in the same order in every arm."""
+    rng = np.random.default_rng([seed, 1])
+    return train(
+        net, dataset, lr=lr, epochs=options.pop("epochs", plan.more), rng=rng, batch_size=plan.batch_size, **options
+    )

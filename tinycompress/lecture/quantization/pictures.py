@@ -1,0 +1,100 @@
+"""Chapter 3: weights on a grid or in clusters, what they look like, and the tree of Huffman's code."""
+
+import numpy as np
+
+from ...nn import Module
+from ...nn.weighted import effective
+from ...quantization import entropy, huffman_bits, huffman_code
+from ...workshop.style import COLORS, applied, figure, label_end, percent_axis
+from .q3_huffman import _draw_tree
+
+SHOWN = 16  # neurons of the first layer, whose weights are shown as images
+
+
+@applied()
+def few_values(
+    before: Module, after: Module, layer: str, accuracies: dict[str, dict], chosen, axis: str, image_shape, whole: float
+):
+    """A layer's weights with the values that are left to them, both as images, and accuracy over how many there are.
+
+    accuracies: how the net was made -> number -> accuracy (0 to 1); chosen: the number shown, on an axis of that name.
+    layer: by its name; its inputs are pixels of images of image_shape. whole: the accuracy in float32.
+    """
+    fig = figure(nrows=2, ncols=2, width=13, height=9.5, width_ratios=(1.25, 1))
+    histogram, first, curve, second = fig.axes
+    real, few = (effective(dict(net.named_modules())[layer], "weight") for net in (before, after))
+    histogram.hist(real.ravel(), 81, color=COLORS["ideal"], alpha=0.6)
+    values = np.unique(few)
+    for value in values if len(values) <= 300 else ():
+        histogram.axvline(value, color=COLORS["claim"], linewidth=max(0.8, 3 - len(values) / 40))
+    reach = 1.1 * np.abs(real).max()
+    histogram.set(xlabel="weight", ylabel="weights of this layer", xlim=(-reach, reach))
+    histogram.set_title(f"All of them become one of these {len(values)}")
+    for ax, weight, title in ((first, real, "as trained"), (second, few, f"{len(values)} values")):
+        _draw_features(ax, weight, image_shape, np.percentile(np.abs(real), 99))
+        ax.set_title(f"{SHOWN} neurons, {title}")
+
+    numbers = list(next(iter(accuracies.values())))
+    places = np.arange(len(numbers))
+    for (name, by_number), role in zip(accuracies.items(), ("rival", "claim"), strict=True):
+        shares = [by_number[number] for number in numbers]
+        curve.plot(places, shares, color=COLORS[role], marker="o")
+        curve.plot(numbers.index(chosen), by_number[chosen], "o", color=COLORS[role], markersize=16)
+        label_end(curve, [(places[0], shares[0]), (places[-1], shares[-1])], name, COLORS[role])
+    curve.axhline(whole, color=COLORS["ideal"], linestyle="--", linewidth=2)
+    curve.set_xticks(places, [str(number) for number in numbers])
+    curve.set(xlabel=axis, ylabel="test accuracy", ylim=(None, 1.02))
+    percent_axis(curve.yaxis)
+    curve.set_title("Accuracy (dashed: 32 bits)")
+    return fig
+
+
+@applied()
+def members(weight: np.ndarray, rows: int = 40):
+    """The first rows of a matrix of few values, each value in a colour of its own, and the table of them beside it."""
+    from .q3_huffman import CLUSTER_COLORS, _draw_clusters
+
+    values, which = np.unique(weight, return_inverse=True)
+    if len(values) > len(CLUSTER_COLORS):
+        raise ValueError(f"members: {len(values)} values, but only {len(CLUSTER_COLORS)} colours to tell them apart")
+    fig = figure(width=9, height=6)
+    (ax,) = fig.axes
+    _draw_clusters(ax, which.reshape(weight.shape)[:rows], values)
+    ax.set_title("Stored: which value each weight has, and once the values")
+    return fig
+
+
+@applied()
+def code_tree(weight: np.ndarray):
+    """The tree of Huffman's code for the values of a matrix; zeros, which are stored as gaps, do not count."""
+    values, counts = np.unique(weight[weight != 0], return_counts=True)
+    fig = figure(width=13, height=6)
+    (ax,) = fig.axes
+    _draw_tree(ax, huffman_code(counts), counts, values)
+    fixed = max(1, int(len(values) - 1).bit_length())
+    ax.set_title(
+        f"{fixed} bits a weight if all codes are equally long, {huffman_bits(counts):.2f} in Huffman's, "
+        f"at least {entropy(counts):.2f} (entropy)"
+    )
+    return fig
+
+
+@applied()
+def bytes_of(file: bytes, parts):
+    """Every byte of a .tcz file as a square, in the colour of what it is for. parts: of `tcz.inspect`."""
+    from .bytes_drawn import draw_bytes
+
+    fig = figure(width=7, height=7.6)
+    draw_bytes(fig.axes[0], {"file": list(file), "parts": [[p.array, p.kind, p.offset, p.nbytes] for p in parts]})
+    return fig
+
+
+def _draw_features(ax, weight, image_shape, reach):
+    """The incoming weights of the first neurons as images, in a square of squares: blue below 0, red above."""
+    height, width, channels = image_shape
+    side = int(np.sqrt(SHOWN))
+    images = weight.T[:SHOWN].reshape(SHOWN, height, width, channels).sum(-1)
+    framed = np.pad(images, ((0, 0), (0, 1), (0, 1)), constant_values=np.nan)
+    sheet = framed.reshape(side, side, height + 1, width + 1).swapaxes(1, 2).reshape(side * (height + 1), -1)
+    ax.imshow(sheet[:-1, :-1], cmap="RdBu_r", vmin=-reach, vmax=reach)
+    ax.set_axis_off()

@@ -1,0 +1,164 @@
+"""Claim Q5: prune, cluster and code a net into one file (Han et al. 2016, Deep Compression), and how small it can
+become."""
+
+import functools
+from dataclasses import replace
+
+import numpy as np
+
+from ... import data
+from ...data import Dataset
+from ...nn import Module
+from ...nn.weighted import effective
+from ...pruning import prunable
+from ...quantization import Clustered, tcz
+from ...recipe import Recipe, compress, dense_net, lesson_of
+from ...training import evaluate, predict
+from ..claim import Settings
+from .nets import plan_for
+
+ORDERS = ("prune, then cluster", "cluster, then prune")
+
+# The budget "paper": how the dense nets are trained; then the shares and bits of Han et al. 2016 (tables 4 and 5), and
+# all means of chapters 1 to 3 together. What the latter keep was chosen on validation images.
+DENSE = {
+    "lenet_300_100": Recipe("lenet_300_100", dense=20, lrs=(0.07,), centroid_lrs=(0.002,), batch_size=128, shift=True),
+    "lenet_5": Recipe("lenet_5", dense=14, lrs=(0.05,), centroid_lrs=(0.002,), batch_size=64, shift=True),
+}
+DEEP_COMPRESSION = {"prune": 10, "tune": 3}
+HAN = {
+    "lenet_300_100": {"kept": (0.08, 0.09, 0.26), "k": 64},
+    "lenet_5": {"kept": (0.66, 0.12, 0.08, 0.19), "k": (256, 256, 32, 32)},
+}
+ALL_MEANS = {"prune": 30, "pull": 4, "tune": 2, "bias_bits": 4, "distil": True, "per_bit": True}
+NARROW = {"k": 6, "neurons": (0.6, 0.64, 0.3), "prune": 20, "pull": 3}  # fewer epochs: each takes much longer
+FURTHER = {
+    "lenet_300_100": [
+        {"kept": (0.019, 0.038, 0.38), "k": 6},
+        {"kept": (0.013, 0.028, 0.3), "k": 5},
+        {"kept": (0.009, 0.02, 0.22), "k": 5},
+    ],
+    "lenet_5": [
+        {"kept": (0.33, 0.05, 0.004, 0.08), **NARROW},
+        {"kept": (0.3, 0.04, 0.003, 0.06), **NARROW},
+        {"kept": (0.245, 0.03, 0.0021, 0.046), **NARROW},
+    ],
+}
+
+
+def tasks_q5(settings: Settings):
+    """One task a seed and order; at the budget "paper" one a seed, net and recipe."""
+    seeds = range(settings.seeds)
+    if settings.budget != "paper":
+        return [(settings.data, settings.budget, order, seed) for seed in seeds for order in ORDERS]
+    return [(settings.data, "paper", arm, seed) for net in HAN for seed in seeds for arm in paper_recipes(net)]
+
+
+def paper_recipes(net: str) -> dict[str, Recipe]:
+    """The recipes of the budget "paper" for a net, by arm."""
+    recipes = {f"{net}, Deep Compression": replace(DENSE[net], **DEEP_COMPRESSION, **HAN[net])}
+    for i, means in enumerate(FURTHER[net]):
+        recipes[f"{net}, all means {i + 1}"] = replace(DENSE[net], **(ALL_MEANS | means))
+    return recipes
+
+
+def recipe_for(budget: str, dataset: Dataset, arm: str) -> Recipe:
+    """The recipe that an arm goes by."""
+    if budget == "paper":
+        return paper_recipes(arm.split(", ")[0])[arm]
+    plan = plan_for(budget, dataset)
+    return Recipe(
+        kept=1 - plan.removed,
+        k=plan.k,
+        dense=plan.dense,
+        prune=2 * plan.more,
+        tune=max(1, 3 * plan.more // 4),
+        lrs=plan.small_lrs,
+        centroid_lrs=plan.centroid_lrs,
+        batch_size=plan.batch_size,
+        swapped=arm == ORDERS[1],
+    )
+
+
+@functools.lru_cache(maxsize=1)
+def _paper_start(data_name: str, net: str, seed: int) -> tuple[Module, dict]:
+    """The dense net that all recipes of the budget "paper" begin with, and its lesson."""
+    dataset = data.load(data_name)
+    dense = dense_net(DENSE[net], dataset, seed)
+    return dense, lesson_of(DENSE[net], dense, dataset)
+
+
+def measure_q5(data_name: str, budget: str, arm: str, seed: int) -> list[dict]:
+    """Bytes of a real file, and its accuracy, after each stage; and whether what is loaded predicts exactly the
+    same."""
+    dataset = data.load(data_name)
+    recipe = recipe_for(budget, dataset, arm)
+    rows = []
+
+    def note(stage: str, net: Module, coding: str):
+        found = tcz.to_bytes(net, coding)
+        again, contents = tcz.from_bytes(found), tcz.inspect_bytes(found)
+        x, weights = dataset.x_test[:1000], _weights(net)
+        row = {
+            "seed": seed,
+            "arm": arm,
+            "net": recipe.net,
+            "stage": stage,
+            "bytes": len(found),
+            "error": 100 * (1 - evaluate(again, dataset.test).accuracy),
+            "val_error": 100 * (1 - evaluate(again, dataset.val).accuracy),
+            "same": predict(again, x).tobytes() == predict(net, x).tobytes(),
+            "weights": weights,
+            "kept": sum(weights) / (rows[0]["size"] if rows else sum(weights)),
+            "size": rows[0]["size"] if rows else sum(weights),
+            "widths": [layer.latent("weight").shape[-1] for layer in prunable(net).values()],
+            "epochs": recipe.epochs,
+            "bits": _index_bits(net),
+            "float_bytes": rows[0]["float_bytes"] if rows else contents.float_bytes,
+        }
+        if stage == "arithmetic":
+            row["parts"] = [[p.array, p.kind, p.offset, p.nbytes] for p in contents.parts]
+            row["file"] = list(found) if seed == 0 else []
+        rows.append(row)
+
+    start = _paper_start(data_name, recipe.net, seed) if budget == "paper" else ()
+    compress(recipe, dataset, seed, note, *start)
+    return rows
+
+
+def _weights(net: Module) -> list[int]:
+    """How many weights of each layer are not 0."""
+    return [int(np.count_nonzero(effective(layer, "weight"))) for layer in prunable(net).values()]
+
+
+def _index_bits(net: Module) -> float:
+    """Bits of an index into its layer's codebook, mean over the weights that are left; 32 where there is none."""
+    bits, weights = 0.0, 0
+    for layer in prunable(net).values():
+        step, count = layer.parametrization("weight", Clustered), np.count_nonzero(effective(layer, "weight"))
+        bits += count * (np.log2(step.centroids.size) if step else 32)
+        weights += count
+    return float(bits / weights)
+
+
+def final_rows(rows) -> list[dict]:
+    """Those of the finished files."""
+    return [row for row in rows if row["stage"] == "arithmetic"]
+
+
+def effect_q5(rows):
+    """Per seed, how much error the file's net has less than the dense one, in points; False if a file loads to
+    another net."""
+    if not all(row["same"] for row in rows):
+        return False
+    order = rows[0]["arm"]
+    dense = {row["seed"]: row["error"] for row in rows if row["stage"] == "float32" and row["arm"] == order}
+    return [dense[row["seed"]] - row["error"] for row in final_rows(rows) if row["arm"] == order]
+
+
+def ratios_q5(rows):
+    chosen = [row for row in final_rows(rows) if row["arm"] == rows[0]["arm"]]
+    return {
+        "theory": float(np.mean([32 / (row["kept"] * row["bits"]) for row in chosen])),  # where they are takes no bits
+        "disk": float(np.mean([row["float_bytes"] / row["bytes"] for row in chosen])),
+    }

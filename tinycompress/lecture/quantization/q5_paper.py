@@ -1,0 +1,131 @@
+"""The figure of claim Q5 at the budget "paper": each stage of Deep Compression, and how small a net can become."""
+
+import numpy as np
+
+from ...workshop.interval import mean_interval
+from ...workshop.style import COLORS, figure
+from .bytes_drawn import STAGES, size_label
+
+NAMES = {"lenet_300_100": "LeNet-300-100", "lenet_5": "LeNet-5"}
+
+# What the papers report, as (times smaller, test error in %). Han et al. 2016, tables 1, 4 and 5; Ullrich et al. 2017,
+# table 1; Louizos et al. 2017, table 2.
+STAGES_OF_HAN = {
+    "pruned": 12,
+    "clustered": {"lenet_300_100": 32, "lenet_5": 33},
+    "Huffman": {"lenet_300_100": 40, "lenet_5": 39},
+}
+PUBLISHED = {
+    "lenet_300_100": {
+        "Deep Compression 2016": (40, 1.58),
+        "soft weight-sharing 2017": (64, 1.94),
+    },
+    "lenet_5": {
+        "Deep Compression 2016": (39, 0.74),
+        "soft weight-sharing 2017": (162, 0.97),
+        "Bayesian compression 2017": (771, 1.0),
+    },
+}
+
+
+def q5_paper(rows):
+    """One row of panels a net: bytes after each stage beside the paper's, and test error over the size of the file."""
+    nets = list(dict.fromkeys(row["net"] for row in rows))
+    fig = figure(ncols=2, nrows=len(nets), width=19, height=6.5 * len(nets), width_ratios=(1, 1.25), squeeze=False)
+    for i, net in enumerate(nets):
+        chosen = [row for row in rows if row["net"] == net]
+        _draw_stages(fig.axes[2 * i], net, [row for row in chosen if row["arm"] == chosen[0]["arm"]])
+        _draw_frontier(fig.axes[2 * i + 1], net, chosen)
+    return fig
+
+
+def _draw_stages(ax, net, rows):
+    """Bars of bytes on a logarithmic axis with the error in them, and lines for the files of Deep Compression."""
+    whole, recipe = rows[0]["float_bytes"], rows[0]["arm"].removeprefix(f"{net}, ")
+    for place, stage in enumerate(STAGES):
+        some = [row for row in rows if row["stage"] == stage]
+        size, error = np.mean([row["bytes"] for row in some]), np.mean([row["error"] for row in some])
+        ax.bar(place, size, 0.75, color=COLORS["claim"])
+        ax.text(place, size * 1.06, size_label(size), ha="center", va="bottom", fontsize=14)
+        ax.text(place, size * 0.78, f"{error:.2f} %", ha="center", va="top", fontsize=13, color="white")
+        ratio = STAGES_OF_HAN.get(stage)
+        ratio = ratio.get(net) if isinstance(ratio, dict) else ratio
+        if ratio:
+            ax.plot([place - 0.45, place + 0.45], [whole / ratio] * 2, color=COLORS["rival"])
+    ax.plot([], [], color=COLORS["rival"], label="Han et al. 2016")
+    ax.legend(loc="upper right", title="white: test error", alignment="left", title_fontsize=13)
+    ax.set_yscale("log")
+    ax.set_ylim(min(row["bytes"] for row in rows) * 0.4, 2 * whole)
+    _bytes_axis(ax.yaxis, *ax.get_ylim())
+    ax.set_xticks(range(len(STAGES)), STAGES)
+    ax.set_ylabel("bytes of the file")
+    final = np.mean([row["float_bytes"] / row["bytes"] for row in rows if row["stage"] == STAGES[-1]])
+    ax.set_title(f"{NAMES[net]}: {recipe}, {final:.0f}× smaller")
+
+
+def _draw_frontier(ax, net, rows):
+    """Every finished file a dot, the mean of each recipe a larger one; squares for what the papers report."""
+    final = [row for row in rows if row["stage"] == STAGES[-1]]
+    whole = final[0]["float_bytes"]
+    dense = [row["error"] for row in {row["seed"]: row for row in rows if row["stage"] == STAGES[0]}.values()]
+    ax.axhline(np.mean(dense), color=COLORS["ideal"], linestyle="--", linewidth=2)
+    seeds = f"{len(dense)} seed" + "s" * (len(dense) > 1)
+    means = []
+    for arm in dict.fromkeys(row["arm"] for row in final):
+        some = [row for row in final if row["arm"] == arm]
+        ax.plot([r["bytes"] for r in some], [r["error"] for r in some], "o", color=COLORS["claim"], alpha=0.35)
+        size, error = np.mean([r["bytes"] for r in some]), np.mean([r["error"] for r in some])
+        _, low, high = mean_interval([r["error"] for r in some])
+        spread = None if np.isnan(low) else [[error - low], [high - error]]
+        ax.errorbar(size, error, spread, color=COLORS["claim"], fmt="o", markersize=13, capsize=5)
+        means.append((size, error))
+    means.sort()
+    ax.plot(*np.array(means).T, color=COLORS["claim"], linewidth=1.5)
+    for place, (size, error) in enumerate(means):  # neighbours may be close: the smallest has room at its left
+        where = "left" if place == 0 else "above" if place % 2 else "below"
+        _label(ax, size, error, f"{whole / size:.0f}×", "claim", where)
+    for name, (ratio, error) in PUBLISHED[net].items():
+        ax.plot(whole / ratio, error, "s", color=COLORS["rival"], markersize=12)
+        _label(ax, whole / ratio, error, f"{name.replace(' 20', chr(10) + '20')}, {ratio}×", "rival")
+    sizes = [size for size, _ in means] + [whole / ratio for ratio, _ in PUBLISHED[net].values()]
+    errors = [row["error"] for row in final] + [error for _, error in PUBLISHED[net].values()]
+    ax.set_xscale("log")
+    ax.set_xlim(min(sizes) * 0.6, max(sizes) * 3.5)
+    _bytes_axis(ax.xaxis, *ax.get_xlim())
+    ax.set_ylim(min(*errors, *dense) - 0.12, max(errors) + 0.25)
+    ax.annotate(
+        f"dense, {size_label(whole)}: {np.mean(dense):.2f} %",
+        (1, np.mean(dense)),
+        xycoords=("axes fraction", "data"),
+        xytext=(0, -6),
+        textcoords="offset points",
+        ha="right",
+        va="top",
+        color=COLORS["ideal"],
+        fontsize=14,
+    )
+    ax.set(xlabel="bytes of the file", ylabel="test error (%)")
+    ax.set_title(f"{NAMES[net]}: blue ours, {seeds}; orange published")
+
+
+PLACES = {
+    "above": {"xytext": (6, 12)},
+    "below": {"xytext": (0, -12), "va": "top", "ha": "center"},
+    "left": {"xytext": (-12, 0), "va": "center", "ha": "right"},
+}
+
+
+def _label(ax, x, y, text, role, where="above"):
+    ax.annotate(text, (x, y), textcoords="offset points", color=COLORS[role], fontsize=14, **PLACES[where])
+
+
+def _bytes_axis(axis, low, high):
+    ticks = [t for t in (1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 1e6) if low <= t <= high]
+    axis.set_ticks(ticks, [size_label(t) for t in ticks])
+    axis.set_minor_locator(_no_ticks())
+
+
+def _no_ticks():
+    from matplotlib.ticker import NullLocator
+
+    return NullLocator()

@@ -1,0 +1,94 @@
+"""Claim Q6: what fewer bits give on the clock."""
+
+import numpy as np
+
+from ... import models
+from ...kernels.binary import binary_linear, binary_matmul, pack_signs
+from ...kernels.codebook import codebook_matvec, pack_codes
+from ...kernels.int8 import int8_linear, pack_int8
+from ...profiling import latency
+from ...quantization import binarize_weights, pack_binary, to_integers
+from ...training import predict
+from ..claim import Settings
+
+SHAPES = {"quick": ((1024, 1024),), "full": ((1024, 1024), (4096, 4096)), "paper": ((1024, 1024), (4096, 4096))}
+BATCHES = (1, 128)
+
+
+def tasks_q6(settings: Settings):
+    shapes = [*SHAPES[settings.budget], (784, 0)]  # the last stands for the whole LeNet-300-100
+    return [(*shape, batch, seed) for seed in range(settings.seeds) for shape in shapes for batch in BATCHES]
+
+
+def measure_q6(inputs: int, outputs: int, batch: int, seed: int) -> list[dict]:
+    """Time one dense layer (or, with outputs 0, LeNet-300-100) in weights of 32, 8, 4 bits and 1 bit, and their
+    bytes."""
+    rng = np.random.default_rng(seed)
+    forms = _layer(inputs, outputs, batch, rng) if outputs else _net(batch, rng)
+    times = latency({name: call for name, (call, _) in forms.items()}, rounds=7, round_ms=3)
+    rows = []
+    for name, (_, nbytes) in forms.items():
+        low, high = times[name].spread
+        rows.append(
+            {
+                "seed": seed,
+                "shape": f"{inputs}×{outputs}" if outputs else "LeNet-300-100",
+                "batch": batch,
+                "arm": name,
+                "ms": times[name].median,
+                "ms_low": low,
+                "ms_high": high,
+                "speedup": times["float32"].median / times[name].median,
+                "memory_bytes": nbytes,
+                "memory_ratio": forms["float32"][1] / nbytes,
+                "threads": times[name].threads,
+            }
+        )
+    return rows
+
+
+def _layer(inputs, outputs, batch, rng) -> dict:
+    w = rng.standard_normal((inputs, outputs), np.float32)
+    x = rng.standard_normal((batch, inputs), np.float32)
+    scale = np.full(outputs, 0.01, np.float32)
+    x8 = rng.integers(0, 256, x.shape, np.uint8)
+    w8, signs = pack_int8(rng.integers(-127, 128, w.shape, np.int8)), pack_signs(w)
+    forms = {
+        "float32": (lambda: x @ w, w.nbytes),
+        "8 bits": (lambda: int8_linear(x8, w8, scale, 128), w8.nbytes),
+        "1 bit": (lambda: binary_linear(x, signs) * scale, signs.nbytes),
+        "1 bit, activations too": (lambda: binary_matmul(x, signs), signs.nbytes),
+    }
+    if batch == 1:
+        codes = pack_codes(rng.integers(0, 16, w.shape), np.linspace(-1, 1, 16))
+        forms["4 bits"] = (lambda: codebook_matvec(x[0], codes), codes.nbytes)
+    return forms
+
+
+def _net(batch, rng) -> dict:
+    net = models.lenet_300_100(rng=rng).eval()
+    x = rng.random((batch, 28, 28, 1), np.float32)
+    integers, binary = (
+        to_integers(net, rng.random((64, 28, 28, 1), np.float32)),
+        pack_binary(binarize_weights(net.copy())),
+    )
+    bits = sum(layer.nbytes for layer in binary.layers if hasattr(layer, "packed"))
+    return {
+        "float32": (lambda: predict(net, x), 4 * sum(p.size for p in net.parameters())),
+        "8 bits": (lambda: predict(integers, x), integers.nbytes),
+        "1 bit": (lambda: predict(binary, x), bits),
+    }
+
+
+def effect_q6(rows):
+    """Per repetition, log2 of the speed-up of 8 bits over float32, mean over shapes and batches."""
+    seeds = sorted({row["seed"] for row in rows})
+    return [
+        float(np.mean([np.log2(row["speedup"]) for row in rows if row["seed"] == seed and row["arm"] == "8 bits"]))
+        for seed in seeds
+    ]
+
+
+def ratios_q6(rows):
+    chosen = [row for row in rows if row["arm"] == "8 bits"]
+    return {"theory": 4.0, "clock": float(2 ** np.mean([np.log2(row["speedup"]) for row in chosen]))}

@@ -1,0 +1,68 @@
+"""How the arms of an experiment are trained and chosen: all in the same way, and by validation data alone."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from .data import Dataset
+from .nn import Module
+from .optim import SGD, Schedule, cosine
+from .training import TrainingDiverged, evaluate, fit
+
+
+def train(
+    model: Module,
+    data: Dataset,
+    *,
+    lr: float,
+    epochs: int,
+    rng: np.random.Generator,
+    schedule: Schedule = cosine,
+    weight_decay: float = 0.0,
+    curve: list[float] | None = None,
+    **options,
+) -> Module:
+    """Fit on the training split by SGD with momentum 0.9, in place. Ctrl-C ends the experiment, not just this net.
+
+    curve: a list to which the validation accuracy after each epoch is appended.
+    """
+    history = fit(
+        model,
+        data.train,
+        optimizer=SGD(model.parameters(), lr, momentum=0.9, weight_decay=weight_decay),
+        epochs=epochs,
+        rng=rng,
+        schedule=schedule,
+        validation=None if curve is None else data.val,
+        progress=False,
+        **options,
+    )
+    if history.interrupted:
+        raise KeyboardInterrupt
+    if curve is not None:
+        curve += history.val_accuracy
+    return model
+
+
+def pick_on_validation(
+    arm: Callable[[float], Module], lrs, data: Dataset, loss: Callable[[Module], float] | None = None
+) -> tuple[Module, float]:
+    """Run the arm once for each learning rate; return the net with the smallest validation loss, and its rate.
+
+    Where an arm has more to choose, `lrs` are tuples of a rate and the rest. loss(model): cross-entropy with the labels of
+    the validation split by default. A rate that diverges is out. The test split plays no part.
+    """
+    loss = loss or (lambda model: evaluate(model, data.val).loss)
+    best = None
+    for lr in lrs:
+        try:
+            with np.errstate(over="ignore", invalid="ignore"):  # what diverges is out, and need not warn as well
+                model = arm(lr)
+        except TrainingDiverged:
+            continue
+        value = loss(model)
+        if np.isfinite(value) and (best is None or value < best[0]):
+            best = value, model, lr
+    if best is None:
+        raise TrainingDiverged(f"every learning rate of {tuple(lrs)} diverged")
+    return best[1:]

@@ -1,0 +1,1 @@
+"""What lecture, course and bench share: style, the machine, executors, intervals, files."""
