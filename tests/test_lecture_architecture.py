@@ -5,23 +5,22 @@ import pytest
 
 import tinycompress as tc
 from tinycompress.lecture import Settings, architecture
-from tinycompress.lecture.architecture import a4_accuracy as architecture_accuracy
-from tinycompress.lecture.architecture import nets as architecture_plan
-from tinycompress.lecture.architecture import pairs as architecture_pairs
+from tinycompress.lecture.architecture import a3_counts, a4_accuracy, a5_low_rank, nets, pairs
+from tinycompress.lecture.architecture.a2_pointwise import A2_ARMS
+from tinycompress.lecture.architecture.a3_counts import _both, counts_fit
+from tinycompress.lecture.architecture.a5_low_rank import BUDGET, measure_a5
 from tinycompress.lecture.claim import judge, plain
 
 CLAIMS = {claim.id: claim for claim in architecture.CLAIMS}
-TINY = architecture_plan.Plan(
-    pair_epochs=1, epochs=2, widths=(5, 8), dense=2, more=2, ranks=(1, 8), lrs=(0.1,), conv_lrs=(0.1,)
-)
+TINY = nets.Plan(pair_epochs=1, epochs=2, widths=(5, 8), dense=2, more=2, ranks=(1, 8), lrs=(0.1,), conv_lrs=(0.1,))
 
 
 @pytest.fixture(scope="module", autouse=True)
 def tiny_plan():
-    before = architecture_plan.PLANS["quick"]
-    architecture_plan.PLANS["quick"] = TINY
+    before = nets.PLANS["quick"]
+    nets.PLANS["quick"] = TINY
     yield
-    architecture_plan.PLANS["quick"] = before
+    nets.PLANS["quick"] = before
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +54,8 @@ def test_the_tasks_of_every_claim_cover_every_seed(name):
 
 
 def test_whatever_sees_one_channel_alone_is_right_in_half_of_the_pairs(rng):
-    pairs = architecture_pairs.pair_data(tc.data.load("digits"), seed=3)
-    for x, targets in (pairs.train, pairs.val, pairs.test):
+    data = pairs.pair_data(tc.data.load("digits"), seed=3)
+    for x, targets in (data.train, data.val, data.test):
         assert (targets[:, 0] == targets[:, 1]).all() and targets.mean() == 0.5
         for channel in (0, 1):
             flat = x[..., channel].reshape(len(x), -1)
@@ -68,19 +67,19 @@ def test_whatever_sees_one_channel_alone_is_right_in_half_of_the_pairs(rng):
 def test_the_pairs_of_a_split_are_of_its_own_images_and_answered_by_their_labels():
     dataset = tc.data.load("digits")
     for question in ("same", "own"):
-        pairs = architecture_pairs.pair_data(dataset, 0, question)
+        asked = pairs.pair_data(dataset, 0, question)
         for split in ("train", "val", "test"):
             x, y = getattr(dataset, split)
             label = {image.tobytes(): number for image, number in zip(x[..., 0], y, strict=True)}
-            for pair, targets in zip(*getattr(pairs, split), strict=True):
+            for pair, targets in zip(*getattr(asked, split), strict=True):
                 shown = [label[np.ascontiguousarray(pair[..., c]).tobytes()] for c in (0, 1)]
                 assert targets.tolist() == (shown if question == "own" else [int(shown[0] == shown[1])] * 2)
 
 
 def test_only_nets_with_pointwise_or_standard_convolutions_mix_channels(rng):
     x = rng.random((8, 8, 2), np.float32)
-    for arm in architecture.A2_ARMS:
-        found = tc.architecture.channel_jacobian(architecture_pairs.build(arm, (8, 8, 1), rng), x)
+    for arm in A2_ARMS:
+        found = tc.architecture.channel_jacobian(pairs.build(arm, (8, 8, 1), rng), x)
         assert (found[~np.eye(2, dtype=bool)] != 0).all() == (arm != "depthwise alone")
 
 
@@ -108,16 +107,16 @@ def test_a3_fails_if_a_single_count_is_not_the_formulas(rows):
 
 
 def test_a_count_that_is_off_by_one_weight_is_noticed(rng, monkeypatch):
-    assert architecture.counts_fit(5, 7, (3, 2), 2, (9, 8), rng)
-    true = architecture._both
+    assert counts_fit(5, 7, (3, 2), 2, (9, 8), rng)
+    true = _both
 
     def with_bias(*arguments):
         standard, separable = true(*arguments)
         separable[-1].replace("bias", tc.nn.Parameter(np.zeros(7, np.float32)))
         return standard, separable
 
-    monkeypatch.setattr(architecture, "_both", with_bias)
-    assert not architecture.counts_fit(5, 7, (3, 2), 2, (9, 8), rng)
+    monkeypatch.setattr(a3_counts, "_both", with_bias)
+    assert not counts_fit(5, 7, (3, 2), 2, (9, 8), rng)
 
 
 def test_a3_flags_the_clock_where_it_disagrees_with_the_count():
@@ -153,18 +152,19 @@ def test_the_shrunk_net_has_nearly_as_many_parameters_as_the_separable_one_and_n
 
 def test_all_arms_of_a4_and_a5_train_for_equally_many_epochs(monkeypatch):
     spent = []
-    true_train = architecture_accuracy.train
+    true_train = a4_accuracy.train
 
     def counting(model, dataset, **options):
         spent.append(options["epochs"])
         return true_train(model, dataset, **options | {"epochs": 0})
 
-    monkeypatch.setattr(architecture_accuracy, "train", counting)
-    architecture_accuracy.measure_a4("digits", "quick", 0)
+    for module in (a4_accuracy, a5_low_rank):
+        monkeypatch.setattr(module, "train", counting)
+    a4_accuracy.measure_a4("digits", "quick", 0)
     half = TINY.epochs // 2
     assert spent == [TINY.epochs, TINY.epochs, half, TINY.epochs - half, TINY.epochs] * len(TINY.widths)
     spent.clear()
-    architecture_accuracy.measure_a5("digits", "quick", 0)
+    measure_a5("digits", "quick", 0)
     assert spent == [TINY.dense] + [TINY.more] * (1 + len(TINY.ranks) + 2)
 
 
@@ -176,14 +176,12 @@ def test_the_effect_of_a4_is_the_paired_difference_of_its_arms():
         for width in (8, 16)
         for arm, value in accuracies.items()
     ]
-    assert architecture_accuracy.effect_a4(made) == [-1.0, -1.0]
+    assert a4_accuracy.effect_a4(made) == [-1.0, -1.0]
 
 
 def test_a5_keeps_the_share_of_parameters_that_it_says(rows):
     chosen = [row for row in rows["A5"] if row.get("choice") == "by budget"]
-    assert chosen and all(
-        0.9 * architecture_accuracy.BUDGET < row["kept"] <= architecture_accuracy.BUDGET for row in chosen
-    )
+    assert chosen and all(0.9 * BUDGET < row["kept"] <= BUDGET for row in chosen)
     for row in rows["A5"]:
         if "values" in row:
             assert row["values"] == sorted(row["values"], reverse=True) and len(row["values"]) == min(row["shape"])

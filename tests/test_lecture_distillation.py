@@ -7,14 +7,17 @@ import numpy as np
 import pytest
 
 from tinycompress import data, get_num_threads, predict, set_num_threads
-from tinycompress.distillation import DistillationLoss, teacher_targets
+from tinycompress.distillation import DistillationLoss, HintLoss, teacher_targets
 from tinycompress.lecture import distillation
 from tinycompress.lecture.claim import Settings, judge, plain
-from tinycompress.lecture.distillation import d2_unseen as distillation_unseen
-from tinycompress.lecture.distillation import nets as distillation_plan
+from tinycompress.lecture.distillation import d2_unseen, nets
+from tinycompress.lecture.distillation.d1_outputs import effect_d1, smoothed
+from tinycompress.lecture.distillation.d3_ensemble import effect_d3
+from tinycompress.lecture.distillation.d4_temperature import CLAIMED_T, SHOWN_T, _entropy, _gradient_length
+from tinycompress.lecture.distillation.d5_hints import _activations, _deep_student, effect_d5
 
 CLAIMS = {claim.id: claim for claim in distillation.CLAIMS}
-TINY = distillation_plan.Plan(
+TINY = nets.Plan(
     teacher=(40, 20),
     teacher_epochs=4,
     teacher_lrs=(0.1,),
@@ -39,7 +42,7 @@ def tiny_plan():
     threads = get_num_threads()
     set_num_threads(1)  # as the workers have it: two threads on nets this small are slower than one
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(distillation_plan.PLANS, "quick", TINY)
+        patch.setitem(nets.PLANS, "quick", TINY)
         yield
     set_num_threads(threads)
 
@@ -77,39 +80,37 @@ def test_arms_that_are_compared_have_equal_epochs_and_equally_many_settings_to_t
         assert len({(row["epochs"], row.get("tried"), row.get("images")) for row in chosen}) == 1
 
 
-@pytest.mark.parametrize("budget", distillation_plan.PLANS)
+@pytest.mark.parametrize("budget", nets.PLANS)
 def test_every_plan_gives_every_arm_equally_many_settings(budget):
-    plan = TINY if budget == "quick" else distillation_plan.PLANS[budget]
+    plan = TINY if budget == "quick" else nets.PLANS[budget]
     assert len(plan.soft) == len(plan.decays) == len(plan.smoothings)
     assert len(plan.hint_weights) == len(plan.deep_temperatures) <= len(plan.decays)
     assert len(plan.unseen_temperatures) <= len(plan.decays)
-    assert {1, distillation.CLAIMED_T} < set(plan.temperatures)
+    assert {1, CLAIMED_T} < set(plan.temperatures)
     assert plan.starts <= plan.members
 
 
-def test_many_images_take_fewer_epochs_and_few_images_as_many_steps(digits, monkeypatch):
-    plan = distillation_plan.PLANS["full"]
-    assert distillation_plan.plan_for("full", digits) == plan
-    fewer, longer = distillation_plan.with_fewer_images(digits, TINY, 0.5, 0)
+def test_many_images_take_fewer_epochs_and_few_images_as_many_steps(digits):
+    plan = nets.PLANS["full"]
+    assert nets.plan_for("full", digits) == plan
+    fewer, longer = nets.with_fewer_images(digits, TINY, 0.5, 0)
     assert len(fewer.x_train) * longer.epochs == pytest.approx(len(digits.x_train) * TINY.epochs, rel=0.01)
-    again, _ = distillation_plan.with_fewer_images(digits, TINY, 0.5, 0)
-    other, _ = distillation_plan.with_fewer_images(digits, TINY, 0.5, 1)
+    again, _ = nets.with_fewer_images(digits, TINY, 0.5, 0)
+    other, _ = nets.with_fewer_images(digits, TINY, 0.5, 1)
     assert np.array_equal(fewer.x_train, again.x_train) and not np.array_equal(fewer.x_train, other.x_train)
-    assert distillation_plan.with_fewer_images(digits, plan, 0.01, 0)[1].epochs == distillation_plan.MOST_EPOCHS
-    monkeypatch.setattr(distillation_plan, "MANY_IMAGES", len(digits.x_train) - 1)
-    short = distillation_plan.plan_for("full", digits)
+    assert nets.with_fewer_images(digits, plan, 0.01, 0)[1].epochs == nets.MOST_EPOCHS
+    short = nets.PLANS["full, many images"]
     assert 0 < short.epochs < plan.epochs and 0 < short.teacher_epochs < plan.teacher_epochs
-    assert distillation_plan.plan_for("paper", digits) == distillation_plan.PLANS["paper"]
 
 
 def test_no_claim_changes_the_teacher_that_all_of_them_share(rows):
-    distillation_plan.teacher_of.cache_clear()
-    fresh = distillation_plan.teacher_of("digits", TINY, 0)
+    nets.teacher_of.cache_clear()
+    fresh = nets.teacher_of("digits", TINY, 0)
     before = fresh.state_dict()
     before = {key: value.copy() for key, value in before.items()}
     for name in ("D2", "D5"):
         CLAIMS[name].measure("digits", "quick", 0)
-    assert distillation_plan.teacher_of("digits", TINY, 0) is fresh
+    assert nets.teacher_of("digits", TINY, 0) is fresh
     assert all(np.array_equal(before[key], value) for key, value in fresh.state_dict().items())
 
 
@@ -117,10 +118,10 @@ def test_no_claim_changes_the_teacher_that_all_of_them_share(rows):
 
 
 def test_smoothed_labels_are_targets_that_sum_to_one(digits):
-    targets = distillation.smoothed(digits.y_train[:5], 10, 0.2)
+    targets = smoothed(digits.y_train[:5], 10, 0.2)
     expected = np.full((5, 10), 0.02)
     expected[np.arange(5), digits.y_train[:5]] = 0.82
-    assert np.allclose(distillation_plan.soften(targets["logits"]), expected, atol=1e-6)
+    assert np.allclose(nets.soften(targets["logits"]), expected, atol=1e-6)
     assert np.array_equal(targets["label"], digits.y_train[:5])
 
 
@@ -131,7 +132,7 @@ def test_the_effect_of_d1_is_the_mean_over_the_shares_of_images():
         for (arm, share), accuracy in gains.items()
         for seed in (0, 1)
     ] + [{"seed": seed, "arm": other, "share": 1, "accuracy": 0.0} for seed in (0, 1) for other in ("teacher", "x")]
-    assert distillation.effect_d1(made) == [6.0, 6.0]
+    assert effect_d1(made) == [6.0, 6.0]
 
 
 def test_published_numbers_stand_only_beside_the_papers_own_nets(rows):
@@ -150,10 +151,10 @@ def test_published_numbers_are_drawn_beside_ours(rows, name, published):
 
 def test_students_of_one_seed_start_alike_whatever_they_learn(digits):
     begin = replace(TINY, epochs=0)
-    targets = teacher_targets(distillation_plan.teacher_of("digits", TINY, 0), *digits.train)
-    first = distillation_plan.train_student(digits, begin, (9,), 3, 0.1)
-    second = distillation_plan.train_student(digits, begin, (9,), 3, 0.2, targets, loss=DistillationLoss(4, 1))
-    other = distillation_plan.train_student(digits, begin, (9,), 4, 0.1)
+    targets = teacher_targets(nets.teacher_of("digits", TINY, 0), *digits.train)
+    first = nets.train_student(digits, begin, (9,), 3, 0.1)
+    second = nets.train_student(digits, begin, (9,), 3, 0.2, targets, loss=DistillationLoss(4, 1))
+    other = nets.train_student(digits, begin, (9,), 4, 0.1)
     assert np.array_equal(first[1].weight.data, second[1].weight.data)
     assert not np.array_equal(first[1].weight.data, other[1].weight.data)
 
@@ -162,7 +163,7 @@ def test_students_of_one_seed_start_alike_whatever_they_learn(digits):
 
 
 def test_students_never_see_a_class_that_is_left_out_nor_a_test_image(digits, monkeypatch):
-    seen, true_train, true_choose = [], distillation_plan.train, distillation_unseen.choose
+    seen, true_train, true_choose = [], nets.train, d2_unseen.choose
 
     def watching(model, dataset, **options):
         labels = dataset.y_train["label"] if dataset.y_train.dtype.names else dataset.y_train
@@ -173,32 +174,32 @@ def test_students_never_see_a_class_that_is_left_out_nor_a_test_image(digits, mo
         seen.append(({*dataset.y_val.tolist()}, len(dataset.x_val)))
         return true_choose(make, lrs, values, dataset, loss)
 
-    monkeypatch.setattr(distillation_plan, "train", watching)
-    monkeypatch.setattr(distillation_unseen, "choose", watching_choice)
-    teacher = distillation_plan.teacher_of("digits", TINY, 0)
+    monkeypatch.setattr(nets, "train", watching)
+    monkeypatch.setattr(d2_unseen, "choose", watching_choice)
+    teacher = nets.teacher_of("digits", TINY, 0)
     blind = replace(digits, x_test=digits.x_test[:0], y_test=digits.y_test[:0])
-    nets = distillation_unseen.unseen_students(blind, TINY, teacher, [3, 8], 0)
-    assert {*nets} == {"labels", "teacher outputs"} and len(seen) == 2 + 2 * len(TINY.unseen_lrs)
+    students = d2_unseen.unseen_students(blind, TINY, teacher, [3, 8], 0)
+    assert {*students} == {"labels", "teacher outputs"} and len(seen) == 2 + 2 * len(TINY.unseen_lrs)
     assert all(labels == set(range(10)) - {3, 8} for labels, _ in seen)
 
 
 def test_the_bias_is_corrected_without_labels_and_without_test_images(digits):
-    teacher = distillation_plan.teacher_of("digits", TINY, 0)
-    net = distillation_plan.train_student(digits, TINY, (16,), 0, 0.1)
+    teacher = nets.teacher_of("digits", TINY, 0)
+    net = nets.train_student(digits, TINY, (16,), 0, 0.1)
     before = net[-1].bias.data.copy()
     blind = replace(digits, x_test=digits.x_test[:0], y_test=digits.y_test[:0], y_val=None)
-    corrected, shift = distillation_unseen.corrected_copy(net, teacher, blind, [3])
-    expected = distillation_plan.soften(predict(corrected, digits.x_val)).mean(0)[3]
-    assert expected == pytest.approx(distillation_plan.soften(predict(teacher, digits.x_val)).mean(0)[3], abs=1e-5)
+    corrected, shift = d2_unseen.corrected_copy(net, teacher, blind, [3])
+    expected = nets.soften(predict(corrected, digits.x_val)).mean(0)[3]
+    assert expected == pytest.approx(nets.soften(predict(teacher, digits.x_val)).mean(0)[3], abs=1e-5)
     moved = corrected[-1].bias.data - before
     assert np.flatnonzero(moved).tolist() == [3] and moved[3] == pytest.approx(shift[0], rel=1e-4)
     assert np.array_equal(net[-1].bias.data, before)
 
 
 def test_d2_leaves_one_class_out_and_then_all_but_two(rows):
-    assert distillation_unseen.unseen_classes(10) == {"one class": [3], "all but two": [0, 1, 2, 3, 4, 5, 6, 9]}
+    assert d2_unseen.unseen_classes(10) == {"one class": [3], "all but two": [0, 1, 2, 3, 4, 5, 6, 9]}
     with pytest.raises(ValueError, match="at least 4"):
-        distillation_unseen.unseen_classes(3)
+        d2_unseen.unseen_classes(3)
     for row in rows["D2"]:
         if row["arm"] != "teacher":
             assert row["recall"] == pytest.approx(np.mean([row["recalls"][c] for c in row["unseen"]]))
@@ -218,7 +219,7 @@ def test_the_effect_of_d2_compares_corrected_students_without_one_class():
             ("all but two", "corrected", "teacher outputs", 2.0),
         )
     ] + [{"seed": 0, "without": "nothing", "arm": "teacher", "recall": None}]
-    assert distillation_unseen.effect_d2(made) == [55.0]
+    assert d2_unseen.effect_d2(made) == [55.0]
 
 
 # D3 ------------------------------------------------------------------------------------------------------------------
@@ -236,7 +237,7 @@ def test_d3_compares_students_with_the_members_that_began_alike():
             ("average of logits", None, 99.0),
         )
     ]
-    assert distillation.effect_d3(made) == [3.0]
+    assert effect_d3(made) == [3.0]
 
 
 def test_d3_averages_all_members_and_teaches_as_many_students_as_it_says(rows):
@@ -258,7 +259,7 @@ def test_the_gradient_that_d4_draws_is_the_closed_form(digits):
     for T in (1, 4, 16):
         p, q = (np.exp(a / T) / np.exp(a / T).sum(1, keepdims=True) for a in (z, v))
         expected = np.linalg.norm(T * (p - q), axis=1).mean()  # T² / T (softmax(z/T) - softmax(v/T))
-        assert distillation._gradient_length(DistillationLoss(T, 1), z, targets) == pytest.approx(expected, rel=1e-6)
+        assert _gradient_length(DistillationLoss(T, 1), z, targets) == pytest.approx(expected, rel=1e-6)
 
 
 def test_d4_fails_if_a_teacher_does_not_soften(rows):
@@ -272,7 +273,7 @@ def test_d4_fails_if_a_teacher_does_not_soften(rows):
 def test_d4_shows_an_image_that_its_teacher_gets_right(digits, rows):
     first = next(row for row in rows["D4"] if "image" in row)
     place = int((digits.x_val == np.array(first["image"], digits.x_val.dtype)).all((1, 2, 3)).argmax())
-    for T in distillation.SHOWN_T:
+    for T in SHOWN_T:
         shown = first["shown"][str(T)]
         assert sum(shown) == pytest.approx(1, abs=1e-5) and int(np.argmax(shown)) == digits.y_val[place]
     assert "image" not in rows["D4"][-1]
@@ -280,28 +281,26 @@ def test_d4_shows_an_image_that_its_teacher_gets_right(digits, rows):
 
 def test_the_entropy_is_in_bits():
     p = np.array([[0.5, 0.5, 0.0], [0.25, 0.25, 0.5]])
-    assert distillation._entropy(p) == pytest.approx((1 + 1.5) / 2)
+    assert _entropy(p) == pytest.approx((1 + 1.5) / 2)
 
 
 # D5 ------------------------------------------------------------------------------------------------------------------
 
 
 def test_the_arms_of_d5_are_one_net_and_hints_leave_nothing_behind(digits):
-    teacher = distillation_plan.teacher_of("digits", TINY, 0)
-    hidden = distillation._activations(teacher)
+    teacher = nets.teacher_of("digits", TINY, 0)
+    hidden = _activations(teacher)
     targets = teacher_targets(teacher, *digits.train, layers=hidden)
     begin = replace(TINY, epochs=0)
-    plain_net = distillation._deep_student(digits, begin, 0, 0.01)
-    loss = distillation.HintLoss(DistillationLoss(4, 1), 1.0)
-    hinted = distillation._deep_student(
-        digits, begin, 0, 0.01, targets, (teacher, {2: hidden[0], 4: hidden[1]}), loss=loss
-    )
+    plain_net = _deep_student(digits, begin, 0, 0.01)
+    loss = HintLoss(DistillationLoss(4, 1), 1.0)
+    hinted = _deep_student(digits, begin, 0, 0.01, targets, (teacher, {2: hidden[0], 4: hidden[1]}), loss=loss)
     assert [*hinted.state_dict()] == [*plain_net.state_dict()]
     assert all(np.array_equal(value, hinted.state_dict()[key]) for key, value in plain_net.state_dict().items())
-    assert len(distillation._activations(plain_net)) == len(TINY.deep_student)
+    assert len(_activations(plain_net)) == len(TINY.deep_student)
 
 
 def test_the_effect_of_d5_is_what_one_hidden_layer_adds():
     arms = {"labels": 10.0, "teacher outputs": 90.0, "and one hidden layer": 93.0, "and two hidden layers": 99.0}
     made = [{"seed": s, "arm": arm, "accuracy": a + s} for s in (0, 1) for arm, a in arms.items()]
-    assert distillation.effect_d5(made) == [3.0, 3.0]
+    assert effect_d5(made) == [3.0, 3.0]

@@ -10,12 +10,12 @@ from tinycompress import get_num_threads, nn, set_num_threads
 from tinycompress.dynamic import EarlyExit, ExitTable, Slimmable, exit_table
 from tinycompress.lecture import dynamic
 from tinycompress.lecture.claim import Settings, judge, plain
-from tinycompress.lecture.dynamic import nets as dynamic_plan
-from tinycompress.lecture.dynamic import y2_width as dynamic_width
-from tinycompress.lecture.dynamic import y4_budget as dynamic_budget
+from tinycompress.lecture.dynamic import nets, y1_exits, y2_width, y4_budget
+from tinycompress.lecture.dynamic.y1_exits import effect_y1, ratios_y1
+from tinycompress.lecture.dynamic.y3_easy_images import difficulty, effect_y3, leaving_by_share
 
 CLAIMS = {claim.id: claim for claim in dynamic.CLAIMS}
-TINY = dynamic_plan.Plan(
+TINY = nets.Plan(
     epochs=2,
     width_epochs=2,
     batch_size=64,
@@ -32,16 +32,16 @@ def tiny_plan():
     threads = get_num_threads()
     set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(dynamic_plan.PLANS, "quick", TINY)
-        patch.setattr(dynamic, "ONE_BY_ONE", 4)
-        patch.setattr(dynamic, "BATCH", 16)
-        patch.setattr(dynamic_budget, "BATCH", 16)
-        patch.setattr(dynamic_budget, "STEPS", 2)
+        patch.setitem(nets.PLANS, "quick", TINY)
+        patch.setattr(y1_exits, "ONE_BY_ONE", 4)
+        patch.setattr(y1_exits, "BATCH", 16)
+        patch.setattr(y4_budget, "BATCH", 16)
+        patch.setattr(y4_budget, "STEPS", 2)
         patch.setattr(tc.dynamic.thresholds, "MOST_COMBINATIONS", 100)
-        for cached in (dynamic_plan.plain_net, dynamic_plan.exit_net):
+        for cached in (nets.plain_net, nets.exit_net):
             cached.cache_clear()  # nets of another plan
         yield
-        for cached in (dynamic_plan.plain_net, dynamic_plan.exit_net):
+        for cached in (nets.plain_net, nets.exit_net):
             cached.cache_clear()
     set_num_threads(threads)
 
@@ -70,7 +70,7 @@ def test_the_tasks_of_every_claim_cover_every_seed(name):
 
 def test_y1_reports_of_each_exit_what_the_net_cut_there_does(rows):
     dataset = tc.data.load("digits")
-    net = dynamic_plan.exit_net("digits", "quick", 0)
+    net = nets.exit_net("digits", "quick", 0)
     mine = {(row["arm"], row["setting"]): row for row in rows["Y1"] if row["seed"] == 0}
     for i in range(3):
         row = mine["exit", str(i + 1)]
@@ -92,10 +92,10 @@ def test_y1_chooses_without_the_test_split(monkeypatch, measure):
             "thresholds"
         ]
 
-    costs = tc.dynamic.mac_costs(dynamic_plan.exit_net("digits", "quick", 0))
-    monkeypatch.setattr(dynamic, "ms_costs", lambda *_: costs)
+    costs = tc.dynamic.mac_costs(nets.exit_net("digits", "quick", 0))
+    monkeypatch.setattr(y1_exits, "ms_costs", lambda *_: costs)
     before = chosen()
-    monkeypatch.setattr(dynamic.data, "load", lambda _: scrambled)
+    monkeypatch.setattr(tc.data, "load", lambda _: scrambled)
     assert chosen() == before
 
 
@@ -105,23 +105,23 @@ def test_the_effect_of_y1_is_the_speed_up_one_image_at_a_time():
         for seed in (0, 1)
         for arm, ms in (("plain", 4.0), ("exit", 9.0), ("chosen", 1.0))
     ]
-    assert dynamic.effect_y1(made) == [2.0, 2.0]
-    assert dynamic.ratios_y1(made) == {"theory": 4.0, "clock": 4.0}
+    assert effect_y1(made) == [2.0, 2.0]
+    assert ratios_y1(made) == {"theory": 4.0, "clock": 4.0}
 
 
 def test_all_arms_of_y2_train_for_equally_many_epochs_with_equally_many_rates(rows, monkeypatch):
     spent = []
-    true_train = dynamic_plan.train
+    true_train = nets.train
 
     def counting(model, dataset, **options):
         spent.append((isinstance(model, Slimmable), options["epochs"]))
         return true_train(model, dataset, **options)
 
-    monkeypatch.setattr(dynamic_plan, "train", counting)
-    monkeypatch.setattr(dynamic_width, "train", counting)
-    dynamic_width.measure_y2("digits", "quick", 0)
+    monkeypatch.setattr(nets, "train", counting)
+    monkeypatch.setattr(y2_width, "train", counting)
+    y2_width.measure_y2("digits", "quick", 0)
     assert spent == [(True, TINY.width_epochs)] * 2 + [(False, TINY.width_epochs)] * 2
-    for plan in dynamic_plan.PLANS.values():
+    for plan in nets.PLANS.values():
         assert len(plan.lrs) == len(plan.joint_lrs)
     by_width = {}
     for row in rows["Y2"]:
@@ -143,7 +143,7 @@ def test_y3_counts_every_test_image_once_at_the_exit_where_it_leaves(rows):
 def test_thresholds_by_share_let_that_share_of_those_that_come_leave():
     rng = np.random.default_rng(0)
     table = ExitTable(rng.random((3, 400)).astype(np.float32), np.ones((3, 400), bool))
-    left = np.bincount(table.leaving(dynamic.leaving_by_share(table, 0.75)), minlength=3)
+    left = np.bincount(table.leaving(leaving_by_share(table, 0.75)), minlength=3)
     np.testing.assert_allclose(left, [300, 75, 25], atol=2)
 
 
@@ -153,7 +153,7 @@ def test_an_image_is_hard_if_its_neighbours_are_of_another_class():
     x = rng.normal([[0.0], [10.0]], 0.1, (2, 30)).reshape(60, 1, 1, 1).astype(np.float32)
     y = np.repeat([0, 1], 30)
     made = replace(dataset, x_train=x, y_train=y, x_test=x[[0, 40, 0]], y_test=np.array([0, 1, 1]))
-    np.testing.assert_array_equal(dynamic.difficulty(made), [0, 0, 1])
+    np.testing.assert_array_equal(difficulty(made), [0, 0, 1])
 
 
 def test_the_effect_of_y3_compares_those_that_go_on_with_those_that_leave_first():
@@ -162,7 +162,7 @@ def test_the_effect_of_y3_compares_those_that_go_on_with_those_that_leave_first(
         {"seed": 0, "exit": 2, "share": 0.15, "difficulty": 10.0},
         {"seed": 0, "exit": 3, "share": 0.05, "difficulty": 30.0},
     ]
-    assert dynamic.effect_y3(made) == pytest.approx([13.0])
+    assert effect_y3(made) == pytest.approx([13.0])
 
 
 def test_y4_never_chooses_beyond_the_budget_by_its_table(rows):
@@ -174,13 +174,13 @@ def test_y4_never_chooses_beyond_the_budget_by_its_table(rows):
                 width, name = row["setting"].split(" × ")
                 assert costs[float(width), name] <= row["budget"] * (1 + 1e-9)
     made = [{"seed": 0, "arm": "depth and width", "budget": 1.0, "ms": ms} for ms in (0.9, 1.05, 1.2, 0.5)]
-    assert dynamic_budget.effect_y4(made) == [0.75]
+    assert y4_budget.effect_y4(made) == [0.75]
 
 
 def test_branchynets_lenet_has_its_authors_layers():
     dataset = tc.data.load("digits")
     mnist = replace(dataset, x_train=np.zeros((1, 28, 28, 1), np.float32))
-    net = dynamic_plan.with_exits(mnist, "paper", np.random.default_rng(0))
+    net = nets.with_exits(mnist, "paper", np.random.default_rng(0))
     shapes = [layer.latent("weight").shape for layer in net.modules() if isinstance(layer, nn.Conv2d | nn.Dense)]
     assert shapes == [(5, 5, 1, 5), (5, 5, 5, 10), (5, 5, 10, 20), (500, 84), (3, 3, 5, 10), (490, 10), (84, 10)]
     x = np.zeros((2, 28, 28, 1), np.float32)

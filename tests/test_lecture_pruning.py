@@ -8,25 +8,32 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tinycompress import get_num_threads, set_num_threads
+from tinycompress import data, get_num_threads, models, set_num_threads
 from tinycompress.lecture import pruning
 from tinycompress.lecture.claim import Settings, judge, plain
-from tinycompress.lecture.pruning import nets as pruning_plan
-from tinycompress.lecture.pruning import p1b_criteria as pruning_criteria
-from tinycompress.lecture.pruning import p3_sparse_speed as pruning_figures
-from tinycompress.lecture.pruning import p4b_slimming as slimming
-from tinycompress.lecture.pruning import p5_large_first as pruning_growth
-from tinycompress.lecture.pruning import p6_tickets as pruning_tickets
+from tinycompress.lecture.pruning import (
+    nets,
+    p1_gradual,
+    p1b_criteria,
+    p3_sparse_speed,
+    p4b_slimming,
+    p5_large_first,
+    p6_tickets,
+)
+from tinycompress.lecture.pruning.p1_gradual import effect_p1
+from tinycompress.lecture.pruning.p2_irregular import _draw_net, effect_p2
+from tinycompress.lecture.pruning.p3_sparse_speed import effect_p3, measure_p3
+from tinycompress.pruning import sparsity
 from tinycompress.workshop.style import figure, svg
 
 CLAIMS = {claim.id: claim for claim in pruning.CLAIMS}
-TINY = pruning_plan.Plan(dense=3, pruned=4, steps=2, batch_size=64, lrs=(0.05,))
+TINY = nets.Plan(dense=3, pruned=4, steps=2, batch_size=64, lrs=(0.05,))
 TINY_OF = {
-    pruning_plan: TINY,
-    pruning_criteria: pruning_criteria.Plan(epochs=2, batch_size=64, slimming=0.01),
-    pruning_growth: pruning_growth.Plan(epochs=4, widths=(12, 24), batch_size=64, lrs=(0.05,)),
-    pruning_tickets: pruning_tickets.Plan(rounds=15, compared=(7, 15), epochs=2, batch_size=64, lrs=(0.02, 0.1)),
-    slimming: slimming.Plan(sparse=2, tuned=1, batch_size=64, lrs=(0.1,), penalties=(0.03,)),
+    nets: TINY,
+    p1b_criteria: p1b_criteria.Plan(epochs=2, batch_size=64, slimming=0.01),
+    p5_large_first: p5_large_first.Plan(epochs=4, widths=(12, 24), batch_size=64, lrs=(0.05,)),
+    p6_tickets: p6_tickets.Plan(rounds=15, compared=(7, 15), epochs=2, batch_size=64, lrs=(0.02, 0.1)),
+    p4b_slimming: p4b_slimming.Plan(sparse=2, tuned=1, batch_size=64, lrs=(0.1,), penalties=(0.03,)),
 }
 
 
@@ -45,17 +52,17 @@ def tiny_plans():
 def rows(measure):
     """Two seeds of every claim at a tiny budget, as JSON would give them back."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pruning, "SPARSITIES", (0.5, 0.9))
-        patch.setattr(pruning, "REMOVED", (0.5, 0.9, 0.95))
-        patch.setattr(pruning_criteria, "WEIGHTS_REMOVED", (0.5, 0.9))
-        patch.setattr(pruning_criteria, "NEURONS_REMOVED", (0.5, 0.75))
+        patch.setattr(p3_sparse_speed, "SPARSITIES", (0.5, 0.9))
+        patch.setattr(p1_gradual, "REMOVED", (0.5, 0.9, 0.95))
+        patch.setattr(p1b_criteria, "WEIGHTS_REMOVED", (0.5, 0.9))
+        patch.setattr(p1b_criteria, "NEURONS_REMOVED", (0.5, 0.75))
         measured = {}
         for name in ("P1", "P1b", "P2", "P4", "P4b", "P5", "P6"):
             for task in CLAIMS[name].tasks(Settings("quick", "digits", 2)):
                 measured.setdefault(name, []).extend(measure(CLAIMS[name], task))
         for seed in (0, 1):
             for batch in (1, 8):
-                measured.setdefault("P3", []).extend(pruning.measure_p3(60, 50, batch, seed))
+                measured.setdefault("P3", []).extend(measure_p3(60, 50, batch, seed))
     return {name: [plain(row | {"machine": "a test"}, name) for row in some] for name, some in measured.items()}
 
 
@@ -69,21 +76,21 @@ def test_every_claim_is_judged_and_drawn_from_its_rows(rows, name):
 
 def test_all_arms_of_p1_train_for_equally_many_epochs_and_remove_what_they_say(rows, monkeypatch):
     spent = []
-    true_fit = pruning_plan.train
+    true_fit = nets.train
 
     def counting(model, dataset, **options):
         spent.append(options["epochs"])
         return true_fit(model, dataset, **options)
 
-    monkeypatch.setattr(pruning_plan, "train", counting)
-    dataset = pruning.data.load("digits")
-    net = pruning.models.lenet_300_100(dataset.image_shape, dataset.num_classes, rng=np.random.default_rng(0))
+    monkeypatch.setattr(nets, "train", counting)
+    dataset = data.load("digits")
+    net = models.lenet_300_100(dataset.image_shape, dataset.num_classes, rng=np.random.default_rng(0))
     totals = []
     for steps in (1, TINY.steps):
         spent.clear()
-        pruned, _ = pruning.pruned_gradually(net, dataset, TINY, 0, 0.9, steps)
+        pruned, _ = nets.pruned_gradually(net, dataset, TINY, 0, 0.9, steps)
         totals.append(sum(spent))
-        assert pruning.sparsity(pruned) == pytest.approx(0.9, abs=1e-4)
+        assert sparsity(pruned) == pytest.approx(0.9, abs=1e-4)
     assert totals == [TINY.pruned, TINY.pruned]
     assert {row["epochs"] for row in rows["P1"]} == {TINY.dense + TINY.pruned}
     for row in rows["P1"]:
@@ -98,14 +105,14 @@ def test_the_effect_of_p1_is_the_paired_difference_of_its_arms():
         for arm, accuracy in arms.items()
         for share in (0.5, 0.9, 0.98)
     ]
-    assert pruning.effect_p1(made) == [10.0, 10.0]
+    assert effect_p1(made) == [10.0, 10.0]
 
 
 def test_a_regular_net_shows_no_irregularity():
     regular = [{"seed": 0, "layer": i, "fan_in": [7] * 30} for i in range(3)]
-    assert pruning.effect_p2(regular) == [0.0]
+    assert effect_p2(regular) == [0.0]
     two_kinds = [{"seed": 0, "layer": 0, "fan_in": [7] * 20 + [3] * 10}, {"seed": 0, "layer": 1, "fan_in": [1, 2]}]
-    assert pruning.effect_p2(two_kinds) == pytest.approx([1 / 3])
+    assert effect_p2(two_kinds) == pytest.approx([1 / 3])
 
 
 def test_p2_counts_the_connections_that_are_there(rows):
@@ -128,32 +135,21 @@ def test_the_sign_of_p3_follows_the_faster_form():
         arms = {"dense": 1.0, "masked dense": irregular, "CSR, scipy": 9.0, "CSR, ours": 9.0, "fewer neurons": fewer}
         return [{"seed": 0, "shape": "a", "batch": 1, "removed": 0.5, "arm": arm, "ms": ms} for arm, ms in arms.items()]
 
-    assert pruning.effect_p3(made(1.0, 0.5)) == [1.0]
-    assert pruning.effect_p3(made(0.5, 1.0)) == [-1.0]
+    assert effect_p3(made(1.0, 0.5)) == [1.0]
+    assert effect_p3(made(0.5, 1.0)) == [-1.0]
 
 
 def test_the_crossover_is_where_the_speed_up_comes_to_stay_above_one():
-    assert pruning_figures.crossover_sparsity([0.5, 0.7, 0.9], [0.25, 0.5, 2.0]) == pytest.approx(0.8)
-    assert pruning_figures.crossover_sparsity([0.5, 0.9], [0.2, 0.5]) is None
-    assert pruning_figures.crossover_sparsity([0.5, 0.9], [2.0, 3.0]) == 0.5
+    assert p3_sparse_speed.crossover_sparsity([0.5, 0.7, 0.9], [0.25, 0.5, 2.0]) == pytest.approx(0.8)
+    assert p3_sparse_speed.crossover_sparsity([0.5, 0.9], [0.2, 0.5]) is None
+    assert p3_sparse_speed.crossover_sparsity([0.5, 0.9], [2.0, 3.0]) == 0.5
     # a lucky moment early on does not count
-    assert pruning_figures.crossover_sparsity([0.5, 0.7, 0.9], [1.5, 0.5, 2.0]) == pytest.approx(0.8)
-
-
-@pytest.mark.parametrize("plans", [module.PLANS for module in TINY_OF])
-def test_every_budget_has_a_plan_and_many_images_take_the_one_of_fewer_epochs(plans, monkeypatch):
-    assert {"quick", "quick, many images", "full", "paper"} == set(plans)
-    digits = pruning.data.load("digits")
-    monkeypatch.setattr(pruning_plan, "MANY_IMAGES", len(digits.y_train))
-    assert pruning_plan.choose(plans, "quick", digits) is plans["quick, many images"]
-    assert pruning_plan.choose(plans, "full", digits) is pruning_plan.choose(plans, "paper", digits) is plans["paper"]
-    monkeypatch.setattr(pruning_plan, "MANY_IMAGES", len(digits.y_train) + 1)
-    assert pruning_plan.choose(plans, "full", digits) is plans["full"]
+    assert p3_sparse_speed.crossover_sparsity([0.5, 0.7, 0.9], [1.5, 0.5, 2.0]) == pytest.approx(0.8)
 
 
 def test_every_step_of_every_plan_is_fine_tuned():
-    assert all(plan.pruned // 2 // plan.steps >= 1 for plan in pruning_plan.PLANS.values())
-    assert all(plan.epochs // 2 >= 2 for plan in pruning_growth.PLANS.values())
+    assert all(plan.pruned // 2 // plan.steps >= 1 for plan in nets.PLANS.values())
+    assert all(plan.epochs // 2 >= 2 for plan in p5_large_first.PLANS.values())
 
 
 def test_criteria_remove_the_same_share_and_are_compared_with_chance(rows):
@@ -177,32 +173,32 @@ def test_the_effect_of_p1b_is_the_gain_over_chance_with_each_part_counted_alike(
         }.items()
         for arm, accuracy in arms.items()
     ]
-    assert pruning_criteria.effect_p1b(made) == pytest.approx([(30 + 10 + 0) / 3])
+    assert p1b_criteria.effect_p1b(made) == pytest.approx([(30 + 10 + 0) / 3])
 
 
 def test_all_arms_of_p5_end_with_as_many_parameters_and_multiply_as_often(rows):
     for width in (12, 24):
         chosen = [row for row in rows["P5"] if row["width"] == width]
-        net = pruning.models.mlp((8, 8, 1), (width, width // 3), 10, rng=np.random.default_rng(0))
+        net = models.mlp((8, 8, 1), (width, width // 3), 10, rng=np.random.default_rng(0))
         assert {row["parameters"] for row in chosen} == {net.summary().parameters}
         spent, one_epoch = [row["macs_per_image"] for row in chosen], net.summary().macs
         assert max(spent) - min(spent) <= 2 * one_epoch
         assert len({row["arm"] for row in chosen}) == 4
 
 
-@pytest.mark.parametrize("arm", pruning_growth.LARGE_FIRST | pruning_growth.SMALL_FIRST)
+@pytest.mark.parametrize("arm", p5_large_first.LARGE_FIRST | p5_large_first.SMALL_FIRST)
 def test_p5_counts_the_epochs_and_multiplications_that_it_trains(arm, monkeypatch):
-    spent, true_train = [], pruning_growth.train
+    spent, true_train = [], p5_large_first.train
 
     def counting(model, dataset, *, epochs, **options):
         spent.append((epochs, epochs * model.summary().macs))
         return true_train(model, dataset, epochs=0, **options)
 
-    monkeypatch.setattr(pruning_growth, "train", counting)
-    run = pruning_growth.Spending(pruning.data.load("digits"), TINY_OF[pruning_growth], 24, 0.05, 0)
-    net = (pruning_growth.LARGE_FIRST | pruning_growth.SMALL_FIRST)[arm](run)
+    monkeypatch.setattr(p5_large_first, "train", counting)
+    run = p5_large_first.Spending(data.load("digits"), TINY_OF[p5_large_first], 24, 0.05, 0)
+    net = (p5_large_first.LARGE_FIRST | p5_large_first.SMALL_FIRST)[arm](run)
     assert (run.epochs, run.macs) == tuple(map(sum, zip(*spent, strict=True)))
-    assert pruning_growth.hidden_widths(net) == ([96, 32] if arm == "large, weights pruned" else [24, 8])
+    assert p5_large_first.hidden_widths(net) == ([96, 32] if arm == "large, weights pruned" else [24, 8])
 
 
 def test_the_effect_of_p5_lets_each_side_choose_on_validation_data_only():
@@ -215,7 +211,7 @@ def test_the_effect_of_p5_lets_each_side_choose_on_validation_data_only():
             ("smaller, then grown", 80, 0.3),
         )
     ]
-    assert pruning_growth.effect_p5(made) == [10.0]
+    assert p5_large_first.effect_p5(made) == [10.0]
 
 
 def test_the_arms_of_p6_have_equally_many_weights_and_epochs(rows):
@@ -245,30 +241,30 @@ def test_the_effect_of_p6_takes_each_arm_at_the_rate_it_picks_on_validation_data
             made.append(
                 {"seed": 3, "arm": arm, "round": number, "lr": lr, "accuracy": accuracy - number, "val_loss": loss}
             )
-    assert pruning_tickets.effect_p6(made) == [1.0]
+    assert p6_tickets.effect_p6(made) == [1.0]
 
 
 def test_slimming_takes_the_parameters_it_says_and_keeps_the_neurons_of_largest_scale(rows):
-    dataset = slimming.data.load("digits")
-    net = slimming.build(dataset, (20, 12), 0)
+    dataset = p4b_slimming.data.load("digits")
+    net = p4b_slimming.build(dataset, (20, 12), 0)
     rng = np.random.default_rng(0)
     norms = [m for m in net.modules() if type(m).__name__ == "BatchNorm"]
     for norm in norms:
         norm.weight.data = rng.uniform(0.1, 1, norm.weight.shape).astype(np.float32)
-    small = slimming.slim(net, 0.5)
+    small = p4b_slimming.slim(net, 0.5)
     assert small.summary().parameters <= 0.5 * net.summary().parameters
     kept = [m.weight.data for m in small.modules() if type(m).__name__ == "BatchNorm"]
     gone = np.concatenate([np.setdiff1d(a.weight.data, b) for a, b in zip(norms, kept, strict=True)])
     assert gone.max() <= np.concatenate(kept).min()
     for row in rows["P4b"]:
-        assert row["gone"] >= slimming.GONE or row["arm"] == "whole"
+        assert row["gone"] >= p4b_slimming.GONE or row["arm"] == "whole"
         assert row["epochs"] == 3
 
 
 def test_more_connections_are_more_ink_in_the_file_that_a_page_shows():
     def ink(pairs):
         fig = figure()
-        pruning_figures._draw_net(fig.axes[0], (300, 100), [pairs])
+        _draw_net(fig.axes[0], (300, 100), [pairs])
         pixels = re.search(rb'href="data:image/png;base64,([^"]*)"', svg(fig))[1]
         return np.asarray(Image.open(io.BytesIO(base64.b64decode(pixels))))[:, :, 3].mean()
 

@@ -9,15 +9,16 @@ import tinycompress as tc
 from tinycompress import models
 from tinycompress.lecture import Settings, quantization
 from tinycompress.lecture.claim import judge, plain
-from tinycompress.lecture.quantization import nets as quantization_plan
-from tinycompress.lecture.quantization import q5_one_file as deep_compression
-from tinycompress.lecture.quantization import q6_clock as quantization_clock
+from tinycompress.lecture.quantization import nets, q5_one_file, q6_clock
+from tinycompress.lecture.quantization.q2_clusters import _pulled
+from tinycompress.lecture.quantization.q3_huffman import bits_by_code
+from tinycompress.lecture.quantization.q4_binary import effect_q4
 from tinycompress.nn.weighted import effective
 from tinycompress.quantization import cluster_weights, tcz
 from tinycompress.recipe import Recipe, compress, lesson_of, round_tables
 
 CLAIMS = {claim.id: claim for claim in quantization.CLAIMS}
-TINY = quantization_plan.Plan(
+TINY = nets.Plan(
     dense=2,
     more=2,
     lrs=(0.05, 0.1),
@@ -36,10 +37,10 @@ TINY = quantization_plan.Plan(
 
 @pytest.fixture(scope="module", autouse=True)
 def tiny_plan():
-    before = quantization_plan.PLANS["quick"]
-    quantization_plan.PLANS["quick"] = TINY
+    before = nets.PLANS["quick"]
+    nets.PLANS["quick"] = TINY
     yield
-    quantization_plan.PLANS["quick"] = before
+    nets.PLANS["quick"] = before
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,7 @@ def rows():
     for seed in (0, 1):
         for name in ("Q1", "Q2", "Q3", "Q4"):
             measured.setdefault(name, []).extend(CLAIMS[name].measure("digits", "quick", seed))
-        for order in deep_compression.ORDERS:
+        for order in q5_one_file.ORDERS:
             measured.setdefault("Q5", []).extend(CLAIMS["Q5"].measure("digits", "quick", order, seed))
         for task in ((40, 32, 1, seed), (40, 32, 8, seed), (784, 0, 1, seed)):
             measured.setdefault("Q6", []).extend(CLAIMS["Q6"].measure(*task))
@@ -73,17 +74,17 @@ def test_the_tasks_of_every_claim_cover_every_seed(name):
 
 def test_all_arms_train_for_equally_many_epochs(rows, monkeypatch):
     spent = []
-    true_train = quantization_plan.train
+    true_train = nets.train
 
     def counting(model, dataset, **options):
         spent.append(options["epochs"])
         return true_train(model, dataset, **options)
 
-    monkeypatch.setattr(quantization_plan, "train", counting)
+    monkeypatch.setattr(nets, "train", counting)
     dataset = tc.data.load("digits")
     start = models.mlp(dataset.image_shape, (9,), 10, rng=np.random.default_rng(0))
-    quantization_plan.train_more(start.copy(), dataset, TINY, 0, 0.01)
-    quantization._pulled(start, dataset, TINY, 0, 3, 1.0, soft=True)
+    nets.train_more(start.copy(), dataset, TINY, 0, 0.01)
+    _pulled(start, dataset, TINY, 0, 3, 1.0, soft=True)
     assert spent == [TINY.more, TINY.more]
     assert {row["epochs"] for row in rows["Q2"]} == {TINY.dense + TINY.more}
     assert {row["epochs"] for row in rows["Q4"]} == {TINY.binary_epochs}
@@ -102,7 +103,7 @@ def test_a_net_of_two_values_a_layer_has_two_values_a_layer():
     dataset = tc.data.load("digits")
     start = models.mlp(dataset.image_shape, (9,), 10, rng=np.random.default_rng(0))
     for soft in (False, True):
-        net = quantization._pulled(start, dataset, TINY, 0, 2, 1.0, soft)
+        net = _pulled(start, dataset, TINY, 0, 2, 1.0, soft)
         assert all(len(np.unique(effective(net[i], "weight"))) == 2 for i in (1, 3))
 
 
@@ -115,9 +116,7 @@ def test_q3_fails_if_a_stream_is_not_decoded_exactly_or_a_code_is_too_good_to_be
 
 def test_the_codes_of_q3_are_ordered_as_theory_says(rows):
     for seed in (0, 1):
-        fixed, huffman, bound = (
-            quantization.bits_by_code(rows["Q3"], seed, c) for c in ("fixed", "huffman", "entropy")
-        )
+        fixed, huffman, bound = (bits_by_code(rows["Q3"], seed, c) for c in ("fixed", "huffman", "entropy"))
         assert fixed >= huffman >= bound
 
 
@@ -125,7 +124,7 @@ def test_q4_is_signed_so_that_fewer_errors_of_binary_weights_support_it():
     made = [
         {"seed": s, "arm": arm, "test_error": e + s} for s in (0, 1) for arm, e in (("float", 2.0), ("binary", 1.5))
     ]
-    assert quantization.effect_q4(made) == [0.5, 0.5]
+    assert effect_q4(made) == [0.5, 0.5]
 
 
 def test_q5_fails_if_any_file_loads_to_another_net(rows):
@@ -136,7 +135,7 @@ def test_q5_fails_if_any_file_loads_to_another_net(rows):
 
 
 def test_the_stages_of_q5_shrink_and_its_parts_cover_the_file(rows):
-    for order in deep_compression.ORDERS:
+    for order in q5_one_file.ORDERS:
         chosen = [row for row in rows["Q5"] if row["arm"] == order and row["seed"] == 0]
         assert len(chosen) == 5 and chosen[0]["kept"] == 1
         sizes = [row["bytes"] for row in chosen]
@@ -147,9 +146,9 @@ def test_the_stages_of_q5_shrink_and_its_parts_cover_the_file(rows):
 
 def test_the_paper_budget_measures_both_nets_of_deep_compression():
     dataset = tc.data.load("digits")
-    arms = {task[2] for task in deep_compression.tasks_q5(Settings("paper", seeds=1))}
+    arms = {task[2] for task in q5_one_file.tasks_q5(Settings("paper", seeds=1))}
     for arm in arms:
-        recipe = deep_compression.recipe_for("paper", dataset, arm)
+        recipe = q5_one_file.recipe_for("paper", dataset, arm)
         net = getattr(models, recipe.net)((28, 28, 1), 10, rng=np.random.default_rng(0))
         assert len(recipe.kept) == len(tc.pruning.prunable(net))
     assert {arm.split(",")[0] for arm in arms} == {"lenet_300_100", "lenet_5"}
@@ -164,9 +163,7 @@ def test_rounded_tables_fit_into_16_bits(rng):
 
 def test_a_swapped_recipe_only_trains_the_centroids_after_clustering():
     dataset = tc.data.load("digits")
-    recipe = replace(
-        deep_compression.recipe_for("quick", dataset, deep_compression.ORDERS[1]), dense=1, prune=1, tune=1
-    )
+    recipe = replace(q5_one_file.recipe_for("quick", dataset, q5_one_file.ORDERS[1]), dense=1, prune=1, tune=1)
     seen = {}
     net = compress(recipe, dataset, 0, lambda stage, net, _: seen.setdefault(stage, net.copy()))
     latent = {stage: stage_net[1].latent("weight").data for stage, stage_net in seen.items()}
@@ -178,10 +175,10 @@ def test_a_swapped_recipe_only_trains_the_centroids_after_clustering():
 def paper_rows():
     """One seed of the budget "paper" for LeNet-300-100, on digits and with hardly any epochs."""
     short = {"dense": 1, "prune": 2, "pull": 1, "tune": 1}
-    recipes = {arm: replace(recipe, **short) for arm, recipe in deep_compression.paper_recipes("lenet_300_100").items()}
+    recipes = {arm: replace(recipe, **short) for arm, recipe in q5_one_file.paper_recipes("lenet_300_100").items()}
     patch = pytest.MonkeyPatch()
-    patch.setattr(deep_compression, "paper_recipes", lambda net: recipes)
-    patch.setitem(deep_compression.DENSE, "lenet_300_100", replace(deep_compression.DENSE["lenet_300_100"], **short))
+    patch.setattr(q5_one_file, "paper_recipes", lambda net: recipes)
+    patch.setitem(q5_one_file.DENSE, "lenet_300_100", replace(q5_one_file.DENSE["lenet_300_100"], **short))
     rows = [row for arm in recipes for row in CLAIMS["Q5"].measure("digits", "paper", arm, 0)]
     patch.undo()
     return [plain(row, "Q5") for row in rows]
@@ -189,7 +186,7 @@ def paper_rows():
 
 def test_at_the_budget_paper_all_recipes_begin_with_one_dense_net_and_count_against_it(paper_rows):
     dense = [row for row in paper_rows if row["stage"] == "float32"]
-    assert len(dense) == len(deep_compression.paper_recipes("lenet_300_100")) > 2
+    assert len(dense) == len(q5_one_file.paper_recipes("lenet_300_100")) > 2
     assert len({(row["bytes"], row["error"]) for row in dense}) == 1
     for row in paper_rows:
         assert row["same"] and row["size"] == 64 * 300 + 300 * 100 + 100 * 10
@@ -215,8 +212,8 @@ def test_all_means_together_leave_a_smaller_net_of_as_many_weights_and_values_as
     )  # fmt: skip
     stages = {}
     net = compress(recipe, dataset, 0, lambda stage, net, _: stages.setdefault(stage, net.copy()))
-    whole = deep_compression._weights(stages["float32"])
-    assert deep_compression._weights(net) <= [round(s * w) for s, w in zip(recipe.kept, whole, strict=True)]
+    whole = q5_one_file._weights(stages["float32"])
+    assert q5_one_file._weights(net) <= [round(s * w) for s, w in zip(recipe.kept, whole, strict=True)]
     assert (
         net[1].weight.shape[1] < 150
         and net[3].weight.shape[1] <= 60
@@ -248,9 +245,9 @@ def test_q6_times_every_form_beside_float32(rows):
     assert forms["40×32", 1] == {"float32", "8 bits", "4 bits", "1 bit", "1 bit, activations too"}
     assert forms["LeNet-300-100", 1] == {"float32", "8 bits", "1 bit"}
     made = [{"seed": 0, "arm": "8 bits", "speedup": 4.0}, {"seed": 0, "arm": "1 bit", "speedup": 64.0}]
-    assert quantization_clock.effect_q6(made) == [2.0]
+    assert q6_clock.effect_q6(made) == [2.0]
 
 
 def test_the_pull_of_a_plan_stays_below_its_whole_way():
-    for plan in quantization_plan.PLANS.values():
+    for plan in nets.PLANS.values():
         assert max(plan.lrs) * max(plan.strengths) < 1

@@ -9,22 +9,26 @@ from tinycompress import get_num_threads, set_num_threads
 from tinycompress.data import load
 from tinycompress.lecture import judge, together
 from tinycompress.lecture.claim import plain
-from tinycompress.lecture.together import methods as together_methods
+from tinycompress.lecture.together import c1_three_numbers, c2_who_pays, methods
+from tinycompress.lecture.together.c1_three_numbers import effect_c1, file_bytes
+from tinycompress.lecture.together.c2_who_pays import _strongest, effect_c2
+from tinycompress.quantization import tcz
 from tinycompress.workshop.style import png
 
 CLAIMS = {claim.id: claim for claim in together.CLAIMS}
-TINY = together_methods.Plan(widths=(6, 8), teacher=3, more=2, lrs=(0.05,), small_lrs=(0.002,))
+TINY = methods.Plan(widths=(6, 8), teacher=3, more=2, lrs=(0.05,), small_lrs=(0.002,))
 
 
 @pytest.fixture(scope="module")
 def rows(measure):
     """What the claims measure on digits with one seed, and the same again as a second, which the figures' bands need."""
-    mild = [replace(method, strengths=method.strengths[:1]) for method in together_methods.METHODS]
+    mild = [replace(method, strengths=method.strengths[:1]) for method in methods.METHODS]
     threads = get_num_threads()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(together_methods.PLANS, "quick", TINY)
-        patch.setattr(together, "METHODS", mild)
-        patch.setattr(together, "TOLERANCE", 100.0)
+        patch.setitem(methods.PLANS, "quick", TINY)
+        for module in (c1_three_numbers, c2_who_pays):
+            patch.setattr(module, "METHODS", mild)
+        patch.setattr(c2_who_pays, "TOLERANCE", 100.0)
         set_num_threads(1)
         found = {name: measure(claim, ("digits", "quick", 0)) for name, claim in CLAIMS.items()}
         set_num_threads(threads)
@@ -48,7 +52,7 @@ def test_every_claim_is_judged_and_drawn_from_its_rows(rows, name):
 def test_every_method_of_every_chapter_is_there_beside_the_teacher(rows):
     chapters = {row["chapter"] for row in rows["C1"]}
     assert chapters == {"", "pruning", "distillation", "quantization", "architecture", "dynamic"}
-    assert {row["arm"] for row in rows["C1"]} == {"the teacher"} | {method.name for method in together_methods.METHODS}
+    assert {row["arm"] for row in rows["C1"]} == {"the teacher"} | {method.name for method in methods.METHODS}
 
 
 def test_counted_savings_are_what_each_method_promises(rows):
@@ -70,13 +74,13 @@ def test_the_teacher_is_the_measure_of_disk_and_clock(rows):
 
 
 def test_a_file_that_loads_to_another_net_is_no_size(monkeypatch):
-    teacher = together_methods._new_net(load("digits"), TINY, 1.0, 0)
-    assert together.file_bytes(teacher) > 1000
-    other = together_methods._new_net(load("digits"), TINY, 1.0, 1)
-    content = together.tcz.to_bytes(other)
-    monkeypatch.setattr(together.tcz, "to_bytes", lambda net: content)
+    teacher = methods._new_net(load("digits"), TINY, 1.0, 0)
+    assert file_bytes(teacher) > 1000
+    other = methods._new_net(load("digits"), TINY, 1.0, 1)
+    content = tcz.to_bytes(other)
+    monkeypatch.setattr(tcz, "to_bytes", lambda net: content)
     with pytest.raises(ValueError, match="predicts otherwise"):
-        together.file_bytes(teacher)
+        file_bytes(teacher)
 
 
 def test_images_that_change_sides_are_at_least_the_change_of_accuracy(rows):
@@ -92,9 +96,7 @@ def test_images_that_change_sides_are_at_least_the_change_of_accuracy(rows):
 
 def test_the_pictures_of_c2_are_images_that_methods_lost(rows):
     dataset, victims = load("digits"), of(rows["C2"], arm="the teacher", seed=0)["victims"]
-    lost = {
-        image for row in rows["C2"] if row["arm"] in {m.name for m in together_methods.METHODS} for image in row["lost"]
-    }
+    lost = {image for row in rows["C2"] if row["arm"] in {m.name for m in methods.METHODS} for image in row["lost"]}
     assert victims and {victim["image"] for victim in victims} <= lost
     for victim in victims:
         assert victim["label"] == dataset.y_test[victim["image"]]
@@ -106,13 +108,11 @@ def test_the_strongest_setting_that_keeps_validation_accuracy_is_taken(monkeypat
         def __init__(self, accuracy):
             self.runs, self.accuracy = self, accuracy
 
-    monkeypatch.setattr(together, "validation_accuracy", lambda net, dataset: net.accuracy)
-    method = together_methods.Method(
-        "x", "pruning", lambda t, d, p, s, strength: Net(100 - strength), None, (1, 2, 5, 9)
-    )
-    assert together._strongest(method, None, None, None, 0, 95)[1] == 5
-    assert together._strongest(method, None, None, None, 0, 97.5)[1] == 2
-    assert together._strongest(method, None, None, None, 0, 99.5) == (None, None)
+    monkeypatch.setattr(c2_who_pays, "validation_accuracy", lambda net, dataset: net.accuracy)
+    method = methods.Method("x", "pruning", lambda t, d, p, s, strength: Net(100 - strength), None, (1, 2, 5, 9))
+    assert _strongest(method, None, None, None, 0, 95)[1] == 5
+    assert _strongest(method, None, None, None, 0, 97.5)[1] == 2
+    assert _strongest(method, None, None, None, 0, 99.5) == (None, None)
 
 
 def test_effects_follow_from_made_rows():
@@ -121,10 +121,10 @@ def test_effects_follow_from_made_rows():
         for seed in (0, 1)
         for chapter, work, clock in (("", 1, 1), ("pruning", 8, 2), ("dynamic", 4, 1 + seed))
     ]
-    assert together.effect_c1(made) == [2.0, 1.5]
-    names = [method.name for method in together_methods.METHODS[:2]]
+    assert effect_c1(made) == [2.0, 1.5]
+    names = [method.name for method in methods.METHODS[:2]]
     made = [
         {"seed": 3, "arm": arm, "flipped": flipped}
         for arm, flipped in ((names[0], 2.0), (names[1], 4.0), ("another order", 1.0), ("another start", 9.0))
     ]
-    assert together.effect_c2(made) == [2.0]
+    assert effect_c2(made) == [2.0]

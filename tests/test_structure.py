@@ -99,3 +99,33 @@ def test_every_name_that_a_package_offers_is_there_and_described(package):
     assert len(set(offered)) == len(offered)
     silent = [name for name in offered if callable(getattr(module, name)) and not getattr(module, name).__doc__]
     assert silent == []
+
+
+FULL = {"kernels": 38, "quantization": 16}  # folders that are still to be parted, and how many files they have
+
+
+def test_a_folder_is_taken_in_at_a_glance():
+    for folder in {source.parent for source in SOURCES}:
+        name = str(folder.relative_to(PACKAGE))
+        if not name.startswith("course/exercises"):
+            assert len([*folder.glob("*.py")]) <= FULL.get(name, 16), f"{name} has too many files"
+
+
+def test_the_exercises_import_from_below_as_everything_else():
+    """Exercises are handed out as files, which import-linter does not see."""
+    above = ("lecture", "cli", "bench")
+    for source in (PACKAGE / "course" / "exercises").rglob("*.py"):
+        for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+            module = getattr(node, "module", None) or ""
+            assert not module.startswith(tuple(f"tinycompress.{name}" for name in above)), f"{source} imports {module}"
+
+
+def test_a_claim_is_a_file_of_its_chapter():
+    from tinycompress import lecture
+
+    for claim in lecture.claims():
+        module = claim.measure.__module__
+        assert module.startswith(f"tinycompress.lecture.{claim.chapter}.{claim.id.lower()}_"), (
+            f"{claim.id} is measured in {module}"
+        )
+        assert importlib.import_module(module).CLAIM is claim

@@ -1,4 +1,4 @@
-"""The lecture: one file a chapter, each a list of claims that measure themselves.
+"""The lecture: a folder per chapter and a file per claim; each claim measures itself.
 
 from tinycompress.lecture import Settings, claims, run
 result = run(claims(["P1"])[0], Settings("quick"))
@@ -15,7 +15,7 @@ from .store import Store
 
 __all__ = ["CHAPTERS", "Claim", "Result", "Settings", "Store", "claims", "judge", "run", "run_all", "verdict"]
 
-# A chapter's module has CLAIMS, a list of Claim; it is imported when someone asks for it.
+# A chapter's package has CLAIMS, a list of Claim; it is imported when someone asks for it.
 CHAPTERS = {
     "pruning": "tinycompress.lecture.pruning",
     "distillation": "tinycompress.lecture.distillation",

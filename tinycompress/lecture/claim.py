@@ -11,6 +11,7 @@ figure can be redrawn, and an old run judged again, from the saved rows.
 """
 
 import functools
+import importlib
 import itertools
 import math
 import time
@@ -59,12 +60,18 @@ class Settings:
                 raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
 
 
+def task_per_seed(settings: Settings) -> list[tuple]:
+    """The tasks of a claim that measures all its arms for one seed: (data, budget, seed)."""
+    return [(settings.data, settings.budget, seed) for seed in range(settings.seeds)]
+
+
 @dataclass(frozen=True)
 class Claim:
     """A statement of the lecture notes and the program that decides it.
 
     id, chapter, title, statement: "P1", "pruning", a short name, and the notes' own words.
-    tasks(settings): a list of tuples, the arguments of `measure`; plain, so that they fit into JSON.
+    tasks(settings): a list of tuples, the arguments of `measure`; plain, so that they fit into JSON. One for each seed by
+        default.
     measure(*task): a function of a module's top level (a worker process imports it), which returns rows.
     effect(rows): the paired differences, one a seed, signed so that positive is as the notes claim, and compared with
         `margin`; or a bool where the statement is exact. See `verdict`.
@@ -83,11 +90,11 @@ class Claim:
     chapter: str
     title: str
     statement: str
-    tasks: Callable[[Settings], Sequence[tuple]]
     measure: Callable[..., Sequence[Row]]
     effect: Callable[[list[Row]], Sequence[float] | bool]
     effect_name: str
     figure: Callable[[list[Row]], Any]
+    tasks: Callable[[Settings], Sequence[tuple]] = task_per_seed
     unit: str = ""
     margin: float = 0.0
     timed: bool = False
@@ -306,3 +313,8 @@ def _draw(figure: Callable, timed: bool, rows: list[Row]):
         if timed and rows:
             style.machine_note(drawn, rows[0]["machine"])
     return drawn
+
+
+def of_files(chapter: str, *names: str) -> list[Claim]:
+    """The claims of a chapter's files, in this order. A new claim is a file with a `CLAIM`, and its name here."""
+    return [importlib.import_module(f"{chapter}.{name}").CLAIM for name in names]

@@ -224,3 +224,11 @@ def _apart(wanted: np.ndarray, gap: float, low: float, high: float) -> np.ndarra
     placed = np.empty(len(order))
     placed[order] = np.clip(pooled, low, room) + gap * np.arange(len(order))
     return placed
+
+
+def table(rows, arm, x, y, **where):
+    """(xs, values): `y` of one arm as (seeds, len(xs)), over the sorted `x`, among the rows equal to `where`."""
+    chosen = [row for row in rows if row["arm"] == arm and all(row[key] == value for key, value in where.items())]
+    xs, seeds = sorted({row[x] for row in chosen}), sorted({row["seed"] for row in chosen})
+    values = {(row["seed"], row[x]): row[y] for row in chosen}
+    return xs, [[values.get((seed, at)) for at in xs] for seed in seeds]

@@ -1,9 +1,65 @@
-"""The figures of claims A1 to A5, each drawn from a claim's rows alone."""
+"""Claim A1: a depthwise filter sees its own channel only."""
 
 import numpy as np
 
-from ...workshop.interval import mean_interval
-from ...workshop.style import COLORS, curve_with_band, figure, percent_axis
+from ... import data
+from ...architecture import channel_jacobian, jacobian
+from ...nn import Conv2d, DepthwiseConv2d, PointwiseConv2d
+from ...workshop.style import COLORS, figure
+from ..claim import Claim
+from . import a1_depthwise as figures
+from .a2_pointwise import _bar, _chance, _draw_matrix
+from .nets import plan_for
+from .pairs import accuracy, trained
+
+CHANNELS, PIXELS, SHOWN = 4, 7, (3, 3, 1)  # of the layers that are asked what they read; the output that is drawn
+
+
+def measure_a1(data_name: str, budget: str, seed: int) -> list[dict]:
+    """What one output of each kind of convolution reads; and the accuracy of depthwise convolutions alone where two
+    channels, or only one, must be seen."""
+    plan = plan_for(budget, data.load(data_name))
+    rows = []
+    for layer, convolution in _convolutions(np.random.default_rng(seed)).items():
+        x = np.random.default_rng([seed, 1]).random((PIXELS, PIXELS, CHANNELS), np.float32)
+        reads = np.abs(jacobian(convolution, x)[SHOWN])
+        rows.append(
+            {"seed": seed, "layer": layer, "output": SHOWN, "reads": reads.round(4)}
+            | {"channels": channel_jacobian(convolution, x), "parameters": convolution.latent("weight").size}
+        )
+    for arm, question in (
+        ("depthwise alone", "same"),
+        ("depthwise alone", "own"),
+        ("depthwise, answers added", "same"),
+    ):
+        net, pairs = trained(data_name, plan, seed, arm, question)
+        rows.append(
+            {"seed": seed, "arm": arm, "question": question, "accuracy": accuracy(net, pairs.test)}
+            | {"channels": channel_jacobian(net, pairs.x_test[0]), "epochs": plan.pair_epochs}
+        )
+    return rows
+
+
+def _convolutions(rng) -> dict:
+    return {
+        "standard": Conv2d(CHANNELS, CHANNELS, 3, padding="same", bias=False, rng=rng),
+        "depthwise": DepthwiseConv2d(CHANNELS, 3, padding="same", bias=False, rng=rng),
+        "pointwise": PointwiseConv2d(CHANNELS, CHANNELS, bias=False, rng=rng),
+    }
+
+
+def effect_a1(rows) -> bool:
+    """Whether no output of a depthwise convolution, or of a net of them, depends on another channel at all, and such
+    nets are right exactly half of the time."""
+    alone = [row for row in rows if row.get("layer") == "depthwise" or row.get("arm") == "depthwise alone"]
+    diagonal = all(not _off_diagonal(row["channels"]).any() for row in alone)
+    return diagonal and all(row["accuracy"] == 50 for row in alone if row.get("question") == "same")
+
+
+def _off_diagonal(matrix) -> np.ndarray:
+    matrix = np.array(matrix)
+    return matrix[~np.eye(len(matrix), dtype=bool)]
+
 
 KINDS = ("standard", "depthwise", "pointwise")
 
@@ -49,191 +105,6 @@ def a1(rows):
     return fig
 
 
-def a2(rows):
-    """Pairs of the task, what the trained nets' channels depend on, and how often they are right."""
-    arms = list(dict.fromkeys(row["arm"] for row in rows))
-    fig = figure(ncols=3, width=19, height=7, width_ratios=(0.8, 1.1, 1.5))
-    examples, matrices, bars = fig.axes
-    (shown,) = (row for row in rows if "examples" in row)
-    images = np.array(shown["examples"])
-    n, height, width, _ = images.shape
-    gap = max(1, height // 8)
-    canvas = np.full((n * (height + gap), 2 * width + gap), np.nan)
-    for place, image in enumerate(images):
-        top = place * (height + gap)
-        canvas[top : top + height, :width], canvas[top : top + height, width + gap :] = image[..., 0], image[..., 1]
-        same = shown["same"][place]
-        examples.text(
-            2 * width + 3 * gap,
-            top + height / 2,
-            "same" if same else "different",
-            va="center",
-            color=COLORS["other" if same else "rival"],
-            fontsize=17,
-        )
-    examples.imshow(canvas, cmap="gray_r")
-    examples.set_axis_off()
-    examples.set_title("two channels, one question")
-    examples.set_xlim(-0.5, 2 * width + 2 * gap + 1.6 * width)
-
-    seed = rows[0]["seed"]
-    matrices.set_axis_off()
-    matrices.set_title("which answer depends\non which channel")
-    for place, arm in enumerate(arms):
-        (row,) = (r for r in rows if r["arm"] == arm and r["seed"] == seed)
-        x, y = place % 2, place // 2
-        inset = matrices.inset_axes([0.05 + 0.5 * x, 0.56 - 0.54 * y, 0.36, 0.36])
-        _draw_matrix(inset, row["channels"], labels=False)
-        inset.set_title(arm.replace(" and ", "\nand "), fontsize=14, loc="center")
-    roles = {"depthwise alone": "rival", "pointwise alone": "more", "depthwise and pointwise": "claim"}
-    for place, arm in enumerate(arms):
-        _bar(bars, place, [row["accuracy"] for row in rows if row["arm"] == arm], roles.get(arm, "reference"))
-    counts = [next(row["parameters"] for row in rows if row["arm"] == arm) for arm in arms]
-    names = [arm.replace(" alone", "\nalone").replace(" and ", "\nand ") for arm in arms]
-    bars.set_xticks(range(len(arms)), [f"{name}\n({count:,})" for name, count in zip(names, counts, strict=True)])
-    _chance(bars, len(arms))
-    bars.set_xlabel("(parameters)")
-    bars.set_title("Solved once pointwise convolutions are added")
-    return fig
-
-
-def a3(rows):
-    """How many times smaller and faster, over channels; and the multiplications a second that explain the difference."""
-    batches, pixels = sorted({row["batch"] for row in rows}), rows[0]["pixels"]
-    fig = figure(ncols=2, width=18, height=7, width_ratios=(1.2, 1))
-    ratio, speed = fig.axes
-    channels, formula = _over_channels(rows, batches[-1], "formula")
-    ratio.plot(channels, formula[0], color=COLORS["ideal"], linestyle="--")
-    _, disk = _over_channels(rows, batches[-1], "disk")
-    curve_with_band(ratio, channels, formula, "in theory", COLORS["ideal"], linestyle="--")
-    curve_with_band(ratio, channels, disk, "on disk", COLORS["other"], marker="o")
-    for batch, role, name in zip(batches, ("last", "claim"), ("clock, one image", "clock, {} images"), strict=False):
-        _, clock = _over_channels(rows, batch, "clock")
-        curve_with_band(ratio, channels, clock, name.format(batch), COLORS[role], marker="s")
-        for at, theory, measured in zip(channels, formula[0], np.mean(clock, axis=0), strict=True):
-            if max(theory / measured, measured / theory) > 1.5:
-                ratio.plot(at, measured, "o", markersize=22, markerfacecolor="none", color=COLORS["rival"], mew=2)
-    ratio.axhline(1, color=COLORS["reference"], linewidth=1.5)
-    _channel_axis(ratio, channels)
-    ratio.set_ylabel("standard / separable")
-    ratio.set_ylim(0, None)
-    ratio.yaxis.set_major_formatter(lambda value, _: f"{value:g}×")
-    ratio.set_title(
-        "How many times smaller, and how many times faster\n(ringed: the clock disagrees by more than 1.5×)"
-    )
-
-    for kind, role in (("standard", "reference"), ("pointwise", "other"), ("depthwise", "rival")):
-        _, values = _over_channels(rows, batches[-1], "gmacs_a_second", kind)
-        curve_with_band(speed, channels, values, kind, COLORS[role], marker="o")
-    _channel_axis(speed, channels)
-    speed.set_ylabel("billion multiply-adds a second")
-    speed.set_ylim(0, None)
-    speed.set_title(f"Why: how fast each layer multiplies\n({batches[-1]} images of {pixels}×{pixels} pixels)")
-    return fig
-
-
-def a4(rows):
-    """Accuracy over parameters of standard, separable and shrunk nets; dotted, what has the same widths."""
-    fig = figure(width=13, height=7)
-    (ax,) = fig.axes
-    arms = (
-        ("standard", "standard", "reference"),
-        ("separable", "separable, of the same widths", "claim"),
-        ("separable, from standard", "separable, half way from a standard one", "last"),
-        ("shrunk", "standard, shrunk to as many parameters", "other"),
-    )
-    widths, seeds = (sorted({row[key] for row in rows}) for key in ("width", "seed"))
-    ends = {}
-    for arm, label, role in arms:
-        found = {(r["seed"], r["width"]): r for r in rows if r["arm"] == arm}
-        sizes = [found[seeds[0], width]["parameters"] for width in widths]
-        values = np.array([[found[seed, width]["accuracy"] for width in widths] for seed in seeds])
-        curve_with_band(ax, sizes, values, "", COLORS[role], marker="o")
-        ax.plot(
-            [], [], color=COLORS[role], marker="o", label=label
-        )  # the curves are too close for labels at their ends
-        ends[arm] = list(zip(sizes, values.mean(0), strict=True))
-    for width, *pair in zip(widths, ends["standard"], ends["separable"], strict=True):
-        ax.plot(*zip(*pair, strict=True), color=COLORS["ideal"], linestyle=":", linewidth=2, zorder=1)
-        side = "right" if width == widths[-1] else "center"
-        label = f"{width}, {2 * width}, {4 * width}"
-        ax.annotate(label, pair[0], (0, 12), textcoords="offset points", ha=side)
-    ax.legend(loc="lower right")
-    ax.set_xscale("log")
-    low, high = min(ends["separable"])[0], max(ends["standard"])[0]
-    ticks = [n * 10**power for power in range(2, 8) for n in (1, 2, 5) if 0.8 * low < n * 10**power < 1.2 * high]
-    ax.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
-    ax.minorticks_off()
-    ax.set(xlabel="parameters", ylabel="test accuracy")
-    ax.yaxis.set_major_formatter(lambda value, _: f"{value:g} %")
-    ax.set_title(f"Three convolutions of so many channels, {rows[0]['epochs']} epochs")
-    return fig
-
-
-def a5(rows):
-    """Singular values of the trained and the untrained layers; accuracy over rank, before and after fine-tuning."""
-    fig = figure(ncols=2, width=19, height=7, width_ratios=(1, 1.3))
-    spectrum, ax = fig.axes
-    layers = sorted({row["layer"] for row in rows if "layer" in row})[:2]
-    for layer, role in zip(layers, ("claim", "other"), strict=True):
-        for arm, line in (("trained", "-"), ("untrained", ":")):
-            chosen = [row for row in rows if row.get("layer") == layer and row["arm"] == arm]
-            values = np.array([row["values"] for row in chosen])
-            held = np.cumsum(values**2, axis=1) / (values**2).sum(1, keepdims=True)
-            rank = np.arange(held.shape[1] + 1)
-            held = np.hstack([np.zeros((len(held), 1)), held])
-            curve_with_band(spectrum, rank, held, "", COLORS[role], linestyle=line)
-        inputs, outputs = chosen[0]["shape"]
-        spectrum.plot([], [], color=COLORS[role], label=f"{inputs}×{outputs}")
-    spectrum.plot([], [], color=COLORS["ideal"], label="trained")
-    spectrum.plot([], [], color=COLORS["ideal"], linestyle=":", label="as it began")
-    spectrum.legend(loc="lower right")
-    percent_axis(spectrum.yaxis)
-    spectrum.set_ylim(0, 1.02)
-    spectrum.set(xlabel="the K largest singular values …", ylabel="… hold of the sum of all squares")
-    spectrum.set_title("How many directions a layer needs")
-
-    ranks = sorted({row["choice"] for row in rows if row.get("choice", "").isdigit()}, key=int)
-    seeds = sorted({row["seed"] for row in rows})
-    for arm, label, role in (("after", "fine-tuned", "claim"), ("before", "only factorised", "rival")):
-        found = {(r["seed"], r["choice"]): r for r in rows if r["arm"] == arm}
-        kept = [found[seeds[0], rank]["kept"] for rank in ranks]
-        values = [[found[seed, rank]["accuracy"] for rank in ranks] for seed in seeds]
-        curve_with_band(ax, kept, values, "", COLORS[role], marker="o")
-        at = len(ranks) // 2
-        place = (-12, 14, "right") if arm == "after" else (12, -22, "left")
-        ax.annotate(
-            label,
-            (kept[at], np.mean(values, axis=0)[at]),
-            xytext=place[:2],
-            textcoords="offset points",
-            ha=place[2],
-            color=COLORS[role],
-        )
-        for choice, marker in (("by budget", "*"), ("by energy", "D")):
-            x, y = (np.mean([found[seed, choice][key] for seed in seeds]) for key in ("kept", "accuracy"))
-            size = 20 if marker == "*" else 11
-            ax.plot(x, y, marker, color=COLORS[role], markersize=size, markeredgecolor="black", zorder=5)
-    for rank, x in zip(ranks, kept, strict=True):
-        ax.annotate(f"K={rank}", (x, 0.02), xycoords=("data", "axes fraction"), ha="center", fontsize=13)
-    whole = np.mean([row["whole_accuracy"] for row in rows])
-    ax.axhline(whole, color=COLORS["ideal"], linestyle="--", linewidth=2)
-    ax.annotate("not factorised", (kept[0], whole), xytext=(0, 6), textcoords="offset points", color=COLORS["ideal"])
-    ax.plot([], [], "*", color="white", markeredgecolor="black", markersize=18, label="ranks by budget")
-    ax.plot([], [], "D", color="white", markeredgecolor="black", markersize=10, label="ranks by energy")
-    ax.legend(loc="center right")
-    ax.set_xscale("log")
-    percent_axis(ax.xaxis)
-    ax.minorticks_off()
-    ticks = [t for t in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1) if min(kept) < t < max(kept) * 1.2]
-    ax.set_xticks(ticks, [f"{100 * t:g} %" for t in ticks])
-    ax.set(xlabel="parameters left", ylabel="test accuracy")
-    ax.set_ylim(0, 108)
-    percent_axis(ax.yaxis, 100)
-    ax.set_title(f"N×M becomes N×K and K×M ({rows[0]['epochs']} epochs in all)")
-    return fig
-
-
 def _draw_reads(ax, reads, output):
     """Sheets of input pixels, one a channel, those read in colour by how much; above them the output that reads them."""
     from matplotlib.collections import PolyCollection
@@ -272,49 +143,19 @@ def _slanted(points, height, slant):
     return np.column_stack([points[:, 0] + slant[0] * back, slant[1] * back])
 
 
-def _draw_matrix(ax, channels, labels=True):
-    """Output channels by input channels; white where there is no dependence at all, whatever the colour map says."""
-    matrix = np.array(channels)
-    shown = np.ma.masked_where(matrix == 0, matrix / matrix.max())
-    ax.imshow(shown, cmap="Blues", vmin=-0.4, vmax=1.2)
-    n, m = matrix.shape
-    ax.set_xticks(range(m), range(1, m + 1))
-    ax.set_yticks(range(n), range(1, n + 1))
-    ax.grid(False)
-    for i, j in np.argwhere(matrix == 0):
-        ax.text(j, i, "0", ha="center", va="center", fontsize=14, color=COLORS["ideal"])
-    for spine in ax.spines.values():
-        spine.set_visible(True)
-    if labels:
-        ax.set(xlabel="input channel", ylabel="output channel")
-
-
-def _bar(ax, place, values, role):
-    mean, low, high = mean_interval(np.array(values))
-    spread = None if np.isnan(low) else [[mean - low], [high - mean]]
-    ax.bar(place, mean, 0.7, color=COLORS[role], yerr=spread, capsize=5)
-    ax.text(place, max(mean, np.nan_to_num(high)) + 1, f"{mean:.1f} %", ha="center", va="bottom", fontsize=15)
-
-
-def _chance(ax, count):
-    ax.axhline(50, color=COLORS["ideal"], linestyle="--", linewidth=2)
-    ax.text(count - 0.5, 51, "chance", color=COLORS["ideal"], va="bottom", fontsize=14)
-    ax.set_ylim(0, 112)
-    ax.set_yticks(range(0, 101, 25))
-    ax.set_xlim(-0.6, count + 0.2)
-    ax.set_ylabel("answers that are right")
-    percent_axis(ax.yaxis, 100)
-
-
-def _over_channels(rows, batch, key, kind=None):
-    """(channels, values as (seeds, channels)) of one key at one batch."""
-    found = {(r["seed"], r["channels"]): r[key] if kind is None else r[key][kind] for r in rows if r["batch"] == batch}
-    channels, seeds = sorted({c for _, c in found}), sorted({s for s, _ in found})
-    return channels, np.array([[found[seed, c] for c in channels] for seed in seeds])
-
-
-def _channel_axis(ax, channels):
-    ax.set_xscale("log", base=2)
-    ax.set_xticks(channels, [str(c) for c in channels])
-    ax.minorticks_off()
-    ax.set_xlabel("channels, in and out")
+CLAIM = Claim(
+    id="A1",
+    chapter="architecture",
+    title="Depthwise: each filter sees its own channel only",
+    statement="Depthwise convolution has as many filters as channels, and each filter sees its own channel only.",
+    measure=measure_a1,
+    effect=effect_a1,
+    effect_name="no output depends on another channel, and what needs two channels is answered right exactly half of "
+    "the time",
+    figure=figures.a1,
+    note="The drawing shows |d output / d input| of real layers. In the task each channel shows a digit and is asked "
+    "whether the other shows the same; pairs are balanced so that one channel alone tells nothing. Asked about its "
+    "own digit, the same net has no difficulty. Adding the two answers up at the end does not help either: a sum "
+    "f(a) + g(b) can be right in at most three of the four cases.",
+    source="Howard et al. 2017, MobileNets; Chollet 2017, Xception",
+)

@@ -14,6 +14,7 @@ from ...nn import Module
 from ...selection import pick_on_validation, train
 from ...tensor import Tensor
 from ...training import predict
+from ..plans import plan_of
 
 
 @dataclass(frozen=True)
@@ -95,16 +96,17 @@ PLANS = {
         hint_weights=(1,),
     ),
 }
-MANY_IMAGES = 10_000  # beyond these, each of them is seen less often
+PLANS |= {
+    f"{budget}, many images": replace(
+        PLANS[budget], teacher_epochs=10, epochs=PLANS[budget].epochs // 6, batch_size=128
+    )
+    for budget in ("quick", "full")
+}
 MOST_EPOCHS = 150
 
 
 def plan_for(budget: str, dataset: Dataset) -> Plan:
-    """The budget's plan, with fewer epochs where each has many more images."""
-    plan = PLANS[budget]
-    if budget == "paper" or len(dataset.x_train) <= MANY_IMAGES:
-        return plan
-    return replace(plan, teacher_epochs=10, epochs=plan.epochs // 6, batch_size=128)
+    return plan_of(PLANS, budget, dataset)
 
 
 def with_fewer_images(dataset: Dataset, plan: Plan, share: float, seed: int) -> tuple[Dataset, Plan]:

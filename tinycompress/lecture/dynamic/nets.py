@@ -12,7 +12,7 @@ from ...dynamic import JointLoss, Slimmable, add_exits
 from ...nn import Conv2d, Dense, Flatten, MaxPool2d, Module, MultiExit, ReLU, Sequential
 from ...selection import pick_on_validation, train
 from ...training import evaluate
-from ..pruning.nets import choose
+from ..plans import plan_of
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,7 @@ EXIT_WEIGHTS = {2: (1.0, 0.3)}  # of BranchyNet's LeNet: the early exit counts m
 
 
 def plan_for(budget: str, dataset: Dataset) -> Plan:
-    return choose(PLANS, budget, dataset)
-
-
-def tasks_per_seed(settings) -> list[tuple]:
-    return [(settings.data, settings.budget, seed) for seed in range(settings.seeds)]
+    return plan_of(PLANS, budget, dataset)
 
 
 def plain_trunk(dataset: Dataset, budget: str, rng: np.random.Generator) -> Sequential:

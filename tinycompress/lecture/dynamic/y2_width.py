@@ -6,10 +6,10 @@ from ... import data, models
 from ...nn import Sequential
 from ...selection import pick_on_validation, train
 from ...training import evaluate
+from ...workshop.style import COLORS, curve_with_band, figure, percent_axis, table
 from ..claim import Claim
 from ..rows import paired
-from . import drawing as figures
-from .nets import mean_loss, plan_for, slimmable, tasks_per_seed
+from .nets import mean_loss, plan_for, slimmable
 
 MARGIN = -1.0  # points of accuracy that one set of weights may cost
 
@@ -61,18 +61,42 @@ def effect_y2(rows):
     return paired(rows, "slimmable", "one net a width", "accuracy")
 
 
+def y2(rows):
+    """Accuracy over multiplications: one set of weights, one net a width, and a shared batch norm."""
+    fig = figure(ncols=2, width=19, height=6.4)
+    both = (("one net a width", "reference", "o"), ("slimmable", "claim", "o"))
+    for ax, arms in zip(fig.axes, (both, (*both, ("shared batch norm", "rival", "o"))), strict=True):
+        for arm, role, marker in arms:
+            macs, accuracy = table(rows, arm, "macs", "accuracy")
+            curve_with_band(ax, macs, accuracy, arm, COLORS[role], marker=marker)
+        macs, accuracy = table(rows, "width never trained", "macs", "accuracy")
+        ax.plot(macs, np.mean(accuracy, 0), "D", color=COLORS["more"], markersize=11)
+        ax.set_xscale("log")
+        ax.set_xlabel("multiplications an image")
+        percent_axis(ax.yaxis, 100)
+    widths, macs = zip(*sorted({(r["width"], r["macs"]) for r in rows if r["arm"] == "slimmable"}), strict=True)
+    for ax in fig.axes:
+        ax.set_xticks(macs, [f"{m / 1000:,.0f}k\nwidth {w:g}" for w, m in zip(widths, macs, strict=True)], fontsize=13)
+        ax.minorticks_off()
+    close, whole = fig.axes
+    close.set_ylabel("test accuracy")
+    close.set_title("one set of weights for all widths")
+    whole.set_title("and with one batch norm for all widths")
+    close.text(0.97, 0.05, "◆ widths never trained", color=COLORS["more"], ha="right", transform=close.transAxes)
+    return fig
+
+
 CLAIM = Claim(
     id="Y2",
     chapter="dynamic",
     title="Adjust the width",
     statement="A net can adjust its width: one set of weights runs with all or with the first few channels of its layers.",
-    tasks=tasks_per_seed,
     measure=measure_y2,
     effect=effect_y2,
     effect_name="test accuracy, one set of weights minus one net a width, mean over widths",
     unit="points",
     margin=MARGIN,
-    figure=figures.y2,
+    figure=y2,
     note="Supported means that one set of weights costs less than one point. Each width has its own batch norm; where all "
     "share one, its statistics are right for none but one of them. Widths never trained have their statistics measured anew on "
     "training images. All nets train for equally many epochs and pick one of equally many learning rates.",

@@ -17,9 +17,9 @@ from ...dynamic import (
     measure_settings,
 )
 from ...profiling import latency
+from ...workshop.style import COLORS, curve_with_band, figure, percent_axis
 from ..claim import Claim
-from . import drawing as figures
-from .nets import plan_for, slimmable, tasks_per_seed, with_exits
+from .nets import plan_for, slimmable, with_exits
 
 THRESHOLDS = (0.7, 0.9)
 BUDGETS = 6
@@ -123,12 +123,78 @@ def effect_y4(rows):
     return [float(np.mean(kept[seed])) for seed in sorted(kept)]
 
 
+def y4(rows):
+    """All settings and their frontier, the accuracy that a budget buys, and a budget that changes."""
+    fig = figure(ncols=3, width=21, height=6.6)
+    everything, bought, followed = fig.axes
+    settings = [row for row in rows if row["arm"] == "table"]
+    widths = sorted({row["width"] for row in settings})
+    for width, color in zip(widths, (COLORS[r] for r in ("last", "other", "more", "claim")), strict=False):
+        points = _over_seeds([row for row in settings if row["width"] == width])
+        everything.plot(*zip(*points, strict=True), "o", color=color, markersize=10)
+        everything.text(
+            0.97,
+            0.06 + 0.08 * widths.index(width),
+            f"width {width:g}",
+            color=color,
+            ha="right",
+            transform=everything.transAxes,
+        )
+    best = []
+    for us, accuracy in sorted(_over_seeds(settings)):
+        if not best or accuracy > best[-1][1]:
+            best.append((us, accuracy))
+    everything.step(*zip(*best, strict=True), where="post", color=COLORS["reference"], linewidth=2)
+    everything.set(xlabel="µs an image, in batches", ylabel="validation accuracy", xlim=(0, None))
+    everything.set_title("every width and exit, and the frontier")
+
+    arms = (("depth and width", "claim"), ("width alone", "more"), ("depth alone", "rival"))
+    for arm, role in arms:
+        seeds = sorted({row["seed"] for row in rows if row["arm"] == arm})
+        mine = [[row for row in rows if row["arm"] == arm and row["seed"] == seed] for seed in seeds]
+        budgets = np.mean([[row["budget"] for row in some] for some in mine], 0)
+        accuracy = np.array([[row["accuracy"] for row in some] for some in mine], float)  # NaN where nothing fits
+        accuracy = accuracy[:, np.isfinite(accuracy).all(0)]
+        budgets = budgets[-accuracy.shape[1] :] if accuracy.size else budgets[:0]
+        shown = accuracy if role == "claim" else [accuracy.mean(0)]  # three bands would hide each other
+        if accuracy.size:
+            curve_with_band(bought, 1000 * budgets, shown, arm, COLORS[role], marker="o")
+    bought.set(xlabel="budget, µs an image", ylabel="test accuracy")
+    bought.set_xscale("log")
+    ticks = 1000 * np.mean([[r["budget"] for r in rows if r["arm"] == arms[0][0] and r["seed"] == s] for s in seeds], 0)
+    bought.set_xticks(ticks, [f"{us:.1f}" for us in ticks])
+    bought.minorticks_off()
+    bought.set_title("what a budget buys")
+
+    steps = [row for row in rows if row["arm"] == "controller"]
+    steps = [
+        row for row in steps if row["seed"] == max(steps, key=lambda row: row["choices"])["seed"]
+    ]  # most to choose from
+    x = [row["step"] for row in steps]
+    followed.step(x, [1000 * row["budget"] for row in steps], where="mid", color=COLORS["ideal"])
+    followed.plot(x, [1000 * row["ms"] for row in steps], "o", color=COLORS["claim"], markersize=7)
+    followed.set(xlabel="step, a batch each", ylabel="µs an image", ylim=(0, None))
+    followed.set_title("a changing budget (grey), time taken (blue)")
+    for ax in (everything, bought):
+        percent_axis(ax.yaxis, 100)
+    return fig
+
+
+def _over_seeds(settings) -> list[tuple[float, float]]:
+    """(µs, accuracy) of each setting, the mean over seeds."""
+    keys = list(dict.fromkeys((row["width"], row["exit"]) for row in settings))
+    same = [[row for row in settings if (row["width"], row["exit"]) == key] for key in keys]
+    return [
+        tuple(float(np.mean([row[k] * unit for row in some])) for k, unit in (("ms", 1000), ("accuracy", 1)))
+        for some in same
+    ]
+
+
 CLAIM = Claim(
     id="Y4",
     chapter="dynamic",
     title="Computation adjusted freely",
     statement="Depth and width together adjust a net's computation freely: given a budget, one of the settings fits it.",
-    tasks=tasks_per_seed,
     prepare=prepare_y4,
     measure=measure_y4,
     effect=effect_y4,
@@ -136,7 +202,7 @@ CLAIM = Claim(
     unit="share",
     margin=MARGIN,
     timed=True,
-    figure=figures.y4,
+    figure=y4,
     note="One set of weights, at every width and exit. Settings are chosen by a table measured on validation images; accuracy "
     "and time by budget are of test images, measured anew. Supported means that more than four fifths of the budgets are kept.",
     source="Yu et al. 2019; Huang et al. 2018; Bolukbasi et al. 2017, Adaptive Neural Networks for Efficient Inference",

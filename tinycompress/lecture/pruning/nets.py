@@ -11,8 +11,6 @@ from ...optim import cosine
 from ...pruning import prune_gradually
 from ...selection import pick_on_validation, train
 
-MANY_IMAGES = 10_000
-
 
 @dataclass(frozen=True)
 class Plan:
@@ -32,13 +30,6 @@ PLANS = {
     # Han et al. 2015 train and prune for hundreds of epochs; 13 of them keep five seeds below a quarter of an hour.
     "paper": Plan(dense=5, pruned=8, steps=4, batch_size=128, lrs=(0.05, 0.1)),
 }
-
-
-def choose(plans: dict[str, object], budget: str, dataset: Dataset):
-    """The plan of that budget; with many images, whose epochs have many more steps, one of fewer epochs."""
-    if len(dataset.y_train) >= MANY_IMAGES:
-        return plans["quick, many images" if budget == "quick" else "paper"]
-    return plans[budget]
 
 
 def dense_net(dataset: Dataset, plan: Plan, seed: int) -> Module:

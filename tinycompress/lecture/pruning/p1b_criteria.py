@@ -26,10 +26,11 @@ from ...pruning import (
 )
 from ...selection import train
 from ...training import evaluate
+from ...workshop.style import COLORS, curve_with_band, figure, percent_axis, table
 from ..claim import Claim, Settings
-from . import p3_sparse_speed as figures
+from ..plans import plan_of
 from .nets import PLANS as DENSE_PLANS
-from .nets import choose, dense_net
+from .nets import dense_net
 
 WEIGHTS_REMOVED = (0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 NEURONS_REMOVED = (0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875)
@@ -61,8 +62,8 @@ def tasks_p1b(settings: Settings):
 def measure_p1b(data_name: str, budget: str, seed: int) -> list[dict]:
     """Accuracy of one net after each criterion has removed the same share; and of each layer pruned alone."""
     dataset = data.load(data_name)
-    dense = dense_net(dataset, choose(DENSE_PLANS, budget, dataset), seed)
-    usual, slim = (_convnet(dataset, choose(PLANS, budget, dataset), seed, slimmed) for slimmed in (False, True))
+    dense = dense_net(dataset, plan_of(DENSE_PLANS, budget, dataset), seed)
+    usual, slim = (_convnet(dataset, plan_of(PLANS, budget, dataset), seed, slimmed) for slimmed in (False, True))
     judges, rng = (dataset.x_train[:JUDGES], dataset.y_train[:JUDGES]), np.random.default_rng([seed, 2])
     by_weight = {
         "magnitude": (magnitude, "global"),
@@ -142,6 +143,32 @@ def effect_p1b(rows):
     return effects
 
 
+def p1b(rows):
+    """Accuracy over what was removed: weights, neurons and channels by each criterion, and one layer at a time."""
+    fig = figure(ncols=2, nrows=2, width=17, height=11.5, sharey=True)
+    panels = (
+        ("weights", "weights removed", "single weights of a dense net"),
+        ("neurons", "neurons removed", "neurons of the same net"),
+        ("channels", "channels removed", "channels of a convolutional net with batch norm"),
+        ("layers", "weights removed of one layer", "sensitivity: weights of one layer alone"),
+    )
+    roles = {"magnitude": "claim", "gradient": "rival", "activation": "other", "chance": "ideal"}
+    roles |= {"magnitude, each layer": "last", "batch-norm scale": "extra", "slimmed": "more"}
+    roles |= {"layer 1": "claim", "layer 2": "rival", "layer 3": "other"}
+    for ax, (part, xlabel, title) in zip(fig.axes, panels, strict=True):
+        chosen = [row for row in rows if row["part"] == part]
+        for arm in dict.fromkeys(row["arm"] for row in chosen):
+            removed, accuracy = table(chosen, arm, "removed", "accuracy")
+            curve_with_band(ax, removed, accuracy, arm, COLORS[roles[arm]], marker="o")
+        ax.set(xlabel=xlabel, ylim=(0, 102))
+        ax.set_title(title)
+        percent_axis(ax.xaxis)
+        percent_axis(ax.yaxis, 100)
+    for ax in fig.axes[::2]:
+        ax.set_ylabel("accuracy, not fine-tuned")
+    return fig
+
+
 CLAIM = Claim(
     id="P1b",
     chapter="pruning",
@@ -152,7 +179,7 @@ CLAIM = Claim(
     effect=effect_p1b,
     effect_name="test accuracy after removal by a criterion minus that by chance, mean over criteria and shares",
     unit="points",
-    figure=figures.p1b,
+    figure=p1b,
     note="Nothing is fine-tuned, so that the criterion alone decides; neurons and channels go from each layer alike. "
     "Activation is how often a neuron is not 0; slimmed is the batch-norm scale after training with a penalty on it. The "
     "figure tells the criteria apart, the number is their mean. The scan of single layers is on validation data.",

@@ -11,9 +11,9 @@ from ...optim import cosine
 from ...pruning import cubic, keep_neurons, prunable, prune_gradually, remove_neurons, sparsity, widen
 from ...selection import pick_on_validation, train
 from ...training import evaluate
+from ...workshop.style import COLORS, curve_with_band, figure, table
 from ..claim import Claim, Settings
-from . import p3_sparse_speed as figures
-from .nets import choose
+from ..plans import plan_of
 
 LARGER, SMALLER = 4, 0.5  # how wide the nets begin that are pruned and that are grown, against the final net
 NOISE = 0.1  # on the copies that widening makes, so that they can become different
@@ -117,14 +117,14 @@ SMALL_FIRST = {"small from the start": small, "smaller, then grown": grown}
 
 
 def tasks_p5(settings: Settings):
-    plan = choose(PLANS, settings.budget, data.load(settings.data))
+    plan = plan_of(PLANS, settings.budget, data.load(settings.data))
     return [(settings.data, settings.budget, w, seed) for seed in range(settings.seeds) for w in plan.widths]
 
 
 def measure_p5(data_name: str, budget: str, width: int, seed: int) -> list[dict]:
     """Test accuracy of nets with equally many parameters, reached in four ways with equally many multiplications."""
     dataset = data.load(data_name)
-    plan, rows = choose(PLANS, budget, dataset), []
+    plan, rows = plan_of(PLANS, budget, dataset), []
     for arm, make in (LARGE_FIRST | SMALL_FIRST).items():
         runs = {lr: Spending(dataset, plan, width, lr, seed) for lr in plan.lrs}
         net, lr = pick_on_validation(lambda lr, make=make, runs=runs: make(runs[lr]), plan.lrs, dataset)
@@ -175,6 +175,39 @@ def effect_p5(rows):
     return effects
 
 
+def p5(rows):
+    """Accuracy over the final net's size, reached in four ways."""
+    fig = figure(width=11)
+    (ax,) = fig.axes
+    arms = (
+        ("large, weights pruned", "claim"),
+        ("large, neurons pruned", "last"),
+        ("small from the start", "more"),
+        ("smaller, then grown", "rival"),
+    )
+    sizes = {row["width"]: row["parameters"] for row in rows}
+    best = max(row["accuracy"] for row in rows)
+    bottom = max(0, best - 4 * (best - np.median([row["accuracy"] for row in rows])) - 4)
+    for arm, role in arms:
+        widths, accuracy = table(rows, arm, "width", "accuracy")
+        shown = np.array(accuracy, float)
+        for column, width in enumerate(widths):
+            mean = shown[:, column].mean()
+            if mean < bottom:  # nets that do not learn at all would press all others into one line
+                shown[:, column] = np.nan
+                at = {"xytext": (8, 2), "textcoords": "offset points", "va": "bottom"}
+                ax.annotate(f"↓ {arm}: {mean:.0f} %", (sizes[width], bottom), color=COLORS[role], **at)
+        curve_with_band(ax, [sizes[width] for width in widths], shown, arm, COLORS[role], marker="o")
+    ax.set_ylim(bottom, min(100, best + 1))
+    ax.set_xscale("log")
+    ax.set_xticks([*sizes.values()], [f"{size:,}" for size in sizes.values()])
+    ax.minorticks_off()
+    ax.set(xlabel="parameters of the final net", ylabel="test accuracy")
+    ax.yaxis.set_major_formatter("{x:g} %")
+    ax.set_title("Equally many parameters, equally many multiplications in training")
+    return fig
+
+
 CLAIM = Claim(
     id="P5",
     chapter="pruning",
@@ -185,7 +218,7 @@ CLAIM = Claim(
     effect=effect_p5,
     effect_name="test accuracy, better way to begin large minus better way to begin small, mean over final sizes",
     unit="points",
-    figure=figures.p5,
+    figure=p5,
     note="At each size all end with equally many parameters and multiply equally often in training, so the small net "
     "trains for several times as many epochs. The large net begins four times as wide; the smaller one half as wide, and "
     "is widened after half of its multiplications. Each side's better way is chosen on validation data.",

@@ -9,9 +9,9 @@ from ...nn import Module
 from ...pruning import iterative_pruning, prunable, rewind, shuffle_masks, sparsity
 from ...selection import train
 from ...training import evaluate
+from ...workshop.style import COLORS, curve_with_band, figure, percent_axis, table
 from ..claim import Claim, Settings
-from . import p3_sparse_speed as figures
-from .nets import choose
+from ..plans import plan_of
 
 SHARE, LAST_SHARE = 0.2, 0.1  # removed of what is left, each round; of the last layer half as much, as in the paper
 JUDGED = (7, 15)  # rounds: on MNIST 21 % and 3.6 % of the weights left
@@ -39,14 +39,14 @@ PLANS = {
 
 
 def tasks_p6(settings: Settings):
-    plan = choose(PLANS, settings.budget, data.load(settings.data))
+    plan = plan_of(PLANS, settings.budget, data.load(settings.data))
     return [(settings.data, settings.budget, lr, seed) for seed in range(settings.seeds) for lr in plan.lrs]
 
 
 def measure_p6(data_name: str, budget: str, lr: float, seed: int) -> list[dict]:
     """Winning tickets of LeNet-300-100 over the rounds, and the nets to compare them with, each from its start."""
     dataset = data.load(data_name)
-    plan = choose(PLANS, budget, dataset)
+    plan = plan_of(PLANS, budget, dataset)
 
     def new(seed, make=models.lenet_300_100):
         return make(dataset.image_shape, dataset.num_classes, rng=np.random.default_rng(seed))
@@ -132,6 +132,41 @@ def effect_p6(rows):
     ]
 
 
+def p6(rows):
+    """Accuracy over the weights left at both learning rates, and how fast each net learns."""
+    fig = figure(ncols=3, width=21, height=6.2)
+    small, large, learning = fig.axes
+    arms = (("ticket", "claim"), ("re-initialised", "rival"), ("shuffled mask", "extra"), ("small dense", "other"))
+    for ax, is_large in ((small, False), (large, True)):
+        chosen = [row for row in rows if row["large_lr"] == is_large]
+        for arm, role in arms:
+            kept, accuracy = table(chosen, arm, "kept", "accuracy")
+            curve_with_band(ax, kept, accuracy, arm, COLORS[role], marker="o")
+        ax.set_xscale("log")
+        ax.invert_xaxis()
+        ticks = sorted({row["kept"] for row in chosen if row["arm"] != "ticket"} | {1.0})
+        ax.set_xticks(ticks, [percent(share) for share in ticks])
+        ax.minorticks_off()
+        ax.set(xlabel="weights left", ylabel="test accuracy")
+        ax.set_title(f"{'large' if is_large else 'small'} learning rate, {chosen[0]['lr']:g}")
+        percent_axis(ax.yaxis, 100)
+    large.set_ylim(small.get_ylim())
+    middle = [row for row in chosen if row["round"] == 7]
+    for arm, role in arms:
+        curves = [row["val_curve"] for row in middle if row["arm"] == arm]
+        curve_with_band(learning, range(1, len(curves[0]) + 1), curves, arm, COLORS[role], marker="o")
+    learning.set(xlabel="epoch", ylabel="validation accuracy")
+    learning.xaxis.get_major_locator().set_params(integer=True)
+    learning.set_title(f"while they learn: {percent(middle[0]['kept'])} left, rate {middle[0]['lr']:g}")
+    percent_axis(learning.yaxis, 100)
+    return fig
+
+
+def percent(share: float) -> str:
+    """A share in per cent with two digits at most."""
+    return f"{100 * share:.0f} %" if share >= 0.095 else f"{100 * share:.1f} %"
+
+
 CLAIM = Claim(
     id="P6",
     chapter="pruning",
@@ -142,7 +177,7 @@ CLAIM = Claim(
     effect=effect_p6,
     effect_name="test accuracy, winning ticket minus the same net re-initialised, mean over rounds 7 and 15",
     unit="points",
-    figure=figures.p6,
+    figure=p6,
     note="LeNet-300-100; each round trains, removes the smallest fifth of the weights and puts the others back to where "
     "they began. Every net trains for the same epochs; finding the mask costs the rounds before, which all arms but the "
     "small dense net share. The number takes each arm at the learning rate that it picks on validation data.",

@@ -6,7 +6,7 @@ from ...nn import Module
 from ...nn.weighted import effective
 from ...pruning import fan_in, prunable
 from ...workshop.style import COLORS, applied, figure, label_end, percent_axis
-from .p3_sparse_speed import _draw_net
+from .p2_irregular import _draw_net
 
 REACH = 3.0  # of the weights' histogram, which stays the same while the slider moves
 FORMS = (("fewer neurons", "claim"), ("CSR, ours", "other"), ("CSR, scipy", "more"), ("masked dense", "rival"))

@@ -9,8 +9,8 @@ from ... import data, models
 from ...data import Dataset
 from ...nn import Module
 from ...selection import pick_on_validation, train
-
-MANY_IMAGES = 10_000
+from ...training import evaluate
+from ..plans import plan_of
 
 
 @dataclass(frozen=True)
@@ -71,11 +71,7 @@ PLANS = {
 
 
 def plan_for(budget: str, dataset: Dataset) -> Plan:
-    """The plan of that budget; with many images, whose epochs have many more steps, that of as few epochs as will
-    do."""
-    if len(dataset.y_train) >= MANY_IMAGES:
-        return PLANS["quick, many images" if budget == "quick" else "paper"]
-    return PLANS[budget]
+    return plan_of(PLANS, budget, dataset)
 
 
 @functools.lru_cache(maxsize=16)
@@ -110,3 +106,8 @@ def train_more(net: Module, dataset: Dataset, plan: Plan, seed: int, lr: float, 
     return train(
         net, dataset, lr=lr, epochs=options.pop("epochs", plan.more), rng=rng, batch_size=plan.batch_size, **options
     )
+
+
+def accuracy(net: Module, dataset) -> float:
+    """On the test split, in per cent."""
+    return 100 * evaluate(net, dataset.test).accuracy

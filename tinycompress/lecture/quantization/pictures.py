@@ -52,7 +52,7 @@ def few_values(
 @applied()
 def members(weight: np.ndarray, rows: int = 40):
     """The first rows of a matrix of few values, each value in a colour of its own, and the table of them beside it."""
-    from .q3_huffman import CLUSTER_COLORS, _draw_clusters
+    from .q2_clusters import CLUSTER_COLORS, _draw_clusters
 
     values, which = np.unique(weight, return_inverse=True)
     if len(values) > len(CLUSTER_COLORS):

@@ -1,111 +1,95 @@
-"""The figures of claims Q1 to Q3 and Q6, each drawn from a claim's rows alone."""
+"""Claim Q3: Huffman codes for the values and gaps of a pruned and clustered net."""
 
 import numpy as np
 
-from ...workshop.interval import mean_interval
-from ...workshop.style import COLORS, curve_with_band, figure
-from ..pruning.p3_sparse_speed import table
-
-CLUSTER_COLORS = [COLORS[role] for role in ("rival", "more", "last", "claim")]
-
-
-def q1(rows):
-    """Accuracy over bits, rounded after training and trained on the grid; and the weights with a grid under them."""
-    fig = figure(ncols=2, width=17, height=6, width_ratios=(1.35, 1))
-    left, right = fig.axes
-    styles = {
-        ("during training", "per channel"): ("trained on the grid", "claim", "-"),
-        ("during training", "per tensor"): ("", "claim", ":"),
-        ("after training", "per channel"): ("only rounded", "rival", "-"),
-        ("after training", "per tensor"): ("", "rival", ":"),
-    }
-    for (arm, grain), (label, role, line) in styles.items():
-        bits, values = table(rows, arm, "bits", "accuracy", grain=grain)
-        curve_with_band(left, bits, values, label, COLORS[role], linestyle=line, marker="o")
-    dense = np.mean([row["float_accuracy"] for row in rows])
-    left.axhline(dense, color=COLORS["ideal"], linestyle="--", linewidth=2)
-    integers = np.mean([row["accuracy"] for row in rows if row["arm"] == "in integers"])
-    left.plot(8, integers, "*", color=COLORS["reference"], markersize=20, zorder=5)
-    left.annotate(
-        f"float32 {dense:.1f} %, and ★ all in 8-bit integers {integers:.1f} %",
-        (8, dense),
-        xytext=(0, 12),
-        textcoords="offset points",
-    )
-    left.text(0.03, 0.12, "solid: a grid a neuron\ndotted: one a layer", transform=left.transAxes, fontsize=14)
-    left.set_xlim(8.3, 0.8)
-    left.set_ylim(None, 102)
-    left.set(xlabel="bits a weight", ylabel="test accuracy", xticks=range(8, 0, -1))
-    left.yaxis.set_major_formatter(lambda value, _: f"{value:g} %")
-    left.set_title("Few bits do, if training knows about them")
-
-    (shown,) = (row for row in rows if "histogram" in row)
-    edges = np.array(shown["edges"])
-    right.stairs(shown["histogram"], edges, fill=True, color=COLORS["ideal"], alpha=0.6)
-    for value in shown["grid"]:
-        right.axvline(value, color=COLORS["claim"], linewidth=2.5)
-    reach = 1.6 * max(map(abs, shown["grid"]))
-    right.set_xlim(-reach, reach)
-    right.set(xlabel="weight", ylabel="weights of the first layer")
-    right.set_title(f"All of them become one of these {len(shown['grid'])}")
-    return fig
+from ... import data
+from ...kernels.arithmetic import Encoder
+from ...kernels.huffman import code_lengths, decode, encode
+from ...nn.weighted import effective
+from ...pruning import prunable, prune_gradually
+from ...quantization import cluster_weights, entropy, huffman_code
+from ...workshop.style import COLORS, figure
+from ..claim import Claim
+from . import q3_huffman as figures
+from .nets import dense_net, plan_for, train_more
 
 
-def q2(rows):
-    """Accuracy over the number of values a layer; and one layer's weights in the colours of their clusters."""
-    fig = figure(ncols=2, width=17, height=6.5, width_ratios=(1.35, 1))
-    left, right = fig.axes
-    arms = (
-        ("pulled while training", "claim"),
-        ("soft weight-sharing", "last"),
-        ("centroids fine-tuned", "other"),
-        ("after training", "rival"),
-    )
-    for arm, role in arms:
-        k, values = table(rows, arm, "k", "accuracy")
-        curve_with_band(left, k, values, "", COLORS[role], marker="o")
-        left.plot([], [], color=COLORS[role], marker="o", label=arm)  # the curves are too close for labels
-    left.axhline(np.mean([row["float_accuracy"] for row in rows]), color=COLORS["ideal"], linestyle="--", linewidth=2)
-    left.annotate(
-        "float32",
-        (max(k), np.mean([row["float_accuracy"] for row in rows])),
-        xytext=(0, 6),
-        textcoords="offset points",
-        ha="right",
-        color=COLORS["ideal"],
-    )
-    left.set_xscale("log", base=2)
-    left.set_xticks(k, [str(value) for value in k])
-    left.minorticks_off()
-    left.set(xlabel="different values a layer", ylabel="test accuracy")
-    left.legend(loc="lower right")
-    left.yaxis.set_major_formatter(lambda value, _: f"{value:g} %")
-    left.set_title(f"Few values a layer: the same {rows[0]['epochs']} epochs, spent in four ways")
+def measure_q3(data_name: str, budget: str, seed: int) -> list[dict]:
+    """Bits a weight of a pruned and clustered net in four codes; and whether what is decoded is what was encoded."""
+    dataset = data.load(data_name)
+    plan = plan_for(budget, dataset)
+    rng = np.random.default_rng([seed, 3])
+    net = dense_net(data_name, plan, seed).copy()
 
-    (shown,) = (row for row in rows if "weights" in row)
-    weights = np.array(shown["weights"])
-    values, members = np.unique(weights, return_inverse=True)
-    _draw_clusters(right, members.reshape(weights.shape)[:40], values)
-    right.set_title(f"40 inputs of the last layer's {weights.shape[1]} neurons")
-    return fig
+    def fine_tune(model, _):
+        train_more(model, dataset, plan, seed, plan.lrs[0], epochs=max(1, plan.more // plan.steps))
+
+    cluster_weights(prune_gradually(net, plan.removed, plan.steps, fine_tune), plan.k, "linear", rng)
+    rows = []
+    for name, layer in prunable(net).items():
+        weight = effective(layer, "weight")
+        matrix = weight.reshape(-1, weight.shape[-1])
+        mask = matrix != 0
+        _, width, channels = dataset.image_shape
+        rows_apart = (channels, width * channels) if name == "1" else (0, 0)  # neighbouring pixels
+        values, indices = np.unique(matrix[mask], return_inverse=True)
+        gaps = np.minimum(np.diff(np.flatnonzero(mask.ravel()), prepend=-1) - 1, 255)
+        for stream, symbols, k in (("values", indices, len(values)), ("gaps", gaps, int(gaps.max()) + 1)):
+            counts = np.bincount(symbols, minlength=k)
+            lengths = code_lengths(counts)
+            data_ = encode(symbols, lengths)
+            rows.append(
+                {
+                    "seed": seed,
+                    "layer": name,
+                    "stream": stream,
+                    "symbols": len(symbols),
+                    "fixed": max(1, int(k - 1).bit_length()),
+                    "huffman": float(counts @ lengths.astype(int) / len(symbols)),
+                    "bytes": len(data_),
+                    "entropy": entropy(counts),
+                    "arithmetic": _arithmetic_bits(mask, indices, stream, k, rows_apart) / len(symbols),
+                    "exact": bool(np.array_equal(decode(data_, lengths, len(symbols)), symbols)),
+                    "counts": counts if seed == 0 and stream == "values" else [],
+                    "values": values if seed == 0 and stream == "values" else [],
+                    "code": list(map(list, huffman_code(counts).items())) if seed == 0 and stream == "values" else [],
+                }
+            )
+    return rows
 
 
-def _draw_clusters(ax, members, values):
-    """A matrix in the colours of its clusters, and the table of their values beside it."""
-    from matplotlib.colors import ListedColormap
+def _arithmetic_bits(mask, indices, stream, k, rows_apart) -> int:
+    code = Encoder()
+    if stream == "gaps":
+        code.positions(mask, rows_apart)
+    else:
+        symbols = np.zeros(mask.shape, np.int64)
+        symbols[mask] = indices
+        code.symbols(symbols, mask, k, rows_apart)
+    return 8 * len(code.finish())
 
-    colors = CLUSTER_COLORS[: len(values)]
-    ax.imshow(members, cmap=ListedColormap(colors), vmin=-0.5, vmax=len(values) - 0.5, aspect="auto")
-    ax.set(xlabel="neuron", ylabel="input", xticks=[], yticks=[])
-    ax.grid(False)
-    for i, (value, color) in enumerate(zip(values, colors, strict=True)):
-        y = 0.72 - 0.13 * i
-        ax.annotate(
-            "■", (1.06, y), xycoords="axes fraction", color=color, fontsize=26, va="center", annotation_clip=False
-        )
-        code = f"{i:0{max(1, (len(values) - 1).bit_length())}b}"
-        ax.annotate(f"{code}   {value:+.3f}", (1.15, y), xycoords="axes fraction", fontsize=16, va="center")
-    ax.annotate("stored", (1.15, 0.85), xycoords="axes fraction", fontsize=14, color=COLORS["ideal"])
+
+def bits_by_code(rows, seed, code: str) -> float:
+    """Bits a weight, value and gap together, mean over all weights of that seed's net."""
+    chosen = [row for row in rows if row["seed"] == seed]
+    weights = sum(row["symbols"] for row in chosen if row["stream"] == "values")
+    return sum(row[code] * row["symbols"] for row in chosen) / weights
+
+
+def effect_q3(rows):
+    """Per seed, the share of bits that Huffman's code saves; False if any decoded stream differs or beats the bound."""
+    for row in rows:
+        if not row["exact"] or not row["entropy"] - 1e-9 <= row["huffman"] <= max(1, row["entropy"] + 1):
+            return False
+    seeds = sorted({row["seed"] for row in rows})
+    return [1 - bits_by_code(rows, seed, "huffman") / bits_by_code(rows, seed, "fixed") for seed in seeds]
+
+
+def ratios_q3(rows):
+    """Against 32 bits a value and as many a gap; the code's own table is small and not in it."""
+    bits = np.mean([bits_by_code(rows, seed, "huffman") for seed in {row["seed"] for row in rows}])
+    fixed = np.mean([bits_by_code(rows, seed, "fixed") for seed in {row["seed"] for row in rows}])
+    return {"theory": float(fixed / bits)}
 
 
 CODES = (
@@ -192,50 +176,19 @@ def _draw_tree(ax, code: dict[int, str], counts, values):
     ax.set_axis_off()
 
 
-def q6(rows):
-    """Times faster than float32, one panel a batch; bars for each form of the weights."""
-    batches = sorted({row["batch"] for row in rows})
-    shapes = list(dict.fromkeys(row["shape"] for row in rows))
-    arms = (
-        ("8 bits", "claim"),
-        ("4 bits", "last"),
-        ("1 bit", "other"),
-        ("1 bit, activations too", "more"),
-    )
-    fig = figure(ncols=len(batches), width=16, height=6, sharey=True)
-    for ax, batch in zip(fig.axes, batches, strict=True):
-        ticks, names = [], []
-        place = 0.0
-        for shape in shapes:
-            start = place
-            for arm, role in arms:
-                chosen = [r["speedup"] for r in rows if (r["batch"], r["shape"], r["arm"]) == (batch, shape, arm)]
-                if not chosen:
-                    continue
-                mean, low, high = (2**x for x in mean_interval(np.log2(chosen)))
-                spread = None if np.isnan(low) else [[mean - low], [high - mean]]
-                ax.bar(place, mean - 1, 0.9, 1, color=COLORS[role], yerr=spread, capsize=4, label=arm)
-                ax.text(
-                    place,
-                    max(mean, 1, np.nan_to_num(high)) * 1.06,
-                    f"{mean:.1f}×",
-                    ha="center",
-                    va="bottom",
-                    fontsize=13,
-                )
-                place += 1
-            ticks.append((start + place - 1) / 2)
-            names.append(shape)
-            place += 0.7
-        ax.set_xticks(ticks, names)
-        ax.axhline(1, color=COLORS["reference"], linewidth=1.5)
-        ax.set_yscale("log")
-        ax.set_yticks([0.5, 1, 2, 4, 8, 16, 32, 64], [f"{t:g}×" for t in (0.5, 1, 2, 4, 8, 16, 32, 64)])
-        ax.minorticks_off()
-        ax.set_title("one image at a time" if batch == 1 else f"{batch} images at once")
-    fig.axes[0].set_ylabel("times faster than float32")
-    unique = {}
-    for ax in fig.axes:
-        unique |= dict(zip(*ax.get_legend_handles_labels()[::-1], strict=True))
-    fig.axes[0].legend(unique.values(), unique.keys(), loc="upper left")
-    return fig
+CLAIM = Claim(
+    id="Q3",
+    chapter="quantization",
+    title="Huffman coding",
+    statement="Represent frequent values by few bits and rare values by many.",
+    measure=measure_q3,
+    effect=effect_q3,
+    effect_name="bits that Huffman's code saves of a code of equally long words, values and gaps together",
+    unit="share",
+    figure=figures.q3,
+    ratios=ratios_q3,
+    note="The claim fails if a decoded stream differs in a single symbol, or if a code beats its entropy. "
+    "Arithmetic coding may go below the entropy shown, since that is of symbols by themselves, and its "
+    "probabilities know what is around.",
+    source="Huffman 1952, A Method for the Construction of Minimum-Redundancy Codes; Han et al. 2016",
+)

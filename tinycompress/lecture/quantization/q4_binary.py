@@ -9,6 +9,9 @@ from ...nn.weighted import effective
 from ...quantization import binarize_weights, recalibrate_batch_norm, tcz
 from ...selection import pick_on_validation, train
 from ...training import evaluate
+from ...workshop.interval import mean_interval
+from ...workshop.style import COLORS, curve_with_band, figure
+from ..claim import Claim
 from ..rows import paired
 from .nets import Plan, plan_for
 
@@ -87,3 +90,89 @@ def ratios_q4(rows):
         "theory": 32.0,
         "disk": float(float_bytes / np.mean([row["bytes"] for row in rows if row["arm"] == "binary"])),
     }
+
+
+BINARY_ARMS = (
+    ("binary", "claim"),
+    ("float", "rival"),
+    ("float, dropout", "more"),
+    ("binary, stochastic", "other"),
+)
+
+
+def q4(rows):
+    """Learning curves, error on training and test images, and what the first neurons look for."""
+    fig = figure(ncols=3, width=20, height=6.3, width_ratios=(1.25, 1, 0.9))
+    curves, bars, pictures = fig.axes
+    for arm, role in BINARY_ARMS:
+        values = [row["curve"] for row in rows if row["arm"] == arm]
+        curve_with_band(curves, range(1, len(values[0]) + 1), values, arm, COLORS[role])
+    curves.set_yscale("log")
+    top = max(max(row["curve"][0] for row in rows if row["arm"] == arm) for arm, _ in BINARY_ARMS)
+    low = min(min(row["curve"]) for row in rows)
+    ticks = [t for t in (0.5, 1, 2, 5, 10, 20, 50) if 0.7 * low <= t <= 1.2 * top]
+    curves.set_yticks(ticks, [f"{t:g} %" for t in ticks])
+    curves.set_ylim(max(0.6 * low, 0.3), min(1.2 * top, 100))
+    curves.minorticks_off()
+    curves.set(xlabel="epoch", ylabel="validation error")
+    curves.set_title("Binary weights learn as well")
+
+    for place, (arm, role) in enumerate(BINARY_ARMS):
+        chosen = [row for row in rows if row["arm"] == arm]
+        for shift, key, alpha in ((-0.2, "train_error", 0.45), (0.2, "test_error", 1.0)):
+            values = np.array([row[key] for row in chosen])
+            mean, low, high = mean_interval(values)
+            spread = None if np.isnan(low) else [[min(mean - low, mean)], [high - mean]]
+            bars.bar(place + shift, mean, 0.38, color=COLORS[role], alpha=alpha, yerr=spread, capsize=4)
+            bars.text(
+                place + shift,
+                np.nan_to_num(high, nan=mean) + 0.05,
+                f"{mean:.1f}",
+                ha="center",
+                va="bottom",
+                fontsize=13,
+            )
+        if chosen[0]["published"]:
+            bars.plot([place, place + 0.4], [chosen[0]["published"]] * 2, color=COLORS["reference"], linewidth=3)
+    bars.set_xticks(range(len(BINARY_ARMS)), [arm.replace(", ", ",\n") for arm, _ in BINARY_ARMS], fontsize=13)
+    bars.set_ylabel("error (%)")
+    paper = ", line: the paper" if any(row["published"] for row in rows) else ""
+    bars.set_title(f"Pale: training, full: test images{paper}")
+    _draw_features(pictures, rows)
+    return fig
+
+
+def _draw_features(ax, rows):
+    """The first layer's weights as images, float above and binary below."""
+    shape = rows[0]["image_shape"]
+    strips = []
+    for arm in ("float", "binary"):
+        features = np.array(next(row["features"] for row in rows if row["arm"] == arm and row["features"]))
+        features = features / np.abs(features).max(0)
+        images = [np.pad(f.reshape(shape).mean(2), 1, constant_values=np.nan) for f in features.T[:12]]
+        strips.append(np.vstack([np.hstack(images[i : i + 4]) for i in range(0, 12, 4)]))
+    gap = np.full((max(2, shape[0] // 3), strips[0].shape[1]), np.nan)
+    whole = np.vstack([strips[0], gap, strips[1]])
+    ax.imshow(whole, cmap="PuOr", vmin=-1, vmax=1)
+    ax.text(-0.02, 0.76, "float", rotation=90, transform=ax.transAxes, ha="right", va="center", color=COLORS["rival"])
+    ax.text(-0.02, 0.24, "binary", rotation=90, transform=ax.transAxes, ha="right", va="center", color=COLORS["claim"])
+    ax.set_title("12 neurons of the first layer")
+    ax.set_axis_off()
+
+
+CLAIM = Claim(
+    id="Q4",
+    chapter="quantization",
+    title="Binary weights",
+    statement="Weights of +1 and -1 work well, perhaps because fewer degrees of freedom overfit less.",
+    measure=measure_q4,
+    effect=effect_q4,
+    effect_name="test error, float minus binary",
+    unit="points",
+    figure=q4,
+    ratios=ratios_q4,
+    note="The same net with batch norm, trained equally long, learning rates chosen on validation data. A "
+    "binary net is judged by its signs. Stochastic signs regularise more, and need many more epochs than "
+    "fit into a lecture. The clock is in Q6.",
+    source="Courbariaux et al. 2015, BinaryConnect",
+)

@@ -14,8 +14,11 @@ from ...pruning import prunable
 from ...quantization import Clustered, tcz
 from ...recipe import Recipe, compress, dense_net, lesson_of
 from ...training import evaluate, predict
-from ..claim import Settings
+from ...workshop.style import COLORS, figure
+from ..claim import Claim, Settings
+from .bytes_drawn import draw_bytes, size_label
 from .nets import plan_for
+from .q5_paper import q5_paper
 
 ORDERS = ("prune, then cluster", "cluster, then prune")
 
@@ -162,3 +165,77 @@ def ratios_q5(rows):
         "theory": float(np.mean([32 / (row["kept"] * row["bits"]) for row in chosen])),  # where they are takes no bits
         "disk": float(np.mean([row["float_bytes"] / row["bytes"] for row in chosen])),
     }
+
+
+def q5(rows):
+    """Bytes of the file after each stage, and every byte of a finished file."""
+    fig = figure(ncols=2, width=18, height=7, width_ratios=(1.15, 1))
+    _draw_waterfall(fig.axes[0], rows)
+    draw_bytes(fig.axes[1], next(row for row in rows if row.get("file")))
+    return fig
+
+
+def _draw_waterfall(ax, rows):
+    """Bars of bytes on a logarithmic axis, with the error under each."""
+    arms = list(dict.fromkeys(row["arm"] for row in rows))
+    roles = ("claim", "rival", "other", "more")
+    for i, arm in enumerate(arms):
+        stages = [s for s in dict.fromkeys(row["stage"] for row in rows if row["arm"] == arm)]
+        for place, stage in enumerate(stages):
+            chosen = [row for row in rows if row["arm"] == arm and row["stage"] == stage]
+            size, error = np.mean([row["bytes"] for row in chosen]), np.mean([row["error"] for row in chosen])
+            x = place + (i - (len(arms) - 1) / 2) * 0.8 / len(arms)
+            ax.bar(x, size, 0.76 / len(arms), color=COLORS[roles[i]], label=arm if place == 0 else None)
+            ax.text(x, size * 1.06, size_label(size), ha="center", va="bottom", fontsize=12 if len(arms) < 3 else 10)
+            ax.text(
+                x,
+                size * 0.94,
+                f"{error:.1f}",
+                ha="center",
+                va="top",
+                fontsize=12 if len(arms) < 3 else 10,
+                color="white",
+            )
+    ax.set_yscale("log")
+    names = [*stages]
+    if any(row["arm"].startswith("cluster") for row in rows):
+        names[1:3] = ["1st step", "2nd step"]
+    ax.set_xticks(range(len(names)), names)
+    smallest, largest = min(row["bytes"] for row in rows), max(row["bytes"] for row in rows)
+    ax.set_ylim(smallest * 0.35, largest * 2.2)
+    ticks = [t for t in (1e3, 1e4, 1e5, 1e6) if smallest * 0.35 <= t <= largest * 2.2]
+    ax.set_yticks(ticks, [size_label(t) for t in ticks])
+    ax.minorticks_off()
+    ax.set_ylabel("bytes of the file")
+    ax.legend(loc="upper right", title="white: test error in %", title_fontsize=13, alignment="left")
+    final = [
+        row["float_bytes"] / row["bytes"] for row in rows if row["stage"] == "arithmetic" and row["arm"] == arms[0]
+    ]
+    net = {"lenet_300_100": "LeNet-300-100", "lenet_5": "LeNet-5"}.get(rows[0]["net"], rows[0]["net"])
+    ax.set_title(f"{net}: {np.mean(final):.0f}× smaller")
+
+
+def _figure_q5(rows):
+    """Of both nets of the paper, or of the two orders of the steps."""
+    return q5_paper(rows) if rows[0]["arm"].startswith(rows[0]["net"]) else q5(rows)
+
+
+CLAIM = Claim(
+    id="Q5",
+    chapter="quantization",
+    title="All in all: one small file",
+    statement="All in all, make the parameters small: prune, cluster, code.",
+    tasks=tasks_q5,
+    measure=measure_q5,
+    effect=effect_q5,
+    effect_name="test error of the dense net minus that of the net in the file",
+    unit="points",
+    margin=-1.0,
+    figure=_figure_q5,
+    ratios=ratios_q5,
+    note="Every byte of a real file is counted: headers, tables, checksum. Supported means: less than one "
+    "point is lost. The claim fails if a net that is loaded predicts anything else than the one that was "
+    "saved. In the other order, what is pruned can no longer be made up for, as only the clusters' values "
+    "still learn.",
+    source="Han et al. 2016, Deep Compression",
+)

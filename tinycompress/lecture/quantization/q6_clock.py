@@ -9,7 +9,9 @@ from ...kernels.int8 import int8_linear, pack_int8
 from ...profiling import latency
 from ...quantization import binarize_weights, pack_binary, to_integers
 from ...training import predict
-from ..claim import Settings
+from ...workshop.interval import mean_interval
+from ...workshop.style import COLORS, figure
+from ..claim import Claim, Settings
 
 SHAPES = {"quick": ((1024, 1024),), "full": ((1024, 1024), (4096, 4096)), "paper": ((1024, 1024), (4096, 4096))}
 BATCHES = (1, 128)
@@ -92,3 +94,71 @@ def effect_q6(rows):
 def ratios_q6(rows):
     chosen = [row for row in rows if row["arm"] == "8 bits"]
     return {"theory": 4.0, "clock": float(2 ** np.mean([np.log2(row["speedup"]) for row in chosen]))}
+
+
+def q6(rows):
+    """Times faster than float32, one panel a batch; bars for each form of the weights."""
+    batches = sorted({row["batch"] for row in rows})
+    shapes = list(dict.fromkeys(row["shape"] for row in rows))
+    arms = (
+        ("8 bits", "claim"),
+        ("4 bits", "last"),
+        ("1 bit", "other"),
+        ("1 bit, activations too", "more"),
+    )
+    fig = figure(ncols=len(batches), width=16, height=6, sharey=True)
+    for ax, batch in zip(fig.axes, batches, strict=True):
+        ticks, names = [], []
+        place = 0.0
+        for shape in shapes:
+            start = place
+            for arm, role in arms:
+                chosen = [r["speedup"] for r in rows if (r["batch"], r["shape"], r["arm"]) == (batch, shape, arm)]
+                if not chosen:
+                    continue
+                mean, low, high = (2**x for x in mean_interval(np.log2(chosen)))
+                spread = None if np.isnan(low) else [[mean - low], [high - mean]]
+                ax.bar(place, mean - 1, 0.9, 1, color=COLORS[role], yerr=spread, capsize=4, label=arm)
+                ax.text(
+                    place,
+                    max(mean, 1, np.nan_to_num(high)) * 1.06,
+                    f"{mean:.1f}×",
+                    ha="center",
+                    va="bottom",
+                    fontsize=13,
+                )
+                place += 1
+            ticks.append((start + place - 1) / 2)
+            names.append(shape)
+            place += 0.7
+        ax.set_xticks(ticks, names)
+        ax.axhline(1, color=COLORS["reference"], linewidth=1.5)
+        ax.set_yscale("log")
+        ax.set_yticks([0.5, 1, 2, 4, 8, 16, 32, 64], [f"{t:g}×" for t in (0.5, 1, 2, 4, 8, 16, 32, 64)])
+        ax.minorticks_off()
+        ax.set_title("one image at a time" if batch == 1 else f"{batch} images at once")
+    fig.axes[0].set_ylabel("times faster than float32")
+    unique = {}
+    for ax in fig.axes:
+        unique |= dict(zip(*ax.get_legend_handles_labels()[::-1], strict=True))
+    fig.axes[0].legend(unique.values(), unique.keys(), loc="upper left")
+    return fig
+
+
+CLAIM = Claim(
+    id="Q6",
+    chapter="quantization",
+    title="Fewer bits on the clock",
+    statement="Values of fewer bits are not only stored in less, but also computed with sooner.",
+    tasks=tasks_q6,
+    measure=measure_q6,
+    effect=effect_q6,
+    effect_name="speed-up of 8 bits over float32, mean over shapes and batches",
+    unit="log2 ×",
+    timed=True,
+    figure=q6,
+    ratios=ratios_q6,
+    note="One dense layer, and a whole net with all that is around its layers. 4 bits are indices into 16 "
+    "values. With 1 bit, activations are floats (sums looked up) or signs as well (bits counted).",
+    source="Jacob et al. 2018; Courbariaux et al. 2016, Binarized Neural Networks; Rastegari et al. 2016, XNOR-Net",
+)

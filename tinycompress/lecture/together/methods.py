@@ -27,11 +27,13 @@ from ...quantization import (
     quantize_weights,
     to_integers,
 )
+from ...recipe import Recipe, compress
 from ...selection import pick_on_validation, train
 from ...training import evaluate, predict
+from ..claim import Settings, task_per_seed
+from ..plans import plan_of
 from ..pruning.nets import Plan as PruningPlan
 from ..pruning.nets import pruned_gradually
-from ..quantization.q5_one_file import Recipe, compress
 
 
 @dataclass(frozen=True)
@@ -51,12 +53,16 @@ PLANS = {
     "full": Plan(widths=(32, 64), teacher=30, more=20, lrs=(0.01, 0.03, 0.1), small_lrs=(0.0003, 0.001, 0.005)),
     "paper": Plan(widths=(32, 64), teacher=8, more=6, batch_size=128),
 }
-MANY_IMAGES = 10_000
+MOST_SEEDS = 3  # live in class, since each trains more than a dozen nets
 
 
 def plan_for(budget: str, dataset: Dataset) -> Plan:
-    """The budget's plan; with many images, whose epochs have many more steps, that of few epochs."""
-    return PLANS["paper" if len(dataset.y_train) >= MANY_IMAGES else budget]
+    return plan_of(PLANS, budget, dataset)
+
+
+def few_seeds(settings: Settings) -> list[tuple]:
+    """The tasks of a claim that compares all methods: one for each seed, but live no more than MOST_SEEDS."""
+    return task_per_seed(settings)[: MOST_SEEDS if settings.budget == "quick" else None]
 
 
 @dataclass(frozen=True)

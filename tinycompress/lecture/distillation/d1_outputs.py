@@ -1,0 +1,137 @@
+"""Claim D1: the teacher's outputs instead of labels."""
+
+import functools
+
+import numpy as np
+
+from ... import data
+from ...data import Dataset
+from ...distillation import DistillationLoss, teacher_targets
+from ...nn import Module
+from ...profiling import stored_bytes
+from ...workshop.style import COLORS, figure
+from ..claim import Claim
+from ..rows import paired
+from .drawing import draw_curves, draw_error_bars, draw_images
+from .nets import Plan, choose, plan_for, scores, teacher_of, train_student, with_fewer_images
+
+HINTON_ERRORS = {"teacher": 67, "labels": 146, "teacher outputs": 74}  # of 10,000 (Hinton et al. 2015, section 3)
+
+
+def measure_d1(data_name: str, budget: str, seed: int) -> list[dict]:
+    """One student three times, on labels, smoothed labels and a teacher's outputs, for a few and for all images."""
+    dataset = data.load(data_name)
+    plan = plan_for(budget, dataset)
+    teacher = teacher_of(data_name, plan, seed)
+    whole = stored_bytes(teacher)
+    nets = [(1, "teacher", plan.teacher_epochs, len(dataset.x_train), teacher, {})]
+    for share in plan.shares:
+        seen, shorter = with_fewer_images(dataset, plan, share, seed)
+        for arm, (net, chosen) in _three_students(seen, shorter, teacher, seed).items():
+            nets.append((share, arm, shorter.epochs, len(seen.x_train), net, chosen))
+    return [
+        {
+            "seed": seed,
+            "share": share,
+            "images": images,
+            "arm": arm,
+            "epochs": epochs,
+            "parameters": net.summary().parameters,
+            "disk_ratio": whole / stored_bytes(net),
+            "published": HINTON_ERRORS.get(arm) if (data_name, budget) == ("mnist", "paper") else None,
+        }
+        | chosen
+        | scores(net, dataset)
+        for share, arm, epochs, images, net, chosen in nets
+    ]
+
+
+def _three_students(dataset: Dataset, plan: Plan, teacher: Module, seed: int) -> dict[str, tuple[Module, dict]]:
+    targets = teacher_targets(teacher, *dataset.train)
+    student = functools.partial(train_student, dataset, plan, plan.student, seed)
+
+    def on_labels(lr, decay, curve):
+        return student(lr, weight_decay=decay, curve=curve)
+
+    def on_smoothed_labels(lr, share, curve):
+        smooth = smoothed(dataset.y_train, dataset.num_classes, share)
+        return student(lr, smooth, loss=DistillationLoss(1, 1), curve=curve)
+
+    def on_teacher_outputs(lr, soft, curve):
+        return student(lr, targets, loss=DistillationLoss(*soft), curve=curve)
+
+    return {
+        "labels": choose(on_labels, plan.lrs, plan.decays, dataset),
+        "smoothed labels": choose(on_smoothed_labels, plan.lrs, plan.smoothings, dataset),
+        "teacher outputs": choose(on_teacher_outputs, plan.lrs, plan.soft, dataset),
+    }
+
+
+def smoothed(labels: np.ndarray, classes: int, share: float) -> np.ndarray:
+    """Targets at T = 1 that give `share` of each label to all classes alike: a teacher that knows nothing but the label."""
+    targets = np.empty(len(labels), [("logits", np.float32, (classes,)), ("label", np.int64)])
+    targets["logits"], targets["label"] = np.log((1 - share) * np.eye(classes)[labels] + share / classes), labels
+    return targets
+
+
+def effect_d1(rows):
+    """Per seed, accuracy on the teacher's outputs minus on labels, mean over the shares of images."""
+    return paired(rows, "teacher outputs", "labels", "accuracy")
+
+
+def ratios_d1(rows):
+    teacher = next(row["parameters"] for row in rows if row["arm"] == "teacher")
+    students = [row for row in rows if row["arm"] == "teacher outputs"]
+    return {
+        "theory": teacher / students[0]["parameters"],
+        "disk": float(np.mean([row["disk_ratio"] for row in students])),
+    }
+
+
+def d1(rows):
+    """Learning curves on validation data, and test errors, of the same student on three kinds of targets."""
+    shares = sorted({row["share"] for row in rows if row["arm"] != "teacher"})
+    fig = figure(ncols=2, width=13 + 3 * len(shares), height=6.2, width_ratios=(1.2, 0.55 + 0.45 * len(shares)))
+    curves, errors = fig.axes
+    arms = (("labels", "rival"), ("smoothed labels", "other"), ("teacher outputs", "claim"))
+    few = [row for row in rows if row["share"] == shares[0] and row["arm"] != "teacher"]
+    draw_curves(curves, few, arms)
+    curves.set_title(f"learning from {draw_images(few)}")
+    for group, share in enumerate(shares):
+        chosen = [row for row in rows if row["share"] == share and row["arm"] != "teacher"]
+        draw_error_bars(errors, chosen, [(arm, role, "") for arm, role in arms], start=4 * group)
+    for place, (arm, role) in enumerate(arms):
+        errors.bar(place, 0, color=COLORS[role], label=arm)
+    teacher = [row for row in rows if row["arm"] == "teacher"]
+    mean = np.mean([100 - row["accuracy"] for row in teacher])
+    errors.axhline(mean, color=COLORS["reference"], linestyle="--", linewidth=2, label="teacher")
+    if teacher[0]["published"] is not None:  # then there is one group of bars, and room for the teacher's beside it
+        draw_error_bars(errors, teacher, [("teacher", "reference", "")], start=3)
+    labels = [
+        draw_images([row for row in rows if row["share"] == share and row["arm"] != "teacher"]) for share in shares
+    ]
+    errors.set_xticks([4 * group + 1 for group in range(len(shares))], labels)
+    errors.legend(loc="upper left", bbox_to_anchor=(1, 1))
+    errors.set_ylim(bottom=0)
+    times = teacher[0]["parameters"] / few[0]["parameters"]
+    errors.set_title(f"a student {times:.2g}× smaller than its teacher")
+    return fig
+
+
+CLAIM = Claim(
+    id="D1",
+    chapter="distillation",
+    title="The teacher's output instead of the label",
+    statement="Let the small model fit the large model's output rather than the label, although it is imperfect.",
+    measure=measure_d1,
+    effect=effect_d1,
+    effect_name="test accuracy of one student, on the teacher's outputs minus on labels, mean over few and all images",
+    unit="points",
+    figure=d1,
+    ratios=ratios_d1,
+    note="Each student has the same epochs, the same images and as many settings to try on validation data: learning "
+    "rates by temperatures, by weight decays on labels, by shares of smoothing. Smoothed labels are soft too, but know "
+    "nothing of the image: what the teacher adds beyond them is knowledge. × compares teacher and student.",
+    source="Hinton et al. 2015, Distilling the Knowledge in a Neural Network; Ba & Caruana 2014, Do Deep Nets Really "
+    "Need to be Deep?",
+)

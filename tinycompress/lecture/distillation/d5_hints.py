@@ -1,0 +1,124 @@
+"""Claim D5: hints for a hidden layer."""
+
+import functools
+from dataclasses import replace
+
+import numpy as np
+
+from ... import data, models
+from ...distillation import DistillationLoss, HintedStudent, HintLoss, teacher_targets
+from ...nn import Module, ReLU
+from ...optim import cosine, warmup
+from ...selection import train
+from ...workshop.style import figure
+from ..claim import Claim
+from ..rows import paired
+from .drawing import draw_curves, draw_error_bars
+from .nets import choose, plan_for, scores, teacher_of, with_fewer_images
+
+
+def measure_d5(data_name: str, budget: str, seed: int) -> list[dict]:
+    """A net deeper and thinner than its teacher: on labels, on its outputs, with one hidden layer taught, and with two."""
+    dataset = data.load(data_name)
+    plan = plan_for(budget, dataset)
+    teacher = teacher_of(data_name, plan, seed)
+    dataset, plan = with_fewer_images(dataset, plan, plan.shares[0], seed)
+    hidden, depth = _activations(teacher), len(plan.deep_student)
+    targets = teacher_targets(teacher, *dataset.train, layers=(hidden[0], hidden[-1]))
+    student = functools.partial(_deep_student, dataset, plan, seed)
+    hints = {
+        "and one hidden layer": {depth // 2: hidden[0]},
+        "and two hidden layers": {depth // 3: hidden[0], 2 * depth // 3: hidden[-1]},
+    }
+
+    def on_labels(lr, decay, curve):
+        return student(lr, weight_decay=decay, curve=curve)
+
+    def on_outputs(lr, temperature, curve):
+        return student(lr, targets, loss=DistillationLoss(temperature, 1), curve=curve)
+
+    def hinted(pairs, lr, weight, curve):
+        loss = HintLoss(DistillationLoss(plan.deep_temperatures[0], 1), weight)
+        return student(lr, targets, (teacher, pairs), loss=loss, curve=curve)
+
+    arms = {
+        "labels": (on_labels, plan.decays[: len(plan.hint_weights)]),
+        "teacher outputs": (on_outputs, plan.deep_temperatures),
+    } | {arm: (functools.partial(hinted, pairs), plan.hint_weights) for arm, pairs in hints.items()}
+    row = {
+        "seed": seed,
+        "epochs": plan.epochs,
+        "images": len(dataset.x_train),
+        "layers": depth,
+        "width": plan.deep_student[0],
+    }
+    rows = []
+    for arm, (make, values) in arms.items():
+        net, chosen = choose(make, plan.deep_lrs, values, dataset)
+        rows.append(row | {"arm": arm, "hints": len(hints.get(arm, ()))} | chosen | scores(net, dataset))
+    return rows
+
+
+def _deep_student(dataset, plan, seed, lr, targets=None, hints=None, **options) -> Module:
+    """The deep, thin net, trained. hints: the teacher, and pairs of the net's n-th hidden layer and the teacher's layer."""
+    rng = np.random.default_rng([seed, 2])
+    net = models.mlp(dataset.image_shape, plan.deep_student, dataset.num_classes, rng=rng)
+    learner = net
+    if hints:
+        teacher, pairs = hints
+        names = _activations(net)
+        pairs = {names[n - 1]: layer for n, layer in pairs.items()}
+        learner = HintedStudent(net, teacher, pairs, rng=np.random.default_rng([seed, 3]))
+    train(
+        learner,
+        dataset if targets is None else replace(dataset, y_train=targets),
+        lr=lr,
+        epochs=plan.epochs,
+        rng=rng,
+        batch_size=plan.batch_size,
+        schedule=warmup(0.1, cosine),  # without it nets as deep and thin as this seldom begin to learn
+        **options,
+    )
+    return net
+
+
+def _activations(net: Module) -> list[str]:
+    """The names of the activations, with each of which a hidden layer ends."""
+    return [name for name, layer in net.named_modules() if isinstance(layer, ReLU)]
+
+
+def effect_d5(rows):
+    return paired(rows, "and one hidden layer", "teacher outputs", "accuracy")
+
+
+def d5(rows):
+    """Learning curves and test errors of a deep, thin student, without and with hints for its hidden layers."""
+    fig = figure(ncols=2, width=17, height=6.5, width_ratios=(1.1, 1))
+    curves, errors = fig.axes
+    arms = (
+        ("and two hidden layers", "other", "and two\nhidden layers"),
+        ("and one hidden layer", "claim", "and one\nhidden layer"),
+        ("teacher outputs", "more", "teacher\noutputs"),
+        ("labels", "rival", "labels"),
+    )
+    draw_curves(curves, rows, [(arm, role) for arm, role, _ in arms])
+    draw_error_bars(errors, rows, arms[::-1])
+    curves.set_title(f"a student of {rows[0]['layers']} hidden layers of {rows[0]['width']}")
+    errors.set_title("test errors of the nets that validation chose")
+    return fig
+
+
+CLAIM = Claim(
+    id="D5",
+    chapter="distillation",
+    title="Hints for hidden layers",
+    statement="Further constraints help: let a hidden layer of the student learn a hidden layer of the teacher.",
+    measure=measure_d5,
+    effect=effect_d5,
+    effect_name="test accuracy of the student, with one hidden layer taught minus on the teacher's outputs alone",
+    unit="points",
+    figure=d5,
+    note="The student is deeper and thinner than its teacher. A linear regressor, thrown away afterwards, guesses the "
+    "teacher's hidden layer from the student's; its error is added to the loss. All arms train for equally many epochs.",
+    source="Romero et al. 2015, FitNets: Hints for Thin Deep Nets",
+)

@@ -1,0 +1,157 @@
+"""Claim Y3: easy images leave early."""
+
+import numpy as np
+
+from ... import data
+from ...data import Dataset
+from ...dynamic import ExitTable, exit_table
+from ...workshop.interval import mean_interval
+from ...workshop.style import COLORS, figure, percent_axis
+from ..claim import Claim
+from .nets import exit_net
+
+EXIT_COLORS = [COLORS[role] for role in ("claim", "more", "rival", "extra")]
+LEAVING = 0.75  # of the validation images that reach an exit, the share that leaves there
+
+NEIGHBOURS = 10
+
+SHOWN = 2  # images of each class and exit
+
+
+def measure_y3(data_name: str, budget: str, seed: int) -> list[dict]:
+    """Who leaves at which exit: how many of each class, and how hard they are to tell apart without any net."""
+    dataset = data.load(data_name)
+    net = exit_net(data_name, budget, seed)
+    thresholds = leaving_by_share(exit_table(net, dataset.val), LEAVING)
+    table = exit_table(net, dataset.test)
+    left, hard = table.leaving(thresholds), difficulty(dataset)
+    rows = []
+    for i in range(len(net.stages)):
+        here = np.flatnonzero(left == i)
+        shown = [here[dataset.y_test[here] == label][:SHOWN] for label in range(dataset.num_classes)]
+        rows.append(
+            {
+                "seed": seed,
+                "exit": i + 1,
+                "share": len(here) / len(left),
+                "difficulty": 100 * hard[here].mean() if len(here) else None,
+                "error": 100 * (1 - table.correct[i, here].mean()) if len(here) else None,
+                "error_at_first": 100 * (1 - table.correct[0, here].mean()) if len(here) else None,
+                "by_class": np.bincount(dataset.y_test[here], minlength=dataset.num_classes),
+                "classes": dataset.classes,
+                "images": [[_grey(dataset.x_test[j]) for j in some] for some in shown] if seed == 0 else [],
+            }
+        )
+    return rows
+
+
+def leaving_by_share(table: ExitTable, share: float) -> tuple[float, ...]:
+    """Thresholds by which that share of the images that reach an exit leaves there."""
+    staying, thresholds = np.ones(table.scores.shape[1], bool), []
+    for scores in table.scores[:-1]:
+        thresholds.append(float(np.quantile(scores[staying], 1 - share)) if staying.any() else 0.0)
+        staying &= scores < thresholds[-1]
+    return tuple(thresholds)
+
+
+def difficulty(dataset: Dataset) -> np.ndarray:
+    """For each test image, the share of its nearest training images, by their pixels, that are of another class."""
+    train, test = (x.reshape(len(x), -1) for x in (dataset.x_train, dataset.x_test))
+    shares, half_norms = [], (train**2).sum(1) / 2
+    for start in range(0, len(test), 500):
+        near = np.argpartition(half_norms - test[start : start + 500] @ train.T, NEIGHBOURS, axis=1)[:, :NEIGHBOURS]
+        shares.append((dataset.y_train[near] != dataset.y_test[start : start + 500, None]).mean(1))
+    return np.concatenate(shares)
+
+
+def _grey(image: np.ndarray) -> np.ndarray:
+    return np.round(255 * image.mean(-1)).astype(int)
+
+
+def effect_y3(rows):
+    """Per seed, the difficulty of the images that go on beyond the first exit, minus that of those that leave there."""
+    effects = []
+    for seed in sorted({row["seed"] for row in rows}):
+        mine = [row for row in rows if row["seed"] == seed and row["share"]]
+        late = [row for row in mine if row["exit"] > 1]
+        first = next(row["difficulty"] for row in mine if row["exit"] == 1)
+        beyond = np.average([row["difficulty"] for row in late], weights=[row["share"] for row in late])
+        effects.append(float(beyond - first))
+    return effects
+
+
+def y3(rows):
+    """Digits by the exit at which they leave, how hard each exit's digits are, and where each class leaves."""
+    one = [row for row in rows if row["images"]]
+    exits = [row["exit"] for row in one]
+    fig = figure(ncols=3, width=21, height=6.8, width_ratios=(1.5, 0.8, 1.1))
+    gallery, bars, classes = fig.axes
+    gallery.imshow(_mosaic(one), cmap="gray_r", aspect="equal")
+    height = _mosaic(one[:1]).shape[0]
+    names = [f"exit {row['exit']}\n{100 * row['share']:.0f} %" for row in one]
+    gallery.set_yticks([(i + 0.5) * height for i in range(len(one))], names)
+    gallery.set_xticks([])
+    for color, label in zip(EXIT_COLORS, gallery.get_yticklabels(), strict=False):
+        label.set_color(color)
+    for i in range(1, len(one)):
+        gallery.axhline(i * height - 0.5, color=COLORS["ideal"], linewidth=1.5)
+    gallery.grid(False)
+    for spine in gallery.spines.values():
+        spine.set_visible(False)
+    gallery.set_title("test images, by the exit at which they leave")
+
+    for i in exits:
+        values = np.array([r["difficulty"] for r in rows if r["exit"] == i and r["difficulty"] is not None])
+        mean, low, high = mean_interval(values)
+        spread = None if np.isnan(low) else [[mean - low], [high - mean]]
+        bars.bar(i, mean, 0.6, color=EXIT_COLORS[i - 1], yerr=spread, capsize=6)
+        bars.text(i, np.nan_to_num(high, nan=mean), f" {mean:.1f} %", ha="center", va="bottom")
+    bars.set_xticks(exits, [f"exit {i}" for i in exits])
+    bars.set_ylabel("nearest images of another class")
+    bars.margins(y=0.12)
+    percent_axis(bars.yaxis, 100)
+    bars.set_title("how hard they are")
+
+    counts = np.array([sum(np.array(r["by_class"]) for r in rows if r["exit"] == i) for i in exits], float)
+    shares = counts / counts.sum(0)
+    order = np.argsort(-shares[0])
+    left = np.zeros(len(order))
+    for i, share in zip(exits, shares, strict=True):
+        classes.barh(range(len(order)), share[order], 0.75, left, color=EXIT_COLORS[i - 1])
+        left += share[order]
+    classes.set_yticks(range(len(order)), [one[0]["classes"][k] for k in order])
+    classes.invert_yaxis()
+    classes.grid(False)
+    percent_axis(classes.xaxis)
+    classes.set(xlabel="test images", ylabel="class")
+    classes.set_title("where each class leaves: exit " + ", ".join(map(str, exits)))
+    return fig
+
+
+def _mosaic(rows) -> np.ndarray:
+    """Images as one picture: a band of rows an exit, a column a class; empty where no image of the class left there."""
+    first = next(image for row in rows for some in row["images"] for image in some)
+    height, width = np.shape(first)
+    deep = max(len(some) for row in rows for some in row["images"])
+    picture = np.zeros((len(rows), deep, height + 1, len(rows[0]["images"]), width + 1))
+    for i, row in enumerate(rows):
+        for k, some in enumerate(row["images"]):
+            for j, image in enumerate(some):
+                picture[i, j, :height, k, :width] = image
+    return picture.reshape(len(rows) * deep * (height + 1), -1)
+
+
+CLAIM = Claim(
+    id="Y3",
+    chapter="dynamic",
+    title="As much computation as needed",
+    statement="A net can spend as much computation on an image as that image needs.",
+    measure=measure_y3,
+    effect=effect_y3,
+    effect_name="nearest training images of another class, images that go on minus images that leave at exit 1",
+    unit="points",
+    figure=y3,
+    note="Thresholds let three quarters of the validation images that reach an exit leave there. No net says how hard "
+    "an image is: that is the share of its ten nearest training images, by their pixels, that are of another class.",
+    source="Teerapittayanon et al. 2016; Huang et al. 2018, Multi-Scale Dense Networks",
+)

@@ -1,0 +1,168 @@
+"""Claim P4: fewer neurons are a smaller net, and a faster one."""
+
+import numpy as np
+
+from ... import data, models
+from ...nn import Module
+from ...profiling import latency, stored_bytes
+from ...pruning import keep_neurons, mask_neurons, prunable, remove_neurons
+from ...selection import train
+from ...training import evaluate, predict
+from ...workshop.interval import mean_interval
+from ...workshop.style import COLORS, figure
+from ..claim import Claim
+from ..plans import plan_of
+from .nets import PLANS, dense_net
+
+
+def p4(rows):
+    """The nets before and after, and the measured speed-up beside the ideal one."""
+    fig = figure(ncols=2, width=16, height=6, width_ratios=(1, 1.2))
+    nets, bars = fig.axes
+    one = [row for row in rows if row["net"] == rows[0]["net"] and row["seed"] == rows[0]["seed"]]
+    drawn = [("whole", one[0]["widths_before"])] + [(f"−{100 * row['removed']:.0f} %", row["widths"]) for row in one]
+    for column, (label, widths) in enumerate(drawn):
+        for level, width in enumerate(widths):
+            length = width / max(drawn[0][1])
+            y = len(widths) - level
+            nets.barh(
+                y, 0.9 * length, 0.5, column + 0.45 - 0.45 * length, color=COLORS["claim" if column else "reference"]
+            )
+            nets.text(column + 0.45, y + 0.3, str(width), ha="center", va="bottom", fontsize=13)
+        nets.text(column + 0.45, 0.3, label, ha="center", fontsize=16)
+    nets.set_ylim(0.2, len(drawn[0][1]) + 0.7)
+    nets.set_axis_off()
+    nets.set_title(f"{rows[0]['net']}: neurons in each layer")
+
+    settings = list(dict.fromkeys((row["net"], row["removed"]) for row in rows))
+    for place, (net, removed) in enumerate(settings):
+        chosen = [row for row in rows if (row["net"], row["removed"]) == (net, removed)]
+        for shift, key, role in ((-0.2, "ideal_speedup", "ideal"), (0.2, "speedup", "claim")):
+            values = [row[key] for row in chosen]
+            mean, low, high = mean_interval(np.array(values))
+            spread = None if key.startswith("ideal") or np.isnan(low) else [[mean - low], [high - mean]]
+            bars.bar(
+                place + shift,
+                mean,
+                0.38,
+                color=COLORS[role],
+                yerr=spread,
+                capsize=5,
+            )
+            bars.text(
+                place + shift,
+                max(mean, np.nan_to_num(high)) + 0.15,
+                f"{mean:.1f}×",
+                ha="center",
+                va="bottom",
+                fontsize=13,
+            )
+    bars.axhline(1, color=COLORS["reference"], linewidth=1.5)
+    bars.set_xticks(
+        range(len(settings)), [f"{net}\n−{100 * removed:.0f} % neurons" for net, removed in settings], fontsize=13
+    )
+    bars.set(ylabel="times faster than the whole net")
+    bars.set_title("fewer multiplications (grey), and the clock (blue)")
+    return fig
+
+
+def prepare_p4(data_name: str, budget: str, seed: int) -> list[tuple[dict, Module, Module]]:
+    """Remove half, then three quarters of all hidden neurons; compare outputs with the masked net, and train on.
+
+    Returns a row, the whole net and the smaller one for each.
+    """
+    dataset = data.load(data_name)
+    plan = plan_of(PLANS, budget, dataset)
+    rng = np.random.default_rng([seed, 4])
+    nets = {
+        "LeNet-300-100": dense_net(dataset, plan, seed),
+        "convolutions": train(
+            models.convnet(dataset.image_shape, dataset.num_classes, (32, 64), rng=rng),
+            dataset,
+            lr=0.05,
+            epochs=3,
+            rng=rng,
+            batch_size=plan.batch_size,
+        ),
+    }
+    x = _images_p4(dataset)
+    found = []
+    for name, net in nets.items():
+        for removed in (0.5, 0.75):
+            kept = keep_neurons(net, 1 - removed)
+            masked, small = predict(mask_neurons(net.copy(), kept), x), remove_neurons(net, kept)
+            difference = float(np.abs(masked - predict(small, x)).max() / np.abs(masked).max())
+            train(small, dataset, lr=plan.lrs[0], epochs=5, rng=rng, batch_size=plan.batch_size)
+            whole, cut = net.summary(), small.summary()
+            row = {
+                "seed": seed,
+                "net": name,
+                "removed": removed,
+                "difference": difference,
+                "accuracy_before": 100 * evaluate(net, dataset.test).accuracy,
+                "accuracy": 100 * evaluate(small, dataset.test).accuracy,
+                "ideal_speedup": whole.macs / cut.macs,
+                "parameter_ratio": whole.parameters / cut.parameters,
+                "disk_ratio": stored_bytes(net) / stored_bytes(small),
+                "widths_before": _widths(net),
+                "widths": _widths(small),
+            }
+            found.append((row, net, small))
+    return found
+
+
+def measure_p4(data_name: str, budget: str, seed: int, nets: list) -> list[dict]:
+    """Time the whole and the smaller nets of `prepare_p4`."""
+    x = _images_p4(data.load(data_name))
+    rows = []
+    for row, net, small in nets:
+        times = latency({"whole": lambda n=net: predict(n, x), "small": lambda n=small: predict(n, x)}, rounds=9)
+        ms = {f"ms_{name}": time.median for name, time in times.items()}
+        rows.append(row | ms | {"speedup": ms["ms_whole"] / ms["ms_small"], "threads": times["small"].threads})
+    return rows
+
+
+def _images_p4(dataset: data.Dataset) -> np.ndarray:
+    return np.resize(dataset.x_test, (256, *dataset.image_shape))
+
+
+def _widths(net: Module) -> list[int]:
+    return [int(layer.latent("weight").shape[-1]) for layer in prunable(net).values()]
+
+
+def effect_p4(rows):
+    """Per seed, log2 of the measured speed-up, mean over nets; False if any smaller net differs from its masked net."""
+    if any(row["difference"] > 1e-5 for row in rows):
+        return False
+    return [
+        float(np.mean([np.log2(row["speedup"]) for row in rows if row["seed"] == seed]))
+        for seed in sorted({row["seed"] for row in rows})
+    ]
+
+
+def ratios_p4(rows):
+    chosen = [row for row in rows if row["net"] == "LeNet-300-100" and row["removed"] == 0.5]
+    return {
+        "theory": float(np.median([row["ideal_speedup"] for row in chosen])),
+        "disk": float(np.median([row["disk_ratio"] for row in chosen])),
+        "clock": float(np.median([row["speedup"] for row in chosen])),
+    }
+
+
+CLAIM = Claim(
+    id="P4",
+    chapter="pruning",
+    title="Neuron pruning is easy and fast",
+    statement="Neuron pruning only changes a layer's input and output size, and so is easy to implement and to speed up.",
+    prepare=prepare_p4,
+    measure=measure_p4,
+    effect=effect_p4,
+    effect_name="speed-up of the smaller net on the clock, mean over nets and shares",
+    unit="log2 ×",
+    timed=True,
+    figure=p4,
+    ratios=ratios_p4,
+    note="The smaller net's outputs equal those of the masked net (else the claim fails). The clock stays behind the count "
+    "of multiplications where the rest of a layer's work, on the outputs and in Python, does not shrink as much.",
+    source="Li et al. 2017, Pruning Filters for Efficient ConvNets; He et al. 2017, Channel Pruning",
+)

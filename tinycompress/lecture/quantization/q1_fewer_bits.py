@@ -1,0 +1,133 @@
+"""Claim Q1: weights of fewer bits, rounded after training or trained on the grid."""
+
+import numpy as np
+
+from ... import data
+from ...nn.weighted import effective
+from ...quantization import calibrate, quantize_weights, tcz, to_integers
+from ...selection import pick_on_validation
+from ...workshop.style import COLORS, curve_with_band, figure, table
+from ..claim import Claim
+from .nets import accuracy, dense_net, longer_net, plan_for, train_more
+
+SHOWN_BITS = 3  # of the grid under the histogram
+
+
+def measure_q1(data_name: str, budget: str, seed: int) -> list[dict]:
+    """Accuracy over bits: rounded after training, and trained on the grid, for as many epochs in all; and in
+    integers."""
+    dataset = data.load(data_name)
+    plan = plan_for(budget, dataset)
+    start, (trained, _) = dense_net(data_name, plan, seed), longer_net(data_name, plan, seed)
+    whole = len(tcz.to_bytes(trained, "fixed"))
+    common = {"seed": seed, "epochs": plan.dense + plan.more, "float_accuracy": accuracy(trained, dataset)}
+    rows = []
+    for grain in ("per tensor", "per channel"):
+        per_channel = grain == "per channel"
+        for bits in plan.bits:
+            rounded = quantize_weights(trained.copy(), bits, per_channel)
+            arms = {"after training": rounded}
+            if bits in plan.trained_bits:
+                arms["during training"] = pick_on_validation(
+                    lambda lr, bits=bits, per_channel=per_channel: train_more(
+                        quantize_weights(start.copy(), bits, per_channel), dataset, plan, seed, lr
+                    ),
+                    plan.lrs,
+                    dataset,
+                )[0]
+            for arm, net in arms.items():
+                size = len(tcz.to_bytes(net, "fixed"))
+                rows.append(
+                    common
+                    | {"arm": arm, "grain": grain, "bits": bits}
+                    | {"accuracy": accuracy(net, dataset), "disk_ratio": whole / size}
+                )
+    integers = to_integers(trained, dataset.x_train[:512])
+    weights = effective(trained[1], "weight")
+    grid = calibrate(weights, SHOWN_BITS, method="mse")
+    counts, edges = np.histogram(weights, 81)
+    rows.append(
+        common
+        | {"arm": "in integers", "grain": "per channel", "bits": 8, "accuracy": accuracy(integers, dataset)}
+        | {"memory_ratio": 4 * sum(p.size for p in trained.parameters()) / integers.nbytes}
+        | ({"histogram": counts, "edges": edges, "grid": grid.dequantize(_all_integers(grid))} if seed == 0 else {})
+    )
+    return rows
+
+
+def _all_integers(grid) -> np.ndarray:
+    return np.arange(grid.low, grid.high + 1)
+
+
+def effect_q1(rows):
+    """Per seed, accuracy computed in integers of 8 bits from end to end, minus that of the float net."""
+    return [row["accuracy"] - row["float_accuracy"] for row in rows if row["arm"] == "in integers"]
+
+
+def ratios_q1(rows):
+    chosen = [
+        r["disk_ratio"] for r in rows if (r["arm"], r["bits"], r["grain"]) == ("after training", 8, "per channel")
+    ]
+    return {"theory": 4.0, "disk": float(np.mean(chosen))}
+
+
+def q1(rows):
+    """Accuracy over bits, rounded after training and trained on the grid; and the weights with a grid under them."""
+    fig = figure(ncols=2, width=17, height=6, width_ratios=(1.35, 1))
+    left, right = fig.axes
+    styles = {
+        ("during training", "per channel"): ("trained on the grid", "claim", "-"),
+        ("during training", "per tensor"): ("", "claim", ":"),
+        ("after training", "per channel"): ("only rounded", "rival", "-"),
+        ("after training", "per tensor"): ("", "rival", ":"),
+    }
+    for (arm, grain), (label, role, line) in styles.items():
+        bits, values = table(rows, arm, "bits", "accuracy", grain=grain)
+        curve_with_band(left, bits, values, label, COLORS[role], linestyle=line, marker="o")
+    dense = np.mean([row["float_accuracy"] for row in rows])
+    left.axhline(dense, color=COLORS["ideal"], linestyle="--", linewidth=2)
+    integers = np.mean([row["accuracy"] for row in rows if row["arm"] == "in integers"])
+    left.plot(8, integers, "*", color=COLORS["reference"], markersize=20, zorder=5)
+    left.annotate(
+        f"float32 {dense:.1f} %, and ★ all in 8-bit integers {integers:.1f} %",
+        (8, dense),
+        xytext=(0, 12),
+        textcoords="offset points",
+    )
+    left.text(0.03, 0.12, "solid: a grid a neuron\ndotted: one a layer", transform=left.transAxes, fontsize=14)
+    left.set_xlim(8.3, 0.8)
+    left.set_ylim(None, 102)
+    left.set(xlabel="bits a weight", ylabel="test accuracy", xticks=range(8, 0, -1))
+    left.yaxis.set_major_formatter(lambda value, _: f"{value:g} %")
+    left.set_title("Few bits do, if training knows about them")
+
+    (shown,) = (row for row in rows if "histogram" in row)
+    edges = np.array(shown["edges"])
+    right.stairs(shown["histogram"], edges, fill=True, color=COLORS["ideal"], alpha=0.6)
+    for value in shown["grid"]:
+        right.axvline(value, color=COLORS["claim"], linewidth=2.5)
+    reach = 1.6 * max(map(abs, shown["grid"]))
+    right.set_xlim(-reach, reach)
+    right.set(xlabel="weight", ylabel="weights of the first layer")
+    right.set_title(f"All of them become one of these {len(shown['grid'])}")
+    return fig
+
+
+CLAIM = Claim(
+    id="Q1",
+    chapter="quantization",
+    title="Fewer bits",
+    statement="Store each value in fewer bits.",
+    measure=measure_q1,
+    effect=effect_q1,
+    effect_name="test accuracy, computed in integers of 8 bits from end to end, minus float32",
+    unit="points",
+    margin=-0.5,
+    figure=q1,
+    ratios=ratios_q1,
+    note="Supported means: less than half a point is lost. Below 4 bits, rounding a trained net costs more and "
+    "more, while a net that is trained on its grid (gradients pass straight through the rounding) hardly "
+    "notices. All arms train equally long. Disk is the .tcz file in 8 bits; the clock is in Q6.",
+    source="Jacob et al. 2018, Quantization and Training of Neural Networks for Efficient "
+    "Integer-Arithmetic-Only Inference; Esser et al. 2020, Learned Step Size Quantization",
+)
