@@ -59,6 +59,7 @@ def test_a_block_with_batch_norm_and_relu_adds_their_parameters_and_no_macs(rng)
     bare = separable_block(6, 8, between=False, rng=rng).summary((5, 5, 6))
     block = separable_block(6, 8, rng=rng)
     assert [type(layer) for layer in block.layers] == [nn.DepthwiseConv2d, nn.BatchNorm, nn.ReLU, nn.PointwiseConv2d]
+    assert block[0].weight.shape == (3, 3, 6)  # unless asked for another kernel
     assert (block.summary((5, 5, 6)).parameters, block.summary((5, 5, 6)).macs) == (bare.parameters + 12, bare.macs)
 
 

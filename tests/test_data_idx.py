@@ -116,9 +116,10 @@ def test_gz_that_is_not_a_whole_gzip_is_refused(small, folder, raw):
 
 def test_labels_in_the_place_of_images_are_refused(small, folder):
     fill(folder, small[0])
-    (folder / IDX_FILES[0]).write_bytes(small[0][IDX_FILES[1]])
-    with pytest.raises(DataError, match="not IDX images: it begins with 00000801, expected 00000803"):
-        load("mnist")
+    for length in (None, 4):  # as it is, and nothing but the four bytes that say so
+        (folder / IDX_FILES[0]).write_bytes(small[0][IDX_FILES[1]][:length])
+        with pytest.raises(DataError, match="not IDX images: it begins with 00000801, expected 00000803"):
+            load("mnist")
 
 
 def test_one_changed_pixel_is_refused_by_the_checksum(small, folder):

@@ -195,6 +195,7 @@ def test_a_parabola_is_descended(make):
         (lambda p: optim.SGD([p], lr=float("nan")), "must not be negative, got nan"),
         (lambda p: optim.SGD([p], momentum=1), "momentum must lie in"),
         (lambda p: optim.SGD([p], nesterov=True), "above 0 for Nesterov"),
+        (lambda p: optim.Adam([p], betas=(-0.1, 0.9)), r"Adam: both betas must lie in \[0, 1\), got \(-0.1, 0.9\)"),
         (lambda p: optim.Adam([p], betas=(0.9, 1.0)), r"Adam: both betas must lie in \[0, 1\), got \(0.9, 1.0\)"),
         (lambda p: optim.SGD([p], weight_decay=-0.1), "weight decay must not be negative, got -0.1"),
         (lambda p: optim.AdamW([p], weight_decay=-0.1), "weight decay must not be negative, got -0.1"),

@@ -284,6 +284,14 @@ def test_stored_bytes_are_those_of_all_arrays(name, rng):
         assert bytes_stored == net[1].nbytes + 4 * (8 * 3 + 3) < 4 * 16 * 8
 
 
+def test_a_layer_stores_its_weights_and_for_each_output_a_bias_a_factor_and_a_shift_or_a_scale(rng):
+    net = to_integers(models.mlp((4, 4, 1), (8,), 3, rng=rng), rng.random((20, 4, 4, 1), np.float32))
+    _, hidden, last = net.integer_layers
+    assert hidden.nbytes == hidden.weights.nbytes + (4 + 4 + 1) * 8
+    assert last.nbytes == last.weights.nbytes + (4 + 4) * 3
+    assert net.nbytes == hidden.nbytes + last.nbytes
+
+
 @pytest.mark.parametrize("name", ["integers", "bits"])
 def test_it_is_copied_and_pickled(name, rng):
     x = rng.random((20, 4, 4, 1), np.float32)
