@@ -76,6 +76,15 @@ def test_the_report_states_machine_and_settings_but_no_path(undrawn, tmp_path, r
         assert "someone" not in (out / name).read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize(("images", "name"), [(100, "full"), (60_000, "paper")])
+def test_the_report_names_the_plan_that_ran(images, name, results):
+    """At the budget "full" with many images a plan of fewer epochs runs: that must not go without saying."""
+    result = replace(results["F1"], claim=replace(F1, figure=lambda rows: None, plans={"full": 1, "paper": 2}))
+    page = report.page([result], {"F1": b""}, {}, {"budget": "full", "training_images": images})
+    assert f"Trained by the plan “{name}”" in page
+    assert "Trained by the plan" not in report.page([results["F1"]], {"F1": b""}, {}, {})
+
+
 def test_only_whole_files_are_left_behind(undrawn, tmp_path, results):
     report.write([results["F1"]], THREE, tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"F1.svg", "F1.png", "claims.json", "index.html"}

@@ -78,6 +78,7 @@ class Claim:
     effect_name, unit: what that number is, as in "accuracy, gradual minus at once" and "points". The unit "log2 ×" is for
         the logarithm of a ratio, which is shown as that ratio.
     figure(rows): a matplotlib Figure, drawn in the style of `style.py`.
+    plans: by budget, how long its nets train, if it trains any; `plans.plan_name` picks one, and the report names it.
     note: what the figure shows and what it does not, in one or two sentences. source: the paper to read.
     ratios(rows): how many times smaller or faster in "theory", on "disk" and on the "clock"; any of the three.
     timed: measures time, so its tasks always run one after another, in this process; each of its rows gets the key
@@ -95,6 +96,7 @@ class Claim:
     effect_name: str
     figure: Callable[[list[Row]], Any]
     tasks: Callable[[Settings], Sequence[tuple]] = task_per_seed
+    plans: dict[str, object] = field(default_factory=dict)
     unit: str = ""
     margin: float = 0.0
     timed: bool = False

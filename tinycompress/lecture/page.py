@@ -6,6 +6,7 @@ from html import escape
 from itertools import groupby
 
 from .claim import Result, Row
+from .plans import plan_name
 
 RATIOS = ("theory", "disk", "clock")
 MARKS = {"supported": "✓", "exact": "✓", "contradicted": "✗", "failed": "✗", "not shown": "○"}
@@ -15,7 +16,7 @@ LONGEST_LIST, MOST_ROWS = 12, 300  # beyond these the page sums up; claims.json 
 def page(results: Sequence[Result], svgs: dict[str, bytes], machine: dict, settings: dict) -> str:
     """The report as HTML; svgs: claim id -> its figure."""
     body = "".join(
-        f"<h2>{escape(chapter.capitalize())}</h2>\n" + "".join(_section(r, svgs[r.claim.id]) for r in members)
+        f"<h2>{escape(chapter.capitalize())}</h2>\n" + "".join(_section(r, svgs[r.claim.id], settings) for r in members)
         for chapter, members in groupby(results, key=lambda result: result.claim.chapter)
     )
     return f"""<!DOCTYPE html>
@@ -84,19 +85,21 @@ scope="col">disagreements</th></tr></thead>
 {rows}</tbody></table></div>"""
 
 
-def _section(result: Result, svg: bytes) -> str:
+def _section(result: Result, svg: bytes, settings: dict) -> str:
     claim = result.claim
     finding = f"{claim.effect_name}: {effect_text(result)}"
     alt = f"Figure of claim {claim.id}, {claim.title}. {finding}; {result.verdict}."
     image = base64.b64encode(svg).decode()
     flags = "".join(f'<p class="flag">⚠ {escape(words)}</p>\n' for words in result.disagreements)
     source = f'<p class="source">To read: {escape(claim.source)}</p>\n' if claim.source else ""
+    plan = plan_name(claim.plans, settings["budget"], settings["training_images"]) if claim.plans else ""
+    trained = f'<p class="source">Trained by the plan “{plan}”.</p>\n' if plan else ""
     return f"""<section id="{escape(claim.id)}">
 <h3>{escape(claim.id)} {escape(claim.title)} {_badge(result)}</h3>
 <blockquote>{escape(claim.statement)}</blockquote>
 <img src="data:image/svg+xml;base64,{image}" alt="{escape(alt)}">
 <p><strong>{escape(finding[0].upper() + finding[1:])}.</strong> {escape(claim.note)}</p>
-{flags}{source}<details><summary>The numbers ({len(result.rows)} rows, {result.seconds:.1f} s of computing)</summary>
+{flags}{source}{trained}<details><summary>The numbers ({len(result.rows)} rows, {result.seconds:.1f} s of computing)</summary>
 {_numbers(result.rows)}</details>
 </section>
 """

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..data import load
 from ..workshop import style
 from ..workshop.files import replace_file
 from ..workshop.identity import fingerprint, source_hash
@@ -104,6 +105,7 @@ def describe(settings: Settings) -> dict[str, str | int]:
         "budget": settings.budget,
         "data": Path(settings.data).name,
         "data_fingerprint": fingerprint(settings.data),
+        "training_images": len(load(settings.data).y_train),
         "seeds": settings.seeds,
         "threads": settings.threads,
     }

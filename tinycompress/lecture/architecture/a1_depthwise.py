@@ -9,7 +9,7 @@ from ...workshop.style import COLORS, figure
 from ..claim import Claim
 from . import a1_depthwise as figures
 from .a2_pointwise import _bar, _chance, _draw_matrix
-from .nets import plan_for
+from .nets import PLANS, plan_for
 from .pairs import accuracy, trained
 
 CHANNELS, PIXELS, SHOWN = 4, 7, (3, 3, 1)  # of the layers that are asked what they read; the output that is drawn
@@ -149,6 +149,7 @@ CLAIM = Claim(
     title="Depthwise: each filter sees its own channel only",
     statement="Depthwise convolution has as many filters as channels, and each filter sees its own channel only.",
     measure=measure_a1,
+    plans=PLANS,
     effect=effect_a1,
     effect_name="no output depends on another channel, and what needs two channels is answered right exactly half of "
     "the time",

@@ -8,7 +8,7 @@ from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, figure, percent_axis
 from ..claim import Claim
 from ..rows import paired
-from .nets import plan_for
+from .nets import PLANS, plan_for
 from .pairs import accuracy, trained
 
 A2_ARMS = ("depthwise alone", "pointwise alone", "depthwise and pointwise", "standard")
@@ -124,6 +124,7 @@ CLAIM = Claim(
     title="Pointwise: 1×1 kernels look across the channels",
     statement="Pointwise convolution has kernels of 1×1, which look only at the relation between channels.",
     measure=measure_a2,
+    plans=PLANS,
     effect=effect_a2,
     effect_name="test accuracy on pairs, depthwise and pointwise minus depthwise alone",
     unit="points",

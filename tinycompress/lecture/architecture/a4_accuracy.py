@@ -12,7 +12,7 @@ from ...profiling import stored_bytes
 from ...selection import pick_on_validation, train
 from ...workshop.style import COLORS, curve_with_band, figure
 from ..claim import Claim
-from .nets import Plan, accuracy, plan_for
+from .nets import PLANS, Plan, accuracy, plan_for
 
 ARMS = ("standard", "separable", "separable, from standard", "shrunk")
 STEPS = 512  # of the factors by which a net is shrunk
@@ -131,6 +131,7 @@ CLAIM = Claim(
     title="Accuracy survives",
     statement="A net of separable convolutions is about as accurate as one of standard convolutions.",
     measure=measure_a4,
+    plans=PLANS,
     effect=effect_a4,
     effect_name="test accuracy, separable minus standard of the same widths, mean over widths",
     unit="points",

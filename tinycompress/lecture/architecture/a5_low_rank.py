@@ -10,7 +10,7 @@ from ...profiling import stored_bytes
 from ...selection import pick_on_validation, train
 from ...workshop.style import COLORS, curve_with_band, figure, percent_axis
 from ..claim import Claim
-from .nets import Plan, accuracy, plan_for
+from .nets import PLANS, Plan, accuracy, plan_for
 
 BUDGET, ENERGY = 0.25, 0.6  # of A5: the share of parameters to keep, or of the singular values' squares
 
@@ -147,6 +147,7 @@ CLAIM = Claim(
     title="Low rank: why it works",
     statement="Why it works: low rank. One layer of N×M weights becomes two of N×K and K×M.",
     measure=measure_a5,
+    plans=PLANS,
     effect=effect_a5,
     effect_name="test accuracy with a quarter of the parameters and fine-tuning, minus the whole net trained as long",
     unit="points",

@@ -13,7 +13,7 @@ from ...workshop.style import COLORS, figure
 from ..claim import Claim
 from ..rows import paired
 from .drawing import draw_curves, draw_error_bars, draw_images
-from .nets import Plan, choose, plan_for, scores, teacher_of, train_student, with_fewer_images
+from .nets import PLANS, Plan, choose, plan_for, scores, teacher_of, train_student, with_fewer_images
 
 HINTON_ERRORS = {"teacher": 67, "labels": 146, "teacher outputs": 74}  # of 10,000 (Hinton et al. 2015, section 3)
 
@@ -124,6 +124,7 @@ CLAIM = Claim(
     title="The teacher's output instead of the label",
     statement="Let the small model fit the large model's output rather than the label, although it is imperfect.",
     measure=measure_d1,
+    plans=PLANS,
     effect=effect_d1,
     effect_name="test accuracy of one student, on the teacher's outputs minus on labels, mean over few and all images",
     unit="points",

@@ -15,7 +15,7 @@ from ...workshop.style import COLORS, figure, percent_axis
 from ..claim import Claim
 from ..rows import paired
 from .drawing import draw_bar, draw_published, draw_reference_line
-from .nets import Plan, choose, plan_for, soften, teacher_of, train_student
+from .nets import PLANS, Plan, choose, plan_for, soften, teacher_of, train_student
 
 HINTON_RECALL = 98.6  # % of the 3s, after a bias that was chosen on the test set (Hinton et al. 2015, section 3)
 
@@ -186,6 +186,7 @@ CLAIM = Claim(
     title="Right about what it never saw",
     statement="The student even predicts well on data that it has never seen.",
     measure=measure_d2,
+    plans=PLANS,
     effect=effect_d2,
     effect_name="recall of the class that was left out, distilled minus labels, both with corrected bias",
     unit="points",

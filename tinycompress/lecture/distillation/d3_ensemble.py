@@ -8,7 +8,7 @@ from ..claim import Claim
 from ..rows import paired
 from .d4_temperature import CLAIMED_T
 from .drawing import draw_error_bars
-from .nets import plan_for, scores, train_student, with_fewer_images
+from .nets import PLANS, plan_for, scores, train_student, with_fewer_images
 
 
 def measure_d3(data_name: str, budget: str, seed: int) -> list[dict]:
@@ -74,6 +74,7 @@ CLAIM = Claim(
     title="An ensemble in one net",
     statement="Average the outputs of several models, and let one student learn the average.",
     measure=measure_d3,
+    plans=PLANS,
     effect=effect_d3,
     effect_name="test accuracy, student of the average minus one member, a net of the same size",
     unit="points",

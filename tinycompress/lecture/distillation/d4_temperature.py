@@ -14,7 +14,7 @@ from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, curve_with_band, figure, percent_axis
 from ..claim import Claim
 from ..rows import paired
-from .nets import plan_for, scores, soften, teacher_of, train_student, with_fewer_images
+from .nets import PLANS, plan_for, scores, soften, teacher_of, train_student, with_fewer_images
 
 CLAIMED_T = 4  # named before anything is measured: Hinton et al. 2015 found 2.5 to 4 best for narrow students
 
@@ -148,6 +148,7 @@ CLAIM = Claim(
     title="A temperature makes the teacher smoother",
     statement="A temperature makes the teacher's outputs smoother, so that the student sees more than the label.",
     measure=measure_d4,
+    plans=PLANS,
     effect=effect_d4,
     effect_name=f"test accuracy of the student, at T = {CLAIMED_T} minus at T = 1",
     unit="points",

@@ -14,7 +14,7 @@ from ...workshop.style import figure
 from ..claim import Claim
 from ..rows import paired
 from .drawing import draw_curves, draw_error_bars
-from .nets import choose, plan_for, scores, teacher_of, with_fewer_images
+from .nets import PLANS, choose, plan_for, scores, teacher_of, with_fewer_images
 
 
 def measure_d5(data_name: str, budget: str, seed: int) -> list[dict]:
@@ -114,6 +114,7 @@ CLAIM = Claim(
     title="Hints for hidden layers",
     statement="Further constraints help: let a hidden layer of the student learn a hidden layer of the teacher.",
     measure=measure_d5,
+    plans=PLANS,
     effect=effect_d5,
     effect_name="test accuracy of the student, with one hidden layer taught minus on the teacher's outputs alone",
     unit="points",

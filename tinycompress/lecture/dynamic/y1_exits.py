@@ -11,7 +11,7 @@ from ...tensor import Tensor, no_grad
 from ...training import evaluate
 from ...workshop.style import COLORS, figure, percent_axis
 from ..claim import Claim
-from .nets import exit_net, plain_net
+from .nets import PLANS, exit_net, plain_net
 
 THRESHOLDS = (0.5, 0.7, 0.9, 0.99)  # on the confidence, the same at every exit
 
@@ -181,6 +181,7 @@ CLAIM = Claim(
     statement="A net can adjust its depth: whoever is sure after a few layers needs no more of them.",
     prepare=prepare_y1,
     measure=measure_y1,
+    plans=PLANS,
     effect=effect_y1,
     effect_name="speed-up over the net without exits, one image at a time, by thresholds chosen on validation data",
     unit="log2 ×",

@@ -9,7 +9,7 @@ from ...training import evaluate
 from ...workshop.style import COLORS, curve_with_band, figure, percent_axis, table
 from ..claim import Claim
 from ..rows import paired
-from .nets import mean_loss, plan_for, slimmable
+from .nets import PLANS, mean_loss, plan_for, slimmable
 
 MARGIN = -1.0  # points of accuracy that one set of weights may cost
 
@@ -92,6 +92,7 @@ CLAIM = Claim(
     title="Adjust the width",
     statement="A net can adjust its width: one set of weights runs with all or with the first few channels of its layers.",
     measure=measure_y2,
+    plans=PLANS,
     effect=effect_y2,
     effect_name="test accuracy, one set of weights minus one net a width, mean over widths",
     unit="points",

@@ -8,7 +8,7 @@ from ...dynamic import ExitTable, exit_table
 from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, figure, percent_axis
 from ..claim import Claim
-from .nets import exit_net
+from .nets import PLANS, exit_net
 
 EXIT_COLORS = [COLORS[role] for role in ("claim", "more", "rival", "extra")]
 LEAVING = 0.75  # of the validation images that reach an exit, the share that leaves there
@@ -147,6 +147,7 @@ CLAIM = Claim(
     title="As much computation as needed",
     statement="A net can spend as much computation on an image as that image needs.",
     measure=measure_y3,
+    plans=PLANS,
     effect=effect_y3,
     effect_name="nearest training images of another class, images that go on minus images that leave at exit 1",
     unit="points",

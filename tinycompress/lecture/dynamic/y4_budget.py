@@ -19,7 +19,7 @@ from ...dynamic import (
 from ...profiling import latency
 from ...workshop.style import COLORS, curve_with_band, figure, percent_axis
 from ..claim import Claim
-from .nets import plan_for, slimmable, with_exits
+from .nets import PLANS, plan_for, slimmable, with_exits
 
 THRESHOLDS = (0.7, 0.9)
 BUDGETS = 6
@@ -197,6 +197,7 @@ CLAIM = Claim(
     statement="Depth and width together adjust a net's computation freely: given a budget, one of the settings fits it.",
     prepare=prepare_y4,
     measure=measure_y4,
+    plans=PLANS,
     effect=effect_y4,
     effect_name="budgets in ms that the chosen setting keeps (to 10 %) when measured again on other images",
     unit="share",

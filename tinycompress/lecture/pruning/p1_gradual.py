@@ -105,6 +105,7 @@ CLAIM = Claim(
     title="A little at a time",
     statement="Remove only a small part of the weights each time, then fine-tune, so that the net learns to use the rest.",
     measure=measure_p1,
+    plans=PLANS,
     effect=effect_p1,
     effect_name="test accuracy, a little at a time minus all at once, mean over 90, 95 and 98 % removed",
     unit="points",

@@ -176,6 +176,7 @@ CLAIM = Claim(
     statement="Evaluate how important each weight and each neuron is, and remove the least important ones first.",
     tasks=tasks_p1b,
     measure=measure_p1b,
+    plans=PLANS,
     effect=effect_p1b,
     effect_name="test accuracy after removal by a criterion minus that by chance, mean over criteria and shares",
     unit="points",

@@ -117,6 +117,7 @@ CLAIM = Claim(
     title="The net that is left is irregular",
     statement="Pruned weights leave an irregular net: some neurons keep two or three connections, some only one.",
     measure=measure_p2,
+    plans=PLANS,
     effect=effect_p2,
     effect_name="hidden neurons whose number of connections is not the most common one of their layer",
     unit="share",

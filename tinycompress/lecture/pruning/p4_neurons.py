@@ -156,6 +156,7 @@ CLAIM = Claim(
     statement="Neuron pruning only changes a layer's input and output size, and so is easy to implement and to speed up.",
     prepare=prepare_p4,
     measure=measure_p4,
+    plans=PLANS,
     effect=effect_p4,
     effect_name="speed-up of the smaller net on the clock, mean over nets and shares",
     unit="log2 ×",

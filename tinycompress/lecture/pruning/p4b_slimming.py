@@ -185,6 +185,7 @@ CLAIM = Claim(
     statement="Evaluate how important each neuron is, remove the least important ones, and fine-tune: little is lost.",
     tasks=tasks_p4b,
     measure=measure_p4b,
+    plans=PLANS,
     effect=effect_p4b,
     effect_name="test accuracy, with 84.4 % of the parameters gone minus the whole net",
     unit="points",

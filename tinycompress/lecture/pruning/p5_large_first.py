@@ -215,6 +215,7 @@ CLAIM = Claim(
     statement="It is hard to train a small net directly and to enlarge it as needed; train a large one and prune it.",
     tasks=tasks_p5,
     measure=measure_p5,
+    plans=PLANS,
     effect=effect_p5,
     effect_name="test accuracy, better way to begin large minus better way to begin small, mean over final sizes",
     unit="points",

@@ -174,6 +174,7 @@ CLAIM = Claim(
     statement="Why large first: among its many small nets a large one holds some that drew lucky numbers.",
     tasks=tasks_p6,
     measure=measure_p6,
+    plans=PLANS,
     effect=effect_p6,
     effect_name="test accuracy, winning ticket minus the same net re-initialised, mean over rounds 7 and 15",
     unit="points",

@@ -8,7 +8,7 @@ from ...quantization import calibrate, quantize_weights, tcz, to_integers
 from ...selection import pick_on_validation
 from ...workshop.style import COLORS, curve_with_band, figure, table
 from ..claim import Claim
-from .nets import accuracy, dense_net, longer_net, plan_for, train_more
+from .nets import PLANS, accuracy, dense_net, longer_net, plan_for, train_more
 
 SHOWN_BITS = 3  # of the grid under the histogram
 
@@ -119,6 +119,7 @@ CLAIM = Claim(
     title="Fewer bits",
     statement="Store each value in fewer bits.",
     measure=measure_q1,
+    plans=PLANS,
     effect=effect_q1,
     effect_name="test accuracy, computed in integers of 8 bits from end to end, minus float32",
     unit="points",

@@ -11,7 +11,7 @@ from ...selection import pick_on_validation
 from ...workshop.style import COLORS, curve_with_band, figure, table
 from ..claim import Claim
 from ..rows import paired
-from .nets import Plan, accuracy, dense_net, longer_net, plan_for, train_more
+from .nets import PLANS, Plan, accuracy, dense_net, longer_net, plan_for, train_more
 
 SHOWN_CLUSTERS = 4
 
@@ -131,6 +131,7 @@ CLAIM = Claim(
     title="Weight clustering",
     statement="Group weights by value and store one value a group; training pulls the weights of a group together.",
     measure=measure_q2,
+    plans=PLANS,
     effect=effect_q2,
     effect_name="test accuracy, pulled together while training minus clustered after training, mean over up to 4 "
     "values a layer",

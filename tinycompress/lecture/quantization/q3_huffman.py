@@ -11,7 +11,7 @@ from ...quantization import cluster_weights, entropy, huffman_code
 from ...workshop.style import COLORS, figure
 from ..claim import Claim
 from . import q3_huffman as figures
-from .nets import dense_net, plan_for, train_more
+from .nets import PLANS, dense_net, plan_for, train_more
 
 
 def measure_q3(data_name: str, budget: str, seed: int) -> list[dict]:
@@ -182,6 +182,7 @@ CLAIM = Claim(
     title="Huffman coding",
     statement="Represent frequent values by few bits and rare values by many.",
     measure=measure_q3,
+    plans=PLANS,
     effect=effect_q3,
     effect_name="bits that Huffman's code saves of a code of equally long words, values and gaps together",
     unit="share",

@@ -13,7 +13,7 @@ from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, curve_with_band, figure
 from ..claim import Claim
 from ..rows import paired
-from .nets import Plan, plan_for
+from .nets import PLANS, Plan, plan_for
 
 ARMS = ("float", "float, dropout", "binary", "binary, stochastic")
 PUBLISHED = {"float": 1.30, "float, dropout": 1.01, "binary": 1.29, "binary, stochastic": 1.18}  # % error, on MNIST
@@ -166,6 +166,7 @@ CLAIM = Claim(
     title="Binary weights",
     statement="Weights of +1 and -1 work well, perhaps because fewer degrees of freedom overfit less.",
     measure=measure_q4,
+    plans=PLANS,
     effect=effect_q4,
     effect_name="test error, float minus binary",
     unit="points",

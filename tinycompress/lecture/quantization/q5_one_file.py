@@ -17,7 +17,7 @@ from ...training import evaluate, predict
 from ...workshop.style import COLORS, figure
 from ..claim import Claim, Settings
 from .bytes_drawn import draw_bytes, size_label
-from .nets import plan_for
+from .nets import PLANS, plan_for
 from .q5_paper import q5_paper
 
 ORDERS = ("prune, then cluster", "cluster, then prune")
@@ -227,6 +227,7 @@ CLAIM = Claim(
     statement="All in all, make the parameters small: prune, cluster, code.",
     tasks=tasks_q5,
     measure=measure_q5,
+    plans=PLANS,
     effect=effect_q5,
     effect_name="test error of the dense net minus that of the net in the file",
     unit="points",

@@ -10,7 +10,7 @@ from ...training import predict
 from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, figure, percent_axis
 from ..claim import Claim
-from .methods import METHODS, few_seeds, plan_for, right, teacher_of, trained_on
+from .methods import METHODS, PLANS, few_seeds, plan_for, right, teacher_of, trained_on
 
 CHAPTER_COLORS = {
     "": "reference",
@@ -176,6 +176,7 @@ CLAIM = Claim(
     tasks=few_seeds,
     prepare=prepare_c1,
     measure=measure_c1,
+    plans=PLANS,
     effect=effect_c1,
     effect_name="work saved by counting over work saved on the clock, geometric mean over methods",
     unit="log2 ×",

@@ -7,7 +7,7 @@ from ...training import predict
 from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, figure, percent_axis
 from ..claim import Claim
-from .methods import METHODS, Small, few_seeds, plan_for, right, teacher_of, trained_on, validation_accuracy
+from .methods import METHODS, PLANS, Small, few_seeds, plan_for, right, teacher_of, trained_on, validation_accuracy
 
 MOST_VICTIMS = 12
 
@@ -172,6 +172,7 @@ CLAIM = Claim(
     statement="At equal overall accuracy a compressed net fails on other images than its teacher: some classes pay.",
     tasks=few_seeds,
     measure=measure_c2,
+    plans=PLANS,
     effect=effect_c2,
     effect_name="test images that change sides, compressed minus trained on in another order",
     unit="points",
