@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
-from ..workshop.files import replace_file
+from ..files import replace_file
 from .case import Row, is_close
 
 HEAD = ("", "ours", "rival", "", "ratio [quartiles]", "goal", "")

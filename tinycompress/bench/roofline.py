@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ..files import replace_file
 from ..workshop import style
-from ..workshop.files import replace_file
 from .case import Row
 from .limits import COPY, SGEMM
 

@@ -161,9 +161,9 @@ def _inspect(arguments) -> int:
 
 
 def _draw(found, file, image: Path) -> None:
+    from ..files import replace_file
     from ..lecture.quantization.bytes_drawn import draw_bytes
     from ..workshop import style
-    from ..workshop.files import replace_file
 
     with style.applied():
         fig = style.figure(width=8, height=9)

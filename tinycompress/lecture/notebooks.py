@@ -9,7 +9,7 @@ import re
 import time
 from pathlib import Path
 
-from ..workshop.files import replace_file
+from ..files import replace_file
 
 LARGEST = 1_000_000  # bytes of a file
 WIDGET = "application/vnd.jupyter.widget-view+json"

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..data import load
+from ..files import replace_file
 from ..workshop import style
-from ..workshop.files import replace_file
 from ..workshop.identity import fingerprint, source_hash
 from ..workshop.machine import machine
 from . import claims

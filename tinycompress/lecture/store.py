@@ -5,7 +5,7 @@ import json
 import os
 from pathlib import Path
 
-from ..workshop.files import replace_file
+from ..files import replace_file
 from ..workshop.identity import fingerprint, source_hash, versions
 
 FILE_NAME = "unfinished.jsonl"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..files import whole_file
 from ..tensor import Tensor, no_grad, record
 
 if TYPE_CHECKING:
@@ -324,15 +325,9 @@ class Module:
 
     def save(self, path):
         """Write the state as a compressed .npz, whole or not at all."""
-        path = os.fspath(path)
-        temporary = f"{path}.{os.getpid()}.part"
-        try:
-            with open(temporary, "wb") as file:
-                np.savez_compressed(file, **self.state_dict())
-            os.replace(temporary, path)
-        finally:
-            if os.path.exists(temporary):
-                os.unlink(temporary)
+        state = self.state_dict()
+        with whole_file(path) as file:
+            np.savez_compressed(file, **state)
 
     def load(self, path) -> "Module":
         """Read a state that `save` wrote; no pickled objects are accepted. Raises FileNotFoundError, or ValueError for a

@@ -15,7 +15,6 @@ Nothing in a file is ever executed. A file that is cut short, altered or made up
 within a time and a memory that `max_elements` bounds.
 """
 
-import os
 import sys
 import zlib
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import nn
+from ..files import replace_file
 from ..kernels.arithmetic import Decoder, Encoder
 from ..nn import Module, trace
 from ..nn.weighted import check_distinct, effective
@@ -103,13 +103,7 @@ def save(model: Module, path, coding: str = "smallest") -> Contents:
     model with layers that the format does not know, with a layer in two places, or with numbers that are not finite.
     """
     data = to_bytes(model, coding)
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    replace_file(path, data)
     return _parse(data, sys.maxsize)[1]
 
 

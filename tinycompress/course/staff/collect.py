@@ -14,6 +14,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from ...files import whole_file
 from ..exercise import CourseProblem, Exercise
 
 MAX_SOURCE = 1 << 20  # bytes of one exercise
@@ -218,14 +219,9 @@ def pack(folder: Path, exercises: list[str], archive: Path) -> dict[str, str]:
                 raise CourseProblem(str(problem)) from problem
     if not packed:
         raise CourseProblem(f"{folder}: none of the exercises is there; run this in the folder that you were given")
-    temporary = archive.with_name(f".{archive.name}.{os.getpid()}.tmp")
-    try:
-        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as stream:
-            for name, data in packed.items():
-                stream.writestr(zipfile.ZipInfo(name), data)
-        os.replace(temporary, archive)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_file(archive) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as stream:
+        for name, data in packed.items():
+            stream.writestr(zipfile.ZipInfo(name), data)
     return {name: state(data) for name, data in packed.items()}
 
 

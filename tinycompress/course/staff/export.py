@@ -8,11 +8,11 @@ import csv
 import hashlib
 import io
 import json
-import os
 import re
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
+from ...files import replace_file
 from .feedback import page
 from .gradebook import Entry, Gradebook
 
@@ -28,7 +28,7 @@ def export(book: Gradebook, form: str, out: Path) -> list[Path]:
     """
     if form in ONE_FILE:
         out.parent.mkdir(parents=True, exist_ok=True)
-        _replace(out, as_csv(book) if form == "csv" else as_junit(book))
+        replace_file(out, as_csv(book) if form == "csv" else as_junit(book))
         return [out]
     write, ending = {
         "gradescope": (lambda entries: json.dumps(as_gradescope(entries), indent=1), ".json"),
@@ -43,7 +43,7 @@ def export(book: Gradebook, form: str, out: Path) -> list[Path]:
         if form != "feedback" and any(entry.points is None for entry in entries):
             path.unlink(missing_ok=True)  # of an earlier export
             continue
-        _replace(path, write(entries))
+        replace_file(path, write(entries))
         written.append(path)
     return written
 
@@ -178,13 +178,3 @@ def as_junit(book: Gradebook) -> str:
 
 def _xml(text: str) -> str:
     return quoteattr(printable(text))
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write beside it, then rename: no reader ever sees half a file."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8", newline="")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
