@@ -258,7 +258,16 @@ def test_nothing_can_be_assigned_to_a_weight_behind_a_parametrization(frozen, rn
     def set_all():
         layer.weight.data = np.zeros((6, 4), np.float32)
 
-    for change in (scale, set_some, set_all):
+    def freeze():
+        layer.weight.requires_grad = False
+
+    def set_gradient():
+        layer.weight.grad = np.zeros((6, 4), np.float32)
+
+    def set_by_numpy():
+        layer.weight.numpy()[0] = 1
+
+    for change in (scale, set_some, set_all, freeze, set_gradient, set_by_numpy):
         with pytest.raises((AttributeError, ValueError), match="latent|read-only"):
             change()
         with tc.no_grad(), pytest.raises((AttributeError, ValueError), match="latent|read-only"):
@@ -269,6 +278,13 @@ def test_nothing_can_be_assigned_to_a_weight_behind_a_parametrization(frozen, rn
     layer.bake()
     layer.weight.data = np.zeros((6, 4), np.float32)
     assert not layer.weight.data.any()
+
+
+def test_an_optimiser_refuses_a_weight_behind_a_parametrization(rng):
+    layer = masked(nn.Dense(6, 4, rng=rng), rng)
+    with pytest.raises(ValueError, match=r"layer.latent\('weight'\)"):
+        tc.optim.SGD([layer.weight])
+    tc.optim.SGD([layer.latent("weight")])
 
 
 def test_a_step_that_returns_its_input_passes_the_gradient_on(rng):

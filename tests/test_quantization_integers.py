@@ -30,10 +30,10 @@ from tinycompress.quantization import (
 )
 def test_requantizing_is_rounding_of_the_exact_product(sums, ratio, zero_point):
     factor, shift = fixed_point(ratio)
-    offset = np.array([5, -7, 0])
+    offset = np.array([5, -7, 0]) * factor + 12345
     expected = np.empty(sums.shape, object)
     for b, o in np.ndindex(sums.shape):  # Python's integers are as wide as need be
-        scaled = (int(sums[b, o]) + int(offset[o])) * int(factor[o])
+        scaled = int(sums[b, o]) * int(factor[o]) + int(offset[o])
         expected[b, o] = min(max((2 * scaled + 2 ** int(shift[o])) // 2 ** (int(shift[o]) + 1) + zero_point, 3), 250)
         assert int(factor[o]) / 2.0 ** int(shift[o]) == pytest.approx(ratio[o], rel=1e-8)
     for variant in ("loop", "numpy", "fast"):
@@ -236,6 +236,31 @@ def test_what_was_trained_in_branches_and_nested_nets_is_what_runs(rng, monkeypa
         *(identity, nn.MaxPool2d(2), nn.ReLU(), nn.GlobalAvgPool()),
     ]
     assert_runs_as_trained(ready(layers, x, rng), x, monkeypatch)
+
+
+@pytest.mark.parametrize(("bits", "activation_bits"), [(2, 2), (2, 3), (4, 4), (3, 8)])
+def test_few_bits_run_as_they_were_trained(bits, activation_bits, digits, rng):
+    """Steps are large here: a bias rounded to the products' steps, which training has not seen, would change answers."""
+    net = trained(digits, rng, lambda shape, classes, rng: models.mlp(shape, (64, 32), classes, rng=rng), epochs=2)
+    net = quantize_activations(quantize_weights(net, bits), digits.x_train[:200], activation_bits)
+    sgd = tc.optim.SGD(net.parameters(), lr=0.01)
+    tc.fit(net, digits.train, optimizer=sgd, epochs=1, rng=rng, progress=False)
+    real, got = tc.predict(net, digits.x_test), tc.predict(to_integers(net, digits.x_train[:200]), digits.x_test)
+    assert (np.abs(real - got).max(1) < 1e-3 * np.abs(real).max()).mean() > 0.995  # but for a rounding tie
+
+
+def test_pruned_weights_of_one_bit_stay_0(rng):
+    x = rng.random((40, 4, 4, 1), np.float32)
+    net = pruning.prune_weights(models.mlp((4, 4, 1), (8,), 3, rng=rng), 0.7)
+    net = quantize_activations(quantize_weights(net, 1), x)
+    np.testing.assert_allclose(tc.predict(to_integers(net, x), x), tc.predict(net, x), atol=1e-5)
+
+
+def test_a_layer_that_is_never_active_runs_in_integers(rng):
+    x = rng.random((40, 4, 4, 1), np.float32)
+    net = models.mlp((4, 4, 1), (8,), 3, rng=rng)
+    net[1].bias.data = np.full(8, -100, np.float32)
+    np.testing.assert_allclose(tc.predict(to_integers(net, x), x), tc.predict(net, x), atol=1e-5)
 
 
 def test_an_activation_other_than_relu_has_a_grid_before_and_after_it(rng):

@@ -166,3 +166,28 @@ def test_a_slimmable_net_is_compressed_at_one_width(rng):
     with pytest.raises(ValueError, match=r"share one weight.*cut\(width\)"):
         pruning.prune_weights(slim, 0.5)
     assert pruning.sparsity(pruning.prune_weights(slim.cut(0.5), 0.5)) == pytest.approx(0.5)
+
+
+def test_a_bias_that_two_layers_share_is_not_folded_into_twice(rng):
+    one, other = nn.Dense(6, 6, rng=rng), nn.Dense(6, 6, rng=rng)
+    other.bias = one.bias
+    net = nn.Sequential(one, nn.BatchNorm(6), nn.ReLU(), other, nn.BatchNorm(6), input_shape=(6,))
+    with pytest.raises(ValueError, match="layers 0 and 3 share one bias"):
+        quantization.fold_batch_norm(net)
+
+
+def test_a_masked_bias_takes_what_is_folded_into_it(rng):
+    net = nn.Sequential(nn.Dense(6, 6, rng=rng), nn.BatchNorm(6), nn.Dense(6, 2, rng=rng), input_shape=(6,)).eval()
+    net[0].bias.data, net[1].bias.data = rng.normal(size=6), rng.normal(size=6)
+    net[0].parametrize("bias", nn.Mask(np.arange(6) < 3))
+    x = rng.standard_normal((9, 6)).astype(np.float32)
+    np.testing.assert_allclose(tc.predict(quantization.fold_batch_norm(net), x), tc.predict(net, x), atol=1e-5)
+
+
+@pytest.mark.parametrize("after", [(0,), (1,), (2,), (4,), (0, 4)])
+def test_exits_after_any_layer_and_of_a_net_with_one_activation_in_two_places(after, rng):
+    relu = nn.ReLU()
+    layers = [nn.Flatten(), nn.Dense(64, 32, rng=rng), relu, nn.Dense(32, 16, rng=rng), relu, nn.Dense(16, 3, rng=rng)]
+    exits = dynamic.add_exits(nn.Sequential(*layers, input_shape=(8, 8, 1)), after, rng=rng)
+    outputs = exits.train()(rng.random((5, 8, 8, 1), np.float32))
+    assert [out.shape for out in outputs] == [(5, 3)] * (len(after) + 1)

@@ -354,6 +354,8 @@ def test_optimisers_of_a_part_and_of_more_than_the_net_are_not_refused():
     more = optim.SGD([*net.parameters(), temperature], 0.05)
     run(net, train, optimizer=more, loss=lambda z, y: F.cross_entropy(z * temperature, y))
     assert temperature.item() != 1
+    head_and_more = optim.SGD([*net[3].parameters(), temperature], 0.05)
+    run(net, train, optimizer=head_and_more, loss=lambda z, y: F.cross_entropy(z * temperature, y))
     for parameter in net[0].parameters():
         parameter.requires_grad = False
     run(net, train, optimizer=optim.SGD(net.parameters(), 0.05))  # some are frozen

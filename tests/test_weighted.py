@@ -237,3 +237,140 @@ def test_a_subclass_that_computes_something_else_is_not_taken_for_its_parent(rng
     ):
         with pytest.raises(ValueError, match="Doubled"):
             asked()
+
+
+class Skip(nn.Sequential):
+    def forward(self, x):
+        return x + super().forward(x)
+
+
+class Difference(nn.Residual):
+    def forward(self, x):
+        return x - self.body(x)
+
+
+class Softmax(nn.Sigmoid):
+    function = staticmethod(F.softmax)
+
+
+class Halved(nn.Dense):
+    def forward(self, x):
+        return super().forward(x).tanh()
+
+
+@pytest.mark.parametrize("kind", ["Skip", "Difference", "Softmax", "Halved"])
+def test_a_subclass_with_another_forward_is_never_silently_replaced(kind, rng):
+    middle = {
+        "Skip": lambda: [Skip(nn.Dense(8, 8, rng=rng), nn.ReLU())],
+        "Difference": lambda: [Difference(nn.Sequential(nn.Dense(8, 8, rng=rng)))],
+        "Softmax": lambda: [Softmax()],
+        "Halved": lambda: [Halved(8, 8, rng=rng), nn.BatchNorm(8)],
+    }[kind]()
+    net = nn.Sequential(nn.Dense(6, 8, rng=rng), nn.ReLU(), *middle, nn.Dense(8, 3, rng=rng), input_shape=(6,))
+    x = rng.standard_normal((30, 6)).astype(np.float32)
+    net(x)  # batch norm has seen something
+    expected = tc.predict(net, x)
+    for asked in (
+        lambda: quantization.fold_batch_norm(net),
+        lambda: quantization.to_integers(net, x),
+        lambda: quantization.quantize_activations(net, x),
+        lambda: pruning.remove_neurons(net, {"0": np.arange(8)}),
+    ):
+        try:
+            found = tc.predict(asked(), x)
+        except ValueError as error:
+            assert kind in str(error) or "BatchNorm" in str(error)
+        else:
+            np.testing.assert_allclose(found, expected, atol=0.15 * np.abs(expected).max())
+
+
+def test_a_second_array_of_weights_is_named_unless_the_layer_says_that_it_is_none(rng):
+    class Two(nn.Weighted):
+        def __init__(self):
+            self.weight, self.bias = nn.Parameter(np.ones((4, 3), np.float32)), None
+            self.more = nn.Parameter(np.ones((4, 3), np.float32))
+
+        def forward(self, x):
+            return x @ (self.weight + self.more)
+
+    class Placed(nn.Module):
+        not_weights = ("table",)
+
+        def __init__(self):
+            self.table = nn.Parameter(np.ones((5, 4), np.float32))
+
+        def forward(self, x):
+            return x + self.table
+
+    with pytest.raises(ValueError, match=r"Two.*more \(4, 3\)"):
+        pruning.prune_weights(nn.Sequential(Two()), 0.5)
+    with pytest.raises(ValueError, match="Two"):
+        _ = nn.Sequential(Two(), input_shape=(4,)).summary().macs
+    assert list(nn.weighted_layers(nn.Sequential(Placed(), nn.Dense(4, 2, rng=rng)))) == ["1"]
+
+
+@pytest.mark.parametrize("value", [lambda d: {"a": d}, lambda d: [[d]], lambda d: [d.weight], lambda d: {"a": [d]}])
+def test_layers_that_nothing_would_find_are_refused(value, rng):
+    class Holder(nn.Module):
+        def __init__(self, inside):
+            self.inside = inside
+
+    with pytest.raises(TypeError, match="inside holds modules or parameters where nothing would find them"):
+        Holder(value(nn.Dense(2, 2, rng=rng)))
+
+
+REFUSED_HALF_WAY = {
+    "bits": lambda net: quantization.quantize_weights(net, {"1": 8, "3": 9}),
+    "k": lambda net: quantization.cluster_weights(net, {"1": 8, "3": 0}),
+    "init": lambda net: quantization.cluster_weights(net, 4, init={"1": np.ones(4, np.float32)}),
+    "twice": lambda net: quantization.cluster_weights(net, 4),
+    "scale": lambda net: quantization.binarize_weights(net, scale=-1.0),
+    "rng": lambda net: quantization.binarize_weights(net, stochastic=True),
+    "name": lambda net: quantization.binarize_weights(net, layers=["1", "nope"]),
+    "biases": lambda net: quantization.quantize_biases(net),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED_HALF_WAY)
+def test_what_is_refused_half_way_leaves_every_layer_as_it_was(name, rng):
+    net = tc.models.mlp((4, 4, 1), (8, 6), 3, rng=rng)
+    if name == "twice":
+        quantization.cluster_weights(net, {"3": 4})
+    if name == "biases":
+        quantization.quantize_biases(net)
+    before, parameters = net.state_dict(), net.parameters()
+    with pytest.raises(ValueError):
+        REFUSED_HALF_WAY[name](net)
+    after = net.state_dict()
+    assert after.keys() == before.keys() and all(np.array_equal(before[key], after[key]) for key in before)
+    assert all(a is b for a, b in zip(parameters, net.parameters(), strict=True))
+
+
+@pytest.mark.parametrize(
+    "compress",
+    [
+        lambda net: quantization.quantize_weights(net, 4),
+        lambda net: quantization.quantize_biases(net, 4),
+        lambda net: quantization.cluster_weights(net, 4),
+    ],
+)
+def test_what_is_frozen_stays_frozen(compress, rng):
+    net = tc.models.mlp((4, 4, 1), (8,), 3, rng=rng)
+    for parameter in net[1].parameters():
+        parameter.requires_grad = False
+    compress(net)
+    before = {name: effective(net[1], name) for name in ("weight", "bias")}
+    x = rng.random((20, 4, 4, 1), np.float32)
+    sgd = tc.optim.SGD(net.parameters(), lr=0.5)
+    tc.fit(net, (x, np.arange(20) % 3), optimizer=sgd, epochs=2, rng=rng, progress=False)
+    assert all(np.array_equal(effective(net[1], name), values) for name, values in before.items())
+
+
+def test_clusters_are_judged_by_what_they_are_now(rng):
+    net = quantization.cluster_weights(tc.models.mlp((4, 4, 1), (8,), 3, rng=rng), 4)
+    step = net[1].parametrization("weight", quantization.Clustered)
+    step.centroids.data = step.centroids.data[::-1] * np.float32([1, 9, 1, 9])  # as training might
+    kept = np.abs(effective(net[1], "weight"))
+    pruning.prune_weights(net, {"1": 0.5})
+    mask = pruning.kept_weights(net)["1"]
+    assert kept[mask].min() >= kept[~mask].max()

@@ -15,6 +15,11 @@ class Optimizer:
         parameters = list(parameters)
         if not parameters or not all(isinstance(p, Tensor) for p in parameters):
             raise ValueError("an optimiser needs a non-empty list of parameters: pass model.parameters()")
+        if any(p._edges for p in parameters):
+            raise ValueError(
+                "an optimiser moves arrays that are trained, not results: of a weight seen through a parametrization pass "
+                "layer.latent('weight'), or all of model.parameters()"
+            )
         if not lr >= 0:
             raise ValueError(f"the learning rate must not be negative, got {lr}")
         if not weight_decay >= 0:

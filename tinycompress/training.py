@@ -125,12 +125,15 @@ def _check_optimizer(model: Module, optimizer: Optimizer):
     idle = {id(latent) for latent in model.idle_latents()}
     used = {id(parameter) for parameter in named.values()} - idle
     missing = [name for name, p in named.items() if p.requires_grad and id(p) in used - held]
-    if missing and held - used:
+    shapes = {named[name].shape for name in missing}
+    strays = any(p.shape in shapes for p in optimizer.parameters if id(p) not in used)
+    # A part of the net beside a parameter of the loss is another matter: those arrays are in use.
+    if missing and (not held & used or held & idle or strays):
         raise ValueError(
             f"fit: the optimiser does not hold {', '.join(missing[:3])}{', …' if missing[3:] else ''}, and "
             f"{len(held - used)} of the {len(held)} arrays that it holds are not used by this net. What makes a new net or "
             "new parameters (copy, remove_neurons, bake, cluster_weights, factorise, …) comes before the optimiser: make a "
-            "new one with the net's parameters()"
+            "new one with the net's parameters(); what is to stay as it is gets requires_grad = False"
         )
 
 
@@ -159,8 +162,8 @@ def evaluate(model: Module, data: tuple[np.ndarray, np.ndarray], batch_size: int
 
 
 def recalibrate_batch_norm(model: Module, x: np.ndarray, batch_size: int = 256) -> Module:
-    """Measure the running mean and variance of every `BatchNorm` anew, as averages over the batches of x (N, …), in
-    place.
+    """Measure the running mean and variance of every `BatchNorm` that runs in evaluation mode anew, as averages over the
+    batches of x (N, …), in place. Of a `Slimmable` or `MultiExit`, pass the net of one width or exit.
 
     All else runs in evaluation mode. For weights that training did not use as evaluation does (stochastic signs, a
     width never trained) the running averages are those of another net. Returns the model.

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ..nn import Dense, Flatten, Module, MultiExit, Sequential, trace
+from ..nn import Dense, Flatten, Module, MultiExit, Sequential
 from ..tensor import Tensor, no_grad
 
 Score = Callable[[np.ndarray], np.ndarray]
@@ -39,10 +39,12 @@ def add_exits(
 
 
 def _output_shapes(net: Sequential) -> list[tuple[int, ...]]:
-    with no_grad(), net.evaluation(), trace() as calls:
-        net(np.zeros((1, *net.input_shape), np.float32))
-    shapes = {id(module): out.shape[1:] for module, _, out in calls}
-    return [shapes[id(layer)] for layer in net.layers]
+    x, shapes = Tensor(np.zeros((1, *net.input_shape), np.float32)), []
+    with no_grad(), net.evaluation():
+        for layer in net.layers:
+            x = layer(x)
+            shapes.append(x.shape[1:])
+    return shapes
 
 
 # How sure an exit is: from 0 up to but not 1, so that every image is above a threshold of 0, and none above one of 1.

@@ -1,9 +1,10 @@
 """From exact sums of 8-bit products to the 8-bit integers of the next layer, without a single real number.
 
-    y[b, o] = clip(zero_point + round((sums[b, o] + offset[o]) * factor[o] / 2^shift[o]), low, high)      uint8
+    y[b, o] = clip(zero_point + round((sums[b, o] * factor[o] + offset[o]) / 2^shift[o]), low, high)      uint8
 
 A real factor below 1, say 0.0037, becomes an integer of 31 bits and a shift: 0.0037 = 2034234426 / 2^39. Their
-product with a sum of 32 bits fits 63 bits; half of 2^shift is added before the shift, so that it rounds (Jacob et
+product with a sum of 32 bits fits 63 bits, and so does the offset, a bias in the units of that product, which are far finer
+than those of the sums; half of 2^shift is added before the shift, so that it rounds (Jacob et
 al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference", 2018, equations
 5 and 6).
 """
@@ -35,7 +36,7 @@ def requantize(sums, offset, factor, shift, zero_point=0, low=0, high=255):
     """sums int32 (batch, out) with offset, factor and shift int64 (out,): uint8 (batch, out). factor, shift from
     `fixed_point`.
 
-    |sums + offset| must stay below 2^31. TypeError, ValueError if they do not fit.
+    |sums + offset / factor| must stay below 2^31. TypeError, ValueError if they do not fit.
     """
     if sums.dtype != np.int32:
         raise TypeError(f"the sums should be int32, but are {sums.dtype}")
@@ -56,11 +57,11 @@ def loop(sums, offset, factor, shift, zero_point, low, high):
     y = np.empty(sums.shape, np.uint8)
     for b, o in np.ndindex(y.shape):
         half = 1 << int(shift[o]) - 1
-        scaled = ((int(sums[b, o]) + int(offset[o])) * int(factor[o]) + half) >> int(shift[o])
+        scaled = (int(sums[b, o]) * int(factor[o]) + int(offset[o]) + half) >> int(shift[o])
         y[b, o] = min(max(scaled + zero_point, low), high)
     return y
 
 
 def numpy(sums, offset, factor, shift, zero_point, low, high):
-    scaled = ((sums + offset) * factor + (np.int64(1) << shift - 1)) >> shift
+    scaled = (sums * factor + offset + (np.int64(1) << shift - 1)) >> shift
     return np.clip(scaled + zero_point, low, high).astype(np.uint8)

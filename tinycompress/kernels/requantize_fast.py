@@ -7,17 +7,15 @@ from .threads import share
 
 
 @jit
-def rows(start, end, sums, offset, factor, shift, half, zero_point, low, high, y):
+def rows(start, end, sums, offset, factor, shift, zero_point, low, high, y):
     for b in range(start, end):
         for o in range(sums.shape[1]):
-            scaled = ((np.int64(sums[b, o]) + offset[o]) * factor[o] + half[o]) >> shift[o]
+            scaled = (sums[b, o] * factor[o] + offset[o]) >> shift[o]
             y[b, o] = np.uint8(min(max(scaled + zero_point, low), high))
 
 
 def requantize(sums, offset, factor, shift, zero_point, low, high):
     y = np.empty(sums.shape, np.uint8)
-    half = np.int64(1) << shift - 1
-    share(
-        lambda start, end: rows(start, end, sums, offset, factor, shift, half, zero_point, low, high, y), len(y), y.size
-    )
+    offset = offset + (np.int64(1) << shift - 1)
+    share(lambda start, end: rows(start, end, sums, offset, factor, shift, zero_point, low, high, y), len(y), y.size)
     return y

@@ -26,7 +26,7 @@ from .layers import (
     Tanh,
 )
 from .module import Module, Parameter
-from .weighted import Weighted, check_untied
+from .weighted import Weighted, check_untied, computes_as, is_as_stated
 
 PASSES_ON = (
     *(BatchNorm, Dropout, Flatten, GlobalAvgPool, MaxPool2d, AvgPool2d),
@@ -149,17 +149,17 @@ def select_channels(model: Module, chosen: dict[str, np.ndarray]) -> Module:
 
 def _through(module: Module, name: str, channels: Channels, groups: list[Channels], seen: set[int]) -> Channels:
     """Follow the channels through a module; returns those that it puts out."""
-    if isinstance(module, Sequential):
+    if computes_as(module, Sequential):
         for child_name, child in module.children():
             channels = _through(child, f"{name}.{child_name}".lstrip("."), channels, groups, seen)
         return channels
-    if isinstance(module, Residual):
+    if computes_as(module, Residual):
         dot = f"{name}." if name else ""
         branches = [_through(module.body, f"{dot}body", channels, groups, seen), channels]
         if module.shortcut:
             branches[1] = _through(module.shortcut, f"{dot}shortcut", channels, groups, seen)
         return _tie(name, *sorted((branch._root() for branch in branches), key=groups.index))
-    if isinstance(module, MultiExit):
+    if computes_as(module, MultiExit):
         dot = f"{name}." if name else ""
         for i, (stage, head) in enumerate(zip(module.stages, module.heads, strict=True)):
             channels = _through(stage, f"{dot}stages.{i}", channels, groups, seen)
@@ -170,12 +170,13 @@ def _through(module: Module, name: str, channels: Channels, groups: list[Channel
         raise ValueError(f"layer {name}, {module!r}, stands in two places of the model; build one for each place")
     seen.add(id(module))
     channels = channels._root()
-    if isinstance(module, Weighted) and module.connects == "all":
+    connects = module.connects if isinstance(module, Weighted) and is_as_stated(module) else None
+    if connects == "all":
         channels.readers[name] = module
         _check_width(name, module, channels, module.latent("weight").shape[-2])
         groups.append(Channels(module.latent("weight").shape[-1], writers={name: module}))
         return groups[-1]
-    if isinstance(module, PASSES_ON) or (isinstance(module, Weighted) and module.connects == "own"):
+    if type(module) in PASSES_ON or connects == "own":
         channels.passers[name] = module
         for array in _own_arrays(module):
             _check_width(name, module, channels, getattr(module, array).shape[-1])

@@ -28,7 +28,7 @@ class Sequential(Module):
 
     def forward(self, x):
         done = False
-        for layer, following in zip(self.layers, [*self.layers[1:], None], strict=True):
+        for layer, following in zip(self.layers, [*self.layers[1:], None], strict=False):
             if done:  # the ReLU, by the layer before it
                 done = False
                 continue

@@ -68,7 +68,15 @@ class Effective(Tensor):
         if not value._edges:  # a step that returned its input; a result has an edge, a leaf would keep the gradient
             value = record(value.data, (value, lambda g: g))
         for slot in ("_data", "_version", "_birth", "_edges", "grad", "requires_grad"):
-            setattr(self, slot, getattr(value, slot))
+            object.__setattr__(self, slot, getattr(value, slot))
+
+    def __setattr__(self, name, value):
+        if name not in ("_edges", "_version"):  # which belong to the graph
+            raise AttributeError(
+                "a parameter that is seen through a parametrization is computed anew at each look, so what is assigned to "
+                f"its `{name}` would be lost; assign to `layer.latent(name).{name}`, or call bake() first"
+            )
+        object.__setattr__(self, name, value)
 
     @property
     def data(self) -> np.ndarray:
@@ -77,12 +85,8 @@ class Effective(Tensor):
         view.flags.writeable = False
         return view
 
-    @data.setter
-    def data(self, value):
-        raise AttributeError(
-            "a parameter that is seen through a parametrization is computed anew at each look, so what is assigned to its "
-            "`data` would be lost; assign to `layer.latent(name).data`, or call bake() first"
-        )
+    def numpy(self) -> np.ndarray:
+        return self.data
 
 
 class Module:
@@ -139,6 +143,11 @@ class Module:
             raise AttributeError(f"{name} is seen through a parametrization; assign to `latent({name!r}).data` instead")
         if isinstance(old, Parameter) and not (value is None or isinstance(value, Parameter)):
             raise TypeError(f"{name} is a parameter; assign to `{name}.data`, or set another nn.Parameter")
+        if _hides_modules(value):
+            raise TypeError(
+                f"{name} holds modules or parameters where nothing would find them to train or save; use attributes, or a "
+                "list of modules"
+            )
         object.__setattr__(self, name, value)
 
     # The tree of modules and what they hold.
@@ -365,6 +374,18 @@ class Module:
     def macs(self, in_shape, out_shape) -> int:
         """Multiply-accumulates of this layer alone for one call with these shapes; 0 where there are no weights to multiply."""
         return 0
+
+
+def _hides_modules(value, depth: int = 0) -> bool:
+    """Whether modules or parameters lie deeper in dicts and lists than `children` looks."""
+    if isinstance(value, dict):
+        return any(isinstance(v, Module | Parameter) or _hides_modules(v, depth + 1) for v in value.values())
+    if isinstance(value, list | tuple):
+        return any(
+            isinstance(v, Parameter) or (depth > 0 and isinstance(v, Module)) or _hides_modules(v, depth + 1)
+            for v in value
+        )
+    return False
 
 
 def _values(value):

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..tensor import no_grad
 from .module import Module, trace
-from .weighted import effective, unknown_weights
+from .weighted import Weighted, effective, unknown_weights
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,8 @@ class Summary:
         if unknown := [layer for layer in self.layers if layer.macs is None]:
             raise ValueError(
                 f"layer {unknown[0].name}, {unknown[0].layer}, has weights, but does not say how often it multiplies them; "
-                "derive its class from nn.Weighted, or give it a method macs(self, in_shape, out_shape)"
+                "derive its class from nn.Weighted, or give it a method macs(self, in_shape, out_shape). Of a net made for "
+                "inference, ask the net that it was made from"
             )
         return sum(layer.macs for layer in self.layers)
 
@@ -104,5 +105,5 @@ def summary(model: Module, input_shape: tuple[int, ...] | None = None) -> Summar
 
 
 def _macs(layer: Module, in_shape, out_shape) -> int | None:
-    silent = type(layer).macs is Module.macs and any(unknown_weights(layer))
-    return None if silent else layer.macs(in_shape, out_shape)
+    silent = type(layer).macs in (Module.macs, Weighted.macs) and any(unknown_weights(layer))
+    return None if silent or layer.inference_only else layer.macs(in_shape, out_shape)

@@ -4,12 +4,13 @@ low rank, files and batch-norm folding ask."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from math import prod
 
 import numpy as np
 
 from ..tensor import no_grad
-from .module import Module
+from .module import Module, Parameter, Parametrized
 
 
 class Weighted(Module):
@@ -22,6 +23,8 @@ class Weighted(Module):
     connects: which inputs an output reads. "all": every one, and the last axis but one of `weight` runs along them, as in
         a dense layer or a standard convolution. "own": output c reads input c alone, as in a depthwise convolution. None:
         something else, so that whole neurons cannot be removed (`nn.channels.channel_groups`).
+
+    A subclass of such a layer that has a `forward` of its own may break these promises: what relies on them refuses it.
     """
 
     connects: str | None = None
@@ -40,26 +43,28 @@ def weighted_layers(model: Module) -> dict[str, Weighted]:
     check_untied(model)
     found = {}
     for name, layer in model.named_modules():
-        if isinstance(layer, Weighted):
-            found[name] = layer
-        elif layer.inference_only:
+        if layer.inference_only:
             raise ValueError(
                 f"layer {name or '(the model)'}, {layer!r}, was made for inference; change the net that it was made from"
             )
-        elif unknown := next(unknown_weights(layer), None):
+        if unknown := next(unknown_weights(layer), None):
             raise ValueError(
                 f"layer {name or '(the model)'}, {layer!r}, has weights, {unknown}, but does not say how it uses them; "
-                "derive its class from nn.Weighted"
+                "derive its class from nn.Weighted, whose one array of weights is called `weight`, or list what is none "
+                "(a table that is added, say) in its attribute `not_weights`"
             )
+        if isinstance(layer, Weighted):
+            found[name] = layer
     return found
 
 
 def unknown_weights(layer: Module) -> Iterator[str]:
-    """The layer's own parameters with more than one axis, if it is no `Weighted`; those with one scale or shift channels."""
-    if not isinstance(layer, Weighted):
-        for name, parameter in layer.named_parameters().items():
-            if "." not in name and sum(n > 1 for n in parameter.shape) > 1:
-                yield f"{name} {parameter.shape}"
+    """The layer's own parameters with more than one axis, but for the `weight` of a `Weighted` and what the layer lists as
+    `not_weights`; parameters with one axis scale or shift channels."""
+    known = (*getattr(layer, "not_weights", ()), *(["weight"] if isinstance(layer, Weighted) else []))
+    for name, parameter in layer.named_parameters().items():
+        if "." not in name and name not in known and sum(n > 1 for n in parameter.shape) > 1:
+            yield f"{name} {parameter.shape}"
 
 
 def computes_as(layer: Module, kind: type[Module]) -> bool:
@@ -67,15 +72,48 @@ def computes_as(layer: Module, kind: type[Module]) -> bool:
     return isinstance(layer, kind) and type(layer).forward is kind.forward
 
 
+def is_as_stated(layer: Weighted) -> bool:
+    """Whether the class that states how the weight is used also has the `forward` that uses it."""
+    computing = next(kind for kind in type(layer).__mro__ if "forward" in vars(kind))
+    return Weighted in computing.__bases__
+
+
 def check_untied(model: Module):
-    """Raise ValueError if two layers share a weight: it would be compressed twice, or each would get one of its own."""
+    """Raise ValueError if two layers share a weight or bias: it would be compressed twice, or each would get its own."""
     owners = {}
     for name, layer in model.named_modules():
-        if isinstance(layer, Weighted) and (first := owners.setdefault(id(layer.latent("weight")), name)) != name:
-            raise ValueError(
-                f"layers {first} and {name} share one weight, and what is done to one of them would or would not be done to "
-                "the other; give each its own (of a Slimmable, take one width: cut(width))"
-            )
+        parametrized = {array: seen.latent for array, seen in vars(layer).get("_parametrized", {}).items()}
+        for array, parameter in (vars(layer) | parametrized).items():
+            if isinstance(parameter, Parameter) and (first := owners.setdefault(id(parameter), name)) != name:
+                raise ValueError(
+                    f"layers {first} and {name} share one {array}, and what is done to one of them would or would not be "
+                    "done to the other; give each its own (of a Slimmable, take one width: cut(width))"
+                )
+
+
+@contextmanager
+def all_or_nothing(model: Module):
+    """Compress inside this block: where something is refused half-way, every layer is as it was before."""
+    modules = model.modules()
+    before = [
+        (
+            dict(vars(module)),
+            {name: (p.latent, p.steps[:]) for name, p in vars(module).get("_parametrized", {}).items()},
+        )
+        for module in modules
+    ]
+    values = [(parameter, parameter.data) for parameter in model.parameters()]
+    try:
+        yield
+    except BaseException:
+        for module, (attributes, seen) in zip(modules, before, strict=True):
+            vars(module).clear()
+            vars(module).update(attributes)
+            if "_parametrized" in attributes:
+                vars(module)["_parametrized"] = {name: Parametrized(*parts) for name, parts in seen.items()}
+        for parameter, data in values:
+            parameter.data = data
+        raise
 
 
 def check_distinct(what: str, model: Module, layers=None):
@@ -101,4 +139,4 @@ def check_distinct(what: str, model: Module, layers=None):
 def effective(layer: Module, name: str) -> np.ndarray:
     """The values that the layer really uses for parameter `name` when it predicts, seen through its parametrizations."""
     with no_grad(), layer.evaluation():
-        return getattr(layer, name).numpy()
+        return getattr(layer, name)._data

@@ -27,7 +27,12 @@ Loss = Callable[[Tensor, np.ndarray], Tensor]
 
 def magnitude(model: Module) -> dict[str, np.ndarray]:
     """|w| of every prunable weight (Han et al. 2015, section 3)."""
-    return {name: np.abs(layer.latent("weight").data) for name, layer in prunable(model).items()}
+    return {name: np.abs(_judged(layer)) for name, layer in prunable(model).items()}
+
+
+def _judged(layer: Module) -> np.ndarray:
+    """The trained values behind a weight, or what stands in their place where they are no longer trained (clusters)."""
+    return effective(layer, "weight") if layer.idle_latents() else layer.latent("weight").data
 
 
 VALUE_BITS = 2.0  # about what a clustered and entropy-coded value takes
@@ -42,7 +47,7 @@ def magnitude_per_bit(model: Module) -> dict[str, np.ndarray]:
     ever fewer bits, and whole neurons and inputs go.
     """
     return {
-        name: np.abs(layer.latent("weight").data) / np.sqrt(VALUE_BITS + _place_bits(effective(layer, "weight") != 0))
+        name: np.abs(_judged(layer)) / np.sqrt(VALUE_BITS + _place_bits(effective(layer, "weight") != 0))
         for name, layer in prunable(model).items()
     }
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 
 from ..nn import BatchNorm, Mask, Module, Parameter, Sequential, Weighted
-from ..nn.weighted import check_distinct
+from ..nn.weighted import check_distinct, effective, is_as_stated
 
 
 def fold_batch_norm(model: Module) -> Module:
@@ -23,7 +23,7 @@ def fold_batch_norm(model: Module) -> Module:
             folded = [
                 second
                 for first, second in pairwise(module.layers)
-                if isinstance(second, BatchNorm) and isinstance(first, Weighted)
+                if type(second) is BatchNorm and isinstance(first, Weighted) and is_as_stated(first)
             ]
             for first, second in pairwise(list(module.layers)):
                 if second in folded:
@@ -40,7 +40,10 @@ def _fold(layer: Module, norm: BatchNorm):
     factor = (norm.weight.data / np.sqrt(norm.running_var + norm.eps)).astype(weight.dtype)
     shifted = norm.bias.data - norm.running_mean * factor
     weight.data = weight.data * factor
-    if bias is None:
-        layer.replace("bias", Parameter(shifted.astype(weight.dtype)))
+    if bias is not None:
+        shifted = effective(layer, "bias") * factor + shifted
+    mask = layer.parametrization("bias", Mask)
+    if mask is not None and not shifted[~mask.mask].any():
+        bias.data = shifted  # what was switched off stays so, and its mask stays
     else:
-        bias.data = bias.data * factor + shifted
+        layer.replace("bias", Parameter(shifted.astype(weight.dtype), (weight if bias is None else bias).requires_grad))

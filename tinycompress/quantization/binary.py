@@ -5,7 +5,7 @@ import numpy as np
 from .. import functional as F
 from ..kernels.binary import binary_linear, binary_matmul, pack_signs
 from ..nn import Conv2d, Dense, DepthwiseConv2d, Module, Residual, Sequential
-from ..nn.weighted import check_distinct, computes_as, effective, weighted_layers
+from ..nn.weighted import all_or_nothing, check_distinct, computes_as, effective, weighted_layers
 from ..tensor import Tensor, record
 
 
@@ -99,16 +99,17 @@ def binarize_weights(
     deviation of as much. layers: names; all by default.
     """
     known = weighted_layers(model)
-    for name in known if layers is None else layers:
-        if name not in known:
-            raise ValueError(
-                f"binarize_weights: no layer with a weight is called {name!r}; there are {', '.join(known)}"
-            )
-        latent = known[name].latent("weight")
-        size = _glorot(latent.shape) if scale == "glorot" else scale
-        if size is not None:
-            latent.data = latent.data * (size / max(latent.data.std(), 1e-30))
-        known[name].parametrize("weight", Binarize(size, stochastic, rng))
+    with all_or_nothing(model):
+        for name in known if layers is None else layers:
+            if name not in known:
+                raise ValueError(
+                    f"binarize_weights: no layer with a weight is called {name!r}; there are {', '.join(known)}"
+                )
+            latent = known[name].latent("weight")
+            size = _glorot(latent.shape) if scale == "glorot" else scale
+            known[name].parametrize("weight", Binarize(size, stochastic, rng))
+            if size is not None:
+                latent.data = latent.data * (size / max(latent.data.std(), 1e-30))
     return model
 
 
@@ -119,8 +120,9 @@ def _glorot(shape) -> float:
 
 def ternarize_weights(model: Module, threshold: float = 0.7) -> Module:
     """See every layer's weight through a `Ternarize`, in place; returns the model."""
-    for layer in weighted_layers(model).values():
-        layer.parametrize("weight", Ternarize(threshold))
+    with all_or_nothing(model):
+        for layer in weighted_layers(model).values():
+            layer.parametrize("weight", Ternarize(threshold))
     return model
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from ..kernels.clusters import kmeans_1d
 from ..nn import Module, Parameter
-from ..nn.weighted import effective, weighted_layers
+from ..nn.weighted import all_or_nothing, effective, weighted_layers
 from ..tensor import Tensor, record
 from .fake import _per_layer
 
@@ -59,17 +59,23 @@ def cluster_weights(
     starts, "linear", "density" or "random" (with `rng`), see `kernels.clusters`, or layer name -> centroids. Training
     the model now fine-tunes the centroids.
     """
-    for name, k_of_layer in _per_layer(model, k).items():
-        layer = weighted_layers(model)[name]
-        weight = effective(layer, "weight")
-        assignments = np.zeros(weight.shape, np.uint8)
-        alive = weight != 0
-        centroids = np.zeros(1, np.float32)
-        if alive.any():
-            start = init[name] if isinstance(init, dict) else init
-            clusters = kmeans_1d(weight[alive].astype(np.float32), min(k_of_layer, MOST_CLUSTERS), start, rng)
-            assignments[alive], centroids = clusters.assignments, clusters.centroids
-        layer.parametrize("weight", Clustered(assignments, centroids))
+    chosen = _per_layer(model, k)
+    if isinstance(init, dict) and (missing := [name for name in chosen if name not in init]):
+        raise ValueError(f"cluster_weights: init has no centroids for layer {missing[0]}; it has some for {[*init]}")
+    with all_or_nothing(model):
+        for name, k_of_layer in chosen.items():
+            layer = weighted_layers(model)[name]
+            weight = effective(layer, "weight")
+            assignments = np.zeros(weight.shape, np.uint8)
+            alive = weight != 0
+            centroids = np.zeros(1, np.float32)
+            if alive.any():
+                start = init[name] if isinstance(init, dict) else init
+                clusters = kmeans_1d(weight[alive].astype(np.float32), min(k_of_layer, MOST_CLUSTERS), start, rng)
+                assignments[alive], centroids = clusters.assignments, clusters.centroids
+            step = Clustered(assignments, centroids)
+            step.centroids.requires_grad = layer.latent("weight").requires_grad
+            layer.parametrize("weight", step)
     return model
 
 

@@ -4,7 +4,7 @@ behind them."""
 import numpy as np
 
 from ..nn import Module, Parameter, Residual, Sequential
-from ..nn.weighted import effective, weighted_layers
+from ..nn.weighted import all_or_nothing, computes_as, effective, weighted_layers
 from ..tensor import Tensor, record
 from ..training import predict
 from .grid import Grid, calibrate
@@ -82,20 +82,23 @@ def quantize_weights(
     bits: for all layers, or layer name -> bits, where layers not named stay as they are. The rest as in
     `calibrate`. A layer that has a grid already gets a new one.
     """
-    for name, bits_of_layer in _per_layer(model, bits).items():
-        layer = weighted_layers(model)[name]
-        steps = [step for step in layer.parametrizations("weight") if not isinstance(step, FakeQuantize)]
-        layer.replace("weight", layer.latent("weight"), steps)
-        grid = calibrate(effective(layer, "weight"), bits_of_layer, symmetric, per_channel, method)
-        layer.parametrize("weight", FakeQuantize(grid, learn_scale))
+    with all_or_nothing(model):
+        for name, bits_of_layer in _per_layer(model, bits).items():
+            layer = weighted_layers(model)[name]
+            steps = [step for step in layer.parametrizations("weight") if not isinstance(step, FakeQuantize)]
+            layer.replace("weight", layer.latent("weight"), steps)
+            grid = calibrate(effective(layer, "weight"), bits_of_layer, symmetric, per_channel, method)
+            layer.parametrize("weight", FakeQuantize(grid, learn_scale and layer.latent("weight").requires_grad))
     return model
 
 
 def quantize_biases(model: Module, bits: int = 8, method: str = "min_max") -> Module:
     """See every layer's bias through a `FakeQuantize`, one grid for the layer, in place; returns the model."""
-    for layer in weighted_layers(model).values():
-        if layer.latent("bias") is not None:
-            layer.parametrize("bias", FakeQuantize(calibrate(effective(layer, "bias"), bits, True, False, method)))
+    with all_or_nothing(model):
+        for layer in weighted_layers(model).values():
+            if (bias := layer.latent("bias")) is not None:
+                grid = calibrate(effective(layer, "bias"), bits, True, False, method)
+                layer.parametrize("bias", FakeQuantize(grid, bias.requires_grad))
     return model
 
 
@@ -122,11 +125,11 @@ def _on_grids(model: Sequential, x: np.ndarray, bits: int, method: str) -> tuple
     """The layers, with a `FakeQuantize` after each stage that rounds, and what they put out for x."""
     layers = []
     for layer, *followers in stages(model):
-        if isinstance(layer, Sequential):
+        if computes_as(layer, Sequential):
             inner, x = _on_grids(layer, x, bits, method)
             layers += [*inner, *followers]
             continue
-        if isinstance(layer, Residual):
+        if computes_as(layer, Residual):
             branches = [branch for branch in (layer.body, layer.shortcut) if branch]
             layer = Residual(*(Sequential(*_on_grids(branch, x, bits, method)[0]) for branch in branches))
         part = [layer, *followers]

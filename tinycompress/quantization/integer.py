@@ -1,5 +1,7 @@
 """A net that computes in integers from the first layer to the last: `to_integers`."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from ..nn import (
@@ -103,13 +105,16 @@ def _convert(parts: list[list[Module]], grid: Grid, x, bits, method) -> tuple[li
         after = parts[place + 1][0] if place + 1 < len(parts) else None
 
         def output_grid(after=after, x=x):
-            return after.grid if isinstance(after, FakeQuantize) else calibrate(x, 8, False, method=method)
+            if isinstance(after, FakeQuantize):
+                return after.grid
+            grid = calibrate(x, 8, False, method=method)  # of nothing but zeros, it would have no size
+            return grid if x.any() else replace(grid, scale=np.ones_like(grid.scale))
 
         if kind := next((kind for kind in WEIGHTED if computes_as(layer, kind)), None):
             out = output_grid()
             layers.append(WEIGHTED[kind](layer, *_integer_weights(layer, bits, grid), grid, out))
             grid = out
-        elif isinstance(layer, Residual):
+        elif computes_as(layer, Residual):
             out = output_grid()
             branches = [
                 _convert(stages(branch), grid, before, bits, method)[:2] if branch else ([], grid)
@@ -117,11 +122,11 @@ def _convert(parts: list[list[Module]], grid: Grid, x, bits, method) -> tuple[li
             ]
             layers.append(IntegerResidual(*branches[0], *branches[1], out))
             grid = out
-        elif isinstance(layer, ACTIVATIONS + AVERAGES):
+        elif type(layer) in ACTIVATIONS + AVERAGES:
             out = output_grid()
-            layers.append((Table if isinstance(layer, ACTIVATIONS) else IntegerAvgPool2d)(layer, grid, out))
+            layers.append((Table if type(layer) in ACTIVATIONS else IntegerAvgPool2d)(layer, grid, out))
             grid = out
-        elif isinstance(layer, Sequential):
+        elif computes_as(layer, Sequential):
             inner, grid, _ = _convert(stages(layer), grid, before, bits, method)
             layers += inner
         elif type(layer) in SAME_GRID:
@@ -150,7 +155,7 @@ def _integer_weights(layer: Weighted, bits: int, inputs: Grid) -> tuple[np.ndarr
         )
     integers, scale = grid.quantize(values).astype(np.int8), grid.scale
     if grid.bits == 1:  # 0 and 1, which stand for -s/2 and s/2
-        integers, scale = 2 * integers - 1, scale / 2
+        integers, scale = (2 * integers - 1) * (values != 0), scale / 2
     if layer.latent("bias") is None:
         return integers, np.broadcast_to(scale, values.shape[-1:])
     # A neuron whose weights are (nearly) 0 has a scale on which its bias, all that it passes on, would not fit 32 bits.

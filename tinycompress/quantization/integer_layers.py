@@ -2,7 +2,7 @@
 
 With x = s_x (q_x - z_x), w = s_w q_w and y = s_y (q_y - z_y), a layer y = x w + b becomes
 
-    q_y = z_y + M (q_b + sum (q_x - z_x) q_w)        M = s_x s_w / s_y        q_b = round(b / (s_x s_w))
+    q_y = z_y + M sum (q_x - z_x) q_w + b / s_y        M = s_x s_w / s_y
 
 where the sum is exact in 32 bits and M is an integer times a power of 2 (Jacob et al. 2018, equations 4 to 7).
 Clipping q_y to the grid's ends is all that is left of a ReLU.
@@ -20,7 +20,7 @@ from ..nn.weighted import effective
 from ..tensor import Tensor
 from .grid import Grid
 
-BIAS_LIMIT = 2**30  # the greatest integer that a bias becomes: with the sum, it has to fit 32 bits
+BIAS_LIMIT = 2**30  # of a bias in the units of the sums: with a sum, it has to fit 32 bits
 
 
 class IntegerLayer:
@@ -44,13 +44,15 @@ class IntegerDense(IntegerLayer):
         self.zero_point = int(grid.zero_point)
         self.scale = np.ascontiguousarray(scale * grid.scale, np.float32)
         real_bias = np.zeros(len(self.scale), np.float32) if layer.latent("bias") is None else effective(layer, "bias")
-        bias = np.clip(np.rint(real_bias / self.scale), -BIAS_LIMIT, BIAS_LIMIT).astype(np.int32)
-        self.weights, self.bias, self.real_bias = self.pack(layer, weights), bias, real_bias
+        self.weights, self.bias = self.pack(layer, weights), real_bias
         self.out = out
         if out is not None:
             self.factor, self.shift = fixed_point(self.scale.astype(np.float64) / out.scale)
-            # What the zero point adds to every sum of q_x q_w is known in advance.
-            self.offset = self.bias - self.zero_point * weights.reshape(-1, weights.shape[-1]).sum(0, dtype=np.int64)
+            # The bias in the units of the sums times the factor: in those of the sums alone it would be rounded, as in
+            # training it is not. What the zero point adds to every sum of q_x q_w is known in advance.
+            bias = np.clip(real_bias / self.scale.astype(np.float64), -BIAS_LIMIT, BIAS_LIMIT)
+            added = self.zero_point * weights.reshape(-1, weights.shape[-1]).sum(0, dtype=np.int64)
+            self.offset = np.rint(bias * self.factor).astype(np.int64) - added * self.factor
 
     @property
     def nbytes(self):
@@ -63,7 +65,7 @@ class IntegerDense(IntegerLayer):
     def __call__(self, q):
         rows = q.reshape(-1, q.shape[-1])
         if self.out is None:
-            y = int8_linear(rows, self.weights, self.scale, self.zero_point, self.real_bias)
+            y = int8_linear(rows, self.weights, self.scale, self.zero_point, self.bias)
         else:
             y = self.finish(int8_matmul(rows, self.weights))
         return y.reshape(*q.shape[:-1], y.shape[-1])
@@ -149,7 +151,7 @@ class IntegerAvgPool2d(IntegerLayer):
             seen = _pooled(q, self.size, self.stride)
             sums, count = seen.sum((4, 5), dtype=np.int32), prod(seen.shape[4:])
         factor, shift = (np.full(q.shape[-1], value) for value in fixed_point(self.ratio / count))
-        offset, out = np.full(q.shape[-1], -count * self.zero_point), self.out
+        offset, out = -count * self.zero_point * factor, self.out
         rows = sums.reshape(-1, q.shape[-1])
         return requantize(rows, offset, factor, shift, out.zero_point, out.low, out.high).reshape(sums.shape)
 

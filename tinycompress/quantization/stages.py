@@ -15,6 +15,7 @@ from ..nn import (
     Tanh,
     Weighted,
 )
+from ..nn.weighted import computes_as
 
 ACTIVATIONS = (ReLU, LeakyReLU, Sigmoid, Tanh, GELU, HardSwish)
 AVERAGES = (AvgPool2d, GlobalAvgPool)
@@ -27,7 +28,7 @@ def stages(model: Sequential) -> list[list[Module]]:
 
     Raises ValueError for another kind of model.
     """
-    if not isinstance(model, Sequential):
+    if not computes_as(model, Sequential):
         raise ValueError(f"expected a Sequential, got {type(model).__name__}")
     parts: list[list[Module]] = []
     for layer in model.layers:
@@ -42,4 +43,4 @@ def stages(model: Sequential) -> list[list[Module]]:
 def rounds(layer: Module) -> bool:
     """Whether what a stage puts out lies on a grid of its own: sums of products, of branches and of windows, and
     activations. All else (flattening, max pooling) passes integers on as they are."""
-    return isinstance(layer, (Weighted, Residual, *ACTIVATIONS, *AVERAGES))
+    return isinstance(layer, Weighted | Residual) or type(layer) in ACTIVATIONS + AVERAGES
