@@ -200,3 +200,11 @@ def test_the_sensitivity_scan_prunes_one_layer_at_a_time_and_leaves_the_model_al
     assert len({found[0] for found in scan.values()}) == 1  # nothing removed is the same net whichever the layer
     assert seen == [{"0": 0.0, "4": 0.0, "9": 0.0} | {name: share} for name in scan for share in (0.0, 0.5)]
     assert pruning.sparsity(model) == 0
+
+
+def test_a_block_is_judged_by_its_living_weights_alone():
+    net = nn.Sequential(nn.Dense(4, 1, rng=np.random.default_rng(0)))
+    net[0].weight.data = np.float32([[2.5], [9], [1], [1]])
+    pruning.add_mask(net[0], "weight", np.array([[True], [False], [True], [True]]))
+    pruning.prune_weights(net, 0.5, block=(2, 1))
+    assert pruning.kept_weights(net)["0"].ravel().tolist() == [True, False, False, False]
