@@ -5,8 +5,8 @@ from contextlib import nullcontext
 import pytest
 
 from tinycompress.course import sandbox
+from tinycompress.course.collect import find_handins
 from tinycompress.course.exercise import Exercise, find_exercises, strip_solution
-from tinycompress.course.staff.collect import find_handins
 from tinycompress.course.staff.grade import make_tasks
 from tinycompress.course.staff.gradebook import Gradebook
 

@@ -10,8 +10,8 @@ import pytest
 from course_class import FOUND, LEVEL, SOLUTION, command, inside, points, write_class, write_exercise
 
 from tinycompress.cli import main
+from tinycompress.course.collect import MAX_SOURCE, METADATA, HandIn, Refused, find_handins, left_out
 from tinycompress.course.exercise import CourseProblem
-from tinycompress.course.staff.collect import MAX_SOURCE, METADATA, HandIn, Refused, find_handins, left_out
 from tinycompress.course.staff.export import export
 from tinycompress.course.staff.grade import grade_one, make_tasks
 from tinycompress.course.staff.gradebook import Gradebook

@@ -12,9 +12,9 @@ from course_class import LEVEL, SOLUTION, inside, points, write_exercise
 from waiting import wait_for
 
 from tinycompress.course import SubmissionProblem, sandbox
+from tinycompress.course.collect import find_handins
 from tinycompress.course.sandbox import Kit, readable
 from tinycompress.course.sandbox.workers import SECONDS, InWorkers
-from tinycompress.course.staff.collect import find_handins
 from tinycompress.course.staff.grade import grade_one, make_tasks
 
 # ---- too much of everything ----

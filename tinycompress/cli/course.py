@@ -127,8 +127,8 @@ def _release(arguments) -> int:
 def _test(arguments) -> int:
     import subprocess
 
+    from ..course.collect import released_exercises
     from ..course.run import require_pytest
-    from ..course.staff.collect import released_exercises
 
     require_pytest()
     released_exercises(Path(arguments.folder))
@@ -136,7 +136,7 @@ def _test(arguments) -> int:
 
 
 def _pack(arguments) -> int:
-    from ..course.staff.collect import pack, released_exercises
+    from ..course.collect import pack, released_exercises
 
     exercises = released_exercises(Path(arguments.folder))
     packed = pack(Path(arguments.folder), exercises, Path(arguments.out))
@@ -153,11 +153,11 @@ def _pack(arguments) -> int:
 def _grade(arguments) -> int:
     from tqdm.auto import tqdm
 
+    from ..course.collect import find_handins, left_out
     from ..course.exercise import CourseProblem
     from ..course.run import require_pytest
     from ..course.sandbox import Level, level
     from ..course.staff import grade
-    from ..course.staff.collect import find_handins, left_out
     from ..course.staff.gradebook import Gradebook
     from ..course.staff.log import Log
 

@@ -6,8 +6,8 @@ import tempfile
 from pathlib import Path
 
 from ..allowed import ENGINE
+from ..collect import MANIFEST
 from ..exercise import BEGIN, END, CourseProblem, Exercise
-from ..staff.collect import MANIFEST
 
 CONFTEST = '''\
 """Lets pytest run the public checks. It is not part of what you hand in."""

@@ -19,10 +19,10 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from ..collect import HandIn, Refused
 from ..exercise import CourseProblem, Exercise
 from ..outcome import SubmissionProblem
 from ..sandbox.submission import Submission
-from .collect import HandIn, Refused
 from .log import Log
 
 MOST_BREAKS = 3  # times that an executor may die before one gives up

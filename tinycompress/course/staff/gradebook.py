@@ -9,9 +9,9 @@ import datetime
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..collect import not_handed_in
 from ..exercise import CourseProblem
 from ..sandbox.workers import CANNOT_BE_IMPORTED, ENDED
-from .collect import not_handed_in
 from .grade import faulty, latest_left_out
 from .log import Log
 

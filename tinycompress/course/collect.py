@@ -14,8 +14,8 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from ...files import whole_file
-from ..exercise import CourseProblem, Exercise
+from ..files import whole_file
+from .exercise import CourseProblem, Exercise
 
 MAX_SOURCE = 1 << 20  # bytes of one exercise
 MAX_ARCHIVE = 8 << 20
@@ -207,7 +207,7 @@ def pack(folder: Path, exercises: list[str], archive: Path) -> dict[str, str]:
 
     Raises CourseProblem where nothing is there, or a file would be refused.
     """
-    from ..exercise import EXERCISES
+    from .exercise import EXERCISES
 
     packed = {}
     for exercise_id in exercises:
