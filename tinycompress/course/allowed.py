@@ -13,7 +13,7 @@ from .exercise import CourseProblem
 PACKAGE = Path(__file__).parents[1]
 ENGINE = (
     *("tensor", "functional", "optim", "gradcheck", "kernels", "nn"),
-    *("models", "training", "profiling", "data"),
+    *("models", "training", "profiling", "data", "files"),
 )
 COMPRESSED = (
     *("arithmetic", "binary", "blocks", "clusters", "codebook"),
