@@ -109,9 +109,11 @@ def apply_numpy(x, scale, shift, relu):
 
 
 def moments_numpy(x):
-    mean = column_sums(x) / x.dtype.type(len(x))
+    n = x.dtype.type(len(x))
+    mean = column_sums(x) / n
+    mean = mean + column_sums(x - mean) / n  # what was rounded away: a constant column has no variance
     centred = x - mean
-    return mean, column_sums(centred * centred) / x.dtype.type(len(x))
+    return mean, column_sums(centred * centred) / n
 
 
 def passed_relu(g, x, scale, shift, relu):
