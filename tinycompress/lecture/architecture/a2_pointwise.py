@@ -12,7 +12,6 @@ from .nets import PLANS, plan_for
 from .pairs import accuracy, trained
 
 A2_ARMS = ("depthwise alone", "pointwise alone", "depthwise and pointwise", "standard")
-
 EXAMPLES = 6
 
 

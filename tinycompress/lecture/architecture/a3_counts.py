@@ -15,11 +15,8 @@ from ..claim import Claim, Settings
 A3_CHANNELS = {"quick": (8, 16, 32, 64, 128), "full": (8, 16, 32, 64, 128, 256), "paper": (8, 16, 32, 64, 128, 256)}
 
 A3_BATCHES = (1, 16)
-
 A3_IMAGE = 14
-
 RANDOM_SHAPES = 10
-
 RATIO_CHANNELS = 64
 
 

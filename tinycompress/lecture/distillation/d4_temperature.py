@@ -17,7 +17,6 @@ from ..rows import paired
 from .nets import PLANS, plan_for, scores, soften, teacher_of, train_student, with_fewer_images
 
 CLAIMED_T = 4  # named before anything is measured: Hinton et al. 2015 found 2.5 to 4 best for narrow students
-
 SHOWN_T = (1, 2, 4, 16)
 
 

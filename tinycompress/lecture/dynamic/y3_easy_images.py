@@ -12,9 +12,7 @@ from .nets import PLANS, exit_net
 
 EXIT_COLORS = [COLORS[role] for role in ("claim", "more", "rival", "extra")]
 LEAVING = 0.75  # of the validation images that reach an exit, the share that leaves there
-
 NEIGHBOURS = 10
-
 SHOWN = 2  # images of each class and exit
 
 

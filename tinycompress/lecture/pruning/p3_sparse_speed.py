@@ -11,7 +11,6 @@ from . import p3_sparse_speed as figures
 SHAPES = {"quick": ((784, 300), (1024, 1024)), "full": ((784, 300), (1024, 1024), (4096, 1024))}
 
 BATCHES = (1, 32, 128)
-
 SPARSITIES = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98)
 
 

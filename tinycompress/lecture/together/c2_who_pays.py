@@ -10,7 +10,6 @@ from ..claim import Claim
 from .methods import METHODS, PLANS, Small, few_seeds, plan_for, right, teacher_of, trained_on, validation_accuracy
 
 MOST_VICTIMS = 12
-
 TOLERANCE = 1.0  # points of validation accuracy that count as equal
 
 
