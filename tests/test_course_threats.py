@@ -219,8 +219,8 @@ def test_an_exercise_sees_only_the_modules_it_allows(submit, tmp_path):
         "course",
         "lecture",
         "course.exercises",
-        "kernels.huffman",
-        "kernels.clusters",
+        "quantization.coding.huffman",
+        "pruning.products.csr",
     ):
         with pytest.raises(SubmissionRaised, match="ModuleNotFoundError"):
             engine.f(f"tinycompress.{name}")

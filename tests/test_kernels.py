@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tinycompress import kernels
+from tinycompress.pruning.products.csr import csr_matmul
 
 VARIANTS = ["loop", "numpy", "fast"]
 DTYPES = [np.float32, np.float64]
@@ -252,7 +253,7 @@ def test_csr_matmul_equals_the_dense_product(rows, columns, batch, density, inde
     indptr = np.concatenate([[0], np.cumsum(present.sum(axis=1))]).astype(index_type)
     indices = np.nonzero(present)[1].astype(index_type)
     x = numbers((columns, batch), dtype, seed + 1)
-    y = assert_variants_agree(kernels.csr_matmul, indptr, indices, dense[present], x)
+    y = assert_variants_agree(csr_matmul, indptr, indices, dense[present], x)
     assert_close(y, (dense @ x).astype(dtype))
 
 
@@ -274,7 +275,7 @@ def every_kernel(batch, dtype=np.float32, size=12):
         "max_pool2d_grad": kernels.max_pool2d_grad(y, argmax, (2, 2), (2, 2), x.shape),
         "avg_pool2d": kernels.avg_pool2d(x, (2, 2), (2, 2)),
         "avg_pool2d_grad": kernels.avg_pool2d_grad(y, (2, 2), (2, 2), x.shape),
-        "csr_matmul": kernels.csr_matmul(indptr, indices, numbers(64 * 8, dtype), numbers((8, batch * 40), dtype)),
+        "csr_matmul": csr_matmul(indptr, indices, numbers(64 * 8, dtype), numbers((8, batch * 40), dtype)),
     }
 
 
@@ -320,7 +321,7 @@ def test_an_empty_batch_gives_empty_results(variant):
 def test_a_sparse_matrix_wider_than_x_is_refused(index):
     indptr, indices = np.array([0, 1, 2], np.int32), np.array([0, index], np.int32)
     with pytest.raises(IndexError, match="x, which has 2 rows"):
-        kernels.csr_matmul(indptr, indices, numbers(2), numbers((2, 5)))
+        csr_matmul(indptr, indices, numbers(2), numbers((2, 5)))
 
 
 def test_inputs_are_left_as_they_are():
@@ -394,4 +395,4 @@ def test_wrong_shapes_and_types_are_refused_with_both_sides_named():
     with pytest.raises(ValueError, match="2 depthwise filters"):
         kernels.depthwise_conv2d(x, numbers((3, 3, 2)), (1, 1), none)
     with pytest.raises(ValueError, match="indptr"):
-        kernels.csr_matmul(np.array([0, 5]), np.array([0]), numbers(1), numbers((2, 2)))
+        csr_matmul(np.array([0, 5]), np.array([0]), numbers(1), numbers((2, 2)))

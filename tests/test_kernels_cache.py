@@ -18,8 +18,8 @@ numba = pytest.importorskip("numba")
 if numba.config.DISABLE_JIT:
     pytest.skip("nothing is compiled", allow_module_level=True)
 
-from tinycompress.kernels import cache  # noqa: E402
-from tinycompress.kernels.jit import jit  # noqa: E402
+from tinycompress.kernels.runtime import cache  # noqa: E402
+from tinycompress.kernels.runtime.jit import jit  # noqa: E402
 
 posix = pytest.mark.skipif(os.name != "posix", reason="permissions are those of POSIX")
 root = pytest.mark.skipif(os.name != "posix" or os.getuid() != 0, reason="only root can be somebody else")

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinycompress import kernels
-from tinycompress.kernels import clusters
-from tinycompress.kernels.clusters import INITS, kmeans_1d
-from tinycompress.kernels.clusters_fast import border
+from tinycompress.quantization import kmeans, kmeans_fast
+from tinycompress.quantization.kmeans import INITS, kmeans_1d
+from tinycompress.quantization.kmeans_fast import border
 
 VARIANTS = ["loop", "numpy", "fast"]
 STARTS = [init for init in INITS if init != "optimal"]
@@ -93,14 +93,14 @@ def test_no_start_of_lloyds_algorithm_is_better(x, k, start):
 def test_the_variants_find_the_same_least_error(x, data):
     x = np.sort(x[:30]).astype(np.float64) / max(1, np.abs(x).max())
     first = np.flatnonzero(np.append(True, x[1:] != x[:-1]))
-    sums = clusters.moments(x - x[len(x) // 2], first)
+    sums = kmeans.moments(x - x[len(x) // 2], first)
     k = data.draw(st.integers(1, len(first)))
     errors = []
     for name in VARIANTS:
         with kernels.use(name):
-            borders = clusters.choose(clusters.optimal_loop, clusters.optimal_numpy, "clusters_fast.optimal")(sums, k)
+            borders = kmeans.choose(kmeans.optimal_loop, kmeans.optimal_numpy, lambda: kmeans_fast.optimal)(sums, k)
         assert borders[0] == 0 and borders[-1] == len(first) and len(borders) == k + 1 and np.diff(borders).min() > 0
-        errors.append(np.sum(clusters.within(sums, borders[:-1], borders[1:])))
+        errors.append(np.sum(kmeans.within(sums, borders[:-1], borders[1:])))
     np.testing.assert_allclose(errors, errors[0], rtol=0, atol=1e-13)
 
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinycompress import kernels
-from tinycompress.kernels.huffman import MAX_LENGTH, canonical_codes, code_lengths, decode, encode
-from tinycompress.kernels.huffman_fast import PADDING, TOO_SHORT, decode_symbols, decoder
+from tinycompress.quantization.coding.huffman import MAX_LENGTH, canonical_codes, code_lengths, decode, encode
+from tinycompress.quantization.coding.huffman_fast import PADDING, TOO_SHORT, decode_symbols, decoder
 
 VARIANTS = ["loop", "numpy", "fast"]
 

@@ -1,10 +1,13 @@
 """Where kernels run: other processes, without a cache, without a compiler, on other CPUs."""
 
+import ast
 import concurrent.futures
 import multiprocessing
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +15,7 @@ from waiting import LONG
 
 from tinycompress import kernels
 
+PACKAGE = Path(kernels.__file__).parents[1]
 SMALL = """
 import warnings
 import numpy as np
@@ -32,10 +36,11 @@ for warning in caught:
 """
 
 
-def run(code, **environment):
-    """What a fresh Python process prints that runs `code`."""
+def run(code, folder=None, **environment):
+    """What a fresh Python process prints that runs `code` in a folder."""
+    command = [sys.executable, "-c", code]
     done = subprocess.run(
-        [sys.executable, "-c", code], env=os.environ | environment, capture_output=True, text=True, timeout=LONG
+        command, cwd=folder, env=os.environ | environment, capture_output=True, text=True, timeout=LONG
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -63,7 +68,7 @@ def test_compiled_code_is_cached_and_the_setting_of_numba_left_alone(tmp_path):
 def test_damaged_code_gives_one_warning_and_is_replaced(tmp_path):
     program = tmp_path / "program.py"  # a function has to have a source file to be cached
     program.write_text(
-        "from tinycompress.kernels.jit import jit\n"
+        "from tinycompress.kernels.runtime.jit import jit\n"
         "triple, square = jit(lambda x: x + x + x), jit(lambda x: x * x)\n"
         "assert triple(7) == 21 and square(7) == 49\n"
     )
@@ -84,18 +89,73 @@ def test_damaged_code_gives_one_warning_and_is_replaced(tmp_path):
     assert warnings() == []
 
 
-def test_an_edited_source_gets_a_fresh_cache(tmp_path):
-    pytest.importorskip("numba")
-    from tinycompress.kernels import cache
+CSR = """
+import numpy as np
+from tinycompress.pruning.products.csr import csr_matmul
+print(csr_matmul([0, 2], [0, 1], np.array([2.0, 3.0]), np.array([[5.0], [7.0]])).tolist())
+"""
+INT8 = """
+import numpy as np
+from tinycompress.quantization.products.requantize import requantize
+print(requantize(np.array([[40]], np.int32), [0], [1], [2]).tolist())
+"""
+EDITS = [
+    (CSR, "[[31.0]]", "kernels/registers/vectors.py", "builder.fmul(a, b,", "builder.fmul(a, a,"),
+    (CSR, "[[31.0]]", "pruning/products/csr_fast.py", "total = (sum0 + sum1)", "total = (sum0 + sum0)"),
+    (INT8, "[[10]]", "quantization/products/requantize_fast.py", ">> shift[o]\n", "<< shift[o]\n"),
+]
 
-    before = cache.salt(cache.SOURCES)
-    copies = []
-    for source in cache.SOURCES:
-        copies.append(tmp_path / source.name)
-        copies[-1].write_bytes(source.read_bytes())
-    assert cache.salt(copies) == before
-    copies[0].write_bytes(copies[0].read_bytes() + b"\n# edited\n")
-    assert cache.salt(copies) != before
+
+@pytest.mark.parametrize("program, printed, file, before, after", EDITS, ids=[file for _, _, file, _, _ in EDITS])
+def test_an_edit_of_what_is_compiled_changes_the_next_result(tmp_path, program, printed, file, before, after):
+    shutil.copytree(PACKAGE, tmp_path / "tinycompress", ignore=shutil.ignore_patterns("__pycache__", "exercises"))
+    cache = str(tmp_path / "cache")
+    assert run(program, tmp_path, NUMBA_CACHE_DIR=cache).strip() == printed
+    source = tmp_path / "tinycompress" / file
+    text = source.read_text(encoding="utf-8")
+    assert text.count(before) == 1
+    source.write_text(text.replace(before, after), encoding="utf-8")
+    assert run(program, tmp_path, NUMBA_CACHE_DIR=cache).strip() != printed
+
+
+def test_code_is_cached_by_every_source_that_it_can_come_from():
+    """Those in `kernels/` name the cache's folder, those beside a function its file: so it may come from no others."""
+    pytest.importorskip("numba")
+    from tinycompress.kernels.runtime import cache
+
+    compiled = [path for path in PACKAGE.rglob("*.py") if emits_code(path)]
+    assert {path.parent.name for path in compiled} >= {"fast", "registers", "products", "coding", "quantization"}
+    for path in compiled:
+        for module in modules_of(path):
+            assert module in cache.SOURCES or module.parent == path.parent, f"{path} is compiled, and imports {module}"
+
+
+def test_the_name_of_the_cache_changes_with_its_sources(tmp_path):
+    pytest.importorskip("numba")
+    from tinycompress.kernels.runtime import cache
+
+    source = tmp_path / "source.py"
+    source.write_text("TILE = 6\n")
+    before = cache.salt([source])
+    assert cache.salt([source]) == before
+    source.write_text("TILE = 8\n")
+    assert cache.salt([source]) != before
+
+
+def emits_code(path):
+    """Whether a file has functions that are compiled, or emits what others are compiled to."""
+    text = path.read_text(encoding="utf-8")
+    return "exercises" not in path.parts and ("import jit\n" in text or "import intrinsic" in text)
+
+
+def modules_of(path):
+    """The files of the package that a file imports."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = path.parents[node.level - 1].joinpath(*(node.module or "").split(".")).resolve()
+            for name in node.names:
+                found = [base / f"{name.name}.py", base / name.name / "__init__.py", base.with_suffix(".py")]
+                yield next((file for file in found if file.exists()), base / "__init__.py")
 
 
 def test_without_the_compiler_numpy_takes_over_with_one_warning():

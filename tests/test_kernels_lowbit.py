@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from waiting import LONG
 
 from tinycompress import kernels
-from tinycompress.kernels import jit
-from tinycompress.kernels.binary import BinaryWeights, binary_linear, binary_matmul, pack_signs
-from tinycompress.kernels.blocks import BlockSparse, block_sparse_matmul, pack_blocks
-from tinycompress.kernels.codebook import CodebookWeights, codebook_matvec, pack_codes
-from tinycompress.kernels.int8 import MAX_INPUTS, Int8Weights, int8_linear, int8_matmul, pack_int8
+from tinycompress.kernels import runtime
+from tinycompress.kernels.runtime import jit
+from tinycompress.pruning.products.blocks import BlockSparse, block_sparse_matmul, pack_blocks
+from tinycompress.quantization.products.binary import BinaryWeights, binary_linear, binary_matmul, pack_signs
+from tinycompress.quantization.products.codebook import CodebookWeights, codebook_matvec, pack_codes
+from tinycompress.quantization.products.int8 import MAX_INPUTS, Int8Weights, int8_linear, int8_matmul, pack_int8
 
 VARIANTS = ["loop", "numpy", "fast"]
 
@@ -317,7 +318,7 @@ def every_product(batch):
 @pytest.mark.skipif(not jit.available(), reason="NumPy multiplies by BLAS, whose rounding depends on the threads")
 @pytest.mark.parametrize("batch", [1, 70])
 def test_results_are_the_same_bits_for_any_number_of_threads(batch, monkeypatch):
-    monkeypatch.setattr(kernels.threads, "WORTH_A_THREAD", 1000)
+    monkeypatch.setattr(runtime.threads, "WORTH_A_THREAD", 1000)
     kernels.set_num_threads(1)
     expected = every_product(batch)
     for threads in (2, 3):
@@ -339,7 +340,8 @@ HOSTS = {
 
 PRODUCTS = """
 import numpy as np
-from tinycompress.kernels import binary, blocks, codebook, int8
+from tinycompress.pruning.products import blocks
+from tinycompress.quantization.products import binary, codebook, int8
 rng = np.random.default_rng(0)
 for batch, inputs, outputs in ((1, 37, 50), (19, 70, 21)):
     x, w = rng.standard_normal((batch, inputs)).astype("f4"), rng.standard_normal((inputs, outputs)).astype("f4")
@@ -362,7 +364,8 @@ for batch, inputs, outputs in ((1, 37, 50), (19, 70, 21)):
 AT_THE_EDGE = """
 import ctypes, dataclasses, mmap
 import numpy as np
-from tinycompress.kernels import binary, blocks, codebook, int8
+from tinycompress.pruning.products import blocks
+from tinycompress.quantization.products import binary, codebook, int8
 rng, kept = np.random.default_rng(0), []
 
 def edge(array):
@@ -406,7 +409,7 @@ def test_no_kernel_reads_beyond_its_arrays():
 
 
 def this_cpu_has(features):
-    from tinycompress.kernels.jit import host_cpu
+    from tinycompress.kernels.runtime.jit import host_cpu
 
     return {feature.removeprefix("+") for feature in features.split(",")} <= set(host_cpu()[1])
 

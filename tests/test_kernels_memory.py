@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinycompress.kernels.memory import LINE, aligned_empty, aligned_zeros, is_shared
+from tinycompress.kernels.runtime.memory import LINE, aligned_empty, aligned_zeros, is_shared
 
 PROGRAM = """
 import resource
 import numpy as np
 import tinycompress
-from tinycompress.kernels.memory import keep_freed_memory
+from tinycompress.kernels.runtime.memory import keep_freed_memory
 
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

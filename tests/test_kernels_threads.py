@@ -7,7 +7,7 @@ import pytest
 from waiting import LONG
 
 import tinycompress as tc
-from tinycompress.kernels import threads
+from tinycompress.kernels.runtime import threads
 
 ENOUGH = 10 * threads.WORTH_A_THREAD
 

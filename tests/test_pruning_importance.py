@@ -5,9 +5,9 @@ import pytest
 
 from tinycompress import functional as F
 from tinycompress import models, nn, pruning
-from tinycompress.kernels.arithmetic import Encoder
 from tinycompress.nn import BatchNorm, Conv2d, Dense, Flatten, ReLU, Sequential
 from tinycompress.optim import SGD
+from tinycompress.quantization.coding.arithmetic import Encoder
 from tinycompress.training import evaluate, fit
 
 

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinycompress import models, nn, pruning
-from tinycompress.kernels.blocks import pack_blocks
 from tinycompress.nn.weighted import effective
 from tinycompress.optim import SGD, Adam, AdamW
+from tinycompress.pruning.products.blocks import pack_blocks
 from tinycompress.training import fit
 
 OPTIMIZERS = {

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinycompress import kernels
-from tinycompress.kernels.arithmetic import WHOLE, Decoder, Encoder, _last_bytes, code_bit, tables
 from tinycompress.quantization import entropy
+from tinycompress.quantization.coding.arithmetic import WHOLE, Decoder, Encoder, _last_bytes, code_bit, tables
 
 
 @st.composite

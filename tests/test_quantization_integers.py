@@ -12,7 +12,6 @@ from small_nets import trained
 
 import tinycompress as tc
 from tinycompress import models, nn, pruning
-from tinycompress.kernels.requantize import fixed_point, requantize
 from tinycompress.nn.weighted import effective
 from tinycompress.quantization import (
     binarize_weights,
@@ -21,6 +20,7 @@ from tinycompress.quantization import (
     quantize_weights,
     to_integers,
 )
+from tinycompress.quantization.products.requantize import fixed_point, requantize
 
 
 @given(
@@ -208,7 +208,7 @@ def assert_runs_as_trained(net, x, monkeypatch):
     def refuse(*args, **options):
         raise AssertionError("a grid was calibrated that training did not see")
 
-    monkeypatch.setattr("tinycompress.quantization.integer.calibrate", refuse)
+    monkeypatch.setattr("tinycompress.quantization.integers.convert.calibrate", refuse)
     real, got = tc.predict(net, x), tc.predict(to_integers(net, x), x)
     assert np.abs(real - got).max() < 0.03 * np.abs(real).max()  # a rounding tie or two, and biases on their grid
 

@@ -11,7 +11,6 @@ from small_nets import NETS, used
 
 import tinycompress as tc
 from tinycompress import nn
-from tinycompress.kernels.arithmetic import Encoder
 from tinycompress.nn.weighted import effective
 from tinycompress.pruning import prune_weights
 from tinycompress.quantization import (
@@ -27,7 +26,8 @@ from tinycompress.quantization import (
     ternarize_weights,
     to_integers,
 )
-from tinycompress.quantization.arrays import (
+from tinycompress.quantization.coding.arithmetic import Encoder
+from tinycompress.quantization.tcz.arrays import (
     CODINGS,
     Surroundings,
     contents,
@@ -36,7 +36,7 @@ from tinycompress.quantization.arrays import (
     unpack_bits,
     write_array,
 )
-from tinycompress.quantization.wire import Reader, Writer
+from tinycompress.quantization.tcz.wire import Reader, Writer
 from tinycompress.tensor import no_grad
 
 WAYS = {
@@ -247,7 +247,7 @@ def test_every_way_to_write_an_array_gives_it_back(values, coding, bits):
     source = Reader(bytes(out.data))
     read = [read_plain(values.shape, "array", source) for _ in ways]
     assert source.left == 0
-    from tinycompress.kernels.arithmetic import Decoder
+    from tinycompress.quantization.coding.arithmetic import Decoder
 
     decoder = Decoder(stream.finish())
     for found in read:

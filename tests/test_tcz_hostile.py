@@ -18,7 +18,7 @@ from tinycompress.quantization import (
     quantize_weights,
     tcz,
 )
-from tinycompress.quantization.arrays import CODINGS
+from tinycompress.quantization.tcz.arrays import CODINGS
 
 MUTATIONS = 1500  # of the 10,000 and more that are tried by hand with other seeds
 

@@ -17,8 +17,8 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from .kernels.memory import is_shared
 from .kernels.reductions import axis_sums, column_sums
+from .kernels.runtime.memory import is_shared
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 _ZERO = {dtype: np.zeros((), dtype) for dtype in FLOATS}  # spares NumPy a conversion of 0 at each use

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ..kernels.clusters import kmeans_1d
-from ..kernels.huffman import canonical_codes, code_lengths, decode, encode
+from ..quantization.coding.huffman import canonical_codes, code_lengths, decode, encode
+from ..quantization.kmeans import kmeans_1d
 from .case import Case, Suite, Work
 
 SYMBOLS = 266_200  # the weights of LeNet-300-100, of 64 kinds, spread as trained weights are

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from ..kernels.binary import binary_matmul, pack_signs
-from ..kernels.codebook import codebook_matvec, pack_codes
-from ..kernels.int8 import int8_linear, pack_int8
+from ..quantization.products.binary import binary_matmul, pack_signs
+from ..quantization.products.codebook import codebook_matvec, pack_codes
+from ..quantization.products.int8 import int8_linear, pack_int8
 from .case import Case, Suite, Work
 
 ZERO_POINT = 100  # the 8-bit number that stands for 0 in the activations

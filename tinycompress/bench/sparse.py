@@ -4,7 +4,8 @@ import numpy as np
 
 from .. import functional as F
 from .. import models, pruning
-from ..kernels import blocks, csr_matmul
+from ..pruning.products import blocks
+from ..pruning.products.csr import csr_matmul
 from ..tensor import Tensor, no_grad
 from .case import Case, Point, Row, Suite, Times, Work, make_row
 

@@ -15,10 +15,6 @@ ENGINE = (
     *("tensor", "functional", "optim", "gradcheck", "kernels", "nn"),
     *("models", "training", "profiling", "data", "files"),
 )
-COMPRESSED = (
-    *("arithmetic", "binary", "blocks", "clusters", "codebook"),
-    *("huffman", "int8", "lowbit_tile", "requantize"),
-)
 
 
 def modules(may_import: tuple[str, ...]) -> set[str]:
@@ -40,10 +36,7 @@ def modules(may_import: tuple[str, ...]) -> set[str]:
 
 
 def copy_package(may_import: tuple[str, ...], folder: Path) -> Path | None:
-    """Write `folder`/tinycompress with these modules alone; None, and nothing, where none are allowed.
-
-    The kernels of compressed weights are answers, too, and come only with "quantization".
-    """
+    """Write `folder`/tinycompress with these modules alone; None, and nothing, where none are allowed."""
     chosen = modules(may_import)
     if not chosen:
         return None
@@ -54,12 +47,8 @@ def copy_package(may_import: tuple[str, ...], folder: Path) -> Path | None:
             shutil.copyfile(PACKAGE / f"{name}.py", target / f"{name}.py")
         else:
             shutil.copytree(PACKAGE / name, target / name, ignore=shutil.ignore_patterns("*.pyc", "__pycache__"))
-    if "kernels" in chosen and "quantization" not in chosen:
-        for name in COMPRESSED:
-            for path in target.glob(f"kernels/{name}*.py"):
-                path.unlink()
     if "kernels" in chosen:  # every worker would compile them anew, for ten seconds and more
-        dispatch = target / "kernels" / "dispatch.py"
+        dispatch = target / "kernels" / "runtime" / "dispatch.py"
         text = dispatch.read_text(encoding="utf-8")
         dispatch.write_text(text.replace('_variant = "fast"', '_variant = "numpy"', 1), encoding="utf-8")
     source = (PACKAGE / "__init__.py").read_text(encoding="utf-8")

@@ -4,31 +4,28 @@ Every kernel exists at three speeds under one signature:
 
     "loop"   the plain Python loop that defines it                     loops.py
     "numpy"  views of all windows and matrix products of BLAS          vectorised.py
-    "fast"   compiled loops over tiles of vector registers (Numba)     conv.py, depthwise.py, pool.py, sparse.py
+    "fast"   compiled loops over tiles of vector registers (Numba)     fast/, written in the words of registers/
 
 `use` chooses; "fast" is the default, and falls back to "numpy", with one warning, where Numba is missing or off.
 
-Scale, shift and ReLU of columns, of which batch norm is made, are a module of their own, `affine`.
-
-The kernels of compressed weights are modules of their own, each with its form of the weights, its loop and its NumPy
-variant; what is compiled is in the module of the same name with `_fast`, and `use` chooses there too:
-
-    blocks     16 x 1 block-sparse products           binary     products with signs, 32 in a word
-    int8       8-bit products, summed exactly         huffman    code lengths, encode, decode
-    codebook   4-bit indices into 16 numbers          clusters   k-means on a line
+Scale, shift and ReLU of columns, of which batch norm is made, are a module of their own, `affine`. How kernels are
+compiled, cached and shared out to threads is in `runtime/`. The kernels of compressed weights stand in the chapters that
+teach them, and obey `use` too: `pruning.products`, `quantization.products`, `quantization.coding`, `quantization.kmeans`.
 
 Images are x (N, H, W, C), outputs y (N, OH, OW, OC), weights w (kh, kw, C, OC), depthwise ones (kh, kw, C); `stride` is
 (sh, sw) and `padding` ((top, bottom), (left, right)) zeros around the image. The arrays of a call are all float32 or all
 float64, else TypeError. Shapes that do not fit raise ValueError. An empty batch gives an empty result.
 """
 
+import functools
+
 import numpy as np
 
-from . import jit, shapes
-from .dispatch import imported, use, variant
-from .memory import keep_freed_memory
+from . import loops, shapes, vectorised
+from .runtime.dispatch import choose, use, variant
+from .runtime.memory import keep_freed_memory
+from .runtime.threads import get_num_threads, set_num_threads
 from .shapes import check, floats
-from .threads import get_num_threads, set_num_threads
 
 __all__ = [
     "avg_pool2d",
@@ -36,7 +33,6 @@ __all__ = [
     "conv2d",
     "conv2d_grad_w",
     "conv2d_grad_x",
-    "csr_matmul",
     "depthwise_conv2d",
     "depthwise_conv2d_grad_w",
     "depthwise_conv2d_grad_x",
@@ -50,15 +46,17 @@ __all__ = [
 
 keep_freed_memory()
 
-MODULES = {"loop": "loops", "numpy": "vectorised", "fast": "fast"}
+
+@functools.cache
+def _fast():
+    from . import fast
+
+    return fast
 
 
 def _kernels():
-    """The module that holds the active variant, imported on first use: Numba alone costs 0.2 s."""
-    name = MODULES[variant()]
-    if name == "fast" and not jit.available():
-        name = "vectorised"
-    return imported(name)
+    """The module that holds the active variant."""
+    return choose(loops, vectorised, _fast)
 
 
 # Plain ifs, not `check`: to make up a message that is not needed would take as long as a small kernel.
@@ -188,29 +186,3 @@ def avg_pool2d_grad(g, size, stride, x_shape):
     _check_images(g=g.shape)
     _check_g(g, shapes.output_size(x_shape[1:3], size, stride), x_shape[3], x_shape[0])
     return _kernels().avg_pool2d_grad(g, size, stride, x_shape)
-
-
-def _integers(array):
-    array = np.asarray(array)
-    return np.ascontiguousarray(array, array.dtype if array.dtype in (np.int32, np.int64) else np.int64)
-
-
-def csr_matmul(indptr, indices, values, x):
-    """A sparse matrix (rows, cols) in CSR form times x (cols, batch), (rows, batch).
-
-    Row r has the elements values[k] in the columns indices[k] for indptr[r] <= k < indptr[r+1], as in scipy.sparse.csr_array.
-    The batch is the innermost axis, so that an element of the matrix multiplies a run of consecutive numbers. Raises
-    IndexError if a column lies outside of x.
-    """
-    values, x = floats(values=values, x=x)
-    indptr, indices = _integers(indptr), _integers(indices)
-    check(x.ndim == 2, f"x is (columns, batch), but has the shape {x.shape}")
-    check(
-        indptr[0] == 0 and (indptr[:-1] <= indptr[1:]).all() and indptr[-1] == len(values) == len(indices),
-        f"indptr should rise from 0 to the number of elements, but goes from {indptr[0]} to {indptr[-1]}, with "
-        f"{len(values)} values and {len(indices)} indices",
-    )
-    # Seen as unsigned numbers, negative ones are large: one pass finds both kinds of strays.
-    if indices.size and indices.view(f"u{indices.itemsize}").max() >= len(x):
-        raise IndexError(f"an index lies outside of x, which has {len(x)} rows; the sparse matrix is wider than that")
-    return _kernels().csr_matmul(indptr, indices, values, x)

@@ -13,11 +13,20 @@ x * scale + shift; so y need not be kept. Where that is NaN, the ReLU has let it
 net that has gone wrong should not look healthy.
 """
 
+import functools
+
 import numpy as np
 
-from .dispatch import choose
 from .reductions import column_sums
+from .runtime.dispatch import choose
 from .shapes import check, floats
+
+
+@functools.cache
+def _fast():
+    from .fast import affine
+
+    return affine
 
 
 def _check(rows, **columns):
@@ -40,7 +49,7 @@ def apply(x, scale, shift, relu=False):
     """x * scale + shift (rows, columns), and 0 where that is negative if there is a ReLU. NaN stays NaN."""
     x, scale, shift = floats(x=x, scale=scale, shift=shift)
     _check(x, scale=scale, shift=shift)
-    return choose(apply_loop, apply_numpy, "affine_fast.apply")(x, scale, shift, relu)
+    return choose(apply_loop, apply_numpy, lambda: _fast().apply)(x, scale, shift, relu)
 
 
 def moments(x):
@@ -48,7 +57,7 @@ def moments(x):
     (x,) = floats(x=x)
     _check(x)
     check(len(x) > 0, "there are no rows, so columns have no mean")
-    return choose(moments_loop, moments_numpy, "affine_fast.moments")(x)
+    return choose(moments_loop, moments_numpy, lambda: _fast().moments)(x)
 
 
 def sums(g, x, scale, shift, centre, relu=False):
@@ -56,7 +65,7 @@ def sums(g, x, scale, shift, centre, relu=False):
     g, x, scale, shift, centre = floats(g=g, x=x, scale=scale, shift=shift, centre=centre)
     _check(x, scale=scale, shift=shift, centre=centre)
     _check_g(g, x)
-    return choose(sums_loop, sums_numpy, "affine_fast.sums")(g, x, scale, shift, centre, relu)
+    return choose(sums_loop, sums_numpy, lambda: _fast().sums)(g, x, scale, shift, centre, relu)
 
 
 def grad_x(g, x, scale, shift, centre, a, b, c, relu=False):
@@ -64,7 +73,7 @@ def grad_x(g, x, scale, shift, centre, a, b, c, relu=False):
     g, x, scale, shift, centre, a, b, c = floats(g=g, x=x, scale=scale, shift=shift, centre=centre, a=a, b=b, c=c)
     _check(x, scale=scale, shift=shift, centre=centre, a=a, b=b, c=c)
     _check_g(g, x)
-    return choose(grad_x_loop, grad_x_numpy, "affine_fast.grad_x")(g, x, scale, shift, centre, a, b, c, relu)
+    return choose(grad_x_loop, grad_x_numpy, lambda: _fast().grad_x)(g, x, scale, shift, centre, a, b, c, relu)
 
 
 def apply_loop(x, scale, shift, relu):

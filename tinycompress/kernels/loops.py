@@ -146,13 +146,3 @@ def avg_pool2d_grad(g, size, stride, x_shape):
             for j in range(kw):
                 gx[n, oh * stride[0] + i, ow * stride[1] + j, c] += g[n, oh, ow, c] / (kh * kw)
     return gx
-
-
-def csr_matmul(indptr, indices, values, x):
-    rows, batch = len(indptr) - 1, x.shape[1]
-    y = np.zeros((rows, batch), x.dtype)
-    for r in range(rows):
-        for k in range(indptr[r], indptr[r + 1]):
-            for b in range(batch):
-                y[r, b] += values[k] * x[indices[k], b]
-    return y

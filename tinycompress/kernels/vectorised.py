@@ -118,12 +118,3 @@ def avg_pool2d_grad(g, size, stride, x_shape):
     for i, j in np.ndindex(*size):
         seen(gx, i, j, stride, g.shape[1:3])[...] += share
     return gx
-
-
-def csr_matmul(indptr, indices, values, x):
-    rows, batch = len(indptr) - 1, x.shape[1]
-    y = np.zeros((rows, batch), x.dtype)
-    for r in range(rows):
-        row = slice(indptr[r], indptr[r + 1])
-        y[r] = values[row] @ x[indices[row]]
-    return y

@@ -45,7 +45,7 @@ def prune_weights(
 
     block: (inputs, outputs) of the blocks that are kept or lost as one, by the sum of their importance, of the weight
     seen as a matrix (kh * kw * in, out); the share is then counted in blocks, the last of which may be smaller.
-    (1, 16) is what `kernels.blocks` packs.
+    (1, 16) is what `pruning.products.blocks` packs.
 
     Returns the model. Raises ValueError for a share outside 0 to 1, below what is gone already, an unknown layer, or an
     importance that is not finite.

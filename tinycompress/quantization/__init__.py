@@ -42,11 +42,11 @@ from .binary import (
     ternarize_weights,
 )
 from .clustering import Clustered, Pull, cluster_weights
-from .coding import entropy, huffman_bits, huffman_code
+from .coding.as_text import entropy, huffman_bits, huffman_code
 from .fake import FakeQuantize, quantize_activations, quantize_biases, quantize_weights
 from .grid import Grid, calibrate
-from .integer import IntegerNet, to_integers
-from .wire import TczError
+from .integers.convert import IntegerNet, to_integers
+from .tcz.wire import TczError
 
 __all__ = [
     "Binarize",

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from ..kernels.clusters import kmeans_1d
 from ..nn import Module, Parameter
 from ..nn.weighted import all_or_nothing, effective, weighted_layers
 from ..tensor import Tensor, record
 from .fake import _per_layer
+from .kmeans import kmeans_1d
 
 MOST_CLUSTERS = 256
 
@@ -56,7 +56,7 @@ def cluster_weights(
 
     k: from 1 to 256, for all layers, or layer name -> k, where layers not named stay as they are. Weights that are
     exactly 0 take no part and stay 0. init: "optimal", the k values of least squared error; or how Lloyd's algorithm
-    starts, "linear", "density" or "random" (with `rng`), see `kernels.clusters`, or layer name -> centroids. Training
+    starts, "linear", "density" or "random" (with `rng`), see `quantization.kmeans`, or layer name -> centroids. Training
     the model now fine-tunes the centroids.
     """
     chosen = _per_layer(model, k)

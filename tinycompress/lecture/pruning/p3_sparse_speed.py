@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ... import kernels
 from ...profiling import latency
+from ...pruning.products.csr import csr_matmul
 from ...workshop.style import COLORS, curve_with_band, figure, label_end, percent_axis, table
 from ..claim import Claim, Settings
 from . import p3_sparse_speed as figures
@@ -45,7 +45,7 @@ def measure_p3(inputs: int, outputs: int, batch: int, seed: int) -> list[dict]:
             "masked dense": (lambda s=sparse: x @ s, sparse.nbytes),
             "CSR, scipy": (lambda c=csr: c @ x_columns, csr.data.nbytes + csr.indices.nbytes + csr.indptr.nbytes),
             "CSR, ours": (
-                lambda c=csr, p=indptr, i=indices: kernels.csr_matmul(p, i, c.data, x_columns),
+                lambda c=csr, p=indptr, i=indices: csr_matmul(p, i, c.data, x_columns),
                 csr.data.nbytes + indices.nbytes + indptr.nbytes,
             ),
             "fewer neurons": (lambda n=narrow: x @ n, narrow.nbytes),

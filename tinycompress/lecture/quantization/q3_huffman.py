@@ -3,11 +3,11 @@
 import numpy as np
 
 from ... import data
-from ...kernels.arithmetic import Encoder
-from ...kernels.huffman import code_lengths, decode, encode
 from ...nn.weighted import effective
 from ...pruning import prunable, prune_gradually
 from ...quantization import cluster_weights, entropy, huffman_code
+from ...quantization.coding.arithmetic import Encoder
+from ...quantization.coding.huffman import code_lengths, decode, encode
 from ...workshop.style import COLORS, figure
 from ..claim import Claim
 from . import q3_huffman as figures

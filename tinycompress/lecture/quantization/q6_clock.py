@@ -3,11 +3,11 @@
 import numpy as np
 
 from ... import models
-from ...kernels.binary import binary_linear, binary_matmul, pack_signs
-from ...kernels.codebook import codebook_matvec, pack_codes
-from ...kernels.int8 import int8_linear, pack_int8
 from ...profiling import latency
 from ...quantization import binarize_weights, pack_binary, to_integers
+from ...quantization.products.binary import binary_linear, binary_matmul, pack_signs
+from ...quantization.products.codebook import codebook_matvec, pack_codes
+from ...quantization.products.int8 import int8_linear, pack_int8
 from ...training import predict
 from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, figure

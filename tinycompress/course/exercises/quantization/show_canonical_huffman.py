@@ -6,10 +6,10 @@ entropy, which no code can beat, and the bits that plain integers take.
 """
 
 import numpy as np
+from tinycompress.quantization.coding.as_text.as_text import entropy
 
 import tinycompress as tc
-from tinycompress.kernels.huffman import code_lengths
-from tinycompress.quantization.coding import entropy
+from tinycompress.quantization.coding.huffman import code_lengths
 from tinycompress.workshop import style
 
 BITS = (3, 4, 5, 6, 8)

@@ -1,0 +1,5 @@
+"""The compiled kernels, gathered under the names of the package."""
+
+from .conv import conv2d, conv2d_grad_w, conv2d_grad_x
+from .depthwise import depthwise_conv2d, depthwise_conv2d_grad_w, depthwise_conv2d_grad_x
+from .pool import avg_pool2d, avg_pool2d_grad, max_pool2d, max_pool2d_grad

@@ -1,0 +1,346 @@
+"""Standard and pointwise convolution over register tiles (see `registers/tile.py` for what a tile is).
+
+A convolution is a matrix product whose left matrix is never built: row p is the window of output pixel p, column k the
+k-th element of the window. Images are NHWC, so row i of a window is one run of kw*C consecutive numbers, and the next
+pixel's window has the same element sw*C further on. A tile of some neighbouring pixels (8 of them with AVX-512, 6 with
+AVX2) x two vectors of output channels therefore needs, for each k, as many numbers at equal steps and one run of weights.
+
+                    pixel ow sees              pixel ow+1 sees            element k of both, for sw = 1:
+    row oh       . [a b c] d e .             . a [b c d] e .              x[at + k] and x[at + k + C]
+    row oh+1     . [f g h] i j .             . f [g h i] j .
+    row oh+2     . [k l m] n o .             . k [l m n] o .
+
+Where the output is too narrow for so many neighbours, the tile's rows are the same pixel of as many images; only the step
+differs.
+
+The weights are first packed into panels, one for every tile's columns, with zeros where the channels end. A tile then
+reads its weights from front to back, whole vectors at a time, and the inner loop has neither masks nor branches:
+
+    w[k, :]  | 0 1 2 ... 15 | 16 ... 19 |        panel 0: rows of channels 0-15     panel 1: rows of 16-19 and 12 zeros
+
+All of it is one sum of outer products, walked through in different directions: forward over the window; the gradient of
+w over the pixels; and the gradient of x is itself a convolution, of g with the weights turned round.
+"""
+
+import functools
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from ..registers.strip import new_strip
+from ..registers.tile import copy, lanes_of, tile_add_to, tile_load, tile_outer_add, tile_store, tile_zeros
+from ..registers.vectors import ROWS, VECTOR_BYTES, VECTORS
+from ..runtime.jit import jit
+from ..runtime.memory import aligned_empty, aligned_zeros
+from ..runtime.threads import share
+from ..shapes import NO_PADDING, output_size, phases
+
+LONGEST_ROW = 64
+"""Pixels that a pointwise convolution takes for one row of an image, so that they stay in the first-level cache."""
+
+FEW_PIXELS = 256
+"""The gradient of w adds up no more of them one after the other, of several small images or of a part of a large one, and
+then these sums: of a long one, rounding loses more."""
+
+STEPS_OF_AN_ADDITION = 6
+"""How many outer products take as long as adding a tile to memory."""
+
+CHUNKS = 12
+"""The gradient of w is summed over at most this many parts of the batch, and then over the parts, whatever the number
+of threads: the same sums in the same order give the same bits. 12 shares out evenly among 1, 2, 3, 4, 6 or 12 threads."""
+
+
+class Geometry(NamedTuple):
+    """The sizes of a convolution of images x into y, counted in images, pixels and channels; positions in elements."""
+
+    N: int
+    H: int
+    W: int
+    C: int
+    kh: int
+    kw: int
+    sh: int
+    sw: int
+    top: int  # rows of zeros above x; if negative, so many rows of x are passed over
+    left: int
+    OH: int
+    OW: int
+    OC: int
+    y0: int  # the position of y's first pixel, and how far it is to the next one, the next row and the next image
+    y_pixel: int
+    y_row: int
+    y_image: int
+    images: int  # taken together. Forward: 1, and a tile's rows are neighbouring pixels; or as many as a tile has rows
+
+
+@jit
+def padded(x, first, scratch, G):
+    """The images from `first` on, where tiles can read them: (array, position, elements to the next row, next image).
+
+    They are copied into `scratch` with their zeros around them: so they stay in the cache, and the tiles know no borders.
+    Where there are no borders x itself will do, but for the last images, since a tile may read past their end.
+    """
+    height, width = (G.OH - 1) * G.sh + G.kh, (G.OW - 1) * G.sw + G.kw
+    size = G.H * G.W * G.C
+    inside = G.top == 0 and G.left == 0 and height <= G.H and width <= G.W
+    if inside and (first + G.images) * size + ROWS * G.sw * G.C <= x.size:
+        return x, first * size, G.W * G.C, size
+    w0 = max(0, -G.left)
+    w1 = max(w0, min(G.W, width - G.left))
+    for n in range(first, min(first + G.images, G.N)):
+        for h in range(max(0, -G.top), min(G.H, height - G.top)):
+            to = (((n - first) * height + G.top + h) * width + G.left + w0) * G.C
+            copy(scratch, to, x, ((n * G.H + h) * G.W + w0) * G.C, (w1 - w0) * G.C)
+    return scratch, 0, width * G.C, height * width * G.C
+
+
+def new_scratch(x, G):
+    """Zeros for the padded images taken together, and for what a tile may read beyond them (but makes nothing of)."""
+    height, width = (G.OH - 1) * G.sh + G.kh, (G.OW - 1) * G.sw + G.kw
+    return aligned_zeros(((G.images * height * width + ROWS * G.sw) * G.C,), x.dtype)
+
+
+@jit
+def convolve(vectors, start, end, x, scratch, w, bias, y, G):
+    """y of the images from `start` up to `end`, in tiles of ROWS x len(vectors) vectors, whose sums begin with the bias."""
+    run, block = G.kw * G.C, len(vectors) * lanes_of(x)
+    zeros = tile_zeros(ROWS, vectors, x)
+    for n in range(start, end, G.images):
+        source, image, row, image_size = padded(x, n, scratch, G)
+        if G.images == 1:
+            across, x_step, y_step, left, per_pixel = ROWS, G.sw * G.C, G.y_pixel, G.OW, 1
+        else:
+            across, x_step, y_step, left, per_pixel = 1, image_size, G.y_image, end - n, 0
+        for oh in range(G.OH):
+            for o in range(0, G.OC, block):
+                panel = o * G.kh * run
+                columns = min(block, G.OC - o)
+                for ow in range(0, G.OW, across):
+                    window = image + oh * G.sh * row + ow * G.sw * G.C
+                    acc = tile_load(zeros, bias, o, 0, None)
+                    for i in range(G.kh):
+                        for k in range(run):
+                            weights = panel + (i * run + k) * block
+                            acc = tile_outer_add(acc, source, window + i * row + k, x_step, w, weights, None)
+                    pixel = G.y0 + n * G.y_image + oh * G.y_row + ow * G.y_pixel
+                    tile_store(acc, y, pixel + o, y_step, min(ROWS, left - ow * per_pixel), columns)
+
+
+def vectors_for(channels, like):
+    """As many entries as a tile should have vectors for so many channels; see `tile_zeros`."""
+    return (0,) * (1 if channels * like.itemsize <= VECTOR_BYTES else VECTORS)
+
+
+def filled(count):
+    """Which part of the tiles' rows is used if `count` pixels or images are taken ROWS at a time."""
+    return count / (max(1, math.ceil(count / ROWS)) * ROWS)
+
+
+def images_per_tile(N, OW):
+    """1 or ROWS: whichever leaves fewer of a tile's rows empty."""
+    return ROWS if filled(N) > 1.1 * filled(OW) else 1
+
+
+@functools.cache
+def row_length(pixels):
+    """The divisor of `pixels` up to LONGEST_ROW that leaves the fewest of a tile's rows empty, the longest of those."""
+    divisors = [n for n in range(1, min(pixels, LONGEST_ROW) + 1) if pixels % n == 0]
+    return max(divisors, key=lambda n: (filled(n), n))
+
+
+def images_as_rows(shape, kernel, stride, padding):
+    """Where a convolution sees single pixels only, images do not matter: the shape of all pixels in rows of one length."""
+    N, H, W, C = shape
+    if kernel != (1, 1) or stride != (1, 1) or padding != NO_PADDING or N == 0:
+        return shape
+    length = row_length(N * H * W)
+    return N * H * W // length, 1, length, C
+
+
+def forward_geometry(x_shape, w_shape, stride, padding, images):
+    N, H, W, C = x_shape
+    kh, kw, OC = w_shape[0], w_shape[1], w_shape[-1]
+    OH, OW = output_size((H, W), (kh, kw), stride, padding)
+    places = 0, OC, OW * OC, OH * OW * OC
+    return Geometry(N, H, W, C, kh, kw, *stride, padding[0][0], padding[1][0], OH, OW, OC, *places, images)
+
+
+def conv2d(x, w, stride, padding, bias=None):
+    kernel, OC = w.shape[:2], w.shape[3]
+    y = aligned_empty((len(x), *output_size(x.shape[1:3], kernel, stride, padding), OC), x.dtype)
+    G = forward_geometry(images_as_rows(x.shape, kernel, stride, padding), w.shape, stride, padding, images=1)
+    convolve_all(x, y, [(w, G._replace(images=images_per_tile(G.N, G.OW)))], bias)
+    return y
+
+
+def convolve_all(x, y, parts, bias=None):
+    """Run the convolutions `parts`, pairs of (weights, geometry), of the same images x into parts of the same y."""
+    N, OC = parts[0][1].N, parts[0][1].OC
+    x, y = x.reshape(-1), y.reshape(-1)
+    vectors = vectors_for(OC, x)
+    parts = [(panels(weights, len(vectors)), G) for weights, G in parts]
+    bias = panels(np.zeros((1, 1, 1, OC), x.dtype) if bias is None else bias.reshape(1, 1, 1, OC), len(vectors))
+    step = max(G.images for _, G in parts)
+
+    def work(start, end):
+        for weights, G in parts:
+            convolve(vectors, start * step, min(end * step, N), x, new_scratch(x, G), weights, bias, y, G)
+
+    share(work, math.ceil(N / step), N * sum(G.OH * G.OW * weights.size for weights, G in parts))
+
+
+def panels(w, vectors):
+    """Weights (kh, kw, C, OC) as panels, one after the other: the columns of one tile side by side, with zeros beyond OC."""
+    OC, block = w.shape[3], vectors * VECTOR_BYTES // w.itemsize
+    packed = aligned_zeros((math.ceil(OC / block), *w.shape[:3], block), w.dtype)
+    for panel, o in zip(packed, range(0, OC, block), strict=True):
+        panel[..., : OC - o] = w[..., o : o + block]
+    return packed.reshape(-1)
+
+
+def conv2d_grad_x(g, w, stride, padding, x_shape):
+    """For stride 1 a convolution of g with the weights turned by half a turn; see `shapes.phases` for the others."""
+    (kh, kw, C, OC), (sh, sw) = w.shape, stride
+    if spreads_better(g.shape, w, stride, x_shape):
+        return spread_grad_x(g, w, stride, padding, x_shape)
+    rows = images_as_rows(g.shape, (kh, kw), stride, padding)
+    (N, OH, OW, _), (H, W) = rows, x_shape[1:3] if rows == g.shape else rows[1:3]
+    gx = (aligned_empty if kh >= sh and kw >= sw else aligned_zeros)(x_shape, g.dtype)
+    parts = []
+    for h0, height, i, top in phases(H, kh, sh, padding[0][0]):
+        for w0, width, j, left in phases(W, kw, sw, padding[1][0]):
+            taps = w[i::sh, j::sw][::-1, ::-1].transpose(0, 1, 3, 2)
+            sizes = N, OH, OW, OC, *taps.shape[:2], 1, 1, top, left, height, width, C
+            places = (h0 * W + w0) * C, sw * C, sh * W * C, H * W * C
+            images = images_per_tile(N, width)
+            parts.append((taps, Geometry(*sizes, *places, images)))
+    if parts:  # else no pixel of x was ever seen
+        convolve_all(g, gx, parts)
+    return gx
+
+
+@jit
+def spread_images(start, end, g, w, scratch, gx, G):
+    """gx of the images from `start` up to `end`: each pixel of g, times the weights, is added to the window it saw.
+
+    The tile's columns are the run of a window's row, kw*C numbers, which fill a vector even if x has few channels.
+    Its rows are the same pixel of several images, so that no two of them add to the same place. w are the panels of
+    (kh, 1, OC, run).
+    """
+    run = G.kw * G.C
+    block = VECTORS * lanes_of(g)
+    height, width = (G.OH - 1) * G.sh + G.kh, (G.OW - 1) * G.sw + G.kw
+    for first in range(start, end, ROWS):
+        n = min(first, G.N - ROWS)  # the last tile's images overlap with those before, and come to the same result
+        scratch[:] = 0
+        for oh in range(G.OH):
+            for ow in range(G.OW):
+                pixel = n * G.y_image + oh * G.y_row + ow * G.y_pixel
+                window = (oh * G.sh * width + ow * G.sw) * G.C
+                for i in range(G.kh):
+                    for r in range(0, run, block):
+                        columns = min(block, run - r)
+                        panel = (r * G.kh + i * block) * G.OC
+                        acc = tile_zeros(ROWS, VECTORS, g)
+                        for o in range(G.OC):
+                            acc = tile_outer_add(acc, g, pixel + o, G.y_image, w, panel + o * block, None)
+                        place = window + i * width * G.C + r
+                        tile_add_to(acc, scratch, place, height * width * G.C, ROWS, columns)
+        for p in range(ROWS):
+            for h in range(min(G.H, height - G.top)):
+                place = ((p * height + h + G.top) * width + G.left) * G.C
+                copy(gx, ((n + p) * G.H + h) * G.W * G.C, scratch, place, max(0, min(G.W, width - G.left)) * G.C)
+
+
+def spreads_better(g_shape, w, stride, x_shape):
+    """Whether spreading fills the vectors, with the windows' rows, so much better than a convolution does, with x's
+    channels, or saves so many products with padding, that it is worth its additions: estimated in steps of a tile."""
+    (kh, kw, C, OC), block = w.shape, VECTORS * VECTOR_BYTES // w.itemsize
+    spread = math.prod(g_shape[1:3]) * kh * math.ceil(kw * C / block) * (OC + STEPS_OF_AN_ADDITION)
+    convolved = math.prod(x_shape[1:3]) / math.prod(stride) * kh * kw * math.ceil(C / block) * OC
+    return g_shape[0] >= ROWS and spread < convolved
+
+
+def spread_grad_x(g, w, stride, padding, x_shape):
+    gx = aligned_zeros(x_shape, g.dtype)
+    G = forward_geometry(x_shape, w.shape, stride, padding, images=ROWS)
+    weights = panels(w.transpose(0, 3, 1, 2).reshape(G.kh, 1, G.OC, G.kw * G.C), VECTORS)
+    flat_g, flat_gx = g.reshape(-1), gx.reshape(-1)
+
+    def work(start, end):
+        spread_images(start * ROWS, min(end * ROWS, G.N), flat_g, weights, new_scratch(g, G), flat_gx, G)
+
+    share(work, math.ceil(G.N / ROWS), G.N * G.OH * G.OW * w.size)
+    return gx
+
+
+@jit
+def add_grad_w(vectors, start, end, x, scratch, g, strip, gw, G):
+    """gw += what the images from `start` up to `end` contribute, in tiles of ROWS x len(vectors) vectors.
+
+    A tile's rows are elements of the window's row, its columns output channels, summed over FEW_PIXELS: those of a group of
+    images, or of a rectangle in one. A strip (see `registers/strip.py`) holds what these channels of g are.
+    """
+    run, pixels, block = G.kw * G.C, G.OH * G.OW, len(vectors) * lanes_of(x)
+    zeros, row_of_zeros = tile_zeros(ROWS, vectors, x), tile_zeros(1, vectors, x)
+    rows = max(1, FEW_PIXELS // G.OW)
+    for n in range(start, end, G.images):
+        images = min(G.images, end - n)
+        source, image, row, image_size = padded(x, n, scratch, G)
+        for o in range(0, G.OC, block):
+            columns = min(block, G.OC - o)
+            for pixel in range(images * pixels):
+                numbers = tile_load(row_of_zeros, g, (n * pixels + pixel) * G.OC + o, 0, columns)
+                tile_store(numbers, strip, pixel * block, 0, 1, None)
+            for top in range(0, G.OH, rows):
+                for left in range(0, G.OW, FEW_PIXELS):
+                    bottom, right = min(G.OH, top + rows), min(G.OW, left + FEW_PIXELS)
+                    for i in range(G.kh):
+                        for r in range(0, run, ROWS):
+                            acc = zeros
+                            for m in range(images):
+                                for oh in range(top, bottom):
+                                    seen = image + m * image_size + (oh * G.sh + i) * row + r
+                                    sent = (m * pixels + oh * G.OW) * block
+                                    for ow in range(left, right):
+                                        acc = tile_outer_add(
+                                            acc, source, seen + ow * G.sw * G.C, 1, strip, sent + ow * block, None
+                                        )
+                            tile_add_to(acc, gw, (i * run + r) * G.OC + o, G.OC, min(ROWS, run - r), columns)
+
+
+def conv2d_grad_w(x, g, stride, padding, w_shape):
+    shape = images_as_rows(x.shape, w_shape[:2], stride, padding)
+    G = forward_geometry(shape, w_shape, stride, padding, images=1)
+    pixels = G.OH * G.OW
+    G = G._replace(images=max(1, min(FEW_PIXELS // pixels, G.N)))
+    vectors = vectors_for(G.OC, x)
+    x, g = x.reshape(-1), g.reshape(-1)
+
+    def scratch():
+        return new_scratch(x, G), new_strip(x, G.images * pixels)
+
+    def work(start, end, gw, scratch, strip):
+        add_grad_w(vectors, start, end, x, scratch, g, strip, gw, G)
+
+    return sum_in_chunks(work, scratch, G.N, pixels, math.prod(w_shape), x.dtype).reshape(w_shape)
+
+
+def sum_in_chunks(work, scratch, N, pixels, size, dtype):
+    """Sum the gradient of `size` weights over N images of `pixels`.
+
+    work(start, end, total, *scratch()) adds those of some images to a total; each thread has a scratch of its own.
+
+    Each chunk of the batch has its own total; fewer of them where clearing and adding up totals would take long.
+    """
+    chunks = max(1, min(CHUNKS, N, N * pixels // 256))
+    totals = aligned_zeros((chunks, size), dtype)
+
+    def chunks_work(first, last):
+        own = scratch()
+        for chunk in range(first, last):
+            work(N * chunk // chunks, N * (chunk + 1) // chunks, totals[chunk], *own)
+
+    share(chunks_work, chunks, N * pixels * size)
+    return totals[0] if chunks == 1 else totals.sum(axis=0)

@@ -1,0 +1,249 @@
+"""Depthwise convolution: each channel through its own filter, so that the lanes of a vector are neighbouring channels.
+
+A multiply-add here needs a new number of x each time, so that loading sets the pace. Hence each row of the images is read
+once, into a ring of kh rows with zeros at both ends, which stays in the first-level cache: row r of the padded image
+takes the place of row r - kh, which no window will see again.
+
+    ring, kh = 3:   | row 3 | row 1 | row 2 |     output row 1 (stride 1) sees rows 1, 2, 3
+                    | row 3 | row 4 | row 2 |     output row 2 sees rows 2, 3, 4
+
+A row of the ring is sorted by blocks of channels, as many as a tile has columns, with zeros where the channels end; and so
+are the weights:
+
+    row of x:      pixel 0: channels 0-15, 16-19    pixel 1: channels 0-15, 16-19    ...
+    in the ring:   channels 0-15 of pixels 0, 1, 2 ...    channels 16-19 and 12 zeros of pixels 0, 1, 2 ...
+
+So all that a tile reads lies at distances that are known when the code is compiled, and costs no arithmetic to find.
+"""
+
+import math
+
+import numpy as np
+
+from ..registers.tile import lanes_of, tile_load, tile_multiply_add, tile_store, tile_window_add, tile_zeros
+from ..registers.vectors import VECTOR_BYTES, VECTORS
+from ..runtime.jit import jit
+from ..runtime.memory import aligned_empty, aligned_zeros
+from ..runtime.threads import share
+from ..shapes import phases
+from .conv import FEW_PIXELS, Geometry, forward_geometry, sum_in_chunks
+
+PIXELS = 4
+"""Neighbouring pixels of a tile: the rows of most images are multiples of 4 long."""
+
+TAPS = 3
+"""The gradient of w is summed for 3 x 3 taps at a time, nine vectors."""
+
+
+@jit
+def padded_width(G):
+    """Pixels of a padded row."""
+    return (G.OW - 1) * G.sw + G.kw
+
+
+@jit
+def line_length(x, G):
+    """Of a padded row in the ring; a little longer than it must be, so that rows whose length is a power of two do not
+    all compete for the same places of the cache."""
+    block = VECTORS * lanes_of(x)
+    return (G.C + block - 1) // block * block * padded_width(G) + 16
+
+
+@jit
+def take_pixels(x, at, pixels, C, line, to, width):
+    """Pixels of C channels, which begin at `at` in x, into places of `line` from `to` on; a block has `width` places."""
+    block = VECTORS * lanes_of(x)
+    pixel = tile_zeros(1, VECTORS, x)
+    for c in range(0, C, block):
+        for p in range(pixels):
+            values = tile_load(pixel, x, at + p * C + c, 0, min(block, C - c))
+            tile_store(values, line, to + c * width + p * block, 0, 1, None)
+
+
+@jit
+def take_row(x, n, h, ring, line, G):
+    """Row h of image n, or zeros if it lies outside, into the line of the ring that begins there."""
+    block, width, first = VECTORS * lanes_of(x), padded_width(G), max(0, -G.left)
+    pixels = min(G.W, width - G.left) - first
+    to = line + (G.left + first) * block
+    if 0 <= h < G.H:
+        take_pixels(x, ((n * G.H + h) * G.W + first) * G.C, pixels, G.C, ring, to, width)
+    else:
+        for c in range(0, G.C, block):
+            for p in range(pixels):
+                tile_store(tile_zeros(1, VECTORS, x), ring, to + c * width + p * block, 0, 1, None)
+
+
+@jit
+def convolve(start, end, x, ring, w, bias, y, G):
+    """y of the images from `start` up to `end`; a tile's rows are neighbouring pixels, its columns channels."""
+    block, line, width = VECTORS * lanes_of(x), line_length(x, G), padded_width(G)
+    for n in range(start, end):
+        taken = 0
+        for oh in range(G.OH):
+            while taken < oh * G.sh + G.kh:
+                take_row(x, n, taken - G.top, ring, taken % G.kh * line, G)
+                taken += 1
+            oldest = oh * G.sh % G.kh
+            for ow in range(0, G.OW, PIXELS):
+                for c in range(0, G.C, block):
+                    columns = min(block, G.C - c)
+                    acc = tile_load(tile_zeros(PIXELS, VECTORS, x), bias, c, 0, None)
+                    taps = c * G.kh * G.kw
+                    seen = c * width + ow * G.sw * block
+                    for i in range(oldest, oldest + G.kh):
+                        row = (i if i < G.kh else i - G.kh) * line + seen
+                        # A pixel that several of the tile's rows see is loaded once, if the compiler knows which.
+                        if G.kw == 3 and G.sw == 1:
+                            acc = tile_window_add(acc, ring, row, 1, block, 3, w, taps)
+                        elif G.kw == 3 and G.sw == 2:
+                            acc = tile_window_add(acc, ring, row, 2, block, 3, w, taps)
+                        elif G.kw == 2 and G.sw == 1:
+                            acc = tile_window_add(acc, ring, row, 1, block, 2, w, taps)
+                        else:
+                            for j in range(G.kw):
+                                acc = tile_multiply_add(
+                                    acc, ring, row + j * block, G.sw * block, w, taps + j * block, None
+                                )
+                        taps += G.kw * block
+                    pixel = G.y0 + n * G.y_image + oh * G.y_row + ow * G.y_pixel
+                    tile_store(acc, y, pixel + c, G.y_pixel, min(PIXELS, G.OW - ow), columns)
+
+
+@jit(inline="always")
+def move_sums(sums, total):
+    """total += sums, which begin anew."""
+    for k in range(len(sums)):
+        total[k] += sums[k]
+        sums[k] = 0
+
+
+@jit
+def add_grad_w(start, end, x, ring, g, g_row, sums, total, G):
+    """total += what the images from `start` up to `end` contribute to the gradient of w.
+
+    total is (vectors of channels, kh, kw, lanes), kh and kw rounded up to multiples of TAPS. So is sums, zeros before and
+    after, where FEW_PIXELS or a few more are added up before they go to the total. A tile's rows are the taps of one row of
+    the filter, and there are three tiles, as a sum cannot take its next number before four cycles are over: many sums keep
+    the multipliers busy.
+    """
+    lanes, line, x_width = lanes_of(x), line_length(x, G), padded_width(G)
+    block = VECTORS * lanes
+    height, width = (G.kh + TAPS - 1) // TAPS * TAPS, (G.kw + TAPS - 1) // TAPS * TAPS
+    down, like, added = width * lanes, tile_zeros(TAPS, 1, x), 0
+    for n in range(start, end):
+        taken = 0
+        for oh in range(G.OH):
+            while taken < oh * G.sh + G.kh:
+                take_row(x, n, taken - G.top, ring, taken % G.kh * line, G)
+                taken += 1
+            take_pixels(g, G.y0 + n * G.y_image + oh * G.y_row, G.OW, G.C, g_row, 0, G.OW)
+            for left in range(0, G.OW, FEW_PIXELS):
+                right = min(G.OW, left + FEW_PIXELS)
+                for c in range(0, G.C, lanes):
+                    inside = c // block * block  # of the ring's and g's rows, where the block of channel c begins
+                    for i in range(0, G.kh, TAPS):
+                        row0 = (oh * G.sh + i) % G.kh * line + inside * x_width + c - inside
+                        row1 = (oh * G.sh + i + 1) % G.kh * line + inside * x_width + c - inside
+                        row2 = (oh * G.sh + i + 2) % G.kh * line + inside * x_width + c - inside
+                        for j in range(0, G.kw, TAPS):
+                            to = ((c * height) + i * lanes) * width + j * lanes
+                            sums0 = tile_load(like, sums, to, lanes, None)
+                            sums1 = tile_load(like, sums, to + down, lanes, None)
+                            sums2 = tile_load(like, sums, to + 2 * down, lanes, None)
+                            ow = left
+                            while G.sw == 1 and ow + 2 <= right:  # two pixels at once, which share what they see
+                                seen, pixel = (ow + j) * block, inside * G.OW + ow * block + c - inside
+                                sums0 = tile_window_add(sums0, ring, row0 + seen, 1, block, 2, g_row, pixel)
+                                sums1 = tile_window_add(sums1, ring, row1 + seen, 1, block, 2, g_row, pixel)
+                                sums2 = tile_window_add(sums2, ring, row2 + seen, 1, block, 2, g_row, pixel)
+                                ow += 2
+                            while ow < right:
+                                seen, pixel = (ow * G.sw + j) * block, inside * G.OW + ow * block + c - inside
+                                sums0 = tile_multiply_add(sums0, ring, row0 + seen, block, g_row, pixel, None)
+                                sums1 = tile_multiply_add(sums1, ring, row1 + seen, block, g_row, pixel, None)
+                                sums2 = tile_multiply_add(sums2, ring, row2 + seen, block, g_row, pixel, None)
+                                ow += 1
+                            tile_store(sums0, sums, to, lanes, TAPS, None)
+                            tile_store(sums1, sums, to + down, lanes, TAPS, None)
+                            tile_store(sums2, sums, to + 2 * down, lanes, TAPS, None)
+                added += right - left
+                if added >= FEW_PIXELS:
+                    move_sums(sums, total)
+                    added = 0
+    move_sums(sums, total)
+
+
+def columns_of(x):
+    """Of a tile: the channels in a block."""
+    return VECTORS * VECTOR_BYTES // x.itemsize
+
+
+def new_ring(x, G):
+    """Room for kh padded rows, and for what a tile may read beyond them."""
+    return aligned_zeros((G.kh * line_length(x, G) + max(PIXELS * G.sw, TAPS) * columns_of(x),), x.dtype)
+
+
+def in_blocks(w):
+    """Weights (kh, kw, C) as (blocks of channels, kh, kw, channels of a block), with zeros beyond C, in one row."""
+    block = columns_of(w)
+    packed = aligned_zeros((math.ceil(w.shape[2] / block), *w.shape[:2], block), w.dtype)
+    for part, c in zip(packed, range(0, w.shape[2], block), strict=True):
+        part[..., : w.shape[2] - c] = w[..., c : c + block]
+    return packed.reshape(-1)
+
+
+def depthwise_conv2d(x, w, stride, padding, bias=None):
+    G = forward_geometry(x.shape, w.shape, stride, padding, images=1)
+    y = aligned_empty((G.N, G.OH, G.OW, G.C), x.dtype)
+    convolve_all(x, y, [(w, G)], bias)
+    return y
+
+
+def convolve_all(x, y, parts, bias=None):
+    """Run the convolutions `parts`, pairs of (weights, geometry), of the same images x into parts of the same y."""
+    N, C = parts[0][1].N, parts[0][1].C
+    x, y = x.reshape(-1), y.reshape(-1)
+    bias = in_blocks((np.zeros(C, x.dtype) if bias is None else bias).reshape(1, 1, C))
+    parts = [(in_blocks(weights), G) for weights, G in parts]
+
+    def work(start, end):
+        for weights, G in parts:
+            convolve(start, end, x, new_ring(x, G), weights, bias, y, G)
+
+    share(work, N, N * sum(G.OH * G.OW * weights.size for weights, G in parts))
+
+
+def depthwise_conv2d_grad_x(g, w, stride, padding, x_shape):
+    """A depthwise convolution of g with the filters turned by half a turn; see `shapes.phases` for strides."""
+    (N, H, W, C), (kh, kw, _), (sh, sw) = x_shape, w.shape, stride
+    OH, OW = g.shape[1:3]
+    gx = (aligned_empty if kh >= sh and kw >= sw else aligned_zeros)(x_shape, g.dtype)
+    parts = []
+    for h0, height, i, top in phases(H, kh, sh, padding[0][0]):
+        for w0, width, j, left in phases(W, kw, sw, padding[1][0]):
+            taps = w[i::sh, j::sw][::-1, ::-1]
+            sizes = N, OH, OW, C, *taps.shape[:2], 1, 1, top, left, height, width, C
+            places = (h0 * W + w0) * C, sw * C, sh * W * C, H * W * C
+            parts.append((taps, Geometry(*sizes, *places, images=1)))
+    if parts:  # else no pixel of x was ever seen
+        convolve_all(g, gx, parts)
+    return gx
+
+
+def depthwise_conv2d_grad_w(x, g, stride, padding, w_shape):
+    G = forward_geometry(x.shape, w_shape, stride, padding, images=1)
+    (kh, kw, C), lanes, block = w_shape, VECTOR_BYTES // x.itemsize, columns_of(x)
+    shape = math.ceil(C / lanes), math.ceil(kh / TAPS) * TAPS, math.ceil(kw / TAPS) * TAPS, lanes
+    x, g = x.reshape(-1), g.reshape(-1)
+
+    def scratch():
+        g_row = aligned_zeros((math.ceil(C / block) * G.OW * block,), x.dtype)
+        return new_ring(x, G), g_row, aligned_zeros((math.prod(shape),), x.dtype)
+
+    def work(start, end, total, ring, g_row, sums):
+        add_grad_w(start, end, x, ring, g, g_row, sums, total, G)
+
+    sums = sum_in_chunks(work, scratch, G.N, G.OH * G.OW, math.prod(shape), x.dtype).reshape(shape)
+    by_tap = sums.transpose(1, 2, 0, 3).reshape(*shape[1:3], -1)
+    return np.ascontiguousarray(by_tap[:kh, :kw, :C])

@@ -1,0 +1,164 @@
+"""Vector registers as Numba types, and the instructions that fill and empty them: what `tile.py` is made of.
+
+Everything here emits LLVM instructions into the function that is being compiled; LLVM then picks the CPU's own. What it
+must be told is how wide the registers are, and which CPUs can load and store only some lanes of a vector.
+"""
+
+import platform
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import models, register_model
+
+from ..runtime.jit import host_cpu
+
+_FEATURES = host_cpu()[1]
+VECTOR_BYTES = 64 if "avx512f" in _FEATURES else 32 if "avx" in _FEATURES else 16
+MASKS_ARE_FREE = "avx512f" in _FEATURES
+"""Whether a masked access costs no more than a whole one. AVX-512 masks all its instructions; AVX and AVX2 have two for
+masked loads and stores, but on many CPUs they take ten times as long as whole ones; others have none, and LLVM writes a
+branch for each lane instead."""
+
+_REGISTERS = 32 if "avx512f" in _FEATURES or platform.machine() in ("arm64", "aarch64") else 16
+ROWS, VECTORS = (8, 2) if _REGISTERS == 32 else (6, 2)
+"""A tile that the registers have room for, with the vectors that are multiplied into it."""
+
+WORDS = VECTOR_BYTES // 4
+"""32-bit words in a register."""
+
+INT = types.int64
+I8, I16, I32, I64, F32 = ir.IntType(8), ir.IntType(16), ir.IntType(32), ir.IntType(64), ir.FloatType()
+
+
+class Tile(types.Type):
+    """The Numba type of rows x vectors registers, each of `lanes` numbers of type `dtype` (by default a full register)."""
+
+    def __init__(self, dtype, rows, vectors, lanes=None):
+        self.dtype, self.rows, self.vectors = dtype, rows, vectors
+        self.lanes = lanes or VECTOR_BYTES * 8 // dtype.bitwidth
+        super().__init__(name=f"Tile({dtype}, {rows}, {vectors}, {self.lanes})")
+
+    @property
+    def vector(self):
+        element = {types.float32: ir.FloatType(), types.float64: ir.DoubleType()}.get(self.dtype)
+        return ir.VectorType(element or ir.IntType(self.dtype.bitwidth), self.lanes)
+
+
+@register_model(Tile)
+class TileModel(models.PrimitiveModel):
+    def __init__(self, manager, tile):
+        super().__init__(manager, tile, ir.ArrayType(tile.vector, tile.rows * tile.vectors))
+
+
+def vector_of(element, count=WORDS):
+    return ir.VectorType(element, count)
+
+
+def constants(vector, values):
+    return ir.Constant(vector, [values] * vector.count if isinstance(values, int) else list(values))
+
+
+def load_whole(builder, address, vector):
+    value = builder.load(builder.bitcast(address, vector.as_pointer()))
+    value.align = 1
+    return value
+
+
+def const(n):
+    return ir.Constant(I64, n)
+
+
+def pointer(context, builder, array_type, array, offset):
+    return builder.gep(context.make_array(array_type)(context, builder, array).data, [offset])
+
+
+def spread(builder, scalar, vector):
+    """The scalar in all lanes of a vector."""
+    lane0 = builder.insert_element(ir.Constant(vector, ir.Undefined), scalar, ir.Constant(I32, 0))
+    return builder.shuffle_vector(lane0, lane0, ir.Constant(ir.VectorType(I32, vector.count), [0] * vector.count))
+
+
+def masks(builder, tile, columns):
+    """For each of the tile's vectors: which lanes lie within `columns`; None if all do, as `columns` is None."""
+    if columns is None:
+        return [None] * tile.vectors
+    lanes = ir.VectorType(I32, tile.lanes)
+    left = spread(builder, builder.trunc(columns, I32), lanes)
+    number = [ir.Constant(lanes, [v * tile.lanes + lane for lane in range(tile.lanes)]) for v in range(tile.vectors)]
+    return [builder.icmp_signed("<", n, left) for n in number]
+
+
+def masked(builder, tile, v, columns, whole, partial):
+    """Emit an access to vector v: the `partial()` one that masks do, or, where masks are not free, a branch for whether
+    all its lanes lie within `columns`, and then the `whole()` one. Without a number of columns, all are whole."""
+    if columns is None:
+        return whole()
+    if MASKS_ARE_FREE:
+        return partial()
+    fits = builder.icmp_signed(">=", columns, const((v + 1) * tile.lanes))
+    with builder.if_else(fits, likely=True) as (then, otherwise):
+        with then:
+            a, a_block = whole(), builder.block
+        with otherwise:
+            b, b_block = partial(), builder.block
+    if a is not None:
+        value = builder.phi(a.type)
+        value.add_incoming(a, a_block)
+        value.add_incoming(b, b_block)
+        return value
+
+
+def load(builder, tile, address, v, mask, columns):
+    """Vector v of the row that starts at `address`; zeros beyond `columns`."""
+    vector, align = tile.vector, tile.dtype.bitwidth // 8
+    address = builder.bitcast(builder.gep(address, [const(v * tile.lanes)]), vector.as_pointer())
+
+    def whole():
+        value = builder.load(address)
+        value.align = align
+        return value
+
+    def partial():
+        name = f"llvm.masked.load.{suffix(vector)}.p0"
+        kind = ir.FunctionType(vector, [vector.as_pointer(), I32, mask.type, vector])
+        function = cgutils.get_or_insert_function(builder.module, kind, name)
+        return builder.call(function, [address, ir.Constant(I32, align), mask, zeros(vector)])
+
+    return masked(builder, tile, v, columns, whole, partial)
+
+
+def store(builder, tile, value, address, v, mask, columns):
+    vector, align = tile.vector, tile.dtype.bitwidth // 8
+    address = builder.bitcast(builder.gep(address, [const(v * tile.lanes)]), vector.as_pointer())
+
+    def whole():
+        builder.store(value, address).align = align
+
+    def partial():
+        name = f"llvm.masked.store.{suffix(vector)}.p0"
+        kind = ir.FunctionType(ir.VoidType(), [vector, vector.as_pointer(), I32, mask.type])
+        function = cgutils.get_or_insert_function(builder.module, kind, name)
+        builder.call(function, [value, address, ir.Constant(I32, align), mask])
+
+    masked(builder, tile, v, columns, whole, partial)
+
+
+def suffix(vector):
+    """The vector's name in those of LLVM's intrinsics."""
+    floats = {ir.FloatType(): "f32", ir.DoubleType(): "f64"}
+    return f"v{vector.count}{floats.get(vector.element) or vector.element}"
+
+
+def zeros(vector):
+    zero = 0 if isinstance(vector.element, ir.IntType) else 0.0
+    return ir.Constant(vector, [zero] * vector.count)
+
+
+def multiply_add(builder, a, b, c):
+    """a * b + c. "contract" lets LLVM fuse them where the CPU can; where it cannot, `llvm.fma` would be a slow call."""
+    return builder.fadd(builder.fmul(a, b, flags=("contract",)), c, flags=("contract",))
+
+
+def literals(*numbers):
+    return all(isinstance(n, types.IntegerLiteral) for n in numbers)

@@ -1,0 +1,164 @@
+"""A net that computes in integers from the first layer to the last: `to_integers`."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from ...nn import (
+    BatchNorm,
+    Conv2d,
+    Dense,
+    DepthwiseConv2d,
+    Dropout,
+    Flatten,
+    MaxPool2d,
+    Module,
+    Residual,
+    Sequential,
+    Weighted,
+)
+from ...nn.weighted import check_distinct, computes_as, effective
+from ...tensor import Tensor
+from ...training import predict
+from ..batch_norm import fold_batch_norm
+from ..fake import FakeQuantize
+from ..grid import Grid, calibrate
+from ..stages import ACTIVATIONS, AVERAGES, stages
+from .layers import (
+    BIAS_LIMIT,
+    IntegerAvgPool2d,
+    IntegerConv2d,
+    IntegerDense,
+    IntegerDepthwiseConv2d,
+    IntegerFlatten,
+    IntegerLayer,
+    IntegerMaxPool2d,
+    IntegerResidual,
+    Table,
+)
+
+WEIGHTED = {Dense: IntegerDense, Conv2d: IntegerConv2d, DepthwiseConv2d: IntegerDepthwiseConv2d}
+SAME_GRID = {MaxPool2d: IntegerMaxPool2d, Flatten: lambda _: IntegerFlatten()}
+
+
+class IntegerNet(Module):
+    """A net of 8-bit integers, for inference only: real images (N, …) in, real logits (N, classes) out.
+
+    nbytes: of all weights, biases, factors and tables. Made by `to_integers`.
+    """
+
+    inference_only = True
+
+    def __init__(self, grid: Grid, layers: list[IntegerLayer], input_shape=None):
+        self.grid, self.integer_layers, self.input_shape = grid, layers, input_shape
+
+    nbytes = property(lambda self: sum(layer.nbytes for layer in self.integer_layers))
+
+    def forward(self, x):
+        q = self.grid.quantize(x.data)
+        for layer in self.integer_layers:
+            q = layer(q)
+        return Tensor(q)
+
+    def extra_repr(self):
+        return ", ".join(type(layer).__name__ for layer in self.integer_layers)
+
+
+def to_integers(model: Module, x: np.ndarray, bits: int = 8, method: str = "min_max") -> IntegerNet:
+    """The model in integers; its own copy stays as it is.
+
+    Where weights or activations have a `FakeQuantize`, its grid is taken, and the integer net computes what was
+    trained (see `quantize_activations`). Elsewhere batch norms are folded, weights get `bits` by their range, for each
+    channel, and activations 8, calibrated by `method` on x (N, …), a few hundred training images. Raises ValueError for a
+    layer without an integer form or in two places, for weights on an affine grid, and where the last layer is not dense.
+    """
+    check_distinct("to_integers", model)
+    if not any(isinstance(step, FakeQuantize) for m in model.modules() for step in m.parametrizations("weight")):
+        model = fold_batch_norm(model)
+    parts = stages(model)
+    if isinstance(parts[0][0], FakeQuantize):
+        first = parts.pop(0)[0].grid
+    else:
+        first = calibrate(x, 8, False, method=method)
+    *hidden, (last, *more) = parts
+    if not computes_as(last, Dense) or more:
+        raise ValueError(
+            f"to_integers: a net ends with a dense layer, whose outputs are its logits, not {[last, *more][-1]!r}"
+        )
+    layers, grid, _ = _convert(hidden, first, x, bits, method)
+    layers.append(IntegerDense(last, *_integer_weights(last, bits, grid), grid, None))
+    return IntegerNet(first, layers, getattr(model, "input_shape", None))
+
+
+def _convert(parts: list[list[Module]], grid: Grid, x, bits, method) -> tuple[list[IntegerLayer], Grid, np.ndarray]:
+    """The integer layers of these stages, whose input has `grid` and the real values x; the output's grid and real
+    values."""
+    layers = []
+    for place, (layer, *followers) in enumerate(parts):
+        if isinstance(layer, FakeQuantize):
+            if layer.grid.bits > 8 or not _same(grid, layer.grid):
+                raise ValueError(
+                    f"to_integers: {layer!r} stands where integers are not rounded; quantize_activations puts them in place"
+                )
+            continue
+        before, x = x, predict(Sequential(layer, *followers), x)
+        after = parts[place + 1][0] if place + 1 < len(parts) else None
+
+        def output_grid(after=after, x=x):
+            if isinstance(after, FakeQuantize):
+                return after.grid
+            grid = calibrate(x, 8, False, method=method)  # of nothing but zeros, it would have no size
+            return grid if x.any() else replace(grid, scale=np.ones_like(grid.scale))
+
+        if kind := next((kind for kind in WEIGHTED if computes_as(layer, kind)), None):
+            out = output_grid()
+            layers.append(WEIGHTED[kind](layer, *_integer_weights(layer, bits, grid), grid, out))
+            grid = out
+        elif computes_as(layer, Residual):
+            out = output_grid()
+            branches = [
+                _convert(stages(branch), grid, before, bits, method)[:2] if branch else ([], grid)
+                for branch in (layer.body, layer.shortcut)
+            ]
+            layers.append(IntegerResidual(*branches[0], *branches[1], out))
+            grid = out
+        elif type(layer) in ACTIVATIONS + AVERAGES:
+            out = output_grid()
+            layers.append((Table if type(layer) in ACTIVATIONS else IntegerAvgPool2d)(layer, grid, out))
+            grid = out
+        elif computes_as(layer, Sequential):
+            inner, grid, _ = _convert(stages(layer), grid, before, bits, method)
+            layers += inner
+        elif type(layer) in SAME_GRID:
+            layers.append(SAME_GRID[type(layer)](layer))
+        elif not isinstance(layer, Dropout):
+            raise ValueError(
+                f"to_integers: {layer!r} has no integer form"
+                + ("; it can only be folded into a layer right before it" if isinstance(layer, BatchNorm) else "")
+            )
+        layers += [IntegerMaxPool2d(follower) for follower in followers if type(follower) is MaxPool2d]
+    return layers, grid, x
+
+
+def _same(a: Grid, b: Grid) -> bool:
+    return bool(np.array_equal(a.scale, b.scale) and np.array_equal(a.zero_point, b.zero_point) and a.bits == b.bits)
+
+
+def _integer_weights(layer: Weighted, bits: int, inputs: Grid) -> tuple[np.ndarray, np.ndarray]:
+    """The layer's weight as int8, and its scale (out,), for inputs on that grid."""
+    step = layer.parametrization("weight", FakeQuantize)
+    values = effective(layer, "weight")
+    grid = step.grid if step else calibrate(values, bits, per_channel=True)
+    if not grid.symmetric:
+        raise ValueError(
+            f"to_integers: the weights of {layer!r} lie on an affine grid; integer nets want a symmetric one"
+        )
+    integers, scale = grid.quantize(values).astype(np.int8), grid.scale
+    if grid.bits == 1:  # 0 and 1, which stand for -s/2 and s/2
+        integers, scale = (2 * integers - 1) * (values != 0), scale / 2
+    if layer.latent("bias") is None:
+        return integers, np.broadcast_to(scale, values.shape[-1:])
+    # A neuron whose weights are (nearly) 0 has a scale on which its bias, all that it passes on, would not fit 32 bits.
+    least = np.abs(effective(layer, "bias")) / (BIAS_LIMIT * inputs.scale)
+    coarser = np.maximum(scale, least).astype(np.float32)
+    return np.where(scale < least, np.rint(values / coarser).astype(np.int8), integers), coarser

@@ -1,0 +1,204 @@
+"""The layers of a net in integers: each is called with uint8 activations, and gives those of the next.
+
+With x = s_x (q_x - z_x), w = s_w q_w and y = s_y (q_y - z_y), a layer y = x w + b becomes
+
+    q_y = z_y + M sum (q_x - z_x) q_w + b / s_y        M = s_x s_w / s_y
+
+where the sum is exact in 32 bits and M is an integer times a power of 2 (Jacob et al. 2018, equations 4 to 7).
+Clipping q_y to the grid's ends is all that is left of a ReLU.
+"""
+
+from math import prod
+
+import numpy as np
+
+from ... import functional as F
+from ...nn import AvgPool2d, Conv2d, DepthwiseConv2d, GlobalAvgPool, MaxPool2d, Module
+from ...nn.weighted import effective
+from ...tensor import Tensor
+from ..grid import Grid
+from ..products.int8 import MAX_INPUTS, int8_linear, int8_matmul, pack_int8
+from ..products.requantize import fixed_point, requantize
+
+BIAS_LIMIT = 2**30  # of a bias in the units of the sums: with a sum, it has to fit 32 bits
+
+
+class IntegerLayer:
+    """Integers in, integers out; `nbytes` of what it stores."""
+
+    nbytes = 0
+
+    def __call__(self, q: np.ndarray) -> np.ndarray:
+        raise NotImplementedError(f"{type(self).__name__} needs a method __call__(self, q)")
+
+
+class IntegerDense(IntegerLayer):
+    """(…, in) uint8 to (…, out): uint8 on the grid `out`, or real logits where out is None.
+
+    weights: int8 (in, out), scale: theirs (out,), grid: of the input.
+    """
+
+    def __init__(self, layer: Module, weights: np.ndarray, scale: np.ndarray, grid: Grid, out: Grid | None):
+        if len(weights) > MAX_INPUTS:
+            raise ValueError(f"{layer!r} has more than {MAX_INPUTS} inputs, whose products may not fit into 32 bits")
+        self.zero_point = int(grid.zero_point)
+        self.scale = np.ascontiguousarray(scale * grid.scale, np.float32)
+        real_bias = np.zeros(len(self.scale), np.float32) if layer.latent("bias") is None else effective(layer, "bias")
+        self.weights, self.bias = self.pack(layer, weights), real_bias
+        self.out = out
+        if out is not None:
+            self.factor, self.shift = fixed_point(self.scale.astype(np.float64) / out.scale)
+            # The bias in the units of the sums times the factor: in those of the sums alone it would be rounded, as in
+            # training it is not. What the zero point adds to every sum of q_x q_w is known in advance.
+            bias = np.clip(real_bias / self.scale.astype(np.float64), -BIAS_LIMIT, BIAS_LIMIT)
+            added = self.zero_point * weights.reshape(-1, weights.shape[-1]).sum(0, dtype=np.int64)
+            self.offset = np.rint(bias * self.factor).astype(np.int64) - added * self.factor
+
+    @property
+    def nbytes(self):
+        per_output = 4 + 4 + (1 if self.out is not None else 0)  # bias; then a factor and a shift, or a scale
+        return self.weights.nbytes + per_output * len(self.bias)
+
+    def pack(self, layer: Module, weights: np.ndarray):
+        return pack_int8(weights)
+
+    def __call__(self, q):
+        rows = q.reshape(-1, q.shape[-1])
+        if self.out is None:
+            y = int8_linear(rows, self.weights, self.scale, self.zero_point, self.bias)
+        else:
+            y = self.finish(int8_matmul(rows, self.weights))
+        return y.reshape(*q.shape[:-1], y.shape[-1])
+
+    def finish(self, sums: np.ndarray) -> np.ndarray:
+        """Sums of q_x q_w (rows, out) to the integers of the output."""
+        out = self.out
+        return requantize(sums, self.offset, self.factor, self.shift, out.zero_point, out.low, out.high)
+
+
+class IntegerConv2d(IntegerDense):
+    """A dense layer on every window of an image: (N, H, W, in) to (N, H', W', out)."""
+
+    def __init__(self, layer: Conv2d, weights, scale, grid, out):
+        self.kernel, self.stride, self.padding = weights.shape, layer.stride, layer.padding
+        super().__init__(layer, weights.reshape(-1, weights.shape[-1]), scale, grid, out)
+
+    def __call__(self, q):
+        seen = _windows(q, self.kernel, self.stride, self.padding, self.zero_point)
+        n, height, width, channels, kh, kw = seen.shape
+        return super().__call__(seen.transpose(0, 1, 2, 4, 5, 3).reshape(n, height, width, kh * kw * channels))
+
+
+class IntegerDepthwiseConv2d(IntegerDense):
+    """Each channel through its own filter: (N, H, W, C) to (N, H', W', C)."""
+
+    def __init__(self, layer: DepthwiseConv2d, weights, scale, grid, out):
+        if out is None:
+            raise ValueError(f"{layer!r} cannot be the last layer of an integer net; end with a dense one")
+        self.kernel, self.stride, self.padding = weights.shape, layer.stride, layer.padding
+        super().__init__(layer, weights, scale, grid, out)
+
+    def pack(self, layer, weights):
+        return weights
+
+    def __call__(self, q):
+        seen = _windows(q, self.kernel, self.stride, self.padding, self.zero_point)
+        sums = np.zeros(seen.shape[:4], np.int32)
+        for i, j in np.ndindex(*seen.shape[4:]):
+            sums += seen[..., i, j].astype(np.int32) * self.weights[i, j]
+        rows = self.finish(sums.reshape(-1, seen.shape[3]))
+        return rows.reshape(sums.shape)
+
+
+class Table(IntegerLayer):
+    """An activation: its 256 results, looked up."""
+
+    def __init__(self, layer: Module, grid: Grid, out: Grid):
+        self.table = out.quantize(layer(Tensor(grid.dequantize(np.arange(256)))).data)
+        self.nbytes = self.table.nbytes
+
+    def __call__(self, q):
+        return self.table[q]
+
+
+class IntegerMaxPool2d(IntegerLayer):
+    """The greatest of each window, which stands for the greatest real number."""
+
+    def __init__(self, layer: MaxPool2d):
+        self.size, self.stride = layer.size, layer.stride
+
+    def __call__(self, q):
+        seen = _pooled(q, self.size, self.stride)
+        y = seen[..., 0, 0]
+        for i, j in np.ndindex(*seen.shape[4:]):
+            y = np.maximum(y, seen[..., i, j])
+        return y
+
+
+class IntegerAvgPool2d(IntegerLayer):
+    """The mean of each window, or of the whole image: from the integers of `grid` to those of `out`."""
+
+    nbytes = 5  # a factor and a shift
+
+    def __init__(self, layer: AvgPool2d | GlobalAvgPool, grid: Grid, out: Grid):
+        self.size, self.stride = (None, None) if isinstance(layer, GlobalAvgPool) else (layer.size, layer.stride)
+        self.zero_point, self.ratio, self.out = int(grid.zero_point), float(grid.scale) / float(out.scale), out
+
+    def __call__(self, q):
+        if self.size is None:
+            sums, count = q.sum((1, 2), dtype=np.int32), prod(q.shape[1:3])
+        else:
+            seen = _pooled(q, self.size, self.stride)
+            sums, count = seen.sum((4, 5), dtype=np.int32), prod(seen.shape[4:])
+        factor, shift = (np.full(q.shape[-1], value) for value in fixed_point(self.ratio / count))
+        offset, out = -count * self.zero_point * factor, self.out
+        rows = sums.reshape(-1, q.shape[-1])
+        return requantize(rows, offset, factor, shift, out.zero_point, out.low, out.high).reshape(sums.shape)
+
+
+class IntegerFlatten(IntegerLayer):
+    """(N, …) to (N, everything else)."""
+
+    def __call__(self, q):
+        return q.reshape(len(q), -1)
+
+
+class IntegerResidual(IntegerLayer):
+    """body(x) + shortcut(x), each on a grid of its own, added on the grid `out`."""
+
+    def __init__(
+        self, body: list[IntegerLayer], body_grid: Grid, shortcut: list[IntegerLayer], around: Grid, out: Grid
+    ):
+        self.branches, self.out = (body, shortcut), out
+        ratios = [float(grid.scale) / float(out.scale) for grid in (body_grid, around)]
+        # One shift for both, so that the sum is rounded once.
+        self.shift = 16
+        self.factors = [round(ratio * 2**self.shift) for ratio in ratios]
+        self.zero_points = [int(grid.zero_point) for grid in (body_grid, around)]
+        self.nbytes = 8 + sum(layer.nbytes for branch in self.branches for layer in branch)
+
+    def __call__(self, q):
+        total = np.int64(1) << self.shift - 1
+        for branch, factor, zero_point in zip(self.branches, self.factors, self.zero_points, strict=True):
+            y = q
+            for layer in branch:
+                y = layer(y)
+            total = total + (y.astype(np.int64) - zero_point) * factor
+        return np.clip((total >> self.shift) + int(self.out.zero_point), self.out.low, self.out.high).astype(np.uint8)
+
+
+def _windows(q, kernel, stride, padding, zero_point: int) -> np.ndarray:
+    """Every window of a convolution: (N, H, W, C) to a view (N, H', W', C, kh, kw). Around the image is what stands
+    for 0."""
+    # The checks and the padding are those of the real convolution.
+    x, weight = (Tensor(np.broadcast_to(np.float32(0), shape)) for shape in (q.shape, kernel))
+    (sh, sw), padding = F._window("an integer convolution", x, weight, q.shape[3:], stride, padding)
+    padded = np.pad(q, ((0, 0), *padding, (0, 0)), constant_values=zero_point)
+    return np.lib.stride_tricks.sliding_window_view(padded, kernel[:2], axis=(1, 2))[:, ::sh, ::sw]
+
+
+def _pooled(q, size, stride) -> np.ndarray:
+    """Every window of a pooling: (N, H, W, C) to a view (N, H', W', C, kh, kw)."""
+    like = Tensor(np.broadcast_to(np.float32(0), q.shape))
+    size, (sh, sw) = F._pool_window("an integer pooling", like, size, stride)
+    return np.lib.stride_tricks.sliding_window_view(q, size, axis=(1, 2))[:, ::sh, ::sw]

@@ -1,0 +1,242 @@
+"""More words for tiles of registers (`kernels/registers/tile.py`): products of bytes and of bits. Those that look up are in
+`tables.py`.
+
+Low-bit weights are kept in *lines* of 64 bytes: 32 bits for each of 16 neighbouring outputs, which are four 8-bit
+weights, or 32 binary ones. So a line is one AVX-512 register, or two of AVX2, and lane o of a tile sums for output o,
+as in a tile of floats:
+
+                      lane 0           lane 1                   lane 15
+    line of w     | 32 bits of     | 32 bits of     |  ...  | 32 bits of     |      16 outputs x 4 int8, or x 32 signs
+                  | output 0       | output 1       |       | output 15      |
+    word of x     | 32 bits        | the same       |  ...  | the same       |      4 uint8, or 32 signs, of a row of x
+    total (int32) | += their product, 4 or 32 multiply-adds in each lane     |
+
+The lines of 16 outputs follow each other, for all their inputs; then come those of the next 16. A tile takes two such
+blocks at once where a register holds a whole line. As in tiles, arrays are one-dimensional, positions are counted
+in elements, and nothing is checked.
+"""
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from ...kernels.registers.vectors import (
+    I8,
+    I16,
+    I32,
+    INT,
+    VECTOR_BYTES,
+    VECTORS,
+    WORDS,
+    Tile,
+    const,
+    constants,
+    load,
+    load_whole,
+    masks,
+    pointer,
+    spread,
+    vector_of,
+    zeros,
+)
+from ...kernels.runtime.jit import host_cpu
+
+LINE = 16
+"""Words of 32 bits in a line: one for each output."""
+
+
+TILE_OUTPUTS = VECTORS * WORDS
+"""Outputs that a tile has."""
+
+FEATURES = host_cpu()[1]
+
+
+def call(builder, name, result, *args):
+    kind = ir.FunctionType(result, [a.type for a in args])
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), args)
+
+
+def line_vectors(builder, address, block_step):
+    """The tile's vectors of the line at `address`, and of the one `block_step` words further on where a line is a
+    single register."""
+    for v in range(VECTORS):
+        block, part = divmod(v * WORDS, LINE)
+        at = builder.add(builder.mul(block_step, const(block)), const(part))
+        yield load_whole(builder, builder.gep(address, [at]), vector_of(I32))
+
+
+def _rows_times_line(combine, parts=1):
+    """The code of a word that combines, in each row p, the word x[x0 + p*x_step] with a line of w, or the words from
+    there on with its parts; rows from `rows` on repeat the last one."""
+
+    def codegen(context, builder, signature, args):
+        acc, x, x0, x_step, rows, w, w0, block_step = args
+        tile = signature.args[0]
+        x_at = pointer(context, builder, signature.args[1], x, x0)
+        line = list(line_vectors(builder, pointer(context, builder, signature.args[5], w, w0), block_step))
+        last = builder.sub(rows, const(1))
+        for part in range(parts):
+            weights = line if parts == 1 else [_widened(builder, words, part) for words in line]
+            for p in range(tile.rows):
+                row = builder.select(builder.icmp_signed("<", last, const(p)), last, const(p))
+                at = builder.add(builder.mul(x_step, row), const(part))
+                word = spread(builder, builder.load(builder.gep(x_at, [at])), tile.vector)
+                for v in range(VECTORS):
+                    i = p * VECTORS + v
+                    acc = builder.insert_value(
+                        acc, combine(builder, builder.extract_value(acc, i), word, weights[v]), i
+                    )
+        return acc
+
+    return codegen
+
+
+# --- products of bytes ----------------------------------------------------------------------------------------------
+
+
+def _has_vnni():
+    if WORDS == 16:
+        return "avx512vnni" in FEATURES
+    return "avxvnni" in FEATURES or {"avx512vnni", "avx512vl"} <= set(FEATURES)
+
+
+PARTS = 1 if _has_vnni() else 2
+"""Words of x for a word of weights, four bytes: without VNNI, two words of two 16-bit numbers."""
+
+_PAIRS = {16: ("avx512bw", "avx512.pmaddw.d.512"), 8: ("avx2", "avx2.pmadd.wd"), 4: ("sse2", "sse2.pmadd.wd")}[WORDS]
+
+
+def _dot4(builder, total, x, w):
+    """total + the sum of four products of an unsigned byte of x and a signed byte of w, in each lane, exactly."""
+    return call(builder, f"llvm.x86.avx512.vpdpbusd.{VECTOR_BYTES * 8}", total.type, total, x, w)
+
+
+def _dot2(builder, total, x, w):
+    """total + the sum of two products of 16-bit numbers, in each lane, exactly.
+
+    The sister of this instruction for pairs of bytes (pmaddubsw) adds in 16 bits and saturates: 255 * 127 + 255 * 127
+    is too much for it.
+    """
+    if _PAIRS[0] in FEATURES:
+        pairs = vector_of(I16, 2 * WORDS)
+        x, w = builder.bitcast(x, pairs), builder.bitcast(w, pairs)
+        return builder.add(total, call(builder, f"llvm.x86.{_PAIRS[1]}", total.type, x, w))
+    sixteen = constants(x.type, 16)
+    low = [builder.ashr(builder.shl(word, sixteen), sixteen) for word in (x, w)]
+    high = [builder.ashr(word, sixteen) for word in (x, w)]
+    return builder.add(total, builder.add(builder.mul(*low), builder.mul(*high)))
+
+
+def _widened(builder, words, part):
+    """Two of the signed bytes of each word, 0 and 1 or 2 and 3, as 16-bit numbers."""
+    bytes_ = builder.bitcast(words, vector_of(I8, 4 * WORDS))
+    # Each byte twice: in the upper half of 16 bits, from where it is shifted down with its sign.
+    twice = [4 * word + 2 * part + byte for word in range(WORDS) for byte in (0, 0, 1, 1)]
+    pairs = builder.shuffle_vector(bytes_, bytes_, constants(vector_of(I32, 4 * WORDS), twice))
+    pairs = builder.bitcast(pairs, vector_of(I16, 2 * WORDS))
+    return builder.bitcast(builder.ashr(pairs, constants(pairs.type, 8)), words.type)
+
+
+@intrinsic
+def tile_dot4_add(typingctx, acc, x, x0, x_step, rows, w, w0, block_step):
+    """acc[p, o] += x[p] · w[o], of four bytes each: x[p] the PARTS words from x[x0 + p*x_step] on, w[o] a word of int8
+    of the line at w0.
+
+    Only the first `rows` rows need be there. `block_step` is the distance to the next 16 outputs.
+    """
+    return acc(acc, x, INT, INT, INT, w, INT, INT), _rows_times_line(_dot4 if PARTS == 1 else _dot2, PARTS)
+
+
+@intrinsic
+def tile_dot2_add(typingctx, acc, x, x0, x_step, rows, w, w0):
+    """acc[p, o] += x[p] · w[o], of two 16-bit numbers each: x[p] the word x[x0 + p*x_step], w[o] word w0 + o."""
+
+    def codegen(context, builder, signature, args):
+        signature = acc(*signature.args, INT)
+        return _rows_times_line(_dot2)(context, builder, signature, (*args, const(LINE)))
+
+    return acc(acc, x, INT, INT, INT, w, INT), codegen
+
+
+@intrinsic
+def widen_line(typingctx, w, w0, block_step, out, out0):
+    """What the tile needs of a line of signed bytes as 16-bit numbers for two `tile_dot2_add`: 2 * TILE_OUTPUTS words."""
+
+    def codegen(context, builder, signature, args):
+        w_, w0_, block_step_, out_, out0_ = args
+        line = line_vectors(builder, pointer(context, builder, signature.args[0], w_, w0_), block_step_)
+        for v, words in enumerate(line):
+            for part in range(2):
+                at = builder.add(out0_, const(part * TILE_OUTPUTS + v * WORDS))
+                address = pointer(context, builder, signature.args[3], out_, at)
+                builder.store(
+                    _widened(builder, words, part), builder.bitcast(address, words.type.as_pointer())
+                ).align = 4
+        return context.get_dummy_value()
+
+    return types.void(w, INT, INT, out, INT), codegen
+
+
+@intrinsic
+def tile_scaled(typingctx, acc, scale, shift, at, columns):
+    """float32(acc) * scale[at : at + columns] + shift[at : at + columns] in each row."""
+    result = Tile(scale.dtype, acc.rows, acc.vectors)
+
+    def codegen(context, builder, signature, args):
+        acc_, scale_, shift_, at_, columns_ = args
+        mask = masks(builder, result, columns_)
+        scale_at = pointer(context, builder, signature.args[1], scale_, at_)
+        shift_at = pointer(context, builder, signature.args[2], shift_, at_)
+        scaled = ir.Constant(ir.ArrayType(result.vector, result.rows * result.vectors), ir.Undefined)
+        for v in range(result.vectors):
+            factor = load(builder, result, scale_at, v, mask[v], columns_)
+            term = load(builder, result, shift_at, v, mask[v], columns_)
+            for i in range(v, result.rows * result.vectors, result.vectors):
+                total = builder.sitofp(builder.extract_value(acc_, i), result.vector)
+                # Not fused, so that the bits are NumPy's.
+                scaled = builder.insert_value(scaled, builder.fadd(builder.fmul(total, factor), term), i)
+        return scaled
+
+    return result(acc, scale, shift, INT, INT), codegen
+
+
+# --- 32 products of signs in a lane ---------------------------------------------------------------------------------
+
+
+def _add_popcount_of_xor(builder, total, x, w):
+    return builder.add(total, call(builder, f"llvm.ctpop.v{WORDS}i32", total.type, builder.xor(x, w)))
+
+
+@intrinsic
+def tile_count_differences(typingctx, acc, x, x0, x_step, rows, w, w0, block_step):
+    """acc[p, o] += the number of bits in which the word x[x0 + p*x_step] and word o of the line at w0 differ."""
+    return acc(acc, x, INT, INT, INT, w, INT, INT), _rows_times_line(_add_popcount_of_xor)
+
+
+@intrinsic
+def tile_dots_of_signs(typingctx, different, n):
+    """n - 2 * different in each element: sums of n products of signs, of which `different` are -1."""
+
+    def codegen(context, builder, signature, args):
+        acc, n_ = args
+        vector = signature.args[0].vector
+        n_ = spread(builder, builder.trunc(n_, I32), vector)
+        for i in range(signature.args[0].rows * VECTORS):
+            twice = builder.shl(builder.extract_value(acc, i), constants(vector, 1))
+            acc = builder.insert_value(acc, builder.sub(n_, twice), i)
+        return acc
+
+    return different(different, INT), codegen
+
+
+@intrinsic
+def sign_bits(typingctx, x, x0):
+    """The signs of x[x0 : x0 + 32] as a uint32: bit k is set where x[x0 + k] < 0."""
+
+    def codegen(context, builder, signature, args):
+        element = {types.float32: ir.FloatType(), types.float64: ir.DoubleType()}[signature.args[0].dtype]
+        numbers = load_whole(builder, pointer(context, builder, signature.args[0], *args), vector_of(element, 32))
+        return builder.bitcast(builder.fcmp_ordered("<", numbers, zeros(numbers.type)), I32)
+
+    return types.uint32(x, INT), codegen

@@ -1,0 +1,129 @@
+"""8-bit products over register tiles: see `int8.py` for the order of the weights and `bytes_and_bits.py` for the words
+used here."""
+
+import numpy as np
+
+from ...kernels.registers.tile import tile_load, tile_store, tile_zeros
+from ...kernels.registers.vectors import ROWS, VECTORS
+from ...kernels.runtime.jit import jit
+from ...kernels.runtime.threads import share
+from .bytes_and_bits import PARTS, TILE_OUTPUTS, tile_dot2_add, tile_dot4_add, tile_scaled, widen_line
+from .int8 import LINE
+
+
+@jit(inline="always")
+def widen(rows, w, o, words, outputs, strip):
+    """Without VNNI, and for many rows: make the weights of the tile's outputs from o on 16-bit numbers, once for all."""
+    if PARTS == 2 and rows > 1:
+        block = words * LINE
+        start = o // LINE * block + o % LINE
+        block_step = block if o + LINE < outputs else 0
+        for k in range(words):
+            widen_line(w, start + k * LINE, block_step, strip, k * PARTS * TILE_OUTPUTS)
+
+
+@jit(inline="always")
+def add_products(acc, rows, x, b, left, w, o, words, outputs, strip):
+    """Add to the tile the products of the rows of the batch from b on, of which `left` are there, for the outputs
+    from o on."""
+    step = PARTS * words
+    if PARTS == 2 and rows > 1:
+        for k in range(step):
+            acc = tile_dot2_add(acc, x, b * step + k, step, left, strip, k * TILE_OUTPUTS)
+    else:
+        block = words * LINE
+        start = o // LINE * block + o % LINE
+        block_step = block if o + LINE < outputs else 0  # no further outputs: take these twice, and store them once
+        for k in range(words):
+            acc = tile_dot4_add(acc, x, b * step + k * PARTS, step, left, w, start + k * LINE, block_step)
+    return acc
+
+
+@jit(inline="always")
+def multiply(rows, start, end, x, batch, w, words, y, outputs):
+    """The tiles `start` up to `end` of all outputs, for the whole batch. w is words of four bytes; x: see `words_of`."""
+    strip = np.empty(PARTS * words * TILE_OUTPUTS, np.int32)
+    for o in range(start * TILE_OUTPUTS, min(end * TILE_OUTPUTS, outputs), TILE_OUTPUTS):
+        widen(rows, w, o, words, outputs, strip)
+        for b in range(0, batch, rows):
+            acc = tile_zeros(rows, VECTORS, y)
+            acc = add_products(acc, rows, x, b, batch - b, w, o, words, outputs, strip)
+            tile_store(acc, y, b * outputs + o, outputs, batch - b, outputs - o)
+
+
+@jit(allocates=True)
+def multiply_rows(start, end, x, batch, w, words, y, outputs):
+    multiply(ROWS, start, end, x, batch, w, words, y, outputs)
+
+
+@jit(allocates=True)
+def multiply_row(start, end, x, batch, w, words, y, outputs):
+    multiply(1, start, end, x, batch, w, words, y, outputs)
+
+
+@jit(inline="always")
+def linear(rows, start, end, x, batch, w, words, offset, scale, bias, y, outputs):
+    """The same with sums that start at offset[o], and become floats on their way from the registers to y."""
+    strip = np.empty(PARTS * words * TILE_OUTPUTS, np.int32)
+    for o in range(start * TILE_OUTPUTS, min(end * TILE_OUTPUTS, outputs), TILE_OUTPUTS):
+        widen(rows, w, o, words, outputs, strip)
+        for b in range(0, batch, rows):
+            acc = tile_load(tile_zeros(rows, VECTORS, offset), offset, o, 0, outputs - o)
+            acc = add_products(acc, rows, x, b, batch - b, w, o, words, outputs, strip)
+            real = tile_scaled(acc, scale, bias, o, outputs - o)
+            tile_store(real, y, b * outputs + o, outputs, batch - b, outputs - o)
+
+
+@jit(allocates=True)
+def linear_rows(start, end, x, batch, w, words, offset, scale, bias, y, outputs):
+    linear(ROWS, start, end, x, batch, w, words, offset, scale, bias, y, outputs)
+
+
+@jit(allocates=True)
+def linear_row(start, end, x, batch, w, words, offset, scale, bias, y, outputs):
+    linear(1, start, end, x, batch, w, words, offset, scale, bias, y, outputs)
+
+
+def words_of(x):
+    """The rows of x as words of four bytes, zeros filling the last: (words in all, words of a row).
+
+    Without VNNI each word is two words, of two 16-bit numbers each.
+    """
+    batch, inputs = x.shape
+    words = -(-inputs // 4)
+    if inputs % 4 or x.ctypes.data % 4:
+        whole = np.zeros((batch, words * 4), np.uint8)
+        whole[:, :inputs] = x
+        x = whole
+    if PARTS == 2:
+        x = x.astype(np.int16)
+    return x.reshape(-1).view(np.int32), words
+
+
+def int8_matmul(x, w):
+    batch, outputs = len(x), w.shape[1]
+    y = np.empty((batch, outputs), np.int32)
+    flat_x, words = words_of(x)
+    flat_y, lines = y.reshape(-1), w.lines.reshape(-1).view(np.int32)
+    kernel = multiply_row if batch == 1 else multiply_rows
+
+    def work(start, end):
+        kernel(start, end, flat_x, batch, lines, words, flat_y, outputs)
+
+    share(work, -(-outputs // TILE_OUTPUTS), y.size * words)
+    return y
+
+
+def int8_linear(x, w, scale, zero_point, bias):
+    batch, outputs = len(x), w.shape[1]
+    y = np.empty((batch, outputs), np.float32)
+    flat_x, words = words_of(x)
+    flat_y, lines = y.reshape(-1), w.lines.reshape(-1).view(np.int32)
+    offset = -zero_point * w.sums
+    kernel = linear_row if batch == 1 else linear_rows
+
+    def work(start, end):
+        kernel(start, end, flat_x, batch, lines, words, offset, scale, bias, flat_y, outputs)
+
+    share(work, -(-outputs // TILE_OUTPUTS), y.size * words)
+    return y

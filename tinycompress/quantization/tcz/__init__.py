@@ -1,0 +1,299 @@
+"""The file `.tcz`: a whole net in few bytes, which loads to one that predicts the same, bit for bit.
+
+    bytes 0-3   "TCZ" and the version, 1
+    structure   every layer's kind and sizes                        structure.py
+    arrays      for each array of the net, in the layers' order     arrays.py
+    stream      what is arithmetically coded of all of them         coding/arithmetic.py
+    last 4      CRC-32 of everything before it, little-endian
+
+Whole numbers are written in groups of 7 bits, the lowest first, and arrays in C order, little-endian. What is
+stored of a parameter is what the layer uses: parametrizations (masks, clusters, grids) are folded into the values,
+and the shortest way to write these values exactly is found for each array by itself. Random generators (of dropout)
+and frozen flags are not kept.
+
+Nothing in a file is ever executed. A file that is cut short, altered or made up is refused with a `TczError`,
+within a time and a memory that `max_elements` bounds.
+"""
+
+import sys
+import zlib
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+
+import numpy as np
+
+from ... import nn
+from ...files import replace_file
+from ...nn import Module, trace
+from ...nn.weighted import check_distinct, effective
+from ...tensor import no_grad
+from ..coding.arithmetic import Decoder, Encoder
+from ..fake import FakeQuantize
+from .arrays import CODINGS, Surroundings, contents, read_plain, write_array
+from .structure import Slot, StructureReader, write_layer
+from .wire import Part, Reader, TczError, Writer
+
+MAGIC, VERSION = b"TCZ", 1
+CHECKSUM_BYTES = 4
+MAX_ELEMENTS = 2**22  # a made-up file of a few bytes may keep the decoder busy for some seconds, not for minutes
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a file holds: its size, its parts in order, and each array's shape, elements that are not 0, and form."""
+
+    nbytes: int
+    parts: list[Part]
+    arrays: list["Array"]
+
+    float_bytes = property(lambda self: sum(4 * prod(array.shape) for array in self.arrays))
+    ratio = property(lambda self: self.float_bytes / self.nbytes)
+
+    def bytes_by_kind(self) -> dict[str, int]:
+        """Bytes of the header, the structure, tables, positions, values and the checksum, all arrays together."""
+        found: dict[str, int] = {}
+        for part in self.parts:
+            found[part.kind] = found.get(part.kind, 0) + part.nbytes
+        return found
+
+    def __str__(self):
+        head = ("array", "shape", "not 0", "content", "coding", "table", "positions", "values", "bytes")
+        rows = []
+        for array in self.arrays:
+            sizes = {kind: 0 for kind in ("header", "table", "positions", "values")}
+            for part in self.parts:
+                if part.array == array.path:
+                    sizes[part.kind] += part.nbytes
+            shape = "×".join(map(str, array.shape))
+            counts = [f"{sizes[kind]:,}" for kind in ("table", "positions", "values")]
+            rows.append(
+                (array.path, shape, f"{array.nonzero:,}", array.form, array.coding, *counts, f"{sum(sizes.values()):,}")
+            )
+        rest = self.nbytes - sum(part.nbytes for part in self.parts if any(part.array == a.path for a in self.arrays))
+        rows.append(("structure, checksum", "", "", "", "", "", "", "", f"{rest:,}"))
+        rows.append(("file", "", "", "", "", "", "", "", f"{self.nbytes:,}"))
+        widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
+        lines = [
+            "  ".join(
+                f"{c:<{w}}" if i in (0, 3, 4) else f"{c:>{w}}" for i, (c, w) in enumerate(zip(r, widths, strict=True))
+            )
+            for r in (head, *rows)
+        ]
+        last = f"{self.float_bytes:,} bytes as float32: {self.ratio:.1f}× smaller"
+        return "\n".join([*(line.rstrip() for line in lines), last])
+
+
+@dataclass(frozen=True)
+class Array:
+    """An array of the file. form: of its values, as in "16 values" or "8-bit grid". coding: one of "fixed",
+    "huffman", "arithmetic"."""
+
+    path: str
+    shape: tuple[int, ...]
+    nonzero: int
+    form: str
+    coding: str
+
+
+def save(model: Module, path, coding: str = "smallest") -> Contents:
+    """Write the model to a .tcz file, whole or not at all; returns what is in it.
+
+    coding: "fixed", "huffman" or "arithmetic" for all arrays, or the smallest for each. Raises ValueError for a
+    model with layers that the format does not know, with a layer in two places, or with numbers that are not finite.
+    """
+    data = to_bytes(model, coding)
+    replace_file(path, data)
+    return _parse(data, sys.maxsize)[1]
+
+
+def load(path, max_elements: int = MAX_ELEMENTS) -> Module:
+    """The model of a .tcz file, in evaluation mode; its predictions equal those of the model that was saved.
+
+    max_elements: of all its arrays together, of one image and of what any layer makes of it; more are refused. Raises
+    FileNotFoundError, or `TczError` (a ValueError) for whatever is not a whole .tcz file.
+    """
+    return _read_file(path, max_elements)[0]
+
+
+def inspect(path, max_elements: int = MAX_ELEMENTS) -> Contents:
+    """What is in a .tcz file, byte by byte. Raises what `load` raises."""
+    return _read_file(path, max_elements)[1]
+
+
+def to_bytes(model: Module, coding: str = "smallest") -> bytes:
+    """The .tcz file of a model, as `save` writes it."""
+    check_distinct("a .tcz file holds each layer once", model)
+    if coding != "smallest" and coding not in CODINGS:
+        raise ValueError(f"the coding is one of smallest, {', '.join(CODINGS)}; got {coding!r}")
+    out, stream = Writer(), Encoder()
+    out.raw(MAGIC + bytes([VERSION]))
+    slots = write_layer(model, out)
+    images, around = _image_rows(model), Surroundings()
+    with no_grad(), model.evaluation():
+        for slot in slots:
+            values, grid = _values(slot)
+            if not np.isfinite(values).all():
+                raise ValueError(f"{slot.path} has numbers that are not finite; did the training diverge?")
+            around.neighbours = _neighbours(slot, images)
+            choices = [
+                c for one in (CODINGS if coding == "smallest" else [coding]) for c in contents(values, grid, one)
+            ]
+            best = min(choices, key=lambda choice: _size(choice, around)) if len(choices) > 1 else choices[0]
+            write_array(best, around, out, stream)
+            around = around.after(values)
+    out.raw(stream.finish())
+    out.raw(zlib.crc32(out.data).to_bytes(CHECKSUM_BYTES, "little"))
+    return bytes(out.data)
+
+
+def from_bytes(data: bytes, max_elements: int = MAX_ELEMENTS) -> Module:
+    """The model of a .tcz file's bytes. Raises `TczError`."""
+    return _parse(data, max_elements)[0]
+
+
+def inspect_bytes(data: bytes, max_elements: int = MAX_ELEMENTS) -> Contents:
+    """What is in the bytes of a .tcz file. Raises `TczError`."""
+    return _parse(data, max_elements)[1]
+
+
+def _values(slot: Slot) -> tuple[np.ndarray, "object"]:
+    """The values that the layer uses, and the grid that they lie on, if there is one."""
+    if not slot.trained:
+        return getattr(slot.layer, slot.name), None
+    step = slot.layer.parametrization(slot.name, FakeQuantize)
+    return effective(slot.layer, slot.name), step.grid if step else None
+
+
+def _size(content, around) -> int:
+    """Bytes that this way to write an array takes."""
+    out, stream = Writer(), Encoder()
+    write_array(content, around, out, stream)
+    return len(out.data) + len(stream.finish())
+
+
+def _image_rows(model: Module) -> dict[int, tuple[int, int]]:
+    """For each number of inputs that a `Flatten` makes of images: how many of them lie between neighbouring pixels,
+    in both directions."""
+    calls = _shapes(model)
+    return {prod(s[1:]): (s[3], s[2] * s[3]) for layer, s, _ in calls if isinstance(layer, nn.Flatten) and len(s) == 4}
+
+
+def _shapes(model: Module) -> list:
+    """Every call of a layer with an empty batch, as `trace` gives it; none where the input's shape is unknown."""
+    shape = getattr(model, "input_shape", None)
+    if shape is None:
+        return []
+    x = np.zeros((0, *shape), np.float32)
+    with trace() as calls, no_grad(), model.evaluation():
+        if isinstance(model, nn.MultiExit):  # which in evaluation would pass over all heads but the last
+            for stage, head in zip(model.stages, model.heads, strict=True):
+                x = stage(x)
+                head(x)
+        else:
+            model(x)
+    return calls
+
+
+def largest_activation(model: Module) -> int:
+    """The most numbers that a layer makes of one image; 0 where the input's shape is unknown."""
+    return max((prod(out.shape[1:]) for _, _, out in _shapes(model)), default=0)
+
+
+def _neighbours(slot: Slot, images) -> tuple[int, int]:
+    """How many rows of the weight, seen as a matrix, lie between neighbours to the left and above; 0 for none."""
+    if len(slot.shape) > 2:
+        rows = prod(slot.shape[2:-1])
+        return rows, slot.shape[1] * rows
+    return images.get(slot.shape[0], (0, 0)) if len(slot.shape) == 2 else (1, 0)
+
+
+def _read_file(path, max_elements):
+    path = Path(path)
+    most = 16 * max_elements + 2**20  # more than float64 arrays of so many elements take
+    try:
+        with open(path, "rb") as file:
+            data = file.read(most + 1)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"no file {path}; save a model there first, or compress one") from None
+    if len(data) > most:
+        raise TczError(f"{path} is no .tcz file of up to {max_elements:,} elements: it has more than {most:,} bytes")
+    try:
+        return _parse(data, max_elements)
+    except TczError as error:
+        raise TczError(f"{path}: {error}") from error
+
+
+def _parse(data: bytes, max_elements: int) -> tuple[Module, Contents]:
+    _check_frame(data)
+    source = Reader(data[:-CHECKSUM_BYTES])
+    try:
+        with source.part("", "header"):
+            source.raw(4)
+        with source.part("", "structure"):
+            model, slots = StructureReader(source, max_elements).read_layer()
+        with np.errstate(all="ignore"):  # what is not finite is refused, without a warning as well
+            arrays = _read_arrays(slots, source)
+    except TczError:
+        raise
+    except ValueError as error:  # of a kernel that decodes
+        raise TczError(str(error)) from error
+    for slot, found in zip(slots, arrays, strict=True):
+        slot.fill(found.values)
+    model.eval()
+    _check_shapes(model, max_elements)
+    parts = [*source.parts, Part("", "checksum", len(data) - CHECKSUM_BYTES, CHECKSUM_BYTES)]
+    return model, Contents(len(data), sorted(parts, key=lambda part: part.offset), [_array(found) for found in arrays])
+
+
+def _check_frame(data: bytes):
+    if not data.startswith(MAGIC):
+        raise TczError(f"not a .tcz file: it begins with {data[:4]!r}, not with {MAGIC!r}")
+    if len(data) < len(MAGIC) + 1 + CHECKSUM_BYTES:
+        raise TczError(f"it is cut short after {len(data)} bytes")
+    if data[3] != VERSION:
+        raise TczError(f"it has version {data[3]} of the format, and this program reads version {VERSION}")
+    found, said = zlib.crc32(data[:-CHECKSUM_BYTES]), int.from_bytes(data[-CHECKSUM_BYTES:], "little")
+    if found != said:
+        raise TczError(f"it is damaged or cut short: its checksum is {found:08x}, but it says {said:08x}; get it again")
+
+
+def _read_arrays(slots: list[Slot], source: Reader) -> list:
+    arrays = [read_plain(slot.shape, slot.path, source) for slot in slots]
+    start, around = source.at, Surroundings()
+    stream = Decoder(source.raw(source.left))
+    done = 0
+    for found in arrays:
+        if found.values is None:
+            for kind, end in found.finish(stream, around):
+                if end > done:
+                    source.parts.append(Part(found.path, kind, start + done, end - done))
+                done = end
+        around = around.after(found.values)
+    stream.finish()
+    if rest := source.at - start - done:
+        source.parts.append(Part("", "end of stream", start + done, rest))
+    return arrays
+
+
+def _check_shapes(model: Module, max_elements: int):
+    """Refuse layers that do not fit together, and sizes that no memory holds, before an image is ever put in."""
+    shape = getattr(model, "input_shape", None)
+    if shape is not None and prod(shape) > max_elements:
+        raise TczError(f"its images of {shape} have more than {max_elements:,} elements")
+    try:
+        largest = largest_activation(model)
+    except (ValueError, TypeError, OverflowError, MemoryError) as error:
+        raise TczError(f"its layers do not fit together: {error}") from error
+    if largest > max_elements:
+        raise TczError(f"a layer makes {largest:,} numbers of one image, more than {max_elements:,}")
+
+
+def _array(found) -> Array:
+    content = found.content
+    form = "real numbers"
+    if content.grid is not None:
+        form = f"{content.grid.bits}-bit grid"
+    elif content.codebook is not None:
+        form = f"{len(content.codebook)} values"
+    return Array(found.path, found.shape, int(np.count_nonzero(found.values)), form, content.coding)
