@@ -47,7 +47,7 @@ def kill_every_worker(seed):
 @pytest.fixture(scope="module")
 def cluster():
     """A scheduler and two workers, all of them processes of their own or threads of this one that talk by TCP."""
-    path = [str(Path(__file__).parent), str(Path(lecture.__file__).parents[2])]
+    path = [str(Path(__file__).parent), str(Path(fake_chapter.__file__).parent), str(Path(lecture.__file__).parents[2])]
     patience = {f"distributed.{name}": f"{LONG}s" for name in ("comm.timeouts.connect", "comm.timeouts.tcp")}
     with pytest.MonkeyPatch.context() as patch, dask.config.set(patience):
         patch.setenv("PYTHONPATH", os.pathsep.join([*path, os.environ.get("PYTHONPATH", "")]))
