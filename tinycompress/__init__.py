@@ -8,8 +8,9 @@ net = tc.models.lenet_300_100(data.image_shape, data.num_classes, rng=np.random.
 # Annotations are kept as text in the modules that name numpy.random in them: its import takes 15 ms.
 from . import data, functional, kernels, models, nn, optim, profiling, tensor
 from .gradcheck import gradcheck
+from .graph import no_grad
 from .kernels import get_num_threads, set_num_threads
-from .tensor import Tensor, concatenate, maximum, no_grad, stack, where
+from .tensor import Tensor, concatenate, maximum, stack, where
 from .training import evaluate, fit, predict
 
 __version__ = "0.1.0"

@@ -1,61 +1,38 @@
-"""The graph: an ndarray that remembers which arrays it came from, and how gradients flow back to them.
+"""The tensor: an ndarray that remembers which arrays it came from. The graph that results is in `graph.py`.
 
 An operation states its value and its derivatives side by side, as in a table of derivatives:
 
     def mul(a, b):
         return record(a.data * b.data, (a, lambda g: g * b.data), (b, lambda g: g * a.data))
 
-`record` keeps only the derivatives that lead to something trainable. `Tensor.backward` walks the graph once, in one
-topological order, sums gradients over broadcast axes, adds them into the leaves' `.grad`, and frees the graph.
-Derivatives of first order only: the gradients are plain arrays, not tensors.
+`record` keeps only the derivatives that lead to something trainable.
 """
 
-import itertools
-import threading
 from collections.abc import Callable, Sequence
-from contextlib import contextmanager
 
 import numpy as np
 
-from .kernels.reductions import axis_sums, column_sums
-from .kernels.runtime.memory import is_shared
+from .graph import Node, births, mode
+from .kernels.reductions import axis_sums
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 _ZERO = {dtype: np.zeros((), dtype) for dtype in FLOATS}  # spares NumPy a conversion of 0 at each use
 
 
-class _Mode(threading.local):
-    recording = True
-
-
-_mode = _Mode()
-_births = itertools.count()  # numbers the tensors in the order in which they are made
-
-
-@contextmanager
-def no_grad():
-    """Inside this block nothing is recorded: results are plain values with no graph behind them."""
-    before, _mode.recording = _mode.recording, False
-    try:
-        yield
-    finally:
-        _mode.recording = before
-
-
-class Tensor:
+class Tensor(Node):
     """An array of float32 or float64, of any shape, that can take part in a graph.
 
     data: anything NumPy can turn into an array. float64 arrays stay float64 (for gradient checks); everything else
     becomes float32. requires_grad: whether `backward` should leave a gradient in `.grad` (an ndarray, or None).
     """
 
-    __slots__ = ("_data", "_version", "_birth", "_edges", "grad", "requires_grad", "__weakref__")
+    __slots__ = ()
     __array_ufunc__ = None  # so that `ndarray * tensor` asks the tensor
 
     def __init__(self, data, requires_grad: bool = False):
         self._data = _as_float(data)
         self._version = 0
-        self._birth = next(_births)
+        self._birth = next(births)
         self._edges = ()
         self.grad = None
         self.requires_grad = requires_grad
@@ -89,47 +66,6 @@ class Tensor:
     def detach(self) -> "Tensor":
         """The same values (shared, not copied) with no graph behind them."""
         return Tensor(self._data)
-
-    def backward(self, gradient=None):
-        """Add d(self)/d(leaf), weighted by `gradient` (this tensor's shape; 1 for a single number), to every leaf's `.grad`.
-
-        Raises RuntimeError where no graph leads here, where the graph was freed by an earlier `backward`, or where a
-        tensor was changed between the forward pass and now; ValueError for a gradient of another shape, or none
-        where this tensor has more than one element.
-        """
-        if not self.requires_grad:
-            raise RuntimeError(
-                "backward: nothing behind this tensor requires a gradient (made under no_grad, or detached?)"
-            )
-        if gradient is None and self.size != 1:
-            raise ValueError(
-                f"backward: a tensor of shape {self.shape} is not a single number; reduce it first (`.sum()` or `.mean()`), "
-                "or pass the gradient of something that is"
-            )
-        gradient = np.ones(self.shape, self.dtype) if gradient is None else np.asarray(gradient, self.dtype)
-        if gradient.shape != self.shape:
-            raise ValueError(
-                f"backward: the gradient has shape {gradient.shape}, the tensor {self.shape}; they must be equal"
-            )
-        pending = {self: gradient}
-        owned = {id(gradient)}
-        for node in _youngest_first(self):
-            g = pending.pop(node)
-            if not node._edges:  # a leaf
-                _accumulate(node, g, owned)
-                continue
-            for parent, version, derivative in node._edges:
-                if parent._version != version:
-                    raise RuntimeError(
-                        f"backward: a tensor of shape {parent.shape} was changed after the forward pass used it; "
-                        "call backward before the optimiser's step or any other assignment to `.data`"
-                    )
-                if derivative is not None:
-                    part = derivative(g)
-                    if part.shape != parent._data.shape:
-                        part = _sum_over_broadcast(part, parent._data.shape)
-                    pending[parent] = pending[parent] + part if parent in pending else part
-            node._edges = None  # frees the arrays that the derivatives kept
 
     def __deepcopy__(self, memo):
         copy = type(self).__new__(type(self))
@@ -324,9 +260,9 @@ def record(data, *edges: tuple[Tensor, Callable[[np.ndarray], np.ndarray]]) -> T
     out = Tensor.__new__(Tensor)
     out._data = data if type(data) is np.ndarray else np.asarray(data)
     out._version = 0
-    out._birth = next(_births)
+    out._birth = next(births)
     out.grad = None
-    out.requires_grad = any([parent.requires_grad for parent, _ in edges]) and _mode.recording
+    out.requires_grad = any([parent.requires_grad for parent, _ in edges]) and mode.recording
     out._edges = ()
     if out.requires_grad:
         out._edges = [(p, p._version, f if p.requires_grad else None) for p, f in edges]
@@ -398,41 +334,6 @@ def _alike(*values) -> Sequence[Tensor]:
         )
     (dtype,) = dtypes
     return [x if isinstance(x, Tensor) else Tensor(_real(x).astype(dtype, copy=False)) for x in values]
-
-
-def _youngest_first(root: Tensor) -> list[Tensor]:
-    """Every tensor behind `root`. A tensor is younger than all that it was computed from, so by age consumers come first."""
-    found, todo = {root}, [root]
-    while todo:
-        node = todo.pop()
-        if node._edges is None:
-            raise RuntimeError(
-                "backward: the graph behind this tensor was freed by an earlier backward; run the forward pass again, "
-                "or add the losses up and call backward once"
-            )
-        for parent, _, derivative in node._edges:
-            if derivative is not None and parent not in found:
-                found.add(parent)
-                todo.append(parent)
-    return sorted(found, key=lambda tensor: tensor._birth, reverse=True)
-
-
-def _accumulate(leaf: Tensor, g: np.ndarray, owned: set[int]):
-    """Add into `.grad`, which must never share memory with another gradient: users scale and clip it in place."""
-    if leaf.grad is not None:
-        g = leaf.grad + g  # of two 0-d arrays, this is no array
-    if is_shared(g) or id(g) in owned or not g.flags.c_contiguous:
-        g = np.array(g, order="C")
-    owned.add(id(g))
-    leaf.grad = g
-
-
-def _sum_over_broadcast(g: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Undo broadcasting: what was repeated in the forward pass is summed in the backward pass."""
-    if len(shape) == 1 and shape[0] == g.shape[-1] and g.size:  # a bias
-        return column_sums(g.reshape(-1, shape[0]))
-    wide = (1,) * (g.ndim - len(shape)) + shape
-    return axis_sums(g, tuple(a for a, n in enumerate(wide) if n != g.shape[a]), keepdims=True).reshape(shape)
 
 
 def _axes(shape, axis):

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from . import functional as F
+from .graph import no_grad
 from .nn import BatchNorm, Module, trace
 from .optim import Optimizer, Schedule, constant
-from .tensor import Tensor, no_grad
+from .tensor import Tensor
 
 
 class TrainingDiverged(FloatingPointError):

@@ -11,6 +11,7 @@ from small_nets import NETS, used
 
 import tinycompress as tc
 from tinycompress import nn
+from tinycompress.graph import no_grad
 from tinycompress.nn.weighted import effective
 from tinycompress.pruning import prune_weights
 from tinycompress.quantization import (
@@ -37,7 +38,6 @@ from tinycompress.quantization.tcz.arrays import (
     write_array,
 )
 from tinycompress.quantization.tcz.wire import Reader, Writer
-from tinycompress.tensor import no_grad
 
 WAYS = {
     "float": lambda net: net,

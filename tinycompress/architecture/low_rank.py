@@ -19,9 +19,9 @@ from collections.abc import Iterable
 import numpy as np
 
 from ..functional import _two
+from ..graph import no_grad
 from ..nn import Conv2d, Dense, Module, PointwiseConv2d, Sequential, trace
 from ..nn.weighted import computes_as
-from ..tensor import no_grad
 from .replace import chosen_layers, parametrized, replace_layers, with_weights
 
 SCHEMES = ("channel", "spatial")

@@ -4,9 +4,10 @@ import numpy as np
 
 from .. import functional as F
 from .. import models, pruning
+from ..graph import no_grad
 from ..pruning.products import blocks
 from ..pruning.products.csr import csr_matmul
-from ..tensor import Tensor, no_grad
+from ..tensor import Tensor
 from .case import Case, Point, Row, Suite, Times, Work, make_row
 
 SPARSITIES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)

@@ -6,8 +6,8 @@ PyTorch is imported inside the functions, since only the process of that side ma
 import numpy as np
 
 from .. import nn
+from ..graph import no_grad
 from ..kernels import get_num_threads
-from ..tensor import no_grad
 
 # Our weights to PyTorch's (out, in / groups, kh, kw), and back.
 TO_TORCH = {

@@ -12,8 +12,8 @@ from .exercise import CourseProblem
 
 PACKAGE = Path(__file__).parents[1]
 ENGINE = (
-    *("tensor", "functional", "optim", "gradcheck", "kernels", "nn"),
-    *("models", "training", "profiling", "data", "files"),
+    *("graph", "tensor", "functional", "optim", "gradcheck", "kernels", "nn"),
+    *("models", "training", "profiling", "channels", "data", "files"),
 )
 
 

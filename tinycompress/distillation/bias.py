@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from ..graph import no_grad
 from ..nn import Dense, Module, trace
 from ..nn.weighted import computes_as
-from ..tensor import no_grad
 from ..training import predict
 
 

@@ -5,8 +5,9 @@ from math import log
 import numpy as np
 
 from .. import functional as F
+from ..graph import no_grad
 from ..nn import Module
-from ..tensor import Tensor, no_grad
+from ..tensor import Tensor
 
 
 class Ensemble(Module):

@@ -7,8 +7,9 @@ from math import prod
 import numpy as np
 
 from .. import functional as F
+from ..graph import no_grad
 from ..nn import Conv2d, Dense, Flatten, Module, PointwiseConv2d, Sequential
-from ..tensor import Tensor, no_grad
+from ..tensor import Tensor
 from .targets import hidden_outputs
 
 

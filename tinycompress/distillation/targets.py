@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from ..graph import no_grad
 from ..nn import Module, trace
-from ..tensor import Tensor, no_grad
+from ..tensor import Tensor
 
 
 def teacher_targets(teacher: Module, x: np.ndarray, labels=None, layers=(), batch_size: int = 512) -> np.ndarray:

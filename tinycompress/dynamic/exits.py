@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from ..graph import no_grad
 from ..nn import Dense, Flatten, Module, MultiExit, Sequential
-from ..tensor import Tensor, no_grad
+from ..tensor import Tensor
 
 Score = Callable[[np.ndarray], np.ndarray]
 

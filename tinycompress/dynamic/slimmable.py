@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..channels import channel_groups, select_channels
 from ..nn import BatchNorm, Module
-from ..nn.channels import channel_groups, select_channels
 from ..tensor import Tensor, record
 from ..training import recalibrate_batch_norm
 

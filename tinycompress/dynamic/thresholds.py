@@ -6,9 +6,10 @@ from itertools import product
 
 import numpy as np
 
+from ..graph import no_grad
 from ..nn import MultiExit
 from ..profiling import latency
-from ..tensor import Tensor, no_grad
+from ..tensor import Tensor
 from .exits import Score, confidence
 
 MOST_COMBINATIONS = 4096

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from ..tensor import Tensor, _sum_over_broadcast
+from ..graph import sum_over_broadcast
+from ..tensor import Tensor
 from ..workshop.style import COLORS, applied, figure, label_end, machine_note
 
 SYMBOLS = {"__add__": "+", "__sub__": "−", "__mul__": "×", "__truediv__": "÷", "__pow__": "power", "__matmul__": "@"}
@@ -15,7 +16,7 @@ def gradients(root: Tensor) -> dict[int, np.ndarray]:
     for node in sorted(_behind(root), key=lambda tensor: tensor._birth, reverse=True):  # consumers come first
         for parent, _, derivative in node._edges:
             if derivative is not None:
-                part = _sum_over_broadcast(derivative(found[id(node)]), parent.shape)
+                part = sum_over_broadcast(derivative(found[id(node)]), parent.shape)
                 found[id(parent)] = found.get(id(parent), 0) + part
     return found
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..files import whole_file
-from ..tensor import Tensor, no_grad, record
+from ..graph import no_grad
+from ..tensor import Tensor, record
 
 if TYPE_CHECKING:
     from .summary import Summary

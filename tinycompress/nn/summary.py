@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..tensor import no_grad
+from ..graph import no_grad
 from .module import Module, trace
 from .weighted import Weighted, effective, unknown_weights
 

@@ -9,7 +9,7 @@ from math import prod
 
 import numpy as np
 
-from ..tensor import no_grad
+from ..graph import no_grad
 from .module import Module, Parameter, Parametrized
 
 
@@ -22,7 +22,7 @@ class Weighted(Module):
 
     connects: which inputs an output reads. "all": every one, and the last axis but one of `weight` runs along them, as in
         a dense layer or a standard convolution. "own": output c reads input c alone, as in a depthwise convolution. None:
-        something else, so that whole neurons cannot be removed (`nn.channels.channel_groups`).
+        something else, so that whole neurons cannot be removed (`channels.channel_groups`).
 
     A subclass of such a layer that has a `forward` of its own may break these promises: what relies on them refuses it.
     """

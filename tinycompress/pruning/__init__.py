@@ -27,7 +27,7 @@ give new nets. All take any `nn.Module` of dense and convolution layers, and say
 True
 """
 
-from ..nn.channels import Channels, channel_groups
+from ..channels import Channels, channel_groups
 from .gradual import cubic, prune_gradually
 from .importance import (
     activation,

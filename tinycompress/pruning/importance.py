@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from .. import functional as F
+from ..channels import Channels, channel_groups
+from ..graph import no_grad
 from ..nn import BatchNorm, Module, ReLU, trace
-from ..nn.channels import Channels, channel_groups
 from ..nn.weighted import effective
 from ..nn.weighted import weighted_layers as prunable
-from ..tensor import Tensor, no_grad
+from ..tensor import Tensor
 
 Importance = Callable[[Module], dict[str, np.ndarray]]
 Data = tuple[np.ndarray, np.ndarray]

@@ -7,8 +7,8 @@ which are added to each other go together; a group is named by any of the layers
 
 import numpy as np
 
+from ..channels import Channels, by_group, channel_groups, select_channels
 from ..nn import Module
-from ..nn.channels import Channels, by_group, channel_groups, select_channels
 from ..nn.weighted import effective
 from .importance import Importance, neuron_magnitude
 from .weights import add_mask

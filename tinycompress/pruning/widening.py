@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from ..channels import by_group, channel_groups, select_channels
 from ..nn import Mask, Module
-from ..nn.channels import by_group, channel_groups, select_channels
 
 
 def widen(model: Module, widths: dict[str, int], *, rng: np.random.Generator, noise: float = 0.0) -> Module:

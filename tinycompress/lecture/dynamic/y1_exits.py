@@ -5,9 +5,10 @@ import numpy as np
 from ... import data
 from ...data import Dataset
 from ...dynamic import EarlyExit, ExitTable, choose_thresholds, exit_at, exit_table, mac_costs, ms_costs
+from ...graph import no_grad
 from ...nn import Module, MultiExit
 from ...profiling import latency
-from ...tensor import Tensor, no_grad
+from ...tensor import Tensor
 from ...training import evaluate
 from ...workshop.style import COLORS, figure, percent_axis
 from ..claim import Claim

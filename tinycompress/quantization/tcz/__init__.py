@@ -25,9 +25,9 @@ import numpy as np
 
 from ... import nn
 from ...files import replace_file
+from ...graph import no_grad
 from ...nn import Module, trace
 from ...nn.weighted import check_distinct, effective
-from ...tensor import no_grad
 from ..coding.arithmetic import Decoder, Encoder
 from ..fake import FakeQuantize
 from .arrays import CODINGS, Surroundings, contents, read_plain, write_array

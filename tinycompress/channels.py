@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .containers import MultiExit, Residual, Sequential
-from .layers import (
+from .nn.containers import MultiExit, Residual, Sequential
+from .nn.layers import (
     GELU,
     AvgPool2d,
     BatchNorm,
@@ -25,8 +25,8 @@ from .layers import (
     Sigmoid,
     Tanh,
 )
-from .module import Module, Parameter
-from .weighted import Weighted, check_untied, computes_as, is_as_stated
+from .nn.module import Module, Parameter
+from .nn.weighted import Weighted, check_untied, computes_as, is_as_stated
 
 PASSES_ON = (
     *(BatchNorm, Dropout, Flatten, GlobalAvgPool, MaxPool2d, AvgPool2d),
