@@ -7,6 +7,7 @@ from itertools import groupby
 from pathlib import Path
 
 from ..files import replace_file
+from ..text import aligned
 from .case import Row, is_close
 
 HEAD = ("", "ours", "rival", "", "ratio [quartiles]", "goal", "")
@@ -17,8 +18,7 @@ def table(rows: Sequence[Row]) -> str:
     lines = [HEAD]
     for suite, members in groupby((row for row in rows if not row["problem"]), key=lambda row: row["suite"]):
         lines += [(suite,), *map(_cells, members)]
-    widths = [max(len(line[i]) for line in lines if len(line) > 1) for i in range(len(HEAD))]
-    text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=False)).rstrip() for line in lines]
+    text = aligned(lines)
     judged = [row for row in rows if row["met"] is not None]
     if judged:
         text += ["", f"{sum(row['met'] for row in judged)} of {len(judged)} goals met"]

@@ -223,9 +223,9 @@ def _claims(arguments) -> int:
 def _lecture(arguments) -> int:
     from concurrent.futures import BrokenExecutor
 
+    from ..kernels.runtime.threads import usable_cores
     from ..lecture import Store, report, run_all
     from ..workshop.executors import ClusterProblem, dask_cluster, local_processes
-    from ..workshop.machine import usable_cores
 
     if arguments.dask and arguments.workers:
         raise BadArguments("--workers are processes of this machine, and --dask those of a cluster: give one of both")
@@ -295,7 +295,7 @@ def _bench(arguments) -> int:
     from tqdm.auto import tqdm
 
     from ..bench import busy, failed, report, roofline, run, suites
-    from ..workshop.machine import usable_cores
+    from ..kernels.runtime.threads import usable_cores
 
     try:
         chosen = suites(arguments.names)

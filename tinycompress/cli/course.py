@@ -198,8 +198,8 @@ def _grade(arguments) -> int:
 def _executor(arguments):
     """A context with processes on this machine, a Dask cluster, or None for this process."""
     from ..course.exercise import CourseProblem
+    from ..kernels.runtime.threads import usable_cores
     from ..workshop.executors import ClusterProblem, dask_cluster, local_processes
-    from ..workshop.machine import usable_cores
 
     if not arguments.dask:
         return local_processes(arguments.workers or usable_cores())

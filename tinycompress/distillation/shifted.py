@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from .. import functional as F
 from ..data import window
 from ..nn import Module
 from ..tensor import Tensor
 from ..training import predict
+from .soft_targets import DistillationLoss
 
 
 class ShiftedTargets:
@@ -27,7 +27,7 @@ class ShiftedTargets:
             raise ValueError(
                 f"ShiftedTargets: expected images (N, H, W, C) and as many labels, got {x.shape} and {np.shape(labels)}"
             )
-        self.labels, self.temperature, self.alpha = labels, temperature, alpha
+        self.labels, self.criterion = labels, DistillationLoss(temperature, alpha)
         self.logits = np.array([[predict(teacher, window(x, top, left)) for left in range(3)] for top in range(3)])
         self.train = x, np.arange(len(x))
 
@@ -37,7 +37,6 @@ class ShiftedTargets:
         return window(x, *self._places)
 
     def loss(self, outputs: Tensor, rows: np.ndarray) -> Tensor:
-        """alpha T² KL to what the teacher says of the images that `shift` made, plus 1 - alpha of the cross-entropy
-        with the labels (see `DistillationLoss`). rows: of these images, among all."""
-        soft = F.kl_div(outputs, self.logits[*self._places, rows], self.temperature)
-        return self.alpha * soft + (1 - self.alpha) * F.cross_entropy(outputs, self.labels[rows])
+        """`DistillationLoss` for the images that `shift` made last. outputs: the student's logits (batch, classes); rows:
+        the images' places in x (batch,)."""
+        return self.criterion.between(outputs, self.logits[*self._places, rows], self.labels[rows])

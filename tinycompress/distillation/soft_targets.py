@@ -28,18 +28,23 @@ class DistillationLoss:
             raise ValueError(f"DistillationLoss: alpha is the share of the soft targets, from 0 to 1; got {self.alpha}")
 
     def __call__(self, logits: Tensor, targets: np.ndarray) -> Tensor:
-        if self.alpha == 1:
-            return self._soft(logits, targets)
-        labels = F.cross_entropy(logits, _field(targets, "label"))
-        if self.alpha == 0:
-            return labels
-        return self.alpha * self._soft(logits, targets) + (1 - self.alpha) * labels
+        labels = _field(targets, "label") if self.alpha < 1 else None
+        teacher = _field(targets, "logits") if self.alpha > 0 else None
+        return self.between(logits, teacher, labels)
 
-    def _soft(self, logits, targets):
-        teacher = _field(targets, "logits")
-        if math.isinf(self.temperature):
-            return match_logits(logits, teacher)
-        return F.kl_div(logits, teacher, self.temperature)
+    def between(self, logits: Tensor, teacher: np.ndarray | None, labels: np.ndarray | None) -> Tensor:
+        """The same of the teacher's logits (N, classes) and labels (N,), given as two arrays; what has no share may be None."""
+        if self.alpha == 1:
+            return self._soft(logits, teacher)
+        hard = F.cross_entropy(logits, labels)
+        return hard if self.alpha == 0 else self.alpha * self._soft(logits, teacher) + (1 - self.alpha) * hard
+
+    def _soft(self, logits, teacher):
+        return (
+            match_logits(logits, teacher)
+            if math.isinf(self.temperature)
+            else F.kl_div(logits, teacher, self.temperature)
+        )
 
 
 def match_logits(logits: Tensor, target_logits: np.ndarray) -> Tensor:

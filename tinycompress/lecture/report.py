@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ..data import load
 from ..files import replace_file
+from ..text import aligned
 from ..workshop import style
 from ..workshop.identity import fingerprint, source_hash
 from ..workshop.machine import machine
@@ -86,15 +87,12 @@ def table(results: Sequence[Result]) -> str:
         + [f"{r.ratios[name]:.3g}" if name in r.ratios else "–" for name in RATIOS]
         for r in results
     ]
-    widths = [max(map(len, column)) for column in zip(head, *body, strict=True)]
-
-    def line(cells):
-        return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
-
-    lines = [line(head), line(["─" * width for width in widths])]
-    for result, cells in zip(results, body, strict=True):
+    rule = ["─" * max(map(len, column)) for column in zip(head, *body, strict=True)]
+    head, rule, *body = aligned([head, rule, *body])
+    lines = [head, rule]
+    for result, line in zip(results, body, strict=True):
         indent = " " * (len(result.claim.id) + 1)
-        lines += [line(cells), indent + result.claim.effect_name]
+        lines += [line, indent + result.claim.effect_name]
         lines += [f"{indent}⚠ {words}" for words in result.disagreements]
     return "\n".join(lines)
 

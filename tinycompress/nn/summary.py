@@ -5,8 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..graph import no_grad
+from ..text import aligned
 from .module import Module, trace
 from .weighted import Weighted, effective, unknown_weights
+
+HEAD = ("layer", "output", "parameters", "not zero", "MACs")
 
 
 @dataclass(frozen=True)
@@ -51,14 +54,7 @@ class Summary:
         yield "total", "", f"{self.parameters:,}", f"{self.nonzero:,}", f"{self.macs:,}" if known else "?"
 
     def __str__(self):
-        rows = [("layer", "output", "parameters", "not zero", "MACs"), *self._rows()]
-        widths = [max(len(row[i]) for row in rows) for i in range(5)]
-        return "\n".join(
-            "  ".join(
-                f"{cell:<{w}}" if i < 1 else f"{cell:>{w}}" for i, (cell, w) in enumerate(zip(row, widths, strict=True))
-            )
-            for row in rows
-        )
+        return "\n".join(aligned([HEAD, *self._rows()], right=range(1, 5)))
 
     __repr__ = __str__
 
@@ -68,7 +64,7 @@ class Summary:
         def line(tag, row):
             return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in row) + "</tr>"
 
-        head = line("th", ("layer", "output", "parameters", "not zero", "MACs"))
+        head = line("th", HEAD)
         return f"<table>{head}{''.join(line('td', row) for row in self._rows())}</table>"
 
 

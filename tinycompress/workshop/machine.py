@@ -1,9 +1,10 @@
 """What a measurement was made on: no host name, no user, no path, since reports are published."""
 
-import os
 import platform
 import subprocess
 from pathlib import Path
+
+from ..kernels.runtime.threads import usable_cores
 
 
 def machine(threads: int | None = None) -> dict[str, str | int]:
@@ -28,11 +29,6 @@ def machine_line(threads: int | None = None) -> str:
     """The machine in one line for the corner of a timing, as in "AMD EPYC 9B14, 1 thread on 2 cores"."""
     found = machine(threads)
     return f"{found['cpu']}, {_count(found['threads'], 'thread')} on {_count(found['cores'], 'core')}"
-
-
-def usable_cores() -> int:
-    """The cores this process may run on, which in a container are often fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _count(n: int, what: str) -> str:

@@ -5,6 +5,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from ...kernels.runtime.threads import usable_cores
 from ..sandbox import LIBRARIES, PROCESSES, SCRATCH, Level, level, wire, worker, workers
 
 
@@ -19,7 +20,7 @@ def report() -> tuple[str, Level]:
         f"{workers.SECONDS} s in all for an exercise",
         f"memory       {worker.MEMORY >> 20} MiB a process, {PROCESSES} processes and threads, {SCRATCH >> 20} MiB of files",
         f"an answer    at most {wire.MAX_TOTAL >> 20} MiB in {wire.MAX_ARRAYS} arrays of {wire.MAX_ARRAY >> 20} MiB",
-        f"cores        {len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()}",
+        f"cores        {usable_cores()}",
         f"pytest       {_version('pytest')}",
         f"distributed  {_version('distributed')} (only for --dask)",
     ]

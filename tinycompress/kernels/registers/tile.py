@@ -313,57 +313,45 @@ def tile_add_where(typingctx, acc, x, where, k):
     return acc(acc, x, where, INT), codegen
 
 
+def _into_rows(value_of):
+    """The code of a word that writes a tile into rows of an array. value_of(builder, tile, row address, v, mask, columns,
+    vector): what to write in place of vector v of a row."""
+
+    def codegen(context, builder, signature, args):
+        acc_, out_, out0_, step_, rows_, columns_ = args
+        tile, out = signature.args[:2]
+        columns_ = None if signature.args[5] == types.none else columns_
+        mask = masks(builder, tile, columns_)
+        for p in range(tile.rows):
+            with builder.if_then(builder.icmp_signed("<", const(p), rows_), likely=True):
+                row = pointer(context, builder, out, out_, builder.add(out0_, builder.mul(step_, const(p))))
+                for v in range(tile.vectors):
+                    vector = builder.extract_value(acc_, p * tile.vectors + v)
+                    value = value_of(builder, tile, row, v, mask[v], columns_, vector)
+                    store(builder, tile, value, row, v, mask[v], columns_)
+        return context.get_dummy_value()
+
+    return codegen
+
+
 @intrinsic
 def tile_store(typingctx, acc, out, out0, out_step, rows, columns):
     """out[out0 + p*out_step : ... + columns] = acc[p, :] for the first `rows` rows p."""
 
-    def codegen(context, builder, signature, args):
-        acc_, out_, out0_, step_, rows_, columns_ = args
-        tile = signature.args[0]
-        columns_ = None if columns == types.none else columns_
-        mask = masks(builder, tile, columns_)
-        for p in range(tile.rows):
-            with builder.if_then(builder.icmp_signed("<", const(p), rows_), likely=True):
-                row = pointer(
-                    context,
-                    builder,
-                    signature.args[1],
-                    out_,
-                    builder.add(out0_, builder.mul(step_, const(p))),
-                )
-                for v in range(tile.vectors):
-                    value = builder.extract_value(acc_, p * tile.vectors + v)
-                    store(builder, tile, value, row, v, mask[v], columns_)
-        return context.get_dummy_value()
+    def vector_itself(builder, tile, row, v, mask, columns, vector):
+        return vector
 
-    return types.void(acc, out, INT, INT, INT, limit(columns)), codegen
+    return types.void(acc, out, INT, INT, INT, limit(columns)), _into_rows(vector_itself)
 
 
 @intrinsic
 def tile_add_to(typingctx, acc, out, out0, out_step, rows, columns):
     """out[out0 + p*out_step : ... + columns] += acc[p, :] for the first `rows` rows p."""
 
-    def codegen(context, builder, signature, args):
-        acc_, out_, out0_, step_, rows_, columns_ = args
-        tile = signature.args[0]
-        columns_ = None if columns == types.none else columns_
-        mask = masks(builder, tile, columns_)
-        for p in range(tile.rows):
-            with builder.if_then(builder.icmp_signed("<", const(p), rows_), likely=True):
-                row = pointer(
-                    context,
-                    builder,
-                    signature.args[1],
-                    out_,
-                    builder.add(out0_, builder.mul(step_, const(p))),
-                )
-                for v in range(tile.vectors):
-                    before = load(builder, tile, row, v, mask[v], columns_)
-                    value = builder.fadd(before, builder.extract_value(acc_, p * tile.vectors + v))
-                    store(builder, tile, value, row, v, mask[v], columns_)
-        return context.get_dummy_value()
+    def with_what_is_there(builder, tile, row, v, mask, columns, vector):
+        return builder.fadd(load(builder, tile, row, v, mask, columns), vector)
 
-    return types.void(acc, out, INT, INT, INT, limit(columns)), codegen
+    return types.void(acc, out, INT, INT, INT, limit(columns)), _into_rows(with_what_is_there)
 
 
 @intrinsic

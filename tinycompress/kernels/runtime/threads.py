@@ -21,11 +21,12 @@ _left_to = None  # the core that the pool's threads were last told to leave to t
 
 def get_num_threads():
     """How many threads the kernels use: as set, else as many as this process may use cores."""
-    if _threads is not None:
-        return _threads
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return usable_cores() if _threads is None else _threads
+
+
+def usable_cores():
+    """The cores this process may run on, which in a container are often fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def set_num_threads(n):

@@ -28,6 +28,7 @@ from ...files import replace_file
 from ...graph import no_grad
 from ...nn import Module, trace
 from ...nn.weighted import check_distinct, effective
+from ...text import aligned
 from ..coding.arithmetic import Decoder, Encoder
 from ..fake import FakeQuantize
 from .arrays import CODINGS, Surroundings, contents, read_plain, write_array
@@ -73,15 +74,8 @@ class Contents:
         rest = self.nbytes - sum(part.nbytes for part in self.parts if any(part.array == a.path for a in self.arrays))
         rows.append(("structure, checksum", "", "", "", "", "", "", "", f"{rest:,}"))
         rows.append(("file", "", "", "", "", "", "", "", f"{self.nbytes:,}"))
-        widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
-        lines = [
-            "  ".join(
-                f"{c:<{w}}" if i in (0, 3, 4) else f"{c:>{w}}" for i, (c, w) in enumerate(zip(r, widths, strict=True))
-            )
-            for r in (head, *rows)
-        ]
         last = f"{self.float_bytes:,} bytes as float32: {self.ratio:.1f}× smaller"
-        return "\n".join([*(line.rstrip() for line in lines), last])
+        return "\n".join([*aligned([head, *rows], right=(1, 2, 5, 6, 7, 8)), last])
 
 
 @dataclass(frozen=True)
