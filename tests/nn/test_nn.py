@@ -312,6 +312,7 @@ KINDS = {
     "ensemble": lambda rng: distillation.Ensemble(NETS["mlp"](rng), NETS["mlp"](rng)),
     "hinted": lambda rng: distillation.HintedStudent(NETS["mlp"](rng), NETS["mlp"](rng), {"2": "4"}, rng=rng),
     "integers": lambda rng: quantization.to_integers(NETS["convnet"](rng), rng.random((9, 8, 8, 1), np.float32)),
+    "codebook": lambda rng: quantization.pack_codebook(quantization.cluster_weights(NETS["lenet_5"](rng))),
     "bits": lambda rng: quantization.pack_binary(quantization.binarize_weights(NETS["lenet_5"](rng))),
 }
 TWINS = {

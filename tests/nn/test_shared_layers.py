@@ -74,6 +74,7 @@ def test_it_is_seen_through_each_parametrization_once(net, x, compress, kind):
         lambda net, x: quantization.fold_batch_norm(net),
         lambda net, x: quantization.to_integers(net, x),
         lambda net, x: quantization.pack_binary(quantization.binarize_weights(net)),
+        lambda net, x: quantization.pack_codebook(quantization.cluster_weights(net)),
         lambda net, x: quantization.tcz.to_bytes(net),
         lambda net, x: pruning.keep_neurons(net, 0.5),
         lambda net, x: pruning.remove_neurons(net, {"3": np.arange(4)}),

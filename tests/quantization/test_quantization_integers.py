@@ -15,7 +15,9 @@ from tinycompress import models, nn, pruning
 from tinycompress.nn.weighted import effective
 from tinycompress.quantization import (
     binarize_weights,
+    cluster_weights,
     pack_binary,
+    pack_codebook,
     quantize_activations,
     quantize_weights,
     to_integers,
@@ -287,10 +289,15 @@ def test_the_mean_of_an_image_keeps_its_precision(rng):
 
 def made_for_inference(rng, x):
     signs = binarize_weights(models.mlp((4, 4, 1), (8,), 3, rng=rng), layers=["1"])
-    return {"integers": to_integers(models.mlp((4, 4, 1), (8,), 3, rng=rng), x), "bits": pack_binary(signs)}
+    clustered = cluster_weights(models.mlp((4, 4, 1), (8,), 3, rng=rng))
+    return {
+        "integers": to_integers(models.mlp((4, 4, 1), (8,), 3, rng=rng), x),
+        "bits": pack_binary(signs),
+        "codebook": pack_codebook(clustered),
+    }
 
 
-@pytest.mark.parametrize("name", ["integers", "bits"])
+@pytest.mark.parametrize("name", ["integers", "bits", "codebook"])
 def test_what_could_not_be_had_back_is_not_saved(name, rng, tmp_path):
     net = made_for_inference(rng, rng.random((20, 4, 4, 1), np.float32))[name]
     for asked in (net.state_dict, lambda: net.save(tmp_path / "net.npz"), lambda: net.load_state_dict({})):

@@ -3,7 +3,8 @@
     a grid of numbers    quantize_weights, quantize_biases, quantize_activations (FakeQuantize: trained on, the net learns to
                          live with it); calibrate and Grid for arrays; fold_batch_norm, recalibrate_batch_norm
     really integers      to_integers: a net that computes in 8 bits from end to end
-    clusters             cluster_weights (Clustered): the k numbers that fit best; Pull draws weights to them in training
+    clusters             cluster_weights (Clustered): the k numbers that fit best; Pull draws weights to them in training;
+                         pack_codebook: 8 times smaller in memory, and looked up while multiplied
     binary, ternary      binarize_weights, ternarize_weights, Sign; pack_binary: 32 times smaller, and multiplied as bits
     codes                huffman_code, huffman_bits, entropy
     the file             tcz.save and tcz.load: prune, cluster and code into few bytes that predict the same, bit for bit
@@ -42,6 +43,7 @@ from .binary import (
     ternarize_weights,
 )
 from .clustering import Clustered, Pull, cluster_weights
+from .codebook import CodebookDense, pack_codebook
 from .coding.as_text import entropy, huffman_bits, huffman_code
 from .fake import FakeQuantize, quantize_activations, quantize_biases, quantize_weights
 from .grid import Grid, calibrate
@@ -53,6 +55,7 @@ __all__ = [
     "BinaryConv2d",
     "BinaryDense",
     "Clustered",
+    "CodebookDense",
     "FakeQuantize",
     "Grid",
     "IntegerNet",
@@ -68,6 +71,7 @@ __all__ = [
     "huffman_bits",
     "huffman_code",
     "pack_binary",
+    "pack_codebook",
     "quantize_activations",
     "quantize_biases",
     "quantize_weights",

@@ -94,6 +94,13 @@ def pack_codes(codes, codebook):
     return CodebookWeights(low | high << 4, table, (inputs, outputs))
 
 
+def unpack_codes(w):
+    """The weights (in, out) that `CodebookWeights` stand for, float32."""
+    inputs, outputs = w.shape
+    codes = np.stack([w.codes & 15, w.codes >> 4], axis=2).reshape(len(w.codes), w.codes.shape[1] * GROUP)
+    return w.codebook[codes[:outputs, :inputs].T]
+
+
 def codebook_matvec(x, w):
     """x float32 (in,) times w, `CodebookWeights`: float32 (out,). TypeError, ValueError if they do not fit."""
     x = np.ascontiguousarray(x)
@@ -117,8 +124,4 @@ def matvec_loop(x, w):
 
 
 def matvec_numpy(x, w):
-    inputs, outputs = w.shape
-    codes = np.stack([w.codes & 15, w.codes >> 4], axis=2).reshape(len(w.codes), w.codes.shape[1] * GROUP)[
-        :outputs, :inputs
-    ]
-    return w.codebook[codes] @ x
+    return x @ unpack_codes(w)
