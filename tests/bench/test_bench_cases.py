@@ -152,7 +152,7 @@ def test_the_limits_come_with_whatever_has_a_place_under_the_roof():
 
 
 def test_an_unknown_suite_suggests_the_nearest():
-    with pytest.raises(LookupError, match="no suite is called 'stpes'. Did you mean 'steps'"):
+    with pytest.raises(LookupError, match="no suite is called 'stpes'; did you mean 'steps'"):
         bench.suites(["conv", "stpes"])
 
 

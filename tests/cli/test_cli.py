@@ -77,16 +77,16 @@ def test_workers_change_nothing_but_the_time(cli, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["lectrue"], "did you mean lecture"),
-        (["lecture", "fkae"], "Did you mean 'fake'?"),
+        (["lectrue"], "did you mean 'lecture'?"),
+        (["lecture", "fkae"], "did you mean 'fake'?"),
         (["lecture", "F0"], "no chapter or claim is called 'F0'"),
-        (["lecture", "--bugdet", "full"], "did you mean --budget"),
-        (["lecture", "--budget", "ful"], "did you mean full"),
+        (["lecture", "--bugdet", "full"], "did you mean '--budget'?"),
+        (["lecture", "--budget", "ful"], "did you mean 'full'?"),
         (["lecture", "--seeds", "0"], "--seeds: it is a whole number from 1 on, not '0'"),
         (["lecture", "--threads", "many"], "--threads: it is a whole number"),
         (["lecture", "--data", "mnits"], "did you mean 'mnist'"),
         (["lecture", "--data", "nowhere.npz"], "no file nowhere.npz"),
-        (["claims", "fkae"], "Did you mean 'fake'?"),
+        (["claims", "fkae"], "did you mean 'fake'?"),
         ([], "required"),
     ],
 )

@@ -79,7 +79,7 @@ def test_the_same_seed_writes_the_same_file(cli, small, tmp_path):
 @pytest.mark.parametrize(
     "arguments, words",
     [
-        (("compress", "lenet5", "--out", "x.tcz"), "did you mean lenet_5"),
+        (("compress", "lenet5", "--out", "x.tcz"), "did you mean 'lenet_5'?"),
         (("compress", "lenet_5"), "--out"),
         (("compress", "lenet_5", "--out", "no/such/folder/x.tcz"), "there is no folder"),
         (("compress", "lenet_5", "--out", "x.tcz", "--sparsity", "1.5"), "a share from 0 up to but not 1"),

@@ -8,10 +8,10 @@
 ours does and what the rival does, side by side, and a table of cases.
 """
 
-import difflib
 import importlib
 from collections.abc import Sequence
 
+from ..suggest import did_you_mean
 from .case import Case, Row, Suite, Work
 from .measure import busy, failed, run
 
@@ -40,9 +40,8 @@ def suites(names: Sequence[str] | None = None) -> list[Suite]:
     names = [name.lower() for name in names or MODULES]
     for name in names:
         if name not in MODULES:
-            near = difflib.get_close_matches(name, MODULES, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise LookupError(f"no suite is called {name!r}.{hint} There are {', '.join(MODULES)}")
+            hint = did_you_mean(name, MODULES) or "."
+            raise LookupError(f"no suite is called {name!r}{hint} There are {', '.join(MODULES)}")
     chosen = [_suite(name) for name in MODULES if name in names]
     if "limits" not in names and any(case.point for suite in chosen for case in suite.cases):
         chosen.append(_suite("limits"))

@@ -5,7 +5,6 @@
 
 import argparse
 import contextlib
-import difflib
 import re
 import signal
 import sys
@@ -14,6 +13,7 @@ import threading
 from pathlib import Path
 
 from ..course.exercise import CourseProblem
+from ..suggest import did_you_mean
 from . import course as cli_course
 from . import files as cli_files
 
@@ -124,9 +124,8 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message):
         known = re.findall(r"[-\w]+", self.format_usage())
         wrong = [word for word in re.findall(r"[-\w]+", message) if word not in known]
-        near = [hit for word in wrong for hit in difflib.get_close_matches(word, known, n=1, cutoff=0.7)]
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise BadArguments(f"{message}{hint} (see {self.prog} --help)")
+        hints = (did_you_mean(word, known, cutoff=0.7) for word in wrong)
+        raise BadArguments(f"{message}{next(filter(None, hints), '')} (see {self.prog} --help)")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from ..suggest import did_you_mean
+
 DONE = 0
 NETS = ("lenet_300_100", "lenet_5", "convnet", "separable_net", "resnet")
 MOST_NUMBERS = 2**24  # of a layer for one batch
@@ -221,10 +223,7 @@ def _model(name: str, dataset):
     if name in NETS:
         return None
     if not name.endswith(".tcz"):
-        import difflib
-
-        near = difflib.get_close_matches(name, NETS, 1)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        hint = did_you_mean(name, NETS) or "."
         raise FileProblem(f"no net is called {name!r}{hint} There are {', '.join(NETS)}, or give a .tcz file")
     from ..quantization import tcz
 

@@ -5,10 +5,10 @@ result = run(claims(["P1"])[0], Settings("quick"))
 result.figure()
 """
 
-import difflib
 import importlib
 from collections.abc import Sequence
 
+from ..suggest import did_you_mean
 from ..workshop.interval import verdict
 from .claim import Claim, Result, Settings, judge, run, run_all
 from .store import Store
@@ -41,9 +41,8 @@ def claims(names: Sequence[str] | None = None) -> list[Claim]:
     if unknown:
         name = next(name for name in names if name.lower() in unknown)
         known = [*CHAPTERS, *by_id.values()]
-        near = difflib.get_close_matches(name.lower(), [*CHAPTERS, *by_id], n=1)
-        hint = f" Did you mean {by_id.get(near[0], near[0])!r}?" if near else ""
-        raise LookupError(f"no chapter or claim is called {name!r}.{hint} There are {', '.join(known)}")
+        hint = did_you_mean(name, known) or "."
+        raise LookupError(f"no chapter or claim is called {name!r}{hint} There are {', '.join(known)}")
     return [claim for claim in every if claim.id in wanted or claim.chapter in wanted]
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from ..files import whole_file
 from ..graph import no_grad
 from ..tensor import Tensor, record
+from ..text import did_you_mean
 
 if TYPE_CHECKING:
     from .summary import Summary
@@ -130,13 +131,8 @@ class Module:
             return Effective(parametrized[name].effective())
         if name.startswith("__"):
             raise AttributeError(name)
-        import difflib
-
         known = [n for n in [*vars(self), *parametrized, *dir(type(self))] if not n.startswith("_")]
-        near = difflib.get_close_matches(name, known, 1)
-        raise AttributeError(
-            f"{type(self).__name__} has no attribute {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
-        )
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{did_you_mean(name, known)}")
 
     def __setattr__(self, name, value):
         old = self.__dict__.get(name)

@@ -1,0 +1,21 @@
+"""What an error suggests for a name that is not known."""
+
+import pytest
+
+from tinycompress.suggest import did_you_mean
+
+KNOWN = ("digits", "mnist", "fashion_mnist", "P1b")
+
+
+@pytest.mark.parametrize(("name", "meant"), [("mnsit", "mnist"), ("FashionMNIST", "fashion_mnist"), ("p1B", "P1b")])
+def test_the_closest_name_is_suggested_as_it_is_written_whatever_the_case(name, meant):
+    assert did_you_mean(name, KNOWN) == f"; did you mean '{meant}'?"
+
+
+@pytest.mark.parametrize("known", [KNOWN, ()])
+def test_nothing_is_suggested_for_a_name_like_no_other(known):
+    assert did_you_mean("imagenet", known) == ""
+
+
+def test_a_higher_cutoff_suggests_less():
+    assert did_you_mean("digest", iter(KNOWN)) and not did_you_mean("digest", KNOWN, cutoff=0.9)
