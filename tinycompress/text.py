@@ -1,6 +1,6 @@
-"""Words for people: tables of text."""
+"""Words for people: aligned tables, and what a name that is not known was likely meant to be."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 
 def aligned(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:
@@ -21,3 +21,15 @@ def aligned(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[st
         return "  ".join(c.rjust(w) if i in right else c.ljust(w) for i, (c, w) in enumerate(cells)).rstrip()
 
     return [line(row) for row in rows]
+
+
+def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """The end of an error message, "; did you mean 'x'?", with the known name closest to `name`; "" if none is close.
+
+    Case does not count. `cutoff`, from 0 to 1, is the least similarity, as in `difflib.get_close_matches`.
+    """
+    import difflib  # some milliseconds, which only an error is to cost
+
+    known = {candidate.lower(): candidate for candidate in known}
+    near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=cutoff)
+    return f"; did you mean {known[near[0]]!r}?" if near else ""

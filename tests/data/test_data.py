@@ -1,4 +1,4 @@
-"""The digits, the split that every source shares, names that are unknown, and shifted images."""
+"""The digits, the split that every source shares, names known and unknown, and shifted images."""
 
 import numpy as np
 import pytest
@@ -6,8 +6,8 @@ from dataset_checks import message, pairs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinycompress import data
-from tinycompress.data import DataError, Dataset, load, shift
+from tinycompress.data import LOADERS, VALIDATION_SEED, DataError, Dataset, load, shift
+from tinycompress.data.dataset import hold_out
 
 pytestmark = pytest.mark.usefixtures("alone")
 
@@ -53,14 +53,14 @@ def test_dataset_describes_itself(digits):
 
 def test_the_split_is_the_same_on_every_machine():
     # The one stored answer in this file: published figures rest on this choice, so no edit may move it unnoticed.
-    _, held = data._hold_out(np.repeat([0, 1], 10), percent=30, seed=data.VALIDATION_SEED)
+    _, held = hold_out(np.repeat([0, 1], 10), percent=30, seed=VALIDATION_SEED)
     assert held.tolist() == [2, 3, 5, 14, 16, 17]
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=80), st.integers(0, 100), st.integers(0, 9))
 def test_hold_out_takes_its_share_of_every_class_and_loses_nothing(labels, percent, seed):
     labels = np.array(labels)
-    kept, held = data._hold_out(labels, percent, seed)
+    kept, held = hold_out(labels, percent, seed)
     assert sorted([*kept, *held]) == list(range(len(labels)))
     assert np.all(np.diff(kept) > 0) and np.all(np.diff(held) > 0)
     for label in set(labels):
@@ -69,12 +69,19 @@ def test_hold_out_takes_its_share_of_every_class_and_loses_nothing(labels, perce
 
 def test_another_seed_holds_others_and_every_image_has_its_turn():
     labels = np.zeros(40, int)
-    chosen = [tuple(data._hold_out(labels, 25, seed)[1]) for seed in range(60)]
+    chosen = [tuple(hold_out(labels, 25, seed)[1]) for seed in range(60)]
     assert len(set(chosen)) == 60
     assert set(np.concatenate(chosen)) == set(range(40))
 
 
-# ---- names that are unknown ----
+# ---- names ----
+
+
+def test_a_loader_is_all_that_another_data_set_needs(digits, monkeypatch):
+    monkeypatch.setitem(LOADERS, "mine", lambda: digits)
+    assert load("mine") is digits
+    with pytest.raises(DataError, match="did you mean 'mine'"):
+        load("mien")
 
 
 @pytest.mark.parametrize(

@@ -178,14 +178,16 @@ def test_idx_files_of_ones_own_are_scaled_by_what_they_hold(small, folder, high,
 def test_folder_that_lacks_a_file_names_it(small, folder):
     fill(folder, small[0])
     (folder / IDX_FILES[1]).unlink()
-    with pytest.raises(FileNotFoundError, match="train-labels-idx1-ubyte nor train-labels-idx1-ubyte.gz") as error:
+    with pytest.raises(
+        FileNotFoundError, match="has no train-labels-idx1-ubyte or train-labels-idx1-ubyte.gz;"
+    ) as error:
         load("mnist")
     assert str(folder) in message(error)
 
 
-def test_setting_that_is_no_folder_is_an_error_not_a_download(tmp_path, monkeypatch):
+def test_setting_that_is_not_a_folder_is_an_error_not_a_download(tmp_path, monkeypatch):
     monkeypatch.setenv("TINYCOMPRESS_DATA", str(tmp_path / "typo"))
-    with pytest.raises(FileNotFoundError, match="typo is no folder; set it to the parent of mnist/"):
+    with pytest.raises(FileNotFoundError, match="typo is not a folder; set it to the parent of mnist/"):
         load("mnist")
 
 

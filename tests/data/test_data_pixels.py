@@ -1,4 +1,4 @@
-"""The scale of pixels: what they hold decides where it can; else the message has the expression that mends them."""
+"""The scale of pixels: what they hold decides where it can; else the message has the expression that fixes them."""
 
 import re
 
@@ -8,8 +8,8 @@ from dataset_checks import message
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tinycompress import data
-from tinycompress.data import DataError, load
+from tinycompress.data import VALIDATION_PERCENT, VALIDATION_SEED, DataError, load
+from tinycompress.data.dataset import from_arrays, hold_out
 
 pytestmark = pytest.mark.usefixtures("alone")
 
@@ -46,7 +46,7 @@ def advised(images, text):
 def assert_is(found, images, white):
     """Each split is its images, with `white` (of both, or one for each) at 1."""
     whites = dict(zip(SPLITS, np.broadcast_to(white, 2), strict=True))
-    kept, held = data._hold_out(LABELS["y_train"], data.VALIDATION_PERCENT, data.VALIDATION_SEED)
+    kept, held = hold_out(LABELS["y_train"], VALIDATION_PERCENT, VALIDATION_SEED)
     train, test = (images[split].astype(np.float64) / whites[split] for split in SPLITS)
     for x, expected in (found.x_train, train[kept]), (found.x_val, train[held]), (found.x_test, test):
         assert x.dtype == np.float32 and x.min() >= 0 and x.max() <= 1
@@ -129,7 +129,7 @@ def test_pixels_in_doubt_load_as_they_should_once_the_advice_is_followed(tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("train", "test", "mended"),
+    ("train", "test", "fixed"),
     [
         ((-1, 1, np.float32), None, lambda x: (x + 1) / 2),
         ((-0.5, 0.5, np.float64), (-0.4, 0.5, np.float64), lambda x: (x + 1) / 2),
@@ -139,14 +139,14 @@ def test_pixels_in_doubt_load_as_they_should_once_the_advice_is_followed(tmp_pat
         ((-3, 262, np.float32), None, lambda x: (x / 255).clip(0, 1)),
     ],
 )
-def test_pixels_beyond_the_ends_load_once_the_advice_is_followed(tmp_path, train, test, mended):
+def test_pixels_beyond_the_ends_load_once_the_advice_is_followed(tmp_path, train, test, fixed):
     images = both(train, test)
     with pytest.raises(
         DataError, match="undo a standardisation" if train[0] < 0 else "or divide by what white is"
     ) as error:
         load_images(tmp_path, images)
     found = load_images(tmp_path, advised(images, message(error)))
-    assert_is(found, {split: mended(x) for split, x in images.items()}, 1)
+    assert_is(found, {split: fixed(x) for split, x in images.items()}, 1)
 
 
 @pytest.mark.parametrize("high", [2, 16, 127])
@@ -183,11 +183,11 @@ def ranges(draw):
 
 @settings(max_examples=300)
 @given(ranges(), ranges())
-def test_pixels_of_any_range_get_one_factor_or_advice_that_mends_them(train, test):
+def test_pixels_of_any_range_get_one_factor_or_advice_that_fixes_them(train, test):
     images = both(train, test)
 
     def loaded(images):
-        return data._dataset("mine", images["x_train"], LABELS["y_train"], images["x_test"], LABELS["y_test"])
+        return from_arrays("mine", images["x_train"], LABELS["y_train"], images["x_test"], LABELS["y_test"])
 
     try:
         found = loaded(images)

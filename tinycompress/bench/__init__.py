@@ -11,7 +11,7 @@ ours does and what the rival does, side by side, and a table of cases.
 import importlib
 from collections.abc import Sequence
 
-from ..suggest import did_you_mean
+from ..text import did_you_mean
 from .case import Case, Row, Suite, Work
 from .measure import busy, failed, run
 

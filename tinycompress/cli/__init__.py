@@ -13,7 +13,7 @@ import threading
 from pathlib import Path
 
 from ..course.exercise import CourseProblem
-from ..suggest import did_you_mean
+from ..text import did_you_mean
 from . import course as cli_course
 from . import files as cli_files
 

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from ..suggest import did_you_mean
+from ..text import did_you_mean
 
 DONE = 0
 NETS = ("lenet_300_100", "lenet_5", "convnet", "separable_net", "resnet")

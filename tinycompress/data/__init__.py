@@ -1,31 +1,70 @@
-"""Data sets, each split in one fixed way and checked."""
+"""Data: the UCI digits, MNIST, Fashion-MNIST or an `.npz` of your own, split in one fixed way and checked.
 
-from .dataset import (
-    IDX_FILES,
-    IDX_SOURCES,
-    VALIDATION_PERCENT,
-    VALIDATION_SEED,
-    DataError,
-    Dataset,
-    IdxSource,
-    _dataset,
-    _hold_out,
-    load,
-    shift,
-    window,
-)
+    data = load("digits")
+    x, y = data.train
+
+One rule splits every source, so that two people with the same data train and test on the same images. The
+test split is the source's own; the digits have none, so a quarter of every class becomes it. Of what is left
+for training, 15 % of every class becomes the validation split, on which hyper-parameters are chosen.
+"""
+
+import os
+from pathlib import Path
+
+from ..text import did_you_mean
+from . import digits, fashion_mnist, idx, mnist, npz
+from .augment import shift, window
+from .checks import DataError
+from .dataset import VALIDATION_PERCENT, VALIDATION_SEED, Dataset
+from .idx import IDX_FILES, IdxSource
 
 __all__ = [
     "IDX_FILES",
     "IDX_SOURCES",
+    "LOADERS",
     "VALIDATION_PERCENT",
     "VALIDATION_SEED",
     "DataError",
     "Dataset",
     "IdxSource",
-    "_dataset",
-    "_hold_out",
     "load",
     "shift",
     "window",
 ]
+
+# A data set is a file in this folder and a line here: in IDX_SOURCES if its files are IDX, else in LOADERS.
+LOADERS = {"digits": digits.load}
+IDX_SOURCES = {"mnist": mnist.SOURCE, "fashion_mnist": fashion_mnist.SOURCE}
+
+
+def load(name: str | os.PathLike = "digits") -> Dataset:
+    """The data set of that name, or in that file.
+
+    - `"digits"`: 1,797 handwritten digits of 8x8 pixels, 17 grey levels (Alpaydin & Kaynak 1998, UCI), from
+      scikit-learn's wheel: no network. The same people wrote training and test digits.
+    - `"mnist"` (LeCun et al. 1998), `"fashion_mnist"` (Xiao et al. 2017): 60,000 + 10,000 images of 28x28
+      pixels in four IDX files, packed (.gz) or not. They are read from `$TINYCOMPRESS_DATA/<name>/` if that
+      folder is there, else downloaded once into the user's cache, where only whole, checksummed files arrive.
+    - a path to an `.npz` with x_train, y_train, x_test, y_test. Images are grey (N, H, W) or (N, H, W, 1), or
+      colour (N, H, W, 3). Labels are integers 0..K-1, each of which occurs in y_train. Other arrays are ignored.
+
+    Pixels are scaled by what they hold, in all splits and channels alike. Booleans, integers that are 0 or 1,
+    and floats in [0, 1] stay as they are; uint8 are divided by 255 if they reach 128 in x_train and in x_test.
+    The scale of anything else would be a guess (integers to 16 or 65535, floats to 255 or from -1 on, splits of
+    two scales, floats all below 1.5 / 255): it is refused, with the expressions to save instead.
+
+    Raises DataError (a ValueError) for an unknown name and for data that fail a check, FileNotFoundError for
+    a missing file, and another OSError (mostly ConnectionError) where a download is needed and fails.
+    """
+    if name in LOADERS:
+        return LOADERS[name]()
+    if name in IDX_SOURCES:
+        return idx.load(name, IDX_SOURCES)
+    path = Path(name).expanduser()
+    if path.suffix == ".npz":
+        return npz.load(path)
+    known = [*LOADERS, *IDX_SOURCES]
+    if path.exists():
+        raise DataError(f"{path} is not an .npz file; give an .npz, or one of the names {', '.join(known)}")
+    hint = did_you_mean(str(name), known) or "."
+    raise DataError(f"no data set {str(name)!r}{hint} Known: {', '.join(known)}, or a path to an .npz")

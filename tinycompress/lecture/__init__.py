@@ -8,7 +8,7 @@ result.figure()
 import importlib
 from collections.abc import Sequence
 
-from ..suggest import did_you_mean
+from ..text import did_you_mean
 from ..workshop.interval import verdict
 from .claim import Claim, Result, Settings, judge, run, run_all
 from .store import Store

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tinycompress.suggest import did_you_mean
+from tinycompress.text import did_you_mean
 
 KNOWN = ("digits", "mnist", "fashion_mnist", "P1b")
 

@@ -1,0 +1,15 @@
+"""UCI digits: 1,797 handwritten digits of 8x8 pixels with 17 grey levels (Alpaydin & Kaynak 1998)."""
+
+from .dataset import Dataset, from_arrays, hold_out
+
+TEST_PERCENT, TEST_SEED = 25, 25  # scikit-learn's copy has no test split
+
+
+def load() -> Dataset:
+    """The digits in scikit-learn's wheel: no network. A quarter of every class becomes the test split."""
+    from sklearn.datasets import load_digits
+
+    source = load_digits()
+    x, y = source.images / 16, source.target
+    train, test = hold_out(y, TEST_PERCENT, TEST_SEED)
+    return from_arrays("digits", x[train], y[train], x[test], y[test])
