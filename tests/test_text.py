@@ -1,8 +1,8 @@
-"""What an error suggests for a name that is not known."""
+"""Aligned tables, and what an error suggests for a name that is not known."""
 
 import pytest
 
-from tinycompress.text import did_you_mean
+from tinycompress.text import aligned, did_you_mean
 
 KNOWN = ("digits", "mnist", "fashion_mnist", "P1b")
 
@@ -19,3 +19,9 @@ def test_nothing_is_suggested_for_a_name_like_no_other(known):
 
 def test_a_higher_cutoff_suggests_less():
     assert did_you_mean("digest", iter(KNOWN)) and not did_you_mean("digest", KNOWN, cutoff=0.9)
+
+
+def test_columns_begin_or_end_at_the_same_place_and_a_heading_widens_none():
+    lines = aligned([("net", "MACs"), ("a heading of its own",), ("Dense", "64")], right=[1])
+    assert lines == ["net    MACs", "a heading of its own", "Dense    64"]
+    assert aligned([]) == []
