@@ -1,14 +1,17 @@
-"""The layers of a net as bytes, without their arrays: a code for each layer, then its sizes.
+"""The layers of a net as bytes, without their arrays: the code of each layer, then its fields, as `TABLE` lists them.
 
-    Sequential    1, its input shape, the number of layers, the layers         Dense    3, bias, in, out
-    Residual      2, 1 if there is a shortcut, the body, the shortcut          ReLU     8
-    MultiExit    21, its input shape, the number of exits, stage and head of each; never inside of another layer
+`Conv2d(2, 3, (5, 4), stride=(1, 2), padding="same")`, for example, is these nine bytes:
 
-`write_layer` and `read_layer` go through the same layers in the same order, and both return the arrays that belong to
-them as `Slot`s. Reading allocates nothing: an array is made only when its content is read.
+    5    1      5 4 2 3    1 2      1
+    code bias   weight     stride   padding
+
+Reading and writing go by the same table, and both give the arrays that belong to the layers as `Slot`s. Reading
+allocates nothing: an array is made only when its content is read.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
 from math import prod
 
 import numpy as np
@@ -23,36 +26,21 @@ DEEPEST = 16  # containers within containers
 MOST_LAYERS = 4096
 LARGEST = 2**31 - 1  # of a single size
 PADDINGS = ("valid", "same")
-BATCH_NORM_DEFAULTS = (0.1, 1e-5)  # momentum and eps
-
-PLAIN = {  # code -> a layer that has nothing to say about itself
-    8: nn.ReLU,
-    9: nn.LeakyReLU,
-    10: nn.Sigmoid,
-    11: nn.Tanh,
-    12: nn.GELU,
-    13: nn.HardSwish,
-    14: nn.Flatten,
-    15: nn.GlobalAvgPool,
-    19: Sign,
-}
-DENSE = {3: nn.Dense, 4: nn.PointwiseConv2d}
-POOLS = {16: nn.MaxPool2d, 17: nn.AvgPool2d}
-SEQUENTIAL, RESIDUAL, CONV, DEPTHWISE, BATCH_NORM, DROPOUT, FAKE_QUANTIZE, MULTI_EXIT = 1, 2, 5, 6, 7, 18, 20, 21
-CODES = {kind: code for kinds in (PLAIN, DENSE, POOLS) for code, kind in kinds.items()}
+DEFAULTS = (0.1, 1e-5)  # momentum and eps of batch norm
+BUFFERS = ("running_mean", "running_var", "zero_point")  # arrays that are not trained
 
 
 @dataclass(frozen=True)
 class Slot:
-    """An array of the net: the layer's attribute `name`, which has `shape`, and is called `path` in the whole net."""
+    """An array of the net: the layer's attribute `name`, which has `shape`, and is called `path` in the whole net. On
+    reading, it stands in the layer until it is filled."""
 
     layer: Module
     name: str
     path: str
     shape: tuple[int, ...]
-    trained: bool = True
 
-    size = property(lambda self: prod(self.shape))
+    trained = property(lambda self: self.name not in BUFFERS)
 
     def fill(self, values: np.ndarray):
         """Put the array into its layer. Raises `TczError` for a variance below 0."""
@@ -61,98 +49,175 @@ class Slot:
         object.__setattr__(self.layer, self.name, Parameter(values) if self.trained else values)
 
 
-def write_layer(layer: Module, out: Writer, path: str = "") -> list[Slot]:
-    """Write a layer and all inside it. Raises ValueError for one that the format does not know."""
-    kind = type(layer)
-    if kind is nn.Sequential:
-        out.byte(SEQUENTIAL)
-        _write_sizes(layer.input_shape, len(layer.layers), out)
-        return [slot for name, child in layer.children() for slot in write_layer(child, out, _join(path, name))]
-    if kind is nn.Residual:
-        out.byte(RESIDUAL)
-        out.byte(1 if layer.shortcut else 0)
-        branches = [("body", layer.body), ("shortcut", layer.shortcut)][: 2 if layer.shortcut else 1]
-        return [slot for name, child in branches for slot in write_layer(child, out, _join(path, name))]
-    if kind is nn.MultiExit and not path:
-        out.byte(MULTI_EXIT)
-        _write_sizes(layer.input_shape, len(layer.stages), out)
-        parts = zip(_exit_names(len(layer.stages)), _alternating(layer.stages, layer.heads), strict=True)
-        return [slot for name, child in parts for slot in write_layer(child, out, _join(path, name))]
-    if kind in PLAIN.values():
-        out.byte(CODES[kind])
-        return []
-    if kind in DENSE.values():
-        return _write_weighted(layer, CODES[kind], out, path)
-    if kind is nn.Conv2d or kind is nn.DepthwiseConv2d:
-        slots = _write_weighted(layer, CONV if kind is nn.Conv2d else DEPTHWISE, out, path)
-        _write_pair(layer.stride, out)
-        _write_padding(layer.padding, out)
+@dataclass(frozen=True)
+class Field:
+    """Some attributes of a layer as numbers: whole numbers, or floats as float64."""
+
+    numbers: Callable  # layer -> the numbers to write
+    attributes: Callable  # reader -> the attributes, from the same numbers; of an array the shape, or None for no array
+    wrong: Callable = lambda layer: None  # layer with these attributes -> what is wrong with them, if anything
+    arrays: tuple[str, ...] = ()  # those of the attributes that are arrays
+
+    def write(self, layer, out, path):
+        for number in self.numbers(layer):
+            if isinstance(number, float):
+                out.raw(np.array(number, "<f8").tobytes())
+            else:
+                out.varint(int(number))
+        latents = {name: layer.latent(name) for name in self.arrays}
+        return _slots(layer, path, {name: None if array is None else array.shape for name, array in latents.items()})
+
+    def read(self, layer, reader, path):
+        found = self.attributes(reader)
+        slots = reader.counted(_slots(layer, path, {name: found[name] for name in self.arrays}))
+        vars(layer).update(found | {slot.name: slot for slot in slots})
+        if words := self.wrong(layer):
+            raise TczError(f"layer {path} {words}")
         return slots
-    if kind in POOLS.values():
-        out.byte(CODES[kind])
-        _write_pair(layer.size, out)
-        _write_pair(layer.size if layer.stride is None else layer.stride, out)
-        return []
-    if kind is nn.BatchNorm:
-        out.byte(BATCH_NORM)
-        out.varint(len(layer.running_mean))
-        settings = layer.momentum, layer.eps
-        out.byte(int(settings != BATCH_NORM_DEFAULTS))
-        if settings != BATCH_NORM_DEFAULTS:
-            out.raw(np.array(settings, "<f8").tobytes())
-        return _batch_norm_slots(layer, path, len(layer.running_mean))
-    if kind is nn.Dropout:
-        out.byte(DROPOUT)
-        out.raw(np.array(layer.p, "<f8").tobytes())
-        return []
-    if kind is FakeQuantize:
-        out.byte(FAKE_QUANTIZE)
-        out.byte(layer.bits << 1 | layer.symmetric)
-        out.varint(layer.scale.shape[0] if layer.scale.ndim else 0)
-        return _grid_slots(layer, path, layer.scale.shape)
-    raise ValueError(
-        f"a .tcz file cannot hold {f'layer {path}, ' if path else ''}{layer!r}; it knows Sequential, Residual, MultiExit and the "
-        "layers of tinycompress.nn; of a packed or integer net, save the net that it was made from"
+
+
+@dataclass(frozen=True)
+class Children:
+    """The layers inside a layer: a number, from which their names follow, and then each of them with all its bytes."""
+
+    number: Callable  # layer -> the number to write
+    read_number: Callable  # reader -> the same number
+    names: Callable  # number -> the children's names, in order
+    attributes: Callable  # the children, in order -> the attributes of the layer that hold them
+
+    def write(self, layer, out, path):
+        number, children = self.number(layer), dict(layer.children())
+        out.varint(number)
+        return [slot for n in self.names(number) for slot in write_layer(children[n], out, _join(path, n))]
+
+    def read(self, layer, reader, path):
+        reader.depth += 1
+        read = [reader.read_layer(_join(path, name)) for name in self.names(self.read_number(reader))]
+        reader.depth -= 1
+        vars(layer).update(self.attributes([child for child, _ in read]))
+        return [slot for _, slots in read for slot in slots]
+
+
+LAYERS = Children(  # the number of layers; the layers
+    lambda layer: len(layer.layers),
+    lambda reader: reader.source.varint(MOST_LAYERS, "the number of layers"),
+    lambda number: [str(i) for i in range(number)],
+    lambda layers: {"layers": layers},
+)
+BRANCHES = Children(  # 1 if there is a shortcut, else 0; the body; the shortcut
+    lambda layer: 1 if layer.shortcut else 0,
+    lambda reader: reader.flag(),
+    lambda number: ["body", "shortcut"][: 1 + number],
+    lambda branches: {"body": branches[0], "shortcut": branches[1] if branches[1:] else None},
+)
+EXITS = Children(  # the number of exits; the stage and the head of each
+    lambda layer: len(layer.stages),
+    lambda reader: reader.source.varint(MOST_LAYERS, "the number of exits", least=1),
+    lambda number: [f"{part}.{i}" for i in range(number) for part in ("stages", "heads")],
+    lambda parts: {"stages": parts[::2], "heads": parts[1::2], "frozen": False},
+)
+INPUT_SHAPE = Field(  # the number of axes of one example, 0 if its shape is unknown; their sizes
+    lambda layer: [len(layer.input_shape or ()), *(layer.input_shape or ())],
+    lambda reader: {"input_shape": reader.sizes(reader.source.byte(4, "a number of axes"), "an input shape") or None},
+)
+WINDOW = Field(  # its height and width
+    lambda layer: _two(layer.size),
+    lambda reader: {"size": reader.sizes(2, "a window")},
+)
+STRIDE = Field(  # down and across; of a pool without one, the window's height and width
+    lambda layer: _two(layer.size if layer.stride is None else layer.stride),
+    lambda reader: {"stride": reader.sizes(2, "a stride")},
+)
+PADDING = Field(  # 0 for "valid", 1 for "same"; or 2, and how much above, below, left, right
+    lambda layer: (
+        [PADDINGS.index(layer.padding)] if layer.padding in PADDINGS else [2, *chain(*map(_two, _two(layer.padding)))]
+    ),
+    lambda reader: {"padding": reader.padding()},
+    lambda layer: (
+        layer.padding not in PADDINGS
+        and any(max(sides) > size for sides, size in zip(layer.padding, layer.weight.shape, strict=False))
+        and f"has a kernel of {layer.weight.shape[:2]}, but a padding of {layer.padding}"
+    ),
+)
+SETTINGS = Field(  # 0 for the defaults; or 1, and momentum and eps as float64
+    lambda layer: [0] if (layer.momentum, layer.eps) == DEFAULTS else [1, float(layer.momentum), float(layer.eps)],
+    lambda reader: dict(zip(("momentum", "eps"), reader.floats(2) if reader.flag() else DEFAULTS, strict=True)),
+    lambda layer: (
+        not (0 <= layer.momentum <= 1 and 0 < layer.eps < 1e6)
+        and f"normalises with momentum {layer.momentum} and eps {layer.eps}"
+    ),
+)
+PROBABILITY = Field(  # p as float64
+    lambda layer: [float(layer.p)],
+    lambda reader: {"p": reader.floats(1)[0], "rng": np.random.default_rng(0)},
+    lambda layer: not 0 <= layer.p < 1 and f"drops the share {layer.p}, which should be from 0 up to but not 1",
+)
+BITS = Field(  # twice the number of bits; 1 more if the grid is symmetric
+    lambda layer: [layer.bits << 1 | layer.symmetric],
+    lambda reader: {"bits": (code := reader.source.byte(17, "bits")) >> 1, "symmetric": bool(code & 1)},
+    lambda layer: layer.bits < 1 and "has a grid of 0 bits",
+)
+
+
+def weight(axes: int) -> Field:
+    """1 if there is a bias, else 0; the sizes of the weight, the last of which is also that of the bias."""
+
+    def numbers(layer):
+        return [layer.latent("bias") is not None, *layer.latent("weight").shape]
+
+    def attributes(reader):
+        bias, shape = reader.flag(), reader.sizes(axes, "a size of a weight")
+        return {"weight": shape, "bias": shape[-1:] if bias else None}
+
+    return Field(numbers, attributes, arrays=("weight", "bias"))
+
+
+def channels(*arrays: str, least: int = 1) -> Field:
+    """The size that all these arrays have; 0 if they are single numbers."""
+    return Field(
+        lambda layer: layer.latent(arrays[-1]).shape or [0],
+        lambda reader: dict.fromkeys(arrays, (n,) if (n := reader.source.varint(LARGEST, "channels", least)) else ()),
+        arrays=arrays,
     )
 
 
-def _write_sizes(input_shape, count, out):
-    shape = input_shape or ()
-    for number in (len(shape), *shape, count):
-        out.varint(number)
+TABLE = (  # code, layer, fields; to add a layer, add its line
+    (1, nn.Sequential, INPUT_SHAPE, LAYERS),
+    (2, nn.Residual, BRANCHES),
+    (3, nn.Dense, weight(axes=2)),
+    (4, nn.PointwiseConv2d, weight(axes=2)),
+    (5, nn.Conv2d, weight(axes=4), STRIDE, PADDING),
+    (6, nn.DepthwiseConv2d, weight(axes=3), STRIDE, PADDING),
+    (7, nn.BatchNorm, channels("weight", "bias", "running_mean", "running_var"), SETTINGS),
+    (8, nn.ReLU),
+    (9, nn.LeakyReLU),
+    (10, nn.Sigmoid),
+    (11, nn.Tanh),
+    (12, nn.GELU),
+    (13, nn.HardSwish),
+    (14, nn.Flatten),
+    (15, nn.GlobalAvgPool),
+    (16, nn.MaxPool2d, WINDOW, STRIDE),
+    (17, nn.AvgPool2d, WINDOW, STRIDE),
+    (18, nn.Dropout, PROBABILITY),
+    (19, Sign),
+    (20, FakeQuantize, BITS, channels("scale", "zero_point", least=0)),
+    (21, nn.MultiExit, INPUT_SHAPE, EXITS),  # never inside another layer
+)
+BY_KIND = {kind: (code, fields) for code, kind, *fields in TABLE}
+BY_CODE = {code: (kind, fields) for code, kind, *fields in TABLE}
 
 
-def _exit_names(exits: int) -> list[str]:
-    return _alternating([f"stages.{i}" for i in range(exits)], [f"heads.{i}" for i in range(exits)])
-
-
-def _alternating(stages: list, heads: list) -> list:
-    """Each stage and its head."""
-    return [part for pair in zip(stages, heads, strict=True) for part in pair]
-
-
-def _write_weighted(layer, code, out, path):
-    bias = layer.latent("bias")
+def write_layer(layer: Module, out: Writer, path: str = "") -> list[Slot]:
+    """Write a layer and all inside it. Raises ValueError for one that the format does not know."""
+    code, fields = BY_KIND.get(type(layer), (None, ()))
+    if code is None or (type(layer) is nn.MultiExit and path):
+        raise ValueError(
+            f"a .tcz file cannot hold {f'layer {path}, ' if path else ''}{layer!r}; it knows Sequential, Residual, MultiExit "
+            "and the layers of tinycompress.nn; of a packed or integer net, save the net that it was made from"
+        )
     out.byte(code)
-    out.byte(0 if bias is None else 1)
-    shape = layer.latent("weight").shape
-    for number in shape:
-        out.varint(number)
-    return _weighted_slots(layer, path, shape, bias is not None)
-
-
-def _write_pair(value, out):
-    for number in value if isinstance(value, tuple | list) else (value, value):
-        out.varint(int(number))
-
-
-def _write_padding(padding, out):
-    if padding in PADDINGS:
-        out.byte(PADDINGS.index(padding))
-        return
-    out.byte(len(PADDINGS))
-    for side in padding if isinstance(padding, tuple | list) else (padding, padding):
-        _write_pair(side, out)
+    return [slot for field in fields for slot in field.write(layer, out, path)]
 
 
 class StructureReader:
@@ -160,75 +225,22 @@ class StructureReader:
 
     def __init__(self, source: Reader, max_elements: int):
         self.source, self.max_elements = source, max_elements
-        self.layers = self.elements = 0
+        self.layers = self.elements = self.depth = 0
 
-    def read_layer(self, path: str = "", depth: int = 0) -> tuple[Module, list[Slot]]:
+    def read_layer(self, path: str = "") -> tuple[Module, list[Slot]]:
         """A layer and all inside it, without their arrays, which the slots stand for."""
         self.layers += 1
-        if depth > DEEPEST or self.layers > MOST_LAYERS:
+        if self.depth > DEEPEST or self.layers > MOST_LAYERS:
             raise TczError(f"its net has more than {MOST_LAYERS} layers, or more than {DEEPEST} within each other")
         code = self.source.byte()
-        if code == SEQUENTIAL:
-            shape, count = self._input_shape(), self.source.varint(MOST_LAYERS, "the number of layers")
-            layers, slots = self._children([str(i) for i in range(count)], path, depth)
-            return nn.Sequential(*layers, input_shape=shape), slots
-        if code == MULTI_EXIT and depth == 0:
-            shape, exits = self._input_shape(), self.source.varint(MOST_LAYERS, "the number of exits", least=1)
-            parts, slots = self._children(_exit_names(exits), path, depth)
-            return nn.MultiExit(parts[::2], parts[1::2], shape), slots
-        if code == RESIDUAL:
-            layers, slots = self._children(["body", "shortcut"][: 1 + self._flag()], path, depth)
-            return nn.Residual(*layers), slots
-        if code in PLAIN:
-            return PLAIN[code](), []
-        if code in DENSE:
-            return self._weighted(DENSE[code], 2, path)
-        if code == CONV or code == DEPTHWISE:
-            layer, slots = self._weighted(*((nn.Conv2d, 4) if code == CONV else (nn.DepthwiseConv2d, 3)), path)
-            layer.stride, layer.padding = self._pair("a stride"), self._padding()
-            kernel = slots[0].shape[:2]
-            for sides, size in zip(layer.padding if isinstance(layer.padding, tuple) else (), kernel, strict=False):
-                if max(sides) > size:
-                    raise TczError(f"layer {path} has a kernel of {kernel}, but a padding of {layer.padding}")
-            return layer, slots
-        if code in POOLS:
-            return POOLS[code](self._pair("a window"), self._pair("a stride")), []
-        if code == BATCH_NORM:
-            channels, settings = self._size("channels"), BATCH_NORM_DEFAULTS
-            if self._flag():
-                settings = self.source.numbers(2, "<f8").tolist()
-                if not (0 <= settings[0] <= 1 and 0 < settings[1] < 1e6):
-                    raise TczError(f"layer {path} normalises with momentum {settings[0]} and eps {settings[1]}")
-            layer = _bare(nn.BatchNorm, momentum=settings[0], eps=settings[1])
-            return layer, self._counted(_batch_norm_slots(layer, path, channels))
-        if code == DROPOUT:
-            (p,) = self.source.numbers(1, "<f8").tolist()
-            if not 0 <= p < 1:
-                raise TczError(f"layer {path} drops the share {p}, which should be from 0 up to but not 1")
-            return nn.Dropout(p, rng=np.random.default_rng(0)), []
-        if code == FAKE_QUANTIZE:
-            bits, channels = self.source.byte(17, "bits"), self.source.varint(LARGEST, "channels")
-            if bits < 2:
-                raise TczError(f"layer {path} has a grid of 0 bits")
-            layer = _bare(FakeQuantize, bits=bits >> 1, symmetric=bool(bits & 1))
-            return layer, self._counted(_grid_slots(layer, path, (channels,) if channels else ()))
-        raise TczError(f"byte {self.source.at - 1} is {code}, which is the code of no layer")
+        kind, fields = BY_CODE.get(code, (None, ()))
+        if kind is None or (kind is nn.MultiExit and path):
+            raise TczError(f"byte {self.source.at - 1} is {code}, which is the code of no layer")
+        layer = kind.__new__(kind)  # empty: `__init__` would make arrays before anyone knows whether the file has them
+        return layer, [slot for field in fields for slot in field.read(layer, self, path)]
 
-    def _input_shape(self) -> tuple[int, ...] | None:
-        return tuple(self._size("an input shape") for _ in range(self.source.byte(4, "a number of axes"))) or None
-
-    def _children(self, names, path, depth):
-        read = [self.read_layer(_join(path, name), depth + 1) for name in names]
-        return [layer for layer, _ in read], [slot for _, slots in read for slot in slots]
-
-    def _weighted(self, kind, axes, path):
-        bias = self._flag()
-        shape = tuple(self._size("a size of a weight") for _ in range(axes))
-        layer = _bare(kind, weight=None, bias=None)  # in the order of a layer that was made as usual
-        return layer, self._counted(_weighted_slots(layer, path, shape, bias))
-
-    def _counted(self, slots: list[Slot]) -> list[Slot]:
-        self.elements += sum(slot.size for slot in slots)
+    def counted(self, slots: list[Slot]) -> list[Slot]:
+        self.elements += sum(prod(slot.shape) for slot in slots)
         if self.elements > self.max_elements:
             raise TczError(
                 f"its arrays have more than {self.max_elements:,} elements (over {self.elements:,}); if you trust it, "
@@ -236,44 +248,29 @@ class StructureReader:
             )
         return slots
 
-    def _flag(self) -> int:
+    def flag(self) -> int:
         return self.source.byte(1, "0 or 1,")
 
-    def _size(self, what: str) -> int:
-        return self.source.varint(LARGEST, what, least=1)
+    def sizes(self, count: int, what: str, least: int = 1) -> tuple[int, ...]:
+        return tuple(self.source.varint(LARGEST, what, least) for _ in range(count))
 
-    def _pair(self, what: str) -> tuple[int, int]:
-        return self._size(what), self._size(what)
-
-    def _padding(self):
-        code = self.source.byte(len(PADDINGS), "a padding")
-        if code < len(PADDINGS):
+    def padding(self) -> str | tuple:
+        if (code := self.source.byte(len(PADDINGS), "a padding")) < len(PADDINGS):
             return PADDINGS[code]
-        return tuple(tuple(self.source.varint(LARGEST, "a padding") for _ in range(2)) for _ in range(2))
+        return self.sizes(2, "a padding", least=0), self.sizes(2, "a padding", least=0)
+
+    def floats(self, count: int) -> list[float]:
+        return self.source.numbers(count, "<f8").tolist()
 
 
-def _weighted_slots(layer, path, shape, bias) -> list[Slot]:
-    slots = [Slot(layer, "weight", _join(path, "weight"), shape)]
-    return slots + [Slot(layer, "bias", _join(path, "bias"), shape[-1:])] * int(bias)
-
-
-def _batch_norm_slots(layer, path, channels) -> list[Slot]:
-    names = {"weight": True, "bias": True, "running_mean": False, "running_var": False}
-    return [Slot(layer, name, _join(path, name), (channels,), trained) for name, trained in names.items()]
-
-
-def _grid_slots(layer, path, shape) -> list[Slot]:
-    names = {"scale": True, "zero_point": False}
-    return [Slot(layer, name, _join(path, name), shape, trained) for name, trained in names.items()]
-
-
-def _bare(kind: type, **attributes) -> Module:
-    """A layer without its arrays, which would take memory before anyone knows whether the file has their contents."""
-    layer = kind.__new__(kind)
-    for name, value in attributes.items():
-        object.__setattr__(layer, name, value)
-    return layer
+def _slots(layer, path, shapes) -> list[Slot]:
+    return [Slot(layer, name, _join(path, name), shape) for name, shape in shapes.items() if shape is not None]
 
 
 def _join(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
+
+
+def _two(value) -> tuple:
+    """A pair, or one value for both sides."""
+    return value if isinstance(value, tuple | list) else (value, value)
