@@ -28,6 +28,8 @@ from tinycompress.quantization import (
     to_integers,
 )
 from tinycompress.quantization.coding.arithmetic import Encoder
+from tinycompress.quantization.fake import FakeQuantize
+from tinycompress.quantization.tcz import structure
 from tinycompress.quantization.tcz.arrays import (
     CODINGS,
     Surroundings,
@@ -37,6 +39,7 @@ from tinycompress.quantization.tcz.arrays import (
     unpack_bits,
     write_array,
 )
+from tinycompress.quantization.tcz.structure import TABLE, write_layer
 from tinycompress.quantization.tcz.wire import Reader, Writer
 
 WAYS = {
@@ -98,8 +101,8 @@ def test_a_head_that_does_not_fit_its_stage_is_refused_though_evaluation_never_r
         tcz.from_bytes(data)
 
 
-def test_every_layer_of_the_package_can_be_kept(rng):
-    layers = [
+def one_of_each(rng):
+    return nn.Sequential(
         nn.Conv2d(2, 3, (3, 2), stride=(1, 2), padding=((1, 0), (0, 1)), rng=rng),
         nn.BatchNorm(3, momentum=0.3, eps=1e-3),
         nn.LeakyReLU(),
@@ -111,18 +114,62 @@ def test_every_layer_of_the_package_can_be_kept(rng):
         nn.HardSwish(),
         nn.Dropout(0.25, rng=rng),
         nn.Residual(nn.Sequential(nn.Conv2d(4, 4, 3, padding="same", rng=rng), nn.Tanh())),
+        FakeQuantize(calibrate(rng.random((9, 4), np.float32), 5, symmetric=True, per_channel=True)),
         nn.GlobalAvgPool(),
         Sign(),
+        nn.Flatten(),
         nn.Dense(4, 3, rng=rng),
+        nn.ReLU(),
         nn.Sigmoid(),
-    ]
-    net = nn.Sequential(*layers)
+    )
+
+
+def test_every_layer_of_the_package_can_be_kept(rng):
+    net = one_of_each(rng)
     x = rng.random((5, 9, 9, 2), np.float32)
     expected = tc.predict(net, x)
     back = tcz.from_bytes(tcz.to_bytes(net))
     assert tc.predict(back, x).tobytes() == expected.tobytes()
     assert back.input_shape is None
     assert (back[1].momentum, back[1].eps, back[9].p) == (0.3, 1e-3, 0.25)
+
+
+def kinds_of(*nets):
+    """Kind -> one of the nets' layers of this kind."""
+    return {type(layer): layer for net in nets for layer in net.modules()}
+
+
+def test_each_layer_in_the_table_comes_back_with_every_attribute(rng):
+    for kind, layer in kinds_of(one_of_each(rng).eval(), with_exits(rng).eval()).items():
+        again = kinds_of(tcz.from_bytes(tcz.to_bytes(layer)))[kind]
+        assert set(vars(again)) == set(vars(layer)), kind
+
+
+def test_every_exported_layer_is_in_the_table_or_refused_by_name(rng):
+    kinds = [kind for _, kind, *_ in TABLE]
+    assert set(kinds_of(one_of_each(rng), with_exits(rng))) == set(kinds)
+    no_layers = {nn.Module: nn.Module(), nn.Weighted: nn.Weighted(), nn.Mask: nn.Mask(True)}
+    exported = [getattr(nn, name) for name in nn.__all__]
+    modules = {kind for kind in exported if isinstance(kind, type) and issubclass(kind, nn.Module)}
+    assert modules - set(kinds) == set(no_layers)
+    for kind, model in no_layers.items():
+        with pytest.raises(ValueError, match=rf"cannot hold {kind.__name__}\("):
+            tcz.to_bytes(model)
+        with pytest.raises(ValueError, match=rf"cannot hold layer 0, {kind.__name__}\("):
+            tcz.to_bytes(nn.Sequential(model))
+
+
+def test_codes_in_the_table_are_distinct():
+    codes, kinds = [code for code, *_ in TABLE], [kind for _, kind, *_ in TABLE]
+    assert len(set(codes)) == len(codes) and len(set(kinds)) == len(kinds)
+    assert all(0 <= code < 256 for code in codes)
+
+
+def test_a_convolution_takes_the_bytes_that_the_format_documents(rng):
+    out = Writer()
+    write_layer(nn.Conv2d(2, 3, (5, 4), stride=(1, 2), padding="same", rng=rng), out)
+    documented = next(line for line in structure.__doc__.splitlines() if line.strip().startswith("5 "))
+    assert list(out.data) == [int(number) for number in documented.split()]
 
 
 def test_trained_grids_of_activations_come_back(rng):
