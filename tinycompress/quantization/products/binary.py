@@ -1,11 +1,11 @@
-"""Matrix products with binary weights: every weight is +1 or -1 and takes one bit.
+"""Matrix products with binary weights: each weight is +1 or -1 and takes one bit.
 
-    y[b, o] = sum over k of x[b, k] * s[k, o]        s = sign(w) (in, out), 32 of them in a word of 32 bits
+    y[b, o] = sum over k of x[b, k] * s[k, o]        s = sign(w) (in, out), 32 of them in a 32-bit word
 
-A bit is set for -1, so for numbers below zero; 0 and NaN count as +1, as do the bits that fill up the last word.
+A set bit means -1, a number below 0. Zeros and NaNs count as +1, and so do the bits that pad the last word.
 
 **Binary activations** (`binary_matmul`). If x is reduced to its signs too, a product is +1 where the two bits are
-equal, and -1 where they differ, that is, where their exclusive or is 1. Of n products, d differ and n - d do not:
+equal, and -1 where they differ, that is, where their exclusive or is 1. If d of n pairs of bits differ:
 
     x      + - - +   + - + +        0 1 1 0   0 1 0 0
     s      + + - -   + - - +        0 0 1 1   0 1 1 0
@@ -13,24 +13,23 @@ equal, and -1 where they differ, that is, where their exclusive or is 1. Of n pr
 
     dot = (n - d) - d = n - 2 * popcount(x ^ s) = 2
 
-so that an exclusive or and a count of bits (the CPU counts those of 16 words at once) take the place of 32
-multiply-adds in each lane (Courbariaux et al., "Binarized Neural Networks", 2016, section 1.5; Rastegari et al.,
-"XNOR-Net", 2016).
+So an exclusive or and a bit count (the CPU counts the bits of 16 words at once) replace 32 multiply-adds in each lane
+(Courbariaux et al., "Binarized Neural Networks", 2016, section 1.5; Rastegari et al., "XNOR-Net", 2016).
 
-A CPU that counts the bits of a single word only (AVX2) rather looks up: four bits of x choose one of 16 tables of 16
-bytes, four weights of each of 32 outputs choose an entry, which is the number of bits in which they differ, and 128
-multiply-adds are one look-up (vpshufb) and one addition.
+With AVX2, which counts bits only in single words, a table is faster. Four bits of x select one of 16 tables of 16
+bytes. In it, four weights of each of 32 outputs select the number of bits that differ. So one look-up (vpshufb) and one
+addition replace 128 multiply-adds.
 
-**Float activations** (`binary_linear`). Four inputs can meet only 16 patterns of signs. Their 16 sums, computed once
-for each image, are a table that sits in one register; four bits of each of 16 outputs choose from it in one
-instruction, and 64 multiply-adds have become one addition:
+**Float activations** (`binary_linear`). Four inputs can meet only 16 patterns of signs. The 16 possible sums, computed
+once per image, form a table that fits in one register. Four bits of each of 16 outputs select from it in one
+instruction, so that one addition replaces 64 multiply-adds:
 
     index      0 = ++++      1 = -+++       2 = +-++     ...    15 = ----
     table    [ x0+x1+x2+x3  -x0+x1+x2+x3   x0-x1+x2+x3   ...  -x0-x1-x2-x3 ]    one register of 16 float32
     bits     output 0: 2    output 1: 0    output 2: 15  ...  output 15: 1      one line of weights
     chosen   [ table[2]       table[0]       table[15]   ...    table[1]   ]    added to the 16 outputs' sums
 
-A scale for each output (XNOR-Net's alpha) is the caller's to multiply.
+The scale per output (XNOR-Net's alpha) is left to the caller.
 """
 
 import functools
@@ -42,10 +41,10 @@ from ...kernels.runtime.dispatch import choose
 from ...kernels.shapes import check, floats
 
 LINE = 16
-"""Outputs whose bits lie together."""
+"""Outputs whose words are neighbours in memory."""
 
 BITS = 32
-"""Weights in a word."""
+"""Weights per word."""
 
 
 @functools.cache
@@ -57,10 +56,10 @@ def _fast():
 
 @dataclass(frozen=True, eq=False)
 class BinaryWeights:
-    """The signs of weights (in, out), 32 in a word. See `pack_signs`.
+    """The signs of weights (in, out), 32 per word. See `pack_signs`.
 
-    Bit k % 32 of lines[o // 16, k // 32, o % 16] is set if the weight of input k to output o is -1. Zeros fill up
-    what is left.
+    Bit k % 32 of lines[o // 16, k // 32, o % 16] is set if the weight from input k to output o is -1. Unused bits are
+    0.
     """
 
     lines: np.ndarray  # uint32 (out / 16, in / 32, 16), both rounded up
@@ -78,9 +77,9 @@ class BinaryWeights:
 
 
 def pack_signs(w):
-    """The signs of float weights (in, out) as `BinaryWeights`: -1 below 0, else +1."""
+    """Pack the signs of float weights (in, out) into `BinaryWeights`: -1 below 0, else +1. ValueError unless 2-D."""
     (w,) = floats(w=w)
-    check(w.ndim == 2, f"dense weights are (in, out), but have the shape {w.shape}")
+    check(w.ndim == 2, f"dense weights should be (in, out), but have shape {w.shape}")
     inputs, outputs = w.shape
     blocks, words = -(-outputs // LINE), -(-inputs // BITS)
     negative = np.zeros((blocks * LINE, words * BITS), bool)
@@ -90,7 +89,7 @@ def pack_signs(w):
 
 
 def _words(bits):
-    """Rows of bits, a multiple of 32, as rows of uint32, the first bit being the lowest."""
+    """Rows of bits, a multiple of 32 long, as rows of uint32 with the first bit lowest."""
     return np.packbits(bits, axis=1, bitorder="little").view("<u4").astype(np.uint32)
 
 
@@ -104,30 +103,28 @@ def _unpack(w):
 
 def _check_x(x, w):
     (x,) = floats(x=x)
-    check(x.ndim == 2 and x.shape[1] == w.shape[0], f"x should be (batch, {w.shape[0]}), but has the shape {x.shape}")
+    check(x.ndim == 2 and x.shape[1] == w.shape[0], f"x should be (batch, {w.shape[0]}), but has shape {x.shape}")
     return x
 
 
 def binary_matmul(x, w):
-    """The signs of x times the signs w: y[b, o] = sum over k of sign(x[b, k]) * s[k, o], int32 (batch, out), exact.
+    """The product of the signs of x and of w: y[b, o] = sum over k of sign(x[b, k]) * s[k, o], int32 (batch, out),
+    exact.
 
-    x float (batch, in), of which only the signs count; w `BinaryWeights`. ValueError if they do not fit.
+    x: float (batch, in), only its signs are used. w: `BinaryWeights`. ValueError if the shapes do not match.
     """
     return choose(matmul_loop, matmul_numpy, lambda: _fast().binary_matmul)(_check_x(x, w), w)
 
 
 def binary_linear(x, w):
-    """x times the signs w: y[b, o] = sum over k of x[b, k] * s[k, o], float32 (batch, out), x float32 (batch, in), w
-    `BinaryWeights`.
+    """The product of x and the signs w: y[b, o] = sum over k of x[b, k] * s[k, o], float32 (batch, out).
 
-    Worth it for one image or a few, when the time goes into reading the weights, here 32 times fewer bytes.
-    TypeError, ValueError if they do not fit.
+    x: float32 (batch, in). w: `BinaryWeights`. Worthwhile for one or a few images, where reading the weights takes most
+    of the time: these are 32 times fewer bytes. TypeError unless x is float32, ValueError if the shapes do not match.
     """
     x = _check_x(x, w)
     if x.dtype != np.float32:
-        raise TypeError(
-            f"binary weights meet activations of float32, but x is {x.dtype}; convert with .astype(np.float32)"
-        )
+        raise TypeError(f"the activations should be float32, but x is {x.dtype}; convert them with .astype(np.float32)")
     return choose(linear_loop, linear_numpy, lambda: _fast().binary_linear)(x, w)
 
 

@@ -1,4 +1,4 @@
-"""Binary weights over register tiles: see `binary.py` for the two ideas, and `bytes_and_bits.py` for the words used."""
+"""Binary weights over register tiles: see `binary.py` for the two ideas, and `bytes_and_bits.py` for the operations."""
 
 import numpy as np
 
@@ -11,12 +11,12 @@ from .bytes_and_bits import TILE_OUTPUTS, sign_bits, tile_count_differences, til
 from .tables import BYTE_TABLES, tile_add_bytes_to, tile_add_looked_up, tile_add_nibble_sums
 
 WORD_TABLES = 8 * 16
-"""Numbers in the tables for the 32 inputs of a word: 16 for each four inputs."""
+"""Numbers in the tables for the 32 inputs of a word: 16 per four inputs."""
 
 
 @jit
 def pack_rows(start, end, x, inputs, bits, words):
-    """The signs of rows `start` up to `end` of x (batch, inputs), to bits (batch, words)."""
+    """Pack the signs of the rows start:end of x (batch, inputs) into bits (batch, words)."""
     whole = inputs // BITS
     for b in range(start, end):
         for k in range(whole):
@@ -30,11 +30,11 @@ def pack_rows(start, end, x, inputs, bits, words):
 
 @jit
 def multiply(start, end, bits, batch, w, words, inputs, y, outputs):
-    """The tiles `start` up to `end` of all outputs, for the whole batch."""
+    """Compute the tiles start:end of the outputs by counting bits, for the whole batch."""
     block = words * LINE
     for o in range(start * TILE_OUTPUTS, min(end * TILE_OUTPUTS, outputs), TILE_OUTPUTS):
         line = o // LINE * block + o % LINE
-        block_step = block if o + LINE < outputs else 0  # no further outputs: take these twice, and store them once
+        block_step = block if o + LINE < outputs else 0  # last block: read it twice, but store it once
         for b in range(0, batch, ROWS):
             different = tile_zeros(ROWS, VECTORS, y)
             for k in range(words):
@@ -44,18 +44,18 @@ def multiply(start, end, bits, batch, w, words, inputs, y, outputs):
 
 
 DIFFERENT = np.bitwise_count(np.arange(16)[:, None] ^ np.arange(16)).astype(np.uint8).reshape(-1)
-"""For each four bits, times 16, plus four others: in how many bits they differ."""
+"""DIFFERENT[16 * a + b]: the number of bits in which the 4-bit numbers a and b differ."""
 
 FOURS_A_SUM = 63
-"""So many numbers up to 4 may be added in a byte."""
+"""How many numbers up to 4 add up to at most 255, a byte."""
 
 SIDE = 2 * VECTOR_BYTES
-"""Outputs of a tile of bytes."""
+"""Outputs per tile of bytes."""
 
 
 @jit
 def spread_fours(w, words, outputs, o, fours):
-    """The signs of the outputs o up to o + SIDE, four inputs to a byte: fours (8 * words, SIDE)."""
+    """Unpack the signs of the outputs o to o + SIDE - 1, four inputs per byte, into fours (8 * words, SIDE)."""
     for line in range(min(SIDE // LINE, -(-(outputs - o) // LINE))):
         start = (o // LINE + line) * words * LINE
         for k in range(words):
@@ -68,9 +68,11 @@ def spread_fours(w, words, outputs, o, fours):
 
 @jit(allocates=True)
 def multiply_by_tables(start, end, fours_x, batch, w, words, inputs, different, y, outputs):
-    """The same where the CPU cannot count bits in all lanes: four bits of x choose a table, four weights an entry.
+    """The same as `multiply`, if the CPU cannot count bits in all lanes: four bits of x select a table, four weights an
+    entry.
 
-    fours_x: four bits of a row of x, times 16, in each byte.
+    fours_x: four bits of a row of x per byte, times 16. Counts are summed in bytes as long as these cannot overflow, and
+    then added to 32-bit sums.
     """
     steps = 8 * words
     fours, counts = np.empty(steps * SIDE, np.uint8), np.empty(ROWS * SIDE, np.int32)
@@ -91,8 +93,10 @@ def multiply_by_tables(start, end, fours_x, batch, w, words, inputs, different, 
 
 @jit
 def sign_tables(x, x0, inputs, tables):
-    """For each four numbers of x[x0 : x0 + inputs], zeros beyond, the table of their 16 sums with all patterns of
-    signs; bit set: minus."""
+    """For every four numbers of x[x0 : x0 + inputs], padded with zeros, tabulate the 16 sums with all patterns of signs.
+
+    A set bit of the index means minus.
+    """
     for j in range(len(tables) // 16):
         k = 4 * j
         x_0 = x[x0 + k] if k < inputs else 0
@@ -108,7 +112,7 @@ def sign_tables(x, x0, inputs, tables):
 
 @jit(allocates=True)
 def choose_sums(first, last, start, end, x, inputs, w, words, y, outputs):
-    """The tiles `start` up to `end` of the outputs, for the rows `first` up to `last` of the batch."""
+    """Compute the tiles start:end of the outputs with tables of sums, for the rows first:last of the batch."""
     block = words * LINE
     tables = np.empty(words * WORD_TABLES, np.float32)
     for b in range(first, last):

@@ -1,9 +1,9 @@
-"""More words for tiles of registers (`kernels/registers/tile.py`): products of bytes and of bits. Those that look up are in
+"""More operations on register tiles (`kernels/registers/tile.py`): products of bytes and of bits. Look-ups are in
 `tables.py`.
 
-Low-bit weights are kept in *lines* of 64 bytes: 32 bits for each of 16 neighbouring outputs, which are four 8-bit
-weights, or 32 binary ones. So a line is one AVX-512 register, or two of AVX2, and lane o of a tile sums for output o,
-as in a tile of floats:
+Low-bit weights are stored in *lines* of 64 bytes, with 32 bits for each of 16 neighbouring outputs: four 8-bit weights
+or 32 binary ones. So a line is one AVX-512 register or two AVX2 registers, and lane o of a tile sums for output o, as
+in a tile of floats:
 
                       lane 0           lane 1                   lane 15
     line of w     | 32 bits of     | 32 bits of     |  ...  | 32 bits of     |      16 outputs x 4 int8, or x 32 signs
@@ -11,9 +11,9 @@ as in a tile of floats:
     word of x     | 32 bits        | the same       |  ...  | the same       |      4 uint8, or 32 signs, of a row of x
     total (int32) | += their product, 4 or 32 multiply-adds in each lane     |
 
-The lines of 16 outputs follow each other, for all their inputs; then come those of the next 16. A tile takes two such
-blocks at once where a register holds a whole line. As in tiles, arrays are one-dimensional, positions are counted
-in elements, and nothing is checked.
+A block is the lines of 16 outputs for all inputs; the block of the next 16 outputs follows. Where one register holds a
+whole line, a tile covers two blocks. As for all tiles, arrays are one-dimensional, positions count elements, and
+nothing is checked.
 """
 
 from llvmlite import ir
@@ -43,11 +43,11 @@ from ...kernels.registers.vectors import (
 from ...kernels.runtime.jit import host_cpu
 
 LINE = 16
-"""Words of 32 bits in a line: one for each output."""
+"""32-bit words per line, one per output."""
 
 
 TILE_OUTPUTS = VECTORS * WORDS
-"""Outputs that a tile has."""
+"""Outputs per tile."""
 
 FEATURES = host_cpu()[1]
 
@@ -58,8 +58,8 @@ def call(builder, name, result, *args):
 
 
 def line_vectors(builder, address, block_step):
-    """The tile's vectors of the line at `address`, and of the one `block_step` words further on where a line is a
-    single register."""
+    """Load the tile's vectors: the line at `address`, and the one `block_step` words later if a line is a single
+    register."""
     for v in range(VECTORS):
         block, part = divmod(v * WORDS, LINE)
         at = builder.add(builder.mul(block_step, const(block)), const(part))
@@ -67,8 +67,8 @@ def line_vectors(builder, address, block_step):
 
 
 def _rows_times_line(combine, parts=1):
-    """The code of a word that combines, in each row p, the word x[x0 + p*x_step] with a line of w, or the words from
-    there on with its parts; rows from `rows` on repeat the last one."""
+    """Generate code that combines, for each row p, the word x[x0 + p*x_step] with a line of w. With several parts,
+    consecutive words of x meet the parts of the line. Rows beyond `rows` repeat the last one."""
 
     def codegen(context, builder, signature, args):
         acc, x, x0, x_step, rows, w, w0, block_step = args
@@ -102,21 +102,20 @@ def _has_vnni():
 
 
 PARTS = 1 if _has_vnni() else 2
-"""Words of x for a word of weights, four bytes: without VNNI, two words of two 16-bit numbers."""
+"""Words of x per word of weights (four bytes): without VNNI, two words of two 16-bit numbers each."""
 
 _PAIRS = {16: ("avx512bw", "avx512.pmaddw.d.512"), 8: ("avx2", "avx2.pmadd.wd"), 4: ("sse2", "sse2.pmadd.wd")}[WORDS]
 
 
 def _dot4(builder, total, x, w):
-    """total + the sum of four products of an unsigned byte of x and a signed byte of w, in each lane, exactly."""
+    """total + the sum of four products of unsigned bytes of x and signed bytes of w, per lane, exact."""
     return call(builder, f"llvm.x86.avx512.vpdpbusd.{VECTOR_BYTES * 8}", total.type, total, x, w)
 
 
 def _dot2(builder, total, x, w):
-    """total + the sum of two products of 16-bit numbers, in each lane, exactly.
+    """total + the sum of two products of 16-bit numbers, per lane, exact.
 
-    The sister of this instruction for pairs of bytes (pmaddubsw) adds in 16 bits and saturates: 255 * 127 + 255 * 127
-    is too much for it.
+    The similar instruction for bytes (pmaddubsw) adds in 16 bits and would saturate, for example at 2 * 255 * 127.
     """
     if _PAIRS[0] in FEATURES:
         pairs = vector_of(I16, 2 * WORDS)
@@ -131,7 +130,7 @@ def _dot2(builder, total, x, w):
 def _widened(builder, words, part):
     """Two of the signed bytes of each word, 0 and 1 or 2 and 3, as 16-bit numbers."""
     bytes_ = builder.bitcast(words, vector_of(I8, 4 * WORDS))
-    # Each byte twice: in the upper half of 16 bits, from where it is shifted down with its sign.
+    # Duplicate each byte: the upper copy is then shifted down by 8 bits, which extends its sign.
     twice = [4 * word + 2 * part + byte for word in range(WORDS) for byte in (0, 0, 1, 1)]
     pairs = builder.shuffle_vector(bytes_, bytes_, constants(vector_of(I32, 4 * WORDS), twice))
     pairs = builder.bitcast(pairs, vector_of(I16, 2 * WORDS))
@@ -140,17 +139,18 @@ def _widened(builder, words, part):
 
 @intrinsic
 def tile_dot4_add(typingctx, acc, x, x0, x_step, rows, w, w0, block_step):
-    """acc[p, o] += x[p] · w[o], of four bytes each: x[p] the PARTS words from x[x0 + p*x_step] on, w[o] a word of int8
-    of the line at w0.
+    """acc[p, o] += x[p] · w[o], four products each. x[p]: the PARTS words from x[x0 + p*x_step] on. w[o]: word o, four
+    int8, of the line at w0.
 
-    Only the first `rows` rows need be there. `block_step` is the distance to the next 16 outputs.
+    Only the first `rows` rows have to exist. block_step: the distance in words to the next 16 outputs.
     """
     return acc(acc, x, INT, INT, INT, w, INT, INT), _rows_times_line(_dot4 if PARTS == 1 else _dot2, PARTS)
 
 
 @intrinsic
 def tile_dot2_add(typingctx, acc, x, x0, x_step, rows, w, w0):
-    """acc[p, o] += x[p] · w[o], of two 16-bit numbers each: x[p] the word x[x0 + p*x_step], w[o] word w0 + o."""
+    """acc[p, o] += x[p] · w[o], two products of 16-bit numbers each. x[p]: the word x[x0 + p*x_step]. w[o]: the word
+    w[w0 + o]."""
 
     def codegen(context, builder, signature, args):
         signature = acc(*signature.args, INT)
@@ -161,7 +161,8 @@ def tile_dot2_add(typingctx, acc, x, x0, x_step, rows, w, w0):
 
 @intrinsic
 def widen_line(typingctx, w, w0, block_step, out, out0):
-    """What the tile needs of a line of signed bytes as 16-bit numbers for two `tile_dot2_add`: 2 * TILE_OUTPUTS words."""
+    """Widen the tile's part of a line of signed bytes to 16-bit numbers, 2 * TILE_OUTPUTS words for two
+    `tile_dot2_add`."""
 
     def codegen(context, builder, signature, args):
         w_, w0_, block_step_, out_, out0_ = args
@@ -180,7 +181,7 @@ def widen_line(typingctx, w, w0, block_step, out, out0):
 
 @intrinsic
 def tile_scaled(typingctx, acc, scale, shift, at, columns):
-    """float32(acc) * scale[at : at + columns] + shift[at : at + columns] in each row."""
+    """float32(acc) * scale[at : at + columns] + shift[at : at + columns], row by row."""
     result = Tile(scale.dtype, acc.rows, acc.vectors)
 
     def codegen(context, builder, signature, args):
@@ -194,14 +195,14 @@ def tile_scaled(typingctx, acc, scale, shift, at, columns):
             term = load(builder, result, shift_at, v, mask[v], columns_)
             for i in range(v, result.rows * result.vectors, result.vectors):
                 total = builder.sitofp(builder.extract_value(acc_, i), result.vector)
-                # Not fused, so that the bits are NumPy's.
+                # Not fused, so that the result equals NumPy's bit for bit.
                 scaled = builder.insert_value(scaled, builder.fadd(builder.fmul(total, factor), term), i)
         return scaled
 
     return result(acc, scale, shift, INT, INT), codegen
 
 
-# --- 32 products of signs in a lane ---------------------------------------------------------------------------------
+# --- 32 products of signs per lane ----------------------------------------------------------------------------------
 
 
 def _add_popcount_of_xor(builder, total, x, w):
@@ -210,13 +211,13 @@ def _add_popcount_of_xor(builder, total, x, w):
 
 @intrinsic
 def tile_count_differences(typingctx, acc, x, x0, x_step, rows, w, w0, block_step):
-    """acc[p, o] += the number of bits in which the word x[x0 + p*x_step] and word o of the line at w0 differ."""
+    """acc[p, o] += the number of bits that differ between the word x[x0 + p*x_step] and word o of the line at w0."""
     return acc(acc, x, INT, INT, INT, w, INT, INT), _rows_times_line(_add_popcount_of_xor)
 
 
 @intrinsic
 def tile_dots_of_signs(typingctx, different, n):
-    """n - 2 * different in each element: sums of n products of signs, of which `different` are -1."""
+    """n - 2 * different, elementwise: sums of n products of signs of which `different` are -1."""
 
     def codegen(context, builder, signature, args):
         acc, n_ = args

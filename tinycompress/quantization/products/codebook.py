@@ -1,23 +1,23 @@
-"""Clustered weights times a vector: each weight is one of 16 numbers, and takes the four bits of its number's index.
+"""Clustered weights times a vector: each weight is one of 16 numbers, stored as a 4-bit index.
 
     y[o] = sum over i of x[i] * codebook[code[i, o]]           code (in, out), 0 .. 15, codebook (16,)
 
-For a single image a dense layer does one multiply-add for each weight that it reads: what counts is how many bytes
-are read, and these are an eighth of float32's. The look-up must keep up with it. Sixteen float32 numbers are just one
-AVX-512 register, and one instruction (vpermps) looks up in it for all 16 lanes at once:
+For a single image a dense layer does one multiply-add per weight that it reads. So the number of bytes read decides the
+time, and here it is an eighth of that of float32, as long as the look-up keeps up. Sixteen float32 numbers fill exactly
+one AVX-512 register, and one instruction (vpermps) looks up all 16 lanes in it:
 
     codebook     lane   0     1     2     3    ...   15        the 16 centroids
                       -.21  -.17  -.12  -.08   ...  .24
     codes               3     0     3     15   ...    1        of 16 weights
-    weights           -.08  -.21  -.08   .24   ...  -.17    each lane chooses; times 16 of x, added to 16 sums
+    weights           -.08  -.21  -.08   .24   ...  -.17    one per lane; times 16 of x, added to 16 sums
 
-AVX2's registers hold only eight, but it looks up 32 single bytes at once (vpshufb): the four bytes of 32 weights take
-four look-ups, in four tables of 16 bytes, and eight instructions that put them side by side.
+AVX2 registers hold only eight numbers, but AVX2 looks up 32 bytes at once (vpshufb). The four bytes of 32 weights take
+four look-ups, in four tables of 16 bytes, and eight instructions to interleave them.
 
-The codes of an output's weights follow each other, so that memory is read in order, in groups of 32 inputs and 16
-bytes: byte k of a group has the code of input k in its low half, and of input 16 + k in its high half; bytes to
-lanes, and the two halves are one `and` and one shift apart (Han et al., "Deep Compression", 2016, section 3; the
-CPU's table look-up for weights: Wei et al., "T-MAC", 2024).
+The codes of one output are consecutive, so that memory is read in order. They come in groups of 16 bytes for 32 inputs:
+byte k of a group has the code of input k in its low half and that of input 16 + k in its high half. Once the bytes are
+spread over the lanes, one `and` and one shift separate the halves (Han et al., "Deep Compression", 2016, section 3; for
+table look-ups of weights on CPUs: Wei et al., "T-MAC", 2024).
 """
 
 import functools
@@ -29,10 +29,10 @@ from ...kernels.runtime.dispatch import choose
 from ...kernels.shapes import check
 
 GROUP = 32
-"""Inputs whose codes lie together, in 16 bytes."""
+"""Inputs whose codes share 16 consecutive bytes."""
 
 ROWS = 4
-"""Outputs that are computed together; zeros fill up the last ones."""
+"""Outputs computed together; the last group is padded with zeros."""
 
 
 @functools.cache
@@ -46,8 +46,8 @@ def _fast():
 class CodebookWeights:
     """Weights (in, out) as 4-bit indices into 16 numbers. See `pack_codes`.
 
-    Input 32*g + k of output o has its code in the low half of codes[o, g, k], input 32*g + 16 + k in the high half.
-    Zeros fill the last group, and rows of zeros the last four outputs.
+    The low half of codes[o, g, k] is the code of input 32*g + k and output o, the high half that of input
+    32*g + 16 + k. Zeros pad the last group of inputs, and rows of zeros the last group of outputs.
     """
 
     codes: np.ndarray  # uint8 (out rounded up to a multiple of 4, in / 32 rounded up, 16)
@@ -58,8 +58,8 @@ class CodebookWeights:
         inputs, outputs = self.shape
         expected = (-(-outputs // ROWS) * ROWS, -(-inputs // GROUP), 16)
         check(self.codes.shape == expected, f"the codes should be {expected}, but are {self.codes.shape}")
-        check(self.codebook.shape == (16,), f"there should be 16 numbers, but they are {self.codebook.shape}")
-        check(bool(np.isfinite(self.codebook).all()), f"the numbers of a codebook are finite, unlike {self.codebook}")
+        check(self.codebook.shape == (16,), f"the codebook should be (16,), but is {self.codebook.shape}")
+        check(bool(np.isfinite(self.codebook).all()), f"the codebook should be finite, unlike {self.codebook}")
 
     @property
     def nbytes(self):
@@ -68,15 +68,15 @@ class CodebookWeights:
 
 
 def pack_codes(codes, codebook):
-    """Integers `codes` (in, out) and the numbers `codebook` (at most 16,) they stand for as `CodebookWeights`.
+    """Pack integer `codes` (in, out) into a `codebook` of up to 16 numbers as `CodebookWeights`.
 
-    ValueError for a code that the codebook does not have.
+    TypeError unless the codes are integers, ValueError for a code beyond the codebook or numbers that are not finite.
     """
     codes, codebook = np.asarray(codes), np.asarray(codebook, np.float32)
-    check(codes.ndim == 2, f"codes of dense weights are (in, out), but have the shape {codes.shape}")
+    check(codes.ndim == 2, f"codes of dense weights should be (in, out), but have shape {codes.shape}")
     check(
         codebook.ndim == 1 and 1 <= len(codebook) <= 16,
-        f"four bits choose from 1 to 16 numbers, but the codebook has the shape {codebook.shape}",
+        f"a codebook of 4-bit codes has 1 to 16 numbers, but this one has shape {codebook.shape}",
     )
     if not np.issubdtype(codes.dtype, np.integer):
         raise TypeError(f"the codes should be integers, but are {codes.dtype}")
@@ -95,20 +95,19 @@ def pack_codes(codes, codebook):
 
 
 def unpack_codes(w):
-    """The weights (in, out) that `CodebookWeights` stand for, float32."""
+    """Unpack `CodebookWeights` to weights (in, out), float32."""
     inputs, outputs = w.shape
     codes = np.stack([w.codes & 15, w.codes >> 4], axis=2).reshape(len(w.codes), w.codes.shape[1] * GROUP)
     return w.codebook[codes[:outputs, :inputs].T]
 
 
 def codebook_matvec(x, w):
-    """x float32 (in,) times w, `CodebookWeights`: float32 (out,). TypeError, ValueError if they do not fit."""
+    """The product of x, float32 (in,), and w, `CodebookWeights`: float32 (out,). TypeError unless x is float32, ValueError
+    if the shapes do not match."""
     x = np.ascontiguousarray(x)
     if x.dtype != np.float32:
-        raise TypeError(
-            f"a codebook of float32 meets activations of float32, but x is {x.dtype}; convert with .astype(np.float32)"
-        )
-    check(x.shape == (w.shape[0],), f"x should be a vector of {w.shape[0]} inputs, but has the shape {x.shape}")
+        raise TypeError(f"the activations should be float32, but x is {x.dtype}; convert them with .astype(np.float32)")
+    check(x.shape == (w.shape[0],), f"x should be a vector of {w.shape[0]} inputs, but has shape {x.shape}")
     return choose(matvec_loop, matvec_numpy, lambda: _fast().codebook_matvec)(x, w)
 
 

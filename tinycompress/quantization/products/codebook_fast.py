@@ -10,12 +10,13 @@ from .codebook import GROUP, ROWS
 from .tables import order_for_codes, tile_add_code_products, tile_store_row_sums
 
 TOGETHER, SUMS = (ROWS, 2) if VECTOR_BYTES == 64 else (1, 4)
-"""Outputs that share the numbers of x, and sums of each: enough to hide an addition's time, with registers to spare."""
+"""Outputs that share each load of x, and partial sums per output: enough independent sums to hide the latency of an
+addition, few enough to stay in registers."""
 
 
 @jit
 def multiply(start, end, codes, codebook, x, y):
-    """The groups of four outputs `start` up to `end`."""
+    """Compute the groups start:end of ROWS outputs. A row sum adds the lanes only once, after all inputs."""
     step = len(x) // GROUP * 16
     for o in range(start * ROWS, end * ROWS, TOGETHER):
         acc = tile_zeros(TOGETHER, SUMS, y)

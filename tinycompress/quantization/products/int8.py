@@ -2,23 +2,23 @@
 
     y[b, o] = sum over k of x[b, k] * w[k, o]            x uint8 (batch, in), w int8 (in, out), y int32 (batch, out)
 
-A register of 64 bytes holds 16 float32 numbers, but 64 of 8 bits, and since 2019 CPUs have one instruction ("VNNI",
-vpdpbusd) that multiplies all 64 with 64 others and adds each four neighbouring products to a sum of 32 bits:
+A register of 64 bytes holds 16 float32 numbers, but 64 of 8 bits. Since 2019 CPUs have an instruction ("VNNI",
+vpdpbusd) that multiplies two such registers and adds every four neighbouring products to a 32-bit sum:
 
     lane (32 bits)          0                      1                            15
     x, the same word   [x0 x1 x2 x3]          [x0 x1 x2 x3]      ...       [x0 x1 x2 x3]     uint8: 4 inputs of an image
     w, one line        [w0 w1 w2 w3]          [w0 w1 w2 w3]      ...       [w0 w1 w2 w3]     int8: their weights ...
                         to output 0            to output 1                  to output 15
-    sums             += x0w0+x1w1+x2w2+x3w3    ...                                      int32, one for each output
+    sums             += x0w0+x1w1+x2w2+x3w3    ...                                      int32, one per output
 
-This is four times the arithmetic of float32 for a quarter of the memory. The price is the order of the weights: the
-four inputs of a word must be neighbours in memory, for each of the 16 outputs in turn. `pack_int8` puts them so,
-once.
+Compared to float32, this is four times the arithmetic for a quarter of the memory. The price is the order of the
+weights: the four inputs of a word must be neighbours in memory, for each of the 16 outputs in turn. `pack_int8` sorts
+them once.
 
-For real numbers, x stands for x_scale * (x - zero_point) and w for w_scale[o] * w, so that the float result is
-x_scale * w_scale[o] * sum of (x - zero_point) * w. Multiplied out, the zero point needs only the sums of w's columns,
-which are known in advance (Jacob et al., "Quantization and Training of Neural Networks for Efficient
-Integer-Arithmetic-Only Inference", 2018, equation 7). `int8_linear` does so.
+As real numbers, x means x_scale * (x - zero_point) and w means w_scale[o] * w. So the float result is
+x_scale * w_scale[o] * sum of (x - zero_point) * w. Multiplied out, the zero point only needs the sums of the columns of
+w, which are known in advance (Jacob et al., "Quantization and Training of Neural Networks for Efficient
+Integer-Arithmetic-Only Inference", 2018, equation 7). This is `int8_linear`.
 """
 
 import functools
@@ -30,10 +30,10 @@ from ...kernels.runtime.dispatch import choose
 from ...kernels.shapes import check
 
 LINE = 16
-"""Outputs whose weights lie together."""
+"""Outputs whose words are neighbours in memory."""
 
 MAX_INPUTS = (2**31 - 1) // (255 * 128)
-"""65,793: with more inputs a sum could exceed 32 bits."""
+"""65,793; with more inputs a sum could exceed 32 bits."""
 
 
 @functools.cache
@@ -45,20 +45,20 @@ def _fast():
 
 @dataclass(frozen=True, eq=False)
 class Int8Weights:
-    """Weights (in, out) of 8 bits in the order in which they are multiplied. See `pack_int8`.
+    """Int8 weights (in, out) in the order in which they are multiplied. See `pack_int8`.
 
-    w[k, o] is lines[o // 16, k // 4, o % 16, k % 4]; zeros fill up what is left of the last ones.
+    w[k, o] is lines[o // 16, k // 4, o % 16, k % 4]. Zeros pad the last word and the last line.
     """
 
     lines: np.ndarray  # int8 (out / 16, in / 4, 16, 4), both rounded up
-    sums: np.ndarray  # int32 (out,): each output's sum of weights
+    sums: np.ndarray  # int32 (out,): the sum of the weights per output
     shape: tuple[int, int]  # (in, out)
 
     def __post_init__(self):
         inputs, outputs = self.shape
         expected = (-(-outputs // LINE), -(-inputs // 4), LINE, 4)
         check(self.lines.shape == expected, f"the lines should be {expected}, but are {self.lines.shape}")
-        check(self.sums.shape == (outputs,), f"there should be {outputs} sums, but they are {self.sums.shape}")
+        check(self.sums.shape == (outputs,), f"the sums should be ({outputs},), but are {self.sums.shape}")
 
     @property
     def nbytes(self):
@@ -67,18 +67,18 @@ class Int8Weights:
 
 
 def pack_int8(w):
-    """Weights (in, out) of type int8 as `Int8Weights`. TypeError for another type, ValueError for more than 65,793
-    inputs."""
+    """Pack int8 weights (in, out) into `Int8Weights`. TypeError for another dtype, ValueError unless 2-D and for more
+    than 65,793 inputs."""
     w = np.asarray(w)
     if w.dtype != np.int8:
         raise TypeError(
             f"the weights should be int8, but are {w.dtype}; scale, round and clip them to -128 .. 127, then "
             ".astype(np.int8)"
         )
-    check(w.ndim == 2, f"dense weights are (in, out), but have the shape {w.shape}")
+    check(w.ndim == 2, f"dense weights should be (in, out), but have shape {w.shape}")
     inputs, outputs = w.shape
     check(
-        inputs <= MAX_INPUTS, f"{inputs} products of 8-bit numbers may exceed 32 bits; {MAX_INPUTS} inputs are the most"
+        inputs <= MAX_INPUTS, f"the sum of {inputs} 8-bit products may exceed 32 bits; at most {MAX_INPUTS} inputs fit"
     )
     blocks, words = -(-outputs // LINE), -(-inputs // 4)
     padded = np.zeros((words * 4, blocks * LINE), np.int8)
@@ -88,7 +88,7 @@ def pack_int8(w):
 
 
 def _unpack(w):
-    """The weights as (in, out) again."""
+    """Unpack the weights to (in, out), int8."""
     inputs, outputs = w.shape
     blocks, words = w.lines.shape[:2]
     return w.lines.transpose(1, 3, 0, 2).reshape(words * 4, blocks * LINE)[:inputs, :outputs]
@@ -101,14 +101,14 @@ def _check_x(x, w):
             f"the activations should be uint8, but are {x.dtype}; scale, round and clip them to 0 .. 255, then "
             ".astype(np.uint8)"
         )
-    check(x.ndim == 2 and x.shape[1] == w.shape[0], f"x should be (batch, {w.shape[0]}), but has the shape {x.shape}")
+    check(x.ndim == 2 and x.shape[1] == w.shape[0], f"x should be (batch, {w.shape[0]}), but has shape {x.shape}")
     return np.ascontiguousarray(x)
 
 
 def int8_matmul(x, w):
-    """x uint8 (batch, in) times w, `Int8Weights`: int32 (batch, out), exact.
+    """The product of x, uint8 (batch, in), and w, `Int8Weights`: int32 (batch, out), exact.
 
-    TypeError, ValueError if they do not fit.
+    TypeError unless x is uint8, ValueError if the shapes do not match.
     """
     return choose(matmul_loop, matmul_numpy, lambda: _fast().int8_matmul)(_check_x(x, w), w)
 
@@ -117,9 +117,9 @@ def int8_linear(x, w, scale, zero_point=0, bias=None):
     """A dense layer in 8 bits: y[b, o] = scale[o] * (sum over k of (x[b, k] - zero_point) * w[k, o]) + bias[o],
     float32 (batch, out).
 
-    x uint8 (batch, in); w `Int8Weights`; scale (out,), each output's step of x times that of its weights; zero_point
-    the integer that stands for 0 in x, 0 .. 255; bias (out,), none if None. The sum is exact before it becomes a
-    float.
+    x: uint8 (batch, in). w: `Int8Weights`. scale: (out,), the scale of x times that of the weights of the output.
+    zero_point: the integer that means 0 in x, 0 .. 255. bias: (out,), or None. The sum is exact before it is converted
+    to float. TypeError unless x is uint8, ValueError if the shapes do not match or the zero point is out of range.
     """
     x = _check_x(x, w)
     outputs = w.shape[1]
@@ -128,7 +128,7 @@ def int8_linear(x, w, scale, zero_point=0, bias=None):
     for name, given in (("scale", scale), ("bias", bias)):
         check(
             given.shape == (outputs,),
-            f"{name} should have one number for each of {outputs} outputs, but has the shape {given.shape}",
+            f"{name} should have one number for each of the {outputs} outputs, but has shape {given.shape}",
         )
     check(
         0 <= zero_point <= 255 and zero_point == int(zero_point),
@@ -156,7 +156,7 @@ def linear_loop(x, w, scale, zero_point, bias):
 
 
 def matmul_numpy(x, w):
-    # NumPy multiplies integers in a plain loop, floats in BLAS, and float64 holds sums of up to 2**53 exactly.
+    # NumPy multiplies floats with BLAS, but integers in a plain loop. float64 is exact for sums up to 2**53.
     return (x.astype(np.float64) @ _unpack(w).astype(np.float64)).astype(np.int32)
 
 

@@ -1,5 +1,5 @@
-"""8-bit products over register tiles: see `int8.py` for the order of the weights and `bytes_and_bits.py` for the words
-used here."""
+"""8-bit products over register tiles: see `int8.py` for the order of the weights, and `bytes_and_bits.py` for the
+operations on tiles."""
 
 import numpy as np
 
@@ -13,7 +13,8 @@ from .int8 import LINE
 
 @jit(inline="always")
 def widen(rows, w, o, words, outputs, strip):
-    """Without VNNI, and for many rows: make the weights of the tile's outputs from o on 16-bit numbers, once for all."""
+    """Without VNNI, products need 16-bit numbers. For many rows, widen the weights of the tile of output o only once,
+    into `strip`; a single row widens them on the fly."""
     if PARTS == 2 and rows > 1:
         block = words * LINE
         start = o // LINE * block + o % LINE
@@ -24,8 +25,7 @@ def widen(rows, w, o, words, outputs, strip):
 
 @jit(inline="always")
 def add_products(acc, rows, x, b, left, w, o, words, outputs, strip):
-    """Add to the tile the products of the rows of the batch from b on, of which `left` are there, for the outputs
-    from o on."""
+    """Add products to the tile: those of the batch rows from b on, of which `left` exist, and the outputs from o on."""
     step = PARTS * words
     if PARTS == 2 and rows > 1:
         for k in range(step):
@@ -33,7 +33,7 @@ def add_products(acc, rows, x, b, left, w, o, words, outputs, strip):
     else:
         block = words * LINE
         start = o // LINE * block + o % LINE
-        block_step = block if o + LINE < outputs else 0  # no further outputs: take these twice, and store them once
+        block_step = block if o + LINE < outputs else 0  # last block: read it twice, but store it once
         for k in range(words):
             acc = tile_dot4_add(acc, x, b * step + k * PARTS, step, left, w, start + k * LINE, block_step)
     return acc
@@ -41,7 +41,10 @@ def add_products(acc, rows, x, b, left, w, o, words, outputs, strip):
 
 @jit(inline="always")
 def multiply(rows, start, end, x, batch, w, words, y, outputs):
-    """The tiles `start` up to `end` of all outputs, for the whole batch. w is words of four bytes; x: see `words_of`."""
+    """Compute the tiles start:end of the outputs, for the whole batch. w: words of four bytes. x: see `words_of`.
+
+    Outputs are the outer loop, so that the widened weights of a tile serve all rows.
+    """
     strip = np.empty(PARTS * words * TILE_OUTPUTS, np.int32)
     for o in range(start * TILE_OUTPUTS, min(end * TILE_OUTPUTS, outputs), TILE_OUTPUTS):
         widen(rows, w, o, words, outputs, strip)
@@ -63,7 +66,8 @@ def multiply_row(start, end, x, batch, w, words, y, outputs):
 
 @jit(inline="always")
 def linear(rows, start, end, x, batch, w, words, offset, scale, bias, y, outputs):
-    """The same with sums that start at offset[o], and become floats on their way from the registers to y."""
+    """The same as `multiply`, but sums start at offset[o], and are converted to float in registers before they are
+    stored."""
     strip = np.empty(PARTS * words * TILE_OUTPUTS, np.int32)
     for o in range(start * TILE_OUTPUTS, min(end * TILE_OUTPUTS, outputs), TILE_OUTPUTS):
         widen(rows, w, o, words, outputs, strip)
@@ -85,9 +89,9 @@ def linear_row(start, end, x, batch, w, words, offset, scale, bias, y, outputs):
 
 
 def words_of(x):
-    """The rows of x as words of four bytes, zeros filling the last: (words in all, words of a row).
+    """The rows of x as words of four bytes, padded with zeros; returns all words (1-D, int32), and the words per row.
 
-    Without VNNI each word is two words, of two 16-bit numbers each.
+    Without VNNI each of these words becomes two, with two 16-bit numbers each.
     """
     batch, inputs = x.shape
     words = -(-inputs // 4)

@@ -1,4 +1,4 @@
-"""Sums to 8-bit integers in one pass over them: see `requantize.py`."""
+"""Requantization in one pass over the sums: see `requantize.py`."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""More words for tiles (`kernels/registers/tile.py`): look-ups in tables of 16 numbers, which sit in registers."""
+"""More operations on register tiles (`kernels/registers/tile.py`): look-ups in tables of 16 numbers held in registers."""
 
 from llvmlite import ir
 from numba import types
@@ -23,11 +23,11 @@ from ...kernels.registers.vectors import (
 from .bytes_and_bits import FEATURES, call, line_vectors
 
 BYTE_TABLES = WORDS == 8 and "avx2" in FEATURES
-"""Whether the CPU looks up bytes better than numbers of 32 bits: AVX2 takes 32 bytes at once from a table of 16."""
+"""Whether looking up bytes beats looking up 32-bit numbers: AVX2 looks up 32 bytes at once in a table of 16."""
 
 
 def _register_table(context, builder, array_type, array, at):
-    """table[at : at + 16] of float32, in registers where the CPU can look up there; else its address."""
+    """table[at : at + 16] of float32, loaded into registers if the CPU can look up in them; else its address."""
     address = pointer(context, builder, array_type, array, at)
     if WORDS < 8 or "avx2" not in FEATURES:
         return address
@@ -36,6 +36,8 @@ def _register_table(context, builder, array_type, array, at):
 
 def _look_up(builder, table, index):
     """table[index & 15] in each lane."""
+    # AVX-512 has one register and one instruction for it. AVX2 looks up in both halves, and selects by bit 3 of the index.
+    # Others load lane by lane.
     if WORDS == 16:
         return call(builder, "llvm.x86.avx512.permvar.sf.512", table[0].type, table[0], index)
     if isinstance(table, list):
@@ -52,7 +54,8 @@ def _look_up(builder, table, index):
 
 
 def _sum(builder, values):
-    """In pairs, and pairs of pairs: a chain of additions would wait for each in turn."""
+    """The sum of a power of two of values, in pairs, and pairs of pairs: in a chain, each addition would wait for the
+    last."""
     while len(values) > 1:
         values = [builder.fadd(a, b) for a, b in zip(values[::2], values[1::2], strict=True)]
     return values[0]
@@ -60,7 +63,7 @@ def _sum(builder, values):
 
 @intrinsic
 def tile_add_nibble_sums(typingctx, acc, tables, t0, w, w0, block_step):
-    """acc[0, o] += the sum over the eight nibbles n_j of word o of the line at w0 of tables[t0 + 16*j + n_j]."""
+    """acc[0, o] += sum over j of tables[t0 + 16*j + n_j], where n_j are the eight nibbles of word o of the line at w0."""
 
     def codegen(context, builder, signature, args):
         acc_, tables_, t0_, w_, w0_, block_step_ = args
@@ -79,13 +82,13 @@ def tile_add_nibble_sums(typingctx, acc, tables, t0, w, w0, block_step):
 
 
 def order_for_codes(x):
-    """x, in groups of 32, in the order in which `tile_add_code_products` finds its weights."""
+    """Reorder x, in groups of 32, to the order in which `tile_add_code_products` looks up the weights."""
     return x.reshape(-1, 2, 4, 4).swapaxes(1, 2).reshape(-1) if BYTE_TABLES else x
 
 
 def _byte_tables(context, builder, array_type, array):
-    """The 16 numbers of float32 at the start of an array as four tables of 16 bytes, one for each byte of a number, in both
-    halves of a register."""
+    """Split the first 16 float32 of an array into four tables of 16 bytes, one per byte of a number, each in both halves
+    of a register."""
     numbers = load_whole(builder, pointer(context, builder, array_type, array, const(0)), vector_of(F32, 16))
     numbers = builder.bitcast(numbers, vector_of(I8, 64))
     for byte in range(4):
@@ -94,7 +97,8 @@ def _byte_tables(context, builder, array_type, array):
 
 
 def _interleave(builder, a, b):
-    """Each half of a register apart: the first halves of a and b in turns, and their second halves."""
+    """Interleave a and b within each half of a register, as AVX2 does: yields the lower parts of both halves, then the
+    upper parts."""
     n = a.type.count
     for first in (0, n // 4):
         order = [k + i + part * n for k in (0, n // 2) for i in range(first, first + n // 4) for part in (0, 1)]
@@ -102,11 +106,12 @@ def _interleave(builder, a, b):
 
 
 def _weights_by_bytes(builder, tables, codes):
-    """The weights of 32 codes: in vector v those of inputs 4*v .. 4*v+3 and 16+4*v .. 16+4*v+3.
+    """Look up the weights of 32 codes: vector v has those of inputs 4*v .. 4*v+3 and 16+4*v .. 16+4*v+3.
 
-    AVX2 has no register for 16 numbers, but looks up 32 bytes at once in a table of 16: the lowest bytes of all 32
-    weights, their second ones, and so on. The four bytes of each weight are then put side by side.
+    AVX2 has no register for 16 numbers, but looks up 32 bytes at once in a table of 16: the first bytes of all 32
+    weights, then the second ones, and so on. Interleaving bytes, and then pairs of bytes, restores whole weights.
     """
+    # The low codes go to the first half of the register, the high codes, shifted down, to the second.
     twice = builder.shuffle_vector(codes, codes, constants(vector_of(I32, 32), [*range(16)] * 2))
     shifted = builder.lshr(builder.bitcast(twice, vector_of(I64, 4)), constants(vector_of(I64, 4), [0, 0, 4, 4]))
     index = builder.and_(builder.bitcast(shifted, twice.type), constants(twice.type, 15))
@@ -120,7 +125,7 @@ def _weights_by_bytes(builder, tables, codes):
 
 
 def _weights_by_numbers(builder, table, codes):
-    """The weights of 32 codes, in the order of their inputs."""
+    """Look up the weights of 32 codes, in the order of their inputs."""
     for half in range(2):
         for k in range(0, 16, WORDS):
             few = builder.shuffle_vector(codes, codes, constants(vector_of(I32), range(k, k + WORDS)))
@@ -130,11 +135,10 @@ def _weights_by_numbers(builder, table, codes):
 
 @intrinsic
 def tile_add_code_products(typingctx, acc, codebook, codes, c0, c_step, x, x0):
-    """acc[p, :] += products of 32 numbers x[x0 : x0 + 32] and the weights that the 16 bytes codes[c0 + p*c_step :]
-    stand for.
+    """acc[p, :] += the products of x[x0 : x0 + 32] and the 32 weights coded in the 16 bytes at codes[c0 + p*c_step].
 
-    Byte k is the code of input k in its low, and of input 16 + k in its high half; x is in the order of
-    `order_for_codes`. Which lane a product goes to does not matter: `tile_store_row_sums`.
+    Byte k has the code of input k in its low half, and of input 16 + k in its high half. x is in the order of
+    `order_for_codes`. It does not matter which lane a product goes to, since `tile_store_row_sums` adds all lanes.
     """
 
     def codegen(context, builder, signature, args):
@@ -163,7 +167,7 @@ def tile_add_code_products(typingctx, acc, codebook, codes, c0, c_step, x, x0):
 
 @intrinsic
 def tile_store_row_sums(typingctx, acc, out, out0):
-    """out[out0 + p] = the sum of all elements of row p."""
+    """out[out0 + p] = the sum of row p over all vectors and lanes, halving the lanes in each step."""
 
     def codegen(context, builder, signature, args):
         tile = signature.args[0]
@@ -182,9 +186,9 @@ def tile_store_row_sums(typingctx, acc, out, out0):
 
 @intrinsic
 def tile_add_looked_up(typingctx, acc, tables, x, x0, x_step, rows, w, w0):
-    """acc[p, o] += tables[x[x0 + p*x_step] + w[w0 + o]], all of them bytes. Only where BYTE_TABLES.
+    """acc[p, o] += tables[x[x0 + p*x_step] + w[w0 + o]], all of them bytes. Requires BYTE_TABLES.
 
-    Only the first `rows` rows need be there. x chooses a table of 16 for all outputs, w an entry for each.
+    x selects a table of 16 entries for all outputs, w an entry per output. Only the first `rows` rows have to exist.
     """
 
     def codegen(context, builder, signature, args):
@@ -213,7 +217,7 @@ def tile_add_looked_up(typingctx, acc, tables, x, x0, x_step, rows, w, w0):
 
 @intrinsic
 def tile_add_bytes_to(typingctx, acc, out, out0):
-    """out[out0 + i] += the tile's unsigned bytes, row after row; out is int32."""
+    """out[out0 + i] += the unsigned bytes of the tile, row after row. out: int32."""
 
     def codegen(context, builder, signature, args):
         tile = signature.args[0]
