@@ -1,22 +1,22 @@
-"""Chapter 3: parameter quantization. Fewer bits for each weight, down to one small file.
+"""Chapter 3: parameter quantization. Fewer bits per weight, down to one small file.
 
-    a grid of numbers    quantize_weights, quantize_biases, quantize_activations (FakeQuantize: trained on, the net learns to
-                         live with it); calibrate and Grid for arrays; fold_batch_norm, recalibrate_batch_norm
-    really integers      to_integers: a net that computes in 8 bits from end to end
-    clusters             cluster_weights (Clustered): the k numbers that fit best; Pull draws weights to them in training;
-                         pack_codebook: 8 times smaller in memory, and looked up while multiplied
-    binary, ternary      binarize_weights, ternarize_weights, Sign; pack_binary: 32 times smaller, and multiplied as bits
+    grids                quantize_weights, quantize_biases, quantize_activations (FakeQuantize: with further training, the
+                         net adapts to rounding); calibrate and Grid for arrays; fold_batch_norm, recalibrate_batch_norm
+    integers             to_integers: a net that computes in 8 bits from end to end
+    clusters             cluster_weights (Clustered): the k values that fit best; Pull draws weights to them in training;
+                         pack_codebook: 8 times smaller in memory, weights looked up while multiplying
+    binary, ternary      binarize_weights, ternarize_weights, Sign; pack_binary: 32 times smaller, multiplied as bits
     codes                huffman_code, huffman_bits, entropy
-    the file             tcz.save and tcz.load: prune, cluster and code into few bytes that predict the same, bit for bit
+    the file             tcz.save and tcz.load: a pruned, clustered and coded net that predicts the same, bit for bit
 
-Quantizing works in place, by parametrizations, and composes with pruning: what is exactly 0 stays 0.
+Quantization works in place, through parametrizations, and composes with pruning: exact zeros stay zeros.
 
 >>> import tempfile
 >>> import numpy as np
 >>> from tinycompress import models, pruning, quantization
 >>> net = models.lenet_300_100((8, 8, 1), 10, rng=np.random.default_rng(0))
 >>> net = quantization.cluster_weights(pruning.prune_weights(net, 0.9), k=8)
->>> sorted({len(np.unique(layer.weight.data)) for layer in pruning.prunable(net).values()})  # eight values and 0
+>>> sorted({len(np.unique(layer.weight.data)) for layer in pruning.prunable(net).values()})  # eight values, and 0
 [9]
 >>> folder = tempfile.TemporaryDirectory()
 >>> contents = quantization.tcz.save(net, f"{folder.name}/net.tcz")

@@ -1,4 +1,4 @@
-"""Batch norm folded into the layer before it."""
+"""Fold batch norms into the layers before them."""
 
 from itertools import pairwise
 
@@ -9,12 +9,11 @@ from ..nn.weighted import check_distinct, effective, is_as_stated
 
 
 def fold_batch_norm(model: Module) -> Module:
-    """A copy in which each `BatchNorm` that directly follows a layer with weights in a `Sequential` is part of it.
+    """A copy in which each `BatchNorm` directly after a weighted layer in a `Sequential` is folded into that layer.
 
-    In evaluation mode both compute the same: the layer's weights are multiplied by weight / sqrt(var + eps) of
-    their channel, and its bias takes what is left (Jacob et al. 2018, equation 14). Layers are renumbered. Masks
-    stay; raises ValueError for other parametrizations (fold first, then quantize), and for a layer that stands in two
-    places.
+    In evaluation mode both compute the same: the weights are multiplied by weight / sqrt(var + eps) of their channel,
+    and the bias takes up the rest (Jacob et al. 2018, equation 14). Layers are renumbered, masks are kept. Raises
+    ValueError for other parametrizations (fold first, then quantize), and for a layer that appears twice in the net.
     """
     check_distinct("fold_batch_norm", model)
     model = model.copy()
@@ -35,7 +34,7 @@ def fold_batch_norm(model: Module) -> Module:
 def _fold(layer: Module, norm: BatchNorm):
     for name in "weight", "bias":
         if other := [step for step in layer.parametrizations(name) if not isinstance(step, Mask)]:
-            raise ValueError(f"fold_batch_norm: {layer!r} is seen through {other[0]!r} already; fold before quantizing")
+            raise ValueError(f"fold_batch_norm: {layer!r} already has a {other[0]!r}; fold before quantizing")
     weight, bias = layer.latent("weight"), layer.latent("bias")
     factor = (norm.weight.data / np.sqrt(norm.running_var + norm.eps)).astype(weight.dtype)
     shifted = norm.bias.data - norm.running_mean * factor
@@ -44,6 +43,6 @@ def _fold(layer: Module, norm: BatchNorm):
         shifted = effective(layer, "bias") * factor + shifted
     mask = layer.parametrization("bias", Mask)
     if mask is not None and not shifted[~mask.mask].any():
-        bias.data = shifted  # what was switched off stays so, and its mask stays
+        bias.data = shifted  # masked channels stay 0, so the mask can stay
     else:
         layer.replace("bias", Parameter(shifted.astype(weight.dtype), (weight if bias is None else bias).requires_grad))

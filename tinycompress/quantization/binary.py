@@ -1,4 +1,4 @@
-"""Binary and ternary weights: trained as real numbers, used as signs; and the same nets with 32 weights in a word."""
+"""Binary and ternary weights: trained as real numbers, used as signs; and packed nets with 32 weights per word."""
 
 import numpy as np
 
@@ -13,19 +13,19 @@ class Binarize(Module):
     """Parametrization: each weight becomes +scale or -scale (Courbariaux et al. 2015, BinaryConnect).
 
     deterministic: by its sign (equation 1). stochastic, in training mode: +scale with probability clip((w / scale +
-    1) / 2, 0, 1) (equation 2), drawn anew in each forward pass by `rng`; in evaluation mode by its sign. The
-    gradient passes straight through to the latent weight, which is clipped to [-scale, scale] (algorithm 1, step 3)
-    when training next looks at it: beyond, it has no influence. scale: a number; or None for the mean of |latent|
-    of each channel, which fits the signs to the real weights best (Rastegari et al. 2016, equation 6), and then
-    nothing is clipped.
+    1) / 2, 0, 1) (equation 2), drawn by `rng` in each forward pass; in evaluation mode by its sign. The gradient
+    passes straight through to the latent weight. This is clipped to [-scale, scale] in the next forward pass of
+    training (algorithm 1, step 3), since larger values have no effect. scale: a number; or None for the mean of
+    |latent| per channel, which fits the signs to the real weights best (Rastegari et al. 2016, equation 6), and
+    without clipping.
 
-    What is exactly 0 (pruned) stays 0.
+    Exact zeros (pruned weights) stay 0.
     """
 
     def __init__(self, scale: float | None = None, stochastic: bool = False, rng: np.random.Generator | None = None):
         if stochastic and (scale is None or rng is None):
             raise ValueError(
-                "Binarize: stochastic weights need a scale, which sets the probabilities, and an rng to draw by"
+                "Binarize: stochastic weights need a scale, which sets the probabilities, and an rng to draw from"
             )
         if scale is not None and not scale > 0:
             raise ValueError(f"Binarize: the scale must be above 0, got {scale}")
@@ -46,7 +46,7 @@ class Binarize(Module):
         return record(np.where(up, scale, -scale) * (w != 0), (latent, lambda g: g))
 
     def take(self, kept, axis: int) -> "Binarize":
-        """The step of the smaller weight; it has nothing of the weight's shape."""
+        """The same parametrization for a smaller weight; it does not depend on the weight's shape."""
         return Binarize(self.scale, self.stochastic, self.rng)
 
     def extra_repr(self):
@@ -54,9 +54,11 @@ class Binarize(Module):
 
 
 class Ternarize(Module):
-    """Parametrization: +a, 0 or -a for each weight, with a for each channel. Weights below `threshold` times the
-    mean of |latent| become 0, and a is the mean of |latent| of the others (Li & Liu 2016, equations 5 and 6). The
-    gradient passes straight through."""
+    """Parametrization: each weight becomes +a, 0 or -a, with one a per channel (Li & Liu 2016, equations 5 and 6).
+
+    Weights with |latent| up to `threshold` times its mean become 0, and a is the mean of |latent| over the others. The
+    gradient passes straight through.
+    """
 
     def __init__(self, threshold: float = 0.7):
         self.threshold = threshold
@@ -69,7 +71,7 @@ class Ternarize(Module):
         return record(scale * np.sign(w) * kept, (latent, lambda g: g))
 
     def take(self, kept, axis: int) -> "Ternarize":
-        """The step of the smaller weight; it has nothing of the weight's shape."""
+        """The same parametrization for a smaller weight; it does not depend on the weight's shape."""
         return Ternarize(self.threshold)
 
     def extra_repr(self):
@@ -77,7 +79,7 @@ class Ternarize(Module):
 
 
 class Sign(Module):
-    """Activation +1 or -1; the gradient passes straight through where |x| <= 1 (Courbariaux et al. 2016, equation
+    """Activation: +1 or -1. The gradient passes straight through where |x| <= 1 (Courbariaux et al. 2016, equation
     4)."""
 
     def forward(self, x):
@@ -92,11 +94,11 @@ def binarize_weights(
     rng: np.random.Generator | None = None,
     layers: list[str] | None = None,
 ) -> Module:
-    """See every layer's weight through a `Binarize`, in place; returns the model.
+    """Parametrize every layer's weight with a `Binarize`, in place; returns the model.
 
-    scale: a number, None for the mean of |latent|, or "glorot", sqrt(1.5 / (fan_in + fan_out)), as in the paper's
-    experiments, so that layers of all sizes train at one learning rate. The latent weights are scaled to a standard
-    deviation of as much. layers: names; all by default.
+    scale: a number, None for the mean of |latent| per channel, or "glorot", sqrt(1.5 / (fan_in + fan_out)), as in the
+    paper's experiments, so that layers of all sizes train at one learning rate. With a number or "glorot", the latent
+    weights are rescaled to this standard deviation. layers: names; all by default.
     """
     known = weighted_layers(model)
     with all_or_nothing(model):
@@ -119,7 +121,7 @@ def _glorot(shape) -> float:
 
 
 def ternarize_weights(model: Module, threshold: float = 0.7) -> Module:
-    """See every layer's weight through a `Ternarize`, in place; returns the model."""
+    """Parametrize every layer's weight with a `Ternarize`, in place; returns the model."""
     with all_or_nothing(model):
         for layer in weighted_layers(model).values():
             layer.parametrize("weight", Ternarize(threshold))
@@ -127,10 +129,11 @@ def ternarize_weights(model: Module, threshold: float = 0.7) -> Module:
 
 
 class BinaryDense(Module):
-    """x @ weight + bias, for inference, with the signs of the weight in single bits: 32 times smaller than float32.
+    """x @ weight + bias, for inference, with one bit per weight for its sign: 32 times smaller than float32.
 
-    (…, in) to (…, out). scale: (out,), what the signs are multiplied by. signs_only: x is known to be +1 or -1 (it
-    comes from a `Sign`), so that products become exclusive ors and sums counts of bits.
+    (…, in) to (…, out). scale: (out,), the factor of the signs. signs_only: x is known to be +1 or -1 (it comes from a
+    `Sign`), so that products become exclusive ors, and sums become bit counts. Raises ValueError unless the weights of
+    each channel are +a or -a.
     """
 
     inference_only = True
@@ -140,7 +143,7 @@ class BinaryDense(Module):
         self.scale = np.abs(flat[0]).copy()
         if not (np.abs(flat) == self.scale).all() or not self.scale.all():
             raise ValueError(
-                "BinaryDense: the weights of a channel must be +a or -a with one a above 0; binarize_weights first"
+                "BinaryDense: the weights of a channel must be +a or -a with one a above 0; call binarize_weights first"
             )
         self.packed, self.signs_only = pack_signs(flat), signs_only
         self.bias = np.zeros_like(self.scale) if bias is None else bias.copy()
@@ -160,8 +163,10 @@ class BinaryDense(Module):
 
 
 class BinaryConv2d(BinaryDense):
-    """A `BinaryDense` on every window of the image. Padding adds zeros, so after a `Sign` its products stay real
-    ones."""
+    """A `BinaryDense` on every window of the image.
+
+    Zero padding is neither +1 nor -1. So even after a `Sign`, padded convolutions multiply real numbers.
+    """
 
     def __init__(self, layer: Conv2d, weight: np.ndarray, bias: np.ndarray | None, signs_only: bool = False):
         super().__init__(weight, bias, signs_only and layer.padding in ("valid", 0))
@@ -170,7 +175,7 @@ class BinaryConv2d(BinaryDense):
     def forward(self, x):
         like = Tensor(
             np.broadcast_to(x.dtype.type(0), self.kernel)
-        )  # the checks and the padding of the real convolution
+        )  # stands for the weight, to reuse the checks and the padding of the real convolution
         (sh, sw), padding = F._window("BinaryConv2d", x, like, self.kernel[2:3], self.stride, self.padding)
         padded = np.pad(x.data, ((0, 0), *padding, (0, 0)))
         kh, kw = self.kernel[:2]
@@ -181,11 +186,10 @@ class BinaryConv2d(BinaryDense):
 
 
 def pack_binary(model: Module) -> Module:
-    """A copy for inference in which each dense or standard convolution layer seen through a `Binarize` computes
-    with bits.
+    """A copy for inference in which dense and standard convolution layers with a `Binarize` weight compute with bits.
 
-    Raises ValueError where binary weights are pruned (0 has no bit), for a layer that has no form in bits, and for one
-    that stands in two places.
+    Raises ValueError for pruned binary weights (a bit cannot be 0), for layers without a binary form, and for a layer
+    that appears twice in the net.
     """
     check_distinct("pack_binary", model)
     if not isinstance(model, Sequential | Residual):
@@ -205,7 +209,7 @@ def _packed(layer: Module, signs_only: bool) -> Module:
         return layer
     if isinstance(layer, DepthwiseConv2d):
         raise ValueError(
-            f"pack_binary: {layer!r} is depthwise; a channel of its own has no sums long enough to count bits"
+            f"pack_binary: {layer!r} is depthwise; the sums of a single channel are too short to count bits"
         )
     weight = effective(layer, "weight")
     bias = None if layer.latent("bias") is None else effective(layer, "bias")
@@ -213,4 +217,4 @@ def _packed(layer: Module, signs_only: bool) -> Module:
         return BinaryDense(weight, bias, signs_only)
     if computes_as(layer, Conv2d):
         return BinaryConv2d(layer, weight, bias, signs_only)
-    raise ValueError(f"pack_binary: {layer!r} has no form in bits; only dense and standard convolution layers have")
+    raise ValueError(f"pack_binary: {layer!r} has no binary form; only dense and standard convolution layers do")

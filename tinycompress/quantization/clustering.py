@@ -1,4 +1,4 @@
-"""Weight clustering: the weights of a layer share a few values, and only which one each has is stored."""
+"""Weight clustering: the weights of a layer share a few values, and each stores only the index of its value."""
 
 import numpy as np
 
@@ -12,11 +12,12 @@ MOST_CLUSTERS = 256
 
 
 class Clustered(Module):
-    """Parametrization: each weight is the centroid that it is assigned to. What is exactly 0 (pruned) stays 0,
-    apart from them.
+    """Parametrization: each weight is the centroid that it is assigned to. Exact zeros (pruned weights) stay 0 and
+    belong to no cluster.
 
-    assignments: integers of the weight's shape, from 0. centroids: (k,), trained by the sum of their members'
-    gradients (Han et al. 2016, equation 3). The latent weights get no gradient.
+    assignments: integers from 0, of the weight's shape. centroids: (k,), trained with the sum of their members'
+    gradients (Han et al. 2016, equation 3). The latent weights get no gradient. Raises ValueError for more than 256
+    centroids or none, and for an assignment beyond the last one.
     """
 
     trains_latent = False
@@ -26,8 +27,8 @@ class Clustered(Module):
         self.centroids = Parameter(np.array(centroids, np.float32))
         if not 1 <= self.centroids.size <= MOST_CLUSTERS or self.assignments.max(initial=0) >= self.centroids.size:
             raise ValueError(
-                f"Clustered: the greatest assignment is {self.assignments.max(initial=0)}, but there are "
-                f"{self.centroids.size} centroids, of which there may be 1 to {MOST_CLUSTERS}"
+                f"Clustered: the largest assignment is {self.assignments.max(initial=0)}, and there are "
+                f"{self.centroids.size} centroids; expected 1 to {MOST_CLUSTERS} centroids and assignments below that"
             )
 
     def forward(self, latent):
@@ -41,7 +42,7 @@ class Clustered(Module):
         return record(values.astype(latent.dtype, copy=False), (self.centroids, of_centroids))
 
     def take(self, kept, axis: int) -> "Clustered":
-        """The step of the smaller weight that keeps the indices `kept` along `axis`."""
+        """The parametrization of the smaller weight that keeps the indices `kept` along `axis`."""
         return Clustered(self.assignments.take(kept, axis), self.centroids.data)
 
     def extra_repr(self):
@@ -51,17 +52,17 @@ class Clustered(Module):
 def cluster_weights(
     model: Module, k: int | dict[str, int] = 16, init="optimal", rng: np.random.Generator | None = None
 ) -> Module:
-    """See every layer's weight through a `Clustered` of at most k values, found by k-means. Works in place; returns
-    the model.
+    """Parametrize every layer's weight with a `Clustered` of at most k values, found by k-means. Works in place;
+    returns the model.
 
-    k: from 1 to 256, for all layers, or layer name -> k, where layers not named stay as they are. Weights that are
-    exactly 0 take no part and stay 0. init: "optimal", the k values of least squared error; or how Lloyd's algorithm
-    starts, "linear", "density" or "random" (with `rng`), see `quantization.kmeans`, or layer name -> centroids. Training
-    the model now fine-tunes the centroids.
+    k: 1 to 256, for all layers, or layer name -> k; layers not named stay as they are. Weights that are exactly 0 are
+    left out and stay 0. init: "optimal", the k values of least squared error; or a start of Lloyd's algorithm:
+    "linear", "density", "random" (with `rng`), see `quantization.kmeans`, or layer name -> centroids. Training the
+    model afterwards fine-tunes the centroids.
     """
     chosen = _per_layer(model, k)
     if isinstance(init, dict) and (missing := [name for name in chosen if name not in init]):
-        raise ValueError(f"cluster_weights: init has no centroids for layer {missing[0]}; it has some for {[*init]}")
+        raise ValueError(f"cluster_weights: init has no centroids for layer {missing[0]}, only for {[*init]}")
     with all_or_nothing(model):
         for name, k_of_layer in chosen.items():
             layer = weighted_layers(model)[name]
@@ -80,24 +81,24 @@ def cluster_weights(
 
 
 class Pull:
-    """A penalty that pulls the weights of each layer together around k values while they are trained:
+    """A penalty that pulls the weights of each layer towards k values during training:
 
         pull = Pull(model, k=8, strength=1.0)
         fit(model, train, loss=lambda outputs, y: cross_entropy(outputs, y) + pull(), ...)
         cluster_weights(model, k=8, init=pull.centroids)
 
     hard: strength / 2 * sum (w - nearest centroid)², where the centroids follow their members (k-means).
-    soft: -log of a mixture of k Gaussians, whose means, widths and shares follow the weights (soft
-    weight-sharing: Nowlan & Hinton 1992, equation 2; Ullrich et al. 2017). Between two updates it is replaced by
-    the parabola above it that touches it (expectation maximisation). This has the shape of the hard one, sum of
-    a / 2 * (w - target)², with a = strength where a weight belongs to one of the narrowest Gaussians.
+    soft: -log of a mixture of k Gaussians, whose means, widths and shares follow the weights (soft weight-sharing:
+    Nowlan & Hinton 1992, equation 2; Ullrich et al. 2017). Between two updates it is replaced by a parabola that
+    touches it from above (expectation maximization). This has the same form as the hard penalty, the sum of
+    a / 2 * (w - target)², with a = strength for a weight of one of the narrowest Gaussians.
 
-    k: for all layers, or layer name -> k, where layers not named are left alone.
-    strength: in each step a weight moves the share learning rate * strength of its way, so this must stay below
-    1. every: centroids are found anew after so many calls. widths: the least and the greatest one of a Gaussian,
-    as shares of the distance that k-means leaves between weights and centroids (root of its mean square) at the
-    beginning. Without the greatest, all Gaussians end up around 0, some narrow and some wide, as that is how
-    weights lie. Weights that are exactly 0 (pruned) take no part.
+    k: for all layers, or layer name -> k; layers not named are left alone.
+    strength: each step moves a weight by the fraction learning rate * strength of its distance to the target, so keep
+    this product below 1. every: the centroids are updated once per this many calls. widths: the smallest and the
+    largest width of a Gaussian, as multiples of the root mean square distance of weights and centroids after the
+    initial k-means. Without the upper bound all Gaussians end up around 0, some narrow and some wide, since weights
+    are distributed this way. Weights that are exactly 0 (pruned) are left out.
     """
 
     def __init__(
@@ -116,14 +117,14 @@ class Pull:
         self._mixtures, self._mean_error, self._calls = {}, {}, 0
 
     def __call__(self) -> Tensor:
-        """The penalty of the weights as they are now."""
+        """The penalty of the current weights, a scalar."""
         if self._calls % self.every == 0:
             self.update()
         self._calls += 1
         return sum(self._parabola(name, layer.weight) for name, layer in self.layers.items())
 
     def update(self):
-        """Move the centroids to their members, and every weight's target to its centroid."""
+        """Move the centroids to their members, and set every weight's target to its centroid."""
         self._targets = {}
         for name, layer in self.layers.items():
             weight = effective(layer, "weight")
@@ -150,7 +151,7 @@ class Pull:
         return clusters.centroids[clusters.assignments], 1.0
 
     def _expect_and_maximise(self, name, w):
-        """One step of expectation maximisation; returns each weight's target and the parabola's curvature there."""
+        """Take one step of expectation maximization; returns the target and the curvature of each weight's parabola."""
         if name not in self._mixtures:
             clusters = kmeans_1d(w, self.k[name], "linear")
             k, self._mean_error[name] = len(clusters.centroids), clusters.inertia / w.size + 1e-12

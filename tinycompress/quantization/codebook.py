@@ -1,4 +1,4 @@
-"""Clustered weights that stay clustered in memory: four bits per weight, looked up in a table while they are multiplied."""
+"""Clustered weights that stay clustered in memory: four bits per weight, looked up in a table while multiplying."""
 
 import numpy as np
 
@@ -9,14 +9,14 @@ from .clustering import Clustered
 from .products.codebook import codebook_matvec, pack_codes, unpack_codes
 
 FEW_ROWS = 8
-"""Up to so many images the table is looked up for each; beyond, unpacking the weights once takes less time."""
+"""Up to this many rows, each row looks the weights up; for more, unpacking the weights once is faster."""
 
 
 class CodebookDense(Module):
-    """x @ weight + bias, for inference, with each weight as a 4-bit index into at most 16 numbers: 8 times smaller than
+    """x @ weight + bias, for inference, with 4-bit indices into at most 16 values as weights: 8 times smaller than
     float32 (Han et al. 2016, section 3).
 
-    (…, in) to (…, out), float32. weight: (in, out). Raises ValueError if it has more than 16 different values.
+    (…, in) to (…, out), float32. weight: (in, out). Raises ValueError if it has more than 16 distinct values.
     """
 
     inference_only = True
@@ -25,8 +25,8 @@ class CodebookDense(Module):
         values, codes = np.unique(weight, return_inverse=True)
         if len(values) > 16:
             raise ValueError(
-                f"CodebookDense: four bits choose from 16 values, but the weight has {len(values)}; cluster_weights with k=16 "
-                "or fewer first, or k=15 if some weights are pruned, as 0 is one more"
+                f"CodebookDense: four bits encode 16 values, but the weight has {len(values)}; call cluster_weights with k=16 "
+                "or less first, or with k=15 if some weights are pruned, since 0 is one more value"
             )
         self.packed = pack_codes(codes.reshape(weight.shape), values)
         self.bias = np.zeros(weight.shape[1], np.float32) if bias is None else np.array(bias, np.float32)
@@ -46,10 +46,10 @@ class CodebookDense(Module):
 
 
 def pack_codebook(model: Module) -> Module:
-    """A copy for inference in which each dense layer seen through a `Clustered` of at most 16 values runs from its codebook.
+    """A copy for inference in which each dense layer with a `Clustered` weight becomes a `CodebookDense`.
 
     Convolutions, and dense layers that are not clustered, stay as they are. Raises ValueError for a clustered dense layer
-    with more values, for a net of float64, and for a layer that stands in two places.
+    with more than 16 values, for float64 weights, and for a layer that appears twice in the net.
     """
     check_distinct("pack_codebook", model)
     if not isinstance(model, Sequential | Residual):
@@ -66,5 +66,5 @@ def _packed(layer: Module) -> Module:
         return layer
     weight = effective(layer, "weight")
     if weight.dtype != np.float32:
-        raise ValueError(f"pack_codebook: {layer!r} has weights of {weight.dtype}; a codebook is of float32")
+        raise ValueError(f"pack_codebook: {layer!r} has {weight.dtype} weights, but a codebook holds float32")
     return CodebookDense(weight, None if layer.latent("bias") is None else effective(layer, "bias"))

@@ -1,4 +1,4 @@
-"""Training with quantization: the net computes with the numbers of a grid, but what is trained are real numbers
+"""Quantization-aware training: the net computes with numbers on a grid, while training updates the real numbers
 behind them."""
 
 import numpy as np
@@ -10,16 +10,15 @@ from ..training import predict
 from .grid import Grid, calibrate
 from .stages import rounds, stages
 
-SMALLEST_SCALE = np.float32(2**-24)  # the smallest number of 16 bits, in which a file may hold it
+SMALLEST_SCALE = np.float32(2**-24)  # the smallest positive float16, since a file may store the scale as one
 
 
 class FakeQuantize(Module):
-    """Parametrization, or layer: each number becomes the nearest one of a grid. What is exactly 0 (pruned) stays 0.
+    """Parametrization or layer: rounds each number to the nearest one of a grid. Exact zeros (pruned) stay 0.
 
-    Rounding is flat almost everywhere, so that gradients pass straight through it (Bengio et al. 2013, section 4),
-    except for numbers that lie more than half a step beyond the grid's ends. With `learn_scale` the scale is
-    trained too, by its own straight-through gradient (Esser et al. 2020, equations 3 and 5); the zero point stays
-    as it is.
+    The derivative of rounding is 0 almost everywhere. So the gradient is passed straight through (Bengio et al. 2013,
+    section 4), except for numbers more than half a step beyond the grid's ends. With `learn_scale` the scale is
+    trained as well, with its straight-through gradient (Esser et al. 2020, equations 3 and 5). The zero point is fixed.
     """
 
     def __init__(self, grid: Grid, learn_scale: bool = True):
@@ -29,7 +28,7 @@ class FakeQuantize(Module):
 
     @property
     def grid(self) -> Grid:
-        """The grid as it is now. A step of training may carry the scale past 0; only its size counts."""
+        """The current grid. A training step may make the scale negative; only its absolute value counts."""
         scale = np.maximum(np.abs(self.scale.data), SMALLEST_SCALE)
         return Grid(scale, self.zero_point, self.bits, self.symmetric)
 
@@ -37,7 +36,7 @@ class FakeQuantize(Module):
         return fake_quantize(x, self.scale, self.grid)
 
     def take(self, kept, axis: int) -> "FakeQuantize":
-        """The step of the smaller weight that keeps the indices `kept` along `axis`; -1 is that of the channels."""
+        """The parametrization of the smaller weight that keeps the indices `kept` along `axis`; -1 is the channel axis."""
         scale, zero_point = self.grid.scale, self.zero_point
         if axis == -1 and scale.ndim:
             scale, zero_point = scale[kept], zero_point[kept]
@@ -49,20 +48,19 @@ class FakeQuantize(Module):
 
 
 def fake_quantize(x: Tensor, scale: Tensor, grid: Grid) -> Tensor:
-    """grid.dequantize(grid.quantize(x)), with straight-through gradients for x and for the grid's scale; 0 always
-    stays 0."""
+    """grid.dequantize(grid.quantize(x)), with straight-through gradients for x and scale. Exact zeros stay 0."""
     place = x.data / grid.scale + grid.zero_point
     integers = np.clip(np.rint(place), grid.low, grid.high)
     inside = (place >= grid.low - 0.5) & (place <= grid.high + 0.5)
     steps = integers - grid.zero_point
 
     def of_scale(g):
-        # The factor keeps the scale's steps in proportion to the weights' (Esser et al. 2020, section 2.2).
+        # The factor balances the updates of the scale against those of the weights (Esser et al. 2020, section 2.2).
         factor = 1 / np.sqrt(x.size / grid.scale.size * max(grid.high, 1))
         return g * np.where(inside, integers - place, steps) * np.copysign(x.dtype.type(factor), scale.data)
 
     real = grid.scale * steps
-    if grid.bits == 1 and grid.symmetric:  # no 0 among its numbers
+    if grid.bits == 1 and grid.symmetric:  # this grid has no 0
         real = real * (x.data != 0)
     return record(real, (x, lambda g: g * inside), (scale, of_scale))
 
@@ -75,12 +73,11 @@ def quantize_weights(
     symmetric: bool = True,
     learn_scale: bool = True,
 ) -> Module:
-    """See every layer's weight through a `FakeQuantize` whose grid fits the weights as they are now. Works in
-    place; returns the model, which is quantized after training as it stands, and during training if it is trained
-    on.
+    """Parametrize every layer's weight with a `FakeQuantize` whose grid fits the current weights. Works in place;
+    returns the model. Used as it is, this is post-training quantization; trained further, quantization-aware training.
 
-    bits: for all layers, or layer name -> bits, where layers not named stay as they are. The rest as in
-    `calibrate`. A layer that has a grid already gets a new one.
+    bits: for all layers, or layer name -> bits; layers not named stay as they are. Other parameters as in `calibrate`.
+    A layer that already has a grid gets a new one.
     """
     with all_or_nothing(model):
         for name, bits_of_layer in _per_layer(model, bits).items():
@@ -93,7 +90,7 @@ def quantize_weights(
 
 
 def quantize_biases(model: Module, bits: int = 8, method: str = "min_max") -> Module:
-    """See every layer's bias through a `FakeQuantize`, one grid for the layer, in place; returns the model."""
+    """Parametrize every layer's bias with a `FakeQuantize`, one grid per layer, in place; returns the model."""
     with all_or_nothing(model):
         for layer in weighted_layers(model).values():
             if (bias := layer.latent("bias")) is not None:
@@ -103,16 +100,15 @@ def quantize_biases(model: Module, bits: int = 8, method: str = "min_max") -> Mo
 
 
 def quantize_activations(model: Sequential, x: np.ndarray, bits: int = 8, method: str = "min_max") -> Sequential:
-    """A `Sequential` of the model's layers in which the input, and all that an integer net rounds, goes through a
-    `FakeQuantize` (affine, one grid per layer) calibrated on x (N, …): what `to_integers` makes of it computes what was
-    trained.
+    """A `Sequential` of the model's layers with a `FakeQuantize` (affine, one grid per layer, calibrated on x (N, …))
+    for the input and wherever an integer net rounds. Once trained, `to_integers` computes the same.
 
-    Rounded are the outputs of layers with weights and of residual blocks, after the ReLU and max pooling that directly
-    follow; of any other activation, which integers look up in a table and which therefore has a grid before it, too; and
-    of average pooling. So it is inside nested `Sequential`s, which are unrolled, and in the branches of a `Residual`. The
-    last layer's outputs stay real.
+    An integer net rounds the outputs of weighted layers and of residual blocks, after the ReLU and max pooling that
+    directly follow; of other activations, which are looked up in a table, so that their inputs are rounded as well; and
+    of average pooling. The same applies in nested `Sequential`s, which are unrolled, and in the branches of a
+    `Residual`. The outputs of the last layer stay real.
 
-    Layers are shared with the model, not copied. Raises ValueError where the model is not a `Sequential`.
+    Layers are shared with the model, not copied. Raises ValueError unless the model is a `Sequential`.
     """
     layers, _ = _on_grids(model, x, bits, method)
     if isinstance(layers[-1], FakeQuantize):
@@ -122,7 +118,7 @@ def quantize_activations(model: Sequential, x: np.ndarray, bits: int = 8, method
 
 
 def _on_grids(model: Sequential, x: np.ndarray, bits: int, method: str) -> tuple[list[Module], np.ndarray]:
-    """The layers, with a `FakeQuantize` after each stage that rounds, and what they put out for x."""
+    """The layers, with a `FakeQuantize` after each stage that rounds, and their output for x."""
     layers = []
     for layer, *followers in stages(model):
         if computes_as(layer, Sequential):
@@ -142,7 +138,7 @@ def _on_grids(model: Sequential, x: np.ndarray, bits: int, method: str) -> tuple
 
 
 def _per_layer(model: Module, value) -> dict:
-    """`value` for each weighted layer by name, or the dict that it is already, checked."""
+    """A dict of `value` per name of a weighted layer; if it already is a dict, its names are checked."""
     layers = weighted_layers(model)
     if not isinstance(value, dict):
         return dict.fromkeys(layers, value)

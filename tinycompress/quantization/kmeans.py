@@ -1,26 +1,26 @@
-"""k-means of single numbers: the k values that stand for all weights of a layer with the least squared error.
+"""k-means in one dimension: the k values that represent all weights of a layer with the least squared error.
 
-In the plane that is hard, but on a line the optimum can be computed. In sorted order a cluster is a run of numbers. The
-best q runs of the first j numbers are some last run, and the best q - 1 runs of what lies before it: a dynamic program
-over q and j. Its three variants are three algorithms, each exact, however many numbers there are:
+In the plane this is NP-hard, but on a line the optimum can be computed. In sorted order a cluster is a run of consecutive
+numbers. The best q runs of the first j numbers are a last run plus the best q - 1 runs of the numbers before it. This
+gives a dynamic program over q and j. The three variants are three algorithms for it, all of them exact:
 
-    loop     every number may begin the last run                    O(k n²)
-    numpy    its best beginning never moves back as j grows         O(k n log n), and k n indices in memory
-    fast     runs have a price, but any number of them is allowed   O(n log n) for any k, some ten times
+    loop     try every start of the last run                        O(k n²)
+    numpy    the best start never moves back as j grows             O(k n log n), and k n indices in memory
+    fast     price each run instead of counting the runs            O(n log n) for any k, repeated about ten times
 
-Lloyd's algorithm, which "k-means" mostly means, needs a start and may end far from the optimum. It gives each
+"k-means" usually means Lloyd's algorithm, which depends on its start and may end far from the optimum. It assigns each
 number to its nearest centroid, moves each centroid to the mean of its numbers, and repeats until nothing changes. On a
-line this needs no distances at all, as a run ends half-way between two centroids:
+line this needs no distances, since a run ends half-way between two centroids:
 
     centroids             c0              c1                    c2
     sorted numbers    x x xx x x    x  xx  x xx x        x x  xxx x x xx
     borders           0            6               13                    22     by binary search for (c0 + c1) / 2 ...
 
-and with the sums of all numbers before each position, a cluster's mean is a difference of two of them over another. A
-step takes k searches instead of k distances for each of the numbers.
+With prefix sums of the sorted numbers, the mean of a cluster is the difference of two of them divided by its size. So a
+step takes k binary searches instead of k distances per number.
 
-A cluster that ends up without numbers is lost for good, though a codebook has room for it. The one with the greatest
-squared error is then split at its mean, until there are k again; that cannot raise the error either.
+A cluster that becomes empty would stay empty and waste an entry of the codebook. Instead, the cluster with the largest
+squared error is split at its mean until there are k again. This cannot raise the error either.
 
 Wang & Song 2011, Ckmeans.1d.dp: Optimal k-means Clustering in One Dimension by Dynamic Programming; Grønlund et al.
 2017, Fast Exact k-Means, k-Medians and Bregman Divergence Clustering in 1D; Lloyd 1982, Least Squares Quantization in
@@ -36,7 +36,7 @@ from ..kernels.runtime.dispatch import choose
 from ..kernels.shapes import check
 
 MAX_RANGE = 1e140
-"""The values are not farther apart than this, so that the squares of their distances, and sums of them, are finite."""
+"""Largest range of the values: their squared distances, and sums of these, stay finite."""
 
 INITS = ("optimal", "linear", "density", "random")
 
@@ -49,36 +49,38 @@ def _fast():
 
 
 class Clusters(NamedTuple):
-    """What `kmeans_1d` finds. values ~ centroids[assignments]"""
+    """The result of `kmeans_1d`: values ≈ centroids[assignments]."""
 
-    centroids: np.ndarray  # (k,), rising, of the values' type; fewer if there are fewer different values
+    centroids: np.ndarray  # (k,), ascending, the dtype of the values; fewer if there are fewer distinct values
     assignments: (
         np.ndarray
-    )  # the index of each value's nearest centroid, the lower one on ties, in the values' shape; unsigned
-    inertia: float  # the sum of squared distances to them
+    )  # the index of each value's nearest centroid (the lower one on ties), in the shape of the values; unsigned
+    inertia: float  # the sum of squared distances to the assigned centroids
 
 
 def kmeans_1d(values, k, init="optimal", rng=None, iterations=10_000):
-    """Cluster `values`, float32 or float64 of any shape, around at most k centroids: `Clusters`.
+    """Cluster `values`, float32 or float64 of any shape, around at most k centroids; returns `Clusters`.
 
     init:
-        "optimal"   the centroids of least squared error, exactly but for rounding: no start is better. Where several
-                    clusterings are equally good, any of them
-        The others start Lloyd's algorithm, which ends at a local optimum (Han et al. 2016, Deep Compression, section
-        3.2):
-        "linear"    evenly from the least to the greatest value; keeps the few large weights apart, the authors' choice
-        "density"   evenly in the order of the values, so that all clusters start with as many of them
+        "optimal"   the global optimum, exact up to rounding; if several clusterings are equally good, any of them.
+                    No start of Lloyd's algorithm does better
+        The others are starts of Lloyd's algorithm, which ends at a local optimum (Han et al. 2016, Deep Compression,
+        section 3.2):
+        "linear"    evenly spaced from the smallest to the largest value. The authors' choice: it keeps the few large
+                    weights apart
+        "density"   at evenly spaced quantiles, so that all clusters start with equally many values
         "random"    at k of the values, drawn with `rng`
-        or k numbers.
-    iterations: at most so many steps of Lloyd's algorithm, none of which raises the error; fewer if nothing changes
-    any more, mostly after some hundreds. From one step on no cluster is empty. The order of the values has no
-    influence. TypeError unless they are floats, ValueError if one is not finite, or there are none.
+        k numbers   at these
+    iterations: the maximum number of Lloyd steps. No step raises the error, after the first one no cluster is empty,
+    and the steps stop early if nothing changes, usually after a few hundred. The result does not depend on the order
+    of the values. Raises TypeError unless the values are float32 or float64, ValueError if there are none or some are
+    not finite.
     """
     values = np.asarray(values)
     if values.dtype not in (np.float32, np.float64):
-        raise TypeError(f"the values should be float32 or float64, but are {values.dtype}; convert with .astype")
+        raise TypeError(f"the values should be float32 or float64, but are {values.dtype}; convert them with .astype")
     check(values.size > 0, "there are no values to cluster")
-    check(k >= 1 and k == int(k), f"the number of clusters is a whole number from 1, not {k}")
+    check(k >= 1 and k == int(k), f"the number of clusters should be a whole number from 1 on, not {k}")
     k = int(k)
     check(iterations >= 0, f"the number of iterations cannot be negative, but is {iterations}")
     flat = np.ascontiguousarray(values).reshape(-1)
@@ -88,14 +90,14 @@ def kmeans_1d(values, k, init="optimal", rng=None, iterations=10_000):
         "the values should be finite, but some are infinite or NaN",
     )
     start = _start(ordered, k, init, rng)
-    # Distances from a value in the middle: sums of them are exact where sums of large and nearly equal numbers are not.
+    # Work with distances from the median: sums of large, nearly equal numbers would lose digits.
     origin = np.float64(ordered[len(ordered) // 2])
     shifted = ordered - origin
     check(
         shifted[-1] - shifted[0] < MAX_RANGE,
-        "the values are too far apart to square their distances",
+        f"the values are too far apart: their range must stay below {MAX_RANGE}, so that squared distances are finite",
     )
-    first = np.flatnonzero(np.append(True, shifted[1:] != shifted[:-1]))  # of each different value
+    first = np.flatnonzero(np.append(True, shifted[1:] != shifted[:-1]))  # the start of each distinct value
     if len(first) <= k:
         centroids = ordered[first]
     else:
@@ -106,20 +108,20 @@ def kmeans_1d(values, k, init="optimal", rng=None, iterations=10_000):
 
 
 def _start(ordered, k, init, rng):
-    """The first centroids, float64, rising; None for "optimal"."""
+    """The initial centroids, float64, ascending; None for "optimal"."""
     if not isinstance(init, str):
         centroids = np.sort(np.asarray(init, np.float64))
-        check(centroids.shape == (k,), f"{k} clusters start at {k} numbers, but init has the shape {centroids.shape}")
-        check(bool(np.isfinite(centroids).all()), "the clusters should start at finite numbers")
+        check(centroids.shape == (k,), f"init should have {k} numbers, one per cluster, not shape {centroids.shape}")
+        check(bool(np.isfinite(centroids).all()), "init should have finite numbers only")
         return centroids
-    check(init in INITS, f"clusters start {', '.join(map(repr, INITS))}, or at {k} given numbers, not {init!r}")
+    check(init in INITS, f"init should be one of {', '.join(map(repr, INITS))}, or {k} numbers, not {init!r}")
     if init == "optimal":
         return None
     if init == "linear":
         return np.linspace(ordered[0], ordered[-1], k, dtype=np.float64)
     if init == "density":
         return ordered[(np.arange(k) * 2 + 1) * len(ordered) // (2 * k)].astype(np.float64)
-    check(rng is not None, "a random start needs a source of random numbers: rng=np.random.default_rng(seed)")
+    check(rng is not None, "init='random' needs a random generator: rng=np.random.default_rng(seed)")
     return np.sort(rng.choice(ordered, k, replace=len(ordered) < k).astype(np.float64))
 
 
@@ -127,13 +129,13 @@ def _start(ordered, k, init, rng):
 
 
 def _optimum(ordered, first, k):
-    """The centroids of least squared error, float64, rising. first: where each different value begins, more than k.
+    """The centroids of least squared error, float64, ascending. first: the start of each distinct value, more than k.
 
-    The errors of runs will be differences of sums over all values, which lose what is close together but far from the
-    rest. So gaps that no run can span are shortened first: a run that spans one has half of its square as its error, at
-    least, and Lloyd's algorithm finds less in all.
+    The errors of runs are differences of sums over all values, which lose precision where values lie close together but
+    far from the rest. So gaps that no optimal run spans are shortened first. A run that spans a gap has an error of at
+    least half the gap's square; if this exceeds the total error that Lloyd's algorithm finds, the run is not optimal.
     """
-    scale = np.frexp(ordered[-1] - ordered[0])[1]  # with a power of two nothing is rounded, and no square underflows
+    scale = np.frexp(ordered[-1] - ordered[0])[1]  # scaling by a power of two is exact, and no square underflows
     x = np.ldexp(ordered, -scale)
     _, enough = _assign(x, _lloyd(x, np.linspace(x[0], x[-1], k), 100))
     gaps = np.minimum(np.diff(x), 1.5 * np.sqrt(enough) + 1e-150)
@@ -146,25 +148,25 @@ def _optimum(ordered, first, k):
 
 
 def moments(ordered, first):
-    """How many values lie before each different one and before the end, their sum, and that of their squares.
+    """The number of values before each distinct one and before the end, their sum, and the sum of their squares.
 
-    (3, m + 1) for m different values, which begin at the indices `first`. Equal values never are in two clusters.
+    (3, m + 1) for m distinct values, which start at the indices `first`. Equal values always share a cluster.
     """
     borders = np.append(first, len(ordered))
     return np.stack([borders, prefix_sums(ordered)[borders], prefix_sums(ordered**2)[borders]])
 
 
 def within(sums, i, j):
-    """The squared distances of the different values i to j - 1 from their mean, summed. i, j: integers, or arrays."""
+    """The sum of squared distances of the distinct values i to j - 1 from their mean. i, j: integers or arrays."""
     count, total, squares = sums[:, j] - sums[:, i]
     return squares - total * total / count
 
 
 def optimal_loop(sums, k):
-    """The borders of the best k runs of the m different values that `moments` has summed: k + 1 integers, from 0 to m."""
+    """The borders of the best k runs of the m distinct values of `moments`: k + 1 integers from 0 to m."""
     m = sums.shape[1] - 1
-    least = np.full((k + 1, m + 1), np.inf)  # least[q, j]: the error of the best q runs of the first j values,
-    begin = np.zeros((k + 1, m + 1), np.int64)  # begin[q, j]: and where the last of them begins
+    least = np.full((k + 1, m + 1), np.inf)  # least[q, j]: the error of the best q runs of the first j values
+    begin = np.zeros((k + 1, m + 1), np.int64)  # begin[q, j]: where the last of these runs begins
     least[0, 0] = 0
     for q in range(1, k + 1):
         for j in range(q, m + 1):
@@ -176,7 +178,7 @@ def optimal_loop(sums, k):
 
 
 def _trace(begin):
-    """The borders, from where the last run begins back to the first."""
+    """The borders, traced from the start of the last run back to the first."""
     borders = [begin.shape[1] - 1]
     for row in begin[:0:-1]:
         borders.append(row[borders[-1]])
@@ -193,10 +195,11 @@ def optimal_numpy(sums, k):
 
 
 def _one_run_more(sums, before):
-    """From the errors of the best q - 1 runs of the first 0 to m values to those of q, and where the last run begins.
+    """From the errors of the best q - 1 runs of the first 0 to m values: the errors of q runs, and their last starts.
 
-    This never moves back as j grows. So first a j in the middle tries all beginnings, then those in the middle of the
-    halves only the ones up to its best, and from it on, and so on: each time, all j together try some m.
+    The best start of the last run never moves back as j grows, so divide and conquer applies. The j in the middle tries
+    all starts. The j in the middle of the left half only tries starts up to the best one found, and the j in the middle
+    of the right half those from it on, and so on. Each round tries about m starts for all its j together.
     """
     m = len(before) - 1
     least = np.full(m + 1, np.inf)
@@ -206,7 +209,7 @@ def _one_run_more(sums, before):
         low, high = begin[j - half], np.minimum(begin[np.minimum(j + half, m + 1)], j - 1)
         sizes = high - low + 1
         starts = np.cumsum(sizes) - sizes
-        i = np.arange(sizes.sum()) + np.repeat(low - starts, sizes)
+        i = np.arange(sizes.sum()) + np.repeat(low - starts, sizes)  # low … high of every j, end to end
         errors = before[i] + within(sums, i, np.repeat(j, sizes))
         least[j] = np.minimum.reduceat(errors, starts)
         best = np.flatnonzero(errors == np.repeat(least[j], sizes))
@@ -242,12 +245,12 @@ def lloyd_loop(ordered, centroids, iterations):
 
 
 def _nearest(x, centroids):
-    """The index of the nearest centroid: how many points half-way between two of them lie below x."""
+    """The index of the nearest centroid: the number of midpoints between neighbouring centroids below x."""
     return sum(x > (a + b) / 2 for a, b in zip(centroids[:-1], centroids[1:], strict=True))
 
 
 def _mean(cluster):
-    """It lies among its numbers, which are sorted, whatever is rounded, so that centroids stay in order."""
+    """The mean of sorted numbers, clipped to their range, so that rounding never puts centroids out of order."""
     return min(max(sum(cluster) / len(cluster), cluster[0]), cluster[-1])
 
 
@@ -258,14 +261,14 @@ def _squared_error(cluster):
 
 
 def _split(cluster, mean):
-    """The greatest number of the lower part: at the mean, but no part is to be empty."""
+    """Where to split a cluster: its numbers up to here form the lower part. Neither part is empty."""
     return mean if mean < cluster[-1] else cluster[0]
 
 
 def prefix_sums(ordered):
-    """The sum of all numbers before each position, less that before the middle.
+    """The sum of all numbers before each position, minus the sum before the middle.
 
-    It grows from there to both sides, so that what lies far out, on either side, is not added to what does not.
+    Summing from the middle to both sides keeps the small numbers there apart from the large ones far out.
     """
     sums, middle = np.zeros(len(ordered) + 1), len(ordered) // 2
     np.cumsum(ordered[middle:], out=sums[middle + 1 :])

@@ -1,30 +1,30 @@
-"""k-means of single numbers, compiled: see `clusters.py` for the algorithms.
+"""k-means in one dimension, compiled: see `kmeans.py` for the algorithms.
 
-**The optimum.** Let every run cost a price beside its squared error. The cheapest runs are then found without counting
-them, in one pass from left to right, and the higher the price the fewer they are. The price at which there are k is
-found on the least error as a function of the number of runs, which is convex:
+**The optimum.** Add a fixed price per run to the squared error. The cheapest runs can then be found in one pass from left
+to right, without counting them, and the higher the price, the fewer runs there are. What remains is to find the price
+that gives k runs. The least error is a convex function of the number of runs, which guides the search:
 
-    error    few                        `few` and `many` are known. The price is the slope of the chord between them, what
-              o                         each run more saves on average. The cheapest runs at this price are where the
+    error    few                        `few` and `many` are known. Use the slope of the chord between them as the price:
+              o                         what one more run saves on average. The cheapest runs at this price are where the
               :` .                      curve lies deepest below the chord, at x. They replace `few` or `many`, so that
-               :  ` .  chord            k stays between the two, until they are k: after some ten prices.
+               :  ` .  chord            k stays between the two, until k is hit: after about ten prices.
                 x    ` .
-                 ` .    ` .             If nothing lies below the chord, both of its ends are cheapest at this price, and
-                     ` - _ ` .          k runs are put together from the left of `many` and the right of `few`: see
-                           ` - o        `splice`.
+                 ` .    ` .             If nothing lies below the chord, both ends are cheapest at this price, and some
+                     ` - _ ` .          optimum with k runs costs the same. `splice` joins the left of `many` to the
+                           ` - o        right of `few` to get it.
                               many
                  number of runs
 
-In the pass, j becomes a beginning of later runs once the cheapest runs of the first j values are known. Of two
-beginnings the later one is better from some end on. So a queue holds those that are best for some end yet to come, and
-from which end on each is: mostly a few places behind the one before.
+In the pass, j becomes a possible start of the last run once the cheapest runs of the first j values are known. Of two
+starts, the later one is better from some end on. So a queue holds the starts that are best for some end still to come,
+each with the first end for which it is best.
 
 Hirschberg & Larmore, "The Least Weight Subsequence Problem", 1987; Aggarwal, Schieber & Tokuyama, "Finding a
 Minimum-Weight k-Link Path in Graphs with the Concave Monge Property and Applications", 1994; Grønlund et al. 2017.
 
-**Lloyd's steps.** Two things are faster than in NumPy. From step to step a border moves less and less, so that it is
-searched for near its last place. And many values at once find their centroids, without branches that the CPU would
-have to guess.
+**Lloyd's steps.** Two things make them faster than in NumPy. Borders move less and less from step to step, so each is
+searched for near its last place. And many values are assigned to their centroids at once, without branches that the
+CPU would mispredict.
 """
 
 import numpy as np
@@ -33,20 +33,22 @@ from ..kernels.runtime.jit import jit
 from .kmeans import prefix_sums, within
 
 TOGETHER = 256
-"""Values that are searched for together."""
+"""Number of values whose binary searches run in lockstep."""
 
 
 @jit
 def cost(sums, least, i, j):
-    """The least cost of the first j values if the last run begins at i."""
+    """The least cost of the first j values if the last run starts at i (without the price of that run)."""
     total = sums[1, j] - sums[1, i]
     return least[i] + (sums[2, j] - sums[2, i] - total * total / (sums[0, j] - sums[0, i]))
 
 
 @jit
 def overtakes(sums, least, i, j, low):
-    """From which end on, at the earliest `low`, a last run should begin at j and not at i < j; beyond the greatest if
-    from none. Looks near `low` first, in steps that double, then halves the interval."""
+    """The first end, `low` or later, for which the start j is cheaper than the start i < j; len(least) if none is.
+
+    Start j stays cheaper from there on, so search: from `low` in steps that double, then by bisection.
+    """
     high, step = low, 1
     while high < len(least) and cost(sums, least, j, high) >= cost(sums, least, i, high):
         low, high, step = high + 1, high + step, 2 * step
@@ -62,9 +64,9 @@ def overtakes(sums, least, i, j, low):
 
 @jit
 def pay(sums, price, least, begin, queue, since):
-    """Fill in the least cost of the first 0 to m values, where each run has a price, and where the last one begins.
+    """Fill in `least`, the least cost of the first 0 to m values at this price per run, and `begin`, the last runs' starts.
 
-    queue: the beginnings that are best for some end from here on, and since: from which one.
+    queue: the starts that are best for some end from here on. since: the first end for which each of them is.
     """
     least[0], queue[0], since[0] = 0.0, 0, 1
     head, last = 0, 0
@@ -75,6 +77,7 @@ def pay(sums, price, least, begin, queue, since):
         least[j] = cost(sums, least, begin[j], j) + price
         if j + 1 == len(least):
             break
+        # j joins the end of the queue. A start whose turn would come no earlier than that of j is never best: drop it.
         while True:
             end = overtakes(sums, least, queue[last], j, max(since[last], j + 1))
             if head == last or end > since[last]:
@@ -90,11 +93,11 @@ def error(sums, borders):
 
 
 def splice(few, many, k):
-    """The borders of k runs, which cost as little as both others do if these cost equally little at some price.
+    """The borders of k runs, as cheap as `few` and `many` if these are both cheapest at some price.
 
-    Some run of `many` lies inside of one of `few`, the p-th from the left in `many` and the q-th in `few` with
-    p - q = k - the number of `few`. Up to it we follow `many`, and after it `few`: that makes k. Where the two cross
-    over, four runs that nest become four that overlap, of which the errors are no more in all.
+    Some run of `many` lies inside a run of `few`: the p-th from the left of `many` in the q-th of `few`, where p - q is k
+    minus the number of runs in `few`. Following `many` up to it and `few` after it gives k runs. Where the two cross
+    over, a pair of nested runs becomes a pair of overlapping ones, whose total error is no larger.
     """
     more = k + 1 - len(few)
     q = np.argmax(few[1:] >= many[more + 1 : more + len(few)])
@@ -105,7 +108,7 @@ def optimal(sums, k):
     m = sums.shape[1] - 1
     least, room = np.empty(m + 1), np.empty((3, m + 1), np.int64)
     few, many = np.array([0, m]), np.arange(m + 1)
-    while len(few) <= k:
+    while len(few) <= k:  # few has len(few) - 1 runs
         price = (error(sums, few) - error(sums, many)) / (len(many) - len(few))
         pay(sums, price, least, *room)
         found = [m]
@@ -122,8 +125,7 @@ def optimal(sums, k):
 
 @jit
 def border(ordered, x, guess):
-    """How many of the sorted numbers are <= x. Looks near `guess` first, in steps that double, then halves the
-    interval."""
+    """How many of the sorted numbers are <= x. Searches from `guess` in steps that double, then by bisection."""
     low, high = 0, len(ordered)  # ordered[:low] <= x < ordered[high:]
     step = 1
     if guess < high and ordered[guess] <= x:
@@ -149,13 +151,13 @@ def border(ordered, x, guess):
 
 @jit
 def mean(ordered, sums, a, b):
-    """Of ordered[a:b]. It lies among them, whatever is rounded, so that centroids stay in order."""
+    """The mean of ordered[a:b], clipped to its range, so that rounding never puts centroids out of order."""
     return min(max((sums[b] - sums[a]) / (b - a), ordered[a]), ordered[b - 1])
 
 
 @jit
 def squared_error(ordered, sums, a, b):
-    """Of ordered[a:b]."""
+    """The sum of squared distances of ordered[a:b] from its mean."""
     squares = 0.0
     for i in range(a, b):
         squares += ordered[i] * ordered[i]
@@ -165,8 +167,10 @@ def squared_error(ordered, sums, a, b):
 
 @jit
 def without_empty(borders, ordered, sums):
-    """Replace empty clusters: the worst one that is left is split, until there are as many as before. Borders stay
-    sorted."""
+    """Drop empty clusters, then split the one with the largest error until there are as many as before, in place.
+
+    Borders stay sorted.
+    """
     k = len(borders) - 1
     kept = 0
     for j in range(k):
@@ -192,7 +196,7 @@ def without_empty(borders, ordered, sums):
 
 @jit
 def iterate(ordered, sums, centroids, borders, before, iterations):
-    """Up to `iterations` steps, in place. `before` are the borders of the step before."""
+    """Take up to `iterations` steps of Lloyd's algorithm, in place. before: the borders of the previous step."""
     k = len(centroids)
     for _ in range(iterations):
         empty = False
@@ -212,11 +216,11 @@ def iterate(ordered, sums, centroids, borders, before, iterations):
 
 @jit
 def nearest(values, middles, centroids, place, assignments):
-    """Fill in the assignments, and return the sum of squares. `middles` has one less than a power of two numbers,
-    infinity at the end.
+    """Fill in the assignments, and return the sum of squared distances.
 
-    Many values take each step of their binary searches together. They would go different ways at a branch; so all do
-    the same arithmetic instead.
+    middles: the midpoints between centroids, filled up with infinity to a power of two minus 1. place: one integer per
+    value searched at once. These values take each step of their binary searches together. At a branch they would go
+    different ways, so the next place is computed by arithmetic that is the same for all.
     """
     inertia = 0.0
     half = (len(middles) + 1) // 2

@@ -1,4 +1,4 @@
-"""A net cut into the stages that integers run as one."""
+"""Split a net into stages, the groups of layers that an integer net runs as one."""
 
 from ..nn import (
     GELU,
@@ -19,20 +19,19 @@ from ..nn.weighted import computes_as
 
 ACTIVATIONS = (ReLU, LeakyReLU, Sigmoid, Tanh, GELU, HardSwish)
 AVERAGES = (AvgPool2d, GlobalAvgPool)
-FOLLOWERS = (ReLU, MaxPool2d)  # max(a, b) of integers on a grid is the integer of max(a, b), and so is max(a, 0)
+FOLLOWERS = (ReLU, MaxPool2d)  # rounding to a grid is monotonic, so these maxima can be taken on the integers
 
 
 def stages(model: Sequential) -> list[list[Module]]:
-    """The layers of a `Sequential` in groups that integers run as one: a layer, and the ReLU and max pooling right
-    after it.
+    """Group the layers of a `Sequential` into stages: a layer, and the ReLU and max pooling directly after it.
 
-    Raises ValueError for another kind of model.
+    Raises ValueError for any other kind of model.
     """
     if not computes_as(model, Sequential):
         raise ValueError(f"expected a Sequential, got {type(model).__name__}")
     parts: list[list[Module]] = []
     for layer in model.layers:
-        # By type: an AvgPool2d is a kind of MaxPool2d, too.
+        # Compare exact types, since AvgPool2d is a subclass of MaxPool2d.
         if parts and type(layer) in FOLLOWERS and isinstance(parts[-1][0], Weighted | Residual):
             parts[-1].append(layer)
         else:
@@ -41,6 +40,9 @@ def stages(model: Sequential) -> list[list[Module]]:
 
 
 def rounds(layer: Module) -> bool:
-    """Whether what a stage puts out lies on a grid of its own: sums of products, of branches and of windows, and
-    activations. All else (flattening, max pooling) passes integers on as they are."""
+    """Whether the stage that starts with this layer rounds its outputs to a new grid.
+
+    Weighted layers, residual blocks, average pooling and activations do. All others (flattening, max pooling) keep
+    the integers of their input.
+    """
     return isinstance(layer, Weighted | Residual) or type(layer) in ACTIVATIONS + AVERAGES

@@ -1,4 +1,4 @@
-"""A net that computes in integers from the first layer to the last: `to_integers`."""
+"""Convert a net to one that computes in integers from the first layer to the last: `to_integers`."""
 
 from dataclasses import replace
 
@@ -44,7 +44,7 @@ SAME_GRID = {MaxPool2d: IntegerMaxPool2d, Flatten: lambda _: IntegerFlatten()}
 class IntegerNet(Module):
     """A net of 8-bit integers, for inference only: real images (N, …) in, real logits (N, classes) out.
 
-    nbytes: of all weights, biases, factors and tables. Made by `to_integers`.
+    Made by `to_integers`. nbytes: the size of all weights, biases, factors and tables.
     """
 
     inference_only = True
@@ -65,12 +65,13 @@ class IntegerNet(Module):
 
 
 def to_integers(model: Module, x: np.ndarray, bits: int = 8, method: str = "min_max") -> IntegerNet:
-    """The model in integers; its own copy stays as it is.
+    """Convert a model to integers; the model itself is not changed.
 
-    Where weights or activations have a `FakeQuantize`, its grid is taken, and the integer net computes what was
-    trained (see `quantize_activations`). Elsewhere batch norms are folded, weights get `bits` by their range, for each
-    channel, and activations 8, calibrated by `method` on x (N, …), a few hundred training images. Raises ValueError for a
-    layer without an integer form or in two places, for weights on an affine grid, and where the last layer is not dense.
+    Where weights or activations have a `FakeQuantize`, its grid is used, and the integer net computes what was trained
+    (see `quantize_activations`). Elsewhere batch norms are folded, weights get a grid of `bits` over their range per
+    channel, and activations one of 8 bits, calibrated by `method` on x (N, …), a few hundred training images. Raises
+    ValueError for a layer that has no integer form or appears twice in the net, for weights on an affine grid, and if
+    the last layer is not dense.
     """
     check_distinct("to_integers", model)
     if not any(isinstance(step, FakeQuantize) for m in model.modules() for step in m.parametrizations("weight")):
@@ -83,7 +84,7 @@ def to_integers(model: Module, x: np.ndarray, bits: int = 8, method: str = "min_
     *hidden, (last, *more) = parts
     if not computes_as(last, Dense) or more:
         raise ValueError(
-            f"to_integers: a net ends with a dense layer, whose outputs are its logits, not {[last, *more][-1]!r}"
+            f"to_integers: the net must end with a dense layer, whose outputs are the logits, not with {[last, *more][-1]!r}"
         )
     layers, grid, _ = _convert(hidden, first, x, bits, method)
     layers.append(IntegerDense(last, *_integer_weights(last, bits, grid), grid, None))
@@ -91,14 +92,14 @@ def to_integers(model: Module, x: np.ndarray, bits: int = 8, method: str = "min_
 
 
 def _convert(parts: list[list[Module]], grid: Grid, x, bits, method) -> tuple[list[IntegerLayer], Grid, np.ndarray]:
-    """The integer layers of these stages, whose input has `grid` and the real values x; the output's grid and real
-    values."""
+    """Convert stages whose input is on `grid`, with the real values x; returns the integer layers, and the grid and the
+    real values of their output."""
     layers = []
     for place, (layer, *followers) in enumerate(parts):
         if isinstance(layer, FakeQuantize):
             if layer.grid.bits > 8 or not _same(grid, layer.grid):
                 raise ValueError(
-                    f"to_integers: {layer!r} stands where integers are not rounded; quantize_activations puts them in place"
+                    f"to_integers: {layer!r} stands where integer nets do not round; place them with quantize_activations"
                 )
             continue
         before, x = x, predict(Sequential(layer, *followers), x)
@@ -107,7 +108,7 @@ def _convert(parts: list[list[Module]], grid: Grid, x, bits, method) -> tuple[li
         def output_grid(after=after, x=x):
             if isinstance(after, FakeQuantize):
                 return after.grid
-            grid = calibrate(x, 8, False, method=method)  # of nothing but zeros, it would have no size
+            grid = calibrate(x, 8, False, method=method)  # if x is all zeros, its scale is next to 0
             return grid if x.any() else replace(grid, scale=np.ones_like(grid.scale))
 
         if kind := next((kind for kind in WEIGHTED if computes_as(layer, kind)), None):
@@ -134,7 +135,7 @@ def _convert(parts: list[list[Module]], grid: Grid, x, bits, method) -> tuple[li
         elif not isinstance(layer, Dropout):
             raise ValueError(
                 f"to_integers: {layer!r} has no integer form"
-                + ("; it can only be folded into a layer right before it" if isinstance(layer, BatchNorm) else "")
+                + ("; it can only be folded into the layer directly before it" if isinstance(layer, BatchNorm) else "")
             )
         layers += [IntegerMaxPool2d(follower) for follower in followers if type(follower) is MaxPool2d]
     return layers, grid, x
@@ -145,20 +146,20 @@ def _same(a: Grid, b: Grid) -> bool:
 
 
 def _integer_weights(layer: Weighted, bits: int, inputs: Grid) -> tuple[np.ndarray, np.ndarray]:
-    """The layer's weight as int8, and its scale (out,), for inputs on that grid."""
+    """The layer's weight as int8 and its scale (out,), for inputs on the grid `inputs`."""
     step = layer.parametrization("weight", FakeQuantize)
     values = effective(layer, "weight")
     grid = step.grid if step else calibrate(values, bits, per_channel=True)
     if not grid.symmetric:
         raise ValueError(
-            f"to_integers: the weights of {layer!r} lie on an affine grid; integer nets want a symmetric one"
+            f"to_integers: the weights of {layer!r} lie on an affine grid; integer nets need a symmetric one"
         )
     integers, scale = grid.quantize(values).astype(np.int8), grid.scale
-    if grid.bits == 1:  # 0 and 1, which stand for -s/2 and s/2
+    if grid.bits == 1:  # 0 and 1 stand for -s/2 and s/2
         integers, scale = (2 * integers - 1) * (values != 0), scale / 2
     if layer.latent("bias") is None:
         return integers, np.broadcast_to(scale, values.shape[-1:])
-    # A neuron whose weights are (nearly) 0 has a scale on which its bias, all that it passes on, would not fit 32 bits.
+    # If the weights of a neuron are (nearly) 0, its scale is so small that its bias would not fit 32 bits: coarsen it.
     least = np.abs(effective(layer, "bias")) / (BIAS_LIMIT * inputs.scale)
     coarser = np.maximum(scale, least).astype(np.float32)
     return np.where(scale < least, np.rint(values / coarser).astype(np.int8), integers), coarser

@@ -1,11 +1,11 @@
-"""The layers of a net in integers: each is called with uint8 activations, and gives those of the next.
+"""The layers of an integer net: each takes uint8 activations, and returns the uint8 activations of the next layer.
 
 With x = s_x (q_x - z_x), w = s_w q_w and y = s_y (q_y - z_y), a layer y = x w + b becomes
 
     q_y = z_y + M sum (q_x - z_x) q_w + b / s_y        M = s_x s_w / s_y
 
-where the sum is exact in 32 bits and M is an integer times a power of 2 (Jacob et al. 2018, equations 4 to 7).
-Clipping q_y to the grid's ends is all that is left of a ReLU.
+where the sum is exact in 32 bits, and M is an integer times a power of 2 (Jacob et al. 2018, equations 4 to 7).
+A ReLU needs no code: clipping q_y to the ends of its grid does it.
 """
 
 from math import prod
@@ -20,11 +20,11 @@ from ..grid import Grid
 from ..products.int8 import MAX_INPUTS, int8_linear, int8_matmul, pack_int8
 from ..products.requantize import fixed_point, requantize
 
-BIAS_LIMIT = 2**30  # of a bias in the units of the sums: with a sum, it has to fit 32 bits
+BIAS_LIMIT = 2**30  # of a bias in units of the sums: a bias plus a sum must fit 32 bits
 
 
 class IntegerLayer:
-    """Integers in, integers out; `nbytes` of what it stores."""
+    """Integers in, integers out. nbytes: the size of the numbers it stores."""
 
     nbytes = 0
 
@@ -33,14 +33,15 @@ class IntegerLayer:
 
 
 class IntegerDense(IntegerLayer):
-    """(…, in) uint8 to (…, out): uint8 on the grid `out`, or real logits where out is None.
+    """(…, in) uint8 to (…, out): uint8 on the grid `out`, or float32 logits if out is None.
 
-    weights: int8 (in, out), scale: theirs (out,), grid: of the input.
+    weights: int8 (in, out). scale: of the weights, (out,). grid: of the input. Raises ValueError for more than 65,793
+    inputs, whose sums may not fit into 32 bits.
     """
 
     def __init__(self, layer: Module, weights: np.ndarray, scale: np.ndarray, grid: Grid, out: Grid | None):
         if len(weights) > MAX_INPUTS:
-            raise ValueError(f"{layer!r} has more than {MAX_INPUTS} inputs, whose products may not fit into 32 bits")
+            raise ValueError(f"{layer!r} has more than {MAX_INPUTS} inputs; their sums may not fit into 32 bits")
         self.zero_point = int(grid.zero_point)
         self.scale = np.ascontiguousarray(scale * grid.scale, np.float32)
         real_bias = np.zeros(len(self.scale), np.float32) if layer.latent("bias") is None else effective(layer, "bias")
@@ -48,8 +49,8 @@ class IntegerDense(IntegerLayer):
         self.out = out
         if out is not None:
             self.factor, self.shift = fixed_point(self.scale.astype(np.float64) / out.scale)
-            # The bias in the units of the sums times the factor: in those of the sums alone it would be rounded, as in
-            # training it is not. What the zero point adds to every sum of q_x q_w is known in advance.
+            # Keep the bias in units of sum times factor. In units of the sums it would be rounded, which training does
+            # not do. The contribution of the zero point to every sum of q_x q_w is known in advance.
             bias = np.clip(real_bias / self.scale.astype(np.float64), -BIAS_LIMIT, BIAS_LIMIT)
             added = self.zero_point * weights.reshape(-1, weights.shape[-1]).sum(0, dtype=np.int64)
             self.offset = np.rint(bias * self.factor).astype(np.int64) - added * self.factor
@@ -71,7 +72,7 @@ class IntegerDense(IntegerLayer):
         return y.reshape(*q.shape[:-1], y.shape[-1])
 
     def finish(self, sums: np.ndarray) -> np.ndarray:
-        """Sums of q_x q_w (rows, out) to the integers of the output."""
+        """Requantize sums of q_x q_w (rows, out) to the integers of the output."""
         out = self.out
         return requantize(sums, self.offset, self.factor, self.shift, out.zero_point, out.low, out.high)
 
@@ -90,11 +91,11 @@ class IntegerConv2d(IntegerDense):
 
 
 class IntegerDepthwiseConv2d(IntegerDense):
-    """Each channel through its own filter: (N, H, W, C) to (N, H', W', C)."""
+    """Each channel with its own filter: (N, H, W, C) to (N, H', W', C)."""
 
     def __init__(self, layer: DepthwiseConv2d, weights, scale, grid, out):
         if out is None:
-            raise ValueError(f"{layer!r} cannot be the last layer of an integer net; end with a dense one")
+            raise ValueError(f"{layer!r} cannot be the last layer of an integer net; end with a dense layer")
         self.kernel, self.stride, self.padding = weights.shape, layer.stride, layer.padding
         super().__init__(layer, weights, scale, grid, out)
 
@@ -111,7 +112,7 @@ class IntegerDepthwiseConv2d(IntegerDense):
 
 
 class Table(IntegerLayer):
-    """An activation: its 256 results, looked up."""
+    """An activation as a table of its 256 possible results."""
 
     def __init__(self, layer: Module, grid: Grid, out: Grid):
         self.table = out.quantize(layer(Tensor(grid.dequantize(np.arange(256)))).data)
@@ -122,7 +123,7 @@ class Table(IntegerLayer):
 
 
 class IntegerMaxPool2d(IntegerLayer):
-    """The greatest of each window, which stands for the greatest real number."""
+    """The maximum of each window. Grids keep the order of the real numbers, so no rounding is needed."""
 
     def __init__(self, layer: MaxPool2d):
         self.size, self.stride = layer.size, layer.stride
@@ -164,7 +165,7 @@ class IntegerFlatten(IntegerLayer):
 
 
 class IntegerResidual(IntegerLayer):
-    """body(x) + shortcut(x), each on a grid of its own, added on the grid `out`."""
+    """body(x) + shortcut(x): branches on different grids, `body_grid` and `around`, added on the grid `out`."""
 
     def __init__(
         self, body: list[IntegerLayer], body_grid: Grid, shortcut: list[IntegerLayer], around: Grid, out: Grid
@@ -188,9 +189,8 @@ class IntegerResidual(IntegerLayer):
 
 
 def _windows(q, kernel, stride, padding, zero_point: int) -> np.ndarray:
-    """Every window of a convolution: (N, H, W, C) to a view (N, H', W', C, kh, kw). Around the image is what stands
-    for 0."""
-    # The checks and the padding are those of the real convolution.
+    """Every window of a convolution: (N, H, W, C) to a view (N, H', W', C, kh, kw). Pads with the integer for 0."""
+    # Reuse the checks and the padding of the real convolution.
     x, weight = (Tensor(np.broadcast_to(np.float32(0), shape)) for shape in (q.shape, kernel))
     (sh, sw), padding = F._window("an integer convolution", x, weight, q.shape[3:], stride, padding)
     padded = np.pad(q, ((0, 0), *padding, (0, 0)), constant_values=zero_point)
