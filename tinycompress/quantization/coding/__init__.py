@@ -1,4 +1,4 @@
-"""Codes without loss: Huffman's, as a lecturer shows it and as the file uses it, and arithmetic coding."""
+"""Lossless coding: Huffman codes, as text for lectures and as bits for files, and arithmetic coding."""
 
 from .as_text import entropy, huffman_bits, huffman_code
 

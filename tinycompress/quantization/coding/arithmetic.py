@@ -1,31 +1,31 @@
-"""Arithmetic coding: a whole stream of decisions as one number between 0 and 1, which takes as many bits as the
-decisions are surprising.
+"""Arithmetic coding: a stream of binary decisions as one number between 0 and 1. Each decision takes -log2(its
+probability) bits.
 
-Huffman gives each symbol a whole number of bits, so that "no weight here", said a hundred times as often as the
-opposite, still takes one bit each time, where 0.015 would do. Here a decision cuts the interval in which the number
-lies, in proportion to its probability, and keeps one side:
+Huffman coding gives each symbol a whole number of bits. So "no weight here", a hundred times as frequent as the opposite,
+still takes one bit each time, where 0.015 would do. Here each decision splits the interval of the number in proportion
+to the probabilities, and keeps one side:
 
     interval      low |-------------------- 0: 99 % -------------------|- 1: 1 % -| high
     after "0"     low |------------------------------------------------|
     after "1"                                                          |----------|
 
-What is probable hardly shrinks the interval. As soon as the first byte of low and high is the same, it is written
-and dropped (Rissanen & Langdon, "Arithmetic Coding", 1979; with integers as in Witten, Neal & Cleary, "Arithmetic
-Coding for Data Compression", 1987).
+Probable decisions hardly shrink the interval. As soon as low and high have the same first byte, it is written and
+dropped (Rissanen & Langdon, "Arithmetic Coding", 1979; with integers as in Witten, Neal & Cleary, "Arithmetic Coding for
+Data Compression", 1987).
 
-**Where the probabilities come from.** Nothing is stored: the decoder counts what it has decoded so far, in each of
-several *contexts* (in this column, in this row, beside these neighbours), so that each context predicts the next
-decision. The predictions, as log-odds, are added with weights that a step of gradient descent improves after each
-decision (Mahoney, "Adaptive Weighing of Context Models for Lossless Data Compression", 2005). All this is done in
-integers, so that every machine decodes the same.
+**Where the probabilities come from.** They are not stored. Encoder and decoder both count the decisions so far, in each of
+several *contexts* (this column, this row, these neighbours), and each context predicts the next decision. The predictions
+are mixed: their log-odds are added with weights, which a step of gradient descent improves after each decision (Mahoney,
+"Adaptive Weighing of Context Models for Lossless Data Compression", 2005). All of this is integer arithmetic, so that
+every machine decodes the same.
 
     code = Encoder()                                  code = Decoder(data)
     code.positions(mask)                              mask = code.positions(shape)
     code.symbols(symbols, mask, k)                    symbols = code.symbols(mask, k)
     data = code.finish()                              code.finish()
 
-Whatever bytes a Decoder is given, it returns what an Encoder was given, or raises ValueError, in a time that grows
-with the shapes it is asked for.
+For any bytes, a Decoder returns what an Encoder could have been given, or raises ValueError. Its time is proportional to
+the requested shapes.
 """
 
 import functools
@@ -37,20 +37,20 @@ from ...kernels.runtime.dispatch import choose
 from ...kernels.shapes import check
 
 WHOLE = 0xFFFFFFFF
-"""low and high are numbers of 32 bits."""
+"""The largest value of low and high, which have 32 bits."""
 
 HALF = 1 << 21
-"""A probability in a context has 22 bits; this is ½."""
+"""Probabilities of contexts have 22 bits; this is ½."""
 
 MEMORY = 250
-"""A context's probability is a mean over its decisions; beyond so many, older ones fade."""
+"""The probability of a context is the mean of its decisions; after this many, older ones fade."""
 
 POSITION_CONTEXTS, POSITION_WEIGHT, POSITION_RATE = 5, 16384, 16
 SYMBOL_CONTEXTS, SYMBOL_WEIGHT, SYMBOL_RATE = 2, 26214, 14
-"""How many contexts; the weight of each at first, where 65,536 is 1; the learning rate of the weights is 2^-RATE."""
+"""The number of contexts; their initial weights, where 65,536 means 1; the learning rate of the weights is 2^-RATE."""
 
 STEEPEST = 3071
-"""Log-odds are multiples of 1/256, up to this many."""
+"""The largest log-odds, in units of 1/256."""
 
 
 @functools.cache
@@ -62,8 +62,8 @@ def _fast():
 
 @functools.cache
 def tables():
-    """(stretch, squash): log-odds of the probabilities (i + ½) / 4096, and from log-odds + 3072 back to
-    probabilities of 16 bits."""
+    """(stretch, squash): the log-odds of the probabilities (i + ½) / 4096, and, indexed by log-odds + 3072, the 16-bit
+    probabilities."""
     i = np.arange(4096)
     odds = np.arange(-STEEPEST - 1, STEEPEST + 1) + 0.5
     stretch = np.rint(256 * np.log((i + 0.5) / (4095.5 - i)))
@@ -72,17 +72,17 @@ def tables():
 
 
 class Encoder:
-    """Writes masks and symbols one after the other into one stream."""
+    """Writes masks and symbols into one stream, one after the other."""
 
     def __init__(self):
-        self._state = np.array([0, WHOLE, 0, 0], np.int64)  # low, high, what the decoder has read, position
+        self._state = np.array([0, WHOLE, 0, 0], np.int64)  # low, high, the decoder's number, position
         self._parts = []
 
     def positions(self, mask, neighbours=(1, 0), busy=None):
-        """Where a matrix is not 0: mask, booleans (rows, columns).
+        """Write where a matrix is not 0. mask: booleans (rows, columns).
 
-        neighbours: how many rows up the neighbours to the left and above are, if the rows are pixels of an image
-        (0: none). busy: integers (rows,), 0 to 15, how likely a row has something, as far as the decoder knows too.
+        neighbours: if the rows are pixels of an image, how many rows up the neighbours to the left and above are (0:
+        none). busy: integers (rows,), 0 to 15, a hint of how full each row is; the decoder must know it too.
         """
         mask = np.array(mask, np.uint8)
         left, above, busy = _check_model(mask.shape, neighbours, busy)
@@ -90,14 +90,14 @@ class Encoder:
         self._write(code, mask.size, mask, left, above, busy)
 
     def symbols(self, symbols, mask, k, neighbours=(1, 0)):
-        """The symbols, 0 to k - 1 with k <= 256, where the mask is true; both (rows, columns)."""
+        """Write the symbols, 0 to k - 1 with k <= 256, where the mask is true. Both are (rows, columns)."""
         mask, symbols = np.array(mask, np.uint8), np.asarray(symbols)
         left, above, _ = _check_model(mask.shape, neighbours, None)
-        check(symbols.shape == mask.shape, f"the symbols have the shape {symbols.shape}, but the mask {mask.shape}")
-        check(1 <= k <= 256, f"there can be 1 to 256 different symbols, not {k}")
+        check(symbols.shape == mask.shape, f"the symbols have shape {symbols.shape}, but the mask {mask.shape}")
+        check(1 <= k <= 256, f"k should be 1 to 256 distinct symbols, not {k}")
         check(
             not mask.any() or (symbols[mask > 0].min() >= 0 and symbols[mask > 0].max() < k),
-            f"symbols go from 0 to {k - 1}",
+            f"symbols should go from 0 to {k - 1}",
         )
         bits = int(k - 1).bit_length()
         code = choose(code_symbols, None, lambda: _fast().code_symbols)
@@ -111,26 +111,24 @@ class Encoder:
 
     @property
     def nbytes(self):
-        """Bytes that are settled so far; up to four more are pending."""
+        """The number of bytes that are final so far; up to four more are pending."""
         return sum(map(len, self._parts))
 
     def finish(self):
-        """The stream as bytes."""
+        """Return the whole stream as bytes."""
         return b"".join([*self._parts, _last_bytes(*self._state[:2].tolist())])
 
 
 class Decoder:
-    """Reads what an `Encoder` wrote, asked for the same shapes in the same order."""
+    """Reads what an `Encoder` wrote; call the same methods with the same shapes in the same order."""
 
     def __init__(self, data):
-        self._data = np.frombuffer(
-            data, np.uint8
-        ).copy()  # the compiled loops are made for arrays that can be written to
+        self._data = np.frombuffer(data, np.uint8).copy()  # compiled loops expect a writable array
         first = bytes(data[:4]).ljust(4, b"\0")
         self._state = np.array([0, WHOLE, int.from_bytes(first, "big"), 0], np.int64)
 
     def positions(self, shape, neighbours=(1, 0), busy=None):
-        """The mask, booleans of `shape` (rows, columns)."""
+        """Read a mask, booleans of `shape` (rows, columns)."""
         mask = np.zeros(shape, np.uint8)
         left, above, busy = _check_model(mask.shape, neighbours, busy)
         code = choose(code_positions, None, lambda: _fast().code_positions)
@@ -139,34 +137,34 @@ class Decoder:
         return mask.astype(bool)
 
     def symbols(self, mask, k, neighbours=(1, 0)):
-        """The symbols, uint8 of the mask's shape, 0 where it is false."""
+        """Read symbols, uint8 of the mask's shape, 0 where it is false."""
         mask = np.array(mask, np.uint8)
         left, above, _ = _check_model(mask.shape, neighbours, None)
-        check(1 <= k <= 256, f"there can be 1 to 256 different symbols, not {k}")
+        check(1 <= k <= 256, f"k should be 1 to 256 distinct symbols, not {k}")
         symbols = np.zeros(mask.shape, np.uint8)
         bits = int(k - 1).bit_length()
         code = choose(code_symbols, None, lambda: _fast().code_symbols)
         code(self._state, self._data, symbols, mask, bits, left, above, False)
         self._check_end()
-        check(int(symbols.max(initial=0)) < k, f"the stream has a symbol beyond the last one, {k - 1}")
+        check(int(symbols.max(initial=0)) < k, f"the stream has a symbol above the last one, {k - 1}")
         return symbols
 
     @property
     def nbytes(self):
-        """Bytes used so far."""
+        """The number of bytes used so far."""
         return int(self._state[3])
 
     def _check_end(self):
-        check(self.nbytes <= len(self._data), "the stream ends before its symbols do; a part of it is missing")
+        check(self.nbytes <= len(self._data), "the stream ends before its symbols do; part of it is missing")
 
     def finish(self):
-        """ValueError unless this is where the stream ends."""
+        """Check that the stream ends here; raises ValueError otherwise."""
         low, high, _, used = self._state.tolist()
         check(self._data[used:].tobytes() == _last_bytes(low, high), "the stream does not end with its last symbol")
 
 
 def _last_bytes(low, high):
-    """The fewest bytes that lie between low and high, whatever zeros follow them."""
+    """The fewest bytes that, followed by zeros, are a number in low .. high."""
     for count in range(5):
         unit = 1 << 32 - 8 * count
         number = -(-low // unit)
@@ -175,27 +173,27 @@ def _last_bytes(low, high):
 
 
 def _check_model(shape, neighbours, busy):
-    check(len(shape) == 2, f"a matrix has rows and columns, but this has the shape {shape}")
+    check(len(shape) == 2, f"a matrix should have rows and columns, but this one has shape {shape}")
     left, above = neighbours
-    check(left >= 0 and above >= 0, f"neighbours are so many rows up, 0 or more, not {neighbours}")
-    never = shape[0] + 1
+    check(left >= 0 and above >= 0, f"neighbours should be 0 or more rows up, not {neighbours}")
+    never = shape[0] + 1  # rows up, so that the neighbour never exists
     busy = np.zeros(shape[0], np.int64) if busy is None else np.ascontiguousarray(busy, np.int64)
-    check(busy.shape == shape[:1], f"{shape[0]} rows need as many hints, but there are {busy.shape}")
+    check(busy.shape == shape[:1], f"busy should have as many hints as rows, {shape[0]}, but has shape {busy.shape}")
     return min(left or never, never), min(above or never, never), np.clip(busy, 0, 15)
 
 
-# The loops: what the fast ones in arithmetic_fast.py compute too, bit by bit.
+# The loops. Those in arithmetic_fast.py compute the same, bit by bit.
 
 
 class Mixture:
-    """Predicts decisions from contexts, and learns from each."""
+    """Predicts decisions by mixing contexts, and learns from each outcome."""
 
     def __init__(self, contexts, weight, rate):
         self.weights, self.rate = [weight] * contexts, rate
         self.probability, self.count = defaultdict(lambda: HALF), defaultdict(int)
 
     def predict(self, contexts):
-        """The probability of a 1, of 65,536, in these contexts (hashable)."""
+        """The probability of a 1 in these contexts (hashable), in units of 1/65,536."""
         stretch, squash = tables()
         self.contexts = list(enumerate(contexts))
         self.odds = [int(stretch[self.probability[context] >> 10]) for context in self.contexts]
@@ -204,7 +202,9 @@ class Mixture:
         return self.p
 
     def learn(self, bit):
-        """The decision that was predicted turned out to be `bit`."""
+        """Update the weights and the contexts: the predicted decision turned out to be `bit`."""
+        # For log-odds mixed as sum w_i * odds_i, the gradient of the code length by w_i is (p - bit) * odds_i. The mean of
+        # a context starts with a prior of half a decision: the step is 1 / (n + 1.5).
         error = (bit << 16) - self.p
         for context in self.contexts:
             i = context[0]
@@ -215,8 +215,10 @@ class Mixture:
 
 
 def code_bit(state, data, p, bit, encode):
-    """Code one decision whose probability of being 1 is p of 65,536; returns it. state: low, high, value, position;
-    changed."""
+    """Code one decision that is 1 with probability p / 65,536; returns it. state: low, high, value, position; updated.
+
+    The lower part of the interval means 1 (in the figure above, 0). value: the next 32 bits of the stream, for decoding.
+    """
     low, high, value, position = state.tolist()
     middle = low + ((high - low) * p >> 16)
     if not encode:
@@ -245,7 +247,7 @@ def code_positions(state, data, mask, left, above, busy, encode):
 
     for r in range(rows):
         if not encode and state[3] > len(data):
-            return  # the caller sees it, too
+            return  # beyond the end of the stream; the caller reports it
         for c in range(columns):
             near = [there(r, c, up) for up in (left, above, above + left, above - left)]
             far = [there(r, c, up) for up in far_neighbours(left, above)]
@@ -262,7 +264,7 @@ def code_positions(state, data, mask, left, above, busy, encode):
 
 
 def far_neighbours(left, above):
-    """How many rows up those pixels are that come before this one, two away from it."""
+    """How many rows up the pixels two steps away are, of those that come before this one."""
     around = [2 * left, above + 2 * left, above - 2 * left]
     return [*around, *(2 * above + side * left for side in (-2, -1, 0, 1, 2))]
 
@@ -273,7 +275,9 @@ def code_symbols(state, data, symbols, mask, bits, left, above, encode):
         if not encode and state[3] > len(data):
             return
         neighbour = next((int(symbols[r - up, c]) for up in (left, above) if r >= up and mask[r - up, c]), None)
-        node = 1  # in the tree of the symbol's bits, the highest first
+        # The bits of a symbol, highest first, lead down a binary tree. Each node has its own contexts, so that all 2^bits
+        # probabilities can be learned. Leaves have the numbers 2^bits + symbol.
+        node = 1
         for place in reversed(range(bits)):
             p = mixture.predict((node, (node, neighbour)))
             bit = code_bit(state, data, p, int(symbols[r, c]) >> place & 1, encode)

@@ -1,8 +1,8 @@
-"""Arithmetic coding, compiled: see `arithmetic.py` for what is computed, and `code_positions` and `code_symbols`
-there for the same loops to read.
+"""Arithmetic coding, compiled: see `arithmetic.py` for the algorithm, and for readable versions of the same loops.
 
-A context is the index of a slot, in which its probability and its count are; `first` is where each kind of context
-begins.
+Instead of dictionaries, a context is an index into `slots` (number of contexts, 2), which holds its probability and its
+count. In `code_all_positions`, `first` is the start of each kind of context: columns, rows, patterns of the four near
+neighbours, numbers of near and far neighbours, and hints with numbers of weights in the column so far.
 """
 
 import numpy as np
@@ -112,6 +112,7 @@ def code_all_positions(state, data, mask, left, above, busy, encode, stretch, sq
 
 @jit(allocates=True)
 def code_all_symbols(state, data, symbols, mask, bits, left, above, encode, stretch, squash):
+    # Contexts: the node alone, and the node with the neighbour's symbol, where `nodes` means that there is no neighbour.
     nodes = 1 << bits
     slots = np.zeros((nodes * (nodes + 2), 2), np.int64)
     slots[:, 0] = HALF

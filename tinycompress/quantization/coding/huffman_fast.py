@@ -1,22 +1,20 @@
 """Huffman coding, compiled: see `huffman.py` for the codes and the stream.
 
-**Decoding** reads not bit by bit but 12 bits at once. They are the index into a table that says which code they begin
-with, and how long it is:
+**Decoding** takes 12 bits at once. They index a table that says which code they start with, and how long it is:
 
     codes 0, 10, 110, 111:       index    0xxxxxxxxxxx    10xxxxxxxxxx    110xxxxxxxxx    111xxxxxxxxx
                                  entry    a, 1 bit        b, 2 bits       c, 3 bits       d, 3 bits
 
-As codes are in order when read as fractions, the table is each symbol's entry repeated, one after the other. Each
-look-up must wait for the length that the one before it has found; so where the rest of the 12 bits is a whole code
-too, the entry has this second symbol as well.
+As fractions, canonical codes are in ascending order. So the table is the entry of each symbol, repeated for all 12-bit
+numbers that start with its code, one symbol after the other. Each look-up has to wait for the length found by the one
+before. Therefore, if the rest of the 12 bits is a whole code too, the entry holds this second symbol as well.
 
-Codes longer than 12 bits are rare, and come after all the others. They are found by their length: those of one length
-are consecutive numbers, and what is less than the end of a length's numbers, but not of a shorter one's, has this
-length.
+Codes longer than 12 bits are rare, and come after all others. Codes of the same length are consecutive numbers, and
+longer codes are larger fractions. So the length is the first one whose codes end above the bits to decode.
 
-**Encoding** puts three codes together at a time, without waiting for what came before, appends them to the bits that wait
-for the rest of their byte, and writes eight bytes, of which only the whole ones count: the next three begin behind them.
-No step asks a question whose answer the processor could guess wrong.
+**Encoding** joins three codes at a time, which does not depend on what came before, and appends them to the pending bits
+of the last byte. It always writes eight bytes, but advances only past the whole ones, so that the next write overwrites
+the rest. The loop has no branch that the CPU could mispredict.
 """
 
 import numpy as np
@@ -25,15 +23,15 @@ from ...kernels.runtime.jit import jit
 from .huffman import MAX_LENGTH, in_code_order
 
 TABLE_BITS = 12
-"""4096 entries of four bytes: they stay in the nearest cache."""
+"""4096 entries of four bytes stay in the first-level cache."""
 
 PADDING = 16
-"""Bytes after the stream that may be read: the end is noticed only after four look-ups, at the next eight bytes."""
+"""Bytes after the stream that may be read: the end is checked once per eight bytes, that is, per four look-ups."""
 
 NO_CODE, TOO_SHORT = -1, -2
 
 THREE_FIT = 19
-"""Bits of codes of which three, and seven bits that wait for the rest of their byte, fit into 64."""
+"""Longest codes, in bits, of which three fit into 64 bits together with up to seven pending bits."""
 
 UNUSED = np.uint64(1 << 60)
 """The entry of a symbol without a code."""
@@ -41,7 +39,7 @@ UNUSED = np.uint64(1 << 60)
 
 @jit
 def eight_bytes(data, at):
-    """data[at : at + 8] as one number, the first byte being the highest."""
+    """data[at : at + 8] as one number, highest byte first."""
     word = np.uint64(0)
     for k in range(8):
         word = word << np.uint64(8) | np.uint64(data[np.uint64(at + k)])
@@ -50,14 +48,17 @@ def eight_bytes(data, at):
 
 @jit(inline="always")
 def put_eight_bytes(data, at, word):
-    """data[at : at + 8] = word, the highest byte first: one instruction."""
+    """data[at : at + 8] = word, highest byte first; compiled to a single store."""
     for k in range(8):
         data[at + k] = np.uint8(word >> np.uint64(56 - 8 * k))
 
 
 @jit
 def long_symbol(word, ends, skips, by_code):
-    """The symbol and length of the long code that the 64 bits of `word` begin with; length 0 if there is none."""
+    """The symbol and length of the long code at the start of the 64 bits of `word`; length 0 if there is none.
+
+    Try the lengths in order: a code of this length or less lies below ends[length], read as a 32-bit fraction.
+    """
     first = word >> np.uint64(64 - MAX_LENGTH)
     for length in range(TABLE_BITS + 1, MAX_LENGTH + 1):
         if first < ends[length]:
@@ -67,13 +68,18 @@ def long_symbol(word, ends, skips, by_code):
 
 @jit
 def decode_symbols(data, bits, table, pairs, ends, skips, by_code, symbols):
-    """Fill `symbols` from the first `bits` bits of data; PADDING follows. The position reached, or an error."""
+    """Fill `symbols` from the first `bits` bits of data, which PADDING follows; returns the position reached, or an error.
+
+    Away from the end, four look-ups in `pairs` decode up to eight symbols per round. Each writes two symbols, and
+    advances by the number found: a symbol too many is overwritten. Found 0 means a code longer than 12 bits, which is
+    left to the single look-up below, as are the last symbols.
+    """
     at, i, count = 0, 0, len(symbols)
     index = np.uint64(64 - TABLE_BITS)
     while i < count:
         if at > bits:
             return TOO_SHORT
-        # At least 57 bits, enough for four look-ups.
+        # After the shift at least 57 bits remain, enough for four look-ups.
         word = eight_bytes(data, at >> 3) << np.uint64(at & 7)
         if i + 8 <= count:
             found = 0
@@ -103,8 +109,8 @@ def decode_symbols(data, bits, table, pairs, ends, skips, by_code, symbols):
 
 @jit
 def encode_symbols(symbols, entries, longest, data):
-    """Write the codes of `symbols` to data: the number of bits, or NO_CODE. See `encode` for the entries."""
-    code, bits = np.uint64(8), np.uint64(63)  # an entry's code begins at bit 8; shifts look at six bits only
+    """Write the codes of `symbols` to data; returns the number of bits, or NO_CODE. For the entries, see `encode`."""
+    code, bits = np.uint64(8), np.uint64(63)  # an entry's code starts at bit 8; shifts use only six bits
     word, filled, at, seen = np.uint64(0), np.uint64(0), 0, np.uint64(0)
     i, count = np.uint64(0), np.uint64(len(symbols))
     while longest <= THREE_FIT and i + np.uint64(3) <= count:
@@ -132,8 +138,8 @@ def encode_symbols(symbols, entries, longest, data):
 
 
 def encode(symbols, lengths, codes):
-    # code << 8 | length: in a sum of entries the lowest bits are the sum of the lengths, and the highest ones tell whether
-    # there was a symbol without a code.
+    # code << 8 | length. In a sum of entries, the lowest bits are the sum of the lengths, and the highest bits show whether
+    # some symbol had no code.
     entries = np.where(lengths > 0, codes.astype(np.uint64) << np.uint64(8) | lengths.astype(np.uint64), UNUSED)
     longest = int(lengths.max())
     data = np.empty(len(symbols) * longest // 8 + 16, np.uint8)
@@ -142,15 +148,17 @@ def encode(symbols, lengths, codes):
 
 
 def _tables(by_code, lengths):
-    """For each 12 bits the entry of their first symbol, and that of the first two; 0 where a longer code begins.
+    """Two tables over all 12-bit numbers: the first symbol, uint32, and the first two, uint64; 0 symbols or bits if a
+    longer code starts there.
 
-    An entry is symbol << 8 | bits, and first << 32 | second << 16 | number of symbols << 8 | bits.
+    Entries are symbol << 8 | bits, and first << 32 | second << 16 | number of symbols << 8 | bits.
     """
     short = lengths <= TABLE_BITS
     repeated = np.repeat(by_code[short] << 8 | lengths[short], 1 << (TABLE_BITS - lengths[short]))
     table = np.zeros(1 << TABLE_BITS, np.int64)
     table[: len(repeated)] = repeated
     symbol, length = table >> 8, table & 255
+    # Shift out the first code; the second counts only if it ends within the 12 bits, before the zeros shifted in.
     rest = np.arange(1 << TABLE_BITS) << length & (1 << TABLE_BITS) - 1
     both = (length > 0) & (length[rest] > 0) & (length + length[rest] <= TABLE_BITS)
     pairs = symbol << 32 | np.where(
@@ -160,10 +168,14 @@ def _tables(by_code, lengths):
 
 
 def decoder(lengths):
-    """What `decode_symbols` has to know of the code: (table, pairs, ends, skips, by_code)."""
+    """The tables that `decode_symbols` needs: (table, pairs, ends, skips, by_code).
+
+    ends: where the codes of each length end, as 32-bit fractions. by_code: the symbols in code order. skips: a long code
+    minus the skip of its length is its index into by_code.
+    """
     by_code = in_code_order(lengths)
     table, pairs = _tables(by_code, lengths[by_code])
-    # The codes of each length, as fractions of 32 bits, end where those of the next one begin.
+    # As 32-bit fractions, the codes of each length end where those of the next length start.
     number = np.bincount(lengths[by_code], minlength=MAX_LENGTH + 1)
     size = 1 << (MAX_LENGTH - np.arange(MAX_LENGTH + 1))
     ends = np.cumsum(number * size)

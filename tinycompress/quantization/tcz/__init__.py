@@ -1,18 +1,18 @@
-"""The file `.tcz`: a whole net in few bytes, which loads to one that predicts the same, bit for bit.
+"""The `.tcz` file format: a whole net in few bytes. The net loaded from it predicts the same, bit for bit.
 
     bytes 0-3   "TCZ" and the version, 1
-    structure   every layer's kind and sizes                        structure.py
-    arrays      for each array of the net, in the layers' order     arrays.py
-    stream      what is arithmetically coded of all of them         coding/arithmetic.py
+    structure   the kind and the sizes of every layer               structure.py
+    arrays      one entry per array of the net, in layer order      arrays.py
+    stream      the arithmetically coded parts of all arrays        coding/arithmetic.py
     last 4      CRC-32 of everything before it, little-endian
 
-Whole numbers are written in groups of 7 bits, the lowest first, and arrays in C order, little-endian. What is
-stored of a parameter is what the layer uses: parametrizations (masks, clusters, grids) are folded into the values,
-and the shortest way to write these values exactly is found for each array by itself. Random generators (of dropout)
-and frozen flags are not kept.
+Whole numbers are written in groups of 7 bits, lowest first, and arrays in C order, little-endian. A file stores the
+parameter values that the layers use: parametrizations (masks, clusters, grids) are folded into them, and each array is
+written in the shortest form that keeps its values exactly. Random generators (of dropout) and frozen flags are not
+kept.
 
-Nothing in a file is ever executed. A file that is cut short, altered or made up is refused with a `TczError`,
-within a time and a memory that `max_elements` bounds.
+Loading never executes anything from the file. A truncated, altered or forged file raises a `TczError`, within time and
+memory limits set by `max_elements`.
 """
 
 import sys
@@ -37,12 +37,15 @@ from .wire import Part, Reader, TczError, Writer
 
 MAGIC, VERSION = b"TCZ", 1
 CHECKSUM_BYTES = 4
-MAX_ELEMENTS = 2**22  # a made-up file of a few bytes may keep the decoder busy for some seconds, not for minutes
+MAX_ELEMENTS = 2**22  # so that a forged file of a few bytes keeps the decoder busy for seconds, not minutes
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What a file holds: its size, its parts in order, and each array's shape, elements that are not 0, and form."""
+    """What a file holds: its size, its parts in order, and its arrays.
+
+    float_bytes: the size of all arrays as float32. ratio: how many times smaller the file is.
+    """
 
     nbytes: int
     parts: list[Part]
@@ -52,7 +55,7 @@ class Contents:
     ratio = property(lambda self: self.float_bytes / self.nbytes)
 
     def bytes_by_kind(self) -> dict[str, int]:
-        """Bytes of the header, the structure, tables, positions, values and the checksum, all arrays together."""
+        """Bytes per kind of part (header, structure, table, positions, values, checksum), summed over all arrays."""
         found: dict[str, int] = {}
         for part in self.parts:
             found[part.kind] = found.get(part.kind, 0) + part.nbytes
@@ -80,8 +83,8 @@ class Contents:
 
 @dataclass(frozen=True)
 class Array:
-    """An array of the file. form: of its values, as in "16 values" or "8-bit grid". coding: one of "fixed",
-    "huffman", "arithmetic"."""
+    """An array of a file. nonzero: its number of elements other than 0. form: of its values, such as "16 values" or
+    "8-bit grid". coding: "fixed", "huffman" or "arithmetic"."""
 
     path: str
     shape: tuple[int, ...]
@@ -91,10 +94,11 @@ class Array:
 
 
 def save(model: Module, path, coding: str = "smallest") -> Contents:
-    """Write the model to a .tcz file, whole or not at all; returns what is in it.
+    """Write a model to a .tcz file, completely or not at all; returns its `Contents`.
 
-    coding: "fixed", "huffman" or "arithmetic" for all arrays, or the smallest for each. Raises ValueError for a
-    model with layers that the format does not know, with a layer in two places, or with numbers that are not finite.
+    coding: "fixed", "huffman" or "arithmetic" for all arrays, or "smallest" for the best per array. Raises ValueError
+    for layers that the format does not support, for a layer that appears twice in the model, and for numbers that are
+    not finite.
     """
     data = to_bytes(model, coding)
     replace_file(path, data)
@@ -102,24 +106,24 @@ def save(model: Module, path, coding: str = "smallest") -> Contents:
 
 
 def load(path, max_elements: int = MAX_ELEMENTS) -> Module:
-    """The model of a .tcz file, in evaluation mode; its predictions equal those of the model that was saved.
+    """Load the model of a .tcz file, in evaluation mode. Its predictions equal those of the saved model.
 
-    max_elements: of all its arrays together, of one image and of what any layer makes of it; more are refused. Raises
-    FileNotFoundError, or `TczError` (a ValueError) for whatever is not a whole .tcz file.
+    max_elements: the limit for all arrays together, for an input image, and for the output of any layer for it. Raises
+    FileNotFoundError, or `TczError` (a ValueError) for anything but an intact .tcz file within the limit.
     """
     return _read_file(path, max_elements)[0]
 
 
 def inspect(path, max_elements: int = MAX_ELEMENTS) -> Contents:
-    """What is in a .tcz file, byte by byte. Raises what `load` raises."""
+    """Return the `Contents` of a .tcz file, byte by byte. Raises the same errors as `load`."""
     return _read_file(path, max_elements)[1]
 
 
 def to_bytes(model: Module, coding: str = "smallest") -> bytes:
-    """The .tcz file of a model, as `save` writes it."""
+    """The bytes of a model's .tcz file, as written by `save`."""
     check_distinct("a .tcz file holds each layer once", model)
     if coding != "smallest" and coding not in CODINGS:
-        raise ValueError(f"the coding is one of smallest, {', '.join(CODINGS)}; got {coding!r}")
+        raise ValueError(f"coding should be one of smallest, {', '.join(CODINGS)}; got {coding!r}")
     out, stream = Writer(), Encoder()
     out.raw(MAGIC + bytes([VERSION]))
     slots = write_layer(model, out)
@@ -142,17 +146,17 @@ def to_bytes(model: Module, coding: str = "smallest") -> bytes:
 
 
 def from_bytes(data: bytes, max_elements: int = MAX_ELEMENTS) -> Module:
-    """The model of a .tcz file's bytes. Raises `TczError`."""
+    """Load a model from the bytes of a .tcz file. Raises `TczError`."""
     return _parse(data, max_elements)[0]
 
 
 def inspect_bytes(data: bytes, max_elements: int = MAX_ELEMENTS) -> Contents:
-    """What is in the bytes of a .tcz file. Raises `TczError`."""
+    """Return the `Contents` of the bytes of a .tcz file. Raises `TczError`."""
     return _parse(data, max_elements)[1]
 
 
 def _values(slot: Slot) -> tuple[np.ndarray, "object"]:
-    """The values that the layer uses, and the grid that they lie on, if there is one."""
+    """The values that the layer uses, and the grid they lie on, or None."""
     if not slot.trained:
         return getattr(slot.layer, slot.name), None
     step = slot.layer.parametrization(slot.name, FakeQuantize)
@@ -160,27 +164,27 @@ def _values(slot: Slot) -> tuple[np.ndarray, "object"]:
 
 
 def _size(content, around) -> int:
-    """Bytes that this way to write an array takes."""
+    """The number of bytes that writing an array this way takes."""
     out, stream = Writer(), Encoder()
     write_array(content, around, out, stream)
     return len(out.data) + len(stream.finish())
 
 
 def _image_rows(model: Module) -> dict[int, tuple[int, int]]:
-    """For each number of inputs that a `Flatten` makes of images: how many of them lie between neighbouring pixels,
-    in both directions."""
+    """For each number of outputs of a `Flatten` of images: the distance between neighbouring pixels in the flat vector,
+    horizontally and vertically."""
     calls = _shapes(model)
     return {prod(s[1:]): (s[3], s[2] * s[3]) for layer, s, _ in calls if isinstance(layer, nn.Flatten) and len(s) == 4}
 
 
 def _shapes(model: Module) -> list:
-    """Every call of a layer with an empty batch, as `trace` gives it; none where the input's shape is unknown."""
+    """Trace every layer call on an empty batch (see `trace`); empty if the input shape is unknown."""
     shape = getattr(model, "input_shape", None)
     if shape is None:
         return []
     x = np.zeros((0, *shape), np.float32)
     with trace() as calls, no_grad(), model.evaluation():
-        if isinstance(model, nn.MultiExit):  # which in evaluation would pass over all heads but the last
+        if isinstance(model, nn.MultiExit):  # in evaluation mode it would skip all heads but the last
             for stage, head in zip(model.stages, model.heads, strict=True):
                 x = stage(x)
                 head(x)
@@ -190,12 +194,12 @@ def _shapes(model: Module) -> list:
 
 
 def largest_activation(model: Module) -> int:
-    """The most numbers that a layer makes of one image; 0 where the input's shape is unknown."""
+    """The size of the largest layer output for one image; 0 if the input shape is unknown."""
     return max((prod(out.shape[1:]) for _, _, out in _shapes(model)), default=0)
 
 
 def _neighbours(slot: Slot, images) -> tuple[int, int]:
-    """How many rows of the weight, seen as a matrix, lie between neighbours to the left and above; 0 for none."""
+    """How many rows up, in the weight seen as a matrix, the neighbours to the left and above are; 0 for none."""
     if len(slot.shape) > 2:
         rows = prod(slot.shape[2:-1])
         return rows, slot.shape[1] * rows
@@ -204,14 +208,14 @@ def _neighbours(slot: Slot, images) -> tuple[int, int]:
 
 def _read_file(path, max_elements):
     path = Path(path)
-    most = 16 * max_elements + 2**20  # more than float64 arrays of so many elements take
+    most = 16 * max_elements + 2**20  # more than float64 arrays of max_elements take
     try:
         with open(path, "rb") as file:
             data = file.read(most + 1)
     except FileNotFoundError:
         raise FileNotFoundError(f"no file {path}; save a model there first, or compress one") from None
     if len(data) > most:
-        raise TczError(f"{path} is no .tcz file of up to {max_elements:,} elements: it has more than {most:,} bytes")
+        raise TczError(f"{path} has more than {most:,} bytes, too many for a .tcz of up to {max_elements:,} elements")
     try:
         return _parse(data, max_elements)
     except TczError as error:
@@ -226,11 +230,11 @@ def _parse(data: bytes, max_elements: int) -> tuple[Module, Contents]:
             source.raw(4)
         with source.part("", "structure"):
             model, slots = StructureReader(source, max_elements).read_layer()
-        with np.errstate(all="ignore"):  # what is not finite is refused, without a warning as well
+        with np.errstate(all="ignore"):  # numbers that are not finite raise an error, without a warning first
             arrays = _read_arrays(slots, source)
     except TczError:
         raise
-    except ValueError as error:  # of a kernel that decodes
+    except ValueError as error:  # raised by a decoder
         raise TczError(str(error)) from error
     for slot, found in zip(slots, arrays, strict=True):
         slot.fill(found.values)
@@ -246,10 +250,12 @@ def _check_frame(data: bytes):
     if len(data) < len(MAGIC) + 1 + CHECKSUM_BYTES:
         raise TczError(f"it is cut short after {len(data)} bytes")
     if data[3] != VERSION:
-        raise TczError(f"it has version {data[3]} of the format, and this program reads version {VERSION}")
+        raise TczError(f"it has version {data[3]} of the format, but this program reads version {VERSION}")
     found, said = zlib.crc32(data[:-CHECKSUM_BYTES]), int.from_bytes(data[-CHECKSUM_BYTES:], "little")
     if found != said:
-        raise TczError(f"it is damaged or cut short: its checksum is {found:08x}, but it says {said:08x}; get it again")
+        raise TczError(
+            f"it is damaged or cut short: its checksum is {found:08x}, but the file says {said:08x}; get it again"
+        )
 
 
 def _read_arrays(slots: list[Slot], source: Reader) -> list:
@@ -271,16 +277,16 @@ def _read_arrays(slots: list[Slot], source: Reader) -> list:
 
 
 def _check_shapes(model: Module, max_elements: int):
-    """Refuse layers that do not fit together, and sizes that no memory holds, before an image is ever put in."""
+    """Raise TczError for layers that do not fit together, and for sizes above the limit, before any image is used."""
     shape = getattr(model, "input_shape", None)
     if shape is not None and prod(shape) > max_elements:
-        raise TczError(f"its images of {shape} have more than {max_elements:,} elements")
+        raise TczError(f"its input images {shape} have more than {max_elements:,} elements")
     try:
         largest = largest_activation(model)
     except (ValueError, TypeError, OverflowError, MemoryError) as error:
         raise TczError(f"its layers do not fit together: {error}") from error
     if largest > max_elements:
-        raise TczError(f"a layer makes {largest:,} numbers of one image, more than {max_elements:,}")
+        raise TczError(f"the output of a layer has {largest:,} elements per image, more than {max_elements:,}")
 
 
 def _array(found) -> Array:

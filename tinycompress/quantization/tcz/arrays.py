@@ -1,18 +1,18 @@
-"""One array as bytes: which of its elements are not 0, what different values they take, and which of these each has.
+"""One array as bytes: which elements are not 0, which distinct values occur, and which of these each element has.
 
-The first byte says how: the kind of values (bits 0-2), whether zeros are left out (3), the coding (4-5), a bitmap
-or gaps (6). Then follow, as far as there are any,
+The first byte holds the form: the kind of values (bits 0-2), whether zeros are left out (3), the coding (4-5), and
+bitmap or gaps (6). Then follow, if present,
 
     table       a grid: bits, scales, zero points; or a codebook: the number of values, the values
-    positions   where the array is not 0: one bit an element, or gaps, or in the arithmetic stream
-    values      an index into the table for each of them, or real numbers
+    positions   of the elements that are not 0: one bit per element, or gaps, or in the arithmetic stream
+    values      one index into the table per element, or real numbers
 
-Coding "fixed" gives every index or gap equally many bits, "huffman" a Huffman code, whose lengths come first.
-"arithmetic" puts both into the one stream at the end of the file (see `kernels.arithmetic`), real numbers byte by
-byte.
+The coding "fixed" gives all indices or gaps the same number of bits. "huffman" uses a Huffman code, whose lengths come
+first. "arithmetic" puts positions and values into the stream at the end of the file (see `coding.arithmetic`), real
+numbers byte by byte.
 
-A gap is the number of zeros before the next weight, of g bits; its greatest value, 2^g - 1, says that so many zeros
-follow and then another gap (Han et al. 2016, figure 2, store a weight of 0 there).
+A gap is the number of zeros before the next weight, in g bits. The largest value, 2^g - 1, means this many zeros and
+then another gap (Han et al. 2016, figure 2, store a weight of 0 there instead).
 """
 
 from dataclasses import dataclass, replace
@@ -27,14 +27,14 @@ from .wire import Reader, TczError, Writer
 FLOAT32, FLOAT16, FLOAT64, CODEBOOK32, CODEBOOK16, GRID32, GRID16 = range(7)
 DTYPES = dict(enumerate(("<f4", "<f2", "<f8", "<f4", "<f2", "<f4", "<f2")))
 CODINGS = ("fixed", "huffman", "arithmetic")
-LONGEST_CODE = 15  # bits, so that a length fits half a byte
-WIDEST_GAP = 12
+LONGEST_CODE = 15  # bits, so that a length fits in half a byte
+WIDEST_GAP = 12  # bits
 
 
 @dataclass(frozen=True, eq=False)
 class Content:
-    """An array as `indices` into a table (a `codebook` or a `grid`), or as real numbers (neither), and how to write
-    it."""
+    """An array and how to write it: as `indices` into a table (a `codebook` or a `grid`), or, without a table, as real
+    numbers."""
 
     values: np.ndarray
     kind: int
@@ -43,11 +43,11 @@ class Content:
     grid: Grid | None = None
     sparse: bool = False
     coding: str = "fixed"
-    zero_is_there: bool = True  # the table has a 0, if the array has any; a 1-bit grid has none
+    zero_is_there: bool = True  # whether the table has a 0 if the array has; a 1-bit grid does not
 
     @property
     def k(self) -> int:
-        """The number of different indices."""
+        """The number of distinct indices."""
         if self.grid is not None:
             return self.grid.high - self.grid.low + 1
         return len(self.codebook)
@@ -55,37 +55,41 @@ class Content:
 
 @dataclass
 class Surroundings:
-    """What the reader of an array knows before it: the matrix written last, and which rows of images are neighbours."""
+    """What a reader knows before it reads an array, used as contexts: the previous matrix, and which rows are neighbours.
 
-    columns: np.ndarray | None = None  # how many elements are not 0 in each column of that matrix
+    neighbours: see `Encoder.positions`.
+    """
+
+    columns: np.ndarray | None = None  # the number of elements other than 0 per column of the previous matrix
     neighbours: tuple[int, int] = (1, 0)
 
     def busy(self, rows: int) -> np.ndarray | None:
-        """How likely each row has something: as the neuron that it comes from has (see `Encoder.positions`)."""
+        """A hint of how full each row is, 0 to 15 (see `Encoder.positions`): as the column of the previous matrix that
+        computes its input. None if the shapes do not match."""
         if self.columns is None or len(self.columns) == 0 or rows % len(self.columns):
             return None
         lengths = np.frexp(self.columns)[1]  # the number of binary digits
         return np.minimum(np.resize(lengths, rows), 15)
 
     def after(self, values: np.ndarray) -> "Surroundings":
-        """Those of the next array."""
+        """The surroundings of the next array."""
         return Surroundings((as_matrix(values) != 0).sum(0) if values.ndim > 1 else self.columns)
 
 
 def as_matrix(values: np.ndarray) -> np.ndarray:
-    """An array as (rows, columns): the last axis is that of neurons or channels; a vector is a column."""
+    """An array as (rows, columns), with the last axis (neurons or channels) as columns; a vector is one column."""
     return values.reshape(-1, values.shape[-1] if values.ndim > 1 else 1)
 
 
 def contents(values: np.ndarray, grid: Grid | None, coding: str) -> list[Content]:
-    """The ways to write an array with this coding from which the shortest is to be chosen. grid: that the values
-    lie on, if any."""
+    """The candidate ways to write an array with this coding. grid: the grid that the values lie on, or None."""
     found = []
     if values.dtype == np.float32:
         found = [*_on_grid(values, grid), *_with_codebook(values)]
     if not found:
         kind = FLOAT64 if values.dtype == np.float64 else FLOAT16 if _fits_half(values) else FLOAT32
         found = [Content(values, kind)]
+    # Each candidate is written to measure it, so leave out those that will not win, given the share of zeros.
     zeros = 1 - np.count_nonzero(values) / max(values.size, 1)
     whether = [sparse for sparse in (False, True) if (zeros > 0.1 if sparse else zeros < 0.9)]
     choices = [replace(content, sparse=sparse, coding=coding) for content in found for sparse in whether]
@@ -104,7 +108,7 @@ def _on_grid(values, grid):
 
 
 def _fits_half(values: np.ndarray) -> bool:
-    """Whether 16 bits hold these numbers exactly."""
+    """Whether float16 represents these numbers exactly."""
     with np.errstate(over="ignore"):
         return np.array_equal(values.astype(np.float16).astype(np.float32), values)
 
@@ -118,7 +122,7 @@ def _with_codebook(values):
 
 
 def _without_zero(content: Content) -> Content:
-    """The content of what is not 0: a codebook then need not have the 0."""
+    """The content with 0 removed from its codebook, as positions already say which elements are 0."""
     if content.codebook is None or not (content.codebook == 0).any() or len(content.codebook) == 1:
         return content
     zero = int(np.flatnonzero(content.codebook == 0)[0])
@@ -131,7 +135,7 @@ def _without_zero(content: Content) -> Content:
 
 
 def write_array(content: Content, around: Surroundings, out: Writer, stream: Encoder):
-    """Write an array: what belongs into the arithmetic stream there, all else to `out`."""
+    """Write an array: arithmetically coded parts to `stream`, all else to `out`."""
     if content.sparse:
         content = _without_zero(content)
     mask = content.values != 0 if content.sparse else np.ones(content.values.shape, bool)
@@ -176,6 +180,7 @@ def _write_reals(reals, coding, out, stream):
         out.raw(reals.tobytes())
         return
     every = np.ones((len(reals), 1), bool)
+    # Code byte by byte over all numbers: the bytes of the exponent are easy to predict, those of the mantissa are not.
     for plane in reals.view(np.uint8).reshape(len(reals), reals.itemsize).T:
         stream.symbols(plane[:, None], every, 256)
 
@@ -194,12 +199,12 @@ def _write_huffman(symbols, k, out):
 
 
 def _shortest_gaps(mask: np.ndarray, coding: str) -> tuple[np.ndarray, int] | None:
-    """(gap symbols, their bits) in the fewest bytes, or None where one bit an element takes less."""
+    """The gap symbols and their number of bits that take the fewest bytes, or None if one bit per element takes less."""
     zeros = np.diff(np.flatnonzero(mask), prepend=-1) - 1
     best, least = None, len(mask) / 8
     for bits in range(1, WIDEST_GAP + 1):
         most = 2**bits - 1
-        fillers = zeros // most
+        fillers = zeros // most  # a longer run of zeros takes this many symbols `most` before its gap
         symbols = np.full(len(zeros) + int(fillers.sum()), most)
         symbols[np.arange(len(zeros)) + np.cumsum(fillers)] = zeros % most
         size = len(symbols) * bits / 8
@@ -222,13 +227,13 @@ def _write_gaps(symbols, bits, coding, out):
 
 
 def read_plain(shape, path: str, source: Reader) -> "Unfinished":
-    """All of an array but what is in the arithmetic stream."""
+    """Read all of an array except what is in the arithmetic stream. Raises `TczError`."""
     with source.part(path, "header"):
         flags = source.byte(127, "the form of an array")
     kind, sparse, coding = flags & 7, bool(flags >> 3 & 1), flags >> 4 & 3
     gaps = flags >> 6
     if kind > GRID16 or coding >= len(CODINGS) or (gaps and (not sparse or coding == CODINGS.index("arithmetic"))):
-        raise TczError(f"array {path} has the form {flags}, which there is not")
+        raise TczError(f"array {path} has the form {flags}, which does not exist")
     found = Unfinished(path, shape, Content(np.empty(0), kind, sparse=sparse, coding=CODINGS[coding]))
     with source.part(path, "table"):
         found.content = replace(found.content, **_read_table(kind, shape, source))
@@ -254,7 +259,7 @@ def read_plain(shape, path: str, source: Reader) -> "Unfinished":
 
 @dataclass
 class Unfinished:
-    """An array as far as it is read; `values` once it is whole."""
+    """A partly read array; `values` is None until it is complete."""
 
     path: str
     shape: tuple[int, ...]
@@ -263,7 +268,8 @@ class Unfinished:
     values: np.ndarray | None = None
 
     def finish(self, stream: Decoder, around: Surroundings) -> list[tuple[str, int]]:
-        """Read the rest from the arithmetic stream; returns where in it each kind of content ends."""
+        """Read the rest from the arithmetic stream; returns the kinds of content read, each with its end in the
+        stream."""
         ends = []
         size = int(np.prod(self.shape))
         columns = self.shape[-1] if len(self.shape) > 1 else 1
@@ -288,10 +294,10 @@ class Unfinished:
         return np.ascontiguousarray(np.stack(planes, axis=1)).view(dtype)[:, 0].astype(dtype.newbyteorder("="))
 
     def look_up(self, indices: np.ndarray, mask: np.ndarray) -> np.ndarray:
-        """The real numbers of the table; of a grid for each channel, by the place (in `mask`, flat) that each has."""
+        """The real numbers of these indices. mask: the flat positions of the elements, which give their channels."""
         if indices.max(initial=0) >= self.content.k:
             raise TczError(
-                f"array {self.path} has an index of {indices.max()}, but its table only {self.content.k} values"
+                f"array {self.path} has the index {indices.max()}, but its table has only {self.content.k} values"
             )
         grid = self.content.grid
         if grid is None:
@@ -317,7 +323,7 @@ def _read_table(kind, shape, source) -> dict:
         bits, symmetric, per_channel = flags >> 2, bool(flags >> 1 & 1), flags & 1
         limits(bits, symmetric)
         if per_channel and not shape:
-            raise TczError("a single number has no channels, but a grid for each")
+            raise TczError("a single number has no channels, but the file has a grid per channel")
         count = shape[-1] if per_channel else 1
         scale = source.numbers(count, DTYPES[kind]).astype(np.float32)
         zero_point = np.full(count, 0.5 if bits == 1 else 0.0, np.float32)
@@ -337,13 +343,14 @@ def _read_bitmap(size, source):
 def _read_gaps(size, coding, source):
     bits = source.byte(WIDEST_GAP, "the bits of a gap")
     if bits == 0:
-        raise TczError("gaps have 0 bits")
+        raise TczError("gaps should have at least 1 bit, but have 0")
     count = source.varint(size, "the number of gaps")
     symbols = _read_indices(count, 2**bits, coding, source).astype(np.int64)
     most = 2**bits - 1
+    # A symbol `most` skips that many zeros; any other skips its zeros and the weight after them.
     ends = np.cumsum(np.where(symbols == most, most, symbols + 1))
     if count and ends[-1] > size:
-        raise TczError(f"the gaps lead to element {ends[-1]} of {size}")
+        raise TczError(f"the gaps lead to element {ends[-1]}, but there are only {size}")
     mask = np.zeros(size, bool)
     mask[ends[symbols < most] - 1] = True
     return mask
@@ -357,7 +364,7 @@ def _read_indices(count, k, coding, source):
 
 
 def pack_bits(symbols: np.ndarray, bits: int) -> bytes:
-    """Each symbol in so many bits, the highest first; zeros fill up the last byte."""
+    """Write each symbol with this many bits, highest first; zeros pad the last byte."""
     symbols = np.asarray(symbols).astype(np.uint16)
     places = np.empty((len(symbols), bits), np.uint8)
     for place in range(bits):
@@ -366,7 +373,7 @@ def pack_bits(symbols: np.ndarray, bits: int) -> bytes:
 
 
 def unpack_bits(source: Reader, count: int, bits: int) -> np.ndarray:
-    """What `pack_bits` packed."""
+    """Read `count` symbols written by `pack_bits`, uint16."""
     data = np.frombuffer(source.raw(-(-count * bits // 8)), np.uint8)
     places = np.unpackbits(data, count=count * bits).reshape(count, bits)
     symbols = np.zeros(count, np.uint16)

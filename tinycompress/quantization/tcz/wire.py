@@ -1,6 +1,6 @@
-"""Bytes, written and read in order: whole numbers of any size, blocks, and a note of what each byte is for.
+"""Write and read bytes in order: whole numbers of any size, blocks, and a record of what each byte is for.
 
-Whatever a `Reader` is given, it returns values within the limits that it was asked for, or raises `TczError`.
+For any input, a `Reader` returns values within the limits given by the caller, or raises `TczError`.
 """
 
 from contextlib import contextmanager
@@ -10,14 +10,13 @@ import numpy as np
 
 
 class TczError(ValueError):
-    """A file that is not a whole .tcz, or one that asks for more than it may; the message says which, and the
-    likely mend."""
+    """The file is not an intact .tcz file, or exceeds a limit. The message says which, and suggests a fix."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """`nbytes` bytes from `offset` on, and what they are: of which array ("header", "0.weight", …), and which
-    `kind` of content."""
+    """`nbytes` bytes from `offset` on. array: the array they belong to, such as "0.weight", or "". kind: of their
+    content, such as "header" or "values"."""
 
     array: str
     kind: str
@@ -38,20 +37,20 @@ class Writer:
         self.data.append(value)
 
     def varint(self, value: int):
-        """A whole number from 0 on: 7 bits a byte, the lowest first; the highest bit says that more follow."""
+        """Write a whole number from 0 on: 7 bits per byte, lowest first. The highest bit says that more bytes follow."""
         while value > 127:
             self.data.append(value & 127 | 128)
             value >>= 7
         self.data.append(value)
 
     def block(self, data: bytes):
-        """Bytes with their number before them."""
+        """Write bytes after their number."""
         self.varint(len(data))
         self.raw(data)
 
 
 class Reader:
-    """Reads what a `Writer` wrote, and notes its parts."""
+    """Reads what a `Writer` wrote, and records its parts."""
 
     def __init__(self, data: bytes):
         self.data, self.at = data, 0
@@ -59,7 +58,7 @@ class Reader:
 
     @contextmanager
     def part(self, array: str, kind: str):
-        """What is read inside this block is of that kind."""
+        """Record the bytes read inside this block as a `Part`."""
         start = self.at
         yield
         if self.at > start:
@@ -72,7 +71,7 @@ class Reader:
     def raw(self, count: int) -> bytes:
         if count > self.left:
             raise TczError(
-                f"it ends in the middle: {count} bytes were to follow byte {self.at}, but there are {self.left}"
+                f"it ends in the middle: {count} bytes should follow from byte {self.at} on, but only {self.left} do"
             )
         self.at += count
         return self.data[self.at - count : self.at]
@@ -84,7 +83,7 @@ class Reader:
         return value
 
     def varint(self, most: int, what: str, least: int = 0) -> int:
-        """A whole number from least to most."""
+        """Read a whole number, which should be from least to most."""
         value = 0
         for place in range(0, 64, 7):
             byte = self.raw(1)[0]
@@ -92,9 +91,9 @@ class Reader:
             if byte < 128:
                 break
         else:
-            raise TczError(f"{what}, at byte {self.at}, is a number without an end")
+            raise TczError(f"{what}, before byte {self.at}, takes more than 10 bytes")
         if byte == 0 and place:
-            raise TczError(f"{what}, at byte {self.at}, is not written in the shortest way")
+            raise TczError(f"{what}, before byte {self.at}, is not in its shortest form")
         if not least <= value <= most:
             raise TczError(f"{what} should be from {least} to {most}, but is {value}")
         return value
@@ -103,6 +102,6 @@ class Reader:
         return self.raw(self.varint(self.left, "the length of a block"))
 
     def numbers(self, count: int, dtype: str) -> np.ndarray:
-        """`count` numbers of a little-endian dtype, as an array of the machine's own."""
+        """Read `count` numbers of a little-endian dtype, as an array in native byte order."""
         dtype = np.dtype(dtype)
         return np.frombuffer(self.raw(count * dtype.itemsize), dtype).astype(dtype.newbyteorder("="))
