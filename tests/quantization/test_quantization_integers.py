@@ -126,7 +126,7 @@ def test_average_pooling_and_nested_nets_run_in_integers(rng):
 
 def test_what_has_no_integer_form_is_named(rng):
     x = rng.random((5, 6), np.float32)
-    with pytest.raises(ValueError, match="ends with a dense layer"):
+    with pytest.raises(ValueError, match="end with a dense layer"):
         to_integers(nn.Sequential(nn.Dense(6, 2, rng=rng), nn.ReLU()), x)
     with pytest.raises(ValueError, match="only be folded"):
         to_integers(nn.Sequential(nn.BatchNorm(6), nn.Dense(6, 2, rng=rng)), x)

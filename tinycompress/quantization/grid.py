@@ -47,7 +47,7 @@ class Grid:
 def limits(bits: int, symmetric: bool) -> tuple[int, int]:
     """The smallest and the largest integer of a grid. Raises ValueError unless bits is 1 to 8."""
     if bits not in range(1, 9):
-        raise ValueError(f"bits should be 1 to 8, got {bits!r}")
+        raise ValueError(f"a grid should have 1 to 8 bits, got {bits!r}")
     if symmetric and bits > 1:
         return -(2 ** (bits - 1)) + 1, 2 ** (bits - 1) - 1
     return 0, 2**bits - 1
@@ -77,7 +77,9 @@ def calibrate(
     """
     values = np.asarray(values, np.float32)
     if values.size == 0 or not np.isfinite(values).all():
-        raise ValueError(f"calibrate: expected at least one value, and only finite ones; got {values.size} values")
+        raise ValueError(
+            f"calibrate: expected finite values; got {values.size} values, {np.isfinite(values).sum()} of them finite"
+        )
     if method not in METHODS:
         raise ValueError(f"calibrate: method should be one of {', '.join(METHODS)}; got {method!r}")
     columns = values.reshape(-1, values.shape[-1] if per_channel else 1)

@@ -154,7 +154,7 @@ def decode(data, lengths, count):
     """
     data, lengths, count = memoryview(data).tobytes(), _check_lengths(lengths), int(count)
     bits = 8 * len(data)
-    check(count >= 0, f"the number of symbols should not be negative, but is {count}")
+    check(count >= 0, f"the number of symbols cannot be negative, but is {count}")
     check(count <= bits, f"{len(data)} bytes cannot hold {count} symbols of at least one bit")
     # `used` counts the bits read; it exceeds `bits` if the stream ended too soon.
     symbols, used = choose(decode_loop, None, lambda: _fast().decode)(data, lengths, count)
