@@ -5,7 +5,7 @@ data = tc.data.load("digits")
 net = tc.models.lenet_300_100(data.image_shape, data.num_classes, rng=np.random.default_rng(0))
 """
 
-# Annotations are kept as text in the modules that name numpy.random in them: its import takes 15 ms.
+# Modules that annotate with numpy.random keep annotations as text, since importing it takes 15 ms.
 from . import data, functional, kernels, models, nn, optim, profiling, tensor
 from .gradcheck import gradcheck
 from .graph import no_grad
@@ -45,7 +45,7 @@ __all__ = [
 CHAPTERS = ("architecture", "distillation", "dynamic", "pruning", "quantization")
 
 
-def __getattr__(name: str):  # a chapter is imported when it is first used: together they take a tenth of a start
+def __getattr__(name: str):  # chapters are imported on first use: together they take a tenth of the start-up time
     if name not in CHAPTERS:
         raise AttributeError(f"module 'tinycompress' has no attribute {name!r}")
     from importlib import import_module

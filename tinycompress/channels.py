@@ -1,8 +1,8 @@
-"""Which channels of a net are one and the same, so that whatever changes their number changes it everywhere at once.
+"""Groups of channels that must be removed or added together, across all layers of a net that share them.
 
 A dense or convolution layer *writes* channels. Batch norm, activations, pooling, flatten and depthwise convolutions
-*pass* each of them on by itself. The next dense or convolution layer *reads* them all. Where branches are added,
-channel c of one is added to channel c of the other: they are tied, and all that writes or reads them is one group.
+*pass* them on one by one. The next dense or convolution layer *reads* them all. Where branches are added, channel c of one
+is added to channel c of the other: they are tied, and all layers that write or read them form one group.
 """
 
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ OUTPUTS = "they are the model's outputs, the classes"
 class Channels:
     """`count` channels and the layers, by name, that write them, pass them on and read them.
 
-    held: why none of them can be removed or added; empty if they can. A group goes by the name of the first layer that
+    held: why none of them can be removed or added; empty if they can. A group has the name of the first layer that
     writes it.
     """
 
@@ -55,29 +55,29 @@ class Channels:
         return next(iter(self.writers), "(the model's input)")
 
     def passing(self, kind: type) -> list[Module]:
-        """The layers of that kind that pass the channels on."""
+        """The layers of type `kind` that pass the channels on."""
         return [layer for layer in self.passers.values() if isinstance(layer, kind)]
 
     def arrays(self) -> Iterator[tuple[Module, str, int]]:
-        """(layer, array, axis) of every parameter and buffer with an axis along these channels."""
+        """Yield (layer, array name, axis) for every parameter and buffer with an axis along these channels."""
         for layer in [*self.writers.values(), *self.passers.values()]:
             yield from ((layer, array, -1) for array in _own_arrays(layer))
         for layer in self.readers.values():
             yield layer, "weight", -2
 
     def spread(self, of_channels: np.ndarray, length: int) -> np.ndarray:
-        """Channel numbers as indices along an axis of `length`: after flatten, each pixel brings all channels, so that
+        """Channel numbers as indices along an axis of `length`. After flatten, each pixel has all channels, so that
         feature = pixel * count + channel."""
         pixels = np.arange(length // self.count)
         return (pixels[:, None] * self.count + of_channels).ravel()
 
     def checked(self, index) -> np.ndarray:
-        """`index` as an array, if it numbers some of these channels; else a ValueError."""
+        """Return `index` as an array; ValueError unless it lists at least one of these channels, as integers."""
         index = np.asarray(index)
         whole = index.ndim == 1 and len(index) > 0 and index.dtype.kind in "iu"
         if not whole or index.min() < 0 or index.max() >= self.count:
             raise ValueError(
-                f"layer {self.name} has channels 0 to {self.count - 1}; give at least one of them, as whole numbers; "
+                f"layer {self.name} has channels 0 to {self.count - 1}; give at least one of them, as integers; "
                 f"got {index}"
             )
         return index
@@ -87,11 +87,11 @@ class Channels:
 
 
 def channel_groups(model: Module) -> dict[str, Channels]:
-    """Every group of channels of a net built from layers, `Sequential`, `Residual` and `MultiExit`, by its name, in the
-    net's order.
+    """Every group of channels by its name, in the order of the net, which is built from layers, `Sequential`, `Residual`
+    and `MultiExit`.
 
-    Raises ValueError for a module whose channels cannot be followed, for a layer that stands in two places, and for
-    layers that do not fit together.
+    Raises ValueError for a module whose channels cannot be followed, for a layer that is used in two places, and for
+    layers whose widths do not match.
     """
     check_untied(model)
     groups = [Channels(None, "they are the channels of the images")]
@@ -101,24 +101,24 @@ def channel_groups(model: Module) -> dict[str, Channels]:
 
 
 def by_group(model: Module, per_layer: dict[str, object]) -> dict[str, tuple[Channels, object]]:
-    """What is asked for single layers, as (group, value) by the group's name.
+    """Regroup values given per layer: (group, value) by the name of the group.
 
-    Raises ValueError for a layer that writes no channels, for a group that is held, and for tied layers of which
-    different things are asked.
+    Raises ValueError for a layer that writes no channels, for a group that is held, and for tied layers with different
+    values.
     """
     groups = channel_groups(model)
     of_layer = {layer: group for group in groups.values() for layer in group.writers}
     found = {}
     for layer, value in per_layer.items():
         if layer not in of_layer:
-            raise ValueError(f"no dense or standard convolution layer is called {layer!r}; there are {[*of_layer]}")
+            raise ValueError(f"no dense or standard convolution layer is called {layer!r}; known: {[*of_layer]}")
         group = of_layer[layer]
         if group.held:
             raise ValueError(f"layer {layer} must keep all its {group.count} channels: {group.held}")
         if group.name in found and not np.array_equal(found[group.name][1], value):
             raise ValueError(
-                f"the channels of {' and '.join(group.writers)} are added to each other, so what is kept of one is "
-                f"kept of all; ask for {group.name} only"
+                f"the channels of {' and '.join(group.writers)} are added to each other, so the same ones are kept in "
+                f"all of them; give {group.name} only"
             )
         found[group.name] = group, value
     return found
@@ -127,8 +127,8 @@ def by_group(model: Module, per_layer: dict[str, object]) -> dict[str, tuple[Cha
 def select_channels(model: Module, chosen: dict[str, np.ndarray]) -> Module:
     """A copy in which channel i of a group is the old channel chosen[layer][i]: fewer channels, more, or another order.
 
-    Only indices change places; `remove_neurons` and `widen` make sure that the copy computes what it should. Raises
-    ValueError for indices that are not there, and for a weight seen through a parametrization that cannot be cut.
+    This only moves array entries; `remove_neurons` and `widen` make sure that the copy computes the right function.
+    Raises ValueError for indices out of range, and for a weight whose parametrization has no `take`.
     """
     copy = model.copy()
     for group, index in by_group(copy, chosen).values():
@@ -141,14 +141,14 @@ def select_channels(model: Module, chosen: dict[str, np.ndarray]) -> Module:
                 continue
             steps = layer.parametrizations(array)
             if stuck := [step for step in steps if not hasattr(step, "take")]:
-                raise ValueError(f"{layer!r} is seen through {stuck[0]!r}, which cannot be cut; call bake() first")
+                raise ValueError(f"{layer!r} has a {stuck[0]!r}, which cannot select channels; call bake() first")
             taken = Parameter(values.data.take(rows, axis), values.requires_grad)
             layer.replace(array, taken, [step.take(rows, axis) for step in steps])
     return copy
 
 
 def _through(module: Module, name: str, channels: Channels, groups: list[Channels], seen: set[int]) -> Channels:
-    """Follow the channels through a module; returns those that it puts out."""
+    """Follow the channels through a module; returns its output channels."""
     if computes_as(module, Sequential):
         for child_name, child in module.children():
             channels = _through(child, f"{name}.{child_name}".lstrip("."), channels, groups, seen)
@@ -167,7 +167,7 @@ def _through(module: Module, name: str, channels: Channels, groups: list[Channel
             end._root().held = OUTPUTS
         return end
     if id(module) in seen:
-        raise ValueError(f"layer {name}, {module!r}, stands in two places of the model; build one for each place")
+        raise ValueError(f"layer {name}, {module!r}, is used in two places of the model; build one for each place")
     seen.add(id(module))
     channels = channels._root()
     connects = module.connects if isinstance(module, Weighted) and is_as_stated(module) else None
@@ -183,18 +183,18 @@ def _through(module: Module, name: str, channels: Channels, groups: list[Channel
         return channels
     where, known = f"layer {name}" if name else "the model", ", ".join(kind.__name__ for kind in PASSES_ON)
     raise ValueError(
-        f"{where} is a {type(module).__name__}, through which single channels cannot be followed; build the model from "
-        f"Sequential, Residual, MultiExit, dense, convolution and depthwise layers (any nn.Weighted that says what it "
+        f"channels cannot be followed through {where}, which is a {type(module).__name__}; build the model from "
+        f"Sequential, Residual, MultiExit, dense, convolution and depthwise layers (any nn.Weighted that sets "
         f"`connects`), and {known}"
     )
 
 
 def _tie(name: str, a: Channels, b: Channels) -> Channels:
-    """The union of two groups whose channels are added; the older one `a` (which may be held) takes over what `b` has."""
+    """Merge two groups whose channels are added; the older one, `a` (which may be held), takes over the layers of `b`."""
     if a is b:
         return a
     if None not in (a.count, b.count) and a.count != b.count:
-        raise ValueError(f"{name} adds {a.count} channels to {b.count}; branches that are added need equally many")
+        raise ValueError(f"{name} adds {a.count} channels to {b.count}; added branches need equal numbers")
     a.count = a.count or b.count
     for mine, other in ((a.writers, b.writers), (a.passers, b.passers), (a.readers, b.readers)):
         mine.update(other)
@@ -205,11 +205,11 @@ def _tie(name: str, a: Channels, b: Channels) -> Channels:
 def _check_width(name: str, layer: Module, channels: Channels, width: int):
     if channels.count is not None and width % channels.count:
         raise ValueError(
-            f"layer {name}, {layer!r}, takes {width} channels, but gets {channels.count} from layer {channels.name}; "
+            f"layer {name}, {layer!r}, expects {width} channels, but gets {channels.count} from layer {channels.name}; "
             "make them equal (or, after Flatten, a multiple)"
         )
 
 
 def _own_arrays(layer: Module) -> list[str]:
-    """Names of the layer's own parameters and buffers, not those of its parametrizations."""
+    """Names of the layer's own parameters and buffers, without those of its parametrizations."""
     return [name for name in (*layer.named_parameters(), *layer.named_buffers()) if "." not in name]

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Files that are written completely or not at all."""
 
 import os
 import threading
@@ -8,8 +8,8 @@ from pathlib import Path
 
 @contextmanager
 def whole_file(path):
-    """A binary file to write to, beside `path`, whose place it takes when the block ends; if the block fails, nothing has
-    changed. No reader ever sees half a file."""
+    """Yield a temporary binary file that replaces `path` when the block ends; if the block fails, `path` is unchanged.
+    Readers never see half a file."""
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.part")
     try:
@@ -21,6 +21,6 @@ def whole_file(path):
 
 
 def replace_file(path, content: str | bytes) -> None:
-    """Write text, as UTF-8, or bytes: see `whole_file`. TypeError for anything else."""
+    """Write text (as UTF-8) or bytes to `path`, completely or not at all. Raises TypeError for anything else."""
     with whole_file(path) as file:
         file.write(content.encode() if isinstance(content, str) else content)

@@ -1,7 +1,7 @@
-"""Differentiable operations on tensors: what the layers of `nn` and the losses are made of.
+"""Differentiable operations on tensors: the building blocks of the layers in `nn` and of the losses.
 
 Images are (N, H, W, C), convolution weights (kh, kw, in, out), dense weights (in, out). Expensive operations call
-`kernels`, forward and backward.
+`kernels` in both passes.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def tanh(x: Tensor) -> Tensor:
 
 
 def leaky_relu(x: Tensor, slope: float = 0.01) -> Tensor:
-    """x where positive, else slope * x."""
+    """x if x > 0, else slope * x."""
     factor = np.where(x.data > 0, 1, slope).astype(x.dtype)
     return record(x.data * factor, (x, lambda g: g * factor))
 
@@ -70,7 +70,7 @@ def cross_entropy(logits: Tensor, labels) -> Tensor:
     if logits.ndim != 2 or labels.shape != logits.shape[:1] or labels.dtype.kind not in "iu":
         raise ValueError(
             f"cross_entropy: expected logits (N, classes) and N integer labels, got logits {logits.shape} and "
-            f"labels {labels.shape} of {labels.dtype}; flatten what comes before the last layer, and pass class numbers"
+            f"labels {labels.shape} of {labels.dtype}; flatten before the last layer, and pass class indices"
         )
     n, classes = logits.shape
     if n == 0:
@@ -78,7 +78,7 @@ def cross_entropy(logits: Tensor, labels) -> Tensor:
     if labels.min() < 0 or labels.max() >= classes:
         raise ValueError(
             f"cross_entropy: labels run from {labels.min()} to {labels.max()}, but the logits have {classes} classes "
-            f"(0 to {classes - 1}); is the last layer as wide as there are classes?"
+            f"(0 to {classes - 1}); does the last layer have one output per class?"
         )
     log_p = _log_softmax(logits.data)
     rows = np.arange(n)
@@ -95,14 +95,14 @@ def cross_entropy(logits: Tensor, labels) -> Tensor:
 def kl_div(logits: Tensor, target_logits, temperature: float = 1.0) -> Tensor:
     """T² KL(softmax(target / T) || softmax(logits / T)), averaged over the batch.
 
-    The factor T² keeps gradients of one size whatever the temperature (Hinton et al. 2015, section 2). logits and
-    target_logits: (N, classes); the target is an array or tensor and gets no gradient.
+    The factor T² keeps the size of the gradients independent of the temperature (Hinton et al. 2015, section 2).
+    logits and target_logits: (N, classes); the target, an array or tensor, gets no gradient.
     """
     target = target_logits.data if isinstance(target_logits, Tensor) else np.asarray(target_logits)
     if logits.ndim != 2 or target.shape != logits.shape or target.size == 0:
         raise ValueError(
             f"kl_div: expected two arrays of logits (N, classes), got {logits.shape} and {target.shape}; "
-            "the teacher must have seen the same batch and know the same classes"
+            "the teacher must see the same batch and have the same classes"
         )
     n, T, target = len(target), _temperature("kl_div", temperature), target.astype(logits.dtype, copy=False)
     log_q, log_p = _log_softmax(logits.data / T), _log_softmax(target / T)
@@ -112,19 +112,19 @@ def kl_div(logits: Tensor, target_logits, temperature: float = 1.0) -> Tensor:
 
 
 def mse_loss(x: Tensor, target) -> Tensor:
-    """The mean of (x - target)² over all elements; both of one shape."""
+    """The mean of (x - target)² over all elements; both have the same shape."""
     if x.shape != np.shape(target):
         raise ValueError(f"mse_loss: x is {x.shape} and the target {np.shape(target)}; they must be equal")
     return ((x - target) ** 2).mean()
 
 
 def flatten(x: Tensor) -> Tensor:
-    """(N, …) to (N, everything else), in memory order: for images, channels change fastest."""
-    return x.reshape(len(x), prod(x.shape[1:]))  # -1 would not do for an empty batch
+    """Reshape (N, …) to (N, features), in memory order: for images, channels change fastest."""
+    return x.reshape(len(x), prod(x.shape[1:]))  # -1 is ambiguous for an empty batch
 
 
 def dropout(x: Tensor, p: float, rng: np.random.Generator) -> Tensor:
-    """Zero each element with probability p and scale the rest by 1 / (1 - p), so that the mean stays."""
+    """Zero each element with probability p and scale the rest by 1 / (1 - p), so that the mean is unchanged."""
     keep = (rng.random(x.shape, np.float32) >= p) * x.dtype.type(1 / (1 - p))
     return record(x.data * keep, (x, lambda g: g * keep))
 
@@ -135,11 +135,11 @@ def dense(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     if x.ndim < 2 or x.shape[-1] != weight.shape[0]:
         raise ValueError(
             f"dense: the input is {x.shape}, but a weight of shape {weight.shape} expects (…, {weight.shape[0]}); "
-            + ("flatten the images first" if x.ndim > 2 else "the width of the layer before must match")
+            + ("flatten the images first" if x.ndim > 2 else "it must match the width of the previous layer")
         )
     rows, w = x.data.reshape(-1, x.shape[-1]), weight.data
     _check_bias(bias, w.shape[1:], w.dtype)
-    # Images are convolved with 1×1 weights: that adds the bias on the way, and leaves no threads of BLAS spinning.
+    # On images this is a 1×1 convolution: the kernel adds the bias in the same pass, and leaves no BLAS threads spinning.
     if x.ndim == 4:
         w, one = w[None, None], (1, 1)
         y = kernels.conv2d(x.data, w, one, NO_PADDING, None if bias is None else bias.data)
@@ -158,8 +158,8 @@ def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, stride=1, padd
     """Standard convolution (cross-correlation): every output channel reads every input channel.
 
     x: (N, H, W, in), weight: (kh, kw, in, out), bias: (out,) -> (N, H', W', out). stride: an int or (sh, sw). padding:
-    "valid" (none), "same" (H' = ceil(H / stride), zeros shared out, the odd one below and right), an int, (ph, pw),
-    or ((top, bottom), (left, right)).
+    "valid" (none), "same" (H' = ceil(H / stride), zeros on both sides, an odd one at the bottom and right), an int,
+    (ph, pw), or ((top, bottom), (left, right)).
     """
     stride, padding = _window("conv2d", x, weight, weight.shape[2:3], stride, padding)
     _check_bias(bias, weight.shape[-1:], weight.dtype)
@@ -173,7 +173,7 @@ def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, stride=1, padd
 
 
 def depthwise_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, stride=1, padding="valid") -> Tensor:
-    """Depthwise convolution: as many filters as channels, each sees its own channel only.
+    """Depthwise convolution: one filter per channel, which sees that channel only.
 
     x: (N, H, W, C), weight: (kh, kw, C), bias: (C,) -> (N, H', W', C). stride and padding as in `conv2d`.
     """
@@ -189,9 +189,9 @@ def depthwise_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, stri
 
 
 def max_pool2d(x: Tensor, size=2, stride=None, relu: bool = False) -> Tensor:
-    """The largest value of each window and channel; windows that would stick out are left away. stride: the size if None.
+    """The largest value per window and channel; windows that do not fit are dropped. stride: the size if None.
 
-    On a tie the first in reading order gets the gradient. With `relu`, a ReLU follows.
+    On a tie the gradient goes to the first in reading order. With `relu`, a ReLU follows.
     """
     size, stride = _pool_window("max_pool2d", x, size, stride)
     y, argmax = kernels.max_pool2d(x.data, size, stride, relu)
@@ -199,7 +199,7 @@ def max_pool2d(x: Tensor, size=2, stride=None, relu: bool = False) -> Tensor:
 
 
 def avg_pool2d(x: Tensor, size=2, stride=None) -> Tensor:
-    """The mean of each window and channel; windows that would stick out are left away. stride: the size if None."""
+    """The mean per window and channel; windows that do not fit are dropped. stride: the size if None."""
     size, stride = _pool_window("avg_pool2d", x, size, stride)
     y = kernels.avg_pool2d(x.data, size, stride)
     return record(y, (x, lambda g: kernels.avg_pool2d_grad(g, size, stride, x.shape)))
@@ -208,9 +208,9 @@ def avg_pool2d(x: Tensor, size=2, stride=None) -> Tensor:
 def batch_norm(
     x: Tensor, weight: Tensor, bias: Tensor, mean: np.ndarray, var: np.ndarray, eps=1e-5, relu: bool = False
 ) -> Tensor:
-    """(x - mean) / sqrt(var + eps) * weight + bias with given statistics (evaluation), and a ReLU after it if `relu`.
+    """(x - mean) / sqrt(var + eps) * weight + bias with the given statistics (evaluation), followed by a ReLU if `relu`.
 
-    x: (…, C), all others (C,).
+    x: (…, C); all others: (C,).
     """
     _same_dtype("batch_norm", x, weight)
     inverse = (1 / np.sqrt(var + eps)).astype(x.dtype)
@@ -222,14 +222,14 @@ def batch_norm_training(
 ) -> tuple[Tensor, np.ndarray, np.ndarray]:
     """Normalise by the batch's own statistics, over every axis but the last (Ioffe & Szegedy 2015, algorithm 1).
 
-    x: (…, C), weight and bias: (C,). Returns the result, after a ReLU if `relu`, with the mean and the (population)
-    variance, both (C,).
+    x: (…, C), weight and bias: (C,). Returns the result, after a ReLU if `relu`, the mean, and the (population) variance,
+    both (C,). Raises ValueError if there is only one value per channel.
     """
     _same_dtype("batch_norm", x, weight)
     rows = x.data.reshape(-1, x.shape[-1])
     if len(rows) < 2:
         raise ValueError(
-            f"batch_norm: a batch of shape {x.shape} has one value per channel, which has no variance; train with a "
+            f"batch_norm: a batch of shape {x.shape} has one value per channel and so no variance; train with a "
             "batch_size of 2 or more, or call model.eval() first to predict"
         )
     mean, var = affine.moments(rows)
@@ -238,22 +238,22 @@ def batch_norm_training(
 
 
 def _normalised(x: Tensor, weight: Tensor, bias: Tensor, mean, inverse, relu, constant) -> Tensor:
-    """(x - mean) * inverse * weight + bias, then perhaps a ReLU; the statistics are constants, or those of x itself."""
+    """(x - mean) * inverse * weight + bias, then a ReLU if `relu`; constant: the statistics do not depend on x."""
     rows = x.data.reshape(-1, x.shape[-1])
     scale = weight.data * inverse
     shift = bias.data - mean * scale
     found = []
 
     def sums(g):
-        """Of g, and of g times the normalised x, over the rows: the gradients of bias and weight; that of x needs both."""
+        """The sums over the rows of g and of g * (normalised x): the gradients of bias and weight, also needed for x's."""
         if not found:
             of_g, of_gx = affine.sums(g.reshape(rows.shape), rows, scale, shift, mean, relu)
             found.extend((of_g, of_gx * inverse))
         return found
 
     def derivative(g):
-        # With z = (x - mean) * inverse, gx = scale * (g - mean(g) - z * mean(g * z)): the mean and the variance, too,
-        # depend on x, and what they change is subtracted (Ioffe & Szegedy 2015, section 3).
+        # With z = (x - mean) * inverse, gx = scale * (g - mean(g) - z * mean(g * z)): the last two terms come from the
+        # mean and the variance, which depend on x too (Ioffe & Szegedy 2015, section 3).
         b = c = np.zeros_like(scale)
         if not constant:
             of_g, of_gz = sums(g)
@@ -285,12 +285,12 @@ def _log_softmax(x: np.ndarray) -> np.ndarray:
 def _check_bias(bias: Tensor | None, shape: tuple[int, ...], dtype):
     if bias is not None and (bias.shape != shape or bias.dtype != dtype):
         raise ValueError(
-            f"the bias is {bias.shape} of {bias.dtype}, but {shape[0]} outputs need one {dtype} a neuron or channel"
+            f"the bias is {bias.shape} of {bias.dtype}, but {shape[0]} outputs need one {dtype} per neuron or channel"
         )
 
 
 def _to_bias(bias: Tensor | None) -> list:
-    """The edge to a bias that was added to every row; `backward` sums the rows' gradients."""
+    """The edge to a bias that was added to every row; `backward` sums the gradients of the rows."""
     return [] if bias is None else [(bias, lambda g: g)]
 
 
@@ -312,7 +312,7 @@ def _whole(values, least: int) -> bool:
 def _two(name: str, what: str, value) -> tuple[int, int]:
     pair = _twice(value)
     if not _whole(pair, 1):
-        raise ValueError(f"{name}: the {what} must be a whole number above 0 or a pair of them, got {value!r}")
+        raise ValueError(f"{name}: the {what} must be a positive integer or a pair of them, got {value!r}")
     return pair
 
 
@@ -328,7 +328,7 @@ def _window(name, x: Tensor, weight: Tensor, channels, stride, padding):
     kernel = weight.shape[:2]
     if isinstance(padding, str):
         if padding not in ("same", "valid"):
-            raise ValueError(f'{name}: padding must be "same", "valid" or whole numbers, got {padding!r}')
+            raise ValueError(f'{name}: padding must be "same", "valid" or integers, got {padding!r}')
         needed = [
             max(0, (ceil(n / s) - 1) * s + k - n) if padding == "same" else 0
             for n, s, k in zip(x.shape[1:3], stride, kernel, strict=True)
@@ -338,7 +338,7 @@ def _window(name, x: Tensor, weight: Tensor, channels, stride, padding):
         padding = tuple(map(_twice, _twice(padding)))
     if len(padding) != 2 or not all(_whole(p, 0) for p in padding):
         raise ValueError(
-            f'{name}: padding must be "same", "valid", a whole number from 0, (ph, pw) or ((top, bottom), (left, right)), '
+            f'{name}: padding must be "same", "valid", a non-negative integer, (ph, pw) or ((top, bottom), (left, right)), '
             f"got {padding}"
         )
     _check_fits(name, x, kernel, padding)
@@ -358,5 +358,5 @@ def _check_fits(name, x: Tensor, kernel, padding):
         if x.shape[1 + axis] + sum(padding[axis]) < kernel[axis]:
             raise ValueError(
                 f"{name}: a window of {kernel} does not fit into images of {x.shape[1:3]} with padding {padding}; "
-                'use a smaller window, padding="same", or fewer pooling layers before'
+                'use a smaller window, padding="same", or fewer pooling layers before it'
             )

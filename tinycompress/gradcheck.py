@@ -1,4 +1,4 @@
-"""Is a derivative right? Compare it with finite differences."""
+"""Check derivatives against finite differences."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ def gradcheck(function, *inputs, rng: np.random.Generator, step=1e-5, rtol=1e-5,
     """Compare the gradients of `function(*tensors)` with central differences, element by element, in float64.
 
     inputs: arrays; each becomes a tensor that requires a gradient. The output is weighted with a random cotangent,
-    since a plain sum hides errors (the gradient of a softmax's sum is 0 whatever the code does). Keep inputs small, and
-    away from kinks and ties. Returns True, or raises GradcheckError naming the worst element; TypeError if an output is
-    not float64 (something was silently cast).
+    since a plain sum hides errors (a softmax sums to 1, so the gradient of its sum is always 0). Keep inputs small, and
+    away from kinks and ties. Returns True. Raises GradcheckError, which names the worst element, or TypeError if the
+    output is not float64 (something was cast implicitly).
 
     >>> gradcheck(lambda t: t * t, [1.0, 2.0], rng=np.random.default_rng(0))
     True
@@ -26,7 +26,7 @@ def gradcheck(function, *inputs, rng: np.random.Generator, step=1e-5, rtol=1e-5,
     tensors = [Tensor(a, requires_grad=True) for a in arrays]
     out = function(*tensors)
     if out.dtype != np.float64:
-        raise TypeError(f"gradcheck: float64 inputs gave a {out.dtype} output; the function casts on its way")
+        raise TypeError(f"gradcheck: float64 inputs gave a {out.dtype} output; the function casts somewhere")
     cotangent = rng.standard_normal(out.shape)
     out.backward(cotangent)
     for number, (tensor, array) in enumerate(zip(tensors, arrays, strict=True)):
@@ -44,7 +44,7 @@ def gradcheck(function, *inputs, rng: np.random.Generator, step=1e-5, rtol=1e-5,
         if array.size and not error.max() <= atol:
             worst = np.unravel_index(np.argmax(error), array.shape)
             raise GradcheckError(
-                f"input {number}, element {tuple(map(int, worst))}: the derivative says {analytic[worst]:.8g}, "
-                f"finite differences say {numeric[worst]:.8g}"
+                f"input {number}, element {tuple(map(int, worst))}: the derivative gives {analytic[worst]:.8g}, "
+                f"finite differences give {numeric[worst]:.8g}"
             )
     return True

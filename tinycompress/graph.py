@@ -1,8 +1,8 @@
-"""The graph behind tensors: which came from which, and how gradients flow back.
+"""The graph behind tensors: which tensor came from which, and how gradients flow back.
 
-A node knows its parents and, for each, the function from the node's own gradient to the parent's. `Node.backward` walks the
-graph once, in one topological order, sums gradients over broadcast axes, adds them into the leaves' `.grad`, and frees the
-graph. Derivatives are of first order only: gradients are plain arrays.
+A node knows its parents and, for each parent, the function from the node's gradient to the parent's. `Node.backward` walks
+the graph once in topological order, sums gradients over broadcast axes, adds them into the leaves' `.grad`, and frees the
+graph. Only first-order derivatives are supported: gradients are plain arrays.
 """
 
 import itertools
@@ -16,18 +16,18 @@ from .kernels.runtime.memory import is_shared
 
 
 class Mode(threading.local):
-    """Whether this thread records what tensors are computed from."""
+    """Whether this thread records a graph."""
 
     recording = True
 
 
 mode = Mode()
-births = itertools.count()  # numbers the nodes in the order in which they are made
+births = itertools.count()  # numbers the nodes in order of creation
 
 
 @contextmanager
 def no_grad():
-    """Inside this block nothing is recorded: results are plain values with no graph behind them."""
+    """Record nothing inside this block: results are plain values with no graph behind them."""
     before, mode.recording = mode.recording, False
     try:
         yield
@@ -36,17 +36,20 @@ def no_grad():
 
 
 class Node:
-    """An array in a graph. `_edges` lists (parent, the parent's version when it was used, derivative): empty for a leaf, None
-    once `backward` has freed it."""
+    """An array in a graph.
+
+    `_edges` lists (parent, the parent's version when it was used, derivative). It is empty for a leaf, and None once
+    `backward` has freed it.
+    """
 
     __slots__ = ("_data", "_version", "_birth", "_edges", "grad", "requires_grad", "__weakref__")
 
     def backward(self, gradient=None):
         """Add d(self)/d(leaf), weighted by `gradient` (this tensor's shape; 1 for a single number), to every leaf's `.grad`.
 
-        Raises RuntimeError where no graph leads here, where the graph was freed by an earlier `backward`, or where a
-        tensor was changed between the forward pass and now; ValueError for a gradient of another shape, or none
-        where this tensor has more than one element.
+        Raises RuntimeError if this tensor has no graph, if an earlier `backward` freed it, or if a tensor was changed
+        after the forward pass; ValueError for a gradient of another shape, or a missing one if this tensor has more
+        than one element.
         """
         if not self.requires_grad:
             raise RuntimeError(
@@ -55,7 +58,7 @@ class Node:
         if gradient is None and self.size != 1:
             raise ValueError(
                 f"backward: a tensor of shape {self.shape} is not a single number; reduce it first (`.sum()` or `.mean()`), "
-                "or pass the gradient of something that is"
+                "or pass `gradient`"
             )
         gradient = np.ones(self.shape, self.dtype) if gradient is None else np.asarray(gradient, self.dtype)
         if gradient.shape != self.shape:
@@ -80,18 +83,18 @@ class Node:
                     if part.shape != parent._data.shape:
                         part = sum_over_broadcast(part, parent._data.shape)
                     pending[parent] = pending[parent] + part if parent in pending else part
-            node._edges = None  # frees the arrays that the derivatives kept
+            node._edges = None  # frees the arrays kept by the derivatives
 
 
 def _youngest_first(root: Node) -> list[Node]:
-    """Every node behind `root`. A node is younger than all that it was computed from, so by age consumers come first."""
+    """Every node behind `root`, youngest first: a node is younger than its parents, so this is a topological order."""
     found, todo = {root}, [root]
     while todo:
         node = todo.pop()
         if node._edges is None:
             raise RuntimeError(
                 "backward: the graph behind this tensor was freed by an earlier backward; run the forward pass again, "
-                "or add the losses up and call backward once"
+                "or sum the losses and call backward once"
             )
         for parent, _, derivative in node._edges:
             if derivative is not None and parent not in found:
@@ -101,9 +104,9 @@ def _youngest_first(root: Node) -> list[Node]:
 
 
 def _accumulate(leaf: Node, g: np.ndarray, owned: set[int]):
-    """Add into `.grad`, which must never share memory with another gradient: users scale and clip it in place."""
+    """Add g into `.grad`, which must not share memory with another gradient: users scale and clip it in place."""
     if leaf.grad is not None:
-        g = leaf.grad + g  # of two 0-d arrays, this is no array
+        g = leaf.grad + g  # for two 0-d arrays this is a scalar, not an array
     if is_shared(g) or id(g) in owned or not g.flags.c_contiguous:
         g = np.array(g, order="C")
     owned.add(id(g))
@@ -111,7 +114,7 @@ def _accumulate(leaf: Node, g: np.ndarray, owned: set[int]):
 
 
 def sum_over_broadcast(g: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Undo broadcasting: what was repeated in the forward pass is summed in the backward pass."""
+    """Undo broadcasting: sum g over the axes that the forward pass repeated; returns an array of `shape`."""
     if len(shape) == 1 and shape[0] == g.shape[-1] and g.size:  # a bias
         return column_sums(g.reshape(-1, shape[0]))
     wide = (1,) * (g.ndim - len(shape)) + shape

@@ -1,4 +1,4 @@
-"""The nets of the lecture. Each takes the shape of one image (H, W, C), the number of classes and a Generator."""
+"""The nets of the lecture. Each function takes the shape of one image (H, W, C), the number of classes and a Generator."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def lenet_300_100(input_shape=(28, 28, 1), classes: int = 10, *, rng: np.random.
 def lenet_5(input_shape=(28, 28, 1), classes: int = 10, *, rng: np.random.Generator) -> Sequential:
     """LeNet-5 as the compression papers use it (Caffe's 20-50-500-10); 431,080 parameters on MNIST.
 
-    Images too small for two unpadded 5×5 convolutions (under 16 pixels a side) are padded to "same".
+    For images too small for two unpadded 5×5 convolutions (under 16 pixels per side), the padding is "same".
     """
     height, width, channels = input_shape
     padding = "valid" if min(height, width) >= 16 else "same"
@@ -50,7 +50,7 @@ def lenet_5(input_shape=(28, 28, 1), classes: int = 10, *, rng: np.random.Genera
     return Sequential(
         Conv2d(channels, 20, 5, padding=padding, rng=rng),
         MaxPool2d(2),
-        ReLU(),  # after pooling: the same result as before it, on a quarter of the pixels
+        ReLU(),  # after pooling: same result, a quarter of the work
         Conv2d(20, 50, 5, padding=padding, rng=rng),
         MaxPool2d(2),
         ReLU(),
@@ -89,9 +89,10 @@ def separable_net(input_shape, classes: int = 10, widths=(16, 32, 64), *, rng: n
 
 
 def resnet(input_shape, classes: int = 10, widths=(16, 32, 64), *, rng: np.random.Generator) -> Sequential:
-    """A small residual net (He et al. 2016, section 4.2): one 3×3 convolution, then a block of two for each width.
+    """A small residual net (He et al. 2016, section 4.2): one 3×3 convolution, then one block of two per width.
 
-    The first block's shortcut is the identity; the others halve the image, and theirs is a 1×1 convolution of stride 2.
+    The first block's shortcut is the identity. The other blocks halve the image; their shortcut is a 1×1 convolution with
+    stride 2.
     """
 
     def conv(inputs, outputs, size, stride):

@@ -9,7 +9,7 @@ from .tensor import Tensor
 
 
 class Optimizer:
-    """What all optimisers share: the parameters, the learning rate, the weight decay, and the checks."""
+    """Base class: the parameters, the learning rate, the weight decay, and the checks."""
 
     def __init__(self, parameters: Iterable[Tensor], lr: float, weight_decay: float):
         parameters = list(parameters)
@@ -17,27 +17,27 @@ class Optimizer:
             raise ValueError("an optimiser needs a non-empty list of parameters: pass model.parameters()")
         if any(p._edges for p in parameters):
             raise ValueError(
-                "an optimiser moves arrays that are trained, not results: of a weight seen through a parametrization pass "
-                "layer.latent('weight'), or all of model.parameters()"
+                "an optimiser needs trainable parameters, not results of operations; for a parametrized weight, pass "
+                "layer.latent('weight'), or pass model.parameters()"
             )
         if not lr >= 0:
             raise ValueError(f"the learning rate must not be negative, got {lr}")
         if not weight_decay >= 0:
             raise ValueError(f"the weight decay must not be negative, got {weight_decay}")
-        self.parameters = list(dict.fromkeys(parameters))  # what two layers share moves once
+        self.parameters = list(dict.fromkeys(parameters))  # a shared parameter is updated once
         self.lr, self.weight_decay = lr, weight_decay
         self._state = [self._start(p.data) for p in self.parameters]
 
     def _start(self, data: np.ndarray) -> list:
-        """What has to be kept for one parameter from step to step, such as running arrays."""
+        """The state kept for one parameter between steps, such as a velocity."""
         return []
 
     def _update(self, data: np.ndarray, g: np.ndarray, state: list) -> np.ndarray:
-        """The new values of one parameter."""
+        """Return the new values of one parameter; may update `state` in place."""
         raise NotImplementedError
 
     def step(self):
-        """Move every parameter that has a gradient and is not frozen."""
+        """Update every parameter that has a gradient and is not frozen."""
         for parameter, state in zip(self.parameters, self._state, strict=True):
             if parameter.grad is not None and parameter.requires_grad:
                 parameter.data = self._update(parameter.data, parameter.grad, state)
@@ -50,7 +50,7 @@ class Optimizer:
 class SGD(Optimizer):
     """Stochastic gradient descent: v = momentum v + g + weight_decay w, w -= lr v; Nesterov: w -= lr (g + momentum v).
 
-    As in PyTorch, the learning rate stands outside the velocity (Sutskever et al. 2013, but for that).
+    As in PyTorch, the learning rate is applied outside the velocity, unlike in Sutskever et al. 2013.
     """
 
     def __init__(self, parameters, lr=0.1, momentum=0.0, nesterov=False, weight_decay=0.0):
@@ -71,14 +71,14 @@ class SGD(Optimizer):
             velocity += g
             g = g + self.momentum * velocity if self.nesterov else velocity
         step = np.multiply(g, self.lr, out=np.empty_like(data))
-        return np.subtract(data, step, out=step)  # not in place: somebody may have kept the old values
+        return np.subtract(data, step, out=step)  # not in place: the caller may have kept the old values
 
 
 class Adam(Optimizer):
     """Adaptive moments (Kingma & Ba 2015, algorithm 1); weight decay is added to the gradient.
 
-    Each parameter counts its own steps, those with a gradient, as in PyTorch: the correction of the moments, which begin
-    at 0, is for the gradients that they have seen.
+    As in PyTorch, each parameter counts its own steps, those with a gradient, so that the bias correction matches the
+    number of gradients in its moments.
     """
 
     decoupled = False
@@ -115,17 +115,17 @@ class AdamW(Adam):
         super().__init__(parameters, lr, betas, eps, weight_decay)
 
 
-# Schedules: from the share of training done (0 at the first step, towards 1 at the last) to a factor on the learning rate.
+# A schedule maps the share of training done (0 at the first step, towards 1 at the last) to a factor on the learning rate.
 Schedule = Callable[[float], float]
 
 
 def constant(t: float) -> float:
-    """The learning rate as it is."""
+    """Always 1: the learning rate stays as it is."""
     return 1.0
 
 
 def cosine(t: float) -> float:
-    """From 1 to 0 along half a cosine (Loshchilov & Hutter 2017, equation 5).
+    """Decay from 1 to 0 along half a cosine (Loshchilov & Hutter 2017, equation 5).
 
     >>> [round(cosine(t), 3) for t in (0, 0.25, 0.5, 1)]
     [1.0, 0.854, 0.5, 0.0]
@@ -134,7 +134,7 @@ def cosine(t: float) -> float:
 
 
 def steps(at: Iterable[float], gamma: float = 0.1) -> Schedule:
-    """Multiply by gamma at each share of training in `at`: steps((0.5, 0.75))."""
+    """Multiply by gamma at each share of training in `at`, for example steps((0.5, 0.75))."""
     at = tuple(at)
     return lambda t: gamma ** sum(t >= milestone for milestone in at)
 

@@ -1,4 +1,4 @@
-"""What a net costs on disk and on the clock; parameters and multiply-accumulates are in `Module.summary`."""
+"""Size on disk and latency of a net; `Module.summary` counts parameters and multiply-accumulates."""
 
 import os
 import time
@@ -13,8 +13,10 @@ from .tensor import Tensor
 
 
 def stored_bytes(model: Module) -> int:
-    """Bytes of the file that `model.copy().bake().save(path)` writes: zip-compressed float32, headers included. Of a
-    net made for inference (in integers, or with binary weights packed), which has no such file, the bytes of its arrays."""
+    """Bytes of the file that `model.copy().bake().save(path)` writes: zip-compressed float32, headers included.
+
+    A net made for inference (integers, or packed binary weights) cannot be saved; for it, the bytes of its arrays.
+    """
     import tempfile
 
     if any(module.inference_only for module in model.modules()):
@@ -27,7 +29,7 @@ def stored_bytes(model: Module) -> int:
 
 
 def _array_bytes(module: Module) -> int:
-    """Of the module's own arrays, not of those inside it."""
+    """Bytes of the module's own arrays, without those of its children."""
     if module.inference_only:
         return module.nbytes
     own = module.named_parameters() | module.named_buffers()
@@ -36,7 +38,7 @@ def _array_bytes(module: Module) -> int:
 
 @dataclass(frozen=True)
 class Timing:
-    """Milliseconds a call, one entry a round; `threads` is how many the engine and BLAS were set to."""
+    """Milliseconds per call, one entry per round; threads: the setting for the engine and BLAS."""
 
     rounds: tuple[float, ...]
     threads: int
@@ -56,9 +58,9 @@ class Timing:
 
 
 def latency(variants: dict[str, Callable[[], object]], rounds: int = 15, round_ms: float = 5.0) -> dict[str, Timing]:
-    """Time each variant, warmed up and interleaved: A B C, A B C, …, so that a slow moment of the machine hits all alike.
+    """Time each variant, warmed up and interleaved (A B C, A B C, …), so that a slow moment affects all of them.
 
-    Each round repeats a variant for about `round_ms` and keeps the mean. Returns name -> Timing in milliseconds.
+    Each round repeats a variant for about `round_ms` and records the mean. Returns name -> Timing in milliseconds.
     """
     if rounds < 1:
         raise ValueError(f"latency: rounds must be 1 or more, got {rounds}")

@@ -1,5 +1,7 @@
-"""From a net to a small file: train, prune, pull together, cluster, fine-tune, round. `tinycompress compress` runs it,
-and claim Q5 measures it stage by stage."""
+"""From a net to a small file: train, prune, pull weights together, cluster, fine-tune, round.
+
+`tinycompress compress` runs it, and claim Q5 measures it stage by stage.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -31,20 +33,20 @@ from .pruning.importance import Importance
 from .quantization import Clustered, FakeQuantize, Pull, cluster_weights, quantize_biases
 from .selection import pick_on_validation, train
 
-JUDGES = 6000  # training images by which neurons are judged
-PULL, PULL_LR = 2.0, 0.03  # strength and learning rate: together a step goes 6 % of the way
+JUDGES = 6000  # training images used to rank neurons
+PULL, PULL_LR = 2.0, 0.03  # strength and learning rate: each step goes 6 % of the way
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a net is made small.
+    """The settings of `compress`.
 
-    kept: the share of weights that stay, of all together, or one for each layer in order. k: values a layer, or one
-    number for each. dense, prune, pull, tune: epochs of the dense net; while weights go and after; while they are
-    pulled together (see `Pull`); of the centroids. swapped: cluster first, and prune what is clustered. With kept = 1
-    nothing is pruned, with k = None nothing clustered. distil: learn from the dense net's outputs as well (temperature
-    2). shift: augment by one pixel. per_bit: remove weights by magnitude per bit, and neurons as they die. neurons: the
-    share of each hidden layer's neurons that stay, in order, when pruning begins; the rest goes at once.
+    kept: the share of weights to keep, of all layers together or one per layer in order; 1: no pruning. k: distinct
+    values per layer, one number for all layers or one per layer; None: no clustering. dense, prune, pull, tune: epochs
+    of training the dense net; of pruning, including the recovery after it; of pulling weights together (see `Pull`); of
+    fine-tuning the centroids. swapped: cluster before pruning. distil: learn from the dense net's outputs as well
+    (temperature 2). shift: augment by one pixel. per_bit: prune by magnitude per bit, and remove neurons as they die.
+    neurons: the share of neurons to keep per hidden layer, in order; the others are removed at once before pruning.
     """
 
     net: str = "lenet_300_100"
@@ -77,9 +79,9 @@ def compress(
 ) -> Module:
     """Train, prune, cluster and round a net by the recipe; note(stage, net, coding) is called after each stage.
 
-    net: one that is trained already, in place of `recipe.dense` epochs; lesson: what `lesson_of` makes of it, if that
-    is known already, too. Learning rates are chosen on the validation split. Returns the net, as `tcz.save` will write
-    it.
+    net: a trained net to start from, instead of training for `recipe.dense` epochs; lesson: the result of `lesson_of`
+    for it, if already computed. Learning rates are chosen on the validation split. Returns the net that `tcz.save`
+    writes.
     """
     net = _with_masks(net.copy()) if net else dense_net(recipe, dataset, seed)
     note("float32", net, "fixed")
@@ -95,7 +97,7 @@ def compress(
 
 
 def _with_masks(net: Module) -> Module:
-    """The net with masks on the weights that are 0, so that training does not revive them; in place."""
+    """Mask the weights that are 0, in place, so that training does not revive them. Returns the net."""
     for layer in prunable(net).values():
         weight = effective(layer, "weight")
         if not weight.all():
@@ -104,7 +106,7 @@ def _with_masks(net: Module) -> Module:
 
 
 def dense_net(recipe: Recipe, dataset: Dataset, seed: int) -> Module:
-    """The net of the recipe, trained whole."""
+    """Train the uncompressed net of the recipe."""
 
     def arm(lr):
         rng = np.random.default_rng(seed)
@@ -115,7 +117,7 @@ def dense_net(recipe: Recipe, dataset: Dataset, seed: int) -> Module:
 
 
 def lesson_of(recipe: Recipe, teacher: Module, dataset: Dataset) -> dict:
-    """What `fit` needs to learn from the teacher: its targets, a loss, and how images are changed."""
+    """The arguments with which `fit` learns from the teacher: targets, loss and, with `shift`, augment."""
     x, labels = dataset.train
     if recipe.shift:
         lesson = ShiftedTargets(teacher, x, labels)
@@ -124,8 +126,8 @@ def lesson_of(recipe: Recipe, teacher: Module, dataset: Dataset) -> dict:
 
 
 def _prune(start: Module, recipe: Recipe, dataset: Dataset, seed: int, lesson: dict | None) -> Module:
-    """Remove weights along the cubic schedule, once an epoch, over the first 60 % of the epochs; one cosine runs
-    over all."""
+    """Remove weights once per epoch, by the cubic schedule, over the first 60 % of the epochs; one cosine schedule of the
+    learning rate spans all epochs."""
     shares = recipe.kept if isinstance(recipe.kept, tuple) else (recipe.kept,)
     finals = [share * size for share, size in zip(shares, _sizes(start, len(shares)), strict=True)]
     start = _narrow(start, recipe.neurons, dataset) if recipe.neurons else start
@@ -153,13 +155,13 @@ def _prune(start: Module, recipe: Recipe, dataset: Dataset, seed: int, lesson: d
 
 
 def _sizes(net: Module, layers: int) -> list[int]:
-    """Weights of each of so many layers; of all together where that is 1."""
+    """The number of weights per layer, or [the total] if `layers` is 1."""
     sizes = [mask.size for mask in kept_weights(net).values()]
     return sizes if layers > 1 else [sum(sizes)]
 
 
 def _narrow(net: Module, shares: tuple[float, ...], dataset: Dataset) -> Module:
-    """The net with these shares of each hidden layer's neurons, by their importance for some training images."""
+    """Keep these shares of each hidden layer's neurons, ranked by their importance on some training images."""
     images = dataset.x_train[:JUDGES], dataset.y_train[:JUDGES]
     hidden = [name for name, group in channel_groups(net).items() if not group.held]
     kept = keep_neurons(net, dict(zip(hidden, shares, strict=True)), neuron_taylor(images))
@@ -167,7 +169,7 @@ def _narrow(net: Module, shares: tuple[float, ...], dataset: Dataset) -> Module:
 
 
 def _prune_to(net: Module, counts: list[float], importance: Importance):
-    """Leave so many weights in each layer, or in all together; fewer stay as they are."""
+    """Prune to these counts of weights, one per layer or one in total; a layer that has fewer already stays as it is."""
     masks = kept_weights(net)
     if len(counts) == 1:
         size, alive = sum(mask.size for mask in masks.values()), sum(mask.sum() for mask in masks.values())
@@ -180,7 +182,7 @@ def _prune_to(net: Module, counts: list[float], importance: Importance):
 
 
 def _cluster(start: Module, recipe: Recipe, dataset: Dataset, seed: int, lesson: dict | None) -> Module:
-    """Pull the weights of each layer together, cluster them, and fine-tune the centroids."""
+    """Pull the weights of each layer together if `recipe.pull`, cluster them, and fine-tune the centroids."""
     k = dict(zip(prunable(start), recipe.k, strict=True)) if isinstance(recipe.k, tuple) else recipe.k
     pulled, init = _pull(start, recipe, dataset, seed, lesson, k) if recipe.pull else (start, "linear")
 
@@ -192,7 +194,7 @@ def _cluster(start: Module, recipe: Recipe, dataset: Dataset, seed: int, lesson:
 
 
 def _pull(start: Module, recipe: Recipe, dataset: Dataset, seed: int, lesson: dict | None, k):
-    """The net after training with a pull towards k values a layer, and these values."""
+    """Train with a pull towards k values per layer; returns the net and these values."""
     net = start.copy()
     pull = Pull(net, k, PULL)
     rng = np.random.default_rng([seed, 3])
@@ -201,7 +203,7 @@ def _pull(start: Module, recipe: Recipe, dataset: Dataset, seed: int, lesson: di
 
 
 def _train(net, recipe, dataset, rng, lr, epochs, lesson=None, penalty=None, **options) -> Module:
-    """Some epochs on the labels, or on the lesson; with a penalty on the weights, if there is one."""
+    """Train some epochs on the labels, or on the lesson if given; the penalty, if any, is added to the loss."""
     lesson = lesson or {
         "targets": dataset.y_train,
         "loss": F.cross_entropy,
@@ -222,7 +224,7 @@ def _train(net, recipe, dataset, rng, lr, epochs, lesson=None, penalty=None, **o
 
 
 def round_tables(net: Module) -> Module:
-    """Round every codebook and every grid's scale to 16 bits, in place, so that a file can hold them in as many."""
+    """Round every codebook and every quantization scale to float16, in place, as files store them in 16 bits."""
     for module in net.modules():
         for name in ("weight", "bias"):
             for step in module.parametrizations(name):

@@ -1,4 +1,4 @@
-"""How the arms of an experiment are trained and chosen: all in the same way, and by validation data alone."""
+"""Train the arms of an experiment, all in the same way, and choose between them on validation data alone."""
 
 from collections.abc import Callable
 
@@ -22,7 +22,7 @@ def train(
     curve: list[float] | None = None,
     **options,
 ) -> Module:
-    """Fit on the training split by SGD with momentum 0.9, in place. Ctrl-C ends the experiment, not just this net.
+    """Fit `model` in place on the training split by SGD with momentum 0.9. Ctrl-C ends the whole experiment.
 
     curve: a list to which the validation accuracy after each epoch is appended.
     """
@@ -47,16 +47,17 @@ def train(
 def pick_on_validation(
     arm: Callable[[float], Module], lrs, data: Dataset, loss: Callable[[Module], float] | None = None
 ) -> tuple[Module, float]:
-    """Run the arm once for each learning rate; return the net with the smallest validation loss, and its rate.
+    """Run the arm once per learning rate; return the net with the smallest validation loss, and its rate.
 
-    Where an arm has more to choose, `lrs` are tuples of a rate and the rest. loss(model): cross-entropy with the labels of
-    the validation split by default. A rate that diverges is out. The test split plays no part.
+    If an arm has other hyper-parameters, `lrs` are tuples of a rate and the others. loss(model): by default the
+    cross-entropy on the validation split. Rates that diverge are skipped; if all do, raises TrainingDiverged. The test
+    split is not used.
     """
     loss = loss or (lambda model: evaluate(model, data.val).loss)
     best = None
     for lr in lrs:
         try:
-            with np.errstate(over="ignore", invalid="ignore"):  # what diverges is out, and need not warn as well
+            with np.errstate(over="ignore", invalid="ignore"):  # a rate that diverges is skipped, without warnings
                 model = arm(lr)
         except TrainingDiverged:
             continue

@@ -1,6 +1,6 @@
-"""The tensor: an ndarray that remembers which arrays it came from. The graph that results is in `graph.py`.
+"""The tensor: an ndarray that remembers which arrays it came from. The resulting graph is in `graph.py`.
 
-An operation states its value and its derivatives side by side, as in a table of derivatives:
+Each operation lists its value and its derivatives side by side, as in a table of derivatives:
 
     def mul(a, b):
         return record(a.data * b.data, (a, lambda g: g * b.data), (b, lambda g: g * a.data))
@@ -16,18 +16,18 @@ from .graph import Node, births, mode
 from .kernels.reductions import axis_sums
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
-_ZERO = {dtype: np.zeros((), dtype) for dtype in FLOATS}  # spares NumPy a conversion of 0 at each use
+_ZERO = {dtype: np.zeros((), dtype) for dtype in FLOATS}  # saves NumPy converting 0 on each use
 
 
 class Tensor(Node):
-    """An array of float32 or float64, of any shape, that can take part in a graph.
+    """An array of float32 or float64, of any shape, that can be part of a graph.
 
     data: anything NumPy can turn into an array. float64 arrays stay float64 (for gradient checks); everything else
     becomes float32. requires_grad: whether `backward` should leave a gradient in `.grad` (an ndarray, or None).
     """
 
     __slots__ = ()
-    __array_ufunc__ = None  # so that `ndarray * tensor` asks the tensor
+    __array_ufunc__ = None  # makes `ndarray * tensor` call Tensor.__rmul__
 
     def __init__(self, data, requires_grad: bool = False):
         self._data = _as_float(data)
@@ -39,7 +39,7 @@ class Tensor(Node):
 
     @property
     def data(self) -> np.ndarray:
-        """The values. Assigning (also `t.data -= step`) is how leaves change between two passes."""
+        """The values. Assign to it (or use `t.data -= step`) to change a leaf between two passes."""
         return self._data
 
     @data.setter
@@ -90,13 +90,13 @@ class Tensor(Node):
     def __array__(self, dtype=None, copy=None):
         if self.requires_grad:
             raise TypeError(
-                "a tensor that requires gradients is not turned into an array silently: use `.data` or `.detach()`"
+                "a tensor that requires gradients is not converted to an array implicitly; use `.data` or `.detach()`"
             )
         return np.array(self._data, dtype, copy=copy)
 
     def __setitem__(self, index, value):
         raise TypeError(
-            "tensors are not changed in place, since a graph may still need the old values; build a new one "
+            "tensors cannot be changed in place, since a graph may still need the old values; build a new one "
             "(where, concatenate), or assign to `.data` of a leaf"
         )
 
@@ -113,7 +113,7 @@ class Tensor(Node):
     def __ge__(self, other):
         return self._data >= _value(other)
 
-    # Arithmetic: each line is a row of the table of derivatives.
+    # Arithmetic: each operation is a row of the table of derivatives.
     def __add__(self, other):
         a, b = _alike(self, other)
         return record(a.data + b.data, (a, lambda g: g), (b, lambda g: g))
@@ -135,7 +135,7 @@ class Tensor(Node):
         if not isinstance(exponent, int | float | np.number):
             raise TypeError(f"power: the exponent must be a number, got {exponent!r}; use (x.log() * p).exp()")
         p = exponent.item() if isinstance(exponent, np.number) else exponent
-        before = p - 1 if p else 1  # x ** 0 is flat, also at 0
+        before = p - 1 if p else 1  # the derivative of x ** 0 is 0, at 0 too
         return record(self.data**p, (self, lambda g: g * p * self.data**before))
 
     def __matmul__(self, other):
@@ -143,10 +143,10 @@ class Tensor(Node):
         x, y = a.data, b.data
         if x.ndim < 2 or y.ndim < 2 or x.shape[-1] != y.shape[-2]:
             raise ValueError(
-                f"matmul: {a.shape} @ {b.shape} does not fit; both need at least two axes, and the last axis of the first "
-                "must equal the last but one of the second (reshape a vector to a row or a column)"
+                f"matmul: {a.shape} @ {b.shape} do not match; both need at least two axes, and the last axis of the first "
+                "must equal the second-to-last of the second (reshape a vector to a row or a column)"
             )
-        multiply = np.dot if x.ndim == y.ndim == 2 else np.matmul  # the same for matrices, in half a microsecond less
+        multiply = np.dot if x.ndim == y.ndim == 2 else np.matmul  # the same, but half a microsecond faster
         return record(multiply(x, y), (a, lambda g: multiply(g, y.mT)), (b, lambda g: multiply(x.mT, g)))
 
     def __neg__(self):
@@ -183,10 +183,10 @@ class Tensor(Node):
         y = np.tanh(self.data)
         return record(y, (self, lambda g: g * (1 - y * y)))
 
-    @np.errstate(over="ignore")  # where exp(-x) is infinite, 1 / (1 + infinity) is 0, as it should be
+    @np.errstate(over="ignore")  # if exp(-x) overflows, 1 / (1 + inf) is 0, as it should be
     def sigmoid(self):
         y = 1 / (1 + np.exp(-self.data))
-        return record(y, (self, lambda g: g * y * Tensor(-self.data).sigmoid().data))  # 1 - y would be 0 too soon
+        return record(y, (self, lambda g: g * y * Tensor(-self.data).sigmoid().data))  # 1 - y would round to 0 too soon
 
     def relu(self):
         y = np.maximum(self.data, _ZERO[self._data.dtype])
@@ -196,7 +196,7 @@ class Tensor(Node):
         return record(np.abs(self.data), (self, lambda g: g * np.sign(self.data)))
 
     def clip(self, low, high):
-        """Values limited to [low, high]; the gradient passes only inside, borders included."""
+        """Clip the values to [low, high]; the gradient passes only inside, bounds included."""
         x, low, high = self.data, float(low), float(high)
         return record(np.clip(x, low, high), (self, lambda g: g * ((x >= low) & (x <= high))))
 
@@ -215,7 +215,7 @@ class Tensor(Node):
         return ((self - self.mean(axis, keepdims=True)) ** 2).mean(axis, keepdims)
 
     def max(self, axis=None, keepdims=False):
-        """The largest value; where several tie, the gradient is shared equally among them."""
+        """The largest value; on a tie, the gradient is shared equally."""
         y = self.data.max(axis, keepdims=True)
 
         def derivative(g):
@@ -233,7 +233,7 @@ class Tensor(Node):
         return record(self.data.reshape(shape), (self, lambda g: g.reshape(self.shape)))
 
     def transpose(self, *axes):
-        """Axes in the given order; without any, all reversed."""
+        """Permute the axes; reverse them all if none are given."""
         axes = (axes[0] if len(axes) == 1 and isinstance(axes[0], tuple | list) else axes) or range(self.ndim)[::-1]
         back = np.argsort([axis % self.ndim for axis in axes])
         return record(self.data.transpose(axes), (self, lambda g: g.transpose(back)))
@@ -254,8 +254,8 @@ class Tensor(Node):
 def record(data, *edges: tuple[Tensor, Callable[[np.ndarray], np.ndarray]]) -> Tensor:
     """The result of an operation: its value and, for each input, the function from the output's gradient to the input's.
 
-    A derivative may return the shape after broadcasting; `backward` sums it back. What needs no gradient loses its
-    derivative, and only its version is noted, since the other derivatives may read it. Under `no_grad` nothing is kept.
+    A derivative may return the broadcast shape; `backward` sums it back. For an input that needs no gradient, only the
+    version is kept, since the other derivatives may read its values. Under `no_grad` nothing is kept.
     """
     out = Tensor.__new__(Tensor)
     out._data = data if type(data) is np.ndarray else np.asarray(data)
@@ -270,7 +270,7 @@ def record(data, *edges: tuple[Tensor, Callable[[np.ndarray], np.ndarray]]) -> T
 
 
 def concatenate(tensors, axis=0) -> Tensor:
-    """The tensors one after the other along `axis`; all other axes must agree."""
+    """Join the tensors along `axis`; all other axes must agree."""
     tensors = _alike(*tensors)
     ends = np.cumsum([t.shape[axis] for t in tensors])
 
@@ -282,7 +282,7 @@ def concatenate(tensors, axis=0) -> Tensor:
 
 
 def stack(tensors, axis=0) -> Tensor:
-    """The tensors, all of one shape, along a new `axis`."""
+    """Join tensors of the same shape along a new `axis`."""
     tensors = _alike(*tensors)
     data = np.stack([t.data for t in tensors], axis)
     return record(data, *((t, lambda g, i=i: g.take(i, axis)) for i, t in enumerate(tensors)))
@@ -296,14 +296,14 @@ def where(condition, a, b) -> Tensor:
 
 
 def maximum(a, b) -> Tensor:
-    """The larger of the two, element by element; on a tie the gradient goes to the first."""
+    """The elementwise maximum; on a tie the gradient goes to the first."""
     a, b = _alike(a, b)
     return where(a.data >= b.data, a, b)
 
 
 def _real(data) -> np.ndarray:
     if isinstance(data, Tensor):
-        raise TypeError("data must be an array or numbers, got a Tensor; use `.detach()` or `.data` of it")
+        raise TypeError("data must be an array or numbers, got a Tensor; use its `.detach()` or `.data`")
     array = np.asarray(data)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"a tensor holds real numbers; got {type(data).__name__} with dtype {array.dtype}")
@@ -321,15 +321,15 @@ def _value(x):
 
 
 def _alike(*values) -> Sequence[Tensor]:
-    """The values as tensors of one dtype: numbers and arrays take that of the tensors, which must agree already."""
-    if len(values) == 2:  # the usual case, quickly
+    """The values as tensors of one dtype: numbers and arrays take the dtype of the tensors, which must already agree."""
+    if len(values) == 2:  # fast path for the usual case
         a, b = values
         if isinstance(a, Tensor) and isinstance(b, Tensor) and a._data.dtype is b._data.dtype:
             return values
     dtypes = {x.dtype for x in values if isinstance(x, Tensor)} or {_as_float(values[0]).dtype}
     if len(dtypes) > 1:
         raise TypeError(
-            f"operands are {' and '.join(sorted(map(str, dtypes)))}; nothing is promoted silently, so make all the same: "
+            f"operands are {' and '.join(sorted(map(str, dtypes)))}; nothing is promoted implicitly, so convert one of them: "
             "Tensor(x.data.astype(numpy.float32))"
         )
     (dtype,) = dtypes
@@ -346,6 +346,6 @@ def _count(shape, axis) -> int:
 
 
 def _restore(g, shape, axis):
-    """Give a reduced array its reduced axes back, with length 1."""
+    """Put the reduced axes back, with length 1."""
     axes = _axes(shape, axis)
     return np.reshape(g, [1 if a in axes else n for a, n in enumerate(shape)])

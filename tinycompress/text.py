@@ -1,10 +1,10 @@
-"""Words for people: aligned tables, and what a name that is not known was likely meant to be."""
+"""Text output: aligned tables, and suggestions for misspelt names."""
 
 from collections.abc import Iterable, Sequence
 
 
 def aligned(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:
-    """The rows as lines of aligned columns, two spaces apart; the columns in `right` end at the same place.
+    """The rows as lines of aligned columns, two spaces apart; columns listed in `right` are right-aligned.
 
     A row of one cell is a heading, which may be wider than the first column.
 
@@ -26,9 +26,9 @@ def aligned(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[st
 def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
     """The end of an error message, "; did you mean 'x'?", with the known name closest to `name`; "" if none is close.
 
-    Case does not count. `cutoff`, from 0 to 1, is the least similarity, as in `difflib.get_close_matches`.
+    Case is ignored. `cutoff`, from 0 to 1, is the lowest similarity, as in `difflib.get_close_matches`.
     """
-    import difflib  # some milliseconds, which only an error is to cost
+    import difflib  # takes some milliseconds, so only when there is an error
 
     known = {candidate.lower(): candidate for candidate in known}
     near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=cutoff)

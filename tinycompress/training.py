@@ -1,4 +1,4 @@
-"""Fit, predict and evaluate; batch-norm statistics measured anew."""
+"""Fit, predict and evaluate; recalibrate batch norm."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from .tensor import Tensor
 
 
 class TrainingDiverged(FloatingPointError):
-    """The loss is no longer a finite number; the message names the layer where that began. `.history` holds what went before."""
+    """The loss is no longer finite; the message names the layer where that began. `.history` holds the epochs before."""
 
 
 @dataclass
 class History:
-    """What happened, one entry an epoch; `interrupted` if Ctrl-C ended it early."""
+    """Loss, learning rate and validation accuracy, one entry per epoch; `interrupted`: whether Ctrl-C ended training."""
 
     loss: list[float] = field(default_factory=list)
     lr: list[float] = field(default_factory=list)
@@ -29,11 +29,11 @@ class History:
     interrupted: bool = False
 
     def plot(self):
-        """A matplotlib Figure: loss and, where there was validation data, accuracy over epochs."""
+        """A matplotlib Figure of the loss and, if there was validation data, the accuracy over epochs."""
         from matplotlib.figure import Figure
 
         class ShownFigure(Figure):
-            """A Figure without pyplot, which Jupyter shows as a picture all the same."""
+            """A Figure that Jupyter displays although pyplot does not manage it."""
 
             def _repr_png_(self):
                 picture = io.BytesIO()
@@ -76,16 +76,16 @@ def fit(
 ) -> History:
     """Train `model` in place and return its History; leaves the model in evaluation mode.
 
-    train: x (N, …) and its targets (N, …), usually labels; loss(outputs, targets) gets batches of them, so targets may as
-    well be a teacher's outputs. schedule(t) scales the optimiser's learning rate at the share t of training done.
-    augment(x, rng) changes each batch (see `data.shift`). The same rng seed gives the same bits. Ctrl-C stops and returns
-    what was trained so far. With batch norm, a single image left over for the last batch joins the batch before it, since
-    one image alone has no variance. Raises TrainingDiverged when the loss is not finite, ValueError for data that does
-    not fit and for an optimiser that holds parameters of another net.
+    train: x (N, …) and its targets (N, …), usually labels; loss(outputs, targets) gets batches of them, so the targets can
+    also be the outputs of a teacher. schedule(t) scales the optimiser's learning rate at the share t of training done.
+    augment(x, rng) changes each batch (see `data.shift`). The same seed gives the same bits. Ctrl-C stops training and
+    keeps the result so far. With batch norm, a single image left over for the last batch joins the batch before it,
+    since one image has no variance. Raises TrainingDiverged if the loss is not finite, ValueError if inputs and targets
+    differ in length or the optimiser holds parameters of another net.
     """
     x, y = train
     if len(x) != len(y) or len(x) == 0:
-        raise ValueError(f"fit: {len(x)} inputs and {len(y)} targets; there must be equally many, and at least one")
+        raise ValueError(f"fit: {len(x)} inputs and {len(y)} targets; both must have the same length, at least 1")
     if epochs < 0 or batch_size < 1:
         raise ValueError(f"fit: epochs must be 0 or more and batch_size 1 or more, got {epochs} and {batch_size}")
     _check_optimizer(model, optimizer)
@@ -107,7 +107,7 @@ def fit(
                 value.backward()
                 optimizer.step()
                 total += value.item() * len(rows)
-            if validation is not None:  # takes a while: interrupted here, the epoch is not in the history at all
+            if validation is not None:  # first, so that an epoch interrupted here leaves no entry
                 history.val_accuracy.append(evaluate(model, validation).accuracy)
             history.loss.append(total / len(x))
             history.lr.append(optimizer.lr)
@@ -120,7 +120,7 @@ def fit(
 
 
 def _check_optimizer(model: Module, optimizer: Optimizer):
-    """Refuse an optimiser of a net that has got other parameters since: it would train arrays that nobody uses."""
+    """Refuse an optimiser made before the net got new parameters: it would train arrays that are no longer used."""
     held = {id(parameter) for parameter in optimizer.parameters}
     named = model.named_parameters()
     idle = {id(latent) for latent in model.idle_latents()}
@@ -128,18 +128,18 @@ def _check_optimizer(model: Module, optimizer: Optimizer):
     missing = [name for name, p in named.items() if p.requires_grad and id(p) in used - held]
     shapes = {named[name].shape for name in missing}
     strays = any(p.shape in shapes for p in optimizer.parameters if id(p) not in used)
-    # A part of the net beside a parameter of the loss is another matter: those arrays are in use.
+    # Training a part of the net together with parameters of the loss is fine: all of those arrays are in use.
     if missing and (not held & used or held & idle or strays):
         raise ValueError(
             f"fit: the optimiser does not hold {', '.join(missing[:3])}{', …' if missing[3:] else ''}, and "
-            f"{len(held - used)} of the {len(held)} arrays that it holds are not used by this net. What makes a new net or "
-            "new parameters (copy, remove_neurons, bake, cluster_weights, factorise, …) comes before the optimiser: make a "
-            "new one with the net's parameters(); what is to stay as it is gets requires_grad = False"
+            f"{len(held - used)} of the {len(held)} arrays that it holds are not used by this net. Some functions make a new "
+            "net or new parameters (copy, remove_neurons, bake, cluster_weights, factorise, …): after them, make a new "
+            "optimiser with the net's parameters(); to freeze a parameter, set requires_grad = False"
         )
 
 
 def _batch_starts(model: Module, n: int, batch_size: int) -> list[int]:
-    """Where each batch begins, and the end of the last."""
+    """The start of each batch, and the end of the last one."""
     starts = [*range(0, n, batch_size), n]
     if len(starts) > 2 and n - starts[-2] == 1 and any(isinstance(m, BatchNorm) for m in model.modules()):
         del starts[-2]
@@ -147,15 +147,15 @@ def _batch_starts(model: Module, n: int, batch_size: int) -> list[int]:
 
 
 def predict(model: Module, x: np.ndarray, batch_size: int = 512) -> np.ndarray:
-    """The model's outputs for x (N, …), in evaluation mode and without a graph, batch by batch: (N, classes)."""
+    """Return the outputs (N, classes) for x (N, …), computed in batches, in evaluation mode and without a graph."""
     if len(x) == 0:
-        raise ValueError("predict: there are no inputs")
+        raise ValueError("predict: x is empty")
     with no_grad(), model.evaluation():
         return np.concatenate([model(x[i : i + batch_size]).data for i in range(0, len(x), batch_size)])
 
 
 def evaluate(model: Module, data: tuple[np.ndarray, np.ndarray], batch_size: int = 512) -> Evaluation:
-    """Accuracy and mean cross-entropy on (x, labels)."""
+    """Return the accuracy and the mean cross-entropy on (x, labels)."""
     x, y = data
     logits = predict(model, x, batch_size)
     loss = F.cross_entropy(Tensor(logits), y).item()  # first: it checks the labels
@@ -163,11 +163,11 @@ def evaluate(model: Module, data: tuple[np.ndarray, np.ndarray], batch_size: int
 
 
 def recalibrate_batch_norm(model: Module, x: np.ndarray, batch_size: int = 256) -> Module:
-    """Measure the running mean and variance of every `BatchNorm` that runs in evaluation mode anew, as averages over the
-    batches of x (N, …), in place. Of a `Slimmable` or `MultiExit`, pass the net of one width or exit.
+    """Replace the running mean and variance of every `BatchNorm` by averages over the batches of x (N, …), in place.
 
-    All else runs in evaluation mode. For weights that training did not use as evaluation does (stochastic signs, a
-    width never trained) the running averages are those of another net. Returns the model.
+    Needed where evaluation uses other weights than training did (stochastic signs, a width never trained): the running
+    averages then belong to another net. All other layers run in evaluation mode, so of a `Slimmable` or `MultiExit`,
+    pass the net of one width or exit. Returns the model.
     """
     norms = [module for module in model.modules() if isinstance(module, BatchNorm)]
     before = [norm.momentum for norm in norms]
@@ -206,13 +206,13 @@ def _diverged(model, x, epoch, batch, lr, history) -> TrainingDiverged:
         with trace() as calls, no_grad():
             model(x)
         for module, _, out in calls:
-            # a module may return several tensors; each of them came out of a module listed before
+            # a module may return several tensors; each is the output of an earlier module in the list
             if id(module) in names and isinstance(out, Tensor) and not np.isfinite(out.data).all():
                 where = f"layer {names[id(module)] or '(the model)'}: {module!r}"
                 break
     error = TrainingDiverged(
         f"the loss is not finite in epoch {epoch + 1}, batch {batch + 1} (learning rate {lr:g}); first seen in {where}. "
-        "A smaller learning rate or a warm-up usually mends it"
+        "A smaller learning rate or a warm-up usually fixes it"
     )
     error.history = history
     return error

@@ -4,8 +4,8 @@
     x, y = data.train
 
 One rule splits every source, so that two people with the same data train and test on the same images. The
-test split is the source's own; the digits have none, so a quarter of every class becomes it. Of what is left
-for training, 15 % of every class becomes the validation split, on which hyper-parameters are chosen.
+test split is that of the source; for the digits, which have none, it is a quarter of every class. Of the
+training images, 15 % of every class become the validation split, on which hyper-parameters are chosen.
 """
 
 import os
@@ -50,8 +50,8 @@ def load(name: str | os.PathLike = "digits") -> Dataset:
 
     Pixels are scaled by what they hold, in all splits and channels alike. Booleans, integers that are 0 or 1,
     and floats in [0, 1] stay as they are; uint8 are divided by 255 if they reach 128 in x_train and in x_test.
-    The scale of anything else would be a guess (integers to 16 or 65535, floats to 255 or from -1 on, splits of
-    two scales, floats all below 1.5 / 255): it is refused, with the expressions to save instead.
+    The scale of anything else would be a guess (integers up to 16 or 65535, floats up to 255 or from -1, splits with
+    different scales, floats all below 1.5 / 255), so it is refused; the error gives the expressions to save instead.
 
     Raises DataError (a ValueError) for an unknown name and for data that fail a check, FileNotFoundError for
     a missing file, and another OSError (mostly ConnectionError) where a download is needed and fails.

@@ -18,8 +18,8 @@ def shift(x: np.ndarray, rng: np.random.Generator, pixels: int = 1) -> np.ndarra
 
 
 def window(x: np.ndarray, top, left, pixels: int = 1) -> np.ndarray:
-    """The part of each image of `x` (N, H, W, C), framed by so many pixels of zeros, that begins at its row `top` and
-    column `left`, from 0 to 2 * pixels: integers (N,), or one for all. A new array (N, H, W, C)."""
+    """Pad each image of `x` (N, H, W, C) with `pixels` zeros on each side, then crop it to H x W from row `top` and column
+    `left`: integers from 0 to 2 * pixels, (N,) or one for all. Returns a new array (N, H, W, C)."""
     n, h, w, c = x.shape
     padded = np.zeros((n, h + 2 * pixels, w + 2 * pixels, c), x.dtype)
     padded[:, pixels : pixels + h, pixels : pixels + w] = x

@@ -1,4 +1,4 @@
-"""Images and labels in three splits, and how four arrays become that: checked, split in one fixed way, and scaled."""
+"""Images and labels in three splits, made from four arrays: checked, split in one fixed way, and scaled."""
 
 from dataclasses import dataclass
 
@@ -50,7 +50,7 @@ class Dataset:
 
 
 def from_arrays(name: str, x_train, y_train, x_test, y_test, classes=None) -> Dataset:
-    """Check the arrays, take the validation split out of the training split, and scale the pixels."""
+    """Check the arrays, split off the validation split, and scale the pixels. Raises DataError if a check fails."""
     x_train, x_test = check_images(x_train, f"{name}: x_train"), check_images(x_test, f"{name}: x_test")
     y_train, y_test = check_labels(y_train, f"{name}: y_train"), check_labels(y_test, f"{name}: y_test")
     for split, x, y in ("train", x_train, y_train), ("test", x_test, y_test):
@@ -71,8 +71,8 @@ def from_arrays(name: str, x_train, y_train, x_test, y_test, classes=None) -> Da
 
 
 def hold_out(labels: np.ndarray, percent: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Sorted indices (kept, held): `percent` % of every class are held, in whole images, by seeded chance."""
-    # Raw bits are the one part of numpy.random promised never to change, so the split outlives every NumPy.
+    """Return sorted indices (kept, held): `percent` % of every class, rounded, are held out, drawn with `seed`."""
+    # Raw bits are the only part of numpy.random guaranteed never to change, so the split is the same in every NumPy.
     tickets = np.random.PCG64(seed).random_raw(len(labels))
     held = np.zeros(len(labels), bool)
     for label in np.unique(labels):

@@ -27,7 +27,7 @@ def find(name: str, files: tuple[str, ...]) -> Path | None:
 def download(name: str, file: str, sha256: str, mirrors: tuple[str, ...], needed: str) -> Path:
     """The file in the user's cache folder; if it is not there, it comes from the first mirror that works.
 
-    `needed` is what a user without network has to get, such as "four IDX files". Raises PermissionError if the cache
+    `needed` names the files that a user without network must get, such as "four IDX files". Raises PermissionError if the cache
     cannot be written, ConnectionError if no mirror has the file with this checksum.
     """
     import pooch

@@ -25,7 +25,7 @@ class IdxSource:
 
 
 def load(name: str, sources: dict[str, IdxSource]) -> Dataset:
-    """The data set of that name; the other sources are there to recognise their files in its place."""
+    """The data set `name`; the other sources are used to recognise their files in its place."""
     source, arrays = sources[name], []
     for index, file in enumerate(IDX_FILES):
         packed = f"{file}.gz"

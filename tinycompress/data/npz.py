@@ -1,4 +1,4 @@
-"""A data set of your own: four arrays in an `.npz` file."""
+"""Your own data set: four arrays in an `.npz` file."""
 
 import zlib
 from pathlib import Path
@@ -10,7 +10,7 @@ from .dataset import Dataset, from_arrays
 
 
 def load(path: Path) -> Dataset:
-    """The data set in this file. Raises DataError for a damaged file or missing arrays, FileNotFoundError for none."""
+    """The data set in this file. Raises DataError for a damaged file or missing arrays, FileNotFoundError for a missing file."""
     from zipfile import BadZipFile
 
     expected = ("x_train", "y_train", "x_test", "y_test")

@@ -1,4 +1,4 @@
-"""The scale of pixels: what they hold decides it where it can; else the error has the expression that fixes them."""
+"""The scale of pixels, decided by their values; if it is in doubt, the error gives the expression that fixes them."""
 
 from math import ceil
 
@@ -6,8 +6,8 @@ import numpy as np
 
 from .checks import DataError
 
-OVERSHOOT = 0.05  # by how much of its scale an image that was resized may exceed it
-DARKEST = 1.5 / 255  # below, floats were divided by 255 once too often: one grey level of 8 bits at most
+OVERSHOOT = 0.05  # resizing may exceed the scale by this share of it
+DARKEST = 1.5 / 255  # floats below this (one grey level of 8 bits) were divided by 255 twice
 
 
 def common_white(name: str, x_train: np.ndarray, x_test: np.ndarray) -> int:
@@ -28,7 +28,7 @@ def common_white(name: str, x_train: np.ndarray, x_test: np.ndarray) -> int:
 
 
 def _white(dtype: np.dtype, low: float, high: float) -> int | None:
-    """What is beyond doubt the value of white among pixels of this type and range, or None."""
+    """The value of white for pixels of this type and range, or None if it is in doubt."""
     if low >= 0 and DARKEST <= high <= 1:
         return 1
     return 255 if dtype == np.uint8 and high >= 128 else None

@@ -4,11 +4,11 @@ from .layers import BatchNorm, MaxPool2d, ReLU
 from .module import Module, tracing
 
 TAKE_RELU = (BatchNorm, MaxPool2d)
-"""Layers whose `forward` can do the ReLU after them, too: the numbers are the same, but pass through memory once less."""
+"""Layers whose `forward` can apply the ReLU after them: the same numbers, with one pass over memory less."""
 
 
 class Sequential(Module):
-    """Layers one after the other. input_shape: the shape of one example, if known, for `profiling.summary`."""
+    """Layers applied in order. input_shape: the shape of one example, if known, for `Module.summary`."""
 
     def __init__(self, *layers: Module, input_shape: tuple[int, ...] | None = None):
         for layer in layers:
@@ -29,10 +29,10 @@ class Sequential(Module):
     def forward(self, x):
         done = False
         for layer, following in zip(self.layers, [*self.layers[1:], None], strict=False):
-            if done:  # the ReLU, by the layer before it
+            if done:  # this ReLU was fused into the layer before it
                 done = False
                 continue
-            # Subclasses are left alone, as they may compute something else; and a trace wants to see every layer.
+            # Subclasses are not fused, as they may compute something else, nor is anything in a trace, which records every layer.
             done = type(following) is ReLU and type(layer) in TAKE_RELU and not tracing()
             x = layer(x, relu=True) if done else layer(x)
         return x
@@ -51,7 +51,7 @@ class Residual(Module):
         y, around = self.body(x), self.shortcut(x) if self.shortcut else x
         if y.shape != around.shape:
             raise ValueError(
-                f"Residual: the body gives {y.shape} and the shortcut {around.shape}; they are added, so make them equal"
+                f"Residual: the body returns {y.shape} and the shortcut {around.shape}; they are added, so make them equal"
             )
         return y + around
 
@@ -60,18 +60,18 @@ class Residual(Module):
 
 
 class MultiExit(Module):
-    """A trunk in stages, each followed by a head that classifies what the stage puts out (Teerapittayanon et al. 2016).
+    """A trunk in stages, each with a head that classifies the output of the stage (Teerapittayanon et al. 2016).
 
-    In training mode the output is a tuple of logits, one (N, classes) an exit, the earliest first; in evaluation mode it
-    is that of the last exit alone, and the other heads are not run. `dynamic.EarlyExit` leaves at any of them.
-    frozen: the trunk and the last head stay as they are, in evaluation mode, while the other heads are trained.
+    In training mode the output is a tuple of logits (N, classes), one per exit, the earliest first. In evaluation mode it
+    is that of the last exit, and the other heads are not run. `dynamic.EarlyExit` can leave at any exit.
+    frozen: freeze the trunk and the last head, and keep them in evaluation mode, while the other heads are trained.
     """
 
     def __init__(self, stages, heads, input_shape: tuple[int, ...] | None = None, frozen: bool = False):
         self.stages, self.heads = list(stages), list(heads)
         if len(self.stages) != len(self.heads) or not self.stages:
             raise ValueError(
-                f"MultiExit: one head for each stage, and at least one; got {len(self.stages)} stages and "
+                f"MultiExit needs at least one stage, and one head per stage; got {len(self.stages)} stages and "
                 f"{len(self.heads)} heads"
             )
         self.input_shape, self.frozen = input_shape, frozen
@@ -85,7 +85,7 @@ class MultiExit(Module):
     def train(self, mode: bool = True) -> Module:
         super().train(mode)
         for part in self._frozen_parts():
-            part.eval()  # or batch norm would go on averaging
+            part.eval()  # or batch norm would keep updating its running averages
         return self
 
     def forward(self, x):
@@ -98,7 +98,7 @@ class MultiExit(Module):
         return tuple(logits)
 
     def exit(self, i: int) -> Sequential:
-        """The ordinary net that ends at exit i; it shares its layers with this one."""
+        """The plain net that ends at exit i; it shares its layers with this one."""
         last = range(len(self.stages))[i]
         return Sequential(*self.stages[: last + 1], self.heads[last], input_shape=self.input_shape)
 

@@ -31,7 +31,7 @@ class Dense(Weighted):
 
 
 class PointwiseConv2d(Dense):
-    """A 1×1 convolution: a dense layer on every pixel. (N, H, W, in) -> (N, H, W, out); weight (in, out)."""
+    """A 1×1 convolution: a dense layer applied to every pixel. (N, H, W, in) -> (N, H, W, out); weight (in, out)."""
 
 
 class Conv2d(Weighted):
@@ -60,7 +60,7 @@ class Conv2d(Weighted):
 
 
 class DepthwiseConv2d(Weighted):
-    """Depthwise convolution: channel c of the output sees channel c of the input only. weight (kh, kw, channels)."""
+    """Depthwise convolution: output channel c sees input channel c only. weight (kh, kw, channels)."""
 
     connects = "own"
 
@@ -81,8 +81,8 @@ class DepthwiseConv2d(Weighted):
 class BatchNorm(Module):
     """Normalise each channel (the last axis) over all other axes, for dense layers and images alike.
 
-    In training by the batch's own statistics, of which running averages are kept for evaluation (Ioffe & Szegedy 2015).
-    momentum: the share of the new batch in the running average, as in PyTorch.
+    Training uses the statistics of the batch and updates running averages of them, which evaluation uses (Ioffe &
+    Szegedy 2015). momentum: the weight of the new batch in the running average, as in PyTorch.
     """
 
     def __init__(self, channels: int, momentum: float = 0.1, eps: float = 1e-5):
@@ -100,7 +100,7 @@ class BatchNorm(Module):
         if not self.training:
             return F.batch_norm(x, self.weight, self.bias, self.running_mean, self.running_var, self.eps, relu)
         y, mean, var = F.batch_norm_training(x, self.weight, self.bias, self.eps, relu)
-        n, share = x.size // x.shape[-1], np.float64(self.momentum)  # so that all is float64, and rounded once
+        n, share = x.size // x.shape[-1], np.float64(self.momentum)  # float64, so that the average is rounded once
         self.running_mean[:] = (1 - share) * self.running_mean + share * mean
         self.running_var[:] = (1 - share) * self.running_var + share * n / (n - 1) * var
         return y
@@ -123,7 +123,7 @@ class ReLU(_Elementwise):
 
 
 class LeakyReLU(_Elementwise):
-    """x where positive, else 0.01 x."""
+    """x if x > 0, else 0.01 x."""
 
     function = staticmethod(F.leaky_relu)
 
@@ -141,7 +141,7 @@ class Tanh(_Elementwise):
 
 
 class GELU(_Elementwise):
-    """Gaussian error linear unit, tanh form."""
+    """Gaussian error linear unit, in its tanh form."""
 
     function = staticmethod(F.gelu)
 
@@ -153,7 +153,7 @@ class HardSwish(_Elementwise):
 
 
 class Flatten(_Elementwise):
-    """(N, …) -> (N, everything else); channels change fastest."""
+    """(N, …) -> (N, features); channels change fastest."""
 
     function = staticmethod(F.flatten)
 
@@ -165,7 +165,7 @@ class GlobalAvgPool(_Elementwise):
 
 
 class MaxPool2d(Module):
-    """The largest value of each window; stride is the window's size unless given."""
+    """The largest value of each window. stride: the window's size if None."""
 
     def __init__(self, size=2, stride=None):
         self.size, self.stride = size, stride
@@ -178,7 +178,7 @@ class MaxPool2d(Module):
 
 
 class AvgPool2d(MaxPool2d):
-    """The mean of each window; stride is the window's size unless given."""
+    """The mean of each window. stride: the window's size if None."""
 
     def forward(self, x):
         return F.avg_pool2d(x, self.size, self.stride)
@@ -189,7 +189,7 @@ class Dropout(Module):
 
     def __init__(self, p: float = 0.5, *, rng: np.random.Generator):
         if not 0 <= p < 1:
-            raise ValueError(f"Dropout: p is the share to drop, from 0 up to but not 1; got {p}")
+            raise ValueError(f"Dropout: p, the share to drop, must lie in [0, 1); got {p}")
         self.p, self.rng = p, rng
 
     def forward(self, x):

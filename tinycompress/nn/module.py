@@ -1,7 +1,7 @@
-"""Modules: what owns parameters, and the parametrizations through which a compressed weight is seen.
+"""Modules own parameters; parametrizations say how a compressed weight is computed from a parameter.
 
-A parametrization maps a trainable ("latent") array to the one that the layer uses. A pruned weight, for example, is the
-latent array times a mask: whatever an optimiser does to the latent array, the pruned weights stay zero.
+A parametrization maps a trainable ("latent") array to the one the layer uses. A pruned weight, for example, is the latent
+array times a mask: whatever an optimiser does to the latent array, the pruned weights stay zero.
 """
 
 import copy
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Parameter(Tensor):
-    """A tensor that a module trains. `requires_grad = False` freezes it; it stays part of the state."""
+    """A trainable tensor of a module. `requires_grad = False` freezes it; it remains part of the state."""
 
     __slots__ = ()
 
@@ -31,7 +31,7 @@ class Parameter(Tensor):
 
 
 class _Thread(threading.local):
-    """What one thread does with modules for a while; other threads may use the same modules meanwhile."""
+    """Settings of the current thread only: other threads may use the same modules at the same time."""
 
     calls: list | None = None  # where `trace` collects
     modes: dict[int, bool] = {}  # id of a module -> its mode inside `evaluation`
@@ -42,47 +42,46 @@ _thread = _Thread()
 
 @contextmanager
 def trace():
-    """Collect every module call that this thread makes in this block, innermost first: a list of (module, input shape,
-    output).
+    """Collect the module calls of this thread inside this block, innermost first: a list of (module, input shape, output).
 
-    Outputs are the tensors of the graph itself: a loss on one of them sends its gradient back through the net.
+    Outputs are the tensors of the graph, so the gradient of a loss on one of them flows back through the net.
     """
     before, _thread.calls = _thread.calls, []
     try:
         yield _thread.calls
     finally:
-        if before is not None:  # one trace inside another: the outer one has seen these calls too
+        if before is not None:  # nested: the outer trace gets these calls too
             before += _thread.calls
         _thread.calls = before
 
 
 def tracing() -> bool:
-    """Whether a `trace` of this thread is collecting."""
+    """Whether this thread is inside a `trace` block."""
     return _thread.calls is not None
 
 
 class Effective(Tensor):
-    """A parameter as seen through its parametrizations: computed anew at each look, so that nothing can be assigned."""
+    """A parameter after its parametrizations. It is computed at each access, so assigning to it is an error."""
 
     __slots__ = ()
 
     def __init__(self, value: Tensor):
-        if not value._edges:  # a step that returned its input; a result has an edge, a leaf would keep the gradient
+        if not value._edges:  # the step returned its input: a leaf, which would keep the gradient
             value = record(value.data, (value, lambda g: g))
         for slot in ("_data", "_version", "_birth", "_edges", "grad", "requires_grad"):
             object.__setattr__(self, slot, getattr(value, slot))
 
     def __setattr__(self, name, value):
-        if name not in ("_edges", "_version"):  # which belong to the graph
+        if name not in ("_edges", "_version"):  # the graph sets these two
             raise AttributeError(
-                "a parameter that is seen through a parametrization is computed anew at each look, so what is assigned to "
-                f"its `{name}` would be lost; assign to `layer.latent(name).{name}`, or call bake() first"
+                f"a parametrized parameter is computed at each access, so a value assigned to its `{name}` would be lost; "
+                f"assign to `layer.latent(name).{name}`, or call bake() first"
             )
         object.__setattr__(self, name, value)
 
     @property
     def data(self) -> np.ndarray:
-        """The values, which cannot be written to."""
+        """The values, read-only."""
         view = self._data.view()
         view.flags.writeable = False
         return view
@@ -92,16 +91,18 @@ class Effective(Tensor):
 
 
 class Module:
-    """Something with parameters and a `forward`. Attributes that are parameters, ndarrays (buffers: part of the state,
-    not trained), modules, or lists of modules are found by themselves.
+    """Base class of everything with parameters and a `forward`.
+
+    Attributes that are parameters, ndarrays (buffers: part of the state, but not trained), modules, or lists of modules
+    are registered automatically.
     """
 
     inference_only = False
-    """Whether this is a form that was made of a trained layer or net, which alone can be saved, pruned or trained."""
+    """Whether this was converted from a trained layer or net; only that one can be saved, pruned or trained."""
 
     @property
     def training(self) -> bool:
-        """Whether the module is in training mode; inside `evaluation` this is a matter of the thread."""
+        """Whether the module is in training mode; inside `evaluation` this is per thread."""
         return _thread.modes.get(id(self), vars(self).get("_training", True))
 
     @training.setter
@@ -125,7 +126,7 @@ class Module:
             _thread.calls.append((self, x.shape, out))
         return out
 
-    def __getattr__(self, name):  # only reached for what is not an ordinary attribute
+    def __getattr__(self, name):  # called only if there is no ordinary attribute of that name
         parametrized = self.__dict__.get("_parametrized", {})
         if name in parametrized:
             return Effective(parametrized[name].effective())
@@ -137,19 +138,19 @@ class Module:
     def __setattr__(self, name, value):
         old = self.__dict__.get(name)
         if name in self.__dict__.get("_parametrized", {}):
-            raise AttributeError(f"{name} is seen through a parametrization; assign to `latent({name!r}).data` instead")
+            raise AttributeError(f"{name} is parametrized; assign to `latent({name!r}).data` instead")
         if isinstance(old, Parameter) and not (value is None or isinstance(value, Parameter)):
             raise TypeError(f"{name} is a parameter; assign to `{name}.data`, or set another nn.Parameter")
         if _hides_modules(value):
             raise TypeError(
-                f"{name} holds modules or parameters where nothing would find them to train or save; use attributes, or a "
+                f"{name} holds modules or parameters too deep to be found for training or saving; use attributes, or a "
                 "list of modules"
             )
         object.__setattr__(self, name, value)
 
-    # The tree of modules and what they hold.
+    # The tree of modules and their arrays.
     def children(self):
-        """(name, module) for each module directly inside this one."""
+        """Yield (name, module) for each direct child."""
         for name, value in vars(self).items():
             if isinstance(value, Module):
                 yield name, value
@@ -157,8 +158,8 @@ class Module:
                 yield from ((f"{name}.{i}", m) for i, m in enumerate(value) if isinstance(m, Module))
 
     def named_modules(self, prefix="", seen: set[int] | None = None):
-        """(dotted name, module) for this module (named "") and all inside, outermost first. A module that stands in
-        several places comes once, under the name of the first."""
+        """Yield (dotted name, module) for this module (named "") and all inside, outermost first. A module used in several
+        places is listed once, under its first name."""
         seen = set() if seen is None else seen
         if id(self) in seen:
             return
@@ -171,18 +172,18 @@ class Module:
         return [module for _, module in self.named_modules()]
 
     def named_parameters(self) -> dict[str, Parameter]:
-        """Every parameter by its dotted name; of a parametrized weight, the latent array."""
+        """Every parameter by its dotted name; for a parametrized weight, the latent array."""
         return {name: value for name, value in self._named_state() if isinstance(value, Parameter)}
 
     def named_buffers(self) -> dict[str, np.ndarray]:
-        """Every array that belongs to the state but is not trained, by its dotted name."""
+        """Every array of the state that is not trained, by its dotted name."""
         return {name: value for name, value in self._named_state() if isinstance(value, np.ndarray)}
 
     def parameters(self) -> list[Parameter]:
         return list(self.named_parameters().values())
 
     def _named_state(self, seen: set[int] | None = None):
-        """(dotted name, value) of every parameter and buffer; what several layers share comes once."""
+        """Yield (dotted name, value) of every parameter and buffer; shared ones are listed once."""
         seen = set() if seen is None else seen
         for prefix, module in self.named_modules():
             dot = f"{prefix}." if prefix else ""
@@ -199,7 +200,7 @@ class Module:
 
     # Modes.
     def _with_steps(self) -> "list[Module]":
-        """The modules, and the parametrizations through which their weights are seen."""
+        """All modules and their parametrizations."""
         found = self.modules()
         for module in found[:]:
             for parametrized in vars(module).get("_parametrized", {}).values():
@@ -207,8 +208,8 @@ class Module:
         return found
 
     def train(self, mode: bool = True) -> "Module":
-        """Set training mode: dropout drops, batch norm uses the batch's statistics, binary weights may be drawn at
-        random. Returns the module."""
+        """Set training mode: dropout is active, batch norm uses the statistics of the batch, and binary weights may be
+        drawn at random. Returns the module."""
         for module in self._with_steps():
             module.training = mode
         return self
@@ -219,7 +220,7 @@ class Module:
 
     @contextmanager
     def evaluation(self):
-        """Evaluation mode inside this block, for this thread alone, and each module's own mode again after it."""
+        """Use evaluation mode inside this block, for this thread only; each module's mode is restored afterwards."""
         modules, before = self._with_steps(), _thread.modes
         _thread.modes = before | {id(module): False for module in modules}
         try:
@@ -232,12 +233,12 @@ class Module:
             parameter.grad = None
 
     def copy(self) -> "Module":
-        """An equal module that shares nothing with this one."""
+        """A deep copy, which shares nothing with this module."""
         return copy.deepcopy(self)
 
     # Parametrizations.
     def parametrize(self, name: str, step: "Module") -> "Module":
-        """See parameter `name` through `step` (latent tensor -> effective tensor), after those already there."""
+        """Compute parameter `name` by `step` (latent tensor -> effective tensor), after its existing steps."""
         parametrized = self.__dict__.setdefault("_parametrized", {})
         if name not in parametrized:
             latent = self.__dict__.get(name)
@@ -258,11 +259,11 @@ class Module:
         return parametrized[name].latent if name in parametrized else getattr(self, name)
 
     def parametrization(self, name: str, kind: type) -> "Module | None":
-        """The step of type `kind` through which `name` is seen, or None."""
+        """The step of type `kind` that parametrizes `name`, or None."""
         return next((step for step in self.parametrizations(name) if type(step) is kind), None)
 
     def idle_latents(self) -> list[Parameter]:
-        """The latent arrays that no gradient reaches, since a step puts values of its own in their place."""
+        """The latent arrays that get no gradient, since a step replaces them by its own values."""
         return [
             parametrized.latent
             for module in self.modules()
@@ -271,12 +272,12 @@ class Module:
         ]
 
     def parametrizations(self, name: str) -> "list[Module]":
-        """The steps through which `name` is seen, in order; empty for an ordinary parameter."""
+        """The steps that parametrize `name`, in order; empty for an ordinary parameter."""
         parametrized = self.__dict__.get("_parametrized", {}).get(name)
         return list(parametrized.steps) if parametrized else []
 
     def replace(self, name: str, latent: Parameter, steps=()) -> "Module":
-        """Put another parameter, of any shape, in the place of `name`, seen through `steps`."""
+        """Replace parameter `name` by `latent`, of any shape, parametrized by `steps`. Returns the module."""
         self.__dict__.get("_parametrized", {}).pop(name, None)
         object.__setattr__(self, name, latent)
         for step in steps:
@@ -284,7 +285,7 @@ class Module:
         return self
 
     def bake(self) -> "Module":
-        """Fold every parametrization into an ordinary parameter with the effective values. Returns the module."""
+        """Replace every parametrization by an ordinary parameter with the effective values. Returns the module."""
         with no_grad(), self.evaluation():
             for module in self.modules():
                 for name, parametrized in module.__dict__.pop("_parametrized", {}).items():
@@ -294,20 +295,20 @@ class Module:
 
     # State.
     def state_dict(self) -> dict[str, np.ndarray]:
-        """A copy of every parameter and buffer by its dotted name. Raises ValueError for what was made for inference."""
+        """A copy of every parameter and buffer by its dotted name. Raises ValueError if a module was made for inference."""
         return {name: _values(value).copy() for name, value in self._whole_state().items()}
 
     def _whole_state(self) -> "dict[str, Parameter | np.ndarray]":
         if made := next((module for module in self.modules() if module.inference_only), None):
             raise ValueError(
-                f"{made!r} was made for inference and has no state to save or load; save the net that it was made from "
-                "(its save, or quantization.tcz.save), and make it again"
+                f"{made!r} was made for inference and has no state to save or load; save the net it was made from "
+                "(its save, or quantization.tcz.save), and convert it again"
             )
         return dict(self._named_state())
 
     def load_state_dict(self, state: dict[str, np.ndarray]) -> "Module":
-        """Take over a state. Names and shapes must fit exactly; if not, a ValueError lists all that does not, and
-        nothing is changed."""
+        """Load a state into this module. Names and shapes must match exactly; otherwise a ValueError lists every mismatch,
+        and nothing is changed."""
         own = self._whole_state()
         wrong = [f"{name} is missing" for name in own if name not in state]
         wrong += [f"{name} is not in this model" for name in state if name not in own]
@@ -321,7 +322,7 @@ class Module:
                 "the state does not fit the model: " + "; ".join(wrong) + ". Build the model as it was when saved "
                 "(same layers, widths and parametrizations)"
             )
-        new = {name: np.array(state[name], value.dtype) for name, value in own.items()}  # may fail, so it comes first
+        new = {name: np.array(state[name], value.dtype) for name, value in own.items()}  # first, since it may fail
         for name, value in own.items():
             if isinstance(value, Parameter):
                 value.data = new[name]
@@ -330,27 +331,27 @@ class Module:
         return self
 
     def save(self, path):
-        """Write the state as a compressed .npz, whole or not at all."""
+        """Write the state as a compressed .npz, completely or not at all."""
         state = self.state_dict()
         with whole_file(path) as file:
             np.savez_compressed(file, **state)
 
     def load(self, path) -> "Module":
-        """Read a state that `save` wrote; no pickled objects are accepted. Raises FileNotFoundError, or ValueError for a
-        damaged file or a state that does not fit."""
+        """Load a state written by `save`; pickled objects are refused. Raises FileNotFoundError, or ValueError for a damaged
+        file or a state that does not match."""
         path = os.fspath(path)
         try:
             with np.load(path, allow_pickle=False) as file:
                 state = {name: file[name] for name in file.files}
         except FileNotFoundError:
             raise FileNotFoundError(f"no file {path!r}; save a model there first: model.save({path!r})") from None
-        except Exception as error:  # zip, zlib and NumPy each have their own for a damaged file
+        except Exception as error:  # zip, zlib and NumPy all raise different ones for a damaged file
             raise ValueError(f"{path!r} is not a whole .npz of a model ({error}); save it again") from error
         return self.load_state_dict(state)
 
-    # Words and tables.
+    # Display.
     def summary(self, input_shape=None) -> "Summary":
-        """A table of layers: output shape, parameters, MACs. input_shape: of one example; the module's own if None."""
+        """A table of layers: output shape, parameters, MACs. input_shape: of one example; None: the module's own."""
         from .summary import summary
 
         return summary(self, input_shape)
@@ -369,12 +370,12 @@ class Module:
         return f"{type(self).__name__}({self.extra_repr()})"
 
     def macs(self, in_shape, out_shape) -> int:
-        """Multiply-accumulates of this layer alone for one call with these shapes; 0 where there are no weights to multiply."""
+        """Multiply-accumulates of this layer alone for one call with these shapes; 0 if it has no weights to multiply."""
         return 0
 
 
 def _hides_modules(value, depth: int = 0) -> bool:
-    """Whether modules or parameters lie deeper in dicts and lists than `children` looks."""
+    """Whether dicts and lists hold modules or parameters deeper than `children` looks."""
     if isinstance(value, dict):
         return any(isinstance(v, Module | Parameter) or _hides_modules(v, depth + 1) for v in value.values())
     if isinstance(value, list | tuple):
@@ -390,7 +391,7 @@ def _values(value):
 
 
 class Parametrized:
-    """A latent parameter and the steps through which it is seen, in order."""
+    """A latent parameter and the steps that are applied to it, in order."""
 
     def __init__(self, latent: Parameter, steps: list[Module]):
         self.latent, self.steps = latent, steps

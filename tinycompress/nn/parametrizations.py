@@ -1,4 +1,4 @@
-"""Parametrizations: maps from a latent weight to the one that the layer uses. They compose (see `Module.parametrize`)."""
+"""Parametrizations: maps from a latent weight to the one the layer uses. They compose (see `Module.parametrize`)."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from .module import Module
 
 
 class Mask(Module):
-    """Parametrization: latent * mask. mask: booleans of the weight's shape, True = kept."""
+    """Parametrization latent * mask. mask: booleans in the shape of the weight; True: kept."""
 
     def __init__(self, mask):
         self.mask = np.array(mask, bool)

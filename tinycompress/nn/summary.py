@@ -1,4 +1,4 @@
-"""A net as a table: what each layer puts out, how many parameters it has, how many multiply-accumulates it takes."""
+"""A table of a net: output shape, parameters and multiply-accumulates (MACs) of each layer."""
 
 from dataclasses import dataclass
 
@@ -14,8 +14,8 @@ HEAD = ("layer", "output", "parameters", "not zero", "MACs")
 
 @dataclass(frozen=True)
 class LayerCost:
-    """One layer of a summary: shapes of one example (no batch axis), parameters, how many are not 0, and MACs (None for a
-    layer that has weights and does not say how it uses them)."""
+    """One layer of a summary: output shape (without the batch axis), parameters, how many of them are not 0, and MACs (None
+    for a layer that has weights but does not say how it uses them)."""
 
     name: str
     layer: str
@@ -27,7 +27,7 @@ class LayerCost:
 
 @dataclass(frozen=True)
 class Summary:
-    """The layers' costs, in the order in which they ran. Shows itself as a table, in notebooks as HTML."""
+    """The costs of the layers, in the order they ran. Prints as a table, in notebooks as HTML."""
 
     layers: list[LayerCost]
 
@@ -36,12 +36,12 @@ class Summary:
 
     @property
     def macs(self) -> int:
-        """Of all layers. Raises ValueError, with its name, where those of a layer are not known."""
+        """The MACs of all layers. Raises ValueError, which names the layer, if those of a layer are unknown."""
         if unknown := [layer for layer in self.layers if layer.macs is None]:
             raise ValueError(
                 f"layer {unknown[0].name}, {unknown[0].layer}, has weights, but does not say how often it multiplies them; "
-                "derive its class from nn.Weighted, or give it a method macs(self, in_shape, out_shape). Of a net made for "
-                "inference, ask the net that it was made from"
+                "derive its class from nn.Weighted, or give it a method macs(self, in_shape, out_shape). For a net made "
+                "for inference, use the summary of the net it was made from"
             )
         return sum(layer.macs for layer in self.layers)
 
@@ -69,14 +69,14 @@ class Summary:
 
 
 def summary(model: Module, input_shape: tuple[int, ...] | None = None) -> Summary:
-    """Run one example of zeros through the model and count. input_shape: without the batch axis; the model's own if None.
+    """Run one example of zeros through the model and count. input_shape: without the batch axis; None: the model's own.
 
-    MACs are exact for dense and convolution layers; what has no weights to multiply (activations, pooling, batch norm,
-    biases) counts 0. Parameters that are masked to 0 count as parameters but not as `nonzero`.
+    MACs are exact for dense and convolution layers; activations, pooling, batch norm and biases count 0. Parameters that
+    are masked to 0 count as parameters but not as `nonzero`. Raises ValueError if no input shape is known.
     """
     input_shape = input_shape or getattr(model, "input_shape", None)
     if input_shape is None:
-        raise ValueError("summary: the model does not know its input; pass input_shape, for example (28, 28, 1)")
+        raise ValueError("summary: the model has no input_shape; pass one, for example (28, 28, 1)")
     names = {id(module): name for name, module in model.named_modules()}
     with trace() as calls, no_grad(), model.evaluation():
         model(np.zeros((1, *input_shape), np.float32))
@@ -84,9 +84,9 @@ def summary(model: Module, input_shape: tuple[int, ...] | None = None) -> Summar
     for module, in_shape, out in calls:
         own = {name: id(p) for name, p in module.named_parameters().items() if "." not in name}
         if id(module) not in names or (not own and next(iter(module.children()), None) is not None):
-            continue  # a parametrization, or a container, which costs what its layers cost
+            continue  # a parametrization, or a container, whose layers are counted
         arrays = [effective(module, name) for name, parameter in own.items() if parameter not in counted]
-        counted |= {*own.values()}  # what runs twice, or belongs to two layers, is there once
+        counted |= {*own.values()}  # a parameter that is used twice is counted once
         layers.append(
             LayerCost(
                 names[id(module)],
