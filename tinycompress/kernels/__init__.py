@@ -1,20 +1,20 @@
 """The hot loops of the engine: arrays in, arrays out, no gradients inside.
 
-Every kernel exists at three speeds under one signature:
+Every kernel has three variants with the same signature:
 
     "loop"   the plain Python loop that defines it                     loops.py
-    "numpy"  views of all windows and matrix products of BLAS          vectorised.py
-    "fast"   compiled loops over tiles of vector registers (Numba)     fast/, written in the words of registers/
+    "numpy"  views of all windows, and BLAS matrix products            vectorised.py
+    "fast"   compiled loops over tiles of vector registers (Numba)     fast/, built on registers/
 
-`use` chooses; "fast" is the default, and falls back to "numpy", with one warning, where Numba is missing or off.
+`use` selects one; the default, "fast", falls back to "numpy", with one warning, if Numba is missing or disabled.
 
-Scale, shift and ReLU of columns, of which batch norm is made, are a module of their own, `affine`. How kernels are
-compiled, cached and shared out to threads is in `runtime/`. The kernels of compressed weights stand in the chapters that
-teach them, and obey `use` too: `pruning.products`, `quantization.products`, `quantization.coding`, `quantization.kmeans`.
+The kernels of batch norm (scale, shift and ReLU of columns) are in `affine`. `runtime/` compiles and caches kernels and
+splits their work among threads. The kernels of compressed weights are in the chapters that teach them, and follow `use`
+too: `pruning.products`, `quantization.products`, `quantization.coding`, `quantization.kmeans`.
 
 Images are x (N, H, W, C), outputs y (N, OH, OW, OC), weights w (kh, kw, C, OC), depthwise ones (kh, kw, C); `stride` is
-(sh, sw) and `padding` ((top, bottom), (left, right)) zeros around the image. The arrays of a call are all float32 or all
-float64, else TypeError. Shapes that do not fit raise ValueError. An empty batch gives an empty result.
+(sh, sw) and `padding` ((top, bottom), (left, right)) zeros around the image. All arrays of a call must be float32, or all
+float64, else TypeError. Shapes that do not match raise ValueError. An empty batch gives an empty result.
 """
 
 import functools
@@ -55,11 +55,11 @@ def _fast():
 
 
 def _kernels():
-    """The module that holds the active variant."""
+    """The module of the active variant."""
     return choose(loops, vectorised, _fast)
 
 
-# Plain ifs, not `check`: to make up a message that is not needed would take as long as a small kernel.
+# Plain ifs, not `check`: formatting a message that is not needed would take as long as a small kernel.
 
 
 def _check_images(**images):
@@ -86,7 +86,7 @@ def _check_conv(x_shape, w_shape):
 
 
 def _with_bias(bias, channels, **arrays):
-    """The arrays as the kernels want them, and a bias, if there is one, of `channels` numbers."""
+    """The arrays as `floats` returns them, then the bias or None; the bias, if any, must have shape (channels,)."""
     if bias is None:
         return *floats(**arrays), None
     if np.shape(bias) != (channels,):
@@ -97,7 +97,7 @@ def _with_bias(bias, channels, **arrays):
 def conv2d(x, w, stride, padding, bias=None):
     """y[n, oh, ow, o] = bias[o] + sum over i, j, c of x[n, oh*sh + i - top, ow*sw + j - left, c] * w[i, j, c, o].
 
-    x counts as zero outside of the image; the bias (OC,) may be None.
+    x is zero outside the image; the bias (OC,) may be None.
     """
     _check_conv(np.shape(x), np.shape(w))
     x, w, bias = _with_bias(bias, np.shape(w)[3], x=x, w=w)
@@ -105,7 +105,7 @@ def conv2d(x, w, stride, padding, bias=None):
 
 
 def conv2d_grad_x(g, w, stride, padding, x_shape):
-    """From the gradient g of the output y to that of x, of shape `x_shape`."""
+    """The gradient with respect to x, of shape `x_shape`, from the gradient g of the output y."""
     g, w = floats(g=g, w=w)
     _check_conv(x_shape, w.shape)
     _check_g(g, shapes.output_size(x_shape[1:3], w.shape[:2], stride, padding), w.shape[3], x_shape[0])
@@ -113,7 +113,7 @@ def conv2d_grad_x(g, w, stride, padding, x_shape):
 
 
 def conv2d_grad_w(x, g, stride, padding, w_shape):
-    """From the gradient g of the output y to that of w, of shape `w_shape`."""
+    """The gradient with respect to w, of shape `w_shape`, from the gradient g of the output y."""
     x, g = floats(x=x, g=g)
     _check_conv(x.shape, w_shape)
     _check_g(g, shapes.output_size(x.shape[1:3], w_shape[:2], stride, padding), w_shape[3], len(x))
@@ -127,7 +127,7 @@ def _check_depthwise(x_shape, w_shape):
 
 
 def depthwise_conv2d(x, w, stride, padding, bias=None):
-    """Each channel through its own filter.
+    """Convolve each channel with its own filter.
 
     y[n, oh, ow, c] = bias[c] + sum over i, j of x[n, oh*sh + i - top, ow*sw + j - left, c] * w[i, j, c], zero outside x.
     """
@@ -137,7 +137,7 @@ def depthwise_conv2d(x, w, stride, padding, bias=None):
 
 
 def depthwise_conv2d_grad_x(g, w, stride, padding, x_shape):
-    """From the gradient g of the output y to that of x, of shape `x_shape`."""
+    """The gradient with respect to x, of shape `x_shape`, from the gradient g of the output y."""
     g, w = floats(g=g, w=w)
     _check_depthwise(x_shape, w.shape)
     _check_g(g, shapes.output_size(x_shape[1:3], w.shape[:2], stride, padding), w.shape[2], x_shape[0])
@@ -145,7 +145,7 @@ def depthwise_conv2d_grad_x(g, w, stride, padding, x_shape):
 
 
 def depthwise_conv2d_grad_w(x, g, stride, padding, w_shape):
-    """From the gradient g of the output y to that of w, of shape `w_shape`."""
+    """The gradient with respect to w, of shape `w_shape`, from the gradient g of the output y."""
     x, g = floats(x=x, g=g)
     _check_depthwise(x.shape, w_shape)
     _check_g(g, shapes.output_size(x.shape[1:3], w_shape[:2], stride, padding), w_shape[2], len(x))
@@ -153,11 +153,11 @@ def depthwise_conv2d_grad_w(x, g, stride, padding, w_shape):
 
 
 def max_pool2d(x, size, stride, relu=False):
-    """The greatest element of each window of `size` (kh, kw), per channel: (y, argmax), both (N, OH, OW, C).
+    """The largest element of each window of `size` (kh, kw), per channel: (y, argmax), both (N, OH, OW, C).
 
-    argmax (int32) is its position i*kw + j inside the window, the first one on ties; max_pool2d_grad wants it back. Only
-    windows that lie wholly inside the image count. NaN is the greatest of all. With a ReLU, the greatest of the window
-    and 0: where that is the 0, argmax is -1.
+    argmax (int32) is its position i*kw + j inside the window, the first one on ties, for `max_pool2d_grad`. Windows that
+    do not fit inside the image are dropped. NaN counts as the largest. With a ReLU, y is max(y, 0), and argmax is -1
+    where the 0 wins.
     """
     (x,) = floats(x=x)
     _check_images(x=x.shape)
@@ -165,7 +165,7 @@ def max_pool2d(x, size, stride, relu=False):
 
 
 def max_pool2d_grad(g, argmax, size, stride, x_shape):
-    """Each g goes to the element that was its window's greatest, or nowhere where argmax is -1."""
+    """The gradient with respect to x: each g goes to the largest element of its window, or nowhere if argmax is -1."""
     (g,) = floats(g=g)
     _check_images(g=g.shape)
     check(g.shape == argmax.shape, f"g has the shape {g.shape}, but argmax {argmax.shape}")
@@ -174,14 +174,14 @@ def max_pool2d_grad(g, argmax, size, stride, x_shape):
 
 
 def avg_pool2d(x, size, stride):
-    """The mean of each window of `size` (kh, kw) that lies wholly inside the image, per channel: (N, OH, OW, C)."""
+    """The mean of each window of `size` (kh, kw) that fits inside the image, per channel: (N, OH, OW, C)."""
     (x,) = floats(x=x)
     _check_images(x=x.shape)
     return _kernels().avg_pool2d(x, size, stride)
 
 
 def avg_pool2d_grad(g, size, stride, x_shape):
-    """Each g goes in equal shares to all elements of its window."""
+    """The gradient with respect to x: each g is shared equally among the elements of its window."""
     (g,) = floats(g=g)
     _check_images(g=g.shape)
     _check_g(g, shapes.output_size(x_shape[1:3], size, stride), x_shape[3], x_shape[0])

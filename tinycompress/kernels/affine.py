@@ -1,16 +1,16 @@
-"""What happens to each column by itself: scale and shift, which are a bias or a batch norm, with a ReLU where it follows.
+"""Scale and shift of columns (a bias or a batch norm), with an optional ReLU, and their gradients.
 
-x is a matrix (rows, columns): a pixel of any image is a row, a channel a column. All of it is bound by memory: each
-number is read once, and multiplied a few times. So everything that can be done to a number while it is there is done:
+x is a matrix (rows, columns): each pixel of each image is a row, each channel a column. All of this is memory-bound: each
+number is read once and multiplied a few times. So each kernel does as much as possible in one pass:
 
-    y = max(x * scale + shift, 0)                      apply          the 0 only with a ReLU
+    y = max(x * scale + shift, 0)                      apply          the max only with a ReLU
     mean, variance of each column                      moments
-    sums of g and of g * (x - centre), of each column  sums           g: the gradient of y, zero where the ReLU was
+    sums of g and of g * (x - centre), per column      sums           g: the gradient of y, 0 where the ReLU gives 0
     gx = a * g + b * (x - centre) + c                  grad_x
 
-where a, b, c, scale, shift and centre are one number a column. Where the ReLU was, `sums` and `grad_x` see from
-x * scale + shift; so y need not be kept. Where that is NaN, the ReLU has let it pass, and g passes too, as in PyTorch: a
-net that has gone wrong should not look healthy.
+where a, b, c, scale, shift and centre have one number per column. `sums` and `grad_x` recompute x * scale + shift to see
+where the ReLU gives 0, so y need not be kept. NaN passes the ReLU, and so does its g, as in PyTorch: a net with NaN
+activations should not look healthy.
 """
 
 import functools
@@ -30,7 +30,7 @@ def _fast():
 
 
 def _check(rows, **columns):
-    # Plain ifs: to make up a message that is not needed would take as long as a small kernel.
+    # Plain ifs: formatting a message that is not needed would take as long as a small kernel.
     if rows.ndim != 2:
         raise ValueError(f"x is (rows, columns), but has the shape {rows.shape}")
     for name, column in columns.items():
@@ -46,22 +46,22 @@ def _check_g(g, x):
 
 
 def apply(x, scale, shift, relu=False):
-    """x * scale + shift (rows, columns), and 0 where that is negative if there is a ReLU. NaN stays NaN."""
+    """x * scale + shift (rows, columns); with a ReLU, 0 where that is negative. NaN stays NaN."""
     x, scale, shift = floats(x=x, scale=scale, shift=shift)
     _check(x, scale=scale, shift=shift)
     return choose(apply_loop, apply_numpy, lambda: _fast().apply)(x, scale, shift, relu)
 
 
 def moments(x):
-    """The mean and the (population) variance of each column, both (columns,). ValueError if there are no rows."""
+    """The mean and the (population) variance of each column, both (columns,). Raises ValueError if there are no rows."""
     (x,) = floats(x=x)
     _check(x)
-    check(len(x) > 0, "there are no rows, so columns have no mean")
+    check(len(x) > 0, "there are no rows, so the columns have no mean")
     return choose(moments_loop, moments_numpy, lambda: _fast().moments)(x)
 
 
 def sums(g, x, scale, shift, centre, relu=False):
-    """The sums of g and of g * (x - centre) over the rows, both (columns,); g counts as 0 where the ReLU was."""
+    """The sums of g and of g * (x - centre) over the rows, both (columns,); g counts as 0 where the ReLU gives 0."""
     g, x, scale, shift, centre = floats(g=g, x=x, scale=scale, shift=shift, centre=centre)
     _check(x, scale=scale, shift=shift, centre=centre)
     _check_g(g, x)
@@ -69,7 +69,7 @@ def sums(g, x, scale, shift, centre, relu=False):
 
 
 def grad_x(g, x, scale, shift, centre, a, b, c, relu=False):
-    """a * g + b * (x - centre) + c, (rows, columns); g counts as 0 where the ReLU was."""
+    """a * g + b * (x - centre) + c, (rows, columns); g counts as 0 where the ReLU gives 0."""
     g, x, scale, shift, centre, a, b, c = floats(g=g, x=x, scale=scale, shift=shift, centre=centre, a=a, b=b, c=c)
     _check(x, scale=scale, shift=shift, centre=centre, a=a, b=b, c=c)
     _check_g(g, x)
@@ -120,7 +120,7 @@ def apply_numpy(x, scale, shift, relu):
 def moments_numpy(x):
     n = x.dtype.type(len(x))
     mean = column_sums(x) / n
-    mean = mean + column_sums(x - mean) / n  # what was rounded away: a constant column has no variance
+    mean = mean + column_sums(x - mean) / n  # add what was rounded away, so that a constant column has variance 0
     centred = x - mean
     return mean, column_sums(centred * centred) / n
 

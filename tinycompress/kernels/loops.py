@@ -1,7 +1,7 @@
-"""Every kernel as the plain loop that defines it: to read, to step through in a debugger, and to check the others by.
+"""Every kernel as the plain loop that defines it: to read, to step through in a debugger, and to test the others against.
 
-No padded image is ever built: a position outside of the image counts as zero and is passed over. The arguments are
-described in the package (`tinycompress.kernels`). Very slow: seconds for a small batch.
+There are no padded images: positions outside the image count as zero and are skipped. The arguments are described in the
+package (`tinycompress.kernels`). Very slow: seconds for a small batch.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ def inside(h, w, image_shape):
 
 
 def taps(y_shape, window, stride, padding, image_shape):
-    """All pairs of an output pixel and an input pixel that it sees, at (i, j) of its window: (oh, ow, i, j, h, w)."""
+    """Yield (oh, ow, i, j, h, w) for each output pixel (oh, ow) that sees input pixel (h, w) at (i, j) of its window."""
     for oh in range(y_shape[0]):
         for ow in range(y_shape[1]):
             for i in range(window[0]):
@@ -108,7 +108,7 @@ def max_pool2d(x, size, stride, relu=False):
         best, where = x[n, oh * stride[0], ow * stride[1], c], 0
         for k in range(1, kh * kw):
             value = x[n, oh * stride[0] + k // kw, ow * stride[1] + k % kw, c]
-            # A NaN counts as the greatest number, or a net that has gone wrong would look healthy.
+            # NaN counts as the largest number; otherwise a net with NaN activations would look healthy.
             if value > best or (np.isnan(value) and not np.isnan(best)):
                 best, where = value, k
         if relu and best <= 0:

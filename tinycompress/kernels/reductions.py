@@ -1,10 +1,10 @@
-"""Sums of many numbers, in blocks: so float32 loses little more than the rounding of the result.
+"""Sums of many numbers, in blocks, so that a float32 sum is hardly less exact than its last rounding.
 
-A sum that grows number by number is rounded at each step, beside a total that is large already: of n numbers of one sign
-it loses some sqrt(n) units in the last place, and n at worst. Sums of a few, which are then added up, are still small
-where most of the additions happen; in a tree of them the loss is log(n) units at worst (Higham, "The Accuracy of Floating
-Point Summation", SIAM J. Sci. Comput. 1993). NumPy adds in such a tree along the axis that is contiguous in memory, but
-row after row along all others, which in channels-last images are those of the batch, the height and the width.
+A running sum is rounded at each step, when the total is already large: for n numbers of one sign the error is about
+sqrt(n) units in the last place, and n at worst. Blocks of a few numbers, whose sums are then added, keep the totals small
+during most additions; in a tree of blocks the error is at most log(n) units (Higham, "The Accuracy of Floating Point
+Summation", SIAM J. Sci. Comput. 1993). NumPy adds in such a tree along the axis that is contiguous in memory, but row by
+row along the others, which in channels-last images are batch, height and width.
 """
 
 import itertools
@@ -14,23 +14,23 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 FEW = 32
-"""So many numbers are added one after the other; twice as many where that saves a round."""
+"""This many numbers are added one after the other; up to twice as many where that saves a round."""
 
 LONG_ROW = 4096
-"""Numbers of a row that is added at once: enough to forget what NumPy takes to begin, and all in the first-level cache.
-Of an array that is no longer, NumPy may add all rows as it likes: blocks would take longer than they are worth."""
+"""Length of a row that is added at once: long enough to hide NumPy's overhead per call, short enough for the L1 cache. For
+arrays up to this size, plain NumPy does: blocks would cost more time than they are worth."""
 
 
 def axis_sums(x, axis=None, keepdims=False):
-    """`x.sum(axis, keepdims=keepdims)`, in blocks: the same arguments, and the same result but for rounding."""
+    """`x.sum(axis, keepdims=keepdims)`, in blocks: same arguments, same result except for rounding."""
     if x.size <= LONG_ROW or (axis is None and x.flags.forc):
         return x.sum(axis, keepdims=keepdims)
     axes = normalize_axis_tuple(range(x.ndim) if axis is None else axis, x.ndim)
     if math.prod([x.shape[a] for a in axes]) <= FEW:
         return x.sum(axis, keepdims=keepdims)
-    order = sorted(range(x.ndim), key=x.strides.__getitem__, reverse=True)  # that of memory, if x was transposed
+    order = sorted(range(x.ndim), key=x.strides.__getitem__, reverse=True)  # the order in memory, if x is transposed
     y, columns = np.ascontiguousarray(x.transpose(order)), 1
-    # From the last axis to the first, neighbouring ones together.
+    # From the last axis to the first; neighbouring axes that are all summed, or all kept, form one group.
     for summed, group in itertools.groupby(reversed(order), axes.__contains__):
         length = math.prod([x.shape[a] for a in group])
         if summed:
@@ -44,17 +44,17 @@ def axis_sums(x, axis=None, keepdims=False):
 def column_sums(x):
     """The sum of each column of x (rows, columns).
 
-    Not a product of BLAS with ones: it adds one by one, and leaves threads behind that keep a core busy for milliseconds,
-    a core that the next kernel needs.
+    A BLAS product with ones is not used: it adds one by one, and its threads keep spinning for milliseconds on a core that
+    the next kernel needs.
     """
     return sum_rows(x[None])[0]
 
 
 def sum_rows(x):
-    """x (n, rows, columns) -> (n, columns).
+    """Sum over the rows: x (n, rows, columns) -> (n, columns).
 
-    As rows are short, some of them are taken together as a long one. The long rows are added up, then what is left, and
-    then the rows that the sum consists of:
+    Rows are short, so several of them are taken together as one long row. The long rows are added, then the rest, and
+    finally the parts of the resulting long row:
 
         rows a b c d e f g h i        (a b) + (c d) + (e f) + (g h) = (s t)        (s+i t)        s+i + t
     """
@@ -62,7 +62,7 @@ def sum_rows(x):
     if columns == 1:
         return np.add.reduce(x.reshape(n, rows), axis=1, keepdims=True)  # contiguous, so NumPy adds in a tree
     together = max(1, min(rows // FEW * 2, LONG_ROW // max(columns, 1)))
-    together = 1 << together.bit_length() - 1  # a power of 2, which can be halved to the end
+    together = 1 << together.bit_length() - 1  # a power of 2, so that it can be halved down to 1
     long, rest = divmod(rows, together)
     total = _sum_long_rows(x[:, : long * together].reshape(n, long, together * columns))
     if rest:
@@ -75,7 +75,7 @@ def sum_rows(x):
 
 
 def _sum_long_rows(x):
-    """x (n, rows, columns) -> (n, columns): each FEW rows, and so on with their sums."""
+    """x (n, rows, columns) -> (n, columns): sum every FEW rows, then their sums in the same way."""
     n, rows, columns = x.shape
     if rows <= 2 * FEW:
         return np.add.reduce(x, axis=1)

@@ -1,4 +1,4 @@
-"""The arithmetic of windows: how many fit, and which inputs a kernel refuses."""
+"""Window arithmetic, and checks of a kernel's inputs."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ FLOATS = {np.dtype(np.float32), np.dtype(np.float64)}
 
 
 def output_size(size, window, stride, padding=NO_PADDING):
-    """How many windows of `window` (h, w) fit into a padded image of `size` (H, W) at steps of `stride`: (OH, OW)."""
+    """How many windows of size `window` (h, w) fit into a padded image of `size` (H, W) at `stride`: (OH, OW)."""
     fits = []
     for length, part, step, (before, after) in zip(size, window, stride, padding, strict=True):
         room = length + before + after - part
@@ -21,14 +21,12 @@ def output_size(size, window, stride, padding=NO_PADDING):
 
 
 def floats(**arrays):
-    """The arrays as contiguous ones; TypeError unless they are all float32 or all float64."""
+    """Return the arrays as contiguous arrays; TypeError unless all are float32 or all are float64."""
     found = [np.ascontiguousarray(a) for a in arrays.values()]
     kind = found[0].dtype
     if kind not in FLOATS or any(a.dtype != kind for a in found):
         given = ", ".join(f"{name} is {a.dtype}" for name, a in zip(arrays, found, strict=True))
-        raise TypeError(
-            f"a kernel works on arrays that are all float32 or all float64, but {given}; convert with .astype"
-        )
+        raise TypeError(f"the arrays of a kernel must be all float32 or all float64, but {given}; convert with .astype")
     return found
 
 
@@ -38,18 +36,18 @@ def check(condition, message):
 
 
 def phases(length, window, stride, before):
-    """Along one axis, the gradient of a strided convolution's input as `stride` interleaved convolutions of stride 1.
+    """Along one axis, split the input gradient of a strided convolution into `stride` interleaved convolutions of stride 1.
 
-    Output o of the forward convolution sees input h through tap i if h + before = o * stride + i. So input h has met only
-    the taps i = phase, phase + stride, phase + 2*stride ..., where phase = (h + before) mod stride, of the outputs
-    (h + before) // stride and those before it, one for each tap. All inputs of one phase, every stride-th one, are therefore
-    a convolution of stride 1 over the outputs' gradient, with these taps in reverse order:
+    Output o of the forward convolution sees input h through tap i if h + before = o * stride + i. So input h is seen only
+    through the taps i = phase, phase + stride, phase + 2*stride ..., where phase = (h + before) mod stride, by output
+    (h + before) // stride and the ones before it, one output per tap. The gradient of all inputs with one phase (every
+    stride-th input) is therefore a convolution of stride 1 over the output gradient, with these taps in reverse order:
 
         stride 2, window 3:   h + before   = 0    1    2    3    4   ...
                               taps           0 2  1    0 2  1    0 2
                               outputs        0 -1 0    1 0  1    2 1
 
-    Yields (first input, number of inputs, phase, zeros needed before the outputs; negative if the first ones are not needed).
+    Yields (first input, number of inputs, phase, zeros needed before the outputs); negative: leading outputs to skip.
     """
     for phase in range(min(stride, window)):
         first = (phase - before) % stride

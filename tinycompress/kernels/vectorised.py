@@ -1,9 +1,9 @@
-"""Every kernel in NumPy: views of all windows at once, and matrix products of BLAS.
+"""Every kernel in NumPy: views of all windows at once, and BLAS matrix products.
 
 The arguments are described in the package (`tinycompress.kernels`). Two ideas do all the work:
-- `windows` shows an image as all its overlapping windows without copying (a view with repeated strides), so that a
-  convolution is one `tensordot`, which copies the windows to the rows of a matrix ("im2col") and calls BLAS.
-- A gradient is sent back to the inputs tap by tap: the inputs that tap (i, j) of the window has seen are a strided slice.
+- `windows` views an image as all its overlapping windows without copying (repeated strides). A convolution is then one
+  `tensordot`, which copies the windows to the rows of a matrix ("im2col") and calls BLAS.
+- Gradients go back to the inputs tap by tap: the inputs seen by tap (i, j) of the window are a strided slice.
 """
 
 import math
@@ -14,7 +14,7 @@ from .reductions import column_sums
 from .shapes import output_size
 
 FEW_PIXELS = 512
-"""That the gradient of w sums in one matrix product."""
+"""Pixels per matrix product in the gradient of w."""
 
 
 def pad(x, padding):
@@ -22,19 +22,19 @@ def pad(x, padding):
 
 
 def windows(x, size, stride):
-    """(N, H, W, C) -> view (N, OH, OW, C, kh, kw)."""
+    """View images (N, H, W, C) as windows (N, OH, OW, C, kh, kw)."""
     sh, sw = stride
     return np.lib.stride_tricks.sliding_window_view(x, size, axis=(1, 2))[:, ::sh, ::sw]
 
 
 def seen(x, i, j, stride, y_size):
-    """The pixels of the images x that tap (i, j) of the window meets, as a view (N, OH, OW, C)."""
+    """The pixels of the images x seen by tap (i, j) of the window, as a view (N, OH, OW, C)."""
     (sh, sw), (OH, OW) = stride, y_size
     return x[:, i : i + sh * OH : sh, j : j + sw * OW : sw][:, :OH, :OW]
 
 
 def padded_zeros(x_shape, padding, dtype):
-    """Zeros for padded images, and the view of them without the padding."""
+    """Zeros for padded images, and a view of them without the padding."""
     N, H, W, C = x_shape
     (top, bottom), (left, right) = padding
     whole = np.zeros((N, top + H + bottom, left + W + right, C), dtype)
@@ -58,7 +58,7 @@ def conv2d_grad_w(x, g, stride, padding, w_shape):
     seen_by = windows(pad(x, padding), w_shape[:2], stride).transpose(0, 1, 2, 4, 5, 3)
     rows, sent = seen_by.reshape(-1, math.prod(w_shape[:3])), g.reshape(-1, w_shape[3])
     gw = np.zeros((rows.shape[1], w_shape[3]), x.dtype)
-    for first in range(0, len(rows), FEW_PIXELS):  # a few at a time, as a long sum loses more in rounding
+    for first in range(0, len(rows), FEW_PIXELS):  # a few at a time: a long sum has a larger rounding error
         gw += rows[first : first + FEW_PIXELS].T @ sent[first : first + FEW_PIXELS]
     return gw.reshape(w_shape)
 
@@ -108,6 +108,7 @@ def max_pool2d_grad(g, argmax, size, stride, x_shape):
 
 def avg_pool2d(x, size, stride):
     output_size(x.shape[1:3], size, stride)
+    # Columns first, then rows: two short means take fewer additions and have a smaller rounding error than a long one.
     columns = windows(x, (size[0], 1), (stride[0], 1)).mean(axis=(4, 5))
     return windows(columns, (1, size[1]), (1, stride[1])).mean(axis=(4, 5))
 

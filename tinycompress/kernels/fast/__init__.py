@@ -1,4 +1,4 @@
-"""The compiled kernels, gathered under the names of the package."""
+"""The compiled kernels, under the names that `tinycompress.kernels` uses."""
 
 from .conv import conv2d, conv2d_grad_w, conv2d_grad_x
 from .depthwise import depthwise_conv2d, depthwise_conv2d_grad_w, depthwise_conv2d_grad_x

@@ -1,7 +1,7 @@
-"""Scale, shift, ReLU and their gradients, compiled: see `affine.py` for what is computed.
+"""Scale, shift, ReLU and their gradients, compiled; `kernels/affine.py` defines them.
 
-A few columns at a time go through the registers, row after row. Rows are taken in blocks, whose sums are then added up
-in one order, whatever the number of threads.
+A tile holds a few columns and goes down the rows. Rows are split into blocks, whose sums are added in the same order for
+any number of threads.
 """
 
 import math
@@ -15,13 +15,13 @@ from ..runtime.memory import aligned_empty
 from ..runtime.threads import share
 
 BLOCK = 256
-"""Rows taken together."""
+"""Rows per block."""
 
 FEW = 32
-"""Rows of a block that are added one after the other."""
+"""Rows of a block that are added one by one, before their sum is added to that of the block."""
 
 COST = 16
-"""Multiply-adds in the time that one number takes from memory and back."""
+"""Multiply-adds in the time it takes to load a number from memory and store it."""
 
 
 @jit
@@ -41,12 +41,11 @@ def apply_rows(start, end, x, scale, shift, floor, y):
 
 @jit
 def moment_sums(start, end, x, centre, total, squared):
-    """Of each block of rows: a centre x0, and the sums of x - x0 and of its square.
+    """Per block of rows: a centre x0, and the sums of x - x0 and of its square.
 
-    With any x0 near the numbers these give the variance (Chan, Golub and LeVeque, "Algorithms for Computing the Sample
-    Variance", 1983). It is the mean of FEW of the rows: a single one may happen to lie far out, where squares are large and
-    their difference to those around the mean loses much. FEW rows are summed at a time, and then these sums, which are
-    rounded less.
+    With any x0 near the numbers, these give the variance (Chan, Golub and LeVeque, "Algorithms for Computing the Sample
+    Variance", 1983). x0 is the mean of up to FEW rows: a single row may be an outlier, and the large squares around it would
+    cancel badly. FEW rows are summed at a time, and then their sums, which reduces the rounding error.
     """
     rows, C = x.shape
     flat, out, squared_out, centre_out = x.reshape(-1), total.reshape(-1), squared.reshape(-1), centre.reshape(-1)
@@ -75,8 +74,10 @@ def moment_sums(start, end, x, centre, total, squared):
 
 @jit
 def join_moments(rows, centre, total, squared, mean, variance):
-    """Add to mean and variance, zeros of float64, what `moment_sums` found: each block's mean, and the squares around it,
-    then those of all."""
+    """Combine the results of `moment_sums` in mean and variance, zeros of float64.
+
+    First the mean of all blocks. Then, per block, the squares around its own mean, plus count * (its mean - mean)².
+    """
     columns, C = centre.shape[1], len(mean)
     N = rows * columns // C
     for k in range(len(total)):
@@ -99,7 +100,7 @@ def join_moments(rows, centre, total, squared, mean, variance):
 
 @jit
 def join_sums(sum_g, sum_gx, of_g, of_gx):
-    """Add to of_g and of_gx, zeros of float64, what `gradient_sums` found."""
+    """Add the results of `gradient_sums` to of_g and of_gx, zeros of float64."""
     C = len(of_g)
     for k in range(len(sum_g)):
         for first in range(0, sum_g.shape[1], C):
@@ -110,7 +111,7 @@ def join_sums(sum_g, sum_gx, of_g, of_gx):
 
 @jit
 def gradient_sums(start, end, g, x, scale, shift, centre, floor, sum_g, sum_gx):
-    """Of each block of rows: the sums of g and of g * (x - centre)."""
+    """Per block of rows: the sums of g and of g * (x - centre)."""
     rows, C = x.shape
     flat_g, flat, out_g, out_gx = g.reshape(-1), x.reshape(-1), sum_g.reshape(-1), sum_gx.reshape(-1)
     block = VECTORS * lanes_of(x)
@@ -149,23 +150,23 @@ def grad_x_rows(start, end, g, x, scale, shift, centre, a, b, c, floor, gx):
 
 
 def joined(rows, C, itemsize):
-    """How many rows to see as one, so that they fill whole vectors: 5 rows of 8 numbers for 8 rows of 5."""
+    """How many rows to join so that they fill whole vectors: with 8 lanes, 8 rows of 5 numbers are one row of 40."""
     together = VECTOR_BYTES // itemsize // math.gcd(C, VECTOR_BYTES // itemsize)
     return together if C * itemsize % VECTOR_BYTES and rows % together == 0 else 1
 
 
 def repeated(m, *columns):
-    """Each of the columns m times, one after the other; np.tile takes longer than a small batch's kernel."""
+    """Each of the columns repeated m times; np.tile takes longer than the kernel of a small batch."""
     return columns if m == 1 else [np.concatenate([column] * m) for column in columns]
 
 
 def floor_of(relu, x):
-    """Without a ReLU NaN, as no number, not even minus infinity, is below that."""
+    """0 with a ReLU; without one NaN, since no number, not even -inf, is below it."""
     return x.dtype.type(0 if relu else np.nan)
 
 
 def run(kernel, x, *arguments):
-    """Call kernel(start, end, x, *arguments) for shares of x's blocks of rows."""
+    """Call kernel(start, end, *arguments) for shares of the blocks of rows of x, on several threads."""
     share(lambda start, end: kernel(start, end, *arguments), math.ceil(len(x) / BLOCK), x.size * COST)
 
 

@@ -1,25 +1,25 @@
 """Standard and pointwise convolution over register tiles (see `registers/tile.py` for what a tile is).
 
-A convolution is a matrix product whose left matrix is never built: row p is the window of output pixel p, column k the
-k-th element of the window. Images are NHWC, so row i of a window is one run of kw*C consecutive numbers, and the next
-pixel's window has the same element sw*C further on. A tile of some neighbouring pixels (8 of them with AVX-512, 6 with
-AVX2) x two vectors of output channels therefore needs, for each k, as many numbers at equal steps and one run of weights.
+A convolution is a matrix product whose left matrix is never built: row p is the window of output pixel p, column k is
+element k of the window. Images are NHWC, so row i of a window is a run of kw*C consecutive numbers, and the window of the
+next pixel has the same element sw*C further on. For each k, a tile of neighbouring pixels (8 with AVX-512, 6 with AVX2) x
+two vectors of output channels therefore needs one number per pixel, at equal steps, and one run of weights.
 
                     pixel ow sees              pixel ow+1 sees            element k of both, for sw = 1:
     row oh       . [a b c] d e .             . a [b c d] e .              x[at + k] and x[at + k + C]
     row oh+1     . [f g h] i j .             . f [g h i] j .
     row oh+2     . [k l m] n o .             . k [l m n] o .
 
-Where the output is too narrow for so many neighbours, the tile's rows are the same pixel of as many images; only the step
+If the output is too narrow for that many neighbours, the tile's rows are the same pixel of several images; only the step
 differs.
 
-The weights are first packed into panels, one for every tile's columns, with zeros where the channels end. A tile then
-reads its weights from front to back, whole vectors at a time, and the inner loop has neither masks nor branches:
+The weights are first packed into panels, one per tile width of output channels, with zeros where the channels end. A tile
+then reads its weights in order, whole vectors at a time, and the inner loop has neither masks nor branches:
 
     w[k, :]  | 0 1 2 ... 15 | 16 ... 19 |        panel 0: rows of channels 0-15     panel 1: rows of 16-19 and 12 zeros
 
-All of it is one sum of outer products, walked through in different directions: forward over the window; the gradient of
-w over the pixels; and the gradient of x is itself a convolution, of g with the weights turned round.
+All three passes are sums of outer products: the forward pass sums over the window, the gradient of w over the pixels, and
+the gradient of x is again a convolution, of g with rotated weights.
 """
 
 import functools
@@ -37,18 +37,18 @@ from ..runtime.threads import share
 from ..shapes import NO_PADDING, output_size, phases
 
 LONGEST_ROW = 64
-"""Pixels that a pointwise convolution takes for one row of an image, so that they stay in the first-level cache."""
+"""The most pixels that a pointwise convolution treats as one row of an image, so that they stay in the L1 cache."""
 
 FEW_PIXELS = 256
-"""The gradient of w adds up no more of them one after the other, of several small images or of a part of a large one, and
-then these sums: of a long one, rounding loses more."""
+"""The gradient of w adds at most this many pixels one by one, from several small images or a part of a large one, and then
+adds these sums: a long sum has a larger rounding error."""
 
 STEPS_OF_AN_ADDITION = 6
-"""How many outer products take as long as adding a tile to memory."""
+"""Adding a tile to memory takes as long as this many outer products."""
 
 CHUNKS = 12
-"""The gradient of w is summed over at most this many parts of the batch, and then over the parts, whatever the number
-of threads: the same sums in the same order give the same bits. 12 shares out evenly among 1, 2, 3, 4, 6 or 12 threads."""
+"""The gradient of w is summed over at most this many parts of the batch, and then over the parts, for any number of threads:
+the same sums in the same order give the same bits. 12 parts split evenly among 1, 2, 3, 4, 6 or 12 threads."""
 
 
 class Geometry(NamedTuple):
@@ -62,24 +62,24 @@ class Geometry(NamedTuple):
     kw: int
     sh: int
     sw: int
-    top: int  # rows of zeros above x; if negative, so many rows of x are passed over
+    top: int  # rows of zeros above x; if negative, rows of x to skip
     left: int
     OH: int
     OW: int
     OC: int
-    y0: int  # the position of y's first pixel, and how far it is to the next one, the next row and the next image
+    y0: int  # the position of y's first pixel, and the distances to the next pixel, row and image
     y_pixel: int
     y_row: int
     y_image: int
-    images: int  # taken together. Forward: 1, and a tile's rows are neighbouring pixels; or as many as a tile has rows
+    images: int  # processed together. Forward: 1 (a tile's rows are neighbouring pixels) or ROWS (one pixel of each)
 
 
 @jit
 def padded(x, first, scratch, G):
-    """The images from `first` on, where tiles can read them: (array, position, elements to the next row, next image).
+    """The images from `first` on, with padding: (array, position, elements to the next row, elements to the next image).
 
-    They are copied into `scratch` with their zeros around them: so they stay in the cache, and the tiles know no borders.
-    Where there are no borders x itself will do, but for the last images, since a tile may read past their end.
+    They are copied into `scratch`, between zeros, so that they stay in the cache and tiles need not check borders. Without
+    padding, x itself is returned, except for the last images, since a tile may read past their end.
     """
     height, width = (G.OH - 1) * G.sh + G.kh, (G.OW - 1) * G.sw + G.kw
     size = G.H * G.W * G.C
@@ -96,14 +96,14 @@ def padded(x, first, scratch, G):
 
 
 def new_scratch(x, G):
-    """Zeros for the padded images taken together, and for what a tile may read beyond them (but makes nothing of)."""
+    """Zeros for the padded images processed together, and for what a tile may read (but does not use) beyond them."""
     height, width = (G.OH - 1) * G.sh + G.kh, (G.OW - 1) * G.sw + G.kw
     return aligned_zeros(((G.images * height * width + ROWS * G.sw) * G.C,), x.dtype)
 
 
 @jit
 def convolve(vectors, start, end, x, scratch, w, bias, y, G):
-    """y of the images from `start` up to `end`, in tiles of ROWS x len(vectors) vectors, whose sums begin with the bias."""
+    """Compute y for the images from `start` up to `end`, in tiles of ROWS x len(vectors) vectors that start as the bias."""
     run, block = G.kw * G.C, len(vectors) * lanes_of(x)
     zeros = tile_zeros(ROWS, vectors, x)
     for n in range(start, end, G.images):
@@ -128,29 +128,29 @@ def convolve(vectors, start, end, x, scratch, w, bias, y, G):
 
 
 def vectors_for(channels, like):
-    """As many entries as a tile should have vectors for so many channels; see `tile_zeros`."""
+    """A tuple as long as a tile for this many channels has vectors; see `tile_zeros`."""
     return (0,) * (1 if channels * like.itemsize <= VECTOR_BYTES else VECTORS)
 
 
 def filled(count):
-    """Which part of the tiles' rows is used if `count` pixels or images are taken ROWS at a time."""
+    """The share of the tiles' rows that is used if `count` pixels or images are processed ROWS at a time."""
     return count / (max(1, math.ceil(count / ROWS)) * ROWS)
 
 
 def images_per_tile(N, OW):
-    """1 or ROWS: whichever leaves fewer of a tile's rows empty."""
+    """1 or ROWS, whichever leaves fewer rows of the tiles empty."""
     return ROWS if filled(N) > 1.1 * filled(OW) else 1
 
 
 @functools.cache
 def row_length(pixels):
-    """The divisor of `pixels` up to LONGEST_ROW that leaves the fewest of a tile's rows empty, the longest of those."""
+    """The divisor of `pixels` up to LONGEST_ROW that leaves the fewest rows of the tiles empty; the largest of those."""
     divisors = [n for n in range(1, min(pixels, LONGEST_ROW) + 1) if pixels % n == 0]
     return max(divisors, key=lambda n: (filled(n), n))
 
 
 def images_as_rows(shape, kernel, stride, padding):
-    """Where a convolution sees single pixels only, images do not matter: the shape of all pixels in rows of one length."""
+    """The shape to use instead of `shape`: if each output sees one pixel only, all pixels of the batch in equal rows."""
     N, H, W, C = shape
     if kernel != (1, 1) or stride != (1, 1) or padding != NO_PADDING or N == 0:
         return shape
@@ -175,7 +175,7 @@ def conv2d(x, w, stride, padding, bias=None):
 
 
 def convolve_all(x, y, parts, bias=None):
-    """Run the convolutions `parts`, pairs of (weights, geometry), of the same images x into parts of the same y."""
+    """Run the convolutions `parts`, pairs of (weights, geometry), all from the images x, each into its part of y."""
     N, OC = parts[0][1].N, parts[0][1].OC
     x, y = x.reshape(-1), y.reshape(-1)
     vectors = vectors_for(OC, x)
@@ -191,7 +191,7 @@ def convolve_all(x, y, parts, bias=None):
 
 
 def panels(w, vectors):
-    """Weights (kh, kw, C, OC) as panels, one after the other: the columns of one tile side by side, with zeros beyond OC."""
+    """Pack weights (kh, kw, C, OC) into panels: (panels, kh, kw, C, columns of a tile), zeros beyond OC; returned flat."""
     OC, block = w.shape[3], vectors * VECTOR_BYTES // w.itemsize
     packed = aligned_zeros((math.ceil(OC / block), *w.shape[:3], block), w.dtype)
     for panel, o in zip(packed, range(0, OC, block), strict=True):
@@ -200,7 +200,7 @@ def panels(w, vectors):
 
 
 def conv2d_grad_x(g, w, stride, padding, x_shape):
-    """For stride 1 a convolution of g with the weights turned by half a turn; see `shapes.phases` for the others."""
+    """A convolution of g with the weights rotated by 180°; see `shapes.phases` for strides other than 1."""
     (kh, kw, C, OC), (sh, sw) = w.shape, stride
     if spreads_better(g.shape, w, stride, x_shape):
         return spread_grad_x(g, w, stride, padding, x_shape)
@@ -215,24 +215,23 @@ def conv2d_grad_x(g, w, stride, padding, x_shape):
             places = (h0 * W + w0) * C, sw * C, sh * W * C, H * W * C
             images = images_per_tile(N, width)
             parts.append((taps, Geometry(*sizes, *places, images)))
-    if parts:  # else no pixel of x was ever seen
+    if parts:  # otherwise no window sees a pixel of x
         convolve_all(g, gx, parts)
     return gx
 
 
 @jit
 def spread_images(start, end, g, w, scratch, gx, G):
-    """gx of the images from `start` up to `end`: each pixel of g, times the weights, is added to the window it saw.
+    """Compute gx for the images from `start` up to `end`: each pixel of g, times the weights, is added to its window.
 
-    The tile's columns are the run of a window's row, kw*C numbers, which fill a vector even if x has few channels.
-    Its rows are the same pixel of several images, so that no two of them add to the same place. w are the panels of
-    (kh, 1, OC, run).
+    The tile's columns are a row of the window, kw*C numbers, which fill a vector even if x has few channels. Its rows are
+    the same pixel of several images, so that no two of them add to the same place. w: panels of (kh, 1, OC, kw*C).
     """
     run = G.kw * G.C
     block = VECTORS * lanes_of(g)
     height, width = (G.OH - 1) * G.sh + G.kh, (G.OW - 1) * G.sw + G.kw
     for first in range(start, end, ROWS):
-        n = min(first, G.N - ROWS)  # the last tile's images overlap with those before, and come to the same result
+        n = min(first, G.N - ROWS)  # the last tile overlaps the one before; both give the same result
         scratch[:] = 0
         for oh in range(G.OH):
             for ow in range(G.OW):
@@ -254,8 +253,10 @@ def spread_images(start, end, g, w, scratch, gx, G):
 
 
 def spreads_better(g_shape, w, stride, x_shape):
-    """Whether spreading fills the vectors, with the windows' rows, so much better than a convolution does, with x's
-    channels, or saves so many products with padding, that it is worth its additions: estimated in steps of a tile."""
+    """Whether `spread_images` is faster than a convolution, estimated in steps of a tile.
+
+    It fills vectors with rows of windows rather than channels of x, and skips products with padding, but it adds to memory.
+    """
     (kh, kw, C, OC), block = w.shape, VECTORS * VECTOR_BYTES // w.itemsize
     spread = math.prod(g_shape[1:3]) * kh * math.ceil(kw * C / block) * (OC + STEPS_OF_AN_ADDITION)
     convolved = math.prod(x_shape[1:3]) / math.prod(stride) * kh * kw * math.ceil(C / block) * OC
@@ -277,10 +278,10 @@ def spread_grad_x(g, w, stride, padding, x_shape):
 
 @jit
 def add_grad_w(vectors, start, end, x, scratch, g, strip, gw, G):
-    """gw += what the images from `start` up to `end` contribute, in tiles of ROWS x len(vectors) vectors.
+    """gw += the contribution of the images from `start` up to `end`, in tiles of ROWS x len(vectors) vectors.
 
-    A tile's rows are elements of the window's row, its columns output channels, summed over FEW_PIXELS: those of a group of
-    images, or of a rectangle in one. A strip (see `registers/strip.py`) holds what these channels of g are.
+    A tile's rows are elements of one row of the window, its columns output channels. It sums over up to FEW_PIXELS pixels,
+    of a group of images or of a rectangle in one image. A strip (see `registers/strip.py`) holds these channels of g.
     """
     run, pixels, block = G.kw * G.C, G.OH * G.OW, len(vectors) * lanes_of(x)
     zeros, row_of_zeros = tile_zeros(ROWS, vectors, x), tile_zeros(1, vectors, x)
@@ -328,11 +329,10 @@ def conv2d_grad_w(x, g, stride, padding, w_shape):
 
 
 def sum_in_chunks(work, scratch, N, pixels, size, dtype):
-    """Sum the gradient of `size` weights over N images of `pixels`.
+    """Sum the gradient of `size` weights over N images of `pixels` output pixels each; returns (size,).
 
-    work(start, end, total, *scratch()) adds those of some images to a total; each thread has a scratch of its own.
-
-    Each chunk of the batch has its own total; fewer of them where clearing and adding up totals would take long.
+    work(start, end, total, *scratch()) adds the contribution of some images to `total`; each thread has its own scratch.
+    Each chunk of the batch has its own total; small batches get fewer chunks, since clearing and adding totals takes time.
     """
     chunks = max(1, min(CHUNKS, N, N * pixels // 256))
     totals = aligned_zeros((chunks, size), dtype)

@@ -1,19 +1,18 @@
-"""Depthwise convolution: each channel through its own filter, so that the lanes of a vector are neighbouring channels.
+"""Depthwise convolution: each channel has its own filter, so the lanes of a vector are neighbouring channels.
 
-A multiply-add here needs a new number of x each time, so that loading sets the pace. Hence each row of the images is read
-once, into a ring of kh rows with zeros at both ends, which stays in the first-level cache: row r of the padded image
-takes the place of row r - kh, which no window will see again.
+Each multiply-add needs a new number of x, so loads are the bottleneck. Each row of the images is therefore read once, into a
+ring buffer of kh zero-padded rows that stays in the L1 cache: row r of the padded image replaces row r - kh, which no later
+window sees.
 
     ring, kh = 3:   | row 3 | row 1 | row 2 |     output row 1 (stride 1) sees rows 1, 2, 3
                     | row 3 | row 4 | row 2 |     output row 2 sees rows 2, 3, 4
 
-A row of the ring is sorted by blocks of channels, as many as a tile has columns, with zeros where the channels end; and so
-are the weights:
+A row of the ring is ordered by blocks of channels, as wide as a tile, with zeros where the channels end; so are the weights:
 
     row of x:      pixel 0: channels 0-15, 16-19    pixel 1: channels 0-15, 16-19    ...
     in the ring:   channels 0-15 of pixels 0, 1, 2 ...    channels 16-19 and 12 zeros of pixels 0, 1, 2 ...
 
-So all that a tile reads lies at distances that are known when the code is compiled, and costs no arithmetic to find.
+So everything a tile reads lies at offsets that are known at compile time, and no instructions compute addresses.
 """
 
 import math
@@ -29,29 +28,29 @@ from ..shapes import phases
 from .conv import FEW_PIXELS, Geometry, forward_geometry, sum_in_chunks
 
 PIXELS = 4
-"""Neighbouring pixels of a tile: the rows of most images are multiples of 4 long."""
+"""Neighbouring pixels per tile: the width of most images is a multiple of 4."""
 
 TAPS = 3
-"""The gradient of w is summed for 3 x 3 taps at a time, nine vectors."""
+"""The gradient of w is summed for 3 x 3 taps at a time: nine vectors, which fit into the registers."""
 
 
 @jit
 def padded_width(G):
-    """Pixels of a padded row."""
+    """Pixels per padded row."""
     return (G.OW - 1) * G.sw + G.kw
 
 
 @jit
 def line_length(x, G):
-    """Of a padded row in the ring; a little longer than it must be, so that rows whose length is a power of two do not
-    all compete for the same places of the cache."""
+    """The distance between rows of the ring, in elements; 16 longer than a padded row, so that rows whose length is a power
+    of two do not compete for the same places in the cache."""
     block = VECTORS * lanes_of(x)
     return (G.C + block - 1) // block * block * padded_width(G) + 16
 
 
 @jit
 def take_pixels(x, at, pixels, C, line, to, width):
-    """Pixels of C channels, which begin at `at` in x, into places of `line` from `to` on; a block has `width` places."""
+    """Copy `pixels` pixels of C channels from position `at` of x to `line`, from `to` on; a block has room for `width`."""
     block = VECTORS * lanes_of(x)
     pixel = tile_zeros(1, VECTORS, x)
     for c in range(0, C, block):
@@ -62,7 +61,7 @@ def take_pixels(x, at, pixels, C, line, to, width):
 
 @jit
 def take_row(x, n, h, ring, line, G):
-    """Row h of image n, or zeros if it lies outside, into the line of the ring that begins there."""
+    """Copy row h of image n, or zeros if it lies outside the image, to the row of the ring at position `line`."""
     block, width, first = VECTORS * lanes_of(x), padded_width(G), max(0, -G.left)
     pixels = min(G.W, width - G.left) - first
     to = line + (G.left + first) * block
@@ -76,7 +75,7 @@ def take_row(x, n, h, ring, line, G):
 
 @jit
 def convolve(start, end, x, ring, w, bias, y, G):
-    """y of the images from `start` up to `end`; a tile's rows are neighbouring pixels, its columns channels."""
+    """Compute y for the images from `start` up to `end`; a tile's rows are neighbouring pixels, its columns channels."""
     block, line, width = VECTORS * lanes_of(x), line_length(x, G), padded_width(G)
     for n in range(start, end):
         taken = 0
@@ -93,7 +92,7 @@ def convolve(start, end, x, ring, w, bias, y, G):
                     seen = c * width + ow * G.sw * block
                     for i in range(oldest, oldest + G.kh):
                         row = (i if i < G.kh else i - G.kh) * line + seen
-                        # A pixel that several of the tile's rows see is loaded once, if the compiler knows which.
+                        # With constant taps and stride, a pixel seen by several rows of the tile is loaded once.
                         if G.kw == 3 and G.sw == 1:
                             acc = tile_window_add(acc, ring, row, 1, block, 3, w, taps)
                         elif G.kw == 3 and G.sw == 2:
@@ -112,7 +111,7 @@ def convolve(start, end, x, ring, w, bias, y, G):
 
 @jit(inline="always")
 def move_sums(sums, total):
-    """total += sums, which begin anew."""
+    """total += sums, and reset sums to 0."""
     for k in range(len(sums)):
         total[k] += sums[k]
         sums[k] = 0
@@ -120,12 +119,13 @@ def move_sums(sums, total):
 
 @jit
 def add_grad_w(start, end, x, ring, g, g_row, sums, total, G):
-    """total += what the images from `start` up to `end` contribute to the gradient of w.
+    """total += the contribution of the images from `start` up to `end` to the gradient of w.
 
-    total is (vectors of channels, kh, kw, lanes), kh and kw rounded up to multiples of TAPS. So is sums, zeros before and
-    after, where FEW_PIXELS or a few more are added up before they go to the total. A tile's rows are the taps of one row of
-    the filter, and there are three tiles, as a sum cannot take its next number before four cycles are over: many sums keep
-    the multipliers busy.
+    The gradient of tap (i, j) is the sum over pixels of x[oh*sh + i, ow*sw + j] * g[oh, ow]. total and sums are (vectors of
+    channels, kh, kw, lanes), with kh and kw rounded up to multiples of TAPS; the taps beyond the filter get garbage, which
+    the caller cuts off. For precision, about FEW_PIXELS pixels are added to `sums` (zero on entry and exit) before they go
+    to the total. A tile's rows are the taps of one row of the filter. The inner loops update three tiles, nine independent
+    sums, which hide the latency of a multiply-add (4 cycles): one sum alone would wait for itself.
     """
     lanes, line, x_width = lanes_of(x), line_length(x, G), padded_width(G)
     block = VECTORS * lanes
@@ -141,8 +141,9 @@ def add_grad_w(start, end, x, ring, g, g_row, sums, total, G):
             for left in range(0, G.OW, FEW_PIXELS):
                 right = min(G.OW, left + FEW_PIXELS)
                 for c in range(0, G.C, lanes):
-                    inside = c // block * block  # of the ring's and g's rows, where the block of channel c begins
+                    inside = c // block * block  # the start of c's block in rows of the ring and of g
                     for i in range(0, G.kh, TAPS):
+                        # Channel c of the first pixel in the rows of the ring that taps i, i + 1 and i + 2 see.
                         row0 = (oh * G.sh + i) % G.kh * line + inside * x_width + c - inside
                         row1 = (oh * G.sh + i + 1) % G.kh * line + inside * x_width + c - inside
                         row2 = (oh * G.sh + i + 2) % G.kh * line + inside * x_width + c - inside
@@ -152,7 +153,7 @@ def add_grad_w(start, end, x, ring, g, g_row, sums, total, G):
                             sums1 = tile_load(like, sums, to + down, lanes, None)
                             sums2 = tile_load(like, sums, to + 2 * down, lanes, None)
                             ow = left
-                            while G.sw == 1 and ow + 2 <= right:  # two pixels at once, which share what they see
+                            while G.sw == 1 and ow + 2 <= right:  # two pixels at once share loads: 4 pixels of x, not 6
                                 seen, pixel = (ow + j) * block, inside * G.OW + ow * block + c - inside
                                 sums0 = tile_window_add(sums0, ring, row0 + seen, 1, block, 2, g_row, pixel)
                                 sums1 = tile_window_add(sums1, ring, row1 + seen, 1, block, 2, g_row, pixel)
@@ -175,17 +176,17 @@ def add_grad_w(start, end, x, ring, g, g_row, sums, total, G):
 
 
 def columns_of(x):
-    """Of a tile: the channels in a block."""
+    """The number of channels in a block, which are the columns of a tile."""
     return VECTORS * VECTOR_BYTES // x.itemsize
 
 
 def new_ring(x, G):
-    """Room for kh padded rows, and for what a tile may read beyond them."""
+    """Zeros for kh padded rows, and for what a tile may read beyond them."""
     return aligned_zeros((G.kh * line_length(x, G) + max(PIXELS * G.sw, TAPS) * columns_of(x),), x.dtype)
 
 
 def in_blocks(w):
-    """Weights (kh, kw, C) as (blocks of channels, kh, kw, channels of a block), with zeros beyond C, in one row."""
+    """Pack weights (kh, kw, C) as (blocks of channels, kh, kw, channels per block), with zeros beyond C; returned flat."""
     block = columns_of(w)
     packed = aligned_zeros((math.ceil(w.shape[2] / block), *w.shape[:2], block), w.dtype)
     for part, c in zip(packed, range(0, w.shape[2], block), strict=True):
@@ -201,7 +202,7 @@ def depthwise_conv2d(x, w, stride, padding, bias=None):
 
 
 def convolve_all(x, y, parts, bias=None):
-    """Run the convolutions `parts`, pairs of (weights, geometry), of the same images x into parts of the same y."""
+    """Run the convolutions `parts`, pairs of (weights, geometry), all from the images x, each into its part of y."""
     N, C = parts[0][1].N, parts[0][1].C
     x, y = x.reshape(-1), y.reshape(-1)
     bias = in_blocks((np.zeros(C, x.dtype) if bias is None else bias).reshape(1, 1, C))
@@ -215,7 +216,7 @@ def convolve_all(x, y, parts, bias=None):
 
 
 def depthwise_conv2d_grad_x(g, w, stride, padding, x_shape):
-    """A depthwise convolution of g with the filters turned by half a turn; see `shapes.phases` for strides."""
+    """A depthwise convolution of g with the filters rotated by 180°; see `shapes.phases` for strides."""
     (N, H, W, C), (kh, kw, _), (sh, sw) = x_shape, w.shape, stride
     OH, OW = g.shape[1:3]
     gx = (aligned_empty if kh >= sh and kw >= sw else aligned_zeros)(x_shape, g.dtype)
@@ -226,7 +227,7 @@ def depthwise_conv2d_grad_x(g, w, stride, padding, x_shape):
             sizes = N, OH, OW, C, *taps.shape[:2], 1, 1, top, left, height, width, C
             places = (h0 * W + w0) * C, sw * C, sh * W * C, H * W * C
             parts.append((taps, Geometry(*sizes, *places, images=1)))
-    if parts:  # else no pixel of x was ever seen
+    if parts:  # otherwise no window sees a pixel of x
         convolve_all(g, gx, parts)
     return gx
 

@@ -1,4 +1,4 @@
-"""Pooling: vectors of channels, one output pixel after the other."""
+"""Pooling: vectors of channels, one output pixel at a time."""
 
 import math
 
@@ -21,12 +21,15 @@ from ..shapes import NO_PADDING, output_size
 from .depthwise import depthwise_conv2d, depthwise_conv2d_grad_x
 
 FEW_TAPS = 256
-"""The mean of a larger window is that of its columns' means: of a long sum, rounding loses more."""
+"""The mean of a larger window is the mean of its columns' means: a long sum has a larger rounding error."""
 
 
 @jit
 def max_pool_images(start, end, x, y, argmax, image_size, out_size, size, stride, floor, nowhere):
-    """The last vector of a pixel's channels overlaps with the one before it, and finds the same again."""
+    """Pool the images from `start` up to `end`.
+
+    The last vector of channels overlaps the one before it, so that it is full; both store the same values there.
+    """
     (H, W, C), (OH, OW), (kh, kw), (sh, sw) = image_size, out_size, size, stride
     lanes = lanes_of(x)
     columns = min(lanes, C)
@@ -50,7 +53,7 @@ def max_pool_images(start, end, x, y, argmax, image_size, out_size, size, stride
 
 @jit
 def max_pool_grad_images(start, end, g, argmax, gx, image_size, out_size, size, stride):
-    """Where windows lie apart, what each of its elements receives is stored, else added."""
+    """Send g back for the images from `start` up to `end`: store if windows do not overlap, else add to gx."""
     (H, W, C), (OH, OW), (kh, kw), (sh, sw) = image_size, out_size, size, stride
     lanes = lanes_of(g)
     apart = sh >= kh and sw >= kw
@@ -111,7 +114,7 @@ def in_two_steps(size):
 
 
 def avg_pool2d(x, size, stride):
-    """A depthwise convolution whose weights are all the same."""
+    """A depthwise convolution whose weights are all equal."""
     if in_two_steps(size):
         return avg_pool2d(avg_pool2d(x, (size[0], 1), (stride[0], 1)), (1, size[1]), (1, stride[1]))
     return depthwise_conv2d(x, mean_filter(size, x.shape[3], x.dtype), stride, NO_PADDING)

@@ -1,1 +1,1 @@
-"""The vocabulary in which fast kernels are written: tiles of vector registers (`tile.py` explains them) and strips."""
+"""The vocabulary of the fast kernels: tiles of vector registers (explained in `tile.py`) and strips."""

@@ -1,8 +1,8 @@
-"""Strips: some columns of a matrix, as many as a tile has, copied to lie side by side.
+"""Strips: a contiguous copy of as many columns of a matrix as a tile has.
 
-In the whole matrix each row of a tile's columns lies in another corner of memory: the next row is a power of two away, so
-that they all compete for the same few places of the cache, and no vector begins where a cache line does. In a strip they
-fill the cache evenly, and the columns beyond the matrix are there as zeros, so that nothing needs masks.
+In the matrix itself, the rows of a tile's columns lie far apart. If the distance is a power of two, they all compete for
+the same few places in the cache, and vectors may not begin at cache lines. A strip fills the cache evenly, and holds zeros
+for columns beyond the matrix, so that no masks are needed.
 """
 
 from ..runtime.jit import jit
@@ -12,13 +12,14 @@ from .vectors import VECTOR_BYTES, VECTORS
 
 
 def new_strip(like, rows):
-    """Room for so many rows of the type of `like`."""
+    """A strip of zeros with this many rows and the dtype of `like`."""
     return aligned_zeros((rows * VECTORS * VECTOR_BYTES // like.itemsize,), like.dtype)
 
 
 @jit(inline="always")
 def copy_strip(vectors, source, at, step, rows, columns, strip, to):
-    """Copy `columns` numbers of each of some rows, `step` apart from position `at` on, to whole vectors of strip."""
+    """Copy `columns` numbers per row from `source`, whose rows are `step` apart from position `at` on, to whole vectors of
+    `strip`, from position `to` on."""
     block = vectors * lanes_of(source)
     for row in range(rows):
         numbers = tile_load(tile_zeros(1, vectors, source), source, at + row * step, 0, columns)

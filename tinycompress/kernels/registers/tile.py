@@ -1,40 +1,39 @@
-"""A small vocabulary of vector registers, in which a fast kernel stays a loop that one can read.
+"""A small vocabulary of vector registers, which keeps fast kernels readable as loops.
 
 **What a tile is.** A CPU core works on vectors: an AVX-512 register holds 16 float32 numbers ("lanes"), AVX2's 8.
-A tile is a small matrix of sums, rows x (vectors * lanes), that lives wholly in such registers while a loop adds to it:
+A tile is a small matrix of sums, rows x (vectors * lanes), that stays in such registers while a loop adds to it:
 
-    acc = tile_zeros(8, 2, x)                                     # 8 rows of 2 vectors of numbers like those of x
+    acc = tile_zeros(8, 2, x)                                     # 8 rows of 2 vectors of x's dtype
     for k in range(K):
         acc = tile_outer_add(acc, x, k, K, w, k * OC, columns)    # acc[p, :] += x[k + p*K] * w[k*OC :]
     tile_store(acc, y, 0, OC, rows, columns)
 
-computes a block of the matrix product y = x @ w (x has rows of K elements, w and y rows of OC): each step adds the outer
-product of a column of x and a row of w.
+computes a block of the matrix product y = x @ w (x has rows of K elements, w and y of OC): each step adds the outer product
+of a column of x and a row of w.
 
               w[k, :]   | lane lane lane ... |  2 vectors, loaded once for all 8 rows
                         +--------------------+
         x[0, k]         |  acc[0, :]         |
-        x[1, k]         |  acc[1, :]         |   16 registers, 16 multiply-adds a step
+        x[1, k]         |  acc[1, :]         |   16 registers, 16 multiply-adds per step
           ...           |   ...              |
         x[7, k]         |  acc[7, :]         |
-        8 loads of one number, spread to all lanes
+        8 loads of one number, broadcast to all lanes
 
-**Why it wins.** Such a core starts two vector multiply-adds in a cycle, but loads only two vectors from its cache. The
-obvious loop, y[p, o] += x[p, k] * w[k, o], loads y and w and stores y for each multiply-add: it always waits for memory.
-With the tile above, a step makes 10 loads and no store for 16 multiply-adds. In general a tile of R x V vectors makes R*V
-multiply-adds of R + V loads, so that the arithmetic for each load (the "arithmetic intensity") grows with the tile. The
-limit is the number of registers: R*V sums, V vectors of w and one of x must fit into 32 (AVX-512) or 16 (AVX2, whence 6 x 2
-tiles). And since the sums do not depend on each other, the 4 cycles that one multiply-add takes are hidden behind the
-others. This is the inner loop of every fast matrix library (Goto and van de Geijn, "Anatomy of High-Performance Matrix
-Multiplication", ACM TOMS 2008, section 4).
+**Why it is fast.** Such a core starts two vector multiply-adds per cycle, but loads only two vectors from its cache. The
+obvious loop, y[p, o] += x[p, k] * w[k, o], loads y and w and stores y for each multiply-add, so it always waits for memory.
+With the tile above, a step takes 10 loads and no store for 16 multiply-adds. In general, a tile of R x V vectors does R*V
+multiply-adds per R + V loads: the arithmetic per load (the "arithmetic intensity") grows with the tile. The limit is the
+number of registers: R*V sums, V vectors of w and one of x must fit into 32 (AVX-512) or 16 (AVX2, hence tiles of 6 x 2). And
+since the sums are independent, the latency of 4 cycles of a multiply-add is hidden behind the others. This is the inner loop
+of every fast matrix library (Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication", ACM TOMS 2008,
+section 4).
 
-**Remainders.** Where fewer than vectors * lanes columns are left, `columns` says how many; loads and stores beyond them
-are masked off, so that channels need no padding and no foreign memory is touched. `rows` does the same for the rows that
-are stored.
+**Remainders.** Where fewer than vectors * lanes columns are left, `columns` gives their number; loads and stores beyond them
+are masked, so channels need no padding and no memory outside the array is touched. `rows` does the same for stored rows.
 
-Arrays are one-dimensional here and positions are counted in elements. Nothing is checked: a position outside of the array
-is a wild read, as in C. The words are Numba intrinsics: Python functions that emit LLVM instructions where they are
-called. They stand at module level, since Numba cannot cache the users of an intrinsic made inside a function.
+Arrays are one-dimensional here, and positions are counted in elements. Nothing is checked: a position outside the array is
+undefined behaviour, as in C. The functions are Numba intrinsics: Python functions that emit LLVM instructions where they are
+called. They are defined at module level, since Numba cannot cache functions that use an intrinsic defined in a function.
 """
 
 import operator
@@ -50,14 +49,14 @@ from .vectors import INT, VECTOR_BYTES, Tile, const, literals, load, masks, mult
 
 
 def limit(columns):
-    """The type of a number of columns, which may be None."""
+    """The Numba type of a `columns` argument, which may be None."""
     return types.none if columns == types.none else INT
 
 
 @intrinsic(prefer_literal=True)
 def tile_zeros(typingctx, rows, vectors, like):
-    """A tile of zeros with the element type of the array `like`. `rows` must be a constant, `vectors` too, or a tuple
-    that is so long: a function is compiled anew for a longer tuple, but not for a greater number."""
+    """A tile of zeros with the element type of the array `like`. `rows` and `vectors` must be constants. `vectors` may also be
+    a tuple of that length: Numba compiles a function once per length of a tuple argument, but not per value of an int."""
     if not literals(rows) or not (literals(vectors) or isinstance(vectors, types.BaseTuple)):
         return None
     width = len(vectors) if isinstance(vectors, types.BaseTuple) else vectors.literal_value
@@ -72,7 +71,7 @@ def tile_zeros(typingctx, rows, vectors, like):
 
 @intrinsic
 def lanes_of(typingctx, x):
-    """How many numbers like those of the array x fill a vector, as a constant: `x.itemsize` is read when the code runs."""
+    """How many elements of the array x fill a vector, as a compile-time constant, which `x.itemsize` is not."""
 
     def codegen(context, builder, signature, args):
         return const(VECTOR_BYTES * 8 // signature.args[0].dtype.bitwidth)
@@ -82,7 +81,7 @@ def lanes_of(typingctx, x):
 
 @intrinsic
 def tile_zeros_like(typingctx, like, array):
-    """A tile of zeros in the shape of the tile `like`, with the element type of `array`."""
+    """A tile of zeros with the shape of the tile `like` and the element type of `array`."""
     tile = Tile(array.dtype, like.rows, like.vectors, like.lanes)
 
     def codegen(context, builder, signature, args):
@@ -94,7 +93,7 @@ def tile_zeros_like(typingctx, like, array):
 
 @intrinsic
 def tile_full(typingctx, like, value):
-    """A tile in the shape and type of the tile `like`, with `value` everywhere."""
+    """A tile with the shape and type of the tile `like`, filled with `value`."""
 
     def codegen(context, builder, signature, args):
         tile, filled = signature.args[0], args[0]
@@ -108,7 +107,7 @@ def tile_full(typingctx, like, value):
 
 @intrinsic
 def tile_load(typingctx, like, x, x0, x_step, columns):
-    """A tile in the shape of `like`: row p is x[x0 + p*x_step : ... + columns], with zeros beyond."""
+    """Load a tile with the shape of `like`: row p is x[x0 + p*x_step : ... + columns], then zeros."""
     tile = Tile(x.dtype, like.rows, like.vectors, like.lanes)
 
     def codegen(context, builder, signature, args):
@@ -176,10 +175,10 @@ def tile_multiply_add(typingctx, acc, x, x0, x_step, w, w0, columns):
 
 @intrinsic(prefer_literal=True)
 def tile_window_add(typingctx, acc, x, x0, stride, x_step, taps, w, w0):
-    """acc[p, :] += the sum over taps j of pixel p*stride + j of x, times tap j of w: a row of a filter at every row p.
+    """acc[p, :] += the sum over taps j of (pixel p*stride + j of x) * (tap j of w): one filter row applied at each row p.
 
-    The pixels are `x_step` apart from x0 on, and so are the taps of w from w0 on. `taps` must be a constant. If `stride`
-    is one too, then a pixel that several rows see is loaded only once.
+    The pixels are `x_step` apart, from x0 on; so are the taps of w, from w0 on. `taps` must be a constant. If `stride` is a
+    constant too, a pixel seen by several rows is loaded only once.
     """
     if not literals(taps):
         return None
@@ -214,7 +213,7 @@ def tile_window_add(typingctx, acc, x, x0, stride, x_step, taps, w, w0):
 
 
 class TileArithmetic(AbstractTemplate):
-    """The type of a + b, a - b and a * b for two tiles of one shape."""
+    """The type of a + b, a - b and a * b for two tiles of the same type."""
 
     def generic(self, args, kws):
         if len(args) == 2 and isinstance(args[0], Tile) and args[0] == args[1]:
@@ -222,7 +221,7 @@ class TileArithmetic(AbstractTemplate):
 
 
 def tile_operator(operation, name):
-    """Let `operation` work on tiles, element by element, as the LLVM instruction of that name."""
+    """Define `operation` on tiles, element by element, as the LLVM instruction `name`."""
     infer_global(operation)(type(f"Tile_{name}", (TileArithmetic,), {}))
 
     @lower_builtin(operation, Tile, Tile)
@@ -230,7 +229,7 @@ def tile_operator(operation, name):
         a, b = args
         for i in range(signature.args[0].rows * signature.args[0].vectors):
             pair = builder.extract_value(a, i), builder.extract_value(b, i)
-            # "contract": a product may become part of a multiply-add
+            # "contract": a product may be fused into a multiply-add
             a = builder.insert_value(a, getattr(builder, name)(*pair, flags=("contract",)), i)
         return a
 
@@ -242,7 +241,7 @@ tile_operator(operator.mul, "fmul")
 
 @intrinsic
 def tile_at_least(typingctx, x, floor):
-    """max(x, floor), element by element; floor is one number. NaN stays NaN."""
+    """max(x, floor), element by element, with a scalar floor. NaN stays NaN."""
 
     def codegen(context, builder, signature, args):
         x_, tile = args[0], signature.args[0]
@@ -258,7 +257,7 @@ def tile_at_least(typingctx, x, floor):
 
 @intrinsic
 def tile_where_above(typingctx, g, z, floor):
-    """g in the elements in which z > floor, one number, and zero in the others. If either is NaN, g."""
+    """g where z > floor (a scalar), else 0, element by element. If z or floor is NaN, g."""
 
     def codegen(context, builder, signature, args):
         g_, z_, floor_ = args
@@ -275,9 +274,9 @@ def tile_where_above(typingctx, g, z, floor):
 
 @intrinsic
 def tile_max(typingctx, best, where, x, k):
-    """(best, where) with best = max(best, x), element by element, and where = k for the elements that come from x.
+    """(best, where) with best = max(best, x), element by element, and where = k for the elements taken from x.
 
-    A NaN is greater than any number, and the first one wins, as in numpy.argmax.
+    NaN counts as the largest number, and the first one wins, as in numpy.argmax.
     """
 
     def codegen(context, builder, signature, args):
@@ -286,7 +285,7 @@ def tile_max(typingctx, best, where, x, k):
         k_ = spread(builder, builder.trunc(k_, where_tile.vector.element), where_tile.vector)
         for i in range(best_tile.rows * best_tile.vectors):
             old, new = builder.extract_value(best_, i), builder.extract_value(x_, i)
-            greater = builder.fcmp_unordered(">", new, old)  # true as well if either is NaN ...
+            greater = builder.fcmp_unordered(">", new, old)  # also true if either is NaN ...
             greater = builder.and_(greater, builder.fcmp_ordered("ord", old, old))  # ... but not if the old one is
             best_ = builder.insert_value(best_, builder.select(greater, new, old), i)
             where_ = builder.insert_value(where_, builder.select(greater, k_, builder.extract_value(where_, i)), i)
@@ -297,7 +296,7 @@ def tile_max(typingctx, best, where, x, k):
 
 @intrinsic
 def tile_add_where(typingctx, acc, x, where, k):
-    """acc += x in the elements in which where == k."""
+    """acc += x for the elements with where == k."""
 
     def codegen(context, builder, signature, args):
         acc_, x_, where_, k_ = args
@@ -314,8 +313,8 @@ def tile_add_where(typingctx, acc, x, where, k):
 
 
 def _into_rows(value_of):
-    """The code of a word that writes a tile into rows of an array. value_of(builder, tile, row address, v, mask, columns,
-    vector): what to write in place of vector v of a row."""
+    """The code generator of an intrinsic that writes a tile to rows of an array. value_of(builder, tile, row address, v,
+    mask, columns, vector): the value to store for vector v of a row."""
 
     def codegen(context, builder, signature, args):
         acc_, out_, out0_, step_, rows_, columns_ = args

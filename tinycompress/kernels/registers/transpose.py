@@ -1,4 +1,4 @@
-"""A square of numbers, transposed within registers."""
+"""Transpose a square of numbers in registers."""
 
 from numba import types
 from numba.extending import intrinsic
@@ -10,8 +10,8 @@ from .vectors import I32, INT, VECTOR_BYTES, Tile, const, constants, load_whole,
 def transpose_square(typingctx, x, x0, x_step, out, out0, out_step):
     """out[out0 + i*out_step + j] = x[x0 + j*x_step + i] for all i and j below the number of lanes of a register.
 
-    The quarters of a matrix swap, then those of each quarter, and so on: each time half of one register with half of
-    another.
+    Swap the off-diagonal quarters of the matrix, then do the same inside each quarter, and so on. Each swap exchanges half
+    of one register with half of another.
 
         a b          a c
         c d   ->     b d

@@ -1,7 +1,7 @@
-"""Vector registers as Numba types, and the instructions that fill and empty them: what `tile.py` is made of.
+"""Vector registers as Numba types, and the instructions that load and store them: the building blocks of `tile.py`.
 
-Everything here emits LLVM instructions into the function that is being compiled; LLVM then picks the CPU's own. What it
-must be told is how wide the registers are, and which CPUs can load and store only some lanes of a vector.
+Everything here emits LLVM instructions into the function that is being compiled; LLVM then selects instructions of the CPU.
+Only the width of the registers, and whether the CPU can load and store single lanes cheaply, must be known here.
 """
 
 import platform
@@ -16,23 +16,23 @@ from ..runtime.jit import host_cpu
 _FEATURES = host_cpu()[1]
 VECTOR_BYTES = 64 if "avx512f" in _FEATURES else 32 if "avx" in _FEATURES else 16
 MASKS_ARE_FREE = "avx512f" in _FEATURES
-"""Whether a masked access costs no more than a whole one. AVX-512 masks all its instructions; AVX and AVX2 have two for
-masked loads and stores, but on many CPUs they take ten times as long as whole ones; others have none, and LLVM writes a
-branch for each lane instead."""
+"""Whether a masked access is as fast as a whole one. AVX-512 can mask every instruction. AVX and AVX2 have masked loads and
+stores, but on many CPUs they take ten times as long as whole ones. Other CPUs have none, and LLVM emits a branch per
+lane."""
 
 _REGISTERS = 32 if "avx512f" in _FEATURES or platform.machine() in ("arm64", "aarch64") else 16
 ROWS, VECTORS = (8, 2) if _REGISTERS == 32 else (6, 2)
-"""A tile that the registers have room for, with the vectors that are multiplied into it."""
+"""The size of a tile that fits into the registers together with the vectors that are multiplied into it."""
 
 WORDS = VECTOR_BYTES // 4
-"""32-bit words in a register."""
+"""32-bit words per register."""
 
 INT = types.int64
 I8, I16, I32, I64, F32 = ir.IntType(8), ir.IntType(16), ir.IntType(32), ir.IntType(64), ir.FloatType()
 
 
 class Tile(types.Type):
-    """The Numba type of rows x vectors registers, each of `lanes` numbers of type `dtype` (by default a full register)."""
+    """The Numba type of rows x vectors registers, each with `lanes` numbers of type `dtype` (None: a full register)."""
 
     def __init__(self, dtype, rows, vectors, lanes=None):
         self.dtype, self.rows, self.vectors = dtype, rows, vectors
@@ -80,7 +80,7 @@ def spread(builder, scalar, vector):
 
 
 def masks(builder, tile, columns):
-    """For each of the tile's vectors: which lanes lie within `columns`; None if all do, as `columns` is None."""
+    """Per vector of the tile, the mask of lanes that lie within `columns`; None if `columns` is None."""
     if columns is None:
         return [None] * tile.vectors
     lanes = ir.VectorType(I32, tile.lanes)
@@ -90,8 +90,8 @@ def masks(builder, tile, columns):
 
 
 def masked(builder, tile, v, columns, whole, partial):
-    """Emit an access to vector v: the `partial()` one that masks do, or, where masks are not free, a branch for whether
-    all its lanes lie within `columns`, and then the `whole()` one. Without a number of columns, all are whole."""
+    """Emit an access to vector v: `whole()` if `columns` is None, else `partial()`, the masked one. Where masks are not free,
+    emit a branch that takes `whole()` if all lanes lie within `columns`."""
     if columns is None:
         return whole()
     if MASKS_ARE_FREE:
@@ -129,6 +129,7 @@ def load(builder, tile, address, v, mask, columns):
 
 
 def store(builder, tile, value, address, v, mask, columns):
+    """Store `value` as vector v of the row that starts at `address`; lanes beyond `columns` are not written."""
     vector, align = tile.vector, tile.dtype.bitwidth // 8
     address = builder.bitcast(builder.gep(address, [const(v * tile.lanes)]), vector.as_pointer())
 
@@ -145,7 +146,7 @@ def store(builder, tile, value, address, v, mask, columns):
 
 
 def suffix(vector):
-    """The vector's name in those of LLVM's intrinsics."""
+    """The name of the vector type in LLVM's intrinsics, such as v16f32."""
     floats = {ir.FloatType(): "f32", ir.DoubleType(): "f64"}
     return f"v{vector.count}{floats.get(vector.element) or vector.element}"
 
@@ -156,7 +157,7 @@ def zeros(vector):
 
 
 def multiply_add(builder, a, b, c):
-    """a * b + c. "contract" lets LLVM fuse them where the CPU can; where it cannot, `llvm.fma` would be a slow call."""
+    """a * b + c. "contract" lets LLVM fuse them if the CPU can; if it cannot, `llvm.fma` would be a slow call."""
     return builder.fadd(builder.fmul(a, b, flags=("contract",)), c, flags=("contract",))
 
 

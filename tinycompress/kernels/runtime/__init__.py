@@ -1,1 +1,1 @@
-"""How kernels run: which variant (`dispatch`), compiled how (`jit`, `cache`), on which threads, in what memory."""
+"""How kernels run: variants (`dispatch`), compilation (`jit`, `cache`), threads and memory."""

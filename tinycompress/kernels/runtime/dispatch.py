@@ -1,4 +1,4 @@
-"""Which variant of the kernels runs: "loop", "numpy" or "fast". `use` sets it for all of them; each kernel asks `choose`."""
+"""The active variant of the kernels: "loop", "numpy" or "fast". `use` sets it for all; each kernel asks `choose`."""
 
 from . import jit
 
@@ -7,13 +7,13 @@ _variant = "fast"
 
 
 def variant():
-    """Which variant is active: "loop", "numpy" or "fast"."""
+    """The name of the active variant: "loop", "numpy" or "fast"."""
     return _variant
 
 
 class use:
-    """Choose the variant: `use("loop")` for good, or `with use("loop"): ...` for a while. ValueError for an unknown
-    name."""
+    """Select the variant: `use("loop")` permanently, or `with use("loop"): ...` inside a block. Raises ValueError for an
+    unknown name."""
 
     def __init__(self, name):
         global _variant
@@ -30,11 +30,11 @@ class use:
 
 
 def choose(loop, numpy, fast):
-    """The active variant of a kernel, or of a module of kernels.
+    """Return the active variant of a kernel, or of a module of kernels.
 
-    `numpy` may be None: what goes symbol by symbol, such as decoding, cannot be said in whole arrays, and the loop takes
-    its place. `fast` is a function that imports and returns the compiled variant, called only when that one runs:
-    importing Numba takes 0.2 s.
+    `numpy` may be None, for a kernel that works symbol by symbol, such as decoding, and has no array form; the loop is used
+    instead. `fast` is a function that imports and returns the compiled variant. It is called only if that variant runs,
+    since importing Numba takes 0.2 s.
     """
     if _variant == "fast" and jit.available():
         return fast()

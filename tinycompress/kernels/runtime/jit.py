@@ -3,9 +3,9 @@
     @jit
     def kernel(x, y): ...
 
-is `numba.njit` with the settings that all our kernels share: no GIL while they run, so that a Python thread pool can share
-out the work (`threads.py`), division without a check for zero, and a cache on disk (`cache.py`), so that only the first
-start compiles.
+is `numba.njit` with the settings that all our kernels share: they run without the GIL, so that Python threads can split the
+work (`threads.py`), division does not check for zero, and code is cached on disk (`cache.py`), so that only the first start
+compiles.
 """
 
 import functools
@@ -16,7 +16,7 @@ import warnings
 
 @functools.cache
 def available():
-    """Whether functions can be compiled. If not, warns once and the fast kernels are replaced by the NumPy ones."""
+    """Whether functions can be compiled. If not, warns once; the NumPy kernels then replace the fast ones."""
     try:
         from numba import config
     except ImportError:
@@ -29,12 +29,12 @@ def available():
 
 
 def jit(function=None, *, fastmath=False, cache=True, inline="never", allocates=False):
-    """Decorate a function of arrays and numbers to be compiled by Numba when it is first called.
+    """Decorate a function of arrays and numbers so that Numba compiles it on its first call.
 
-    fastmath: let the compiler reorder sums, which it needs in order to sum with several lanes. Only where NaN and
-    infinity need not survive. inline: "always" copies the function into its caller. allocates: whether it makes arrays. For
-    those that do not, nobody counts references to arrays, which would take atomic instructions, even in loops.
-    Without Numba the function stays as it is.
+    fastmath: let the compiler reorder sums, as it must to sum in several lanes; use it only where NaN and infinity need not
+    be preserved. inline: "always" copies the function into its caller. allocates: whether it creates arrays; if not,
+    reference counting, which takes atomic instructions even in loops, is off. Without Numba, returns the function
+    unchanged.
     """
     if function is None:
         return functools.partial(jit, fastmath=fastmath, cache=cache, inline=inline, allocates=allocates)
@@ -49,7 +49,7 @@ def jit(function=None, *, fastmath=False, cache=True, inline="never", allocates=
         "error_model": "numpy",
         "fastmath": fastmath,
         "inline": inline,
-        "_nrt": allocates,  # Numba's runtime for memory
+        "_nrt": allocates,  # Numba's memory runtime
     }
     compiled = njit(**settings)(function)
     if cache:
@@ -61,15 +61,15 @@ def jit(function=None, *, fastmath=False, cache=True, inline="never", allocates=
 
 @functools.cache
 def load_numba():
-    """Load what Numba loads before its first function, a cached one too, but without scipy.linalg.
+    """Load what Numba loads before its first function, even a cached one, but without scipy.linalg.
 
-    Numba imports it, a third of a start's time, only to see whether it is there, in order to pick one of two ways to
-    compile numpy.convolve: that will be the one without BLAS. Everything else looks for BLAS when it needs it.
+    Numba imports scipy.linalg, which takes a third of the start-up time, only to see whether it exists, and so which of two
+    ways to compile numpy.convolve. Without it, numpy.convolve is compiled without BLAS; nothing else changes.
     """
     blas = "scipy.linalg.cython_blas"
     if blas in sys.modules:
         return
-    sys.modules[blas] = None  # which is how Python writes "not to be found"
+    sys.modules[blas] = None  # None makes an import of it fail
     try:
         importlib.import_module("numba.np.arraymath")
     finally:

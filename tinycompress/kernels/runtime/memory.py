@@ -1,8 +1,8 @@
-"""Where arrays lie: at a multiple of a vector register's size, and in memory that this process has touched before.
+"""Memory for arrays: aligned to a vector register, and reused after it is freed.
 
-NumPy's own begin at multiples of 16 bytes: every load and store of 64 bytes then touches two cache lines and takes twice
-as long. And the C library gives a large freed array back to the system, which hands out its pages anew, one fault and
-4 KB of zeros at a time: half the time of a training step of a small convolutional net.
+NumPy aligns arrays to 16 bytes, so most loads and stores of 64 bytes touch two cache lines and take twice as long. And the
+C library returns large freed arrays to the system, which hands out their pages again with one page fault and 4 KB of zeros
+at a time: half the time of a training step of a small convolutional net.
 """
 
 import ctypes
@@ -13,13 +13,13 @@ import sys
 import numpy as np
 
 LINE = 64
-"""Bytes of a cache line, and of the largest vector register."""
+"""Bytes in a cache line, and in the largest vector register."""
 
 
 def keep_freed_memory() -> bool:
-    """Let glibc keep freed arrays of up to 32 MB for the next ones; True if it will.
+    """Let glibc keep freed arrays of up to 32 MB for reuse; returns whether it does.
 
-    Other C libraries are left as they are, and so is a process whose user has set MALLOC_... variables.
+    Does nothing with other C libraries, or if the user has set MALLOC_... variables.
     """
     if any(name.startswith("MALLOC_") for name in os.environ):
         return False
@@ -43,16 +43,16 @@ def _aligned(allocate, shape, dtype):
     dtype = np.dtype(dtype)
     size = math.prod(shape)
     whole = allocate(size + LINE // dtype.itemsize, dtype)
-    # The quickest way to ask for an address, which a training step of a small net does some fifty times.
+    # The fastest way to get an address, which a training step of a small net does about fifty times.
     address = ctypes.addressof(ctypes.c_char.from_buffer(whole))
     return np.ndarray(shape, dtype, whole, -address % LINE)
 
 
 def is_shared(array) -> bool:
-    """Whether something else may see this memory: always, unless it is an ndarray that owns it or alone keeps it alive.
+    """Whether another object may use this memory: False only for an ndarray that owns it or is the sole view of it.
 
-    Aligned arrays are views of longer ones to which nothing else refers: of the two references that count here, one is
-    the view's, and the other this question's.
+    Aligned arrays are the only views of a longer array. Its two expected references are the one of the view and the one
+    of the call to getrefcount.
     """
     if not isinstance(array, np.ndarray):
         return True
