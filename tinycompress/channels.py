@@ -77,7 +77,7 @@ class Channels:
         whole = index.ndim == 1 and len(index) > 0 and index.dtype.kind in "iu"
         if not whole or index.min() < 0 or index.max() >= self.count:
             raise ValueError(
-                f"layer {self.name} has channels 0 to {self.count - 1}; give at least one of them, as integers; "
+                f"layer {self.name} has channels 0 to {self.count - 1}; give at least one of them, as whole numbers; "
                 f"got {index}"
             )
         return index
@@ -183,7 +183,7 @@ def _through(module: Module, name: str, channels: Channels, groups: list[Channel
         return channels
     where, known = f"layer {name}" if name else "the model", ", ".join(kind.__name__ for kind in PASSES_ON)
     raise ValueError(
-        f"channels cannot be followed through {where}, which is a {type(module).__name__}; build the model from "
+        f"{where} is a {type(module).__name__}, through which channels cannot be followed; build the model from "
         f"Sequential, Residual, MultiExit, dense, convolution and depthwise layers (any nn.Weighted that sets "
         f"`connects`), and {known}"
     )

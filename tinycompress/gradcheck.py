@@ -44,7 +44,7 @@ def gradcheck(function, *inputs, rng: np.random.Generator, step=1e-5, rtol=1e-5,
         if array.size and not error.max() <= atol:
             worst = np.unravel_index(np.argmax(error), array.shape)
             raise GradcheckError(
-                f"input {number}, element {tuple(map(int, worst))}: the derivative gives {analytic[worst]:.8g}, "
-                f"finite differences give {numeric[worst]:.8g}"
+                f"input {number}, element {tuple(map(int, worst))}: the derivative says {analytic[worst]:.8g}, "
+                f"finite differences say {numeric[worst]:.8g}"
             )
     return True

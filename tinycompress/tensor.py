@@ -90,7 +90,7 @@ class Tensor(Node):
     def __array__(self, dtype=None, copy=None):
         if self.requires_grad:
             raise TypeError(
-                "a tensor that requires gradients is not converted to an array implicitly; use `.data` or `.detach()`"
+                "a tensor that requires gradients is not converted to an array silently; use `.data` or `.detach()`"
             )
         return np.array(self._data, dtype, copy=copy)
 
@@ -329,7 +329,7 @@ def _alike(*values) -> Sequence[Tensor]:
     dtypes = {x.dtype for x in values if isinstance(x, Tensor)} or {_as_float(values[0]).dtype}
     if len(dtypes) > 1:
         raise TypeError(
-            f"operands are {' and '.join(sorted(map(str, dtypes)))}; nothing is promoted implicitly, so convert one of them: "
+            f"operands are {' and '.join(sorted(map(str, dtypes)))}; nothing is promoted silently, so convert one of them: "
             "Tensor(x.data.astype(numpy.float32))"
         )
     (dtype,) = dtypes

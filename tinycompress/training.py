@@ -85,7 +85,7 @@ def fit(
     """
     x, y = train
     if len(x) != len(y) or len(x) == 0:
-        raise ValueError(f"fit: {len(x)} inputs and {len(y)} targets; both must have the same length, at least 1")
+        raise ValueError(f"fit: {len(x)} inputs and {len(y)} targets; pass one target per input, and at least one")
     if epochs < 0 or batch_size < 1:
         raise ValueError(f"fit: epochs must be 0 or more and batch_size 1 or more, got {epochs} and {batch_size}")
     _check_optimizer(model, optimizer)
@@ -132,9 +132,9 @@ def _check_optimizer(model: Module, optimizer: Optimizer):
     if missing and (not held & used or held & idle or strays):
         raise ValueError(
             f"fit: the optimiser does not hold {', '.join(missing[:3])}{', …' if missing[3:] else ''}, and "
-            f"{len(held - used)} of the {len(held)} arrays that it holds are not used by this net. Some functions make a new "
-            "net or new parameters (copy, remove_neurons, bake, cluster_weights, factorise, …): after them, make a new "
-            "optimiser with the net's parameters(); to freeze a parameter, set requires_grad = False"
+            f"{len(held - used)} of the {len(held)} arrays that it holds are not used by this net. Functions that "
+            "make a new net or new parameters (copy, remove_neurons, bake, cluster_weights, factorise, …) come before the "
+            "optimiser: make a new one with the net's parameters(); to freeze a parameter, set requires_grad = False"
         )
 
 
@@ -149,7 +149,7 @@ def _batch_starts(model: Module, n: int, batch_size: int) -> list[int]:
 def predict(model: Module, x: np.ndarray, batch_size: int = 512) -> np.ndarray:
     """Return the outputs (N, classes) for x (N, …), computed in batches, in evaluation mode and without a graph."""
     if len(x) == 0:
-        raise ValueError("predict: x is empty")
+        raise ValueError("predict: there are no inputs")
     with no_grad(), model.evaluation():
         return np.concatenate([model(x[i : i + batch_size]).data for i in range(0, len(x), batch_size)])
 

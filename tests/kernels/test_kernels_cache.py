@@ -281,7 +281,7 @@ def test_without_what_we_need_of_numbas_inside_every_start_compiles(base, monkey
     monkeypatch.delattr(f"numba.core.{internal}")
     started = start(triple, square)
     assert started.found == 0
-    assert_one_warning(started, names=cache.cache_folder(), advice="anew")
+    assert_one_warning(started, names=cache.cache_folder(), advice="again")
 
 
 # ---- the folder ----
@@ -294,7 +294,7 @@ def test_a_folder_that_others_can_write_to_is_not_used(base, mode):
     os.chmod(cache.cache_folder(), mode)
     started = start(triple)
     assert started.found == 0
-    assert_one_warning(started, names=base, advice="somebody else could write to it")
+    assert_one_warning(started, names=base, advice="other users can write to it")
 
 
 @root
@@ -303,7 +303,7 @@ def test_a_folder_of_somebody_else_is_not_used(base):
     os.chown(cache.cache_folder(), 54321, 54321)
     started = start(triple)
     assert started.found == 0
-    assert_one_warning(started, names=base, advice="somebody else could write to it")
+    assert_one_warning(started, names=base, advice="other users can write to it")
 
 
 @pytest.fixture

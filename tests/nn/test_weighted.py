@@ -314,7 +314,7 @@ def test_layers_that_nothing_would_find_are_refused(value, rng):
         def __init__(self, inside):
             self.inside = inside
 
-    with pytest.raises(TypeError, match="inside holds modules or parameters where nothing would find them"):
+    with pytest.raises(TypeError, match="inside holds modules or parameters where they are not found"):
         Holder(value(nn.Dense(2, 2, rng=rng)))
 
 

@@ -51,7 +51,7 @@ class Residual(Module):
         y, around = self.body(x), self.shortcut(x) if self.shortcut else x
         if y.shape != around.shape:
             raise ValueError(
-                f"Residual: the body returns {y.shape} and the shortcut {around.shape}; they are added, so make them equal"
+                f"Residual: the body gives {y.shape} and the shortcut {around.shape}; they are added, so make them equal"
             )
         return y + around
 

@@ -143,7 +143,7 @@ class Module:
             raise TypeError(f"{name} is a parameter; assign to `{name}.data`, or set another nn.Parameter")
         if _hides_modules(value):
             raise TypeError(
-                f"{name} holds modules or parameters too deep to be found for training or saving; use attributes, or a "
+                f"{name} holds modules or parameters where they are not found for training or saving; use attributes, or a "
                 "list of modules"
             )
         object.__setattr__(self, name, value)
@@ -301,7 +301,7 @@ class Module:
     def _whole_state(self) -> "dict[str, Parameter | np.ndarray]":
         if made := next((module for module in self.modules() if module.inference_only), None):
             raise ValueError(
-                f"{made!r} was made for inference and has no state to save or load; save the net it was made from "
+                f"{made!r} was made for inference and has no state to save or load; save the net that it was made from "
                 "(its save, or quantization.tcz.save), and convert it again"
             )
         return dict(self._named_state())

@@ -76,7 +76,7 @@ def summary(model: Module, input_shape: tuple[int, ...] | None = None) -> Summar
     """
     input_shape = input_shape or getattr(model, "input_shape", None)
     if input_shape is None:
-        raise ValueError("summary: the model has no input_shape; pass one, for example (28, 28, 1)")
+        raise ValueError("summary: the model has no input_shape; pass input_shape, for example (28, 28, 1)")
     names = {id(module): name for name, module in model.named_modules()}
     with trace() as calls, no_grad(), model.evaluation():
         model(np.zeros((1, *input_shape), np.float32))

@@ -45,7 +45,7 @@ def weighted_layers(model: Module) -> dict[str, Weighted]:
     for name, layer in model.named_modules():
         if layer.inference_only:
             raise ValueError(
-                f"layer {name or '(the model)'}, {layer!r}, was made for inference; change the net it was made from"
+                f"layer {name or '(the model)'}, {layer!r}, was made for inference; change the net that it was made from"
             )
         if unknown := next(unknown_weights(layer), None):
             raise ValueError(
