@@ -205,7 +205,7 @@ def _tie(name: str, a: Channels, b: Channels) -> Channels:
 def _check_width(name: str, layer: Module, channels: Channels, width: int):
     if channels.count is not None and width % channels.count:
         raise ValueError(
-            f"layer {name}, {layer!r}, expects {width} channels, but gets {channels.count} from layer {channels.name}; "
+            f"layer {name}, {layer!r}, takes {width} channels, but gets {channels.count} from layer {channels.name}; "
             "make them equal (or, after Flatten, a multiple)"
         )
 
