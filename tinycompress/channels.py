@@ -134,7 +134,7 @@ def select_channels(model: Module, chosen: dict[str, np.ndarray]) -> Module:
     for group, index in by_group(copy, chosen).values():
         index = group.checked(index)
         for layer, array, axis in group.arrays():
-            values = layer.latent(array) if array in layer.named_parameters() else getattr(layer, array)
+            values = layer.latent(array)
             rows = group.spread(index, values.shape[axis])
             if isinstance(values, np.ndarray):
                 setattr(layer, array, values.take(rows, axis))

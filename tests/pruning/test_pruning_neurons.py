@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_nets import in_float64
 
-from tinycompress import models, nn, pruning
+from tinycompress import models, nn, pruning, quantization
 from tinycompress.nn import BatchNorm, Conv2d, Dense, Flatten, ReLU, Residual, Sequential
 from tinycompress.nn.weighted import effective
 from tinycompress.training import predict
@@ -152,7 +152,7 @@ def test_a_group_may_be_named_by_any_layer_that_writes_it(rng, x):
     by_first = pruning.remove_neurons(net, {"0": [0, 2]})
     by_last = pruning.remove_neurons(net, {"3.body.3": [0, 2]})
     assert np.array_equal(predict(by_first, x), predict(by_last, x))
-    with pytest.raises(ValueError, match=r"0 and 3.body.3 are added to each other.*ask for 0 only"):
+    with pytest.raises(ValueError, match=r"0 and 3.body.3 are added to each other.*give 0 only"):
         pruning.remove_neurons(net, {"0": [0, 2], "3.body.3": [1, 2]})
     both = pruning.keep_neurons(net, {"0": 0.5, "3.body.3": 0.5})
     assert [*both] == ["0"] and len(both["0"]) == 2
@@ -222,6 +222,15 @@ def test_a_parametrization_that_cannot_be_cut_is_refused_until_it_is_baked(rng, 
     with pytest.raises(ValueError, match=r"_Halve.*bake\(\)"):
         pruning.remove_neurons(net, {"1": [0, 1]})
     pruning.remove_neurons(net.bake(), {"1": [0, 1]})
+
+
+def test_what_lies_behind_a_parametrization_is_taken_along_as_it_is(rng):
+    """The values behind a grid or a mask, which training goes on from, and not those that the grid or mask lets through."""
+    net = pruning.prune_weights(models.mlp(SHAPE, (6,), 3, rng=rng), 0.5)
+    quantization.quantize_weights(net, 3)
+    small = pruning.remove_neurons(net, {"1": [0, 2]})
+    assert np.array_equal(small[1].latent("weight").data, net[1].latent("weight").data[:, [0, 2]])
+    assert np.array_equal(small[1].weight.data, net[1].weight.data[:, [0, 2]])
 
 
 def test_widening_to_fewer_channels_is_refused(rng):

@@ -57,9 +57,10 @@ def test_zero_is_exactly_zero(values, bits, symmetric, method):
 def test_clipping_by_squared_error_is_never_worse_than_covering_everything(values, bits, symmetric):
     def error(method):
         grid = calibrate(values, bits, symmetric, True, method)
-        return ((grid.dequantize(grid.quantize(values)) - values) ** 2 * (values != 0)).sum(0)
+        return ((grid.dequantize(grid.quantize(values)).astype(float) - values) ** 2 * (values != 0)).sum(0)
 
-    assert (error("mse") <= error("min_max") + 1e-6).all()
+    # The errors are compared in float32 when the grid is chosen, so they may differ from these by their rounding.
+    assert (error("mse") <= error("min_max") * (1 + 1e-5) + 1e-6).all()
 
 
 def test_a_percentile_ignores_the_outlier_that_min_max_follows(rng):

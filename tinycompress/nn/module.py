@@ -253,8 +253,8 @@ class Module:
         parametrized[name].steps.append(step)
         return self
 
-    def latent(self, name: str) -> Parameter:
-        """The trainable array behind `name`, parametrized or not."""
+    def latent(self, name: str) -> "Parameter | np.ndarray":
+        """The trainable array behind the parameter `name`, parametrized or not; of a buffer, the buffer."""
         parametrized = self.__dict__.get("_parametrized", {})
         return parametrized[name].latent if name in parametrized else getattr(self, name)
 
