@@ -111,8 +111,8 @@ def test_what_cannot_become_separable_is_refused_with_the_reason(rng):
     net = models.convnet((8, 8, 1), 5, (6, 8), rng=rng)
     for layers, reason in (
         (["12"], "no layer '12'"),
-        (["1"], "BatchNorm.*is no standard convolution"),
-        (["9"], "Dense.*is no standard convolution"),
+        (["1"], "BatchNorm.*is not a standard convolution"),
+        (["9"], "Dense.*is not a standard convolution"),
     ):
         with pytest.raises(ValueError, match=reason):
             make_separable(net, layers, rng=rng)

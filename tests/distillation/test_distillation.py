@@ -238,7 +238,7 @@ def test_what_is_no_teacher_is_refused(rng):
     broken[1].weight.data = broken[1].weight.data * np.nan
     with pytest.raises(ValueError, match="not all finite; did its training diverge"):
         teacher_targets(broken, x)
-    with pytest.raises(ValueError, match="no layer '9'; there are 0, 1, 2"):
+    with pytest.raises(ValueError, match="no layer '9'; it has 0, 1, 2"):
         teacher_targets(net(0), x, layers=["9"])
 
 
@@ -250,7 +250,7 @@ def test_classes_that_are_left_out_are_absent_and_all_others_stay(rng):
     np.testing.assert_array_equal(kept_x, x[(labels != 1) & (labels != 3)])
     with pytest.raises(ValueError, match=r"no label is \[7\]; the labels are \[0, 1, 2, 3, 4\]"):
         without_classes((x, labels), [1, 7])
-    with pytest.raises(ValueError, match="nothing left"):
+    with pytest.raises(ValueError, match="nothing is left"):
         without_classes((x, labels), range(5))
 
 
@@ -288,5 +288,5 @@ def test_corrections_that_no_bias_can_make_are_refused(rng):
         correct_bias(nn.Sequential(net(0), nn.ReLU()), x, np.full(5, 0.2), [1])
     biased = net(0)
     biased[-1].parametrize("bias", nn.Mask(np.ones(5)))
-    with pytest.raises(ValueError, match="a bias that is no other function's"):
+    with pytest.raises(ValueError, match="a bias that is not parametrized"):
         correct_bias(biased, x, np.full(5, 0.2), [1])

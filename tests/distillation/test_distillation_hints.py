@@ -67,7 +67,7 @@ def test_members_that_do_not_fit_are_refused(rng):
         tc.predict(Ensemble(net(0), wide), blobs(rng)[0])
     with pytest.raises(ValueError, match='"probabilities" or "logits", got \'votes\''):
         Ensemble(net(0), average="votes")
-    with pytest.raises(TypeError, match="takes one module or more"):
+    with pytest.raises(TypeError, match="takes one or more modules"):
         Ensemble()
 
 

@@ -103,7 +103,7 @@ def test_reviving_weights_is_refused_and_changes_nothing():
         ((-0.1,), "from 0 to 1, got -0.1"),
         ((1.1,), "from 0 to 1, got 1.1"),
         ((float("nan"),), "from 0 to 1, got nan"),
-        (({"2": 0.5},), r"no prunable layer is called \['2'\]; there are \['1', '3', '5'\]"),
+        (({"2": 0.5},), r"no prunable layer is called \['2'\]; the model has \['1', '3', '5'\]"),
         ((0.5, pruning.magnitude, "net"), 'scope must be "global" or "layer", got \'net\''),
     ],
 )

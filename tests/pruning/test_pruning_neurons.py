@@ -184,7 +184,7 @@ REFUSED = {
     "an index below 0": (lambda rng: _dense(rng), {"0": [-1]}, "channels 0 to 3"),
     "no neuron": (lambda rng: _dense(rng), {"0": []}, "at least one"),
     "a mask for indices": (lambda rng: _dense(rng), {"0": [True, False, True, True]}, "whole numbers"),
-    "twice the same": (lambda rng: _dense(rng), {"0": [1, 1]}, "once or not at all"),
+    "twice the same": (lambda rng: _dense(rng), {"0": [1, 1]}, "differ from each other"),
     "an unknown module": (lambda rng: _dense(rng, _Mixer()), {"0": [0]}, "layer 1 is a _Mixer"),
     "an unknown model": (lambda rng: _Mixer(), {"0": [0]}, "the model is a _Mixer"),
     "a residual of unequal branches": (

@@ -163,7 +163,7 @@ def test_fan_in_counts_the_connections_of_each_neuron(rng):
         (lambda m: pruning.prune_weights(m, {"x": 0.5}), "no prunable layer is called"),
         (lambda m: pruning.prune_weights(m, 0.5, scope="net"), "scope"),
         (lambda m: pruning.prune_weights(m, 0.5, block=(0, 4)), "block"),
-        (lambda m: pruning.prune_weights(m, 0.5, pruning.neuron_magnitude), "criteria of neurons"),
+        (lambda m: pruning.prune_weights(m, 0.5, pruning.neuron_magnitude), "neuron criteria"),
         (lambda m: pruning.prune_n_of_m(m), r"layer 0.*1 inputs.*layers=\['4', '9'\]"),
         (lambda m: pruning.prune_n_of_m(m, 3, 2), "1 <= n <= m"),
         (lambda m: pruning.prune_n_of_m(m, layers=["x"]), "no prunable layer is called"),

@@ -1,12 +1,12 @@
-"""Chapter 4: architecture design. Layers of the same use with fewer weights, and why that can work.
+"""Chapter 4: architecture design. Layers that do the same job with fewer weights, and why that works.
 
-    separable            make_separable(net): depthwise and pointwise convolutions in the place of standard ones;
-                         separable_block for nets of yours; separable_share: 1/O + 1/k², exactly; nearest_separable
-    low rank             factorise(net, ranks): two thin layers in the place of one; singular_values, ranks_by_energy,
-                         ranks_by_budget; as_matrix: how a convolution is a matrix
-    who sees whom        channel_jacobian, jacobian: which outputs depend on which inputs
+    separable            make_separable(net): depthwise and pointwise convolutions in place of standard ones;
+                         separable_block for your own nets; separable_share: 1/O + 1/k², exactly; nearest_separable
+    low rank             factorise(net, ranks): two thin layers in place of one; singular_values, ranks_by_energy,
+                         ranks_by_budget; as_matrix: a convolution's weight as a matrix
+    dependence           channel_jacobian, jacobian: which outputs depend on which inputs
 
-All give new nets, and leave the given one as it is.
+All return new nets and leave the given one unchanged.
 
 >>> import numpy as np
 >>> from tinycompress import architecture, models

@@ -1,4 +1,4 @@
-"""Which inputs an output depends on, asked of the layer itself: its Jacobian, by backpropagation."""
+"""Which inputs an output depends on: the Jacobian of a layer, by backpropagation."""
 
 from math import prod
 
@@ -11,7 +11,7 @@ from ..tensor import Tensor
 def jacobian(module: Module, x: np.ndarray) -> np.ndarray:
     """d output / d input of one example x (…), in evaluation mode: (output's shape) + (x's shape).
 
-    Each output takes one row of a batch, so that one backward pass gives them all; meant for small images.
+    Each output gets a row of a batch of its own, so one backward pass gives them all. Meant for small images.
     """
     x, frozen = np.asarray(x), module.copy().eval()
     for parameter in frozen.parameters():
@@ -24,8 +24,8 @@ def jacobian(module: Module, x: np.ndarray) -> np.ndarray:
 
 
 def channel_jacobian(module: Module, x: np.ndarray) -> np.ndarray:
-    """How much output channel o depends on input channel c: the sum of |d output / d input| over all pixels of both,
-    for one example x (…, C): (outputs, C). A 0 says that the one does not depend on the other at all.
+    """How much each output channel depends on each input channel: the sum of |d output / d input| over all pixels of
+    both, for one example x (…, C): (outputs, C). 0 means no dependence at all.
     """
     whole = np.abs(jacobian(module, x))
     outputs = whole.ndim - np.ndim(x)

@@ -1,17 +1,17 @@
 """Low rank: one layer N × M becomes two, N × K and K × M, with K (N + M) weights instead of N M.
 
-    values = singular_values(net)                 how much of each layer its first K directions hold
-    ranks = ranks_by_energy(net, 0.9)             the smallest that keep 90 % of it, or
+    values = singular_values(net)                 how much each direction of a layer carries
+    ranks = ranks_by_energy(net, 0.9)             the smallest that keep 90 % of the energy, or
     ranks = ranks_by_budget(net, 0.25, "macs")    the best for a quarter of the multiplications
-    small = factorise(net, ranks)                 a new net; train it on with `fit`
+    small = factorise(net, ranks)                 a new net; train it further with `fit`
 
-The nearest matrix of rank K is what the K largest singular values give (Eckart & Young 1936). A convolution's weight
-becomes a matrix in one of two ways:
+The K largest singular values give the nearest matrix of rank K (Eckart & Young 1936). A convolution's weight becomes a
+matrix in one of two ways:
 
     "channel"   (kh kw in, out): K filters of k × k, then a 1×1 convolution (Zhang et al. 2016, Accelerating Very Deep
-                Convolutional Networks, there of the responses instead of the weights)
-    "spatial"   (kh in, kw out): K filters of kh × 1, then one of 1 × kw (Jaderberg et al. 2014, scheme 2; Tai et al.
-                2016, theorem 1, show that the decomposition gives the best of these, too)
+                Convolutional Networks, who factorise the responses instead of the weights)
+    "spatial"   (kh in, kw out): K filters of kh × 1, then filters of 1 × kw (Jaderberg et al. 2014, scheme 2; Tai et al.
+                2016, theorem 1, show that the singular value decomposition gives the best of these, too)
 """
 
 from collections.abc import Iterable
@@ -28,12 +28,11 @@ SCHEMES = ("channel", "spatial")
 
 
 def factorise(model: Module, ranks: int | dict[str, int], scheme: str = "channel") -> Module:
-    """A new net in which each of these layers is two of that rank, nearest to the old one in the sum of squares.
+    """A new net in which two layers of the given rank replace each chosen layer, nearest to it in the sum of squares.
 
-    ranks: layer name -> rank, or one rank for every dense and standard convolution layer (or a layer's full rank, where
-    that is less). Strides, paddings and biases stay; layers are renumbered. At full rank the net computes the same.
-    Raises ValueError for a rank that is not a whole number from 1 to full rank, and for a layer that cannot be
-    factorised, with the reason.
+    ranks: layer name -> rank, or one rank for every dense and standard convolution layer (at most a layer's full rank).
+    Strides, paddings and biases stay; layers are renumbered. At full rank the net computes the same. Raises ValueError
+    for a rank that is not a whole number from 1 to full rank, and for a layer that cannot be factorised, with the reason.
     """
     chosen = _factorisable("factorise", model, ranks if isinstance(ranks, dict) else None, scheme)
     full = {name: min(as_matrix(layer.weight.data, scheme).shape) for name, layer in chosen.items()}
@@ -42,7 +41,7 @@ def factorise(model: Module, ranks: int | dict[str, int], scheme: str = "channel
     for name, rank in ranks.items():
         if not isinstance(rank, int | np.integer) or not 1 <= rank <= full[name]:
             raise ValueError(
-                f"factorise: the rank of layer {name}, {chosen[name]!r}, is a whole number from 1 to {full[name]}; "
+                f"factorise: the rank of layer {name}, {chosen[name]!r}, must be a whole number from 1 to {full[name]}; "
                 f"got {rank!r}"
             )
     return replace_layers(
@@ -53,7 +52,7 @@ def factorise(model: Module, ranks: int | dict[str, int], scheme: str = "channel
 def singular_values(
     model: Module, layers: Iterable[str] | None = None, scheme: str = "channel"
 ) -> dict[str, np.ndarray]:
-    """Layer name -> the singular values of its weight, as the scheme sees it as a matrix, the largest first."""
+    """Layer name -> the singular values of its weight as a matrix (`as_matrix`), the largest first."""
     chosen = _factorisable("singular_values", model, layers, scheme)
     return {name: _spectrum(layer, scheme) for name, layer in chosen.items()}
 
@@ -61,13 +60,13 @@ def singular_values(
 def ranks_by_energy(
     model: Module, energy: float, layers: Iterable[str] | None = None, scheme: str = "channel"
 ) -> dict[str, int]:
-    """For each layer the smallest rank whose singular values hold the share `energy` of the sum of all their squares.
+    """For each layer, the smallest rank that keeps the share `energy` of the sum of its squared singular values.
 
-    Layers that two layers of that rank would not make smaller are left out, and so stay whole. Raises ValueError for a
-    share outside 0 to 1, and where no layer becomes smaller.
+    Layers that would not become smaller at that rank are left out, and so stay whole. Raises ValueError for a share
+    outside 0 to 1, and if no layer becomes smaller.
     """
     if not 0 < energy <= 1:
-        raise ValueError(f"ranks_by_energy: the energy to keep is a share above 0, up to 1; got {energy}")
+        raise ValueError(f"ranks_by_energy: the energy to keep must be a share above 0, up to 1; got {energy}")
     found = {}
     for name, layer in _factorisable("ranks_by_energy", model, layers, scheme).items():
         kept = np.cumsum(_spectrum(layer, scheme) ** 2)
@@ -76,7 +75,7 @@ def ranks_by_energy(
             found[name] = rank
     if not found:
         raise ValueError(
-            f"ranks_by_energy: no layer becomes smaller if {energy:.1%} of the energy is to be kept; keep less"
+            f"ranks_by_energy: no layer becomes smaller when {energy:.1%} of the energy is kept; keep less"
         )
     return found
 
@@ -89,14 +88,14 @@ def ranks_by_budget(
     layers: Iterable[str] | None = None,
     scheme: str = "channel",
 ) -> dict[str, int]:
-    """Ranks with which the factorised net has at most `share` of the model's parameters or MACs, biases and all included.
+    """Ranks that give the factorised net at most `share` of the model's parameters or MACs, with everything counted.
 
-    What is made large is the product over layers of the energy (sum of squared singular values) that each keeps, since
-    one layer of too low a rank spoils all others (Zhang et al. 2016, on the ranks of a whole model); greedily, one rank
-    at a time where the product grows most for its price. Layers that can stay whole within the budget are left out.
+    They maximise the product over layers of the energy (sum of squared singular values) that each keeps, since a single
+    layer of too low a rank spoils all others (Zhang et al. 2016, on the ranks of a whole model). The search is greedy: one
+    rank at a time, where the product grows most for its cost. Layers that can stay whole within the budget are left out.
 
     of: "parameters" or "macs". input_shape: of one example; the model's own if None. Raises ValueError for a share
-    outside 0 to 1, and for one below what rank 1 takes everywhere.
+    outside 0 to 1, and for one that even rank 1 everywhere exceeds.
     """
     if of not in ("parameters", "macs") or not 0 < share <= 1:
         raise ValueError(
@@ -112,6 +111,7 @@ def ranks_by_budget(
             f"ranks_by_budget: even with rank 1 in each of {[*chosen]} the net keeps {least / total:.2%} of its {of}, "
             f"which is more than {share:.2%}"
         )
+    # Energies multiply, so their logarithms add: each further rank of a layer offers its growth for the layer's price.
     ranks, offers = dict.fromkeys(chosen, 1), []
     for name, layer in chosen.items():
         kept = np.log(np.cumsum(_spectrum(layer, scheme) ** 2))
@@ -127,7 +127,7 @@ def ranks_by_budget(
 
 
 def as_matrix(weight: np.ndarray, scheme: str = "channel") -> np.ndarray:
-    """A dense weight as it is, a convolution's (kh, kw, in, out) as (kh kw in, out) or, "spatial", as (kh in, kw out)."""
+    """A weight as a matrix: a dense one unchanged, a convolution's as (kh kw in, out) or, if "spatial", (kh in, kw out)."""
     if weight.ndim == 2:
         return weight
     kh, kw, inputs, outputs = weight.shape
@@ -137,12 +137,12 @@ def as_matrix(weight: np.ndarray, scheme: str = "channel") -> np.ndarray:
 
 
 def _factors(layer: Module, rank: int, scheme: str) -> list[Module]:
-    """The two layers, each with the square root of the singular values: equal sizes train alike."""
+    """The two layers. Each takes the square root of the singular values: weights of equal size train equally well."""
     weight = layer.weight.data
     u, s, vt = np.linalg.svd(as_matrix(weight, scheme).astype(np.float64), full_matrices=False)
     root = np.sqrt(s[:rank])
     first, second = u[:, :rank] * root, root[:, None] * vt[:rank]
-    empty = {"init": "zeros", "rng": np.random.default_rng(0)}  # all of it is replaced
+    empty = {"init": "zeros", "rng": np.random.default_rng(0)}  # with_weights replaces them
     has_bias = layer.bias is not None
     if isinstance(layer, Dense):
         kind = type(layer)
@@ -164,7 +164,7 @@ def _factors(layer: Module, rank: int, scheme: str) -> list[Module]:
 
 
 def _split_padding(padding):
-    """The padding of rows only, and that of columns only."""
+    """The padding split in two: of rows only, and of columns only."""
     if isinstance(padding, str):
         return padding, padding
     rows, columns = padding if isinstance(padding, tuple | list) else (padding, padding)
@@ -173,13 +173,13 @@ def _split_padding(padding):
 
 def _factorisable(what: str, model: Module, layers, scheme: str) -> dict[str, Module]:
     if scheme not in SCHEMES:
-        raise ValueError(f"{what}: the scheme is one of {', '.join(SCHEMES)}; got {scheme!r}")
+        raise ValueError(f"{what}: the scheme must be one of {', '.join(SCHEMES)}; got {scheme!r}")
     return chosen_layers(what, model, _why_not_factorisable, layers)
 
 
 def _why_not_factorisable(layer: Module) -> str:
     if not (computes_as(layer, Dense) or computes_as(layer, Conv2d)):
-        return "is no dense or standard convolution layer (a depthwise filter has no channels to share)"
+        return "is not a dense or standard convolution layer (a depthwise filter has no channels to share)"
     return parametrized(layer)
 
 
@@ -192,7 +192,7 @@ def _weights_per_rank(layer: Module, scheme: str) -> int:
 
 
 def _prices(model, chosen, of: str, input_shape, scheme) -> tuple[dict[str, int], dict[str, int]]:
-    """What each layer costs whole, and what each rank of its two factors costs; without biases."""
+    """The cost of each whole layer, and of each rank of its two factors; without biases."""
     if of == "parameters":
         whole = {name: layer.weight.size for name, layer in chosen.items()}
         return whole, {name: _weights_per_rank(layer, scheme) for name, layer in chosen.items()}

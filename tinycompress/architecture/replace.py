@@ -1,4 +1,4 @@
-"""Other layers in the place of some layers of a net: what separable and low-rank layers have in common."""
+"""Replacing layers of a net by others, as separable and low-rank layers need it."""
 
 from collections.abc import Callable
 
@@ -9,11 +9,11 @@ from ..nn.weighted import check_distinct
 
 
 def replace_layers(model: Module, build: dict[str, Callable[[Module], list[Module]]]) -> Module:
-    """A copy in which other layers stand where the named ones stood. build: layer name -> a function from the layer to
-    the layers in its place.
+    """A copy in which other layers replace the named ones. build: layer name -> a function from the layer to its
+    replacements.
 
-    In a `Sequential` they follow each other directly, so that the layers after them are renumbered; elsewhere they
-    become a `Sequential`. Raises ValueError for a layer that stands in two places.
+    In a `Sequential` the replacements follow each other directly, so later layers are renumbered; elsewhere they become
+    a `Sequential`. Raises ValueError for a layer that is used in two places.
     """
     check_distinct("replace_layers", model, build)
     copy = model.copy()
@@ -39,8 +39,8 @@ def replace_layers(model: Module, build: dict[str, Callable[[Module], list[Modul
 def chosen_layers(what: str, model: Module, why_not: Callable[[Module], str], names) -> dict[str, Module]:
     """The layers to replace, by name: all for which `why_not(layer)` is empty, or those in `names`.
 
-    Raises ValueError for a name that is not there, for a layer that was named and cannot be replaced (the reason is what
-    `why_not` says), and where there is nothing to replace.
+    Raises ValueError for an unknown name, for a named layer that cannot be replaced (with the reason from `why_not`),
+    and if the model has no layer to replace.
     """
     places = dict(model.named_modules())
     if names is None:
@@ -51,20 +51,20 @@ def chosen_layers(what: str, model: Module, why_not: Callable[[Module], str], na
         return chosen
     for name in names:
         if name not in places:
-            raise ValueError(f"{what}: there is no layer {name!r}; there are {[name for name in places if name]}")
+            raise ValueError(f"{what}: the model has no layer {name!r}; it has {[name for name in places if name]}")
         if reason := why_not(places[name]):
             raise ValueError(f"{what}: layer {name}, {places[name]!r}, {reason}")
     return {name: places[name] for name in names}
 
 
 def parametrized(layer: Module) -> str:
-    """Why a layer seen through parametrizations is not replaced; empty for an ordinary one."""
+    """Why a layer seen through parametrizations cannot be replaced; empty for an ordinary layer."""
     steps = [step for name in ("weight", "bias") for step in layer.parametrizations(name)]
     return f"is seen through {steps[0]!r}, which would be lost; call bake() first" if steps else ""
 
 
 def with_weights(layer: Module, weight: np.ndarray, like: Module, bias: bool) -> Module:
-    """The layer with this weight, and with the bias of the layer `like` if `bias` and it has one; frozen as that is."""
+    """Give the layer this weight and, if `bias`, the bias of the layer `like`; frozen wherever `like` is. Returns it."""
     source = like.weight
     layer.weight = Parameter(np.ascontiguousarray(weight, source.dtype), source.requires_grad)
     if bias and like.bias is not None:

@@ -1,7 +1,7 @@
-"""Depthwise separable convolution: one filter a channel, then 1×1 filters across the channels.
+"""Depthwise separable convolution: one filter per channel, then 1×1 filters across the channels.
 
-A standard convolution of k × k from C to O channels has k² C O weights; separable, it has k² C + C O, which is the
-share 1/O + 1/k² of them. Multiplications are weights times output pixels either way, so theirs is the same share
+A standard convolution of k × k from C to O channels has k² C O weights; a separable one has k² C + C O, the
+share 1/O + 1/k² of them. Multiplications are weights times output pixels in both cases, so their share is the same
 (Howard et al. 2017, MobileNets, section 3.1).
 """
 
@@ -29,11 +29,11 @@ def separable_block(
     *,
     rng: np.random.Generator,
 ) -> Sequential:
-    """Depthwise and pointwise convolution in the place of a standard one. (N, H, W, inputs) -> (N, H', W', outputs).
+    """Depthwise and pointwise convolution in place of a standard one: (N, H, W, inputs) -> (N, H', W', outputs).
 
-    between: batch norm and ReLU after the depthwise part, as in MobileNet (Howard et al. 2017, figure 3); without, the
-    block is linear, as in Xception (Chollet 2017, section 4.7). What follows the whole block, there batch norm and ReLU
-    again, is the net's. bias: of the pointwise part. stride and padding as in `functional.conv2d`.
+    between: batch norm and ReLU after the depthwise part, as in MobileNet (Howard et al. 2017, figure 3); without
+    them the block is linear, as in Xception (Chollet 2017, section 4.7). Layers after the block, such as another batch
+    norm and ReLU, are up to the net. bias: of the pointwise part. stride and padding as in `functional.conv2d`.
     """
     depthwise = DepthwiseConv2d(inputs, kernel_size, stride, padding, bias=False, rng=rng)
     middle = [BatchNorm(inputs), ReLU()] if between else []
@@ -41,9 +41,9 @@ def separable_block(
 
 
 def separable_share(outputs: int, kernel_size=3) -> Fraction:
-    """Weights (and multiply-accumulates) of a separable convolution as a share of the standard one's: 1/O + 1/k², exactly.
+    """Weights (and multiply-accumulates) of a separable convolution as an exact share of a standard one's: 1/O + 1/k².
 
-    outputs: channels O. kernel_size: k, or (kh, kw) with k² = kh kw. Batch norm and biases are not counted.
+    outputs: O channels. kernel_size: k, or (kh, kw) with k² = kh kw. Batch norm and biases are not counted.
     """
     kh, kw = _two("separable_share", "kernel size", kernel_size)
     return Fraction(1, outputs) + Fraction(1, kh * kw)
@@ -57,21 +57,21 @@ def make_separable(
     *,
     rng: np.random.Generator,
 ) -> Module:
-    """A new net with separable convolutions in the place of standard ones; sizes, strides, paddings and biases stay.
+    """A new net with separable convolutions in place of standard ones; sizes, strides, paddings and biases stay.
 
-    layers: names of `Conv2d` layers. By default all with a kernel above 1×1, but not those that read a single channel or
+    layers: names of `Conv2d` layers. By default all with a kernel above 1×1, except those that read a single channel or
     the colours of an image (up to 4 channels), which have no channels to share filters between; MobileNet's first layer
-    is a standard one, too. between: as in `separable_block`.
+    is standard, too. between: as in `separable_block`.
 
     from_weights: start from the separable convolution nearest to the trained one instead of from new weights (Guo et al.
-    2018, Network Decoupling, with one term; see `nearest_separable`); only for between=False, since the nearest linear
-    map is of no use to a block with a ReLU in its middle.
+    2018, Network Decoupling, with one term; see `nearest_separable`). Needs between=False, since the nearest linear map
+    does not help a block with a ReLU in the middle.
 
     Raises ValueError for a layer that cannot be replaced, with the reason.
     """
     if from_weights and between:
         raise ValueError(
-            "make_separable: from_weights fits a linear block, so batch norm and ReLU in its middle would undo the fit; "
+            "make_separable: from_weights fits a linear block, so batch norm and ReLU in the middle would undo the fit; "
             "pass between=False, or from_weights=False and train"
         )
 
@@ -94,7 +94,7 @@ def make_separable(
         if not chosen:
             raise ValueError(
                 f"make_separable: every standard convolution of the model reads {MOST_COLOURS} channels or fewer, which "
-                "looks like an image; name the layers to replace all the same: layers=[…]"
+                "looks like an image; to replace some all the same, name them: layers=[…]"
             )
     return replace_layers(model, dict.fromkeys(chosen, build))
 
@@ -103,8 +103,8 @@ def nearest_separable(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The depthwise filters (kh, kw, in) and pointwise weights (in, out) whose product is nearest to a standard
     convolution's weight (kh, kw, in, out), in the sum of squares.
 
-    depthwise[i, j, c] * pointwise[c, o] is, for each input channel c, a matrix (kh kw, out) of rank 1, and the nearest
-    one is the first term of its singular value decomposition (Eckart & Young 1936).
+    For each input channel c, depthwise[i, j, c] * pointwise[c, o] is a matrix (kh kw, out) of rank 1. The nearest one is
+    the first term of the singular value decomposition of that channel's weights (Eckart & Young 1936).
     """
     kh, kw, inputs, outputs = weight.shape
     matrices = weight.astype(np.float64).reshape(kh * kw, inputs, outputs).swapaxes(0, 1)
@@ -116,7 +116,7 @@ def nearest_separable(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _why_not_separable(layer: Module) -> str:
     if not computes_as(layer, Conv2d):
-        return "is no standard convolution"
+        return "is not a standard convolution"
     if layer.latent("weight").shape[:2] == (1, 1):
         return "has a 1×1 kernel: it is a pointwise convolution already"
     return parametrized(layer)

@@ -1,12 +1,12 @@
-"""Chapter 2: knowledge distillation. A small net, the student, learns what a large one, the teacher, says.
+"""Chapter 2: knowledge distillation. A small net, the student, learns from the outputs of a large one, the teacher.
 
-    the teacher's word    teacher_targets: its outputs, computed once; ShiftedTargets: those of images moved by a pixel
-    learning from it      DistillationLoss: at a temperature T, with T², mixed with the labels; match_logits: T → infinity
+    targets               teacher_targets: the teacher's outputs, computed once; ShiftedTargets: for images shifted by a pixel
+    losses                DistillationLoss: at a temperature T, with T², mixed with the labels; match_logits: T → infinity
     several teachers      Ensemble: averaged as probabilities or logits
     hidden layers         HintedStudent and HintLoss: hints through a `regressor`; hidden_outputs
-    unseen classes        without_classes leaves some out of the training data; correct_bias mends the student's bias afterwards
+    unseen classes        without_classes drops some from the training data; correct_bias corrects the student's bias later
 
-Everything takes any `nn.Module`. Targets are a structured array, so that `fit` shuffles and splits them as it does labels.
+Everything takes any `nn.Module`. Targets are a structured array, so `fit` shuffles and splits them like labels.
 
 >>> import numpy as np
 >>> from tinycompress import data, evaluate, fit, models, optim

@@ -1,4 +1,4 @@
-"""A correction for classes that a student has never seen."""
+"""Bias correction for classes that a student has never seen."""
 
 import numpy as np
 
@@ -9,22 +9,24 @@ from ..training import predict
 
 
 def correct_bias(model: Module, x: np.ndarray, frequencies, classes) -> np.ndarray:
-    """Shift, in place, the output biases of `classes` until the model expects each of them as often as it occurs in x.
+    """Shift the output biases of `classes`, in place, until the model predicts each of them as often as it occurs in x.
 
     A student that never saw a class has learned too low a bias for it (Hinton et al. 2015, section 3, who chose the
-    shift on the test set). Here mean(softmax(logits + shift)) over x equals `frequencies` at these classes: no label is
-    read, and x may be any images in which the classes occur, but for those of the test. frequencies: (classes,), the share
-    of each class in x, for example a teacher's mean probabilities there. Returns the shifts, one for each of `classes`.
+    shift on the test set). Here the shift makes mean(softmax(logits + shift)) over x equal `frequencies` at these
+    classes. No labels are read; x may be any images with these classes, except the test split. frequencies: (classes,),
+    the share of each class in x, for example a teacher's mean probabilities. Returns the shifts, one per class in `classes`.
 
-    The shift is the only one: it minimises the convex mean(logsumexp(logits + shift)) - shift · frequencies, here by
-    iterative scaling, as priors are adjusted in Saerens et al. 2002. Raises ValueError for shares that no finite shift
-    can reach, and for a model whose last layer is not a dense one with a bias.
+    The shift is unique: it minimises the convex mean(logsumexp(logits + shift)) - shift · frequencies, here by iterative
+    scaling, as priors are adjusted in Saerens et al. 2002. Raises ValueError for frequencies that no finite shift can
+    reach, and for a model whose last layer is not a dense layer with a bias.
     """
     classes, frequencies = np.atleast_1d(classes), np.asarray(frequencies, np.float64)
     layer = _output_layer(model, x[:1])
     logits = predict(model, x).astype(np.float64)
     if frequencies.shape != logits.shape[1:]:
-        raise ValueError(f"correct_bias: {logits.shape[1]} classes need as many frequencies, got {frequencies.shape}")
+        raise ValueError(
+            f"correct_bias: {logits.shape[1]} classes need as many frequencies, got shape {frequencies.shape}"
+        )
     wanted = frequencies[classes]
     if not (wanted > 0).all() or wanted.sum() > 1 or (wanted.sum() == 1 and len(classes) < len(frequencies)):
         raise ValueError(
@@ -47,13 +49,13 @@ def correct_bias(model: Module, x: np.ndarray, frequencies, classes) -> np.ndarr
 
 
 def _output_layer(model: Module, x) -> Dense:
-    """The layer that gives the model's output."""
+    """The layer whose output is the model's."""
     with trace() as calls, no_grad(), model.evaluation():
         out = model(x)
     layer = next(module for module, _, output in calls if output is out)
     if not computes_as(layer, Dense) or layer.latent("bias") is None or layer.parametrizations("bias"):
         raise ValueError(
-            f"correct_bias: the last layer is {layer!r}; a dense layer with a bias that is no other function's is needed "
-            "(bake() folds parametrizations away)"
+            f"correct_bias: the last layer is {layer!r}; it must be a dense layer with a bias that is not parametrized "
+            "(bake() removes parametrizations)"
         )
     return layer

@@ -1,4 +1,4 @@
-"""Several teachers as one."""
+"""Several teachers combined into one."""
 
 from math import log
 
@@ -11,25 +11,27 @@ from ..tensor import Tensor
 
 
 class Ensemble(Module):
-    """A teacher whose outputs are the average of its members'; it is not trained, and no gradient reaches the members.
+    """A teacher whose outputs average those of its members. It is not trained, and no gradient reaches the members.
 
-    average: "probabilities", the arithmetic mean: softmax(output / T) is the mean of the members' softmax(logits / T),
-    at the temperature T at which a student will learn from it; or "logits", their mean, which makes the geometric mean of
-    the probabilities at every temperature (Hinton et al. 2015, section 2). Members map inputs to logits (N, classes).
+    average: "probabilities" for the arithmetic mean: softmax(output / T) is the mean of the members' softmax(logits / T),
+    at the temperature T at which a student will learn from it. "logits" for the mean of the logits: the geometric mean
+    of the probabilities, at every temperature (Hinton et al. 2015, section 2). Members map inputs to logits (N, classes).
     """
 
     def __init__(self, *members: Module, average: str = "probabilities", temperature: float = 1.0):
         if not members or not all(isinstance(member, Module) for member in members):
-            raise TypeError(f"Ensemble takes one module or more, got {members}")
+            raise TypeError(f"Ensemble takes one or more modules, got {members}")
         if average not in ("probabilities", "logits"):
             raise ValueError(f'Ensemble: average must be "probabilities" or "logits", got {average!r}')
         self.members, self.average, self.temperature = list(members), average, temperature
 
     def forward(self, x):
-        with no_grad(), self.evaluation():  # its members' training mode is another matter
+        with no_grad(), self.evaluation():  # whatever mode the members are in
             outputs = [member(x) for member in self.members]
         if len(shapes := {out.shape for out in outputs}) > 1:
-            raise ValueError(f"Ensemble: the members give {sorted(shapes)}; they must know the same classes")
+            raise ValueError(
+                f"Ensemble: the members' outputs have shapes {sorted(shapes)}; they must know the same classes"
+            )
         if self.average == "logits":
             return Tensor(np.mean([out.data for out in outputs], axis=0))
         log_p = [F.log_softmax(out, self.temperature).data for out in outputs]

@@ -14,26 +14,28 @@ from .targets import hidden_outputs
 
 
 class HintedStudent(Module):
-    """A net, and for each pair of layers a regressor that guesses the teacher's layer from the student's.
+    """A net with one regressor per pair of layers, which predicts the teacher's layer from the student's.
 
         student = HintedStudent(net, teacher, {"5": "3"}, rng=rng)  # the net's layer 5 learns the teacher's layer 3
         targets = teacher_targets(teacher, x, labels, layers=student.pairs.values())
         fit(student, (x, targets), loss=HintLoss(DistillationLoss(), weight=1), optimizer=SGD(student.parameters()), …)
 
     pairs: the student's layer -> the teacher's, by dotted names (see `named_modules`). In training mode the output is
-    (logits, guesses), guesses a dict from the teacher's layer to the regressor's output; in evaluation mode it is the
-    net's alone. Afterwards `student.net` is all that is needed. input_shape: of one example; the net's own if None.
-    Raises ValueError for unknown layers, and where no regressor can be made (see `regressor`).
+    (logits, guesses), where guesses maps the teacher's layer to the regressor's output; in evaluation mode it is the
+    net's output. After training, keep `student.net` alone. input_shape: of one example; the net's own if None. Raises
+    ValueError for unknown layers, and if no regressor can be built (see `regressor`).
     """
 
     def __init__(self, net: Module, teacher: Module, pairs: dict[str, str], input_shape=None, *, rng):
         input_shape = input_shape or getattr(net, "input_shape", None) or getattr(teacher, "input_shape", None)
         if input_shape is None:
             raise ValueError(
-                "HintedStudent: the net does not know its input; pass input_shape, for example (28, 28, 1)"
+                "HintedStudent: the net's input shape is not known; pass input_shape, for example (28, 28, 1)"
             )
         if not pairs or len(set(pairs.values())) < len(pairs):
-            raise ValueError(f"HintedStudent: pairs name layers of the net and, each once, of the teacher; got {pairs}")
+            raise ValueError(
+                f"HintedStudent: pairs map layers of the net to layers, each once, of the teacher; got {pairs}"
+            )
         self.net, self.pairs = net, dict(pairs)
         example = np.zeros((1, *input_shape), np.float32)
         with no_grad(), net.evaluation(), teacher.evaluation():
@@ -52,11 +54,11 @@ class HintedStudent(Module):
 
 
 def regressor(student_shape, teacher_shape, *, rng: np.random.Generator) -> Module:
-    """A linear layer from the student's hidden output to one of the teacher's shape; shapes without the batch axis.
+    """A linear layer from the student's hidden output to the teacher's shape. Shapes are without the batch axis.
 
     Vectors: a dense layer. Images: a convolution without padding, just large enough to shrink the student's image to the
-    teacher's (1×1 if they are equally large), with far fewer parameters than a dense one (Romero et al. 2015, section 2.2).
-    An image to a vector: flattened, then dense. Raises ValueError for what would have to grow.
+    teacher's (1×1 if they have the same size), with far fewer parameters than a dense one (Romero et al. 2015, section
+    2.2). Image to vector: flattened, then dense. Raises ValueError if the image would have to grow.
     """
     ranks = len(student_shape), len(teacher_shape)
     if ranks == (1, 1):
@@ -70,17 +72,17 @@ def regressor(student_shape, teacher_shape, *, rng: np.random.Generator) -> Modu
             PointwiseConv2d(inputs, outputs, rng=rng) if kernel == (1, 1) else Conv2d(inputs, outputs, kernel, rng=rng)
         )
     raise ValueError(
-        f"no regressor leads from {tuple(student_shape)} to {tuple(teacher_shape)}: it can keep or shrink an image, not "
+        f"no regressor maps {tuple(student_shape)} to {tuple(teacher_shape)}: it can keep or shrink an image, not "
         "enlarge it; choose an earlier layer of the student or a later one of the teacher"
     )
 
 
 @dataclass(frozen=True)
 class HintLoss:
-    """on_outputs(logits, targets) + weight * the mean squared error of the guesses, mean over the hints.
+    """on_outputs(logits, targets) + weight * the mean squared error of the guesses, averaged over the hints.
 
-    The second term is equation 3 of Romero et al. 2015 but for its factor ½ and its sum over units. on_outputs: a loss
-    as `DistillationLoss`; None for the first stage of FitNets, in which the hints alone train the lower layers.
+    The second term is equation 3 of Romero et al. 2015, except for its factor ½ and its sum over units. on_outputs: a loss
+    such as `DistillationLoss`, or None for the first stage of FitNets, where only the hints train the lower layers.
     """
 
     on_outputs: Callable[[Tensor, np.ndarray], Tensor] | None

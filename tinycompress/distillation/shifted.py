@@ -1,4 +1,4 @@
-"""A teacher for students that see shifted images: what it says of each image at each place, computed once."""
+"""A teacher for students that see shifted images: its outputs for every image and shift, computed once."""
 
 import numpy as np
 
@@ -10,14 +10,14 @@ from .soft_targets import DistillationLoss
 
 
 class ShiftedTargets:
-    """A teacher's outputs for images moved by one pixel in all directions, so that it rests while students train:
+    """A teacher's outputs for images shifted by one pixel in all directions, so that it need not run during training:
 
         lesson = ShiftedTargets(teacher, x, labels)
         fit(student, lesson.train, augment=lesson.shift, loss=lesson.loss, ...)
 
-    x: images (N, H, W, C), labels (N,). logits: (3, 3, N, classes), float32, by the row and column where the image
-    begins in its frame of one pixel of zeros. For a large teacher and many epochs it takes a fraction of the time of a
-    teacher that answers each batch anew, and gives the same targets.
+    x: images (N, H, W, C), labels (N,). logits: (3, 3, N, classes), float32, by the row and column of the
+    window in the image padded with one pixel of zeros. The targets are those of a teacher that runs on every batch, but
+    with a large teacher and many epochs they take a fraction of the time.
     """
 
     def __init__(
@@ -25,18 +25,18 @@ class ShiftedTargets:
     ):
         if len(x) != len(labels) or x.ndim != 4:
             raise ValueError(
-                f"ShiftedTargets: expected images (N, H, W, C) and as many labels, got {x.shape} and {np.shape(labels)}"
+                f"ShiftedTargets: expected images (N, H, W, C) and one label per image, got {x.shape} and {np.shape(labels)}"
             )
         self.labels, self.criterion = labels, DistillationLoss(temperature, alpha)
         self.logits = np.array([[predict(teacher, window(x, top, left)) for left in range(3)] for top in range(3)])
         self.train = x, np.arange(len(x))
 
     def shift(self, x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """As `data.shift`, which draws the same; the next `loss` is of these images."""
+        """Shift as `data.shift` does, with the same draws. The next `loss` refers to these images."""
         self._places = rng.integers(0, 3, size=(2, len(x)))
         return window(x, *self._places)
 
     def loss(self, outputs: Tensor, rows: np.ndarray) -> Tensor:
-        """`DistillationLoss` for the images that `shift` made last. outputs: the student's logits (batch, classes); rows:
-        the images' places in x (batch,)."""
+        """`DistillationLoss` for the images that `shift` returned last. outputs: the student's logits (batch, classes).
+        rows: the images' indices in x (batch,)."""
         return self.criterion.between(outputs, self.logits[*self._places, rows], self.labels[rows])

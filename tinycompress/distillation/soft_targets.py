@@ -14,8 +14,8 @@ class DistillationLoss:
     """alpha T² KL(softmax(v / T) || softmax(z / T)) + (1 - alpha) cross_entropy(z, label), averaged over the batch.
 
     z are the student's logits and v the teacher's (Hinton et al. 2015, section 2). temperature T: above 0; at infinity the
-    first term is its limit, `match_logits`. alpha: from 0 (labels alone) to 1 (soft targets alone, which need no labels).
-    To be passed as `fit(..., loss=DistillationLoss(4, 0.9))` with `teacher_targets` as targets.
+    first term becomes its limit, `match_logits`. alpha: from 0 (labels only) to 1 (soft targets only, without labels).
+    Pass it as `fit(..., loss=DistillationLoss(4, 0.9))`, with `teacher_targets` as targets.
     """
 
     temperature: float = 4.0
@@ -33,7 +33,7 @@ class DistillationLoss:
         return self.between(logits, teacher, labels)
 
     def between(self, logits: Tensor, teacher: np.ndarray | None, labels: np.ndarray | None) -> Tensor:
-        """The same of the teacher's logits (N, classes) and labels (N,), given as two arrays; what has no share may be None."""
+        """The same loss, given the teacher's logits (N, classes) and labels (N,). One with weight 0 may be None."""
         if self.alpha == 1:
             return self._soft(logits, teacher)
         hard = F.cross_entropy(logits, labels)
@@ -48,10 +48,10 @@ class DistillationLoss:
 
 
 def match_logits(logits: Tensor, target_logits: np.ndarray) -> Tensor:
-    """The sum over classes of (z - v)² / (2 classes), averaged over the batch, each row of z and v centred at 0.
+    """The sum over classes of (z - v)² / (2 classes), averaged over the batch, with each row of z and v centred at 0.
 
-    It is what T² KL becomes for T → ∞ (Hinton et al. 2015, equation 4), and the loss of Ba & Caruana 2014 but for the
-    centring, which takes out what a softmax cannot see. logits, target_logits: (N, classes).
+    It is the limit of T² KL for T → ∞ (Hinton et al. 2015, equation 4), and the loss of Ba & Caruana 2014 except for the
+    centring, which removes the constant that a softmax ignores. logits, target_logits: (N, classes).
     """
     target = np.asarray(target_logits, logits.dtype)
     if logits.ndim != 2 or target.shape != logits.shape or target.size == 0:
@@ -68,7 +68,7 @@ def match_logits(logits: Tensor, target_logits: np.ndarray) -> Tensor:
 def _field(targets: np.ndarray, name: str) -> np.ndarray:
     names = getattr(targets, "dtype", np.dtype(float)).names or ()
     if name not in names:
-        mend = "pass labels to teacher_targets, or learn from soft targets alone (alpha=1)"
-        mend = mend if "logits" in names else "as targets, give `fit` what teacher_targets(teacher, x, labels) returns"
-        raise ValueError(f"DistillationLoss: the targets have no {name!r}; {mend}")
+        fix = "pass labels to teacher_targets, or learn from soft targets alone (alpha=1)"
+        fix = fix if "logits" in names else "as targets, give `fit` what teacher_targets(teacher, x, labels) returns"
+        raise ValueError(f"DistillationLoss: the targets have no {name!r}; {fix}")
     return targets[name]

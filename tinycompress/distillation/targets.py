@@ -1,4 +1,4 @@
-"""What a teacher says, computed once: targets that `fit` hands to a loss row by row."""
+"""A teacher's outputs, computed once, as targets that `fit` shuffles and batches like labels."""
 
 import numpy as np
 
@@ -10,15 +10,15 @@ from ..tensor import Tensor
 def teacher_targets(teacher: Module, x: np.ndarray, labels=None, layers=(), batch_size: int = 512) -> np.ndarray:
     """The teacher's outputs for x (N, …) as one structured array of N rows, in evaluation mode and without a graph.
 
-    Fields: "logits" (classes,); "label", where labels (N,) are given; "hidden", where `layers` are: a record with the
-    output of each of these hidden layers, by its dotted name. The array is cut into batches like any targets, so the
-    teacher runs once however long the student trains. Images that `augment` changes keep the targets of the originals.
-    Raises ValueError for outputs that are not finite class scores, and for labels or layers that do not fit.
+    Fields: "logits" (classes,); "label" if labels (N,) are given; "hidden" if `layers` are given: a record with the
+    output of each of these hidden layers, by dotted name. The array is batched like any targets, so the teacher runs
+    only once, however long the student trains. Images that `augment` changes keep the targets of the originals. Raises
+    ValueError for outputs that are not finite class scores, and for labels or layers that do not fit.
     """
     layers = list(layers)
     if labels is not None and np.shape(labels) != (len(x),):
         raise ValueError(
-            f"teacher_targets: {len(x)} inputs and labels of shape {np.shape(labels)}; give one for each input"
+            f"teacher_targets: {len(x)} inputs and labels of shape {np.shape(labels)}; give one label per input"
         )
     if len(x) == 0:
         raise ValueError("teacher_targets: there are no inputs")
@@ -48,15 +48,15 @@ def teacher_targets(teacher: Module, x: np.ndarray, labels=None, layers=(), batc
 
 
 def hidden_outputs(model: Module, x, layers) -> tuple[Tensor, list[Tensor]]:
-    """The model's output for x, and those of the layers with these dotted names (see `named_modules`).
+    """The model's output for x, and the outputs of the layers with these dotted names (see `named_modules`).
 
-    All of them are tensors of one graph: a loss on a hidden one sends its gradient back through the layers before it.
-    Raises ValueError for an unknown layer, and for one that does not run exactly once.
+    All are tensors of one graph: a loss on a hidden output sends its gradient back through the layers before it. Raises
+    ValueError for an unknown layer, and for one that does not run exactly once.
     """
     modules = dict(model.named_modules())
     if unknown := [name for name in layers if name not in modules]:
         known = ", ".join(name for name in modules if name)
-        raise ValueError(f"the model has no layer {unknown[0]!r}; there are {known}")
+        raise ValueError(f"the model has no layer {unknown[0]!r}; it has {known}")
     with trace() as calls:
         out = model(x)
     hidden = []
@@ -69,9 +69,9 @@ def hidden_outputs(model: Module, x, layers) -> tuple[Tensor, list[Tensor]]:
 
 
 def without_classes(data: tuple[np.ndarray, np.ndarray], classes) -> tuple[np.ndarray, np.ndarray]:
-    """The rows of data = (x, labels) whose label is none of `classes`: training data in which these do not occur.
+    """The rows of data = (x, labels) whose label is not in `classes`: training data without these classes.
 
-    Raises ValueError for a class that does not occur anyway, and if nothing is left.
+    Raises ValueError for a class that does not occur, and if no row is left.
     """
     x, labels = data
     classes = np.unique(classes)
@@ -79,5 +79,5 @@ def without_classes(data: tuple[np.ndarray, np.ndarray], classes) -> tuple[np.nd
         raise ValueError(f"without_classes: no label is {missing}; the labels are {np.unique(labels).tolist()}")
     kept = ~np.isin(labels, classes)
     if not kept.any():
-        raise ValueError(f"without_classes: without {classes.tolist()} there is nothing left; leave out fewer classes")
+        raise ValueError(f"without_classes: without {classes.tolist()} nothing is left; leave out fewer classes")
     return x[kept], labels[kept]

@@ -1,17 +1,17 @@
-"""Chapter 5: dynamic computation. As much of a net as an image needs, or as a budget allows.
+"""Chapter 5: dynamic computation. Run only as much of a net as an image needs or a budget allows.
 
-    depth            add_exits gives a net several exits, JointLoss trains them together; EarlyExit runs it, and really stops
+    depth            add_exits gives a net several exits, JointLoss trains them together; EarlyExit stops at the first sure one
     when to leave    confidence, certainty (by the entropy); choose_thresholds from an exit_table of validation data, for an
-                     accuracy or a cost (mac_costs, ms_costs); exit_at: always the same exit
+                     accuracy or a cost (mac_costs, ms_costs); exit_at: always leave at the same exit
     width            Slimmable: one set of weights, run at any of several widths
     budget           measure_settings, frontier, best_within(ms=…): the depth and width that fit; BudgetController follows
-                     a budget that changes
+                     a changing budget
 
 >>> import numpy as np
 >>> from tinycompress import dynamic, models
 >>> rng = np.random.default_rng(0)
 >>> net = models.mlp((8, 8, 1), (32, 32, 32), 10, rng=rng)
->>> exits = dynamic.add_exits(net, after=(2, 4), rng=rng)  # behind the first two hidden layers; the third exit is the end
+>>> exits = dynamic.add_exits(net, after=(2, 4), rng=rng)  # after the first two hidden layers; the third exit is the end
 >>> x = rng.standard_normal((6, 8, 8, 1)).astype(np.float32)
 >>> leaves_at = lambda threshold: dynamic.EarlyExit(exits.eval(), threshold).eval().run(x)[1].tolist()
 >>> leaves_at(0), leaves_at(1)  # at once, or never before the end

@@ -1,4 +1,4 @@
-"""Budget: which depth and width to use for so many milliseconds or MACs, from a table that was measured."""
+"""Budget: the depth and width to use within a number of milliseconds or MACs, from a measured table."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from .thresholds import exit_table, mac_costs
 
 @dataclass(frozen=True)
 class Setting:
-    """A width and the thresholds of its exits, with the accuracy (a share) and the mean MACs and ms an image measured so."""
+    """A width and its exit thresholds, with their measured accuracy (a share) and mean MACs and ms per image."""
 
     width: float
     thresholds: tuple[float, ...]
@@ -31,10 +31,10 @@ def measure_settings(
     rounds: int = 5,
     score: Score = confidence,
 ) -> list[Setting]:
-    """Measure every width with every choice of thresholds on data = (x, labels), validation data if one is to be chosen.
+    """Measure every width with every choice of thresholds on data = (x, labels); use validation data to choose one.
 
-    nets: width -> net, best `Slimmable.cut`. Accuracy and MACs are of all images. Milliseconds are of a sample of `images`
-    (`ExitTable.sample`), really run in batches of `batch_size`, all settings in turn.
+    nets: width -> net, preferably from `Slimmable.cut`. Accuracy and MACs are over all images. Milliseconds are measured on
+    a sample of `images` (`ExitTable.sample`), run in batches of `batch_size`, with all settings taking turns.
     """
     x, labels = data
     tables = {width: exit_table(net, data, score) for width, net in nets.items()}
@@ -42,9 +42,8 @@ def measure_settings(
     runs = {(w, tuple(t)): EarlyExit(net, t, score) for w, net in nets.items() for t in thresholds}
     batches = {}
     for width, table in tables.items():
-        chosen = x[
-            np.random.default_rng(0).permutation(table.sample(images))
-        ]  # or batches would be all easy or all hard
+        # Shuffled: the sample is sorted by score, and each batch would be all easy or all hard.
+        chosen = x[np.random.default_rng(0).permutation(table.sample(images))]
         batches[width] = [chosen[i : i + batch_size] for i in range(0, len(chosen), batch_size)]
     calls = {key: lambda key=key, run=run: [run.run(batch) for batch in batches[key[0]]] for key, run in runs.items()}
     times = latency(calls, rounds, round_ms=1)
@@ -53,7 +52,7 @@ def measure_settings(
 
 
 def frontier(settings: Sequence[Setting], cost: str = "ms") -> list[Setting]:
-    """The settings that no other one beats, cheapest first: whatever is more accurate than one of them costs more.
+    """The settings that no other one beats, cheapest first: anything more accurate than one of them costs more.
 
     cost: "ms" or "macs".
     """
@@ -65,12 +64,12 @@ def frontier(settings: Sequence[Setting], cost: str = "ms") -> list[Setting]:
 
 
 def best_within(settings: Sequence[Setting], *, ms: float | None = None, macs: float | None = None) -> Setting:
-    """The most accurate setting that costs at most so many milliseconds or MACs; of equally accurate ones the cheapest.
+    """The most accurate setting that costs at most this many milliseconds or MACs; among equally accurate ones, the cheapest.
 
     Raises ValueError if none fits, or unless exactly one budget is given.
     """
     if (ms is None) == (macs is None):
-        raise ValueError("best_within: give a budget in ms or in macs, one of them")
+        raise ValueError("best_within: give a budget in ms or in macs, exactly one of them")
     cost, budget = ("ms", ms) if macs is None else ("macs", macs)
     fitting = [s for s in frontier(settings, cost) if getattr(s, cost) <= budget]
     if not fitting:
@@ -80,20 +79,22 @@ def best_within(settings: Sequence[Setting], *, ms: float | None = None, macs: f
 
 
 class BudgetController:
-    """Follows a budget of ms an image that changes, on a machine that changes too.
+    """Follow a changing budget of ms per image, on a machine whose speed changes, too.
 
     for budget in budgets:
         setting = controller.choose(budget)
-        … run it, and take the time …
+        … run it, and time it …
         controller.observe(setting, ms)
 
-    It keeps one number, how many times slower than in the table the machine is now (`slowdown`), as a running average of
-    what it observed, and chooses what fits the budget at that pace. smoothing: the share of the last observation, in (0, 1].
+    It keeps one number, `slowdown`: how many times slower than in the table the machine is now, as a running average of
+    its observations. It chooses what fits the budget at that pace. smoothing: the weight of the last observation, in (0, 1].
     """
 
     def __init__(self, settings: Sequence[Setting], smoothing: float = 0.3):
         if not settings or not 0 < smoothing <= 1:
-            raise ValueError(f"BudgetController: give settings, and a smoothing above 0 and up to 1; got {smoothing}")
+            raise ValueError(
+                f"BudgetController: give at least one setting, and a smoothing above 0, up to 1; got {smoothing}"
+            )
         self.settings, self.smoothing, self.slowdown = frontier(settings), smoothing, 1.0
 
     def choose(self, budget: float) -> Setting:
@@ -102,7 +103,7 @@ class BudgetController:
         return fitting[-1] if fitting else self.settings[0]
 
     def observe(self, setting: Setting, ms: float) -> None:
-        """Learn that `setting` took so many milliseconds an image."""
+        """Record that `setting` took `ms` milliseconds per image."""
         if not ms > 0:
-            raise ValueError(f"BudgetController: a time is above 0 ms, got {ms}")
+            raise ValueError(f"BudgetController: a time must be above 0 ms, got {ms}")
         self.slowdown += self.smoothing * (ms / setting.ms - self.slowdown)

@@ -14,11 +14,11 @@ Score = Callable[[np.ndarray], np.ndarray]
 def add_exits(
     net: Sequential, after: Sequence[int], heads: Sequence[Module] | None = None, frozen: bool = False, *, rng
 ) -> MultiExit:
-    """A copy of the net (trained or not) that may also be left after its layers with these numbers.
+    """A copy of the net (trained or not) with additional exits after the layers with these numbers.
 
-    heads: one a new exit; by default a dense layer on all that the layer puts out. The last exit is the net's own. frozen:
-    only the new heads will be trained, and the net's own output stays as it is, bit for bit. Raises ValueError for
-    numbers that are not layers in rising order, and for a net whose `input_shape` is not known.
+    heads: one per new exit; by default a dense layer on the layer's whole output. The last exit is the net's own. frozen:
+    only the new heads are trained, and the net's own output stays the same, bit for bit. Raises ValueError for numbers
+    that are not layers in rising order, and for a net whose `input_shape` is not known.
     """
     after = list(after)
     if not after or after != sorted(set(after)) or after[0] < 0 or after[-1] >= len(net) - 1:
@@ -27,10 +27,10 @@ def add_exits(
         )
     if net.input_shape is None:
         raise ValueError(
-            "add_exits: the net does not know its input; build it with input_shape, for example (28, 28, 1)"
+            "add_exits: the net's input shape is not known; build it with input_shape, for example (28, 28, 1)"
         )
     layers = net.copy().layers
-    # The last layer stands alone as the last head.
+    # The last layer alone is the last head.
     bounds = [0, *(i + 1 for i in after), len(layers) - 1]
     stages = [Sequential(*layers[a:b]) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
     if heads is None:
@@ -48,20 +48,20 @@ def _output_shapes(net: Sequential) -> list[tuple[int, ...]]:
     return shapes
 
 
-# How sure an exit is: from 0 up to but not 1, so that every image is above a threshold of 0, and none above one of 1.
+# How sure an exit is: from 0 to just below 1, so every image passes a threshold of 0 and none passes 1.
 
 _BELOW_ONE = np.nextafter(np.float32(1), np.float32(0))
 
 
 def confidence(logits: np.ndarray) -> np.ndarray:
-    """The probability of the likeliest class, (N, classes) -> (N,)."""
+    """The probability of the most likely class, (N, classes) -> (N,)."""
     return np.minimum(1 / np.exp(logits - logits.max(-1, keepdims=True)).sum(-1), _BELOW_ONE)
 
 
 def certainty(logits: np.ndarray) -> np.ndarray:
     """1 - entropy / log(classes), (N, classes) -> (N,): 0 if all classes are equally likely (Teerapittayanon et al. 2016).
 
-    Their threshold of T nats on the entropy is one of 1 - T / log(classes) here.
+    Their threshold of T nats on the entropy corresponds to 1 - T / log(classes) here.
     """
     z = logits - logits.max(-1, keepdims=True)
     weights = np.exp(z)
@@ -73,10 +73,10 @@ def certainty(logits: np.ndarray) -> np.ndarray:
 class EarlyExit(Module):
     """Inference that stops: each image leaves at the first exit whose score is at least that exit's threshold.
 
-    net: a `MultiExit`. thresholds: one for each exit but the last, at which all leave; or one for all of them. At 0
-    every image leaves; at 1 none does, and the exit's head is not even run. score: `confidence` or `certainty`.
-    Whatever an image does not need is not computed for it: `run` takes the images that have not left, and only those, on
-    to the next stage. For inference alone: no gradient flows through it.
+    net: a `MultiExit`. thresholds: one per exit except the last, where all leave; or one for all of them. At 0 every image
+    leaves; at 1 none does, and the exit's head is not even run. score: `confidence` or `certainty`. Nothing is computed
+    that an image does not need: `run` takes only the images that have not left to the next stage. For inference only: no
+    gradient flows through it.
     """
 
     def __init__(self, net: MultiExit, thresholds: float | Sequence[float], score: Score = confidence):
@@ -85,23 +85,23 @@ class EarlyExit(Module):
             thresholds = [thresholds] * (exits - 1)
         if len(thresholds) != exits - 1 or not all(0 <= t <= 1 for t in thresholds):
             raise ValueError(
-                f"EarlyExit: {exits} exits need {exits - 1} thresholds from 0 to 1 (all leave at the last); got "
+                f"EarlyExit: {exits} exits need {exits - 1} thresholds from 0 to 1 (at the last all leave); got "
                 f"{list(thresholds)}"
             )
         self.net, self.thresholds, self.score = net, tuple(map(float, thresholds)), score
         self.input_shape = net.input_shape
-        self.training = False  # the net's own mode is left as it is
+        self.training = False  # the net keeps its own mode
 
     def forward(self, x):
         if self.training:
-            raise RuntimeError("EarlyExit is for inference: call eval() first, and train its net with JointLoss")
+            raise RuntimeError("EarlyExit is for inference only: call eval() first; train its net with JointLoss")
         return Tensor(self.run(x.data)[0])
 
     def run(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Logits (N, classes) of the exits at which the images x (N, …) left, and the exits' numbers (N,) from 0."""
+        """Logits (N, classes) from the exit at which each image of x (N, …) left, and the exits' numbers (N,), from 0."""
         logits, exits = None, np.empty(len(x), np.int64)
-        here = np.arange(len(x))  # which images have not left
-        with no_grad(), self.evaluation():  # also where somebody trains the net, meanwhile or later
+        here = np.arange(len(x))  # the images that have not left
+        with no_grad(), self.evaluation():  # even if the net is being trained
             x = Tensor(x)
             for i, (stage, head) in enumerate(zip(self.net.stages, self.net.heads, strict=True)):
                 x = stage(x)
@@ -123,6 +123,6 @@ class EarlyExit(Module):
 
 
 def exit_at(i: int, exits: int) -> tuple[float, ...]:
-    """The thresholds by which every image leaves at exit i, from 0, of that many, and no other head is run."""
+    """The thresholds that make every image leave at exit i (from 0) of `exits`, and run no other head."""
     i = range(exits)[i]
     return tuple(0.0 if j >= i else 1.0 for j in range(exits - 1))

@@ -11,10 +11,10 @@ from ..training import recalibrate_batch_norm
 
 
 class Narrow(Module):
-    """A parametrization that shows the first channels of a weight, those that a layer of a smaller width has.
+    """A parametrization that shows the first channels of a weight: those of a layer of smaller width.
 
-    shape: of the whole weight. kept: axis (-1 or -2) -> (channels, how many of them are kept); an axis that a flattened image
-    feeds holds all channels of one pixel, then all of the next.
+    shape: of the whole weight. kept: axis (-1 or -2) -> (channels, how many of them are kept). An axis fed by a flattened
+    image holds all channels of one pixel, then all of the next.
     """
 
     def __init__(self, shape: tuple[int, ...], kept: dict[int, tuple[int, int]]):
@@ -43,27 +43,28 @@ class Narrow(Module):
 
 
 class Slimmable(Module):
-    """A net whose hidden layers run with all or with the first few of their channels, at any of several widths.
+    """A net whose hidden layers can run with only the first of their channels, at any of several widths.
 
         slim = Slimmable(net, widths=(0.25, 0.5, 0.75, 1.0))
         fit(slim, data.train, loss=JointLoss(distil=1.0), optimizer=SGD(slim.parameters()), …)
-        slim.at(0.5)  # an ordinary net that shares its weights; slim.cut(0.5): one of its own, really smaller
+        slim.at(0.5)   # an ordinary net that shares its weights
+        slim.cut(0.5)  # an independent net that is really smaller
 
-    In training mode the output is the tuple of all widths' outputs, the narrowest first (those of a `MultiExit` one after
-    the other); in evaluation mode it is the widest's. widths: shares of each hidden layer's channels, up to 1.
-    batch_norm: "own" for every width (section 3.2), or "shared", the naive way, in which the widths disturb each other's
-    statistics. The net, any that `channel_groups` can follow, becomes the widest one; it is not copied. Raises ValueError
-    for other widths and for weights seen through a parametrization.
+    In training mode the output is the tuple of all widths' outputs, the narrowest first (for a `MultiExit`, all exits of
+    each width); in evaluation mode it is the widest's. widths: shares of each hidden layer's channels, the largest 1.
+    batch_norm: "own" per width (section 3.2), or "shared", the naive way, where the widths disturb each other's statistics.
+    The net, any that `channel_groups` can follow, becomes the widest one; it is not copied. Raises ValueError for invalid
+    widths and for weights seen through a parametrization.
     """
 
     def __init__(self, net: Module, widths: Sequence[float] = (0.25, 0.5, 0.75, 1.0), batch_norm: str = "own"):
         widths = sorted(set(map(float, widths)))
         if not widths or widths[0] <= 0 or widths[-1] != 1:
-            raise ValueError(f"Slimmable: widths are shares above 0, and the largest is 1; got {widths}")
+            raise ValueError(f"Slimmable: widths must be shares above 0, and the largest is 1; got {widths}")
         if batch_norm not in ("own", "shared"):
             raise ValueError(f'Slimmable: batch_norm must be "own" or "shared", got {batch_norm!r}')
         if seen := [m for m in net.modules() for name in m.named_parameters() if m.parametrizations(name)]:
-            raise ValueError(f"Slimmable: {seen[0]!r} is seen through a parametrization already; call bake() first")
+            raise ValueError(f"Slimmable: {seen[0]!r} already has a parametrization; call bake() first")
         self.net, self.batch_norm, self.input_shape = net, batch_norm, getattr(net, "input_shape", None)
         self.widths = tuple(widths)
         self.narrow = [_narrowed(net, width, batch_norm == "shared") for width in widths[:-1]]
@@ -76,25 +77,25 @@ class Slimmable(Module):
         return sum((out if isinstance(out, tuple) else (out,) for out in outputs), ())
 
     def at(self, width: float) -> Module:
-        """The net at one of the trained widths, as an ordinary net; it shares its weights with all others."""
+        """The net at one of the trained widths: an ordinary net that shares its weights with the others."""
         if width not in self.widths:
             raise ValueError(
-                f"{width} is none of the trained widths {list(self.widths)}; `between` makes a net of another width"
+                f"{width} is none of the trained widths {list(self.widths)}; use `between` for other widths"
             )
         return (*self.narrow, self.net)[self.widths.index(width)]
 
     def cut(self, width: float) -> Module:
-        """An ordinary net of that trained width, which computes the same as `at(width)` and shares nothing with it."""
+        """An independent net of a trained width: it computes the same as `at(width)` but shares nothing with it."""
         return self.at(width).copy().bake()
 
     def between(self, width: float, x: np.ndarray, batch_size: int = 256) -> Module:
         """The net at a width that was not trained, from 0 to 1; like `at`, it shares its weights.
 
-        Its batch norm has the scales of the next larger trained width, and statistics measured in training mode on the
-        images x (N, …), since nobody else's are right for it (Yu & Huang 2019, section 3.2).
+        Its batch norm has the scales of the next larger trained width. Its statistics are measured in training mode on
+        the images x (N, …), since those of other widths do not fit (Yu & Huang 2019, section 3.2).
         """
         if not 0 < width <= 1:
-            raise ValueError(f"Slimmable: a width is a share above 0 and at most 1; got {width}")
+            raise ValueError(f"Slimmable: a width must be a share above 0, up to 1; got {width}")
         view = _narrowed(self.net, width, False)
         wider = self.at(min(w for w in self.widths if w >= width))
         for norm, source in zip(_norms(view), _norms(wider), strict=True):
@@ -103,12 +104,12 @@ class Slimmable(Module):
                 norm.latent(name).data = values[: len(norm.running_mean)].copy()
         return recalibrate_batch_norm(view, x, batch_size)
 
-    def __setstate__(self, state):  # of copy(), deepcopy and pickle alike: arrays become ones of their own on the way
+    def __setstate__(self, state):  # copy(), deepcopy and pickle copy every array, so the views are made again
         vars(self).update(state)
         self._share_statistics()
 
     def _share_statistics(self):
-        """Let every width's statistics be the first of the widest's: views of one array, written to by all."""
+        """Make every width's statistics views of the first of the widest's: one array that all of them update."""
         for view in self.narrow if self.batch_norm == "shared" else ():
             for norm, whole in zip(_norms(view), _norms(self.net), strict=True):
                 norm.running_mean = whole.running_mean[: len(norm.running_mean)]
@@ -120,7 +121,7 @@ def _norms(net: Module) -> list[BatchNorm]:
 
 
 def _narrowed(net: Module, width: float, share_norms: bool) -> Module:
-    """A net with the first channels of every hidden layer, whose weights are those of `net` seen through `Narrow`."""
+    """A net with the first channels of every hidden layer; its weights are those of `net`, seen through `Narrow`."""
     groups = {name: group for name, group in channel_groups(net).items() if not group.held}
     keep = {name: max(1, round(width * group.count)) for name, group in groups.items()}
     view = select_channels(net, {name: np.arange(k) for name, k in keep.items()})

@@ -1,4 +1,4 @@
-"""Thresholds chosen on validation data: as accurate as a cost allows, or as cheap as an accuracy allows."""
+"""Exit thresholds, chosen on validation data: the most accurate within a cost, or the cheapest that reach an accuracy."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,19 +17,19 @@ MOST_COMBINATIONS = 4096
 
 @dataclass(frozen=True)
 class Costs:
-    """What each stage and each head of a `MultiExit` costs, in MACs or in milliseconds an image: arrays (exits,)."""
+    """The cost of each stage and each head of a `MultiExit`, in MACs or milliseconds per image: arrays (exits,)."""
 
     stages: np.ndarray
     heads: np.ndarray
 
     def of(self, thresholds: Sequence[float]) -> np.ndarray:
-        """The cost of leaving at each exit, (exits,): all stages up to it, and the heads that were asked on the way."""
+        """The cost of leaving at each exit, (exits,): all stages up to it, and the heads that run on the way."""
         asked = np.array([t < 1 for t in thresholds] + [True])
         return np.cumsum(self.stages) + np.cumsum(self.heads * asked)
 
 
 def mac_costs(net: MultiExit) -> Costs:
-    """The multiply-accumulates of each stage and head for one image."""
+    """The multiply-accumulates of each stage and head, per image."""
     macs = [[], []]
     shape = net.input_shape
     for stage, head in zip(net.stages, net.heads, strict=True):
@@ -41,7 +41,7 @@ def mac_costs(net: MultiExit) -> Costs:
 
 
 def ms_costs(net: MultiExit, x: np.ndarray, score: Score = confidence, rounds: int = 7) -> Costs:
-    """The milliseconds an image of each stage, and of each head with its decision, for a batch x (N, …) of this size."""
+    """The milliseconds per image of each stage, and of each head with its decision, in a batch of the size of x (N, …)."""
     calls = {}
     with no_grad(), net.evaluation():
         h = Tensor(x)
@@ -56,7 +56,7 @@ def ms_costs(net: MultiExit, x: np.ndarray, score: Score = confidence, rounds: i
 
 @dataclass(frozen=True)
 class ExitTable:
-    """What every exit says of every image: its score and whether it is right, both (exits, N)."""
+    """For every exit and image, the score and whether the prediction is right: both (exits, N)."""
 
     scores: np.ndarray
     correct: np.ndarray
@@ -67,15 +67,15 @@ class ExitTable:
         return leaves.argmax(0)
 
     def judge(self, thresholds: Sequence[float], costs: Costs) -> tuple[float, float]:
-        """(accuracy, cost): the share of images that their exit gets right, and the mean cost of an image."""
+        """(accuracy, cost): the share of images that their exit gets right, and the mean cost per image."""
         exits = self.leaving(thresholds)
         right = self.correct[exits, np.arange(len(exits))]
         return float(right.mean()), float(costs.of(thresholds)[exits].mean())
 
     def sample(self, n: int) -> np.ndarray:
-        """Numbers of n images (fewer if there are not so many) whose scores at the first exit are spread as all images' are.
+        """Indices of n images (or all, if fewer) whose scores at the first exit are distributed like those of all images.
 
-        The time of a few images depends on how many of them leave early; of these about as many do as of all.
+        The time of a few images depends on how many of them leave early. In this sample that share is about right.
         """
         ranked = np.argsort(self.scores[0], kind="stable")
         n = min(n, len(ranked))
@@ -83,7 +83,7 @@ class ExitTable:
 
 
 def exit_table(net: MultiExit, data, score: Score = confidence, batch_size: int = 512) -> ExitTable:
-    """Run data = (x, labels) through all exits."""
+    """Run data = (x, labels) through all exits and record their scores."""
     x, labels = data
     parts = []
     with no_grad(), net.evaluation():
@@ -102,12 +102,12 @@ def choose_thresholds(
 ) -> tuple[float, ...]:
     """The cheapest thresholds that reach `accuracy` (a share), or the most accurate whose mean cost is at most `cost`.
 
-    Of equally cheap ones the more accurate, of equally accurate ones the cheaper. Every combination is tried of as many
-    values a threshold as make at most 4,096: 0, 1, and quantiles of the exit's scores. table: of validation data, never of
-    the test split. Raises ValueError if no combination will do, or unless exactly one of the two is asked for.
+    Ties go to the more accurate, or else the cheaper. The values tried per threshold are 0, 1 and quantiles of the exit's
+    scores, and all their combinations, at most 4,096, are tried. table: from validation data, never from the test split.
+    Raises ValueError if no combination fits, or unless exactly one of `accuracy` and `cost` is given.
     """
     if (accuracy is None) == (cost is None):
-        raise ValueError("choose_thresholds: ask for an accuracy or for a cost, one of them")
+        raise ValueError("choose_thresholds: give an accuracy or a cost, exactly one of them")
     tried = [(*table.judge(t, costs), t) for t in _combinations(table.scores)]
     if accuracy is not None:
         good = [(-c, a, t) for a, c, t in tried if a >= accuracy]

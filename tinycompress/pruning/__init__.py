@@ -1,24 +1,25 @@
 """Chapter 1: network pruning. Remove what a net does not need: single weights, or whole neurons.
 
-    single weights       prune_weights, prune_n_of_m (2:4), or add_mask for a mask of yours; sparsity, kept_weights, fan_in
-    a little at a time   prune_gradually, along the `cubic` schedule; sensitivity tells how much each layer bears
-    which ones           magnitude, taylor (by the gradient); of neurons neuron_magnitude, neuron_taylor, activation (share
+    single weights       prune_weights, prune_n_of_m (2:4), or add_mask for your own mask; sparsity, kept_weights, fan_in
+    gradually            prune_gradually, along the `cubic` schedule; sensitivity: how much pruning each layer tolerates
+    importance           magnitude, taylor (by the gradient); for neurons neuron_magnitude, neuron_taylor, activation (share
                          of zeros), batch_norm_scale after training with the penalty batch_norm_l1 (network slimming)
     neurons, channels    mask_neurons switches them off, remove_neurons takes them out; channel_groups: which belong together
     lottery tickets      iterative_pruning, rewind, shuffle_masks
-    and back             widen: more neurons, the same function
+    widening             widen: more neurons, the same function
 
-Pruning works in place, by masks (parametrizations): what is gone stays 0, whatever an optimiser does. Surgery and widening
-give new nets. All take any `nn.Module` of dense and convolution layers, and say why where they cannot do what is asked.
+Pruning works in place, through masks (parametrizations): a pruned weight stays 0, whatever an optimiser does. Removing
+neurons and widening return new nets. All functions take any `nn.Module` of dense and convolution layers; if one cannot do
+what is asked, its error says why.
 
 >>> import numpy as np
 >>> from tinycompress import models, pruning
 >>> net = models.lenet_300_100((8, 8, 1), 10, rng=np.random.default_rng(0))
 >>> net.summary().parameters
 50610
->>> round(pruning.sparsity(pruning.prune_weights(net.copy(), 0.9)), 3)  # nine of ten weights gone: an irregular net
+>>> round(pruning.sparsity(pruning.prune_weights(net.copy(), 0.9)), 3)  # 90 % of the weights gone: an irregular net
 0.9
->>> small = pruning.remove_neurons(net, pruning.keep_neurons(net, 0.5))  # half of the neurons gone: a smaller net
+>>> small = pruning.remove_neurons(net, pruning.keep_neurons(net, 0.5))  # half the neurons gone: a smaller net
 >>> small.summary().parameters
 17810
 >>> wide = pruning.widen(small, {"1": 300}, rng=np.random.default_rng(1))

@@ -1,9 +1,9 @@
-"""What makes a weight, a neuron or a channel important. Each criterion maps a model to {layer name: scores}, low ones
-go first.
+"""Importance criteria for weights, neurons and channels. Each maps a model to {layer name: scores}; the lowest scores are
+pruned first.
 
 Weights: scores of the weight's shape, for `prune_weights`. Neurons and channels: one score each, (count,), for
-`keep_neurons`; channels that are tied by an addition have one score for the whole group, under its name
-(`channel_groups`). What needs data to judge by is built by a function that takes them: `taylor((x, labels))(model)`.
+`keep_neurons`; channels tied by an addition are scored together, under their group's name (`channel_groups`). A criterion
+that needs data is built by a function that takes the data: `taylor((x, labels))(model)`.
 """
 
 from collections.abc import Callable, Iterator
@@ -32,20 +32,20 @@ def magnitude(model: Module) -> dict[str, np.ndarray]:
 
 
 def _judged(layer: Module) -> np.ndarray:
-    """The trained values behind a weight, or what stands in their place where they are no longer trained (clusters)."""
+    """The trained values behind a weight, or the weight itself if those are no longer trained (clusters)."""
     return effective(layer, "weight") if layer.idle_latents() else layer.latent("weight").data
 
 
-VALUE_BITS = 2.0  # about what a clustered and entropy-coded value takes
+VALUE_BITS = 2.0  # roughly what one clustered, entropy-coded value takes
 
 
 def magnitude_per_bit(model: Module) -> dict[str, np.ndarray]:
-    """|w| / sqrt(bits that w takes in a file): to set w to 0 costs about w² and saves its bits.
+    """|w| / sqrt(bits that w takes in a file): setting w to 0 costs about w² and saves its bits.
 
-    The bits are those of its value and of its place. A code that knows how full each row and column of the matrix is
-    takes -log2(p) for a place, p = row's share * column's share / share of all: weights in full rows and columns are
-    cheap to tell, lonely ones expensive. As the mask fills some and empties others, the same number of weights takes
-    ever fewer bits, and whole neurons and inputs go.
+    The bits are those of its value and of its position. A code that knows the density of each row and column of the
+    matrix takes -log2(p) bits per position, with p = row's density * column's density / overall density: weights in
+    dense rows and columns are cheap to locate, isolated ones expensive. As weights concentrate in some rows and
+    columns, the same number of them takes fewer and fewer bits, and whole neurons and inputs disappear.
     """
     return {
         name: np.abs(_judged(layer)) / np.sqrt(VALUE_BITS + _place_bits(effective(layer, "weight") != 0))
@@ -55,17 +55,17 @@ def magnitude_per_bit(model: Module) -> dict[str, np.ndarray]:
 
 def _place_bits(alive: np.ndarray) -> np.ndarray:
     matrix = _by_output(alive)
-    rows = (matrix.sum(1, keepdims=True) + 0.5) / (matrix.shape[1] + 1)  # as if half of one more were there
+    rows = (matrix.sum(1, keepdims=True) + 0.5) / (matrix.shape[1] + 1)  # smoothed, so that no density is 0 or 1
     columns = (matrix.sum(0, keepdims=True) + 0.5) / (matrix.shape[0] + 1)
     p = rows * columns / max(matrix.mean(), 0.5 / matrix.size)
     return -np.log2(np.clip(p, 0.5 / matrix.size, 1)).astype(np.float32).reshape(alive.shape)
 
 
 def taylor(data: Data, batch_size: int = 64, loss: Loss = F.cross_entropy) -> Importance:
-    """|w dL/dw|, averaged over batches: to first order, how much the loss changes when w becomes 0 (Molchanov et al.
-    2017, section 2.2, who judge channels so; LeCun et al. 1990 go on to the second order).
+    """|w dL/dw|, averaged over batches: the first-order change of the loss when w becomes 0 (Molchanov et al. 2017,
+    section 2.2, who score channels this way; LeCun et al. 1990 go to the second order).
 
-    data: x (N, …) and targets, by which the loss judges; training data, as the test split is not to be looked at.
+    data: x (N, …) and the targets of the loss. Use training data, never the test split.
     """
 
     def importance(model: Module) -> dict[str, np.ndarray]:
@@ -85,8 +85,8 @@ def taylor(data: Data, batch_size: int = 64, loss: Loss = F.cross_entropy) -> Im
 
 
 def neuron_magnitude(model: Module) -> dict[str, np.ndarray]:
-    """The Euclidean norm of a channel's incoming weights, of all layers that write it (Li et al. 2017, section 3.1, who
-    take the sum of absolute values)."""
+    """The Euclidean norm of each channel's incoming weights, over all layers that write it (Li et al. 2017, section 3.1,
+    who take the sum of absolute values)."""
     return {
         name: np.sqrt(sum((_by_output(effective(layer, "weight")) ** 2).sum(0) for layer in group.writers.values()))
         for name, group in _free_groups(model)
@@ -94,12 +94,12 @@ def neuron_magnitude(model: Module) -> dict[str, np.ndarray]:
 
 
 def neuron_taylor(data: Data, batch_size: int = 64, loss: Loss = F.cross_entropy) -> Importance:
-    """|sum of a dL/da| over a channel's values a in the batch, averaged over batches: to first order, how much the
-    loss changes when the channel becomes 0 (Molchanov et al. 2017, section 2.2; batch_size=1 takes the absolute value
-    of each example, as they do).
+    """|sum of a dL/da| over a channel's values a in the batch, averaged over batches: the first-order
+    change of the loss when the channel becomes 0 (Molchanov et al. 2017, section 2.2; batch_size=1 takes the absolute
+    value per example, as they do).
 
-    The values a are those that the channel's readers see. Since a reader is linear in them, the sum of a dL/da over all
-    values equals the sum of w dL/dw over the weights that read them, which needs no record of activations.
+    The values a are those that the channel's readers see. A reader is linear in them, so the sum of a dL/da over all
+    values equals the sum of w dL/dw over the weights that read them, and no activations need to be recorded.
     """
 
     def importance(model: Module) -> dict[str, np.ndarray]:
@@ -119,14 +119,14 @@ def neuron_taylor(data: Data, batch_size: int = 64, loss: Loss = F.cross_entropy
 
 
 def activation(x: np.ndarray, batch_size: int = 512) -> Importance:
-    """How often a channel's ReLU is not 0 over the examples x (N, …) and all pixels: 1 - APoZ, the average percentage
-    of zeros (Hu et al. 2016, equation 1). Raises ValueError where no ReLU follows."""
+    """The share of nonzero values of each channel's ReLU, over the examples x (N, …) and all pixels: 1 - APoZ, the average
+    percentage of zeros (Hu et al. 2016, equation 1). Raises ValueError if no ReLU follows."""
 
     def importance(model: Module) -> dict[str, np.ndarray]:
         relus = {name: group.passing(ReLU) for name, group in _free_groups(model)}
         if without := [name for name, some in relus.items() if not some]:
             raise ValueError(
-                f"activation: no ReLU follows layer {without[0]}, so its outputs are hardly ever 0; judge it by "
+                f"activation: no ReLU follows layer {without[0]}, so its outputs are hardly ever 0; use "
                 "neuron_magnitude or neuron_taylor"
             )
         shares = {id(relu): 0.0 for some in relus.values() for relu in some}
@@ -143,9 +143,9 @@ def activation(x: np.ndarray, batch_size: int = 512) -> Importance:
 
 
 def batch_norm_scale(model: Module) -> dict[str, np.ndarray]:
-    """|gamma|, the factor by which batch norm scales a channel; of tied channels the sum (Liu et al. 2017, Network
-    Slimming, section 3). It tells most after training with `batch_norm_l1`. Raises ValueError for a layer without
-    batch norm."""
+    """|gamma|, the factor by which batch norm scales a channel, summed over tied channels (Liu et al. 2017, Network
+    Slimming, section 3). Most telling after training with `batch_norm_l1`. Raises ValueError for a layer without batch
+    norm."""
     scores = {}
     for name, group in _free_groups(model):
         norms = group.passing(BatchNorm)
@@ -165,7 +165,7 @@ def batch_norm_l1(model: Module) -> Tensor:
     """
     norms = [module for module in model.modules() if isinstance(module, BatchNorm)]
     if not norms:
-        raise ValueError("batch_norm_l1: the model has no batch norm, whose scales it could drive to 0")
+        raise ValueError("batch_norm_l1: the model has no batch norm whose scales could be driven to 0")
     return sum((norm.weight.abs().sum() for norm in norms[1:]), norms[0].weight.abs().sum())
 
 
@@ -174,10 +174,12 @@ def _free_groups(model: Module) -> list[tuple[str, Channels]]:
 
 
 def _gradients(model: Module, data: Data, batch_size: int, loss: Loss) -> Iterator[None]:
-    """Leave each batch's gradients in the parameters, in evaluation mode: the very net that is to be pruned."""
+    """Yield once per batch, with its gradients in the parameters; in evaluation mode, as the pruned net will run."""
     x, y = data
     if len(x) != len(y) or len(x) == 0:
-        raise ValueError(f"taylor: {len(x)} inputs and {len(y)} targets; there must be equally many, and at least one")
+        raise ValueError(
+            f"taylor: got {len(x)} inputs and {len(y)} targets; give one target per input, and at least one"
+        )
     with model.evaluation():
         for start in range(0, len(x), batch_size):
             model.zero_grad()
@@ -198,5 +200,5 @@ def _by_output(weight: np.ndarray) -> np.ndarray:
 
 
 def _by_channel(reading: np.ndarray, count: int) -> np.ndarray:
-    """Sums over all but the channel that is read: (…, pixels * count, out) -> (count,)."""
+    """Sum over everything but the channel that is read: (…, pixels * count, out) -> (count,)."""
     return reading.sum(-1).reshape(-1, count).sum(0)

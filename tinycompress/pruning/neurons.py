@@ -1,8 +1,8 @@
 """Pruning whole neurons and channels: only the sizes of layers change, so the smaller net is an ordinary one.
 
-`keep_neurons` chooses, `mask_neurons` switches the others off in place, and `remove_neurons` cuts them out into a
-new, smaller model that computes the same. All three work on whatever `channel_groups` can follow, so that channels
-which are added to each other go together; a group is named by any of the layers that write it.
+`keep_neurons` chooses, `mask_neurons` switches the others off in place, and `remove_neurons` returns a new, smaller model
+without them that computes the same. All three work on any net that `channel_groups` can follow, so channels that are
+added to each other are pruned together; any layer that writes a group may name it.
 """
 
 import numpy as np
@@ -20,10 +20,10 @@ def keep_neurons(
     importance: Importance = neuron_magnitude,
     scope: str = "layer",
 ) -> dict[str, np.ndarray]:
-    """Choose the neurons to keep, in their old order: the most important `share`, but at least one of each group.
+    """Choose the neurons to keep, in their old order: the most important `share`, but at least one per group.
 
-    share: from 0 to 1, of each hidden layer's own (scope "layer") or of all together (scope "global": one threshold),
-    or a dict of layer name -> share; layers not named stay whole. Returns layer name -> indices.
+    share: from 0 to 1, of each hidden layer (scope "layer") or of all together (scope "global": one threshold), or a
+    dict of layer name -> share; layers not named stay whole. Returns layer name -> indices.
     """
     scores = importance(model)
     for name, score in scores.items():
@@ -33,7 +33,7 @@ def keep_neurons(
         raise ValueError(f'keep_neurons: scope must be "layer" or "global", got {scope!r}')
     shares = share if isinstance(share, dict) else dict.fromkeys(scores, share)
     if wrong := [s for s in shares.values() if not 0 <= s <= 1]:
-        raise ValueError(f"keep_neurons: the share to keep must lie from 0 to 1, got {wrong[0]}")
+        raise ValueError(f"keep_neurons: the share to keep must be from 0 to 1, got {wrong[0]}")
     counts = {name: round(s * group.count) for name, (group, s) in by_group(model, shares).items()}
     if scope == "global" and not isinstance(share, dict):
         counts = _above_one_threshold(scores, share)
@@ -43,7 +43,7 @@ def keep_neurons(
 def mask_neurons(model: Module, kept: dict[str, np.ndarray]) -> Module:
     """Switch off, in place, every neuron that is not kept: its weights, its bias, and the weights that read it.
 
-    kept: layer name -> indices of the neurons to keep, as `keep_neurons` gives them. Returns the model.
+    kept: layer name -> indices of the neurons to keep, as `keep_neurons` returns them. Returns the model.
     """
     for group, index in _checked(model, kept):
         alive = np.zeros(group.count, bool)
@@ -52,7 +52,7 @@ def mask_neurons(model: Module, kept: dict[str, np.ndarray]) -> Module:
             if array not in layer.named_parameters():
                 continue  # batch norm's statistics stay: a channel whose scale and bias are 0 is 0
             shape = layer.latent(array).shape
-            along = np.resize(alive, shape[axis])  # after flatten, each pixel brings all channels
+            along = np.resize(alive, shape[axis])  # after Flatten, each pixel holds all channels
             add_mask(layer, array, np.broadcast_to(along if axis == -1 else along[:, None], shape))
     return model
 
@@ -60,9 +60,8 @@ def mask_neurons(model: Module, kept: dict[str, np.ndarray]) -> Module:
 def remove_neurons(model: Module, kept: dict[str, np.ndarray]) -> Module:
     """A new, smaller model with only the kept neurons; its outputs equal those of `mask_neurons(model, kept)`.
 
-    kept: layer name -> indices. Weights pruned one by one stay pruned. Raises ValueError for a net whose channels
-    cannot be followed (`channel_groups`), an unknown layer, wrong indices, and the classes, none of which can be
-    removed.
+    kept: layer name -> indices. Masked weights stay masked. Raises ValueError for a net whose channels cannot be
+    followed (`channel_groups`), an unknown layer, wrong indices, and the output layer, whose classes must all stay.
 
     >>> import tinycompress as tc
     >>> net = tc.models.lenet_300_100((8, 8, 1), 10, rng=np.random.default_rng(0))
@@ -73,12 +72,11 @@ def remove_neurons(model: Module, kept: dict[str, np.ndarray]) -> Module:
 
 
 def remove_dead_neurons(model: Module) -> Module:
-    """A new, smaller model without the neurons and channels of which single weights were pruned until they get nothing
-    or pass nothing on, and without those that this leaves so.
+    """A new, smaller model without dead neurons and channels: those that weight pruning left without inputs or outputs,
+    and those that die with them. The model itself if none is dead.
 
-    A neuron that gets nothing still passes on what its bias makes, a constant; that is lost, and the layers after it
-    learn to do without. Where none of a layer's neurons is alive, one stays. Layers, shapes and order are otherwise as
-    in `remove_neurons`, and so are the errors.
+    A neuron without inputs still passes on a constant that its bias makes; that constant is lost, and the layers after
+    it learn to do without. A layer without living neurons keeps one. Errors are those of `remove_neurons`.
     """
     while True:
         alive = {name: _alive(group) for name, group in channel_groups(model).items() if not group.held}
@@ -92,7 +90,7 @@ def remove_dead_neurons(model: Module) -> Module:
 
 
 def _alive(group: Channels) -> np.ndarray:
-    """Which channels of the group get something and pass something on: booleans (count,)."""
+    """Which channels of the group have inputs and outputs that are not pruned: booleans (count,)."""
     gets, passes = np.zeros(group.count, int), np.zeros(group.count, int)
     for layer in group.writers.values():
         weight = effective(layer, "weight")
@@ -104,11 +102,11 @@ def _alive(group: Channels) -> np.ndarray:
 
 
 def _checked(model: Module, kept: dict[str, np.ndarray]) -> list[tuple[Channels, np.ndarray]]:
-    """(group, indices) for all that is kept, once all of it is known to make sense."""
+    """(group, indices) of everything in `kept`, after all of it has been checked."""
     checked = [(group, group.checked(index)) for group, index in by_group(model, kept).values()]
     for group, index in checked:
         if len(np.unique(index)) != len(index):
-            raise ValueError(f"layer {group.name}: each neuron is kept once or not at all, got {index}")
+            raise ValueError(f"layer {group.name}: the indices to keep must differ from each other, got {index}")
     return checked
 
 
@@ -118,7 +116,7 @@ def _ranked(scores: np.ndarray) -> np.ndarray:
 
 
 def _above_one_threshold(scores: dict[str, np.ndarray], share: float) -> dict[str, int]:
-    """How many of each layer are among the most important `share` of all."""
+    """How many neurons of each layer are among the most important `share` of all."""
     owner = np.repeat(np.arange(len(scores)), [len(score) for score in scores.values()])
     best = _ranked(np.concatenate([*scores.values()]))[: round(share * len(owner))]
     return dict(zip(scores, np.bincount(owner[best], minlength=len(scores)).tolist(), strict=True))

@@ -1,4 +1,4 @@
-"""Per-layer sensitivity: how much accuracy is lost when one layer alone is pruned."""
+"""Per-layer sensitivity: how much accuracy is lost when only one layer is pruned."""
 
 from collections.abc import Callable, Iterable
 
@@ -17,11 +17,11 @@ def sensitivity(
     prune: Callable[[Module, dict[str, float]], Module] = prune_weights,
     layers: Iterable[str] | None = None,
 ) -> dict[str, list[Evaluation]]:
-    """Remove each share of one layer, all others whole and nothing fine-tuned, and evaluate on `data` (Han et al. 2015,
-    section 5, figure 6): layer name -> an Evaluation for each share. The model itself stays as it is.
+    """Remove each share of one layer at a time, without fine-tuning, and evaluate on `data` (Han et al. 2015, section 5,
+    figure 6): layer name -> one Evaluation per share. The model itself is not changed.
 
-    data: x (N, …) and labels; validation data, as the result serves to choose how much to remove where. prune(copy,
-    {layer: share}) returns the pruned net, here by single weights. layers: names; all prunable ones by default.
+    data: x (N, …) and labels; use validation data, since the result decides how much to remove where. prune(copy,
+    {layer: share}) returns the pruned net; by default it prunes single weights. layers: names; by default all prunable ones.
     """
     shares = list(shares)
     return {

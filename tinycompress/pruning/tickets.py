@@ -1,13 +1,13 @@
-"""Lottery tickets: a pruned net put back to where it began (Frankle & Carbin 2019), and the nets to compare it with.
+"""Lottery tickets: a pruned net reset to its initial weights (Frankle & Carbin 2019), and the nets to compare it with.
 
     start = net.state_dict()
     for trained in iterative_pruning(net, train, rounds=15):
-        ticket = rewind(trained.copy(), start)              # the winning ticket: the mask and the numbers it began with
+        ticket = rewind(trained.copy(), start)              # the winning ticket: the mask and the initial weights
         early = rewind(trained.copy(), after_500_steps)     # rewound to an early step instead (Frankle et al. 2020)
-        other = rewind(trained.copy(), fresh.state_dict())  # the mask alone, re-initialised like a fresh net
-        shuffled = shuffle_masks(ticket.copy(), rng)        # the numbers, and each layer's sparsity, alone
+        other = rewind(trained.copy(), fresh.state_dict())  # the mask only, with the weights of a fresh net
+        shuffled = shuffle_masks(ticket.copy(), rng)        # the weights, and only the sparsity of each layer
 
-A ticket trained from `ticket` that beats `other` and `shuffled` shows that mask and numbers belong together.
+If `ticket` trains to a better net than `other` and `shuffled`, the mask and the initial weights belong together.
 """
 
 from collections.abc import Callable, Iterator
@@ -28,12 +28,12 @@ def iterative_pruning(
     importance: Importance = magnitude,
     scope: str = "layer",
 ) -> Iterator[Module]:
-    """Train, remove a share, rewind, and again (Frankle & Carbin 2019, section 1): yields a copy of the net after each
-    training, first of the whole net, then after each of the rounds.
+    """Train, remove a share, rewind, repeat (Frankle & Carbin 2019, section 1). Yields a copy of the net after each
+    training: first the whole net, then one net per round.
 
-    train(model) trains in place. share: how much of what is left each round removes, of each layer's own or of all
-    (scope "layer" or "global"); or a dict of layer name -> share. start: the state to rewind to, as `state_dict` gave
-    it; by default that at the beginning. The model is worked on in place.
+    train(model) trains in place. share: how much of the remaining weights each round removes, per layer or overall
+    (scope "layer" or "global"); or a dict of layer name -> share. start: the state to rewind to, from `state_dict`; by
+    default the model's state at the beginning. The model is changed in place.
     """
     start = model.state_dict() if start is None else start
     train(model)
@@ -51,17 +51,17 @@ def iterative_pruning(
 
 
 def rewind(model: Module, state: dict[str, np.ndarray]) -> Module:
-    """Put every weight and buffer back to `state`, in place, and leave the masks as they are. Returns the model.
+    """Reset every weight and buffer to `state`, in place, but keep the masks. Returns the model.
 
-    state: what `state_dict` gave for this net, or for another one of the same layers, before or after pruning; its
-    masks, if any, do not count. Raises ValueError where it does not fit.
+    state: from `state_dict` of this net, or of another one with the same layers, before or after pruning; masks in it
+    are ignored. Raises ValueError if it does not fit.
     """
     own = {name: mask for name, mask in model.named_buffers().items() if _is_mask(name)}
     return model.load_state_dict({name: values for name, values in state.items() if not _is_mask(name)} | own)
 
 
 def shuffle_masks(model: Module, rng: np.random.Generator) -> Module:
-    """Give each layer as many weights in other places, drawn at random, in place. Returns the model."""
+    """Shuffle each layer's mask in place: as many weights as before, at random positions. Returns the model."""
     for layer in prunable(model).values():
         mask = layer.parametrization("weight", Mask)
         if mask is not None:

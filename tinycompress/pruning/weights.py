@@ -1,6 +1,6 @@
-"""Pruning single weights: unstructured, in blocks that the hardware likes, or N of every M.
+"""Pruning single weights: unstructured, in hardware-friendly blocks, or N of every M.
 
-Each layer's weight is seen through a `Mask`, so that no optimiser step can revive what was removed.
+Each layer's weight is seen through a `Mask`, so no optimiser step can revive what was removed.
 """
 
 import numpy as np
@@ -19,7 +19,7 @@ def sparsity(model: Module) -> float:
 def kept_weights(model: Module) -> dict[str, np.ndarray]:
     """Which prunable weights are not masked: layer name -> booleans of the weight's shape, True = kept.
 
-    Raises ValueError for a model without any.
+    Raises ValueError for a model without prunable layers.
     """
     found = {}
     for name, layer in prunable(model).items():
@@ -37,18 +37,18 @@ def prune_weights(
     scope: str = "global",
     block: tuple[int, int] = (1, 1),
 ) -> Module:
-    """Mask the least important weights, in place, until `share` of them are gone; those gone already stay gone.
+    """Mask the least important weights, in place, until `share` of them are gone. Masked weights stay masked.
 
-    share: from 0 to 1, of all prunable weights together (scope "global": one threshold), of each layer's own (scope
-    "layer"), or a dict of layer name -> share (layers not named stay as they are). Exactly
-    round((1 - share) * count) weights are kept; ties go to the earlier weight.
+    share: from 0 to 1, of all prunable weights together (scope "global": one threshold) or of each layer (scope
+    "layer"); or a dict of layer name -> share (layers not named stay as they are). Exactly round((1 - share) * count)
+    weights are kept; ties go to the earlier weight.
 
-    block: (inputs, outputs) of the blocks that are kept or lost as one, by the sum of their importance, of the weight
-    seen as a matrix (kh * kw * in, out); the share is then counted in blocks, the last of which may be smaller.
-    (1, 16) is what `pruning.products.blocks` packs.
+    block: (inputs, outputs) of the blocks that are kept or removed as a whole, ranked by the sum of their importance, in
+    the weight seen as a matrix (kh * kw * in, out). The share then counts blocks, of which the last may be smaller.
+    `pruning.products.blocks` packs blocks of (1, 16).
 
-    Returns the model. Raises ValueError for a share outside 0 to 1, below what is gone already, an unknown layer, or an
-    importance that is not finite.
+    Returns the model. Raises ValueError for a share outside 0 to 1 or below what is gone already, for an unknown layer,
+    and for an importance that is not finite.
 
     >>> import tinycompress as tc
     >>> net = tc.models.lenet_300_100((8, 8, 1), 10, rng=np.random.default_rng(0))
@@ -57,17 +57,17 @@ def prune_weights(
     """
     masks = kept_weights(model)
     if len(block) != 2 or min(block) < 1:
-        raise ValueError(f"prune_weights: block is (inputs, outputs), whole numbers from 1; got {block}")
+        raise ValueError(f"prune_weights: block must be (inputs, outputs), each at least 1; got {block}")
     scores = {name: _block_scores(score, block) for name, score in _scores(model, importance, masks).items()}
     if isinstance(share, dict):
         if unknown := [name for name in share if name not in masks]:
-            raise ValueError(f"prune_weights: no prunable layer is called {unknown}; there are {list(masks)}")
+            raise ValueError(f"prune_weights: no prunable layer is called {unknown}; the model has {list(masks)}")
         groups = [([name], s) for name, s in share.items()]
     elif scope in ("global", "layer"):
         groups = [([*masks], share)] if scope == "global" else [([name], share) for name in masks]
     else:
         raise ValueError(f'prune_weights: scope must be "global" or "layer", got {scope!r}')
-    kept = {}  # all of it before the first mask: what is refused changes nothing
+    kept = {}  # complete before the first mask is set, so that an error changes nothing
     for names, s in groups:
         best = _most_important(np.concatenate([scores[name].ravel() for name in names]), s)
         ends = np.cumsum([scores[name].size for name in names])[:-1]
@@ -82,24 +82,24 @@ def prune_weights(
 def prune_n_of_m(
     model: Module, n: int = 2, m: int = 4, importance: Importance = magnitude, layers: list[str] | None = None
 ) -> Module:
-    """Of every m consecutive inputs of each neuron keep the n most important, in place: 2:4 is what GPUs multiply at
-    twice the speed (Mishra et al. 2021, section 3). What is gone already stays gone.
+    """Keep the n most important of every m consecutive inputs of each neuron, in place. GPUs multiply 2:4 matrices at
+    twice the speed (Mishra et al. 2021, section 3). Masked weights stay masked.
 
-    layers: names of the layers to prune; all prunable ones by default. Returns the model. Raises ValueError for a
-    layer whose inputs m does not divide, and for depthwise convolutions, whose channels have one input each.
+    layers: names of the layers to prune; by default all prunable ones. Returns the model. Raises ValueError for a layer
+    whose number of inputs is not a multiple of m, such as a depthwise convolution with one input per channel.
     """
     if not 1 <= n <= m:
-        raise ValueError(f"prune_n_of_m: n of every m are kept, so 1 <= n <= m; got {n} of {m}")
+        raise ValueError(f"prune_n_of_m: n of every m weights are kept, which needs 1 <= n <= m; got {n} of {m}")
     masks = kept_weights(model)
     chosen = list(masks) if layers is None else list(layers)
     if unknown := [name for name in chosen if name not in masks]:
-        raise ValueError(f"prune_n_of_m: no prunable layer is called {unknown}; there are {list(masks)}")
+        raise ValueError(f"prune_n_of_m: no prunable layer is called {unknown}; the model has {list(masks)}")
     fits = [name for name, layer in prunable(model).items() if _inputs(layer) % m == 0]
     if unfit := [name for name in chosen if name not in fits]:
         layer = prunable(model)[unfit[0]]
         raise ValueError(
-            f"prune_n_of_m: each neuron of layer {unfit[0]}, {layer!r}, has {_inputs(layer)} inputs, which do not make "
-            f"whole groups of {m}; leave it out: layers={fits}"
+            f"prune_n_of_m: each neuron of layer {unfit[0]}, {layer!r}, has {_inputs(layer)} inputs, not a multiple "
+            f"of {m}; leave it out: layers={fits}"
         )
     scores = _scores(model, importance, masks)
     for name in chosen:
@@ -112,7 +112,7 @@ def prune_n_of_m(
 
 
 def add_mask(layer: Module, name: str, mask: np.ndarray):
-    """Mask parameter `name` of the layer by `mask` (True = kept) on top of any mask that it has."""
+    """Mask parameter `name` of the layer by `mask` (True = kept), on top of any mask it already has."""
     existing = layer.parametrization(name, Mask)
     if existing is None:
         layer.parametrize(name, Mask(mask))
@@ -121,18 +121,18 @@ def add_mask(layer: Module, name: str, mask: np.ndarray):
 
 
 def fan_in(layer: Module) -> np.ndarray:
-    """How many connections that are not 0 reach each neuron (or channel) of the layer: (out,) integers."""
+    """The number of nonzero weights into each neuron (or channel) of the layer: (out,) integers."""
     return np.count_nonzero(_matrix(effective(layer, "weight")), axis=0)
 
 
 def _scores(model: Module, importance: Importance, masks: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The importance of every prunable weight, checked; -inf where it is gone already."""
+    """The importance of every prunable weight, checked; -inf for masked weights."""
     scores = importance(model)
     for name, mask in masks.items():
         if name not in scores or np.shape(scores[name]) != mask.shape:
             raise ValueError(
                 f"the importance of layer {name} must be an array of its weight's shape {mask.shape}, got "
-                f"{np.shape(scores[name]) if name in scores else None}; criteria of neurons are for keep_neurons"
+                f"{np.shape(scores[name]) if name in scores else None}; neuron criteria are for keep_neurons"
             )
         if not np.isfinite(scores[name]).all():
             raise ValueError(f"the importance of layer {name} is not finite; did its training diverge?")
@@ -144,12 +144,12 @@ def _matrix(weight: np.ndarray) -> np.ndarray:
 
 
 def _inputs(layer: Weighted) -> int:
-    """How many numbers each output of the layer reads at one tap of its kernel."""
+    """How many numbers each output of the layer reads per kernel position."""
     return 1 if layer.connects == "own" else layer.latent("weight").shape[-2]
 
 
 def _block_scores(scores: np.ndarray, block: tuple[int, int]) -> np.ndarray:
-    """What is lost with each block: the sum over its living weights; -inf where none is alive."""
+    """The importance of each block: the sum over its unmasked weights; -inf if all are masked."""
     living = _matrix(scores > -np.inf)
     sums = _block_sums(np.where(living, _matrix(scores), 0), block)
     return np.where(_block_sums(living, block) > 0, sums, -np.inf)
@@ -161,9 +161,9 @@ def _block_sums(matrix: np.ndarray, block: tuple[int, int]) -> np.ndarray:
 
 
 def _most_important(scores: np.ndarray, share: float) -> np.ndarray:
-    """Booleans: the round((1 - share) * n) largest scores. A score of -inf marks what is gone already."""
+    """Booleans: the round((1 - share) * n) largest scores. A score of -inf marks a masked weight."""
     if not 0 <= share <= 1:
-        raise ValueError(f"prune_weights: the share to remove must lie from 0 to 1, got {share}")
+        raise ValueError(f"prune_weights: the share to remove must be from 0 to 1, got {share}")
     keep = round((1 - share) * scores.size)
     alive = int((scores > -np.inf).sum())
     if keep > alive:

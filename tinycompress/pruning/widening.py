@@ -1,4 +1,4 @@
-"""Function-preserving widening (Net2Net): a larger net that computes what the smaller one did, to train on."""
+"""Function-preserving widening (Net2Net): a larger net that computes the same, to train further."""
 
 import numpy as np
 
@@ -7,24 +7,23 @@ from ..nn import Mask, Module
 
 
 def widen(model: Module, widths: dict[str, int], *, rng: np.random.Generator, noise: float = 0.0) -> Module:
-    """A copy in which the named layers have more neurons or channels, and whose outputs are the same (Chen,
-    Goodfellow & Shlens 2016, Net2WiderNet, section 2.2).
+    """A copy whose named layers have more neurons or channels, and whose outputs are the same (Chen, Goodfellow & Shlens
+    2016, Net2WiderNet, section 2.2).
 
-    Each new channel is a copy of one that is drawn at random; whatever reads a channel divides its weights by how many
-    copies there are now. Channels that are added to others (`Residual`) widen with them.
+    Each new channel copies one drawn at random; every reader of a channel divides its weights by the number of copies.
+    Channels that are added to others (`Residual`) widen with them.
 
-    widths: layer name -> its new width. noise: the standard deviation of Gaussian noise on the copies' incoming
-    weights, as a share of those weights' own: copies that are exactly equal get equal gradients and stay equal for
-    ever (unless dropout tells them apart), but with noise the outputs are the same only approximately. Raises
-    ValueError for a smaller width, a net whose channels cannot be followed, and weights seen through anything but a
-    mask.
+    widths: layer name -> new width. noise: the standard deviation of Gaussian noise on the copies' incoming weights,
+    relative to that of the weights. Without noise, copies get equal gradients and stay equal forever (unless dropout
+    separates them); with it, the outputs are only approximately the same. Raises ValueError for a smaller width, a net
+    whose channels cannot be followed, and weights seen through anything but a mask.
     """
     chosen, before = {}, {}
     for name, (group, width) in by_group(model, widths).items():
         before[name] = group.count
         if width < group.count:
             raise ValueError(
-                f"widen: layer {name} has {group.count} channels already; {width} would be fewer: remove_neurons"
+                f"widen: layer {name} has {group.count} channels already; to get only {width}, use remove_neurons"
             )
         chosen[name] = np.concatenate([np.arange(group.count), rng.integers(group.count, size=width - group.count)])
     wide = select_channels(model, chosen)
@@ -46,6 +45,6 @@ def widen(model: Module, widths: dict[str, int], *, rng: np.random.Generator, no
 def _plain_weight(layer: Module):
     if other := [step for step in layer.parametrizations("weight") if not isinstance(step, Mask)]:
         raise ValueError(
-            f"widen: {layer!r} is seen through {other[0]!r}, which need not commute with a division; bake() first"
+            f"widen: {layer!r} is seen through {other[0]!r}, which may not commute with a division; call bake() first"
         )
     return layer.latent("weight")

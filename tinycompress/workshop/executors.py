@@ -1,6 +1,6 @@
-"""Who measures the tasks: this process, processes of this machine, or the workers of a Dask cluster.
+"""Where tasks run: in this process, in several processes of this machine, or on the workers of a Dask cluster.
 
-All of them are `concurrent.futures.Executor`, so that nothing else knows the difference, and give the same bits.
+All are `concurrent.futures.Executor`s, so no other code sees a difference, and their results are the same bits.
 """
 
 import multiprocessing
@@ -19,7 +19,7 @@ CONNECT_SECONDS = 20
 
 @contextmanager
 def local_processes(workers: int) -> Iterator[Executor | None]:
-    """So many processes, or None for one worker: this process. They end at once when the run is broken off."""
+    """A pool of `workers` processes, or None for 1: this process. When the run is interrupted, they end at once."""
     if workers == 1:
         yield None
         return
@@ -28,7 +28,7 @@ def local_processes(workers: int) -> Iterator[Executor | None]:
     try:
         yield pool
     except BaseException:
-        # Else the pool's own thread may come upon tasks that were cancelled, fail to mark them as failed, and say so.
+        # Otherwise the pool's own thread may try to mark cancelled tasks as failed, and print a traceback.
         getattr(pool, "_pending_work_items", {}).clear()
         for process in set(multiprocessing.active_children()) - before:
             process.terminate()
@@ -38,13 +38,13 @@ def local_processes(workers: int) -> Iterator[Executor | None]:
 
 
 class _Worker(SpawnProcess):
-    """A process that leaves Ctrl-C, which reaches every process of a terminal, to its parent from the first moment: while
-    it still imports its modules it cannot say so itself, but it inherits what its parent blocks."""
+    """A process that leaves Ctrl-C, which reaches every process of a terminal, to its parent from the start. It cannot
+    ignore the signal while it still imports its modules, but it inherits the signals that its parent blocks."""
 
     def start(self):
-        if not hasattr(signal, "pthread_sigmask"):  # Windows: `_follow_parent` comes a moment late
+        if not hasattr(signal, "pthread_sigmask"):  # Windows: only `_follow_parent`, a moment later
             return super().start()
-        resource_tracker.ensure_running()  # its start would unblock the signal
+        resource_tracker.ensure_running()  # started later, it would unblock the signal
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             super().start()
@@ -53,13 +53,13 @@ class _Worker(SpawnProcess):
 
 
 class _Workers(SpawnContext):
-    """Spawned, since a fork copies threads' locks but not the threads."""
+    """Spawned, since a fork copies the locks of threads but not the threads."""
 
     Process = _Worker
 
 
 def _follow_parent() -> None:
-    """In a worker: leave Ctrl-C to the parent; end when the parent ends, even if it was killed and could tell nobody."""
+    """In a worker: leave Ctrl-C to the parent, and end when the parent ends, even if it was killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = os.getppid()
 
@@ -75,9 +75,9 @@ def _follow_parent() -> None:
 def dask_cluster(address: str, data: str = "digits") -> Iterator[Executor]:
     """The workers of the Dask cluster whose scheduler is at `address`, for example "tcp://10.0.0.1:8786".
 
-    A task whose worker dies is given to another one; BrokenExecutor is raised for one of which several died. Raises
-    ClusterProblem where `distributed` is missing, no scheduler answers, there are no workers, or a worker has other
-    code, other data, or several threads: its numbers would not be those of a run without a cluster.
+    If a worker dies, another one takes its task; if several die on the same task, BrokenExecutor is raised. Raises
+    ClusterProblem if `distributed` is missing, no scheduler answers, there are no workers, or a worker has other code,
+    other data, or several threads: its numbers would differ from those of a run without a cluster.
     """
     try:
         from distributed import Client, KilledWorker
@@ -90,18 +90,18 @@ def dask_cluster(address: str, data: str = "digits") -> Iterator[Executor]:
     except (OSError, ValueError) as error:
         raise ClusterProblem(
             f"no Dask scheduler answers at {address!r} within {CONNECT_SECONDS} s; start one with `dask scheduler`, and "
-            f"give the address that it prints, for example tcp://10.0.0.1:8786 ({type(error).__name__})"
+            f"pass the address that it prints, for example tcp://10.0.0.1:8786 ({type(error).__name__})"
         ) from error
     with client:
         _check_workers(client, data)
         try:
-            yield client.get_executor(pure=False)  # equal calls are not one call: each is measured
+            yield client.get_executor(pure=False)  # equal calls must all run, since each is timed
         except KilledWorker as error:
             raise BrokenExecutor(str(error)) from error
 
 
 class ClusterProblem(Exception):
-    """The cluster cannot measure what was asked for; the message says how to mend it."""
+    """The cluster cannot run the tasks; the message says how to fix it."""
 
 
 def _check_workers(client, data: str) -> None:
@@ -114,14 +114,14 @@ def _check_workers(client, data: str) -> None:
     for address, number in threads.items():
         if number != 1:
             raise ClusterProblem(
-                f"worker {address} has {number} threads; a task sets the threads of its whole process, so that each worker "
-                "needs to be a process with one: dask worker … --nthreads 1"
+                f"worker {address} has {number} threads; a task sets the threads of its whole process, so each worker "
+                "must be a process with one thread: dask worker … --nthreads 1"
             )
     here = identity(data)
     for address, there in client.run(identity, data, on_error="return").items():
         if isinstance(there, Exception):
             raise ClusterProblem(
-                f"worker {address} cannot import tinycompress or load {data!r}: {there}; install the same there"
+                f"worker {address} cannot import tinycompress or load {data!r}: {there}; install both there, too"
             )
         for what, ours in here.items():
             if there[what] != ours:
@@ -129,7 +129,7 @@ def _check_workers(client, data: str) -> None:
 
 
 def identity(data: str) -> dict[str, str]:
-    """What a worker must have in common with this process for its numbers to be the same bits."""
+    """What a worker must share with this process for its results to be the same bits."""
     from .identity import fingerprint, source_hash, versions
 
     return {

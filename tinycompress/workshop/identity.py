@@ -1,4 +1,4 @@
-"""By what two runs are the same: the sources, the data, and the versions below them."""
+"""What makes two runs the same: the sources, the data, and the versions of Python, NumPy and Numba."""
 
 import functools
 import hashlib

@@ -1,4 +1,4 @@
-"""The one rule by which a claim is decided: the 95 % interval of the paired differences, against a margin."""
+"""The rule that decides every claim: the 95 % interval of the paired differences, against a margin."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -17,21 +17,21 @@ class Verdict(NamedTuple):
 
 
 def verdict(values: Sequence[float] | bool, margin: float = 0.0) -> Verdict:
-    """Decide a claim by its paired differences, one a seed, signed so that positive is as the notes say.
+    """Decide a claim from its paired differences, one per seed, signed so that positive agrees with the notes.
 
     "supported" if their interval lies wholly above `margin`, "contradicted" if wholly below, "not shown" if it
-    straddles `margin` or if fewer than two values leave the spread unknown. A bool, for an exact statement,
+    straddles `margin` or if there are fewer than two values, whose spread is unknown. A bool, for an exact statement,
     gives "exact" or "failed". Raises ValueError for a value that is NaN or infinite.
     """
     if isinstance(values, bool | np.bool_):
         return Verdict("exact" if values else "failed", bool(values), None)
     values = np.asarray(values, float)
     if values.ndim != 1:
-        raise ValueError(f"an effect is one number a seed, in a flat list; got the shape {values.shape}")
+        raise ValueError(f"an effect must be a flat list of one number per seed; got the shape {values.shape}")
     if not np.isfinite(values).all():
         where = ", ".join(map(str, np.flatnonzero(~np.isfinite(values))))
         raise ValueError(
-            f"the effect is NaN or infinite in place {where} of {len(values)}; look for a diverged "
+            f"the effect is NaN or infinite at index {where} of {len(values)} values; look for a diverged "
             "training or a division by zero in the rows"
         )
     if len(values) < 2:
@@ -42,16 +42,16 @@ def verdict(values: Sequence[float] | bool, margin: float = 0.0) -> Verdict:
 
 
 def mean_interval(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean over the first axis (n, ...) and its 95 % interval: (mean, low, high); low and high NaN where n < 2.
+    """Mean over the first axis (n, ...) and its 95 % interval: (mean, low, high); low and high are NaN if n < 2.
 
     Student's t (1908): mean ± t s / √n, with s the sample's standard deviation and t the quantile at n - 1
-    degrees of freedom. Values that are all equal give an interval without width.
+    degrees of freedom. Equal values give an interval of width 0.
     """
     from scipy.special import stdtrit
 
     values = np.asarray(values, float)
     n = len(values)
-    # Equal values have no spread, but their rounded mean may differ from them in the last bit.
+    # Equal values have no spread, but rounding may move their mean by a last bit.
     equal = (values == values[0]).all(0)
     mean = np.where(equal, values[0], values.mean(0))
     if n < 2:

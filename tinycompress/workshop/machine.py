@@ -1,4 +1,4 @@
-"""What a measurement was made on: no host name, no user, no path, since reports are published."""
+"""The machine of a measurement: no host name, no user, no path, since reports are published."""
 
 import platform
 import subprocess
@@ -8,7 +8,7 @@ from ..kernels.runtime.threads import usable_cores
 
 
 def machine(threads: int | None = None) -> dict[str, str | int]:
-    """Processor, usable cores, threads (by default those set now), system, and the versions that decide the numbers."""
+    """Processor, usable cores, threads (by default the current setting), system, and the versions that affect the numbers."""
     from importlib.metadata import version
 
     import tinycompress

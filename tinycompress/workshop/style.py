@@ -5,7 +5,7 @@
     curve_with_band(left, removed, accuracies_by_seed, "all at once", COLORS["rival"])
     percent_axis(left.xaxis)
 
-Figures belong to no pyplot state: nothing leaks into a notebook's other plots, and no window is needed.
+Figures do not touch pyplot's state: a notebook's other plots are unaffected, and no window is needed.
 """
 
 import functools
@@ -16,12 +16,12 @@ import numpy as np
 
 from .interval import mean_interval
 
-# Okabe & Ito 2008, "Color Universal Design"; one colour a role in every figure of the lecture. Their yellow is
-# left out, since a projector loses it on white.
+# Okabe & Ito 2008, "Color Universal Design"; one colour per role in every figure of the lecture. Their yellow is
+# left out, since it vanishes on a white projection.
 COLORS = {
     "reference": "#000000",  # the net as it was: dense, float, uncompressed
     "claim": "#0072B2",  # what the notes recommend
-    "rival": "#D55E00",  # what they warn of, or compare with
+    "rival": "#D55E00",  # what they warn against, or compare with
     "other": "#009E73",  # a third arm,
     "extra": "#CC79A7",  # a fourth,
     "more": "#E69F00",  # a fifth,
@@ -30,7 +30,7 @@ COLORS = {
 }
 
 _RC = {
-    # Bundled with matplotlib, and drawn as outlines in SVG: the same letters everywhere.
+    # Bundled with matplotlib and drawn as outlines in SVG, so text looks the same everywhere.
     "font.family": "DejaVu Sans",
     "svg.fonttype": "path",
     "svg.hashsalt": "tinycompress",  # the same figure gives the same file
@@ -61,16 +61,16 @@ _RC = {
 
 
 def applied():
-    """A context in which matplotlib draws in this style; `Claim.figure` and the savers below enter it themselves."""
+    """A context in which matplotlib draws in this style. `Claim.figure`, `svg` and `png` enter it themselves."""
     import matplotlib
 
     return matplotlib.rc_context(_RC)
 
 
 def figure(ncols: int = 1, nrows: int = 1, width: float | None = None, height: float | None = None, **subplots):
-    """A Figure with nrows × ncols axes in `fig.axes`, row by row; width and height of the whole in inches.
+    """A Figure with nrows × ncols axes in `fig.axes`, row by row; width and height of the whole figure in inches.
 
-    More keywords go to `Figure.subplots` (sharex, sharey, width_ratios, ...). In a notebook it shows itself.
+    More keywords go to `Figure.subplots` (sharex, sharey, width_ratios, ...). It displays itself in a notebook.
     """
     size = width or 2.5 + 6.5 * ncols, height or 0.8 + 4.8 * nrows
     with applied():
@@ -82,12 +82,12 @@ def figure(ncols: int = 1, nrows: int = 1, width: float | None = None, height: f
 def curve_with_band(ax, x: Sequence[float], values_by_seed, label: str, color: str, **line) -> None:
     """The mean over seeds with its 95 % band, and the label (if not empty) at the curve's right end.
 
-    values_by_seed: (seeds, len(x)), None or NaN where there is no value. Labels of one axes move apart where they would
-    collide. More keywords go to `ax.plot`. Raises ValueError for another shape.
+    values_by_seed: (seeds, len(x)), with None or NaN for missing values. Labels of the same axes move apart where they
+    would collide. More keywords go to `ax.plot`. Raises ValueError for another shape.
     """
     x, values = np.asarray(x, float), np.array(values_by_seed, float, ndmin=2)
     if values.ndim != 2 or values.shape[1] != len(x):
-        raise ValueError(f"values_by_seed must be (seeds, {len(x)}), one column an x; got {values.shape}")
+        raise ValueError(f"values_by_seed must be (seeds, {len(x)}), one column per x; got the shape {values.shape}")
     order = np.argsort(x)
     x, values = x[order], values[:, order]
     mean, low, high = np.full((3, len(x)), np.nan)
@@ -103,7 +103,7 @@ def curve_with_band(ax, x: Sequence[float], values_by_seed, label: str, color: s
 
 
 def label_end(ax, ends: Sequence[tuple[float, float]], label: str, color: str) -> None:
-    """Write a curve's label beside whichever of its ends (x, y), in data units, is the right one on the page."""
+    """Write a curve's label beside whichever of its ends (x, y), in data units, is further right on the page."""
     text = ax.annotate(
         label, ends[-1], xytext=(8, 0), textcoords="offset points", color=color, va="center", fontsize=15
     )
@@ -118,7 +118,7 @@ def percent_axis(axis, whole: float = 1.0) -> None:
 
 
 def machine_note(fig, text: str | None = None) -> None:
-    """State in the corner what a timing was made on: the row's `machine`, or by default this machine as it is set now."""
+    """State in the corner which machine a timing is from: the row's `machine`, or by default this one as set now."""
     from .machine import machine_line
 
     text = text or machine_line()
@@ -126,7 +126,7 @@ def machine_note(fig, text: str | None = None) -> None:
         if getattr(note, "is_machine_note", False):
             note.set_text(text)
             return
-    space = 0.3 / fig.get_figheight()  # inches below everything else
+    space = 0.3 / fig.get_figheight()  # 0.3 inches below everything else
     if fig.get_layout_engine():
         fig.get_layout_engine().set(rect=(0, space, 1, 1 - space))
     note = fig.text(0.995, 0.05 / fig.get_figheight(), text, ha="right", va="bottom", color="#666666", fontsize=11)
@@ -135,7 +135,7 @@ def machine_note(fig, text: str | None = None) -> None:
 
 def svg(fig) -> bytes:
     """The figure as an SVG file, the same bytes for the same figure."""
-    # dpi concerns only what is drawn as pixels: thousands of lines in one panel, whose outlines would take megabytes.
+    # dpi affects only rasterised parts: thousands of lines in one panel, whose outlines would take megabytes.
     return _saved(fig, format="svg", dpi=60, metadata={"Date": None})
 
 
@@ -147,7 +147,7 @@ def png(fig, dpi: float = 80) -> bytes:
 
 
 def packed(image) -> bytes:
-    """An RGB image of Pillow as a PNG file in 256 colours: nobody sees the difference, and it has a third of the bytes."""
+    """A Pillow RGB image as a PNG file in 256 colours: no visible difference, at a third of the bytes."""
     from PIL import Image
 
     buffer = io.BytesIO()
@@ -168,15 +168,15 @@ def _figure_class():
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     class LectureFigure(Figure):
-        """A Figure that moves the labels of its curves apart before it is drawn, and shows itself in Jupyter."""
+        """A Figure that moves the labels of its curves apart before drawing, and displays itself in Jupyter."""
 
         def draw(self, renderer):
             engine = self.get_layout_engine()
-            # How much room the labels need depends on where they are, and that on the axes' final size.
+            # The room that labels need depends on where they are, which depends on the axes' final size.
             if isinstance(engine, ConstrainedLayoutEngine):
                 self._spread_labels(renderer)
                 engine.execute(self)
-                self.set_layout_engine("none")  # not once more: it takes longer than to draw
+                self.set_layout_engine("none")  # once is enough: layout takes longer than drawing
             self._spread_labels(renderer)
             try:
                 super().draw(renderer)
@@ -194,7 +194,7 @@ def _figure_class():
 
 
 def _spread_labels(ax, renderer) -> None:
-    """Put each curve's label at its right end, then move labels up or down by as little as keeps them apart."""
+    """Put each curve's label at its right end, then move labels up or down just enough to keep them apart."""
     labels = [text for text in ax.texts if hasattr(text, "curve_ends")]
     if not labels:
         return
@@ -208,12 +208,12 @@ def _spread_labels(ax, renderer) -> None:
 
 
 def _apart(wanted: np.ndarray, gap: float, low: float, high: float) -> np.ndarray:
-    """Positions at least `gap` apart, in the order of `wanted` and in least squares next to it; within low..high if they fit.
+    """The positions nearest to `wanted` in least squares, in the same order, at least `gap` apart; in low..high if they fit.
 
     With the gaps subtracted this is isotonic regression, solved by pooling adjacent violators.
     """
     order = np.argsort(wanted, kind="stable")
-    blocks = []  # [mean, count] of positions that ended up side by side
+    blocks = []  # [mean, count] of positions that touch each other
     for rank, i in enumerate(order):
         blocks.append([wanted[i] - rank * gap, 1])
         while len(blocks) > 1 and blocks[-2][0] > blocks[-1][0]:

@@ -1,1 +1,1 @@
-"""Products with pruned matrices: CSR for zeros anywhere, blocks for weights that are zero 16 at a time."""
+"""Products with pruned matrices: CSR for zeros anywhere, blocks for zeros in runs of 16."""

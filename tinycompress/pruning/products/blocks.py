@@ -1,11 +1,10 @@
-"""Block-sparse times dense: a pruned dense layer whose zeros come in runs of 16 outputs, so that what is left fills
+"""Block-sparse times dense: a pruned dense layer whose zeros come in runs of 16 outputs, so that the rest fills
 vector registers.
 
     y[b, o] = sum over i of x[b, i] * w[i, o]            w (in, out), mostly zero, x (batch, in), y (batch, out)
 
-A single weight left over among zeros (CSR, `csr_matmul`) costs an index, and a gather for one multiplication. If 16
-neighbouring outputs keep or lose their weights to an input together, one index serves 16 weights, and these are one
-register of float32:
+In CSR (`csr_matmul`) every weight costs an index, and a gather for a single multiplication. If 16 neighbouring outputs
+keep or lose their weights to an input together, one index serves 16 weights, which fill one register of float32:
 
                outputs 0 .. 15     outputs 16 .. 31
     input 0    ################    ................         column of blocks 0:  inputs 0, 2     values (2, 16)
@@ -13,7 +12,7 @@ register of float32:
     input 2    ################    ................
     input 3    ................    ................         indptr [0, 2, 3], indices [0, 2, 1]
 
-which is the CSR form of the blocks, column of blocks by column of blocks (Gray et al., "GPU Kernels for Block-Sparse
+This is the CSR form of the blocks, one column of blocks after another (Gray et al., "GPU Kernels for Block-Sparse
 Weights", 2017).
 """
 
@@ -26,7 +25,7 @@ from ...kernels.runtime.dispatch import choose
 from ...kernels.shapes import check, floats
 
 BLOCK = 16
-"""Outputs in a block: one AVX-512 register of float32."""
+"""Outputs per block: one AVX-512 register of float32."""
 
 
 @functools.cache
@@ -38,10 +37,10 @@ def _fast():
 
 @dataclass(frozen=True, eq=False)
 class BlockSparse:
-    """Weights (in, out) as their blocks of 1 input x 16 outputs that are not all zero. See `pack_blocks`.
+    """Weights (in, out), stored as their nonzero blocks of 1 input x 16 outputs. See `pack_blocks`.
 
     Block k, for indptr[j] <= k < indptr[j+1], holds the weights values[k] of input indices[k] to the outputs 16*j ..
-    16*j+15. ValueError if that does not fit together, so that no kernel ever reads outside.
+    16*j+15. Raises ValueError if these do not fit together, so no kernel ever reads out of bounds.
     """
 
     indptr: np.ndarray  # int32 (columns of blocks + 1,)
@@ -56,7 +55,7 @@ class BlockSparse:
             and self.indptr[0] == 0
             and self.indptr[-1] == len(self.indices)
             and not np.any(np.diff(self.indptr) < 0),
-            f"indptr should rise from 0 to the number of blocks, {len(self.indices)}, in one step for each {BLOCK} "
+            f"indptr should rise from 0 to the number of blocks, {len(self.indices)}, in one step per {BLOCK} "
             f"of the {outputs} outputs",
         )
         check(
@@ -65,7 +64,7 @@ class BlockSparse:
         )
         check(
             not len(self.indices) or (self.indices.min() >= 0 and self.indices.max() < inputs),
-            f"the indices should lie between 0 and the last of {inputs} inputs",
+            f"the indices should number the {inputs} inputs, from 0 to {inputs - 1}",
         )
 
     @property
@@ -75,9 +74,9 @@ class BlockSparse:
 
 
 def pack_blocks(w):
-    """Weights (in, out), float32 or float64, as `BlockSparse`. Zeros fill up the last block."""
+    """Pack weights (in, out), float32 or float64, as `BlockSparse`. The last blocks are padded with zeros."""
     (w,) = floats(w=w)
-    check(w.ndim == 2, f"dense weights are (in, out), but have the shape {w.shape}")
+    check(w.ndim == 2, f"w should be (in, out), but has the shape {w.shape}")
     inputs, outputs = w.shape
     columns = -(-outputs // BLOCK)
     padded = np.zeros((inputs, columns * BLOCK), w.dtype)
@@ -89,9 +88,9 @@ def pack_blocks(w):
 
 
 def block_sparse_matmul(x, w):
-    """x (batch, in) times w, `BlockSparse` of the same float type: (batch, out).
+    """Multiply x (batch, in) by w, a `BlockSparse` of the same float type: (batch, out).
 
-    TypeError, ValueError if they do not fit.
+    Raises TypeError or ValueError if they do not fit.
     """
     x, _ = floats(x=x, w=w.values)
     check(

@@ -1,9 +1,9 @@
-"""Block-sparse times dense over register tiles; see `blocks.py` for the form of the weights and `kernels/registers/tile.py` for
-what a tile is.
+"""Block-sparse times dense over register tiles. `blocks.py` has the format of the weights, `kernels/registers/tile.py` the
+tiles.
 
-A tile is some rows of the batch x 16 outputs. Every block of these outputs adds an outer product to it: the 16
-weights, and the numbers that the rows of the batch have at the block's input. The latter lie far apart in x, but side
-by side, in one cache line, in its transpose.
+A tile is some rows of the batch x 16 outputs. Every block of these outputs adds an outer product to it: the block's 16
+weights times its input's values over the rows of the batch. Those values lie far apart in x, but side by side, in one
+cache line, in its transpose.
 """
 
 import numpy as np
@@ -16,15 +16,15 @@ from ...kernels.runtime.threads import share
 from .blocks import BLOCK
 
 ROWS = 16 if VECTOR_BYTES == 64 else 8
-"""Rows of the batch in a tile."""
+"""Rows of the batch per tile."""
 
 FEW = 4
-"""Fewer rows than this are not worth a transpose: they are computed one by one."""
+"""Fewer rows than this do not pay for a transpose and are computed one by one."""
 
 
 @jit
 def transpose(x, rows, inputs, xt):
-    """x (rows, inputs) to xt (rows / ROWS, inputs, ROWS); both sizes are multiples of ROWS."""
+    """Transpose x (rows, inputs) into xt (rows / ROWS, inputs, ROWS); rows and inputs are multiples of ROWS."""
     side = VECTOR_BYTES // x.itemsize
     for b in range(0, rows, side):
         for i in range(0, inputs, side):
@@ -33,7 +33,7 @@ def transpose(x, rows, inputs, xt):
 
 @jit
 def multiply_rows(start, end, indptr, indices, values, xt, inputs, batch, y, outputs):
-    """The columns of blocks `start` up to `end` of y."""
+    """Compute the columns of blocks from `start` up to `end` of y."""
     lanes = lanes_of(xt)
     for b in range(0, batch, ROWS):
         for j in range(start, end):
@@ -47,8 +47,8 @@ def multiply_rows(start, end, indptr, indices, values, xt, inputs, batch, y, out
 
 @jit
 def multiply_row(start, end, indptr, indices, values, x, x0, y, y0, outputs):
-    """The same for the one row of x at x0. Four sums side by side, as each multiply-add waits for the one before it
-    in the same sum."""
+    """The same for a single row of x, at x0. Four independent sums, since each multiply-add has to wait for the previous
+    one of its sum."""
     lanes = lanes_of(x)
     for j in range(start, end):
         for o in range(0, min(BLOCK, outputs - j * BLOCK), lanes):

@@ -1,4 +1,4 @@
-"""A matrix in CSR form, compressed sparse rows, times a dense one: what is left of weights that were pruned one by one."""
+"""A CSR matrix (compressed sparse rows) times a dense one, for weights that were pruned one by one."""
 
 import functools
 
@@ -21,23 +21,23 @@ def _integers(array):
 
 
 def csr_matmul(indptr, indices, values, x):
-    """A sparse matrix (rows, cols) in CSR form times x (cols, batch), (rows, batch).
+    """Multiply a sparse matrix (rows, cols) in CSR form by x (cols, batch): (rows, batch).
 
-    Row r has the elements values[k] in the columns indices[k] for indptr[r] <= k < indptr[r+1], as in scipy.sparse.csr_array.
-    The batch is the innermost axis, so that an element of the matrix multiplies a run of consecutive numbers. Raises
-    IndexError if a column lies outside of x.
+    Row r has the elements values[k] in columns indices[k] for indptr[r] <= k < indptr[r+1], as in scipy.sparse.csr_array. The
+    batch is the innermost axis, so each element of the matrix multiplies a run of consecutive numbers. Raises
+    IndexError if a column lies outside x.
     """
     values, x = floats(values=values, x=x)
     indptr, indices = _integers(indptr), _integers(indices)
-    check(x.ndim == 2, f"x is (columns, batch), but has the shape {x.shape}")
+    check(x.ndim == 2, f"x should be (columns, batch), but has the shape {x.shape}")
     check(
         indptr[0] == 0 and (indptr[:-1] <= indptr[1:]).all() and indptr[-1] == len(values) == len(indices),
         f"indptr should rise from 0 to the number of elements, but goes from {indptr[0]} to {indptr[-1]}, with "
         f"{len(values)} values and {len(indices)} indices",
     )
-    # Seen as unsigned numbers, negative ones are large: one pass finds both kinds of strays.
+    # Viewed as unsigned, negative indices are huge: one pass finds those on either side.
     if indices.size and indices.view(f"u{indices.itemsize}").max() >= len(x):
-        raise IndexError(f"an index lies outside of x, which has {len(x)} rows; the sparse matrix is wider than that")
+        raise IndexError(f"an index lies outside x, which has {len(x)} rows; the sparse matrix has more columns")
     return choose(matmul_loop, matmul_numpy, lambda: _fast().csr_matmul)(indptr, indices, values, x)
 
 

@@ -1,4 +1,4 @@
-"""Sparse (CSR) times dense: the batch in the lanes."""
+"""Sparse (CSR) times dense, with the batch in the lanes."""
 
 from ...kernels.registers.strip import copy_strip, new_strip
 from ...kernels.registers.tile import lanes_of, tile_outer_add, tile_store, tile_zeros
@@ -10,10 +10,10 @@ from ...kernels.runtime.threads import share
 
 @jit(inline="always")
 def multiply_rows(vectors, start, end, indptr, indices, values, x, step, lanes, y, y0, batch, columns):
-    """Some columns of y, rows `start` up to `end`. The rows of x are `step` apart; `lanes` numbers of each are loaded, whole
-    vectors if it is None.
+    """Compute rows `start` up to `end` of some columns of y. Rows of x are `step` apart; `lanes` numbers of each are
+    loaded, or whole vectors if `lanes` is None.
 
-    Four sums side by side, as each multiply-add waits for the one before it in its sum.
+    Four independent sums, since each multiply-add has to wait for the previous one of its sum.
     """
     for r in range(start, end):
         k, stop = indptr[r], indptr[r + 1]
@@ -42,6 +42,7 @@ def multiply_wide(start, end, indptr, indices, values, x, strip, y, batch):
     block = VECTORS * lanes_of(x)
     for b in range(0, batch, block):
         columns = min(block, batch - b)
+        # Side by side in a strip, these columns of x stay in the cache while all rows use them.
         copy_strip(VECTORS, x, b, batch, x.size // batch, columns, strip, 0)
         multiply_rows(VECTORS, start, end, indptr, indices, values, strip, block, None, y, b, batch, columns)
 
