@@ -93,7 +93,7 @@ def test_what_breaks_costs_its_own_row_and_says_why():
     rows = measured(*fake_bench.SUITES[0].cases)
     problems = {row["name"]: row["problem"] for row in rows}
     assert problems["good"] is None and problems["after"] is None
-    assert "ours and plain wrong find different results: array 1 of 1 is off by" in problems["different"]
+    assert "the results of ours and plain wrong differ: array 1 of 1 is off by" in problems["different"]
     assert problems["raising"] == "failed: plain: ValueError: no such shape"
     assert problems["dying"] == "failed: plain: its process ended with code 3: out of memory"
     broken = [row for row in rows if row["problem"]]

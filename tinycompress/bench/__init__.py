@@ -1,11 +1,11 @@
-"""The benchmark: what this engine does in a second beside what its rivals do, against stated goals.
+"""The benchmark: how fast the engine is beside its rivals, against stated goals.
 
     from tinycompress.bench import run, suites
     for rows in run(suites(["conv"]), threads=1, rounds=11, torch=True, rng=np.random.default_rng()):
         print(rows)
 
-`case.py` says what a row is, `turns.py` how two processes take turns. Each other module here is a suite or a few: what
-ours does and what the rival does, side by side, and a table of cases.
+`case.py` defines a row, `turns.py` the turns that processes take. Most other modules hold one or more suites: our work
+and the rival's side by side, and a table of cases.
 """
 
 import importlib
@@ -17,7 +17,7 @@ from .measure import busy, failed, run
 
 __all__ = ["MODULES", "Case", "Row", "Suite", "Work", "busy", "failed", "run", "suites"]
 
-# A suite's module has SUITES, a list of Suite; it is imported when someone asks for it.
+# A suite's module has SUITES, a list of Suite; it is imported when the suite is asked for.
 MODULES = {
     "conv": "convolutions",
     "depthwise": "convolutions",
@@ -33,15 +33,15 @@ MODULES = {
 
 
 def suites(names: Sequence[str] | None = None) -> list[Suite]:
-    """The suites with these names, in the order of `MODULES`; all by default. LookupError for an unknown name.
+    """The suites with these names, in the order of `MODULES`; all by default. Raises LookupError for an unknown name.
 
-    "limits" comes with any suite that has a place on the roofline, since without them there is no roof.
+    "limits" is added to any suite with points on the roofline, since it measures the roof.
     """
     names = [name.lower() for name in names or MODULES]
     for name in names:
         if name not in MODULES:
             hint = did_you_mean(name, MODULES) or "."
-            raise LookupError(f"no suite is called {name!r}{hint} There are {', '.join(MODULES)}")
+            raise LookupError(f"no suite is called {name!r}{hint} The suites are {', '.join(MODULES)}")
     chosen = [_suite(name) for name in MODULES if name in names]
     if "limits" not in names and any(case.point for suite in chosen for case in suite.cases):
         chosen.append(_suite("limits"))

@@ -1,4 +1,4 @@
-"""A row of the benchmark: the case, the sides that compete, and how their times become a ratio that meets a goal."""
+"""A row of the benchmark: a case, the sides that compete, and how their times become a ratio and meet a goal."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,21 +8,21 @@ import numpy as np
 
 Row = dict[str, Any]
 Times = dict[str, dict[str, list[float]]]
-"""Seconds a call by side ("ours", "torch", ...) and work ("eager", ...), one entry a round."""
+"""Seconds per call, by side ("ours", "torch", ...) and work ("eager", ...), with one entry per round."""
 
 
 def as_arrays(result) -> list[np.ndarray]:
-    """A result that is an array, or several of them."""
+    """The arrays of a result that is one array or several."""
     return list(result) if isinstance(result, tuple | list) else [result]
 
 
 @dataclass(frozen=True)
 class Work:
-    """What one call of a side does, and what it found.
+    """One call of a side, and how to read its result.
 
-    run: what is timed; it returns the result, so that nobody gains by leaving a part of the work away.
-    read: the result as arrays in our layouts (images NHWC, weights (kh, kw, in, out)), for the comparison of both
-        sides; not timed. None if there is nothing to compare.
+    run: the timed function. It returns the result, so a side that skips part of the work is found out.
+    read: converts the result to arrays in our layouts (images NHWC, weights (kh, kw, in, out)), to compare both sides;
+        not timed. None if there is nothing to compare.
     """
 
     run: Callable[[], Any]
@@ -31,7 +31,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Point:
-    """Where a case stands on the roofline: floating-point operations and the bytes that must move at least, a call."""
+    """A case's place on the roofline: floating-point operations, and the least bytes that must move, per call."""
 
     kernel: str
     flops: float
@@ -50,13 +50,13 @@ def against_strongest(case: "Case", times: Times) -> list[Row]:
 class Case:
     """One contest.
 
-    goal: the largest ratio ours / rival that is good enough; None if there is none.
-    sides: "ours" and its rivals by name. Each is a function of a module's top level, for each side lives in a process
-        of its own. Called as side(rng, **arguments), it draws the same data as all others and returns {variant: Work}.
-    arguments: plain, so that they fit into JSON.
-    rows: from the case and its times to its rows.
-    tolerance: by how much results may differ, relative to the largest element.
-    most_rounds: fewer rounds than elsewhere where a single call takes seconds.
+    goal: the largest ratio ours / rival that is good enough; None for no goal.
+    sides: "ours" and its rivals by name. Each is a module-level function, since each side runs in a separate process.
+        Called as side(rng, **arguments), it draws the same data as all others and returns {variant: Work}.
+    arguments: plain values that fit into JSON.
+    rows: maps the case and its times to its rows.
+    tolerance: how much results may differ, relative to the largest element.
+    most_rounds: a limit on the rounds, for cases whose single call takes seconds.
     """
 
     suite: str
@@ -71,12 +71,12 @@ class Case:
 
 
 MEASURED = ("ours", "rival", "ratio", "met", "ours_quartiles", "rival_quartiles", "ratio_quartiles", "ratios")
-"""What a row has none of where there was no measurement."""
+"""Fields that are None in a row without a measurement."""
 
 
 @dataclass(frozen=True)
 class Suite:
-    """Cases that belong together; summary(rows) adds rows about all of them."""
+    """Cases that belong together; summary(rows) returns extra rows about all of them."""
 
     name: str
     cases: Sequence[Case]
@@ -94,11 +94,11 @@ def make_row(
     judged: str = "ratio",
     unit: str = "s",
 ) -> Row:
-    """The row of these values, one a round: medians, quartiles, and the ratio as the median of the rounds' own ratios.
+    """The row of these values, one per round: medians, quartiles, and the ratio as the median of the rounds' ratios.
 
-    A slow moment of the machine hits both sides of a round, and so hardly their ratio.
-    name, goal: the case's unless given. judged: whether the goal speaks of the "ratio", or of "ours" itself (as in: at
-    most 0.12 s).
+    A slow moment of the machine hits both sides of a round, and so hardly changes their ratio.
+    name, goal: the case's unless given. judged: whether the goal limits the "ratio", or "ours" itself (such as at most
+    0.12 s).
     """
     ratios = None if rival is None else [a / b for a, b in zip(ours, rival, strict=True)]
     goal = case.goal if goal is None else goal
@@ -134,24 +134,24 @@ def make_row(
 
 
 def judged_row(row: Row) -> Row:
-    """The row with "met": whether what the goal speaks of is as low as that; None where one of them is missing."""
+    """The row with "met": whether the judged value is at most the goal; None if either is missing."""
     value, goal = row[row["judged"]], row["goal"]
     return row | {"met": None if value is None or goal is None else value <= goal}
 
 
 def is_close(row: Row) -> bool:
-    """Whether the goal lies between the quartiles, so that another run may well say the opposite."""
+    """Whether the goal lies between the quartiles, so another run may well say the opposite."""
     quartiles = row[f"{row['judged']}_quartiles"]
     return row["met"] is not None and quartiles is not None and quartiles[0] <= row["goal"] <= quartiles[1]
 
 
 def empty_row(case: Case, problem: str) -> Row:
-    """The row of a case that was not measured, and why."""
+    """The row of a case that was not measured, with the reason."""
     return make_row(case, None) | {"problem": problem}
 
 
 def geometric_mean(name: str, goal: float, rows: Sequence[Row]) -> Row:
-    """A row for all of the rows: the geometric mean of their times and, round by round, of their ratios."""
+    """A summary row: the geometric mean of the rows' times and, round by round, of their ratios."""
     first = rows[0] | {"name": name, "goal": goal, "rival_name": "the strongest of each", "point": None}
     if problem := next((row["problem"] for row in rows if row["problem"]), None):
         return first | dict.fromkeys(MEASURED) | {"problem": problem}
@@ -162,14 +162,14 @@ def geometric_mean(name: str, goal: float, rows: Sequence[Row]) -> Row:
 
 
 def disagreement(ours: Sequence[np.ndarray], rival: Sequence[np.ndarray], tolerance: float) -> str | None:
-    """What differs in two results by more than `tolerance` of the rival's largest element; None if nothing does."""
+    """How two results differ by more than `tolerance` of the rival's largest element; None if they agree."""
     if [np.shape(a) for a in ours] != [np.shape(b) for b in rival]:
         return f"shapes {[np.shape(a) for a in ours]} and {[np.shape(b) for b in rival]}"
     for i, (a, b) in enumerate(zip(ours, rival, strict=True)):
         a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
         scale = np.abs(b).max(initial=0.0) or 1.0
         worst = np.abs(a - b).max(initial=0.0) / scale
-        if not worst <= tolerance:  # also where it is NaN
+        if not worst <= tolerance:  # true for NaN, too
             return (
                 f"array {i + 1} of {len(ours)} is off by {worst:.2g} of its largest element; {tolerance:g} is allowed"
             )

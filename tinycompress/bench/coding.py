@@ -6,17 +6,17 @@ from ..quantization.coding.huffman import canonical_codes, code_lengths, decode,
 from ..quantization.kmeans import kmeans_1d
 from .case import Case, Suite, Work
 
-SYMBOLS = 266_200  # the weights of LeNet-300-100, of 64 kinds, spread as trained weights are
+SYMBOLS = 266_200  # the weights of LeNet-300-100, as 64 symbols distributed like trained weights
 
 
 def draw_symbols(rng, count):
-    """Indices of clusters (count,), and the lengths of their codes."""
+    """Cluster indices (count,), and the lengths of their codes."""
     symbols = np.clip(np.round(8 * rng.standard_normal(count)) + 32, 0, 63).astype(np.uint8)
     return symbols, code_lengths(np.bincount(symbols, minlength=64))
 
 
 def bit_strings(lengths) -> list[str]:
-    """Each symbol's code as a text of 0 and 1."""
+    """Each symbol's code as a string of 0s and 1s."""
     codes = canonical_codes(lengths)
     return [
         f"{code:0{length}b}" if length else "" for code, length in zip(codes.tolist(), lengths.tolist(), strict=True)
@@ -57,7 +57,7 @@ def python_decode(rng, count):
 
     def run():
         decoded, code = [], ""
-        for bit in bin(int.from_bytes(b"\1" + data, "big"))[3:]:  # the 1 keeps the zeros that the stream begins with
+        for bit in bin(int.from_bytes(b"\1" + data, "big"))[3:]:  # the 1 keeps the stream's leading zeros
             code += bit
             symbol = symbol_of.get(code)
             if symbol is not None:
@@ -76,7 +76,7 @@ def huffman_case(name, goal, ours, python):
 
 
 def draw_weights(rng, count, clusters):
-    """Weights (count,) and the centroids that both start from: quantiles, so that no cluster starts empty."""
+    """Weights (count,) and the centroids that both sides start from: quantiles, so no cluster starts empty."""
     weights = 0.05 * rng.standard_normal(count, np.float32)
     return weights, np.quantile(weights, (np.arange(clusters) + 0.5) / clusters).astype(np.float32)
 
@@ -95,7 +95,7 @@ def sklearn_kmeans(rng, count, clusters):
     from sklearn.cluster import KMeans
 
     weights, start = draw_weights(rng, count, clusters)
-    # tol=0: stop when nothing moves any more, as ours does, or after as many iterations.
+    # tol=0: stop when nothing moves any more or after the given iterations, as ours does.
     kmeans = KMeans(clusters, init=start[:, None], n_init=1, max_iter=ITERATIONS, tol=0, algorithm="lloyd")
     return {"KMeans": Work(lambda: kmeans.fit(weights[:, None]), lambda fitted: [fitted.inertia_])}
 

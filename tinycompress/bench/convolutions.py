@@ -1,7 +1,7 @@
-"""Standard, depthwise and pointwise convolution, forward and backward as in a graph, against PyTorch.
+"""Standard, depthwise and pointwise convolution, forward and backward through the graph, against PyTorch.
 
 The shapes are those of the lecture's nets. PyTorch competes in both of its memory layouts. A net's first layer needs no
-gradient of its images, and none is computed on either side.
+gradient of its images, so neither side computes one.
 """
 
 import numpy as np
@@ -80,12 +80,12 @@ def torch_convolution(rng, *, kind, first, stride, padding, **sizes):
 
 
 def case(kind, goal, size, channels, outputs, kernel=3, stride=1, padding=1, first=False, batch=64):
-    """The contest over one shape; `size` is the side of the square images."""
+    """The contest for one shape; `size` is the height and width of the images."""
     arguments = {"kind": kind, "first": first, "stride": stride, "padding": padding}
     arguments |= {"batch": batch, "size": size, "channels": channels, "outputs": outputs, "kernel": kernel}
     out = output_size(size, kernel, stride, padding)
     weights = int(np.prod(WEIGHT_SHAPES[kind](kernel, channels, outputs)))
-    # Forward, weight gradient and input gradient multiply the same pairs, and each touches all arrays once.
+    # Forward, weight gradient and input gradient each do the same multiply-adds and touch all arrays once.
     passes = 2 if first else 3
     multiply_adds = batch * out * out * weights
     numbers = batch * (size * size * channels + out * out * outputs) + weights
@@ -109,7 +109,7 @@ def conv_summary(rows: list[Row]) -> list[Row]:
 
 
 CONV = [
-    case("conv", 1.0, 28, 1, 20, kernel=5, padding=0, first=True),  # LeNet-5's two
+    case("conv", 1.0, 28, 1, 20, kernel=5, padding=0, first=True),  # this and the next: LeNet-5
     case("conv", 1.0, 12, 20, 50, kernel=5, padding=0),
     case("conv", 1.0, 28, 16, 16),
     case("conv", 1.0, 28, 16, 32),

@@ -1,4 +1,4 @@
-"""What this machine can do at most: multiply-adds in BLAS, and bytes through memory. They are the roofline's roof."""
+"""The machine's limits, the roof of the roofline: multiply-adds in BLAS, and bytes copied through memory."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -15,7 +15,7 @@ def sgemm(rng, size):
 
 
 def copy(rng, megabytes):
-    """A copy that no cache can hold, in as many threads as everything else uses."""
+    """A copy too large for any cache, on as many threads as everything else uses."""
     source = rng.integers(0, 2**63, megabytes * (1 << 20) // 8)
     target = np.empty_like(source)
     threads = get_num_threads()
@@ -25,7 +25,7 @@ def copy(rng, megabytes):
 
 
 def rate_row(amount: float, unit: str):
-    """A row in billions of `amount` a second."""
+    """A row in billions per second, for a call that does `amount` operations or bytes."""
 
     def rows(case: Case, times: Times) -> list[Row]:
         return [make_row(case, [amount / seconds / 1e9 for seconds in times["ours"]["ours"]], unit=unit)]

@@ -1,4 +1,4 @@
-"""Products with weights of 8, 4 and 1 bit, against float32 BLAS on the very numbers that the few bits stand for."""
+"""Products with weights of 8, 4 and 1 bit, against float32 BLAS on the numbers that the bits stand for."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ ZERO_POINT = 100  # the 8-bit number that stands for 0 in the activations
 
 
 def blas_work(x, weight) -> dict[str, Work]:
-    """x @ weight into memory that is there already."""
+    """x @ weight, into memory that is already allocated."""
     y = np.empty((*x.shape[:-1], weight.shape[1]), np.float32)
     return {"BLAS": Work(lambda: np.matmul(x, weight, out=y))}
 
@@ -34,14 +34,14 @@ def float_of_int8(rng, **sizes):
 
 
 def draw_floats(rng, inputs, outputs, batch):
-    """x (batch, in) and weights (in, out), of which the signs will count."""
+    """x (batch, in) and weights (in, out), of which only the signs are used."""
     return rng.standard_normal((batch, inputs), np.float32), rng.standard_normal((inputs, outputs), np.float32)
 
 
 def our_signs(rng, **sizes):
     x, weight = draw_floats(rng, **sizes)
     packed = pack_signs(weight)
-    return {"ours": Work(lambda: binary_matmul(x, packed))}  # packs the signs of x each time
+    return {"ours": Work(lambda: binary_matmul(x, packed))}  # packs the signs of x in every call
 
 
 def float_of_signs(rng, **sizes):
@@ -63,7 +63,7 @@ def our_codes(rng, **sizes):
 
 
 def float_of_codes(rng, **sizes):
-    """BLAS likes either orientation of the weights better, depending on its release and the CPU."""
+    """Both orientations of the weights: which one BLAS prefers depends on its release and the CPU."""
     x, codes, codebook = draw_codes(rng, **sizes)
     weight = codebook[codes]
     weight_t = np.ascontiguousarray(weight.T)

@@ -1,4 +1,4 @@
-"""Run suites: every case's contest, one row after the other, whatever fails on the way."""
+"""Run suites: every case's contest in turn, even if some of them fail."""
 
 import importlib.util
 import os
@@ -11,14 +11,14 @@ from .case import Case, Row, Suite, empty_row
 from .turns import SideFailed, Sides, contest
 
 FAILED = "failed: "
-NOT_ASKED = "skipped: it competes with PyTorch; ask for it with --against torch"
-NOT_INSTALLED = "skipped: it competes with PyTorch, which is not installed; pip install 'tinycompress[bench]'"
+NOT_ASKED = "skipped: compares with PyTorch; run it with --against torch"
+NOT_INSTALLED = "skipped: compares with PyTorch, which is not installed; pip install 'tinycompress[bench]'"
 
 
 def run(
     suites: Sequence[Suite], threads: int, rounds: int, torch: bool, rng: np.random.Generator
 ) -> Iterator[list[Row]]:
-    """Measure the suites; yields the rows of each case as it is done, the last one's with those that sum up its suite.
+    """Measure the suites and yield the rows of each case as it finishes. A suite's last case also brings its summary rows.
 
     torch: whether PyTorch competes, if it is installed. A case that cannot be measured gives a row whose "problem" says
     why. Closing the generator ends its processes.
@@ -49,7 +49,7 @@ def measure(case: Case, sides: Sides, rounds: int, torch: bool, rng: np.random.G
 
 
 def failed(row: Row) -> bool:
-    """Whether this row's case broke, which is not the same as being skipped or missing its goal."""
+    """Whether this row's case failed to run, as opposed to being skipped or missing its goal."""
     return (row["problem"] or "").startswith(FAILED)
 
 
@@ -58,4 +58,4 @@ def busy() -> str | None:
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     if load < 0.5:
         return None
-    return f"other programs keep this machine busy (load {load:.1f}): times will be too long, and ratios unsure"
+    return f"other programs keep this machine busy (load {load:.1f}): times will be too long, and ratios unreliable"

@@ -14,7 +14,7 @@ HEAD = ("", "ours", "rival", "", "ratio [quartiles]", "goal", "")
 
 
 def table(rows: Sequence[Row]) -> str:
-    """The rows as text, suite by suite; below it what was skipped or failed, and why."""
+    """The rows as text, suite by suite, followed by what was skipped or failed, and why."""
     lines = [HEAD]
     for suite, members in groupby((row for row in rows if not row["problem"]), key=lambda row: row["suite"]):
         lines += [(suite,), *map(_cells, members)]
@@ -28,7 +28,7 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def write_json(rows: Sequence[Row], path: str | os.PathLike) -> None:
-    """Write the rows as a list, one a line, in one piece. Raises OSError if `path` cannot be written."""
+    """Write the rows as a JSON list, one per line, atomically. Raises OSError if `path` cannot be written."""
     lines = ",\n ".join(json.dumps(row, ensure_ascii=False, allow_nan=False) for row in rows)
     replace_file(Path(path), f"[\n {lines}\n]\n")
 
@@ -60,7 +60,7 @@ def _ratio(row: Row) -> str:
 
 
 def quantity(value: float | None, unit: str) -> str:
-    """A value with its unit: times in the unit that suits them, shares in per cent."""
+    """A value with its unit: times in s, ms or µs, shares in per cent."""
     if value is None:
         return ""
     if unit == "share":
@@ -72,7 +72,7 @@ def quantity(value: float | None, unit: str) -> str:
 
 
 def _problems(rows: Sequence[Row]) -> list[str]:
-    """What was not measured, by reason."""
+    """The lines for cases that were not measured, grouped by reason."""
     reasons = {}
     for row in rows:
         if row["problem"]:

@@ -1,7 +1,7 @@
-"""The roofline: how near each kernel comes to what the machine can do (Williams, Waterman & Patterson 2009).
+"""The roofline: how close each kernel comes to the machine's limits (Williams, Waterman & Patterson 2009).
 
-A kernel that does I operations for every byte it must move can reach I times the memory's bandwidth, as long as that is
-less than the multiply-adds can do. Both limits are measured (`limits.py`); the lower of them is the roof.
+A kernel that does I operations per byte it must move can reach at most I times the memory bandwidth, and at most the
+machine's peak of multiply-adds. Both limits are measured (`limits.py`); the lower of them is the roof.
 """
 
 import os
@@ -26,7 +26,7 @@ KERNELS = {
 
 
 def write(rows: Sequence[Row], folder: str | os.PathLike) -> Path | None:
-    """Write roofline.svg and roofline.png into the folder; returns the path of the former, None if there is no figure."""
+    """Write roofline.svg and roofline.png into the folder. Returns the path of the former, or None if there is no figure."""
     fig = figure(rows)
     if fig is None:
         return None
@@ -37,8 +37,8 @@ def write(rows: Sequence[Row], folder: str | os.PathLike) -> Path | None:
 
 
 def figure(rows: Sequence[Row]):
-    """A point a row that has one, under the roof; None unless the rows hold a point and both limits."""
-    # Limits are what the machine does in its good moments, hence the upper quartile.
+    """Every row's point, under the roof; None unless the rows hold a point and both limits."""
+    # Limits are the machine's best, hence the upper quartile.
     limits = {row["name"]: row["ours_quartiles"][1] for row in rows if row["suite"] == "limits" and not row["problem"]}
     points = [row["point"] for row in rows if row["point"]]
     if not points or SGEMM not in limits or COPY not in limits:
@@ -59,14 +59,14 @@ def figure(rows: Sequence[Row]):
             if those:
                 marks = {"marker": marker, "s": 110, "zorder": 3, "edgecolors": "white"}
                 ax.scatter(intensity[those], reached[those], color=style.COLORS[color], label=label, **marks)
-        ax.set_title("How near each kernel comes to the limits of the machine")
+        ax.set_title("How close each kernel comes to the machine's limits")
         ax.legend(loc="lower right")
         style.machine_note(fig, rows[0]["machine"])
     return fig
 
 
 def _roof(ax, peak, bandwidth, left, right):
-    """Both limits, from intensity `left` to `right`, each with its name."""
+    """Draw both limits, from intensity `left` to `right`, each with its name."""
     color, ridge = style.COLORS["ideal"], peak / bandwidth
     right = max(right, ridge * 2)
     x = np.array([left, ridge, right])

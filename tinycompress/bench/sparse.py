@@ -1,4 +1,4 @@
-"""Pruned layers: from which sparsity CSR beats dense BLAS, 16×1 blocks at 90 %, and whole neurons against the ideal."""
+"""Pruned layers: the sparsity from which CSR beats dense BLAS, 16×1 blocks at 90 %, and whole neurons against the ideal."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from ..tensor import Tensor
 from .case import Case, Point, Row, Suite, Times, Work, make_row
 
 SPARSITIES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
-POINT_SPARSITY = 0.9  # the one of the roofline
+POINT_SPARSITY = 0.9  # drawn in the roofline
 
 
 def draw_layer(rng, inputs, outputs, batch):
@@ -20,7 +20,7 @@ def draw_layer(rng, inputs, outputs, batch):
 
 
 def draw_csr(rng, inputs, outputs, batch):
-    """The batch x (in, batch), and by sparsity the transposed weights (out, in) as a scipy CSR array."""
+    """The batch x (in, batch), and the transposed weights (out, in) as a scipy CSR array per sparsity."""
     from scipy.sparse import csr_array
 
     weight, x = draw_layer(rng, inputs, outputs, batch)
@@ -43,7 +43,7 @@ def scipy_csr(rng, **sizes):
 
 
 def blas(rng, inputs, outputs, batch):
-    """The dense product, the way round that BLAS likes better, into memory that is there already."""
+    """The dense product in both orientations, as BLAS may prefer either, into memory that is already allocated."""
     weight, x = draw_layer(rng, inputs, outputs, batch)
     y, x_t, weight_t = np.empty((batch, outputs), np.float32), np.ascontiguousarray(x.T), np.ascontiguousarray(weight.T)
     y_t = np.ascontiguousarray(y.T)
@@ -54,10 +54,10 @@ def blas(rng, inputs, outputs, batch):
 
 
 def crossover(sparsities, sparse, dense) -> float:
-    """The sparsity from which on the sparse product is faster, interpolated between those measured.
+    """The sparsity above which the sparse product is faster, interpolated between the measured ones.
 
-    sparse: its seconds at each of the rising `sparsities`. 1.0 if it is slower even at the last of them; the first if
-    it is always faster, so that the true one is at most that.
+    sparse: its seconds at each of the rising `sparsities`. Returns 1.0 if it is slower even at the last, and the first
+    sparsity (an upper bound) if it is always faster.
     """
     slower = [i for i, seconds in enumerate(sparse) if seconds >= dense]
     if not slower:
@@ -70,7 +70,7 @@ def crossover(sparsities, sparse, dense) -> float:
 
 
 def crossover_rows(case: Case, times: Times) -> list[Row]:
-    """Crossovers round by round: ours beside scipy's, each against the faster dense product."""
+    """Crossovers per round: ours beside scipy's, each against the faster dense product."""
     dense = min(times["dense"].values(), key=np.median)
 
     def crossovers(side):
@@ -96,7 +96,7 @@ def crossover_case(inputs, outputs, batch):
 
 
 def draw_blocks(rng, inputs, outputs, batch, sparsity):
-    """Weights (in, out) of which whole blocks of 1 input × 16 outputs are zero, and x."""
+    """Weights (in, out) with whole blocks of 1 input × 16 outputs at zero, and x."""
     weight, x = draw_layer(rng, inputs, outputs, batch)
     kept = rng.random((inputs, -(-outputs // blocks.BLOCK))) >= sparsity
     return weight * kept.repeat(blocks.BLOCK, axis=1)[:, :outputs], x
@@ -127,7 +127,7 @@ def blocks_case(inputs, outputs, batch, sparsity=0.9):
 
 
 def draw_net(rng, inputs, outputs, batch):
-    """A net whose layer 1 is to be pruned, the indices of the neurons kept (half of them), and x."""
+    """A net whose layer 1 will be pruned, the indices of the half of its neurons to keep, and x."""
     net = models.mlp((inputs,), (outputs,), 10, rng=rng).eval()
     return net, pruning.keep_neurons(net, 0.5), Tensor(rng.standard_normal((batch, inputs), np.float32))
 
@@ -151,7 +151,7 @@ def whole_layer(rng, **sizes):
 
 
 def ideal_row(case: Case, times: Times) -> list[Row]:
-    """Half of the neurons should take half of the time."""
+    """Ideally, half of the neurons take half of the time."""
     ideal = [0.5 * seconds for seconds in times["whole"]["whole layer"]]
     return [make_row(case, times["ours"]["ours"], ideal, "half of the whole layer")]
 

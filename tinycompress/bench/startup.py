@@ -1,7 +1,7 @@
 """How long a user waits for the import, for the first call of a kernel, and for the first step if nothing is compiled.
 
-Whole processes, from start to end. The goals are seconds; beside each stands what a process takes that only imports
-what ours needs.
+Whole processes are timed, from start to end. The goals are in seconds. Beside each is the time of a process that only
+imports our dependencies.
 """
 
 import os
@@ -38,7 +38,7 @@ def whole_process(rng, program, least):
 
 
 def without_cache(rng, program, least):
-    """The same in a process that finds no compiled kernels."""
+    """The same in a process that finds no compiled kernels in its cache."""
 
     def run():
         with tempfile.TemporaryDirectory() as folder:
@@ -52,7 +52,7 @@ def least_process(rng, program, least):
 
 
 def _run(program, **changes):
-    """As it runs for users: Python keeps the byte code of what it has imported once."""
+    """Run a program as users do: Python keeps the byte code of earlier imports."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | changes
     command = [sys.executable, "-c", PROGRAMS[program]]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
@@ -61,7 +61,7 @@ def _run(program, **changes):
 
 
 def seconds_row(case: Case, times: Times) -> list[Row]:
-    """Our seconds, of which the goal speaks, beside the least possible."""
+    """Our seconds, which the goal limits, beside the least possible."""
     ((least, seconds),) = times["least"].items()
     return [make_row(case, times["ours"]["ours"], seconds, f"{least} (the least)", judged="ours")]
 

@@ -1,7 +1,7 @@
-"""One training step, the way both libraries are taught: gradients to zero, forward, loss, backward, SGD with momentum.
+"""One training step, as both libraries teach it: zero the gradients, forward, loss, backward, SGD with momentum.
 
-Both sides start from the same weights and see the same batch, so that their losses agree, the second one by way of the
-first update.
+Both sides start from the same weights and see the same batch, so their losses must agree. The second loss also checks
+the first update.
 """
 
 import numpy as np
@@ -27,7 +27,7 @@ def separable_net(rng):
     net = models.separable_net((32, 32, 3), widths=(32, 64, 128), rng=rng)
     for layer in net.layers:
         if isinstance(layer, nn.DepthwiseConv2d):
-            layer.padding = 1  # "same" would pad below and right only, for which PyTorch needs another operation
+            layer.padding = 1  # "same" would pad below and right only, which PyTorch needs another operation for
     return net
 
 
@@ -77,7 +77,7 @@ def torch_step(rng, net, batch):
 
 
 def sgd(torch, parameters):
-    """PyTorch's SGD, in one fused kernel where this release has it for the CPU."""
+    """PyTorch's SGD, as one fused kernel if this release has it for the CPU."""
     parameters = list(parameters)
     try:
         return torch.optim.SGD(parameters, LR, MOMENTUM, fused=True)
@@ -86,7 +86,7 @@ def sgd(torch, parameters):
 
 
 def against_each(case: Case, times: Times) -> list[Row]:
-    """A row for each of PyTorch's layouts, since the goals differ."""
+    """One row per PyTorch layout, since their goals differ."""
     (mine,) = times["ours"].values()
     return [
         make_row(

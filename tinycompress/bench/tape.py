@@ -1,4 +1,4 @@
-"""What the graph itself costs: 31 operations so small that their arithmetic takes no time, forward and backward."""
+"""The overhead of the graph: 31 operations, forward and backward, too small for their arithmetic to matter."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from ..tensor import Tensor
 from .case import Case, Suite, Work
 from .torch_side import torch_ready
 
-LAYERS = 10  # of three operations each; the sum is the 31st
+LAYERS = 10  # of three operations each; the final sum is the 31st
 
 
 def draw(rng):

@@ -1,6 +1,6 @@
-"""What every case against PyTorch needs: its threads, its two memory layouts for images, and a net of ours as its own.
+"""What every case against PyTorch needs: its threads, its two memory layouts for images, and copies of our nets.
 
-PyTorch is imported inside the functions, since only the process of that side may pay for it.
+PyTorch is imported inside the functions, so that only the process of that side pays for it.
 """
 
 import numpy as np
@@ -25,7 +25,7 @@ KINDS = {nn.Conv2d: "conv", nn.DepthwiseConv2d: "depthwise", nn.PointwiseConv2d:
 
 
 def torch_ready():
-    """The module torch, with as many threads as our kernels would use here."""
+    """The module torch, set to as many threads as our kernels use."""
     import torch
 
     torch.set_num_threads(get_num_threads())
@@ -33,7 +33,7 @@ def torch_ready():
 
 
 def layouts(torch):
-    """PyTorch's memory layouts by name: channel by channel (NCHW, the default), and pixel by pixel, as ours (NHWC)."""
+    """PyTorch's memory layouts by name: channel by channel (NCHW, the default) and, like ours, pixel by pixel (NHWC)."""
     return {"eager": torch.contiguous_format, "channels-last": torch.channels_last}
 
 
@@ -51,7 +51,7 @@ def images_back(x) -> np.ndarray:
 def twin(model: nn.Sequential, layout: str = "eager"):
     """A net of ours as a torch.nn.Sequential with the same weights, in training mode.
 
-    Raises ValueError for layers and paddings that PyTorch has no single counterpart of.
+    Raises ValueError for layers and paddings without a counterpart in PyTorch.
     """
     torch = torch_ready()
     model.eval()
@@ -71,7 +71,7 @@ def twin(model: nn.Sequential, layout: str = "eager"):
 
 
 def _layer(torch, layer: nn.Module, pixels: int):
-    """One layer. pixels: of the images that were flattened just before it, else 1."""
+    """PyTorch's version of one layer. pixels: of the images flattened just before it, else 1."""
     match layer:
         case nn.PointwiseConv2d() | nn.Conv2d() | nn.DepthwiseConv2d():
             kind = KINDS[type(layer)]
@@ -87,13 +87,13 @@ def _layer(torch, layer: nn.Module, pixels: int):
             return _with_weights(torch, theirs, weight, layer.bias)
         case nn.Dense():
             inputs, outputs = layer.weight.shape
-            # PyTorch flattens channel by channel, we pixel by pixel.
+            # PyTorch flattens channel by channel, ours pixel by pixel.
             weight = layer.weight.data.reshape(pixels, inputs // pixels, outputs).transpose(2, 1, 0)
             theirs = torch.nn.Linear(inputs, outputs, bias=layer.bias is not None)
             return _with_weights(torch, theirs, weight.reshape(outputs, inputs), layer.bias)
         case nn.BatchNorm():
             return torch.nn.BatchNorm2d(len(layer.running_mean), layer.eps, layer.momentum)
-        case nn.AvgPool2d():  # a MaxPool2d, too
+        case nn.AvgPool2d():  # a subclass of MaxPool2d, so it comes first
             return torch.nn.AvgPool2d(layer.size, layer.stride)
         case nn.MaxPool2d():
             return torch.nn.MaxPool2d(layer.size, layer.stride)
@@ -115,8 +115,8 @@ def _with_weights(torch, theirs, weight: np.ndarray, bias):
 
 
 def _padding(layer):
-    """PyTorch's padding, which is the same on opposite sides: "same" with a stride often needs more on one of them."""
+    """PyTorch's padding, which is equal on opposite sides; "same" with a stride often needs more on one side."""
     padding = getattr(layer, "padding", "valid")
     if padding == "same" and layer.stride != 1:
-        raise ValueError(f"{layer!r}: PyTorch cannot pad one side only; give the layer its padding as a number")
+        raise ValueError(f"{layer!r}: PyTorch cannot pad one side only; give the layer a number as its padding")
     return 0 if padding == "valid" else padding

@@ -1,8 +1,8 @@
 """Two or more processes that take strict turns: a block of ours, a block of the rival's, a block of ours, and so on.
 
-Separate, since two libraries in one process fight over its threads and its memory. In turns, since a machine has fast
-minutes and slow ones: what is compared was measured within a second, and the ratio of a round survives what its times
-do not.
+They are separate because two libraries in one process fight over its threads and memory. They take turns because a
+machine has fast minutes and slow ones: values that are compared were measured within a second of each other, so a round's
+ratio is stable even if its times are not.
 """
 
 import json
@@ -20,16 +20,16 @@ import numpy as np
 from .case import Case, Times, disagreement
 
 BLOCK_SECONDS = 0.05
-"""How long a turn lasts at least, and the untimed runs before it: long against the time in which cores that had nothing to do
-come back to their speed (after a rest of 0.15 s the first steps on two threads took up to 1.6 times as long), short against
-the machine's moods."""
+"""The least duration of a turn, and of the untimed runs before it. Long compared with the time that idle cores take to regain
+their speed (after 0.15 s of rest, the first steps on two threads took up to 1.6 times as long), but short compared with the
+machine's slow and fast phases."""
 
 SETTLE_SECONDS = 0.1
-"""Between turns of several threads: idle threads of OpenBLAS and OpenMP keep spinning for a while, on cores that are
-the next side's."""
+"""The pause between turns on several threads: idle threads of OpenBLAS and OpenMP keep spinning for a while, on cores
+that the next side needs."""
 
 ENVIRONMENT = {
-    # PyTorch gives large results back to the system, which zeroes them anew, unless malloc keeps them (up to 32 MB).
+    # Let malloc keep PyTorch's large results, up to 32 MB: the system would have to zero their pages again.
     "torch": {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(4 << 30)},
 }
 
@@ -39,7 +39,7 @@ class SideFailed(RuntimeError):
 
 
 class Side:
-    """A process that runs `worker.py` for one side of the cases. A context manager, which ends the process."""
+    """A process that runs `worker.py` for one side of the cases. As a context manager, it ends the process on exit."""
 
     def __init__(self, name: str, threads: int, command: Sequence[str] | None = None):
         self.name = name
@@ -62,7 +62,7 @@ class Side:
             raise
 
     def ask(self, request: str, **arguments):
-        """The process's answer to a request; SideFailed if it has none to give."""
+        """The process's answer to a request. Raises SideFailed if it gives none."""
         try:
             self._process.stdin.write(json.dumps({"do": request, "with": arguments}) + "\n")
             self._process.stdin.flush()
@@ -84,8 +84,8 @@ class Side:
         return f": {last}" if last else ""
 
     def close(self) -> None:
-        with suppress(OSError):  # a dead one cannot take what was last written to it
-            self._process.stdin.close()  # an idle one then ends by itself
+        with suppress(OSError):  # a dead process cannot take what is still in the pipe
+            self._process.stdin.close()  # an idle process then ends
         try:
             self._process.wait(timeout=2)
         except subprocess.TimeoutExpired:
@@ -102,7 +102,7 @@ class Side:
 
 
 class Sides:
-    """The processes of a suite by the side's name, started when first asked for, and anew after one has failed."""
+    """The processes of a suite, by side name. Each starts when first used, and again after a failure."""
 
     def __init__(self, threads: int):
         self.threads = threads
@@ -126,23 +126,23 @@ class Sides:
 
 
 class Contender:
-    """One work of one side, and how long a run of it takes."""
+    """One work of one side, and how many runs fill its turn."""
 
     def __init__(self, side: Side, work: str, seconds: float):
         self.side, self.work = side, work
         self.repeats = max(1, min(10_000, int(BLOCK_SECONDS / max(seconds, 1e-7))))
-        # Runs before each block are untimed: they bring its data into the caches, and wake its threads and cores.
+        # Untimed runs before each block bring its data into the caches, and wake its threads and cores.
         self.wake = self.repeats if seconds < 10 * BLOCK_SECONDS else 0
 
     def block(self) -> float:
-        """Seconds a run, over one turn."""
+        """Seconds per run, over one turn."""
         return self.side.ask("block", work=self.work, repeats=self.repeats, wake=self.wake)
 
 
 def take_turns(contestants: Sequence[Contender], rounds: int, settle: float = 0.0) -> list[list[float]]:
-    """What each contestant's blocks took, one entry a round.
+    """Seconds per run of each contestant, with one entry per round.
 
-    Every second round goes in reverse, so that no one is always first, or always behind the same other.
+    Every second round goes in reverse, so no contestant is always first, or always after the same other one.
     """
     seconds = [[] for _ in contestants]
     for turn in range(rounds):
@@ -154,7 +154,7 @@ def take_turns(contestants: Sequence[Contender], rounds: int, settle: float = 0.
 
 
 def contest(case: Case, sides: Sides, rounds: int, rng: np.random.Generator) -> Times:
-    """Build all sides on the same data, see that they find the same, and let them take turns. Raises SideFailed."""
+    """Build all sides on the same data, check that their results agree, and let them take turns. Raises SideFailed."""
     seed = int(rng.integers(2**32))
     named = []
     for name, build in case.sides.items():
@@ -177,10 +177,10 @@ def contest(case: Case, sides: Sides, rounds: int, rng: np.random.Generator) -> 
 
 
 def check_agreement(case: Case, found: dict[tuple[str, str], list[np.ndarray] | None]) -> None:
-    """Compare what the rivals found with what ours did: a wrong result may well be the fastest. Raises SideFailed.
+    """Compare the rivals' results with ours, since a wrong result may well be the fastest. Raises SideFailed.
 
-    found: results by (side, work), None where there is nothing to compare. A rival's work is compared with ours of the
-    same name, or with our only one.
+    found: results by (side, work), None if there is nothing to compare. A rival's work is compared with ours of the same
+    name, or with our only one.
     """
     ours = {work: result for (side, work), result in found.items() if side == "ours"}
     only = next(iter(ours.values())) if len(ours) == 1 else None
@@ -189,7 +189,7 @@ def check_agreement(case: Case, found: dict[tuple[str, str], list[np.ndarray] | 
         if side == "ours" or mine is None or result is None:
             continue
         if different := disagreement(mine, result, case.tolerance):
-            raise SideFailed(f"ours and {side} {work} find different results: {different}")
+            raise SideFailed(f"the results of ours and {side} {work} differ: {different}")
 
 
 def _load(path: Path) -> list[np.ndarray] | None:

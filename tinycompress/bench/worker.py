@@ -1,7 +1,7 @@
-"""The process of one side: it builds works, and runs blocks of them when it is its turn. Started by `turns.Side`.
+"""The process of one side: it builds works, and runs a block of one when asked. Started by `turns.Side`.
 
-It reads requests, one JSON line each: {"do": the name of a function below, "with": its arguments}, and answers each in
-one line: {"answer": ...}, or {"error": ...}. Whatever else it prints goes to the standard error stream.
+It reads requests, one JSON line each: {"do": the name of a function below, "with": its arguments}. It answers each with
+one line: {"answer": ...} or {"error": ...}. All other output goes to the standard error stream.
 """
 
 import importlib
@@ -27,7 +27,7 @@ def start(threads: int) -> None:
 
 
 def build(function: str, arguments: dict, seed: int) -> list[str]:
-    """Build the works of a case's side, "module:function", and name them. Those of the case before are dropped."""
+    """Build the works of a case's side, "module:function", and return their names. Earlier works are dropped."""
     works.clear()
     module, name = function.split(":")
     works.update(getattr(importlib.import_module(module), name)(np.random.default_rng(seed), **arguments))
@@ -35,10 +35,10 @@ def build(function: str, arguments: dict, seed: int) -> list[str]:
 
 
 def warm_up(work: str, path: str) -> float:
-    """Run the work twice; returns the seconds of the second run, when all is compiled and allocated.
+    """Run the work twice and return the seconds of the second run, when everything is compiled and allocated.
 
-    What that run found is saved, if there is anything to compare: a training step's second loss also shows whether the
-    first one's update was right.
+    The second result is saved for comparison: a training step's second loss also shows whether the first update was
+    right.
     """
     work = works[work]
     work.run()
@@ -51,7 +51,7 @@ def warm_up(work: str, path: str) -> float:
 
 
 def block(work: str, repeats: int, wake: int) -> float:
-    """Seconds a run, over one block. wake: how many runs before it are untimed."""
+    """Seconds per run, over one block. wake: the number of untimed runs before it."""
     run = works[work].run
     for _ in range(wake):
         run()
@@ -65,11 +65,9 @@ REQUESTS = {function.__name__: function for function in (start, build, warm_up, 
 
 
 def main() -> None:
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl-C reaches all processes of a terminal; the first of them answers
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal; the parent handles it
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # so that nothing a library prints is taken for an answer
+    os.dup2(2, 1)  # so that no library's output is taken for an answer
     for line in sys.stdin:
         request = json.loads(line)
         try:
