@@ -283,8 +283,8 @@ def test_an_interrupted_run_writes_the_rows_it_has(monkeypatch, tmp_path, capsys
     [
         (["stpes"], "did you mean 'steps'"),
         (["--against", "tensorflow"], "torch"),
-        (["--rounds", "0"], "whole number from 1 on"),
-        (["--threads", "none"], "whole number from 1 on"),
+        (["--rounds", "0"], "whole number, 1 or more"),
+        (["--threads", "none"], "whole number, 1 or more"),
         (["--json", "no/such/folder/rows.json"], "in a folder that is there"),
     ],
 )

@@ -82,8 +82,8 @@ def test_workers_change_nothing_but_the_time(cli, tmp_path):
         (["lecture", "F0"], "no chapter or claim is called 'F0'"),
         (["lecture", "--bugdet", "full"], "did you mean '--budget'?"),
         (["lecture", "--budget", "ful"], "did you mean 'full'?"),
-        (["lecture", "--seeds", "0"], "--seeds: it is a whole number from 1 on, not '0'"),
-        (["lecture", "--threads", "many"], "--threads: it is a whole number"),
+        (["lecture", "--seeds", "0"], "--seeds: must be a whole number, 1 or more; got '0'"),
+        (["lecture", "--threads", "many"], "--threads: must be a whole number"),
         (["lecture", "--data", "mnits"], "did you mean 'mnist'"),
         (["lecture", "--data", "nowhere.npz"], "no file nowhere.npz"),
         (["claims", "fkae"], "did you mean 'fake'?"),
@@ -166,7 +166,7 @@ def test_ctrl_c_waits_for_a_figure_and_for_the_report(cli, tmp_path, monkeypatch
 def test_a_report_of_other_settings_is_not_replaced_without_a_word(cli, tmp_path):
     assert "other settings" not in cli("lecture", "F1")[1]
     assert "other settings" not in cli("lecture", "F2")[1]
-    assert "claims.previous.json; --out keeps both" in cli("lecture", "F1", "--seeds", "2")[1]
+    assert "claims.previous.json; use another --out to keep both" in cli("lecture", "F1", "--seeds", "2")[1]
 
 
 def test_a_claim_that_fails_does_not_cost_the_finished_ones(cli, tmp_path, monkeypatch):

@@ -81,8 +81,8 @@ def test_the_same_seed_writes_the_same_file(cli, small, tmp_path):
     [
         (("compress", "lenet5", "--out", "x.tcz"), "did you mean 'lenet_5'?"),
         (("compress", "lenet_5"), "--out"),
-        (("compress", "lenet_5", "--out", "no/such/folder/x.tcz"), "there is no folder"),
-        (("compress", "lenet_5", "--out", "x.tcz", "--sparsity", "1.5"), "a share from 0 up to but not 1"),
+        (("compress", "lenet_5", "--out", "no/such/folder/x.tcz"), "no/such/folder does not exist"),
+        (("compress", "lenet_5", "--out", "x.tcz", "--sparsity", "1.5"), "a share from 0 to below 1"),
         (("compress", "lenet_5", "--out", "x.tcz", "--bits", "9"), "9"),
         (("compress", "lenet_5", "--out", "x.tcz", "--data", "emnist"), "--data emnist"),
         (("compress", "none.tcz", "--out", "x.tcz"), "no file none.tcz"),
@@ -111,4 +111,4 @@ def test_images_of_another_size_are_refused(cli, tmp_path):
     tcz.save(models.mlp((4, 4, 1), (5,), 10, rng=np.random.default_rng(0)), tmp_path / "net.tcz")
     for command in ("run", tmp_path / "net.tcz"), ("compress", tmp_path / "net.tcz", "--out", tmp_path / "x.tcz"):
         code, _, error = cli(*command)
-        assert code == 2 and "wants images of 4×4×1, but those of digits are 8×8×1" in error
+        assert code == 2 and "expects images of 4×4×1, but those of digits are 8×8×1" in error

@@ -57,7 +57,7 @@ def test_grading_without_a_sandbox_is_refused_unless_trust_is_declared(course, m
     monkeypatch.setattr(sandbox, "level", lambda: sandbox.Level("none", "it is missing"))
     arguments = [part for part in command(course, "--workers", "1") if part != "--trust"]
     assert main(arguments) == 2
-    assert "strangers' code is not run without a sandbox, and there is none: it is missing" in capsys.readouterr().err
+    assert "untrusted code needs a sandbox, and this machine has none: it is missing" in capsys.readouterr().err
     assert not (course / "log").exists()
     assert main([*arguments, "--trust"]) == 0
     assert "sandbox: none" in capsys.readouterr().out
@@ -78,7 +78,7 @@ def test_problems_of_the_command_line_are_said_in_a_line(course, capsys):
     for arguments, words in (
         (["grade", str(course / "nowhere")], "there is no such folder"),
         (["grade", str(course / "toy")], "no hand-in is there"),
-        (command(course, "--workers", "0")[1:], "a whole number from 1 on"),
+        (command(course, "--workers", "0")[1:], "must be 1 or more"),
         (["export", "csv", "--out", "x", "--log", str(course / "none")], "nothing is graded there yet"),
     ):
         assert main(["course", *arguments]) == 2

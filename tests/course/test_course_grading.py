@@ -62,7 +62,7 @@ def test_mishaps_are_named_and_a_poor_answer_is_none(graded_class, capsys):
     assert looks == ["cheat_exit", "crash"]
     assert "look at 'cheat_exit': toy/keep: keep.py cannot be imported: it ends its process" in out
     assert "toy/keep: keep ended its process instead of returning" in out
-    assert out.splitlines()[-1] == f"then: tinycompress course export csv --out marks.csv --log {graded_class / 'log'}"
+    assert out.splitlines()[-1] == f"next: tinycompress course export csv --out marks.csv --log {graded_class / 'log'}"
 
 
 def test_grading_again_grades_nothing_and_changes_nothing(graded_class, capsys):

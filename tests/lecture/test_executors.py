@@ -103,7 +103,7 @@ def test_the_command_line_gives_its_tasks_to_the_cluster(address, tmp_path, monk
         rows.append([claim["rows"] for claim in json.loads((folder / "claims.json").read_text())["claims"]])
     assert rows[0][0] == rows[1][0]
     assert main(["lecture", "--workers", "2", "--dask", address, "--out", str(tmp_path)]) == 2
-    assert "give one of both" in capsys.readouterr().err
+    assert "give only one of them" in capsys.readouterr().err
 
 
 def test_a_cluster_that_would_give_other_numbers_is_refused(address, monkeypatch, tmp_path, capsys):

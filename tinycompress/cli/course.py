@@ -5,22 +5,22 @@ from contextlib import contextmanager
 from pathlib import Path
 
 DONE, FAULTY = 0, 1
-MOST_LOOKS = 20  # hand-ins that `grade` names
+MOST_LOOKS = 20  # how many hand-ins to look at `grade` lists
 
 _COURSE = """\
-Exercises that students solve in plain .py files, and pytest grades.
+Exercises that students solve in plain .py files and pytest grades.
 
-the lecturer   check, release              python -c "import tinycompress.course as c; help(c)" tells how to write one
+the lecturer   check, release              python -c "import tinycompress.course as c; help(c)" explains how to write one
 the student    test, pack                  in the folder that release wrote
 the staff      grade, correct, export, doctor
 """
 
 _GRADE = """\
-Grade hand-ins: a folder of which each entry is a student's, `<student>/` or `<student>.zip`.
+Grade hand-ins: a folder with one entry per student, `<student>/` or `<student>.zip`.
 
 Submissions run in a sandbox (`course doctor`), one exercise of one student at a time, on all cores. Results are added to
---log as they come. Whatever ends the run, the same command goes on where it stopped; what is graded already, with the
-same tests, is not graded again.
+--log as they come. However a run ends, the same command resumes it: work that is already graded, with the same tests, is
+not graded again.
 """
 
 _GRADE_EXAMPLES = """\
@@ -29,8 +29,8 @@ examples:
   tinycompress course export csv --out marks.csv
   tinycompress course correct eve pruning/n_of_m 8.5 --who kim --why "the statement was unclear"
 
-exit codes: 0 all is graded; 1 a result needs a person to look (grader_error), or something in the folder is no hand-in;
-2 bad arguments, or no sandbox.
+exit codes: 0 everything is graded; 1 a person must look at a result (grader_error), or something in the folder is not a
+hand-in; 2 bad arguments, or no sandbox.
 """
 
 
@@ -47,50 +47,57 @@ def add_commands(commands, form) -> None:
         parser.set_defaults(command=command, parser=parser)
         return parser
 
-    check = part("check", _check, "see whether exercises are fit to be released: solution 100 %%, stub 0, …")
+    check = part("check", _check, "check that exercises are fit for release: solution 100 %%, stub 0, …")
     release = part("release", _release, "write the students' folder")
     release.add_argument("--out", metavar="DIR", required=True, help="a new folder")
-    test = part("test", _test, "run the public checks of a students' folder, as pytest there does")
-    packing = part("pack", _pack, "put the exercises of a students' folder into a .zip to be handed in")
+    test = part("test", _test, "run the public checks of a students' folder, as pytest does there")
+    packing = part("pack", _pack, "pack the exercises of a students' folder into a .zip to hand in")
     packing.add_argument("--out", metavar="FILE", default="handin.zip", help="default: handin.zip")
     for parser in test, packing:
         parser.add_argument("--folder", metavar="DIR", default=".", help="the students' folder; default: this one")
 
-    grade = part("grade", _grade, "grade hand-ins", _GRADE, _GRADE_EXAMPLES)
-    grade.add_argument("handins", metavar="FOLDER", help="a folder or .zip in it for each student")
-    grade.add_argument(
-        "--seed", metavar="TEXT", help="of the hidden tests' inputs; keep it secret. Default: a public one"
-    )
-    grade.add_argument("--per-student", action="store_true", help="other inputs for each student")
-    grade.add_argument("--workers", type=int, metavar="N", help="processes; default: the cores. 1: this process")
-    grade.add_argument(
-        "--dask",
-        metavar="ADDRESS",
-        help="grade on a Dask cluster, as tcp://host:8786; each worker has its own sandbox, and the exercises at the same place",
-    )
-    grade.add_argument("--trust", action="store_true", help="no sandbox: only for code of people whom you trust")
+    grade = _add_grade(part)
     for parser in check, release, grade:
         parser.add_argument("names", nargs="*", metavar="NAME", help="chapters or exercises; default: all")
         parser.add_argument("--exercises", metavar="DIR", help="your own folder of exercises; default: the lecture's")
 
-    correct = part("correct", _correct, "give a hand-in other points, with who and why; nothing is overwritten")
+    correct = part("correct", _correct, "change the points of a hand-in, with who and why; nothing is overwritten")
     correct.add_argument("student", metavar="STUDENT")
-    correct.add_argument("exercise", metavar="EXERCISE", help="as in pruning/n_of_m")
+    correct.add_argument("exercise", metavar="EXERCISE", help="such as pruning/n_of_m")
     correct.add_argument("points", type=float, metavar="POINTS")
     correct.add_argument("--who", required=True, help="who decided it")
-    correct.add_argument("--why", required=True, help="students read it")
+    correct.add_argument("--why", required=True, help="the reason, which students can read")
 
     export = part("export", _export, "write the gradebook for other systems, and feedback pages")
     export.add_argument("form", choices=("csv", "gradescope", "prairielearn", "junit", "feedback"))
-    export.add_argument("--out", metavar="PATH", required=True, help="a file for csv and junit, else a folder")
+    export.add_argument("--out", metavar="PATH", required=True, help="a file for csv and junit, otherwise a folder")
     for parser in grade, correct, export:
         parser.add_argument("--log", metavar="FILE", default="results.jsonl", help="default: results.jsonl")
 
-    part("doctor", _doctor, "whether this machine can grade strangers' code, and with what limits")
+    part("doctor", _doctor, "show whether this machine can grade untrusted code, and with what limits")
+
+
+def _add_grade(part):
+    grade = part("grade", _grade, "grade hand-ins", _GRADE, _GRADE_EXAMPLES)
+    grade.add_argument("handins", metavar="FOLDER", help="a folder with a folder or .zip per student")
+    grade.add_argument(
+        "--seed", metavar="TEXT", help="seed of the hidden tests' inputs; keep it secret. Default: a public one"
+    )
+    grade.add_argument("--per-student", action="store_true", help="different inputs for each student")
+    grade.add_argument(
+        "--workers", type=int, metavar="N", help="processes; default: the number of cores. 1: this process"
+    )
+    grade.add_argument(
+        "--dask",
+        metavar="ADDRESS",
+        help="grade on a Dask cluster, such as tcp://host:8786; each worker needs a sandbox, and the exercises at the same path",
+    )
+    grade.add_argument("--trust", action="store_true", help="no sandbox: only for code from people you trust")
+    return grade
 
 
 def _number(count: int, noun: str) -> str:
-    """As in "1 file", "2 files"."""
+    """Such as "1 file", "2 files"."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
@@ -120,7 +127,7 @@ def _release(arguments) -> int:
 
     files = release(_chosen(arguments), Path(arguments.out))
     count = _number(len(files), "file")
-    print(f"{arguments.out}: {count} for the students; nothing of a solution or a hidden test is in the folder")
+    print(f"{arguments.out}: {count} for the students, without any solution or hidden test")
     return DONE
 
 
@@ -146,7 +153,7 @@ def _pack(arguments) -> int:
     unfinished = sum(state != "written" for state in states.values())
     print(f"{arguments.out}: {_number(len(packed), 'file')}; hand it in")
     if unfinished:
-        print(f"{_number(unfinished, 'exercise')} not finished; write on, and pack again, if you want", file=sys.stderr)
+        print(f"{_number(unfinished, 'exercise')} not finished; you can go on and pack again", file=sys.stderr)
     return DONE
 
 
@@ -163,15 +170,15 @@ def _grade(arguments) -> int:
 
     require_pytest()
     if arguments.workers is not None and arguments.workers < 1:
-        raise CourseProblem(f"--workers: a whole number from 1 on, not {arguments.workers}")
+        raise CourseProblem(f"--workers must be 1 or more; got {arguments.workers}")
     handins, exercises = find_handins(Path(arguments.handins)), _chosen(arguments)
     others = left_out(Path(arguments.handins))
-    found = Level("none", "no sandbox, as you trust these students") if arguments.trust else level()
+    found = Level("none", "no sandbox, since you trust these students") if arguments.trust else level()
     if found.name == "none" and not arguments.trust:
-        raise CourseProblem(f"strangers' code is not run without a sandbox, and there is none: {found.detail}")
+        raise CourseProblem(f"untrusted code needs a sandbox, and this machine has none: {found.detail}")
     print(f"sandbox: {found.name} ({found.detail})", flush=True)
     if not arguments.seed:
-        print("seed: public, so that anyone can make the hidden inputs; give --seed for real marks", file=sys.stderr)
+        print("seed: public, so anyone can generate the hidden inputs; give --seed for real marks", file=sys.stderr)
     tasks = grade.make_tasks(handins, exercises, arguments.seed or "public", arguments.per_student, found.name)
     with tqdm(total=len(tasks), unit="exercise", disable=None) as bar:
         count = grade.grade(
@@ -191,7 +198,7 @@ def _grade(arguments) -> int:
     if len(looks) > MOST_LOOKS:
         print(f"and at {len(looks) - MOST_LOOKS} more")
     log = "" if arguments.log == "results.jsonl" else f" --log {arguments.log}"
-    print(f"then: tinycompress course export csv --out marks.csv{log}")
+    print(f"next: tinycompress course export csv --out marks.csv{log}")
     return FAULTY if faulty or others else DONE
 
 
@@ -223,7 +230,7 @@ def _correct(arguments) -> int:
     before = entry.corrections[-1]["instead_of"]
     print(
         f"{entry.student!a}, {entry.exercise}: {entry.points:g} of {entry.most:g} points instead of "
-        f"{'a grader_error' if before is None else format(before, 'g')}; noted in {book.corrections.path}"
+        f"{'a grader_error' if before is None else format(before, 'g')}; recorded in {book.corrections.path}"
     )
     return DONE
 
@@ -242,7 +249,9 @@ def _export(arguments) -> int:
     waiting = sorted({e.student for e in book.entries() if e.points is None})
     print(f"{arguments.out}: {_number(len(files), 'file')}")
     if waiting:
-        print(f"without a total, since a person has to look at them: {', '.join(map(ascii, waiting))}", file=sys.stderr)
+        print(
+            f"no total yet, since a person must look at them first: {', '.join(map(ascii, waiting))}", file=sys.stderr
+        )
     return DONE
 
 

@@ -1,4 +1,4 @@
-"""The commands around .tcz files: `compress` makes one, `inspect` says what is in it, `run` lets it predict."""
+"""The commands for .tcz files: `compress` makes one, `inspect` lists its contents, `run` tests its predictions."""
 
 import argparse
 from pathlib import Path
@@ -7,41 +7,63 @@ from ..text import did_you_mean
 
 DONE = 0
 NETS = ("lenet_300_100", "lenet_5", "convnet", "separable_net", "resnet")
-MOST_NUMBERS = 2**24  # of a layer for one batch
+MOST_NUMBERS = 2**24  # outputs of a layer, for one batch
 
 _COMPRESS = """\
-Prune, cluster and code a net into one small file, which loads to a net that predicts the same, bit for bit.
+Prune, cluster and code a net into one small file. The file loads to a net with the same predictions, bit for bit.
 
 MODEL is one of {nets}, which is
-trained on --data first, or a .tcz file, whose net is compressed further. It then loses --sparsity
-of its weights, a little at a time while it trains, is left with 2^bits different values a layer,
-which are fine-tuned, and is written in the shortest way that is found. Learning rates are chosen
-on the validation split; the test split is read once, at the end.
+trained on --data first, or a .tcz file, whose net is compressed further. The net loses --sparsity
+of its weights, gradually while it trains. The rest is clustered into 2^bits values per layer,
+which are fine-tuned and written in the shortest coding found. Learning rates are chosen on the
+validation split; the test split serves only to report the accuracy at the end.
 """.format(nets=", ".join(NETS))
 
 _COMPRESS_EXAMPLES = """\
 examples:
-  tinycompress compress lenet_300_100 --out net.tcz              UCI digits, a tenth of the weights, 8 values
+  tinycompress compress lenet_300_100 --out net.tcz              UCI digits, 10 % of the weights, 8 values per layer
   tinycompress compress lenet_5 --data mnist --sparsity 0.98 --out net.tcz
-  tinycompress compress net.tcz --sparsity 0.95 --out smaller.tcz            further
+  tinycompress compress net.tcz --sparsity 0.95 --out smaller.tcz            compressed further
   tinycompress compress convnet --sparsity 0 --bits 32 --out net.tcz         only trained and coded
 """
 
 _INSPECT = """\
-List what is in a .tcz file: its arrays, how each is coded, and where every byte goes. A damaged file is refused.
+List the contents of a .tcz file: its arrays, how each is coded, and where every byte goes. Damaged files are refused.
 """
 
 _RUN = """\
-Let the net of a .tcz file predict: the share of images that it gets right, and how long it takes.
+Test the predictions of a .tcz file's net: the share of images that it gets right, and how long it takes.
 """
 
 
 class FileProblem(Exception):
-    """A file, a net or data that do not fit; the message says how to mend it."""
+    """A file, a net or data do not fit; the message says how to fix it."""
 
 
 def add_commands(commands, form) -> None:
     """Add the three commands to a parser's subcommands."""
+    _add_compress(commands, form)
+
+    inspect = commands.add_parser(
+        "inspect", help="list the contents of a .tcz file", description=_INSPECT, formatter_class=form
+    )
+    inspect.set_defaults(command=_inspect, parser=inspect)
+    inspect.add_argument("file", metavar="FILE", help="a .tcz file")
+    inspect.add_argument("--figure", metavar="IMAGE", help="draw every byte of the file into this .svg or .png file")
+
+    run = commands.add_parser(
+        "run", help="test the predictions of a .tcz file's net", description=_RUN, formatter_class=form
+    )
+    run.set_defaults(command=_run, parser=run)
+    run.add_argument("file", metavar="FILE", help="a .tcz file")
+    run.add_argument("--data", metavar="NAME|FILE", default="digits", help="digits (default), mnist, …, or an .npz")
+    run.add_argument(
+        "--split", choices=("train", "val", "test"), default="test", help="images to predict; default: test"
+    )
+    run.add_argument("--threads", type=_count, default=1, metavar="N", help="number of threads; default: 1")
+
+
+def _add_compress(commands, form) -> None:
     compress = commands.add_parser(
         "compress",
         help="prune, cluster and code a net into one small file",
@@ -56,43 +78,29 @@ def add_commands(commands, form) -> None:
         "--data", metavar="NAME|FILE", default="digits", help="digits (default), mnist, …, or an .npz"
     )
     compress.add_argument(
-        "--sparsity", type=_share, default=0.9, metavar="S", help="share of weights removed; default: 0.9"
+        "--sparsity", type=_share, default=0.9, metavar="S", help="share of weights to remove; default: 0.9"
     )
     compress.add_argument(
         "--bits",
         type=int,
         choices=(*range(1, 9), 32),
         default=3,
-        help="2^bits values a layer; 32: as they are; default: 3",
+        help="2^bits values per layer; 32: no clustering; default: 3",
     )
-    compress.add_argument("--epochs", type=_count, default=15, metavar="N", help="of each of its stages; default: 15")
-    compress.add_argument("--distil", action="store_true", help="learn from the uncompressed net's outputs, too")
-    compress.add_argument("--seed", type=int, default=0, metavar="N", help="of all random numbers; default: 0")
+    compress.add_argument("--epochs", type=_count, default=15, metavar="N", help="epochs per stage; default: 15")
+    compress.add_argument("--distil", action="store_true", help="also learn from the uncompressed net's outputs")
+    compress.add_argument("--seed", type=int, default=0, metavar="N", help="seed of all random numbers; default: 0")
     compress.add_argument(
         "--coding",
         choices=("smallest", "fixed", "huffman", "arithmetic"),
         default="smallest",
-        help="of the file; default: the smallest for each array",
+        help="coding of the arrays; default: the smallest for each",
     )
-
-    inspect = commands.add_parser(
-        "inspect", help="list what is in a .tcz file", description=_INSPECT, formatter_class=form
-    )
-    inspect.set_defaults(command=_inspect, parser=inspect)
-    inspect.add_argument("file", metavar="FILE", help="a .tcz file")
-    inspect.add_argument("--figure", metavar="IMAGE", help="draw every byte of it into this .svg or .png file")
-
-    run = commands.add_parser("run", help="let the net of a .tcz file predict", description=_RUN, formatter_class=form)
-    run.set_defaults(command=_run, parser=run)
-    run.add_argument("file", metavar="FILE", help="a .tcz file")
-    run.add_argument("--data", metavar="NAME|FILE", default="digits", help="digits (default), mnist, …, or an .npz")
-    run.add_argument("--split", choices=("train", "val", "test"), default="test", help="which images; default: test")
-    run.add_argument("--threads", type=_count, default=1, metavar="N", help="default: 1")
 
 
 def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"it is a whole number from 1 on, not {text!r}")
+        raise argparse.ArgumentTypeError(f"must be a whole number, 1 or more; got {text!r}")
     return int(text)
 
 
@@ -102,7 +110,7 @@ def _share(text: str) -> float:
     except ValueError:
         value = -1
     if not 0 <= value < 1:
-        raise argparse.ArgumentTypeError(f"it is a share from 0 up to but not 1, not {text!r}")
+        raise argparse.ArgumentTypeError(f"must be a share from 0 to below 1; got {text!r}")
     return value
 
 
@@ -114,7 +122,7 @@ def _compress(arguments) -> int:
     dataset = _data(arguments.data)
     out = Path(arguments.out)
     if not out.absolute().parent.is_dir():
-        raise FileProblem(f"--out {out}: there is no folder {out.absolute().parent}")
+        raise FileProblem(f"--out {out}: the folder {out.absolute().parent} does not exist")
     start = _model(arguments.model, dataset)
     recipe = Recipe(
         net=arguments.model if start is None else "",
@@ -132,7 +140,7 @@ def _compress(arguments) -> int:
     def note(stage, net, coding):
         size = len(tcz.to_bytes(net, coding))
         print(
-            f"{stage:10}  {size:>10,} bytes, {_percent(evaluate(net, dataset.val).accuracy)} of the validation images"
+            f"{stage:10}  {size:>10,} bytes, {_percent(evaluate(net, dataset.val).accuracy)} of the validation images right"
         )
         if stage == "float32":
             accuracies["before"] = evaluate(net, dataset.test).accuracy
@@ -189,13 +197,13 @@ def _run(arguments) -> int:
     shape = getattr(net, "input_shape", None)
     if shape is not None and tuple(shape) != dataset.image_shape:
         raise FileProblem(
-            f"{arguments.file} wants images of {_by(shape)}, but those of {dataset.name} are "
-            f"{_by(dataset.image_shape)}; give the data that it was trained on: --data"
+            f"{arguments.file} expects images of {_by(shape)}, but those of {dataset.name} are "
+            f"{_by(dataset.image_shape)}; give the data that it was trained on with --data"
         )
     set_num_threads(arguments.threads)
     batch = max(1, min(512, MOST_NUMBERS // max(1, tcz.largest_activation(net))))
     try:
-        predict(net, x[:batch], batch)  # compiles, fills caches
+        predict(net, x[:batch], batch)  # compiles the kernels, fills the caches
         start = time.perf_counter()
         outputs = predict(net, x, batch)
         seconds = time.perf_counter() - start
@@ -219,19 +227,19 @@ def _data(name: str):
 
 
 def _model(name: str, dataset):
-    """The net of a .tcz file; None for the name of a net, which is to be trained."""
+    """The net of a .tcz file; None for the name of a net, which has yet to be trained."""
     if name in NETS:
         return None
     if not name.endswith(".tcz"):
         hint = did_you_mean(name, NETS) or "."
-        raise FileProblem(f"no net is called {name!r}{hint} There are {', '.join(NETS)}, or give a .tcz file")
+        raise FileProblem(f"no net is called {name!r}{hint} The nets are {', '.join(NETS)}; or give a .tcz file")
     from ..quantization import tcz
 
     net = _readable(tcz.load, name)
     shape = getattr(net, "input_shape", None)
     if shape is not None and tuple(shape) != dataset.image_shape:
         raise FileProblem(
-            f"{name} wants images of {_by(shape)}, but those of {dataset.name} are {_by(dataset.image_shape)}"
+            f"{name} expects images of {_by(shape)}, but those of {dataset.name} are {_by(dataset.image_shape)}"
         )
     return net
 
