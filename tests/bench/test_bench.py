@@ -285,7 +285,7 @@ def test_an_interrupted_run_writes_the_rows_it_has(monkeypatch, tmp_path, capsys
         (["--against", "tensorflow"], "torch"),
         (["--rounds", "0"], "whole number, 1 or more"),
         (["--threads", "none"], "whole number, 1 or more"),
-        (["--json", "no/such/folder/rows.json"], "in a folder that is there"),
+        (["--json", "no/such/folder/rows.json"], "in an existing folder"),
     ],
 )
 def test_wrong_arguments_are_refused_in_one_line_before_anything_is_measured(arguments, words, capsys, tmp_path):

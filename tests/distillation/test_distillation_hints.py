@@ -168,7 +168,7 @@ def test_hints_lead_from_a_dense_and_from_a_convolutional_student_to_a_convoluti
     teacher = models.convnet((6, 6, 1), CLASSES, (4, 8), rng=rng)
     student = HintedStudent(models.convnet((6, 6, 1), CLASSES, (2, 3), rng=rng), teacher, {"2": "7"}, rng=rng)
     fit(student, (x, teacher_targets(teacher, x, labels, layers=["7"])), HintLoss(DistillationLoss()), epochs=1)
-    with pytest.raises(ValueError, match=r"from \(12,\) to \(3, 3, 4\)"):
+    with pytest.raises(ValueError, match=r"maps \(12,\) to \(3, 3, 4\)"):
         HintedStudent(net(0), teacher, {"2": "3"}, rng=rng)
 
 

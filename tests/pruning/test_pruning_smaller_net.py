@@ -216,7 +216,7 @@ def test_magnitude_of_a_neuron_does_not_count_pruned_weights():
         ({"nowhere": [0]}, "called 'nowhere'"),
         ({"5": [0, 1]}, "classes"),
         ({"1": []}, "0 to 8"),
-        ({"1": [0, 0]}, "once"),
+        ({"1": [0, 0]}, "differ from each other"),
         ({"1": [9]}, "0 to 8"),
         ({"1": [-1]}, "0 to 8"),
         ({"1": [0.0, 1.0]}, "0 to 8"),

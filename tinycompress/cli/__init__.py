@@ -58,7 +58,7 @@ examples:
   tinycompress lecture --budget full --out full    more seeds, in a separate folder
   tinycompress lecture pruning --budget paper      the paper's net, on MNIST
   tinycompress lecture pruning --data mine.npz     your images: x_train, y_train, x_test, y_test
-  tinycompress lecture --dask tcp://10.0.0.1:8786  all but the timed claims on a cluster
+  tinycompress lecture --dask tcp://10.0.0.1:8786  untimed claims, on a cluster
 
 exit codes: 0 done (a contradicted claim is a result, not an error); 1 something failed; 2 bad
 arguments or data; 130 interrupted. However a run ends, its finished claims are written.
