@@ -200,7 +200,7 @@ def test_what_was_finished_while_the_caller_was_busy_is_kept(tmp_path, measured)
 
 
 def test_only_what_is_timed_can_be_prepared():
-    with pytest.raises(ValueError, match="claim P: only what is timed"):
+    with pytest.raises(ValueError, match="claim P: `prepare` is only for timed"):
         fake_chapter.make("P", 0.0, prepare=fake_chapter.prepare)
 
 

@@ -173,7 +173,7 @@ def test_earlier_rows_that_no_longer_fit_leave_the_report_with_a_warning(undrawn
     report.write([results["F1"], results["F2"]], THREE, tmp_path)
     edited = [replace(F1, effect=lambda rows: [row["renamed"] for row in rows]), F2]
     monkeypatch.setattr(fake_chapter, "CLAIMS", edited)
-    with pytest.warns(UserWarning, match="F1 leaves the report.*renamed"):
+    with pytest.warns(UserWarning, match="F1 is dropped from the report.*renamed"):
         report.write([results["F2"]], THREE, tmp_path)
     assert ids(tmp_path) == ["F2"]
 

@@ -15,7 +15,7 @@ from .store import Store
 
 __all__ = ["CHAPTERS", "Claim", "Result", "Settings", "Store", "claims", "judge", "run", "run_all", "verdict"]
 
-# A chapter's package has CLAIMS, a list of Claim; it is imported when someone asks for it.
+# Each chapter's package defines CLAIMS, a list of Claim. It is imported on first use.
 CHAPTERS = {
     "pruning": "tinycompress.lecture.pruning",
     "distillation": "tinycompress.lecture.distillation",
@@ -27,7 +27,7 @@ CHAPTERS = {
 
 
 def claims(names: Sequence[str] | None = None) -> list[Claim]:
-    """The claims of these chapters, or those with these ids ("P3"), in the lecture's order; all of them by default.
+    """The claims of these chapters or with these ids ("P3"), in the lecture's order; by default all claims.
 
     Raises LookupError for an unknown name.
     """
@@ -42,7 +42,7 @@ def claims(names: Sequence[str] | None = None) -> list[Claim]:
         name = next(name for name in names if name.lower() in unknown)
         known = [*CHAPTERS, *by_id.values()]
         hint = did_you_mean(name, known) or "."
-        raise LookupError(f"no chapter or claim is called {name!r}{hint} There are {', '.join(known)}")
+        raise LookupError(f"no chapter or claim is called {name!r}{hint} Known names: {', '.join(known)}")
     return [claim for claim in every if claim.id in wanted or claim.chapter in wanted]
 
 

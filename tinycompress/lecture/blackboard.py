@@ -1,10 +1,10 @@
-"""What the notebooks put on the board: the library's own source, claims with their verdicts, and figures with sliders.
+"""What the notebooks display: source code of the library, claims with their verdicts, and figures with sliders.
 
     show_source(tc.pruning.prune_gradually)
     show_claim("P1"), show_verdicts()
     explore(draw, {"weights removed": [0.5, 0.8, 0.9]}, alt="the net, drawn at several sparsities")
 
-Every picture is a PNG with a description, so that it is there without a kernel too: on GitHub, in slides, on paper.
+Every picture is a PNG with a description, so it also appears where no kernel runs: on GitHub, in slides, on paper.
 """
 
 import contextlib
@@ -19,32 +19,33 @@ from ..workshop import style
 from . import claims, report
 from .page import RATIOS, effect_text, marked_verdict
 
-REPORTS = ("../report", "../figures")  # as seen from notebooks/: what you have measured, and what came with the project
-WIDEST = 1000  # pixels of a picture
+REPORTS = ("../report", "../figures")  # relative to notebooks/: your own report, then the project's
+WIDEST = 1000  # the largest width of a picture, in pixels
 
 
 def show(figure, alt: str) -> None:
-    """Display a matplotlib Figure; alt: what it shows, in words, for who cannot see it."""
+    """Display a matplotlib Figure. alt: a description, for readers who cannot see it."""
     _display({"image/png": _png(figure), "text/plain": alt})
 
 
 def show_source(*objects) -> None:
-    """Display the source of functions, classes or methods as it stands in their files, and where that is."""
+    """Display the source of functions, classes or methods as in their files, below the file's path."""
     from IPython.display import Markdown, display
 
     for thing in objects:
-        thing = getattr(thing, "py_func", thing)  # what Numba compiles is plain Python too
+        thing = getattr(thing, "py_func", thing)  # the Python function behind a compiled one
         package = Path(inspect.getsourcefile(report)).parents[2]
         file = Path(inspect.getsourcefile(thing)).relative_to(package).as_posix()
         source = textwrap.dedent(inspect.getsource(thing))
-        # The div is for nbconvert, whose pages and slides would set code that is an output in the font of the text.
+        # The div is for nbconvert, which otherwise renders code in an output in the font of the text.
         display(Markdown(f'`{file}`\n<div style="font-family: monospace">\n\n```python\n{source}```\n\n</div>'))
 
 
 def show_claim(claim_id: str, folders: Iterable[str | Path] = REPORTS) -> None:
-    """Display a claim of the notes: its statement, and figure, finding and verdict of the first report that has it.
+    """Display a claim: its statement, then the figure, finding and verdict of the first report that contains it.
 
-    folders: of the reports. A claim that they all lack is shown without. Raises LookupError for an unknown id.
+    folders: the reports' folders. If none contains the claim, its statement stands alone. Raises LookupError for an
+    unknown id.
     """
     from IPython.display import Markdown, display
 
@@ -52,17 +53,17 @@ def show_claim(claim_id: str, folders: Iterable[str | Path] = REPORTS) -> None:
     display(Markdown(f"**Claim {claim.id}: {claim.title}.** The notes say:\n\n> {claim.statement}"))
     result = _read(folders, claim.id)
     if result is None:
-        verdict = f"Not measured yet. `tinycompress lecture {claim.id}` does it."
+        verdict = f"Not measured yet. Run `tinycompress lecture {claim.id}`."
     else:
         finding = f"{claim.effect_name}: {effect_text(result)}"
         show(result.figure(), f"Figure of claim {claim.id}, {claim.title}. {finding}; {result.verdict}.")
         ratios = ", ".join(f"{result.ratios[name]:.3g}× {_PLACES[name]}" for name in RATIOS if name in result.ratios)
         verdict = f"**{marked_verdict(result)}** · {finding}" + (f" · smaller or faster: {ratios}" if ratios else "")
-    display(Markdown(f"{verdict}\n\n{claim.note}\n\n*To read: {claim.source}*"))
+    display(Markdown(f"{verdict}\n\n{claim.note}\n\n*Further reading: {claim.source}*"))
 
 
 def show_verdicts(folders: Iterable[str | Path] = REPORTS) -> None:
-    """Display all claims of the lecture in one table, each with the verdict of the first of the reports that has it."""
+    """Display all claims of the lecture in one table, each with its verdict in the first report that contains it."""
     from IPython.display import Markdown, display
 
     lines = ["| claim | verdict | effect [95 % interval] |", "|---|---|---|"]
@@ -82,18 +83,18 @@ _PLACES = {"theory": "in theory", "disk": "on disk", "clock": "on the clock"}
 
 
 def explore(draw: Callable, sliders: Mapping[str, Iterable], alt: str, stills: Iterable[tuple] = ()) -> None:
-    """Display what `draw` shows, with a slider for each of its arguments.
+    """Display the figure that `draw` returns, with a slider for each of its arguments.
 
-    draw(value, ...): a matplotlib Figure, for one value of each slider; drawn when first asked for, then kept.
-    sliders: name -> values, or a dict of label -> value. stills: the values, one of each slider, of the pictures that stand
-    (one below the other) where there is no kernel to move anything; sliders start at the first of them, which by default
-    has each slider's middle value.
+    draw(value, ...): a matplotlib Figure for one value per slider. Each figure is drawn on first use and cached.
+    sliders: name -> values, or a dict of label -> value.
+    stills: tuples of one value per slider. Their pictures, one below the other, are shown where no kernel runs. The sliders
+        start at the first tuple. By default there is one, with each slider's middle value.
     """
     options = {name: dict(v) if isinstance(v, Mapping) else {_label(x): x for x in v} for name, v in sliders.items()}
     picture = functools.cache(lambda *values: _png(draw(*values)))
     stills = list(stills) or [tuple(list(values.values())[len(values) // 2] for values in options.values())]
     bundle = {"image/png": _stacked([picture(*values) for values in stills]), "text/plain": alt}
-    with contextlib.suppress(ImportError):  # without ipywidgets the picture still stands
+    with contextlib.suppress(ImportError):  # without ipywidgets, only the stills are shown
         bundle |= _with_sliders(picture, options, stills[0])._repr_mimebundle_() | {"text/plain": alt}
     _display(bundle)
 
@@ -131,7 +132,7 @@ def _label(value) -> str:
 
 
 def _stacked(pictures: list[bytes]) -> bytes:
-    """Several PNGs, one below the other, as one."""
+    """Join PNGs into one, one below the other."""
     if len(pictures) == 1:
         return pictures[0]
     from PIL import Image

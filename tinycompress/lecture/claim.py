@@ -1,8 +1,8 @@
-"""A claim: what the lecture notes say, a program that measures it, and the rule that decides it.
+"""A claim: a statement of the lecture notes, a program that measures it, and the rule that decides it.
 
-A claim is split into tasks (its seeds, arms or shapes), each measured alone and giving rows of plain numbers. The
-rows then decide everything: effect, verdict, ratios and figure are functions of them and of nothing else, so that a
-figure can be redrawn, and an old run judged again, from the saved rows.
+A claim is split into tasks (by seed, arm or shape), which are measured separately and return rows of plain numbers.
+Effect, verdict, ratios and figure are functions of the rows alone, so that figures can be redrawn, and old runs judged
+again, from saved rows.
 
     from tinycompress.lecture import Settings, claims, run
     result = run(claims(["P1"])[0], Settings("quick"))
@@ -36,10 +36,10 @@ class Settings:
     """How thoroughly to measure, on which data, and with how many threads.
 
     budget: "quick" (live in class), "full" (more seeds), or "paper" (the paper's own network and data).
-    data: a name that `tinycompress.data.load` knows, or an .npz; by default mnist for "paper", else digits.
+    data: a name that `tinycompress.data.load` knows, or an .npz file; by default "mnist" for "paper", else "digits".
     seeds: repetitions; by default 5, or 10 for "full".
-    threads: of the engine and of BLAS in each task. One by default: small nets train several times faster so, the bits
-    do not depend on the machine's number of cores, and other cores are better used by other tasks (an executor).
+    threads: of the engine and of BLAS in each task, by default 1. Small nets then train several times faster, results do
+        not depend on the machine's number of cores, and an executor can use the other cores for other tasks.
     Raises ValueError for an unknown budget and for fewer than one seed or thread.
     """
 
@@ -50,7 +50,7 @@ class Settings:
 
     def __post_init__(self):
         if self.budget not in SEEDS:
-            raise ValueError(f"budget is one of {', '.join(SEEDS)}; got {self.budget!r}")
+            raise ValueError(f"budget must be one of {', '.join(SEEDS)}; got {self.budget!r}")
         set_field = functools.partial(object.__setattr__, self)
         set_field("data", str(self.data or ("mnist" if self.budget == "paper" else "digits")))
         if self.seeds is None:
@@ -61,7 +61,7 @@ class Settings:
 
 
 def task_per_seed(settings: Settings) -> list[tuple]:
-    """The tasks of a claim that measures all its arms for one seed: (data, budget, seed)."""
+    """One task per seed, (data, budget, seed), for claims that measure all their arms in one task."""
     return [(settings.data, settings.budget, seed) for seed in range(settings.seeds)]
 
 
@@ -69,22 +69,22 @@ def task_per_seed(settings: Settings) -> list[tuple]:
 class Claim:
     """A statement of the lecture notes and the program that decides it.
 
-    id, chapter, title, statement: "P1", "pruning", a short name, and the notes' own words.
-    tasks(settings): a list of tuples, the arguments of `measure`; plain, so that they fit into JSON. One for each seed by
-        default.
-    measure(*task): a function of a module's top level (a worker process imports it), which returns rows.
-    effect(rows): the paired differences, one a seed, signed so that positive is as the notes claim, and compared with
-        `margin`; or a bool where the statement is exact. See `verdict`.
-    effect_name, unit: what that number is, as in "accuracy, gradual minus at once" and "points". The unit "log2 ×" is for
-        the logarithm of a ratio, which is shown as that ratio.
+    id, chapter, title, statement: "P1", "pruning", a short name, and the wording of the notes.
+    tasks(settings): a list of tuples, the arguments of `measure`, made of values that JSON can store. By default one task
+        per seed.
+    measure(*task): returns rows. A function at a module's top level, so that worker processes can import it.
+    effect(rows): the paired differences, one per seed, signed so that positive values support the statement, and compared
+        with `margin`; or a bool for an exact statement. See `verdict`.
+    effect_name, unit: of that number, as in "accuracy, gradual minus at once" and "points". The unit "log2 ×" stands for
+        the logarithm of a ratio; reports show the ratio.
     figure(rows): a matplotlib Figure, drawn in the style of `style.py`.
-    plans: by budget, how long its nets train, if it trains any; `plans.plan_name` picks one, and the report names it.
-    note: what the figure shows and what it does not, in one or two sentences. source: the paper to read.
+    plans: budget -> how long the nets train, if any do; `plans.plan_name` picks one, and the report names it.
+    note: what the figure does and does not show, in a few sentences. source: the papers to read.
     ratios(rows): how many times smaller or faster in "theory", on "disk" and on the "clock"; any of the three.
-    timed: measures time, so its tasks always run one after another, in this process; each of its rows gets the key
-        "machine", which the figure then shows in its corner.
-    prepare(*task): of a timed claim, what needs no clock, such as training; any process may do it. `measure` then gets
-        what it returned as one argument more.
+    timed: whether the claim measures time. Its tasks then run one after another, in this process. Each row gets the key
+        "machine", which the figure shows in its corner.
+    prepare(*task): the untimed part of a timed claim, such as training; any process may run it. `measure` gets its result
+        as one more argument.
     """
 
     id: str
@@ -107,16 +107,16 @@ class Claim:
 
     def __post_init__(self):
         if self.prepare and not self.timed:
-            raise ValueError(f"claim {self.id}: only what is timed is prepared; put it into `measure`")
-        # The notebook, the report and a student all call claim.figure(rows): one style for whoever calls.
+            raise ValueError(f"claim {self.id}: `prepare` is only for timed claims; move its work into `measure`")
+        # Notebooks, reports and students all call claim.figure(rows), and all should get the same style.
         object.__setattr__(self, "figure", functools.partial(_draw, self.figure, self.timed))
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a claim's rows say: the verdict, the mean effect and its 95 % interval, ratios and their disagreements.
+    """The outcome of a claim: verdict, mean effect and its 95 % interval, ratios and their disagreements.
 
-    seconds: what its tasks took together, preparation included, wherever they ran.
+    seconds: the time that its tasks took, preparation included, summed over all processes.
     """
 
     claim: Claim
@@ -134,27 +134,27 @@ class Result:
 
 
 def run(claim: Claim, settings: Settings, executor: Executor | None = None, store: Store | None = None) -> Result:
-    """Measure a claim and judge it: `run_all` of one."""
+    """Measure and judge one claim. See `run_all`."""
     return next(run_all([claim], settings, executor, store))
 
 
 def run_all(
     claims: Sequence[Claim], settings: Settings, executor: Executor | None = None, store: Store | None = None
 ) -> Iterator[Result]:
-    """Measure claims and judge them; yields the Result of each as soon as it is complete.
+    """Measure and judge claims; yield each Result as soon as it is complete.
 
-    The tasks go to `executor` (any of concurrent.futures, or `dask.distributed.Client(...).get_executor()`), all at
-    once, so that no worker waits for the last task of a claim; or run in this process where there is none. What is timed
-    comes last and runs in this process, while nothing else does; only its preparation is given away. Either way the rows
-    come in the order of the tasks, and are the same bits. With a `store`, the tasks of an interrupted run are not
-    done again, unless they are timed or prepare what is. Raises TypeError or ValueError for rows that are not plain or
-    hold a NaN.
+    The tasks go to `executor` (any of concurrent.futures, or `dask.distributed.Client(...).get_executor()`), all at once,
+    so that no worker waits for the last task of a claim. Without an executor, they run in this process. Timed tasks run
+    last, in this process, while nothing else runs; only their preparation goes to the executor. Rows keep the order of the
+    tasks and are bit for bit the same either way. With a `store`, finished tasks of an interrupted run are not repeated,
+    except for timed tasks and their preparation. Raises TypeError or ValueError for rows that are not plain data or
+    contain NaN.
     """
     from tqdm.auto import tqdm
 
     runs = [_Run(claim, settings, store) for claim in claims]
     early = [(run, i) for run in runs for i in run.unfinished() if run.early]
-    early.sort(key=lambda found: found[0].claim.timed)  # what is prepared is in no store, and lost by an interrupt
+    early.sort(key=lambda found: found[0].claim.timed)  # preparations last: an interrupt loses them
     timed = [(run, i) for run in runs for i in run.unfinished() if run.claim.timed]
     steps = itertools.chain(_do_early(early, executor), _do_timed(timed))
     yield from (run.result() for run in runs if not run.unfinished())
@@ -171,7 +171,7 @@ def _finished(runs: list["_Run"]) -> str:
 
 
 def _do_early(early: list[tuple["_Run", int]], executor: Executor | None) -> Iterator["_Run"]:
-    """Give away at once what needs no clock; the iterator waits for it, and has the run of each task that is finished."""
+    """Start all untimed work; iterating yields the run of each task as it finishes."""
     if executor is None:
         return _do_here(early)
     return _wait_for({executor.submit(perform, *run.call(i)): (run, i) for run, i in early})
@@ -189,7 +189,7 @@ def _wait_for(futures: dict[Future, tuple["_Run", int]]) -> Iterator["_Run"]:
             run, i = futures.pop(future)
             run.take(i, *future.result())
             yield run
-    finally:  # if the caller ends early, what was finished while he was busy, say with a figure, is kept as well
+    finally:  # if the caller stops early, also keep what finished while it was busy, say with a figure
         for future, (run, i) in futures.items():
             if not future.cancel() and future.done() and not future.exception():
                 run.take(i, *future.result())
@@ -202,7 +202,7 @@ def _do_timed(timed: list[tuple["_Run", int]]) -> Iterator["_Run"]:
 
 
 class _Run:
-    """A claim on its way. early: the function of its tasks that needs no clock, if there is one."""
+    """A claim in progress. early: the untimed function of its tasks, or None."""
 
     def __init__(self, claim: Claim, settings: Settings, store: Store | None):
         self.claim, self.threads = claim, settings.threads
@@ -217,13 +217,13 @@ class _Run:
         return [i for i, rows in enumerate(self.rows) if rows is None]
 
     def call(self, i: int) -> tuple:
-        """What `perform` needs to do the early part of task i."""
+        """The arguments with which `perform` runs the untimed part of task i."""
         if self.claim.timed:
             return self.claim.prepare, self.threads, self.tasks[i]
         return plain_rows, self.threads, (self.claim.measure, self._name(i), self.tasks[i])
 
     def take(self, i: int, value, seconds: float):
-        """What that part gave: the rows, or else what the measurement needs."""
+        """Keep the result of the untimed part of task i: its rows or, if the claim is timed, its preparation."""
         self.seconds += seconds
         if self.claim.timed:
             self.prepared[i] = (value,)
@@ -233,7 +233,7 @@ class _Run:
             self.store.put(self.claim.id, self.tasks[i], self.threads, value, seconds)
 
     def measure(self, i: int):
-        """Measure a timed task, here and now."""
+        """Measure timed task i, in this process."""
         from ..workshop.machine import machine_line
 
         arguments = self.claim.measure, self._name(i), self.tasks[i] + self.prepared[i]
@@ -250,7 +250,10 @@ class _Run:
 
 
 def judge(claim: Claim, rows: list[Row], seconds: float) -> Result:
-    """The Result of rows measured before: whatever a claim concludes, it concludes from these."""
+    """The Result of measured rows; it depends on nothing else.
+
+    Raises ValueError for an effect that `verdict` rejects, and for ratios that are not positive or have another name.
+    """
     try:
         decided = verdict(claim.effect(rows), claim.margin)
     except ValueError as error:
@@ -259,12 +262,12 @@ def judge(claim: Claim, rows: list[Row], seconds: float) -> Result:
     ratios = {name: float(ratio) for name, ratio in ratios.items() if ratio is not None}
     for name, ratio in ratios.items():
         if name not in ("theory", "disk", "clock") or not 0 < ratio < math.inf:
-            raise ValueError(f"claim {claim.id}: ratios are positive theory, disk or clock; got {name}={ratio}")
+            raise ValueError(f"claim {claim.id}: ratios must be positive theory, disk or clock; got {name}={ratio}")
     return Result(claim, rows, *decided, ratios, disagreements(ratios), seconds)
 
 
 def disagreements(ratios: dict[str, float]) -> list[str]:
-    """Which of the ratios (times smaller or faster) differ by more than DISAGREEMENT, in words."""
+    """Describe each pair of ratios (times smaller or faster) that differ by more than a factor of DISAGREEMENT."""
     return [
         f"{a} {ratios[a]:.3g}× but {b} {ratios[b]:.3g}×"
         for a, b in itertools.combinations(ratios, 2)
@@ -273,7 +276,7 @@ def disagreements(ratios: dict[str, float]) -> list[str]:
 
 
 def perform(function: Callable, threads: int, task: tuple) -> tuple[Any, float]:
-    """function(*task) with so many threads, wherever it runs, and the seconds that it took."""
+    """Return function(*task), run with this many threads, and the seconds it took."""
     from ..kernels import get_num_threads, set_num_threads
 
     before, start = get_num_threads(), time.perf_counter()
@@ -285,14 +288,14 @@ def perform(function: Callable, threads: int, task: tuple) -> tuple[Any, float]:
 
 
 def plain_rows(measure: Callable, where: str, task: tuple) -> list[Row]:
-    """The rows that measure(*task) gives, as JSON would give them back."""
+    """The rows that measure(*task) returns, converted by `plain`."""
     return [plain(row, where) for row in measure(*task)]
 
 
 def plain(value: Any, where: str) -> Any:
-    """`value` as JSON gives it back: NumPy scalars and arrays as numbers and lists, tuples as lists.
+    """Return `value` as JSON would return it: NumPy scalars and arrays as numbers and lists, tuples as lists.
 
-    Raises ValueError for NaN and infinity (None stands for a missing number), TypeError for what JSON lacks.
+    Raises ValueError for NaN and infinity (use None for a missing number), and TypeError for types that JSON lacks.
     """
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
@@ -301,10 +304,10 @@ def plain(value: Any, where: str) -> Any:
     if isinstance(value, list | tuple):
         return [plain(item, where) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{where}: the row holds {value}; use None for a number that is missing")
+        raise ValueError(f"{where}: the row contains {value}; use None for a missing number")
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    raise TypeError(f"{where}: a row holds numbers, strings and lists; got {type(value).__name__}")
+    raise TypeError(f"{where}: a row may contain numbers, strings, None, lists and dicts; got {type(value).__name__}")
 
 
 def _draw(figure: Callable, timed: bool, rows: list[Row]):
@@ -318,5 +321,5 @@ def _draw(figure: Callable, timed: bool, rows: list[Row]):
 
 
 def of_files(chapter: str, *names: str) -> list[Claim]:
-    """The claims of a chapter's files, in this order. A new claim is a file with a `CLAIM`, and its name here."""
+    """The claims of a chapter's files, in this order. To add a claim, write a file with a `CLAIM` and list its name."""
     return [importlib.import_module(f"{chapter}.{name}").CLAIM for name in names]

@@ -1,4 +1,4 @@
-"""Chapter 0: the graph behind a result, learning curves, and one kernel at its three speeds."""
+"""Pictures of chapter 0: the graph behind a result, learning curves, and the speeds of one kernel's three versions."""
 
 import numpy as np
 
@@ -10,8 +10,10 @@ SYMBOLS = {"__add__": "+", "__sub__": "−", "__mul__": "×", "__truediv__": "÷
 
 
 def gradients(root: Tensor) -> dict[int, np.ndarray]:
-    """d(root)/d(t) for every tensor t behind root: id(t) -> an array of t's shape. What `backward` does, but nothing is
-    freed, so that the graph can still be drawn."""
+    """d(root)/d(t) for every tensor t behind root: id(t) -> an array of t's shape.
+
+    Computed as by `backward`, but nothing is freed, so that the graph can still be drawn.
+    """
     found = {id(root): np.ones(root.shape, root.dtype)}
     for node in sorted(_behind(root), key=lambda tensor: tensor._birth, reverse=True):  # consumers come first
         for parent, _, derivative in node._edges:
@@ -23,9 +25,10 @@ def gradients(root: Tensor) -> dict[int, np.ndarray]:
 
 @applied()
 def graph(root: Tensor, names: dict[str, Tensor], title: str = "", width: float = 11, height: float = 4.5):
-    """The graph behind a result whose `backward` was not called yet, inputs left: values in black, gradients in orange.
+    """Draw the graph behind a result, inputs on the left, values in black and gradients in orange.
 
-    names: what to call some of the tensors. A tensor of one element shows its number, another one its shape.
+    root: the result; its `backward` must not have been called. names: labels of some tensors. A tensor with one element
+    shows its value, others show their shape.
     """
     names = {id(tensor): name for name, tensor in names.items()}
     slopes, places = gradients(root), _places(root)
@@ -68,13 +71,13 @@ def learning(histories: dict[float, list[float]], chosen: float):
         if lr == chosen:
             label_end(ax, [(1, loss[0]), (len(loss), loss[-1])], f"rate {lr:g}: {loss[-1]:.3f}", COLORS[role])
     ax.set(xlabel="epoch", ylabel="training loss (nats)", yscale="log")
-    ax.set_title("The same net, the same images, the same order: only the step differs")
+    ax.set_title("Same net, same images, same order: only the step size differs")
     return fig
 
 
 @applied()
 def speeds(times: dict[str, float], title: str, machine: str):
-    """Milliseconds of each variant as bars on a logarithmic axis, and how many times slower than the fastest they are."""
+    """Milliseconds per call of each variant, on a logarithmic axis, and how many times slower it is than the fastest."""
     fig = figure(width=11, height=4.2)
     (ax,) = fig.axes
     least = min(times.values())
@@ -83,7 +86,7 @@ def speeds(times: dict[str, float], title: str, machine: str):
         slower = "" if ms == least else f", {ms / least:,.0f}× slower"
         ax.text(1.1 * ms, -place, f"{ms:,.3g} ms{slower}", va="center", fontsize=16)
     ax.set_yticks(-np.arange(len(times)), list(times))
-    ax.set(xscale="log", xlabel="milliseconds a call", xlim=(least / 4, 60 * max(times.values())))
+    ax.set(xscale="log", xlabel="milliseconds per call", xlim=(least / 4, 60 * max(times.values())))
     ax.grid(False)
     ax.set_title(title)
     machine_note(fig, machine)
@@ -91,7 +94,7 @@ def speeds(times: dict[str, float], title: str, machine: str):
 
 
 def _behind(root: Tensor) -> list[Tensor]:
-    """Root and everything that it was computed from, each once."""
+    """Root and every tensor it was computed from, each once."""
     found, todo = {id(root): root}, [root]
     while todo:
         for parent, _, _ in todo.pop()._edges:
@@ -102,7 +105,7 @@ def _behind(root: Tensor) -> list[Tensor]:
 
 
 def _places(root: Tensor) -> dict[int, tuple[float, float]]:
-    """(x, y) of each tensor: results right of what they come from, inputs just left of where they are first used."""
+    """(x, y) of each tensor, by id: results to the right of their operands, inputs just left of their first use."""
     nodes = sorted(_behind(root), key=lambda tensor: tensor._birth)
     depth: dict[int, int] = {}
     for node in nodes:
@@ -120,7 +123,7 @@ def _places(root: Tensor) -> dict[int, tuple[float, float]]:
 
 
 def _operation(node: Tensor) -> str:
-    """The name of the function that made it, as its derivatives remember it."""
+    """The name of the operation that computed the node, from the qualified name of its derivative."""
     derivatives = [f for _, _, f in node._edges if f is not None]
     if not derivatives:
         return ""

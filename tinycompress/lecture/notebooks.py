@@ -1,7 +1,7 @@
-"""The lecture's notebooks, run afresh: `python -m tinycompress.lecture.notebooks notebooks/*.ipynb`.
+"""Run the lecture's notebooks again: `python -m tinycompress.lecture.notebooks notebooks/*.ipynb`.
 
-A notebook is committed with its outputs, for those who read it where nothing runs. This command executes each from top to
-bottom, keeps of its outputs what such a reader needs, and refuses what no reader should find.
+Notebooks are committed with their outputs, for readers who cannot run them. This command executes each notebook from top
+to bottom, keeps the outputs that such readers need, and rejects notebooks with `problems`.
 """
 
 import argparse
@@ -11,16 +11,16 @@ from pathlib import Path
 
 from ..files import replace_file
 
-LARGEST = 1_000_000  # bytes of a file
+LARGEST = 1_000_000  # bytes per file
 WIDGET = "application/vnd.jupyter.widget-view+json"
 PATHS = re.compile(r"/(?:home|root|tmp|Users|private|mnt|work)/|site-packages|[A-Za-z]:\\\\")
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
 def refresh(path: str | Path) -> float:
-    """Execute the notebook, tidy it and write it back; returns the seconds it took.
+    """Execute the notebook, tidy it, write it back, and return the seconds that its cells took.
 
-    Raises nbclient's CellExecutionError where a cell fails and ValueError for `problems`; the file then stays as it was.
+    Raises nbclient's CellExecutionError if a cell fails and ValueError for `problems`; the file is then unchanged.
     """
     import nbformat
     from nbclient import NotebookClient
@@ -39,12 +39,12 @@ def refresh(path: str | Path) -> float:
 
 
 def tidy(notebook):
-    """Take out, in place, what belongs to one machine or one moment: widgets, versions, times. Returns the notebook."""
+    """Remove, in place, what depends on the machine or the time: widgets, versions, timestamps. Return the notebook."""
     notebook.metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
     for cell in notebook.cells:
         cell.metadata = {key: cell.metadata[key] for key in ("slideshow", "tags") if key in cell.metadata}
         if cell.cell_type == "code":
-            # A widget is nothing without its kernel; the picture beside it stays. A progress bar has none.
+            # A widget needs its kernel, so only the picture beside it stays. Progress bars have no picture.
             cell.outputs = [o for o in cell.outputs if WIDGET not in o.get("data", {}) or "image/png" in o.data]
             for output in cell.outputs:
                 output.get("data", {}).pop(WIDGET, None)
@@ -52,7 +52,7 @@ def tidy(notebook):
 
 
 def problems(notebook) -> list[str]:
-    """What a reader should not find in it, each in words; empty if all is well."""
+    """Describe each thing in the notebook that a reader should not see. Empty if there is none."""
     found = []
     for number, cell in enumerate(notebook.cells):
         texts = [cell.source]
@@ -67,23 +67,23 @@ def problems(notebook) -> list[str]:
                 found.append(f"cell {number} shows a picture without a description; use blackboard.show(figure, alt)")
             texts += [output.get("text", "")]
             texts += [text for kind, text in output.get("data", {}).items() if kind.startswith("text/")]
-        found += [f"cell {number} has a path of this machine: {hit[0]!r}" for hit in map(PATHS.search, texts) if hit]
+        found += [f"cell {number} shows a path of this machine: {hit[0]!r}" for hit in map(PATHS.search, texts) if hit]
     return found
 
 
 def _too_large(text: str) -> list[str]:
     size = len(text.encode())
-    return [f"it has {size:,} bytes, of at most {LARGEST:,}; draw fewer or smaller pictures"] * (size > LARGEST)
+    return [f"it has {size:,} bytes, more than {LARGEST:,}; draw fewer or smaller pictures"] * (size > LARGEST)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        prog="python -m tinycompress.lecture.notebooks", description="Run notebooks afresh."
+        prog="python -m tinycompress.lecture.notebooks", description="Run notebooks again and save them."
     )
     parser.add_argument("notebooks", nargs="+", type=Path, metavar="NOTEBOOK", help="such as notebooks/*.ipynb")
     for path in parser.parse_args().notebooks:
         if not path.is_file():
-            parser.error(f"there is no notebook {path}")
+            parser.error(f"notebook {path} does not exist")
         seconds = refresh(path)
         print(f"{path}: {seconds:.0f} s, {path.stat().st_size / 1000:.0f} kB")
 

@@ -1,4 +1,4 @@
-"""One self-contained page that shows a run in a browser: no script, nothing loaded from elsewhere."""
+"""One self-contained HTML page that shows a run: no scripts, nothing loaded from elsewhere."""
 
 import base64
 from collections.abc import Sequence
@@ -10,11 +10,11 @@ from .plans import plan_name
 
 RATIOS = ("theory", "disk", "clock")
 MARKS = {"supported": "✓", "exact": "✓", "contradicted": "✗", "failed": "✗", "not shown": "○"}
-LONGEST_LIST, MOST_ROWS = 12, 300  # beyond these the page sums up; claims.json has everything
+LONGEST_LIST, MOST_ROWS = 12, 300  # the page shows no more than this; claims.json has everything
 
 
 def page(results: Sequence[Result], svgs: dict[str, bytes], machine: dict, settings: dict) -> str:
-    """The report as HTML; svgs: claim id -> its figure."""
+    """The report as HTML. svgs: claim id -> figure."""
     body = "".join(
         f"<h2>{escape(chapter.capitalize())}</h2>\n" + "".join(_section(r, svgs[r.claim.id], settings) for r in members)
         for chapter, members in groupby(results, key=lambda result: result.claim.chapter)
@@ -31,14 +31,14 @@ def page(results: Sequence[Result], svgs: dict[str, bytes], machine: dict, setti
 <body>
 <main>
 <h1>The lecture, measured</h1>
-<p>{len(results)} claims about network compression, each decided by what was measured here. A claim is <em>supported</em>
-if the 95 % interval of its effect lies on the claimed side, <em>contradicted</em> on the other, <em>not shown</em>
-if it straddles; effects are signed so that positive is as the notes say, and compared with 0, or with a margin where one
-is stated. × is how many times smaller or faster: in theory (parameters, operations), on disk, and on the clock. ⚠ marks
-ratios that disagree.</p>
+<p>{len(results)} claims about network compression, each decided by measurements on this machine. A claim is <em>supported</em>
+if the 95 % interval of its effect lies above 0, or above the margin where one is stated, <em>contradicted</em> if it lies
+below, and <em>not shown</em> if it contains that value. Effects are signed so that positive values support the notes. ×
+says how many times smaller or faster: in theory (parameters, operations), on disk, and on the clock. ⚠ marks ratios that
+disagree.</p>
 {_overview(results)}
 {body}
-<h2>What made these numbers</h2>
+<h2>Settings and machine</h2>
 {_facts(settings | machine)}
 </main>
 </body>
@@ -47,8 +47,10 @@ ratios that disagree.</p>
 
 
 def effect_text(result: Result) -> str:
-    """The effect with its interval, unit and margin, as in "+1.2 points [+0.8, +1.6], margin -0.5"; a log2 ratio as the
-    ratio itself."""
+    """The effect with its interval, unit and margin, as in "+1.2 points [+0.8, +1.6], margin -0.5".
+
+    A log2 ratio is shown as the ratio.
+    """
     effect, unit = result.effect, result.claim.unit
     if isinstance(effect, bool):
         return "holds" if effect else "does not hold"
@@ -65,7 +67,7 @@ def effect_text(result: Result) -> str:
 
 
 def marked_verdict(result: Result) -> str:
-    """The verdict behind its mark, so that it does not rest on colour alone."""
+    """The verdict after its mark, so that it can be told without colours."""
     return f"{MARKS[result.verdict]} {result.verdict}"
 
 
@@ -91,7 +93,7 @@ def _section(result: Result, svg: bytes, settings: dict) -> str:
     alt = f"Figure of claim {claim.id}, {claim.title}. {finding}; {result.verdict}."
     image = base64.b64encode(svg).decode()
     flags = "".join(f'<p class="flag">⚠ {escape(words)}</p>\n' for words in result.disagreements)
-    source = f'<p class="source">To read: {escape(claim.source)}</p>\n' if claim.source else ""
+    source = f'<p class="source">Further reading: {escape(claim.source)}</p>\n' if claim.source else ""
     plan = plan_name(claim.plans, settings["budget"], settings["training_images"]) if claim.plans else ""
     trained = f'<p class="source">Trained by the plan “{plan}”.</p>\n' if plan else ""
     return f"""<section id="{escape(claim.id)}">
@@ -99,7 +101,7 @@ def _section(result: Result, svg: bytes, settings: dict) -> str:
 <blockquote>{escape(claim.statement)}</blockquote>
 <img src="data:image/svg+xml;base64,{image}" alt="{escape(alt)}">
 <p><strong>{escape(finding[0].upper() + finding[1:])}.</strong> {escape(claim.note)}</p>
-{flags}{source}{trained}<details><summary>The numbers ({len(result.rows)} rows, {result.seconds:.1f} s of computing)</summary>
+{flags}{source}{trained}<details><summary>The numbers ({len(result.rows)} rows, {result.seconds:.1f} s of computation)</summary>
 {_numbers(result.rows)}</details>
 </section>
 """
@@ -137,7 +139,7 @@ def _facts(facts: dict) -> str:
     return f"<dl>{pairs}</dl>"
 
 
-# The figures keep a white ground in both schemes, as they have in print.
+# Figures keep a white background in both colour schemes, as in print.
 _CSS = """
 :root { color-scheme: light dark; --ink: #1b1b1b; --paper: #fff; --line: #d5d5d5; --soft: #666; --yes: #00694b;
   --no: #a84300; --open: #5a5a5a; --link: #005a91 }

@@ -1,4 +1,4 @@
-"""The one rule by which every chapter picks how long its nets train."""
+"""The rule by which all chapters pick how long their nets train."""
 
 from ..data import Dataset
 
@@ -6,10 +6,10 @@ MANY_IMAGES = 10_000
 
 
 def plan_name(plans: dict[str, object], budget: str, images: int) -> str:
-    """Which of a chapter's plans a budget stands for, with so many training images.
+    """The name of the chapter's plan for a budget and this many training images.
 
-    From MANY_IMAGES on, an epoch has many more steps, so fewer of them do: the plan "<budget>, many images", or that of the
-    paper where a chapter has none.
+    With MANY_IMAGES or more, an epoch has many more steps, so fewer epochs are enough: the plan is then "<budget>, many
+    images" or, if the chapter has no such plan, "paper".
     """
     if images < MANY_IMAGES:
         return budget
@@ -17,5 +17,5 @@ def plan_name(plans: dict[str, object], budget: str, images: int) -> str:
 
 
 def plan_of(plans: dict[str, object], budget: str, dataset: Dataset):
-    """The plan that `plan_name` names."""
+    """The plan that `plan_name` picks for this data set."""
     return plans[plan_name(plans, budget, len(dataset.y_train))]

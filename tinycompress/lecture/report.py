@@ -1,6 +1,6 @@
-"""The report of a run: a table for the terminal, `claims.json`, a figure a claim, and one page that shows it all.
+"""The report of a run: a table for the terminal, `claims.json`, one figure per claim, and a page that shows everything.
 
-`claims.json` holds the rows, from which verdicts and figures follow: `write([], settings, out)` draws a report again.
+Verdicts and figures follow from the rows in `claims.json`: `write([], settings, out)` draws a report again.
 """
 
 import json
@@ -26,13 +26,13 @@ def write(
     out: str | os.PathLike,
     drawings: dict[str, tuple[bytes, bytes]] | None = None,
 ) -> list[Result]:
-    """Write claims.json, <ID>.svg and <ID>.png a claim, and index.html into the folder `out`, each in one piece.
+    """Write claims.json, index.html, and <ID>.svg and <ID>.png per claim into the folder `out`, each file atomically.
 
-    drawings: what `draw` made of some of the results, by their claims' ids; the others are drawn now.
+    drawings: claim id -> the result of `draw`, for figures that are already drawn; the others are drawn now.
 
-    A report is of one machine, with one kind of settings and one version of everything. The claims that an earlier
-    run left there under the same ones stay in it until they are measured again. A report made under others is replaced: its
-    numbers move to claims.previous.json, over those of the time before, and its figures go. Returns what the report
+    A report describes one machine, one set of settings and one version of everything. Claims that an earlier run measured
+    under the same conditions stay in the report until they are measured again. A report made under other conditions is
+    replaced: its numbers overwrite claims.previous.json, and its figures are deleted. Returns the results that the report
     now shows, in the lecture's order. Raises OSError if `out` cannot be written.
     """
     out = Path(out)
@@ -51,27 +51,27 @@ def write(
     shown |= {result.claim.id: result for result in results}
     order = {claim.id: place for place, claim in enumerate(claims())}
     results = sorted(shown.values(), key=lambda result: order.get(result.claim.id, len(order)))
-    # First, for the rows are what took the time; a figure that fails can be drawn again from them.
+    # Save the rows first. They took the time, and a figure that fails can be drawn again from them.
     replace_file(out / "claims.json", _json(head, results))
     for result in results:
         claim_id = result.claim.id
         svg, png = drawings[claim_id] = drawings.get(claim_id) or draw(result)
         replace_file(out / f"{claim_id}.svg", svg)
         replace_file(out / f"{claim_id}.png", png)
-    # Figures and rows are one by now: those that stay need not be drawn again by the next run.
+    # Figures and rows now agree. Record the sources, so that the next run need not draw the kept figures again.
     replace_file(out / "claims.json", _json(head | {"sources": source_hash()}, results))
     replace_file(out / "index.html", page(results, {key: svg for key, (svg, _) in drawings.items()}, **head))
     return results
 
 
 def joins(settings: Settings, out: str | os.PathLike) -> bool:
-    """Whether the report in the folder `out`, if there is one, is of this machine and these settings."""
+    """Whether the folder `out` contains a report of this machine and these settings."""
     old = _read(Path(out) / "claims.json")
     return old.get("machine") == machine(settings.threads) and old.get("settings") == describe(settings)
 
 
 def read(out: str | os.PathLike, claim_id: str) -> Result | None:
-    """The claim as the report in the folder `out` has it, judged again from its rows; None where it lacks it."""
+    """The claim's Result in the report in the folder `out`, judged again from its rows; None if it is not there."""
     entries = {claim.id: (claim, entry) for claim, entry in _known(_read(Path(out) / "claims.json"))}
     if claim_id not in entries:
         return None
@@ -80,7 +80,7 @@ def read(out: str | os.PathLike, claim_id: str) -> Result | None:
 
 
 def table(results: Sequence[Result]) -> str:
-    """The results as a text table; below each claim what its effect is, and which of its ratios disagree."""
+    """The results as a text table. Below each claim stand the name of its effect and the ratios that disagree."""
     head = ["claim", "verdict", "effect [95 % interval]", *(f"{name} ×" for name in RATIOS)]
     body = [
         [f"{r.claim.id} {r.claim.title}", marked_verdict(r), effect_text(r)]
@@ -98,7 +98,7 @@ def table(results: Sequence[Result]) -> str:
 
 
 def describe(settings: Settings) -> dict[str, str | int]:
-    """The settings as a report states them: a file of yours by its name and content, not by its path."""
+    """The settings as a report states them. A data file is identified by name and content, not by path."""
     return {
         "budget": settings.budget,
         "data": Path(settings.data).name,
@@ -110,7 +110,7 @@ def describe(settings: Settings) -> dict[str, str | int]:
 
 
 def _json(head: dict, results: Sequence[Result]) -> str:
-    """The report as JSON, one row a line, so that it can be read and compared line by line."""
+    """The report as JSON with one row per line, so that it can be read and compared line by line."""
 
     def dump(value):
         return json.dumps(value, ensure_ascii=False, allow_nan=False)
@@ -124,7 +124,7 @@ def _json(head: dict, results: Sequence[Result]) -> str:
 
 
 def _entry(result: Result) -> dict:
-    """All of a claim but its rows."""
+    """Everything about a claim except its rows."""
     claim = result.claim
     return {
         "id": claim.id,
@@ -150,12 +150,12 @@ def draw(result: Result) -> tuple[bytes, bytes]:
     """The claim's figure as SVG and as PNG."""
     fig = result.figure()
     svg = style.svg(fig)
-    fig.set_layout_engine("none")  # everything has its place by now, and to find it again takes longer than to draw
+    fig.set_layout_engine("none")  # the layout is done, and repeating it would take longer than drawing
     return svg, style.png(fig)
 
 
 def _drawn(out: Path, claim_id: str) -> tuple[bytes, bytes] | None:
-    """The figure's files, if both are there."""
+    """The contents of the figure's two files, or None if one is missing."""
     try:
         return (out / f"{claim_id}.svg").read_bytes(), (out / f"{claim_id}.png").read_bytes()
     except FileNotFoundError:
@@ -163,7 +163,7 @@ def _drawn(out: Path, claim_id: str) -> tuple[bytes, bytes] | None:
 
 
 def _read(path: Path) -> dict:
-    """What an earlier run wrote, or an empty report where there is none or it cannot be read."""
+    """The claims.json of an earlier run; empty if it does not exist or cannot be read."""
     try:
         found = json.loads(path.read_bytes())
         whole = all(entry.keys() >= {"id", "rows", "seconds"} for entry in found["claims"])
@@ -173,7 +173,7 @@ def _read(path: Path) -> dict:
 
 
 def _known(old: dict):
-    """Pairs of a claim of this lecture and its entry in an earlier report."""
+    """Yield (claim, entry) for each entry of an earlier report whose claim still exists."""
     by_id = {claim.id: claim for claim in claims()}
     for entry in old.get("claims", ()):
         if entry["id"] in by_id:
@@ -181,8 +181,10 @@ def _known(old: dict):
 
 
 def _kept(old: dict, measured: set[str], out: Path):
-    """The earlier claims that were not measured again, with their figures; those are drawn again if this package's
-    sources have changed since."""
+    """Yield the results of earlier claims that were not measured again, with their figures.
+
+    Figures are drawn again if the sources of this package have changed since.
+    """
     same = old.get("sources") == source_hash()
     for claim, entry in _known(old):
         if claim.id in measured:
@@ -190,7 +192,7 @@ def _kept(old: dict, measured: set[str], out: Path):
         try:
             result = judge(claim, entry["rows"], entry["seconds"])
             yield result, (same and _drawn(out, claim.id)) or draw(result)
-        except Exception as error:  # whatever a claim that was edited since makes of its old rows
+        except Exception as error:  # a claim edited since may fail on its old rows in any way
             warnings.warn(
-                f"{claim.id} leaves the report: its earlier rows do not fit its present code ({error!r})", stacklevel=3
+                f"{claim.id} is dropped from the report: its earlier rows do not fit its code ({error!r})", stacklevel=3
             )

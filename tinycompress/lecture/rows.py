@@ -1,10 +1,13 @@
-"""What is asked of a claim's rows: plain dictionaries of numbers."""
+"""Functions of a claim's rows, which are plain dictionaries."""
 
 import numpy as np
 
 
 def paired(rows: list[dict], arm: str, baseline: str, value: str, by: str = "seed", **where) -> list[float]:
-    """For each seed, the mean of `value` over the rows of `arm` minus that of `baseline`, among rows that match `where`."""
+    """Per seed, the mean of `value` over the rows of `arm` minus that of `baseline`.
+
+    where: field=test keeps only rows for whose field test(row[field]) is true.
+    """
     differences = []
     for key in sorted({row[by] for row in rows}):
         chosen = [row for row in rows if row[by] == key and all(test(row[name]) for name, test in where.items())]

@@ -1,4 +1,4 @@
-"""The finished tasks of a run that has not ended yet, so that an interrupted run goes on where it stopped."""
+"""The finished tasks of an unfinished run, so that an interrupted run continues where it stopped."""
 
 import hashlib
 import json
@@ -12,10 +12,10 @@ FILE_NAME = "unfinished.jsonl"
 
 
 class Store:
-    """Rows by task, in `<folder>/unfinished.jsonl`: one JSON line a finished task, only ever appended to.
+    """Rows by task, in `<folder>/unfinished.jsonl`: one JSON line per finished task, appended as it finishes.
 
-    A task is found again only by the same code: its key covers the claim, the task's arguments, the threads, the
-    data's content, the sources of this package, and the versions below it that may change a bit.
+    Only the same code finds a task again: its key covers the claim, the task's arguments, the threads, the data's content,
+    the sources of this package, and the versions of its dependencies that may change results.
     """
 
     def __init__(self, folder: str | os.PathLike, data: str = "digits"):
@@ -24,23 +24,24 @@ class Store:
         self._found = {key: (rows, seconds) for key, _, rows, seconds in self._lines()}
 
     def get(self, claim_id: str, task: tuple, threads: int) -> tuple[list[dict] | None, float]:
-        """The rows that this task gave before the run was interrupted, and the seconds it took; or (None, 0)."""
+        """The rows of a task that finished before the interruption, and the seconds it took; (None, 0) if it did not."""
         return self._found.get(self._key(claim_id, task, threads), (None, 0.0))
 
     def put(self, claim_id: str, task: tuple, threads: int, rows: list[dict], seconds: float) -> None:
+        """Append a finished task."""
         key = self._key(claim_id, task, threads)
         self._found[key] = rows, seconds
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with open(self.path, "ab+") as file:
             if file.tell():
                 file.seek(-1, os.SEEK_END)
-                # A process killed while it wrote leaves a torn line, which must not swallow this one.
+                # A process killed while writing leaves a partial line; end it, so that this one stays intact.
                 torn = file.read(1) != b"\n"
                 file.write(b"\n" if torn else b"")
             file.write(json.dumps([key, claim_id, rows, seconds]).encode() + b"\n")
 
     def discard(self, claim_ids: set[str]) -> None:
-        """Forget these claims' tasks, since their run is complete; the file goes with its last line."""
+        """Forget the tasks of these claims, whose run is complete. The file is deleted with its last line."""
         kept = [line for line in self._lines() if line[1] not in claim_ids]
         if kept:
             replace_file(self.path, "".join(json.dumps(line) + "\n" for line in kept))
@@ -52,7 +53,7 @@ class Store:
         return hashlib.sha256(text.encode()).hexdigest()
 
     def _lines(self):
-        """The whole lines [key, claim id, rows, seconds]; a torn or foreign one is as if it had not been written."""
+        """Yield the lines [key, claim id, rows, seconds]; partial and foreign lines are skipped."""
         try:
             text = self.path.read_bytes()
         except FileNotFoundError:
