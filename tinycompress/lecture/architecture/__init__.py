@@ -1,4 +1,4 @@
-"""Chapter 4, architecture design. A claim is a file; they are listed in the lecture's order."""
+"""Chapter 4, architecture design: one file per claim, in the lecture's order."""
 
 from ..claim import of_files
 

@@ -1,4 +1,4 @@
-"""Claim A1: a depthwise filter sees its own channel only."""
+"""Claim A1: a depthwise filter sees only its own channel."""
 
 import numpy as np
 
@@ -12,12 +12,14 @@ from .a2_pointwise import _bar, _chance, _draw_matrix
 from .nets import PLANS, plan_for
 from .pairs import accuracy, trained
 
-CHANNELS, PIXELS, SHOWN = 4, 7, (3, 3, 1)  # of the layers that are asked what they read; the output that is drawn
+CHANNELS, PIXELS, SHOWN = 4, 7, (3, 3, 1)  # of the layers' inputs; the output (i, j, channel) drawn
 
 
 def measure_a1(data_name: str, budget: str, seed: int) -> list[dict]:
-    """What one output of each kind of convolution reads; and the accuracy of depthwise convolutions alone where two
-    channels, or only one, must be seen."""
+    """What one output of each kind of convolution reads, and the accuracy of depthwise convolutions alone.
+
+    Their task needs both channels (question "same") or only one of them ("own").
+    """
     plan = plan_for(budget, data.load(data_name))
     rows = []
     for layer, convolution in _convolutions(np.random.default_rng(seed)).items():
@@ -49,8 +51,8 @@ def _convolutions(rng) -> dict:
 
 
 def effect_a1(rows) -> bool:
-    """Whether no output of a depthwise convolution, or of a net of them, depends on another channel at all, and such
-    nets are right exactly half of the time."""
+    """Whether outputs of depthwise convolutions, and of nets of them, do not depend on other channels at all, and such nets
+    answer exactly half of the questions about two channels correctly."""
     alone = [row for row in rows if row.get("layer") == "depthwise" or row.get("arm") == "depthwise alone"]
     diagonal = all(not _off_diagonal(row["channels"]).any() for row in alone)
     return diagonal and all(row["accuracy"] == 50 for row in alone if row.get("question") == "same")
@@ -65,7 +67,7 @@ KINDS = ("standard", "depthwise", "pointwise")
 
 
 def a1(rows):
-    """What one output reads in each kind of convolution; which channels depend on which; and the task."""
+    """What one output reads in each kind of convolution, which channels depend on which, and accuracy on the task."""
     fig = figure(ncols=4, nrows=2, width=20, height=10, width_ratios=(1, 1, 1, 1.15))
     layers = {row["layer"]: row for row in rows if "layer" in row and row["seed"] == rows[0]["seed"]}
     titles = {
@@ -85,8 +87,8 @@ def a1(rows):
         0,
         0.95,
         "Top: the inputs that one output\ndepends on, |∂ output / ∂ input|\n\n"
-        "Below: which output channel\ndepends on which input channel\n(white: not at all)\n\n"
-        "Right below: can depthwise\nconvolutions tell whether two\nchannels show the same digit?",
+        "Bottom: which output channel\ndepends on which input channel\n(white: not at all)\n\n"
+        "Bottom right: can depthwise\nconvolutions tell whether two\nchannels show the same digit?",
         va="top",
         fontsize=17,
         transform=formula.transAxes,
@@ -101,12 +103,12 @@ def a1(rows):
         _bar(bars, place, values, role)
     bars.set_xticks(range(len(arms)), [label for _, _, label, _ in arms])
     _chance(bars, len(arms))
-    bars.set_title("depthwise alone: at chance")
+    bars.set_title("depthwise alone: chance level")
     return fig
 
 
 def _draw_reads(ax, reads, output):
-    """Sheets of input pixels, one a channel, those read in colour by how much; above them the output that reads them."""
+    """Draw one sheet of input pixels per channel, coloured by how strongly they are read, and the output above them."""
     from matplotlib.collections import PolyCollection
     from matplotlib.colors import to_rgb
 
@@ -138,7 +140,7 @@ def _draw_reads(ax, reads, output):
 
 
 def _slanted(points, height, slant):
-    """Pixels (column, row) as they lie on a sheet seen from above and in front; row 0 is at the back."""
+    """Project pixels (column, row) onto a sheet seen from above and in front; row 0 is at the back."""
     back = height - points[:, 1]
     return np.column_stack([points[:, 0] + slant[0] * back, slant[1] * back])
 
@@ -146,17 +148,17 @@ def _slanted(points, height, slant):
 CLAIM = Claim(
     id="A1",
     chapter="architecture",
-    title="Depthwise: each filter sees its own channel only",
+    title="Depthwise: each filter sees only its own channel",
     statement="Depthwise convolution has as many filters as channels, and each filter sees its own channel only.",
     measure=measure_a1,
     plans=PLANS,
     effect=effect_a1,
-    effect_name="no output depends on another channel, and what needs two channels is answered right exactly half of "
-    "the time",
+    effect_name="no output depends on another channel, and exactly half of the questions about two channels are "
+    "answered correctly",
     figure=figures.a1,
-    note="The drawing shows |d output / d input| of real layers. In the task each channel shows a digit and is asked "
-    "whether the other shows the same; pairs are balanced so that one channel alone tells nothing. Asked about its "
-    "own digit, the same net has no difficulty. Adding the two answers up at the end does not help either: a sum "
+    note="The drawing shows |∂ output / ∂ input| of real layers. In the task, each channel shows a digit and is asked "
+    "whether the other channel shows the same one; pairs are balanced, so that one channel alone gives no information. "
+    "Asked about its own digit, the same net does well. Adding the two answers at the end does not help: a sum "
     "f(a) + g(b) can be right in at most three of the four cases.",
     source="Howard et al. 2017, MobileNets; Chollet 2017, Xception",
 )

@@ -16,7 +16,7 @@ EXAMPLES = 6
 
 
 def measure_a2(data_name: str, budget: str, seed: int) -> list[dict]:
-    """Test accuracy on pairs of four nets, and their channel-to-channel Jacobians on one pair."""
+    """Test accuracy of four nets on pairs, and their channel-to-channel Jacobians at one pair."""
     plan = plan_for(budget, data.load(data_name))
     rows = []
     for arm in A2_ARMS:
@@ -36,7 +36,7 @@ def effect_a2(rows):
 
 
 def a2(rows):
-    """Pairs of the task, what the trained nets' channels depend on, and how often they are right."""
+    """Pairs of the task, the channels that the trained nets' answers depend on, and the nets' accuracy."""
     arms = list(dict.fromkeys(row["arm"] for row in rows))
     fig = figure(ncols=3, width=19, height=7, width_ratios=(0.8, 1.1, 1.5))
     examples, matrices, bars = fig.axes
@@ -84,7 +84,7 @@ def a2(rows):
 
 
 def _draw_matrix(ax, channels, labels=True):
-    """Output channels by input channels; white where there is no dependence at all, whatever the colour map says."""
+    """Draw output channels by input channels. Zeros are masked, so that no dependence is white in any colour map."""
     matrix = np.array(channels)
     shown = np.ma.masked_where(matrix == 0, matrix / matrix.max())
     ax.imshow(shown, cmap="Blues", vmin=-0.4, vmax=1.2)
@@ -113,7 +113,7 @@ def _chance(ax, count):
     ax.set_ylim(0, 112)
     ax.set_yticks(range(0, 101, 25))
     ax.set_xlim(-0.6, count + 0.2)
-    ax.set_ylabel("answers that are right")
+    ax.set_ylabel("correct answers")
     percent_axis(ax.yaxis, 100)
 
 
@@ -129,8 +129,8 @@ CLAIM = Claim(
     unit="points",
     margin=40,
     figure=a2,
-    note="Supported means: at least 40 points above the 50 that depthwise convolutions reach alone. Pointwise "
-    "convolutions alone compare the two digits pixel by pixel, without seeing a shape. All nets train equally "
-    "long and pick their learning rate on validation pairs.",
+    note="Supported: at least 40 points above the 50 % that depthwise convolutions reach alone. Pointwise "
+    "convolutions alone compare the two digits pixel by pixel, without seeing shapes. All nets train for the same "
+    "number of epochs and pick their learning rate on validation pairs.",
     source="Lin et al. 2014, Network in Network; Howard et al. 2017",
 )

@@ -30,9 +30,9 @@ def tasks_a3(settings: Settings):
 
 
 def measure_a3(channels: int, batch: int, seed: int) -> list[dict]:
-    """A standard 3×3 layer and a separable one, from `channels` to as many: counts, bytes of a .tcz file, and the clock.
+    """Compare a standard and a separable 3×3 layer, both from `channels` to `channels`: counts, bytes of a .tcz file, time.
 
-    `wrong`: in how many random shapes a count differs from the formula.
+    `wrong`: the number of random shapes for which a count differs from the formula.
     """
     rng = np.random.default_rng([seed, channels, batch])
     wrong = sum(not counts_fit(*_random_shape(rng), rng) for _ in range(RANDOM_SHAPES))
@@ -80,14 +80,14 @@ def _random_shape(rng) -> tuple:
 
 
 def counts_fit(inputs, outputs, kernel, stride, pixels, rng) -> bool:
-    """Whether parameters and multiply-accumulates of both layers stand exactly in the formula's ratio."""
+    """Whether the ratios of the two layers' parameters and multiply-accumulates equal the formula exactly."""
     costs = [net.summary((*pixels, inputs)) for net in _both(inputs, outputs, kernel, stride, rng)]
     share = separable_share(outputs, kernel)
     return all(Fraction(getattr(costs[1], what), getattr(costs[0], what)) == share for what in ("parameters", "macs"))
 
 
 def effect_a3(rows) -> bool:
-    """Whether every count is exactly the formula's."""
+    """Whether all counts agree with the formula."""
     return all(
         row["wrong"] == 0 and max(abs(row[what] / row["formula"] - 1) for what in ("parameters", "macs")) < 1e-12
         for row in rows
@@ -95,7 +95,7 @@ def effect_a3(rows) -> bool:
 
 
 def ratios_a3(rows):
-    """At 64 channels, or the most there are, in batches."""
+    """Ratios at 64 channels, or the most below, for the larger batch."""
     most = max([row["channels"] for row in rows if row["channels"] <= RATIO_CHANNELS], default=rows[0]["channels"])
     last = max(row["batch"] for row in rows)
     chosen = [row for row in rows if (row["channels"], row["batch"]) == (most, last)]
@@ -104,7 +104,7 @@ def ratios_a3(rows):
 
 
 def a3(rows):
-    """How many times smaller and faster, over channels; and the multiplications a second that explain the difference."""
+    """How many times smaller and faster, over channels, and the multiplication rates that explain the difference."""
     batches, pixels = sorted({row["batch"] for row in rows}), rows[0]["pixels"]
     fig = figure(ncols=2, width=18, height=7, width_ratios=(1.2, 1))
     ratio, speed = fig.axes
@@ -125,21 +125,21 @@ def a3(rows):
     ratio.set_ylim(0, None)
     ratio.yaxis.set_major_formatter(lambda value, _: f"{value:g}×")
     ratio.set_title(
-        "How many times smaller, and how many times faster\n(ringed: the clock disagrees by more than 1.5×)"
+        "How many times smaller, and how many times faster\n(circled: the clock disagrees by more than 1.5×)"
     )
 
     for kind, role in (("standard", "reference"), ("pointwise", "other"), ("depthwise", "rival")):
         _, values = _over_channels(rows, batches[-1], "gmacs_a_second", kind)
         curve_with_band(speed, channels, values, kind, COLORS[role], marker="o")
     _channel_axis(speed, channels)
-    speed.set_ylabel("billion multiply-adds a second")
+    speed.set_ylabel("billion multiply-adds per second")
     speed.set_ylim(0, None)
     speed.set_title(f"Why: how fast each layer multiplies\n({batches[-1]} images of {pixels}×{pixels} pixels)")
     return fig
 
 
 def _over_channels(rows, batch, key, kind=None):
-    """(channels, values as (seeds, channels)) of one key at one batch."""
+    """The channels, and an array (seeds, channels) of one key's values at one batch size."""
     found = {(r["seed"], r["channels"]): r[key] if kind is None else r[key][kind] for r in rows if r["batch"] == batch}
     channels, seeds = sorted({c for _, c in found}), sorted({s for s, _ in found})
     return channels, np.array([[found[seed, c] for c in channels] for seed in seeds])
@@ -149,7 +149,7 @@ def _channel_axis(ax, channels):
     ax.set_xscale("log", base=2)
     ax.set_xticks(channels, [str(c) for c in channels])
     ax.minorticks_off()
-    ax.set_xlabel("channels, in and out")
+    ax.set_xlabel("input and output channels")
 
 
 CLAIM = Claim(
@@ -161,13 +161,13 @@ CLAIM = Claim(
     tasks=tasks_a3,
     measure=measure_a3,
     effect=effect_a3,
-    effect_name="parameters and multiplications are exactly the formula's share, for every shape",
+    effect_name="parameters and multiplications equal the formula exactly, for every shape",
     timed=True,
     figure=a3,
     ratios=ratios_a3,
-    note="Counts are exact for random shapes, kernels and strides, else the claim fails. Disk is a .tcz file of 32-bit "
-    "weights. The clock does not follow where there are few channels or images: a depthwise convolution uses each "
-    "number that it loads only k² times, so memory sets its pace, and two layers have twice the overhead of one. "
-    "Ratios are those at 64 channels, in batches.",
+    note="The claim fails unless counts are exact for random shapes, kernels and strides. Disk: a .tcz file of 32-bit "
+    "weights. With few channels or images the clock lags behind: a depthwise convolution uses each number that it loads "
+    "only k² times, so memory bandwidth limits it, and two layers have twice the overhead of one. The ratios are those "
+    "at 64 channels, in batches.",
     source="Howard et al. 2017, section 3.1",
 )

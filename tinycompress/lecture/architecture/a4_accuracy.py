@@ -15,11 +15,11 @@ from ..claim import Claim
 from .nets import PLANS, Plan, accuracy, plan_for
 
 ARMS = ("standard", "separable", "separable, from standard", "shrunk")
-STEPS = 512  # of the factors by which a net is shrunk
+STEPS = 512  # a net is shrunk by a factor of 0/512 to 511/512
 
 
 def measure_a4(data_name: str, budget: str, seed: int) -> list[dict]:
-    """Test accuracy over parameters of the nets of all arms, for each width."""
+    """Test accuracy and size of each arm's net at each width."""
     dataset = data.load(data_name)
     plan = plan_for(budget, dataset)
     rows = []
@@ -37,7 +37,7 @@ def measure_a4(data_name: str, budget: str, seed: int) -> list[dict]:
 
 
 def _conv_net(arm: str, width: int, dataset: Dataset, plan: Plan, seed: int, lr: float) -> Module:
-    """The arm's net of three convolutions, trained for `plan.epochs` in all."""
+    """The arm's net of three convolutions, trained for `plan.epochs` epochs in total."""
     rng = np.random.default_rng(seed)
 
     def trained(net, epochs):
@@ -50,13 +50,14 @@ def _conv_net(arm: str, width: int, dataset: Dataset, plan: Plan, seed: int, lr:
     standard = convnet(1)
     if arm == "standard":
         return trained(standard, plan.epochs)
-    if arm == "separable, from standard":  # half way it becomes the separable net that is nearest to it
+    if arm == "separable, from standard":  # halfway, replace it by the nearest separable net
         half = plan.epochs // 2
         nearest = make_separable(trained(standard, half), between=False, from_weights=True, rng=rng)
         return trained(nearest, plan.epochs - half)
     separable = make_separable(standard, rng=rng)
     if arm == "separable":
         return trained(separable, plan.epochs)
+    # The widest standard net that has no more parameters than the separable one.
     most = separable.summary().parameters
     steps = bisect_right(range(STEPS), most, key=lambda step: convnet(step / STEPS).summary().parameters)
     return trained(convnet((steps - 1) / STEPS), plan.epochs)
@@ -77,7 +78,7 @@ def _difference(rows, rival: str) -> list[float]:
 
 
 def ratios_a4(rows):
-    """Of the widest nets."""
+    """Ratios of the widest nets."""
     widest = max(row["width"] for row in rows)
     by_arm = {row["arm"]: row for row in rows if row["width"] == widest}
     standard, separable = by_arm["standard"], by_arm["separable"]
@@ -88,14 +89,14 @@ def ratios_a4(rows):
 
 
 def a4(rows):
-    """Accuracy over parameters of standard, separable and shrunk nets; dotted, what has the same widths."""
+    """Accuracy over parameters of standard, separable and shrunk nets; dotted lines join nets of the same widths."""
     fig = figure(width=13, height=7)
     (ax,) = fig.axes
     arms = (
         ("standard", "standard", "reference"),
-        ("separable", "separable, of the same widths", "claim"),
-        ("separable, from standard", "separable, half way from a standard one", "last"),
-        ("shrunk", "standard, shrunk to as many parameters", "other"),
+        ("separable", "separable, same widths", "claim"),
+        ("separable, from standard", "standard, made separable halfway", "last"),
+        ("shrunk", "standard, shrunk to the same size", "other"),
     )
     widths, seeds = (sorted({row[key] for row in rows}) for key in ("width", "seed"))
     ends = {}
@@ -121,7 +122,7 @@ def a4(rows):
     ax.minorticks_off()
     ax.set(xlabel="parameters", ylabel="test accuracy")
     ax.yaxis.set_major_formatter(lambda value, _: f"{value:g} %")
-    ax.set_title(f"Three convolutions of so many channels, {rows[0]['epochs']} epochs")
+    ax.set_title(f"Three convolutions, labelled by their channels, {rows[0]['epochs']} epochs")
     return fig
 
 
@@ -138,8 +139,9 @@ CLAIM = Claim(
     margin=-1.0,
     figure=a4,
     ratios=ratios_a4,
-    note="Supported means: less than one point is lost. The shrunk net is a narrower standard one with as many "
-    "parameters as the separable net. Light blue: a standard net for half of the epochs, then the nearest linear "
-    "separable one. All train equally long and pick their learning rate on validation data.",
+    note="Supported: less than one point is lost. The shrunk net is a narrower standard net with at most the separable "
+    "net's number of parameters. Light blue: a standard net for half of the epochs, then the nearest separable net, "
+    "without a nonlinearity between its two layers. All train for the same number of epochs and pick their learning rate "
+    "on validation data.",
     source="Howard et al. 2017, table 4; Guo et al. 2018, Network Decoupling",
 )

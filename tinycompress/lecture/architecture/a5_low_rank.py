@@ -1,4 +1,4 @@
-"""Claim A5: why it works: trained layers are nearly of low rank."""
+"""Claim A5: why it works. Trained layers have nearly low rank."""
 
 import numpy as np
 
@@ -12,11 +12,11 @@ from ...workshop.style import COLORS, curve_with_band, figure, percent_axis
 from ..claim import Claim
 from .nets import PLANS, Plan, accuracy, plan_for
 
-BUDGET, ENERGY = 0.25, 0.6  # of A5: the share of parameters to keep, or of the singular values' squares
+BUDGET, ENERGY = 0.25, 0.6  # shares to keep: of the parameters, or of the squared singular values
 
 
 def measure_a5(data_name: str, budget: str, seed: int) -> list[dict]:
-    """Test accuracy over rank, before and after fine-tuning, of a trained LeNet-300-100; and its singular values."""
+    """Test accuracy over rank of a trained LeNet-300-100, before and after fine-tuning, and its singular values."""
     dataset = data.load(data_name)
     plan = plan_for(budget, dataset)
 
@@ -54,7 +54,7 @@ def measure_a5(data_name: str, budget: str, seed: int) -> list[dict]:
 
 
 def _fine_tuned(net: Module, dataset: Dataset, plan: Plan, seed: int) -> Module:
-    """A copy after `plan.more` further epochs, at the learning rate that validation data prefer."""
+    """A copy, trained for `plan.more` further epochs at the learning rate picked on validation data."""
 
     def arm(lr):
         rng = np.random.default_rng([seed, 1])
@@ -64,7 +64,7 @@ def _fine_tuned(net: Module, dataset: Dataset, plan: Plan, seed: int) -> Module:
 
 
 def effect_a5(rows):
-    """Per seed, accuracy with a quarter of the parameters after fine-tuning, minus that of the whole net."""
+    """Per seed, fine-tuned accuracy with a quarter of the parameters minus that of the whole net."""
     chosen = [row for row in rows if row["arm"] == "after" and row["choice"] == "by budget"]
     return [row["accuracy"] - row["whole_accuracy"] for row in chosen]
 
@@ -80,7 +80,14 @@ def ratios_a5(rows):
 def a5(rows):
     """Singular values of the trained and the untrained layers; accuracy over rank, before and after fine-tuning."""
     fig = figure(ncols=2, width=19, height=7, width_ratios=(1, 1.3))
-    spectrum, ax = fig.axes
+    spectrum, curves = fig.axes
+    _draw_spectrum(spectrum, rows)
+    _draw_accuracy(curves, rows)
+    return fig
+
+
+def _draw_spectrum(ax, rows):
+    """Draw the energy that the K largest singular values hold, for two layers, as trained and untrained."""
     layers = sorted({row["layer"] for row in rows if "layer" in row})[:2]
     for layer, role in zip(layers, ("claim", "other"), strict=True):
         for arm, line in (("trained", "-"), ("untrained", ":")):
@@ -88,39 +95,25 @@ def a5(rows):
             values = np.array([row["values"] for row in chosen])
             held = np.cumsum(values**2, axis=1) / (values**2).sum(1, keepdims=True)
             rank = np.arange(held.shape[1] + 1)
-            held = np.hstack([np.zeros((len(held), 1)), held])
-            curve_with_band(spectrum, rank, held, "", COLORS[role], linestyle=line)
+            held = np.hstack([np.zeros((len(held), 1)), held])  # no direction holds nothing
+            curve_with_band(ax, rank, held, "", COLORS[role], linestyle=line)
         inputs, outputs = chosen[0]["shape"]
-        spectrum.plot([], [], color=COLORS[role], label=f"{inputs}×{outputs}")
-    spectrum.plot([], [], color=COLORS["ideal"], label="trained")
-    spectrum.plot([], [], color=COLORS["ideal"], linestyle=":", label="as it began")
-    spectrum.legend(loc="lower right")
-    percent_axis(spectrum.yaxis)
-    spectrum.set_ylim(0, 1.02)
-    spectrum.set(xlabel="the K largest singular values …", ylabel="… hold of the sum of all squares")
-    spectrum.set_title("How many directions a layer needs")
+        ax.plot([], [], color=COLORS[role], label=f"{inputs}×{outputs}")
+    # Colour tells the layer and line style the training; empty plots give each its own line in the legend.
+    ax.plot([], [], color=COLORS["ideal"], label="trained")
+    ax.plot([], [], color=COLORS["ideal"], linestyle=":", label="untrained")
+    ax.legend(loc="lower right")
+    percent_axis(ax.yaxis)
+    ax.set_ylim(0, 1.02)
+    ax.set(xlabel="K largest singular values", ylabel="share of the sum of all squares")
+    ax.set_title("How many directions a layer needs")
 
+
+def _draw_accuracy(ax, rows):
+    """Draw accuracy over the parameters left, for equal ranks K and for ranks chosen per layer."""
     ranks = sorted({row["choice"] for row in rows if row.get("choice", "").isdigit()}, key=int)
-    seeds = sorted({row["seed"] for row in rows})
-    for arm, label, role in (("after", "fine-tuned", "claim"), ("before", "only factorised", "rival")):
-        found = {(r["seed"], r["choice"]): r for r in rows if r["arm"] == arm}
-        kept = [found[seeds[0], rank]["kept"] for rank in ranks]
-        values = [[found[seed, rank]["accuracy"] for rank in ranks] for seed in seeds]
-        curve_with_band(ax, kept, values, "", COLORS[role], marker="o")
-        at = len(ranks) // 2
-        place = (-12, 14, "right") if arm == "after" else (12, -22, "left")
-        ax.annotate(
-            label,
-            (kept[at], np.mean(values, axis=0)[at]),
-            xytext=place[:2],
-            textcoords="offset points",
-            ha=place[2],
-            color=COLORS[role],
-        )
-        for choice, marker in (("by budget", "*"), ("by energy", "D")):
-            x, y = (np.mean([found[seed, choice][key] for seed in seeds]) for key in ("kept", "accuracy"))
-            size = 20 if marker == "*" else 11
-            ax.plot(x, y, marker, color=COLORS[role], markersize=size, markeredgecolor="black", zorder=5)
+    kept = _draw_ranks(ax, rows, ranks)
+    # K is not linear in the parameters, so it is written along the lower edge instead of an axis of its own.
     for rank, x in zip(ranks, kept, strict=True):
         ax.annotate(f"K={rank}", (x, 0.02), xycoords=("data", "axes fraction"), ha="center", fontsize=13)
     whole = np.mean([row["whole_accuracy"] for row in rows])
@@ -137,8 +130,33 @@ def a5(rows):
     ax.set(xlabel="parameters left", ylabel="test accuracy")
     ax.set_ylim(0, 108)
     percent_axis(ax.yaxis, 100)
-    ax.set_title(f"N×M becomes N×K and K×M ({rows[0]['epochs']} epochs in all)")
-    return fig
+    ax.set_title(f"N×M becomes N×K and K×M ({rows[0]['epochs']} epochs in total)")
+
+
+def _draw_ranks(ax, rows, ranks) -> list[float]:
+    """Draw the curves and markers of both arms; return the share of parameters that each of `ranks` keeps."""
+    seeds = sorted({row["seed"] for row in rows})
+    for arm, label, role in (("after", "fine-tuned", "claim"), ("before", "only factorised", "rival")):
+        found = {(r["seed"], r["choice"]): r for r in rows if r["arm"] == arm}
+        kept = [found[seeds[0], rank]["kept"] for rank in ranks]
+        values = [[found[seed, rank]["accuracy"] for rank in ranks] for seed in seeds]
+        curve_with_band(ax, kept, values, "", COLORS[role], marker="o")
+        # Both curves end near the same point on the right, so the labels stand at their middles, above and below.
+        at = len(ranks) // 2
+        place = (-12, 14, "right") if arm == "after" else (12, -22, "left")
+        ax.annotate(
+            label,
+            (kept[at], np.mean(values, axis=0)[at]),
+            xytext=place[:2],
+            textcoords="offset points",
+            ha=place[2],
+            color=COLORS[role],
+        )
+        for choice, marker in (("by budget", "*"), ("by energy", "D")):
+            x, y = (np.mean([found[seed, choice][key] for seed in seeds]) for key in ("kept", "accuracy"))
+            size = 20 if marker == "*" else 11
+            ax.plot(x, y, marker, color=COLORS[role], markersize=size, markeredgecolor="black", zorder=5)
+    return kept
 
 
 CLAIM = Claim(
@@ -149,12 +167,12 @@ CLAIM = Claim(
     measure=measure_a5,
     plans=PLANS,
     effect=effect_a5,
-    effect_name="test accuracy with a quarter of the parameters and fine-tuning, minus the whole net trained as long",
+    effect_name="test accuracy, fine-tuned with a quarter of the parameters minus the whole net trained equally long",
     unit="points",
     margin=-1.0,
     figure=a5,
     ratios=ratios_a5,
-    note="Supported means: less than one point is lost. Without fine-tuning much more is. Dotted, left: the same layer "
-    "before training, a random matrix. Ranks by budget make the product of the layers' kept energies large.",
+    note="Supported: less than one point is lost. Without fine-tuning, much more is lost. Dotted, left: the same layer "
+    "before training, a random matrix. Ranks by budget are chosen for a large product of the layers' kept energies.",
     source="Denil et al. 2013, Predicting Parameters in Deep Learning; Zhang et al. 2016; Sainath et al. 2013",
 )

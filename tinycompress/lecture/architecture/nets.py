@@ -10,10 +10,10 @@ from ..plans import plan_of
 
 @dataclass(frozen=True)
 class Plan:
-    """Every arm of a claim trains for equally many epochs in all and has as many learning rates to choose from."""
+    """All arms of a claim train for the same number of epochs in total and choose from the same number of learning rates."""
 
     pair_epochs: int = 5  # of the nets of A1 and A2, on pairs of images
-    epochs: int = 12  # of the nets of A4,
+    epochs: int = 12  # of the nets of A4
     conv_batch_size: int = 128
     conv_lrs: tuple[float, ...] = (0.05, 0.2)
     widths: tuple[int, ...] = (8, 32)  # of the first layer in A4; the next two have twice and four times as many
@@ -41,5 +41,5 @@ def plan_for(budget: str, dataset: Dataset) -> Plan:
 
 
 def accuracy(net: Module, dataset: Dataset) -> float:
-    """On the test split, in per cent."""
+    """Accuracy on the test split, in per cent."""
     return 100 * evaluate(net, dataset.test).accuracy

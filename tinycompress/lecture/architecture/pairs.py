@@ -1,8 +1,8 @@
-"""A task that needs two channels at once, and the nets that claims A1 and A2 set to it.
+"""A task that needs two channels at once, and the nets of claims A1 and A2 for it.
 
-An example has two channels, each with an image of one of two classes; the question is whether both are of the same
-class. The pairs are made so that every image occurs as often in a pair of the same class as in one of different
-classes. Whatever looks at one channel alone is therefore right in exactly half of all pairs, however good it is.
+An example has two channels, each with an image of one of two classes. The question is whether both images are of the same
+class. Every image occurs equally often in pairs of the same class and in pairs of different classes. A net that looks at
+one channel alone is therefore right in exactly half of all pairs, however good it is.
 """
 
 import functools
@@ -31,15 +31,15 @@ from ...tensor import Tensor, concatenate
 from ...training import predict
 from .nets import Plan
 
-PAIRS = 1000  # of each split, or a few more
-WIDTH = 16  # channels inside the nets that may mix them
+PAIRS = 1000  # per split, or a few more
+WIDTH = 16  # hidden channels of the nets that mix channels
 
 
 def pair_data(dataset: Dataset, seed: int, question: str = "same") -> Dataset:
-    """The first two classes in pairs: x (N, H, W, 2) and targets (N, 2), what each channel is to answer, 1 for yes.
+    """The first two classes in pairs: x (N, H, W, 2), and targets (N, 2), the right answer of each channel, 1 for yes.
 
     question: "same", whether both channels show the same class; or "own", whether the channel itself shows the second
-    of the classes, for which no other channel is needed. Colours become grey.
+    class, which needs no other channel. Colour images become grey.
     """
     rng = np.random.default_rng([seed, 4])
     splits = {}
@@ -54,6 +54,7 @@ def _pairs(x, y, rng, question):
     of_class = [rng.permutation(places)[:count] for places in of_class]
     pairs, answers = [], []
     for _ in range(-(-PAIRS // (4 * count))):
+        # All four combinations of classes use every image once, so no single channel predicts the answer.
         for own in ((0, 0), (0, 1), (1, 0), (1, 1)):
             pairs.append(np.stack([rng.permutation(of_class[label]) for label in own], axis=1))
             same = own[0] == own[1]
@@ -63,9 +64,11 @@ def _pairs(x, y, rng, question):
 
 
 def build(arm: str, image_shape, rng: np.random.Generator) -> Sequential:
-    """The net of an arm, from pairs (N, H, W, 2) to answers (N, 2), above 0 for yes: convolution, batch norm, leaky
-    ReLU and average pooling, twice, and then a convolution as large as what is left. (With one filter a channel, a ReLU
-    or a maximum that dies leaves nothing.)"""
+    """The net of an arm, from pairs (N, H, W, 2) to answers (N, 2), above 0 for yes; (N, 1) if the answers are added.
+
+    Twice convolution, batch norm, leaky ReLU and average pooling, then a convolution as large as the remaining image. ReLU
+    or max pooling would be risky: with one filter per channel, a dead unit leaves nothing.
+    """
     left = image_shape[0] // 4, image_shape[1] // 4
 
     def norm(channels, pool=True):
@@ -95,13 +98,13 @@ def build(arm: str, image_shape, rng: np.random.Generator) -> Sequential:
 
 
 def yes_or_no(answers: Tensor, targets: np.ndarray) -> Tensor:
-    """Cross-entropy of the answers (N, channels), each as a choice between its own negative (no) and itself (yes)."""
+    """Mean cross-entropy of the answers (N, channels); each answer a has the logits -a for no and a for yes."""
     each = answers.reshape(answers.size, 1)
     return F.cross_entropy(concatenate([-each, each], axis=1), targets[:, : answers.shape[1]].ravel())
 
 
 def accuracy(net: Module, split) -> float:
-    """How many of all channels' answers are right, in per cent."""
+    """The share of correct answers, over all pairs and channels, in per cent."""
     x, targets = split
     answers = predict(net, x) > 0
     return 100 * float((answers == targets[:, : answers.shape[1]]).mean())
@@ -109,7 +112,7 @@ def accuracy(net: Module, split) -> float:
 
 @functools.lru_cache(maxsize=16)
 def trained(data_name: str, plan: Plan, seed: int, arm: str, question: str = "same") -> tuple[Module, Dataset]:
-    """The arm's net, trained on pairs, with the learning rate that validation pairs prefer; and the pairs."""
+    """The arm's net, trained on pairs at the learning rate picked on validation pairs, and the pairs. Cached."""
     pairs = pair_data(data.load(data_name), seed, question)
 
     def at(lr):

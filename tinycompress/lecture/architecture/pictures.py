@@ -1,4 +1,4 @@
-"""Chapter 4: what a convolution reads, what a separable one saves, and a layer at a low rank."""
+"""Pictures of chapter 4: what a convolution reads, what a separable one saves, and a layer at low rank."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from ..quantization.pictures import SHOWN, _draw_features
 
 @applied()
 def reads(name: str, layer: Module, x: np.ndarray):
-    """Which pixels one output pixel in the middle reads, and which channels; x: an image (H, W, C) to ask at."""
+    """The pixels and channels that a layer's outputs read. x: the image (H, W, C) at which derivatives are taken."""
     pixels = np.abs(jacobian(layer, x))  # (H', W', outputs, H, W, C)
     middle = pixels[pixels.shape[0] // 2, pixels.shape[1] // 2].sum((0, 3))
     channels = channel_jacobian(layer, x)
@@ -32,9 +32,9 @@ def reads(name: str, layer: Module, x: np.ndarray):
 
 @applied()
 def savings(measured: dict[int, dict[str, float]], chosen: int, machine: str, kernel: int = 3):
-    """Weights of a separable convolution as a share of the standard one's, and its time as a share, over channels.
+    """A separable convolution's weights and time as shares of the standard one's, over channels.
 
-    measured: channels (as many in as out) -> {"standard": ms, "separable": ms}.
+    measured: channels (both input and output) -> {"standard": ms, "separable": ms}. chosen: the channels to mark.
     """
     fig = figure(width=11, height=5.4)
     (ax,) = fig.axes
@@ -53,7 +53,7 @@ def savings(measured: dict[int, dict[str, float]], chosen: int, machine: str, ke
         label_end(ax, [(0, values[0]), (len(channels) - 1, values[-1])], label, COLORS[role])
     ax.axhline(1, color=COLORS["reference"], linewidth=1.5)
     ax.set_xticks(range(len(channels)), [str(c) for c in channels])
-    ax.set(xlabel="channels, as many in as out", ylabel="share of the standard convolution", ylim=(0, None))
+    ax.set(xlabel="input and output channels", ylabel="share of the standard convolution", ylim=(0, None))
     percent_axis(ax.yaxis)
     ax.set_title(f"1/{chosen} + 1/{kernel}² = {100 * float(separable_share(chosen, kernel)):.1f} % of the weights")
     machine_note(fig, machine)
@@ -62,9 +62,10 @@ def savings(measured: dict[int, dict[str, float]], chosen: int, machine: str, ke
 
 @applied()
 def low_rank(weight: np.ndarray, rank: int, accuracies: dict[str, dict[int, float]], image_shape, whole: float):
-    """A dense layer's weight at a rank: its singular values, its neurons as images, and accuracy over the rank.
+    """A dense layer at low rank: its singular values, its neurons as images, and accuracy over rank.
 
-    weight: (inputs, outputs), whose inputs are pixels. accuracies: how the net was treated -> rank -> accuracy (0 to 1).
+    weight: (inputs, outputs); the inputs are pixels. accuracies: arm -> rank -> accuracy (0 to 1). whole: the accuracy of
+    the net that is not factorised.
     """
     fig = figure(nrows=2, ncols=2, width=13, height=9.5, width_ratios=(1.25, 1))
     spectrum, first, curve, second = fig.axes
@@ -93,5 +94,5 @@ def low_rank(weight: np.ndarray, rank: int, accuracies: dict[str, dict[int, floa
 
 
 def weight_of(net: Module, layer: str) -> np.ndarray:
-    """The weight that this layer uses, by the layer's dotted name."""
+    """The weight that the layer with this dotted name uses."""
     return effective(dict(net.named_modules())[layer], "weight")
