@@ -1,4 +1,4 @@
-"""Chapter 2, knowledge distillation. A claim is a file; they are listed in the lecture's order."""
+"""Chapter 2, knowledge distillation: one file per claim, in the lecture's order."""
 
 from ..claim import of_files
 

@@ -19,7 +19,7 @@ HINTON_ERRORS = {"teacher": 67, "labels": 146, "teacher outputs": 74}  # of 10,0
 
 
 def measure_d1(data_name: str, budget: str, seed: int) -> list[dict]:
-    """One student three times, on labels, smoothed labels and a teacher's outputs, for a few and for all images."""
+    """Train a student on labels, on smoothed labels and on a teacher's outputs, with few and with all images."""
     dataset = data.load(data_name)
     plan = plan_for(budget, dataset)
     teacher = teacher_of(data_name, plan, seed)
@@ -68,14 +68,14 @@ def _three_students(dataset: Dataset, plan: Plan, teacher: Module, seed: int) ->
 
 
 def smoothed(labels: np.ndarray, classes: int, share: float) -> np.ndarray:
-    """Targets at T = 1 that give `share` of each label to all classes alike: a teacher that knows nothing but the label."""
+    """Targets at T = 1 that spread `share` of each label over all classes, like a teacher that knows only the label."""
     targets = np.empty(len(labels), [("logits", np.float32, (classes,)), ("label", np.int64)])
     targets["logits"], targets["label"] = np.log((1 - share) * np.eye(classes)[labels] + share / classes), labels
     return targets
 
 
 def effect_d1(rows):
-    """Per seed, accuracy on the teacher's outputs minus on labels, mean over the shares of images."""
+    """Per seed, accuracy on the teacher's outputs minus that on labels, mean over the shares of images."""
     return paired(rows, "teacher outputs", "labels", "accuracy")
 
 
@@ -89,7 +89,7 @@ def ratios_d1(rows):
 
 
 def d1(rows):
-    """Learning curves on validation data, and test errors, of the same student on three kinds of targets."""
+    """Learning curves on validation data, and test errors, of one student on three kinds of targets."""
     shares = sorted({row["share"] for row in rows if row["arm"] != "teacher"})
     fig = figure(ncols=2, width=13 + 3 * len(shares), height=6.2, width_ratios=(1.2, 0.55 + 0.45 * len(shares)))
     curves, errors = fig.axes
@@ -105,7 +105,7 @@ def d1(rows):
     teacher = [row for row in rows if row["arm"] == "teacher"]
     mean = np.mean([100 - row["accuracy"] for row in teacher])
     errors.axhline(mean, color=COLORS["reference"], linestyle="--", linewidth=2, label="teacher")
-    if teacher[0]["published"] is not None:  # then there is one group of bars, and room for the teacher's beside it
+    if teacher[0]["published"] is not None:  # then there is only one group of bars, and room for the teacher's
         draw_error_bars(errors, teacher, [("teacher", "reference", "")], start=3)
     labels = [
         draw_images([row for row in rows if row["share"] == share and row["arm"] != "teacher"]) for share in shares
@@ -126,13 +126,13 @@ CLAIM = Claim(
     measure=measure_d1,
     plans=PLANS,
     effect=effect_d1,
-    effect_name="test accuracy of one student, on the teacher's outputs minus on labels, mean over few and all images",
+    effect_name="test accuracy of a student, on the teacher's outputs minus on labels, mean over few and all images",
     unit="points",
     figure=d1,
     ratios=ratios_d1,
-    note="Each student has the same epochs, the same images and as many settings to try on validation data: learning "
-    "rates by temperatures, by weight decays on labels, by shares of smoothing. Smoothed labels are soft too, but know "
-    "nothing of the image: what the teacher adds beyond them is knowledge. × compares teacher and student.",
+    note="All students have the same epochs, the same images and the same number of settings to try on validation data: "
+    "learning rates times temperatures, weight decays (on labels) or shares of smoothing. Smoothed labels are soft too, "
+    "but contain nothing about the image: what the teacher adds beyond them is knowledge. × compares teacher and student.",
     source="Hinton et al. 2015, Distilling the Knowledge in a Neural Network; Ba & Caruana 2014, Do Deep Nets Really "
     "Need to be Deep?",
 )

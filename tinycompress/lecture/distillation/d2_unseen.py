@@ -17,11 +17,11 @@ from ..rows import paired
 from .drawing import draw_bar, draw_published, draw_reference_line
 from .nets import PLANS, Plan, choose, plan_for, soften, teacher_of, train_student
 
-HINTON_RECALL = 98.6  # % of the 3s, after a bias that was chosen on the test set (Hinton et al. 2015, section 3)
+HINTON_RECALL = 98.6  # % of the 3s, with a bias chosen on the test set (Hinton et al. 2015, section 3)
 
 
 def measure_d2(data_name: str, budget: str, seed: int) -> list[dict]:
-    """Students whose training images lack one class, or all but two: recall of every class before and after the bias."""
+    """Recall of every class by students that never saw one class, or all but two, before and after correcting the bias."""
     dataset = data.load(data_name)
     plan = plan_for(budget, dataset)
     teacher = teacher_of(data_name, plan, seed)
@@ -47,11 +47,12 @@ def measure_d2(data_name: str, budget: str, seed: int) -> list[dict]:
 
 
 def unseen_classes(classes: int) -> dict[str, list[int]]:
-    """Which classes a student never sees, in two settings: of ten classes the 3, then all but 7 and 8."""
+    """The classes that a student never sees, in two settings: of ten classes the 3, and all but 7 and 8.
+
+    Raises ValueError for fewer than 4 classes.
+    """
     if classes < 4:
-        raise ValueError(
-            f"D2 leaves classes out of the training data and needs at least 4 of them; there are {classes}"
-        )
+        raise ValueError(f"D2 leaves classes out and so needs data with at least 4 classes; got {classes}")
     return {
         "one class": [classes // 3],
         "all but two": [c for c in range(classes) if c not in (classes - 3, classes - 2)],
@@ -59,10 +60,10 @@ def unseen_classes(classes: int) -> dict[str, list[int]]:
 
 
 def unseen_students(dataset: Dataset, plan: Plan, teacher: Module, unseen, seed: int) -> dict[str, tuple[Module, dict]]:
-    """A student on labels and one on the teacher's outputs; neither training nor choice sees an image of `unseen`.
+    """A student on labels and one on the teacher's outputs, trained and chosen without any image of `unseen`.
 
-    The distilled student is the one that comes nearest to the teacher's logits on the validation images that are left:
-    their labels say little about how well it knows the classes that it has not seen.
+    The distilled student is chosen by its distance from the teacher's logits on the remaining validation images. Their
+    labels would say little about the classes that it has not seen.
     """
     (x, y), (x_val, y_val) = without_classes(dataset.train, unseen), without_classes(dataset.val, unseen)
     seen = replace(dataset, x_train=x, y_train=y, x_val=x_val, y_val=y_val)
@@ -86,14 +87,14 @@ def unseen_students(dataset: Dataset, plan: Plan, teacher: Module, unseen, seed:
 
 
 def corrected_copy(net: Module, teacher: Module, dataset: Dataset, unseen) -> tuple[Module, list[float]]:
-    """The net with its bias corrected for `unseen`, from the teacher's outputs on validation images without labels."""
+    """A copy whose bias for `unseen` is corrected from the teacher's outputs on unlabelled validation images; the shifts."""
     corrected = net.copy()
     frequencies = soften(predict(teacher, dataset.x_val)).astype(np.float64).mean(0)
     return corrected, correct_bias(corrected, dataset.x_val, frequencies, unseen).tolist()
 
 
 def recall_row(net: Module, dataset: Dataset, unseen) -> dict:
-    """Errors on the test split, and how much of each class is recognised, in per cent; `recall` is the mean over `unseen`."""
+    """Accuracy, errors and the recall of each class on the test split, in per cent; `recall` is the mean over `unseen`."""
     right = predict(net, dataset.x_test).argmax(1) == dataset.y_test
     recalls = [100 * float(right[dataset.y_test == c].mean()) for c in range(dataset.num_classes)]
     return {
@@ -106,20 +107,20 @@ def recall_row(net: Module, dataset: Dataset, unseen) -> dict:
 
 
 def effect_d2(rows):
-    """Per seed, recall of the one class that was left out, distilled minus labels, both with corrected bias."""
+    """Per seed, recall of the left-out class, distilled minus labels, both with corrected bias."""
     chosen = [row for row in rows if row["without"] == "one class" and row["bias"] == "corrected"]
     return paired(chosen, "teacher outputs", "labels", "recall")
 
 
 def d2(rows):
-    """What the teacher says about classes that are absent, and how well students know classes they never saw."""
+    """What the teacher says about wrong classes, and how well students recognise classes they never saw."""
     fig = figure(ncols=3, width=23, height=7, width_ratios=(1.05, 1, 1.35))
     matrix, recall, classes = fig.axes
     teacher = next(row for row in rows if row["arm"] == "teacher" and "knowledge" in row)
     names = teacher["classes"]
     one = next(row["unseen"] for row in rows if row["without"] == "one class")
     _knowledge(matrix, np.array(teacher["knowledge"]), names, one)
-    matrix.set_title("what the teacher says beside the right class")
+    matrix.set_title("the teacher's outputs for the wrong classes")
 
     bars = (
         ("labels", "as learned", "rival", "labels"),
@@ -132,13 +133,13 @@ def d2(rows):
         values, hatch = [r["recall"] for r in chosen], "//" if bias == "corrected" else None
         draw_bar(recall, place, values, COLORS[role], text=False, hatch=hatch)
         number = {"ha": "center", "fontsize": 14, "bbox": {"facecolor": "white", "edgecolor": "none", "pad": 2}}
-        recall.text(place, 3, f"{np.mean(values):.3g} %", **number)  # below, where no line crosses it
+        recall.text(place, 3, f"{np.mean(values):.3g} %", **number)  # at the bottom, where no line crosses it
         if chosen[0]["published"] is not None:
             draw_published(recall, place, chosen[0]["published"])
     best = np.mean([row["recalls"][one[0]] for row in rows if row["arm"] == "teacher"])
     draw_reference_line(recall, best, "teacher")
     recall.set_xticks(range(len(bars)), [label for *_, label in bars], fontsize=13)
-    recall.set(ylabel=f"test images of class {names[one[0]]} recognised", ylim=(0, 112))
+    recall.set(ylabel=f"recall of class {names[one[0]]} on test images", ylim=(0, 112))
     recall.set_yticks(range(0, 101, 20))
     percent_axis(recall.yaxis, 100)
     recall.set_title(f"students that never saw a {names[one[0]]}")
@@ -152,7 +153,7 @@ def d2(rows):
     classes.axvspan(min(seen) - 0.5, max(seen) + 0.5, color="#EEEEEE", zorder=0)
     classes.text(np.mean(seen), 121, "seen", ha="center", color="#555555", fontsize=14)
     classes.set_xticks(range(len(names)), names, rotation=0 if max(map(len, names)) < 4 else 45)
-    classes.set(xlabel="class", ylabel="test images recognised, bias corrected", ylim=(0, 130))
+    classes.set(xlabel="class", ylabel="recall on test images, bias corrected", ylim=(0, 130))
     classes.set_yticks(range(0, 101, 20))
     percent_axis(classes.yaxis, 100)
     classes.legend(loc="upper left", ncols=2, bbox_to_anchor=(0, 1.0), title=None)
@@ -161,13 +162,13 @@ def d2(rows):
 
 
 def _knowledge(ax, share, names, unseen):
-    """Mean soft targets by true class, without the right class, whose share would hide all others."""
+    """Draw mean soft targets by true class, leaving out the right class, whose share would hide all others."""
     share = 100 * np.where(np.eye(len(share), dtype=bool), np.nan, share)
     shown = ax.imshow(share, cmap="cividis")
     ax.grid(False)
     ax.set_xticks(range(len(names)), names, rotation=0 if max(map(len, names)) < 4 else 45)
     ax.set_yticks(range(len(names)), names)
-    ax.set(xlabel="is said to resemble", ylabel="an image of")
+    ax.set(xlabel="class in the output", ylabel="true class")
     for c in unseen:
         ax.add_patch(_frame(c - 0.5, -0.5, 1, len(names)))
     bar = ax.figure.colorbar(shown, ax=ax, shrink=0.8, label="teacher's output at T = 4")
@@ -188,11 +189,11 @@ CLAIM = Claim(
     measure=measure_d2,
     plans=PLANS,
     effect=effect_d2,
-    effect_name="recall of the class that was left out, distilled minus labels, both with corrected bias",
+    effect_name="recall of the left-out class, distilled minus labels, both with corrected bias",
     unit="points",
     figure=d2,
-    note="No image of the class that is left out takes part in training or in choosing settings. The bias alone is "
-    "shifted afterwards, until the student expects the class on unlabelled validation images as often as its teacher "
-    "does; the test images play no part. The student on labels gets the same correction.",
+    note="Images of the left-out class are used neither in training nor in choosing settings. Afterwards the bias alone is "
+    "shifted, until the student expects the class on unlabelled validation images as often as its teacher does. Test "
+    "images are not used. The student on labels gets the same correction.",
     source="Hinton et al. 2015, section 3",
 )

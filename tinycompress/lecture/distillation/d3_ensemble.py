@@ -1,4 +1,4 @@
-"""Claim D3: one student of an ensemble's average."""
+"""Claim D3: one student that learns the average of an ensemble."""
 
 from ... import data
 from ...distillation import DistillationLoss, Ensemble, teacher_targets
@@ -12,12 +12,12 @@ from .nets import PLANS, plan_for, scores, train_student, with_fewer_images
 
 
 def measure_d3(data_name: str, budget: str, seed: int) -> list[dict]:
-    """Small nets, their averages, and the first of them anew, as students of the average or of one other net."""
+    """Train small nets, then the first few again as students of their average or of one other net; test all of them."""
     dataset = data.load(data_name)
     plan = plan_for(budget, dataset)
     dataset, plan = with_fewer_images(dataset, plan, plan.shares[0], seed)
 
-    def net(start, **options):  # the nets of one start begin with the same weights
+    def net(start, **options):  # nets with the same start have the same initial weights
         def arm(lr):
             return train_student(dataset, plan, plan.student, [seed, start], lr, **options)
 
@@ -45,13 +45,13 @@ def measure_d3(data_name: str, budget: str, seed: int) -> list[dict]:
 
 
 def effect_d3(rows):
-    """Per seed, accuracy of the students of the average minus that of the members that began with the same weights."""
+    """Per seed, accuracy of the students of the average minus that of the members with the same initial weights."""
     compared = [row for row in rows if row["start"] is not None and row["start"] < row["starts"]]
     return paired(compared, "student of the average", "one member", "accuracy")
 
 
 def d3(rows):
-    """Test errors of small nets, of their averages, and of one small net that learned the average."""
+    """Test errors of small nets, of small nets that learned from others, and of averages of all nets."""
     fig = figure(width=13, height=6.5)
     (ax,) = fig.axes
     count = rows[0]["members"]
@@ -64,7 +64,7 @@ def d3(rows):
     )
     draw_error_bars(ax, rows, bars)
     ax.axvline(2.5, color=COLORS["ideal"], linewidth=1.5, linestyle=":")
-    ax.set_title(f"left, a single small net runs for each image; right, {count} of them")
+    ax.set_title(f"left: one small net per image; right: {count} nets per image")
     return fig
 
 
@@ -76,10 +76,10 @@ CLAIM = Claim(
     measure=measure_d3,
     plans=PLANS,
     effect=effect_d3,
-    effect_name="test accuracy, student of the average minus one member, a net of the same size",
+    effect_name="test accuracy, student of the average minus one member (a net of the same size)",
     unit="points",
     figure=d3,
-    note="All nets are of one size and train for equally many epochs; the average runs all members for each image, the "
-    "student is a single net. A student of one member shows how much of the gain is the averaging.",
+    note="All nets have the same size and train for the same number of epochs. The average runs all members for each "
+    "image; the student is a single net. A student of one member shows how much of the gain comes from averaging.",
     source="Hinton et al. 2015, sections 4 and 5; Buciluă et al. 2006, Model Compression",
 )

@@ -1,4 +1,4 @@
-"""Claim D4: a temperature makes the teacher smoother."""
+"""Claim D4: a temperature softens the teacher's outputs."""
 
 import math
 from collections.abc import Callable
@@ -16,12 +16,12 @@ from ..claim import Claim
 from ..rows import paired
 from .nets import PLANS, plan_for, scores, soften, teacher_of, train_student, with_fewer_images
 
-CLAIMED_T = 4  # named before anything is measured: Hinton et al. 2015 found 2.5 to 4 best for narrow students
+CLAIMED_T = 4  # chosen before measuring: Hinton et al. 2015 found 2.5 to 4 best for narrow students
 SHOWN_T = (1, 2, 4, 16)
 
 
 def measure_d4(data_name: str, budget: str, seed: int) -> list[dict]:
-    """At each temperature: a student's accuracy, the entropy of the teacher's outputs, and the size of the gradient."""
+    """At each temperature: a student's accuracy, the entropy of the teacher's outputs, and the norm of the gradient."""
     dataset = data.load(data_name)
     plan = plan_for(budget, dataset)
     teacher = teacher_of(data_name, plan, seed)
@@ -61,7 +61,7 @@ def measure_d4(data_name: str, budget: str, seed: int) -> list[dict]:
 
 
 def _gradient_length(loss: Callable, logits: np.ndarray, targets: np.ndarray) -> float:
-    """How long the gradient with respect to one example's logits is, mean over examples."""
+    """The norm of the gradient with respect to one example's logits, mean over examples."""
     z = Tensor(logits, requires_grad=True)
     loss(z, targets).backward()
     return float(np.linalg.norm(len(logits) * z.grad, axis=1).mean())
@@ -74,14 +74,14 @@ def _entropy(p: np.ndarray) -> float:
 
 
 def _ambiguous(logits: np.ndarray, labels: np.ndarray) -> int:
-    """The image that the teacher gets right, and gives about 5 % to another class."""
+    """The index of an image that the teacher gets right while giving about 5 % to another class."""
     p = soften(logits)
     second = np.sort(p, axis=1)[:, -2]
     return int(np.where(p.argmax(1) == labels, np.abs(second - 0.05), np.inf).argmin())
 
 
 def effect_d4(rows):
-    """Per seed, accuracy at CLAIMED_T minus that at 1; False if a teacher is not softer at every higher temperature."""
+    """Per seed, accuracy at CLAIMED_T minus that at 1; False unless all teachers are softer at every higher temperature."""
     for seed in {row["seed"] for row in rows}:
         entropies = [row["entropy"] for row in rows if row["seed"] == seed]
         if any(a >= b for a, b in zip(entropies[:-1], entropies[1:], strict=True)):
@@ -90,13 +90,23 @@ def effect_d4(rows):
 
 
 def d4(rows):
-    """One image's soft targets at several temperatures; accuracy, and the size of the gradient, over the temperature."""
+    """One image's soft targets at several temperatures; accuracy and the size of the gradient over the temperature."""
     first = next(row for row in rows if "image" in row)
-    names, shown = first["classes"], first["shown"]
-    fig = figure(ncols=2 * (1 + len(shown)), nrows=2, width=19, height=10.5, height_ratios=(1, 1.5))
-    grid, columns = fig.axes[0].get_gridspec(), 2 * (1 + len(shown))
+    # Each panel of the upper row spans two columns, so that the lower row can be split in the middle.
+    columns = 2 * (1 + len(first["shown"]))
+    fig = figure(ncols=columns, nrows=2, width=19, height=10.5, height_ratios=(1, 1.5))
+    grid = fig.axes[0].get_gridspec()
     for ax in list(fig.axes):
         ax.remove()
+    _draw_softening(fig, grid, first)
+    _draw_accuracy(fig.add_subplot(grid[1, : columns // 2]), rows)
+    _draw_gradient(fig.add_subplot(grid[1, columns // 2 :]), rows)
+    return fig
+
+
+def _draw_softening(fig, grid, first):
+    """Draw one image and its soft targets at several temperatures into the upper row of the grid."""
+    names, shown = first["classes"], first["shown"]
     image = fig.add_subplot(grid[0, :2])
     image.imshow(np.array(first["image"]).squeeze(), cmap="gray_r")
     image.set_axis_off()
@@ -109,42 +119,51 @@ def d4(rows):
         ax.set(ylim=(0, 100))
         percent_axis(ax.yaxis, 100)
         ax.set_title(f"teacher, T = {T}" if i == 1 else f"T = {T}")
-    accuracy, gradient = fig.add_subplot(grid[1, : columns // 2]), fig.add_subplot(grid[1, columns // 2 :])
 
-    finite = sorted({row["temperature"] for row in rows if row["temperature"] is not None})
-    seeds = sorted({row["seed"] for row in rows})
-    by = {(row["seed"], row["temperature"]): row for row in rows}
 
-    def values(key, at=finite):
-        return [[by[seed, T][key] for T in at] for seed in seeds]
-
-    curve_with_band(accuracy, finite, values("accuracy"), "", COLORS["claim"], marker="o")
-    mean, low, high = (float(v[0]) for v in mean_interval(np.array(values("accuracy", [None]))))
+def _draw_accuracy(ax, rows):
+    """Draw accuracy over temperature, with the limit of infinite temperature as a last, separate point."""
+    finite = _temperatures(rows)
+    curve_with_band(ax, finite, _by_temperature(rows, "accuracy", finite), "", COLORS["claim"], marker="o")
+    mean, low, high = (float(v[0]) for v in mean_interval(np.array(_by_temperature(rows, "accuracy", [None]))))
     limit = 2.5 * max(finite)
     spread = None if np.isnan(low) else [[mean - low], [high - mean]]
-    accuracy.errorbar([limit], [mean], spread, color=COLORS["claim"], marker="o", capsize=5)
-    accuracy.set_xscale("log", base=2)
-    accuracy.set_xticks([*finite, limit], [*(f"{T:g}" for T in finite), "∞"])
-    accuracy.minorticks_off()
-    accuracy.set(xlabel="temperature T", ylabel="test accuracy of the student")
-    percent_axis(accuracy.yaxis, 100)
-    accuracy.set_title("a student that learns from soft targets alone")
+    ax.errorbar([limit], [mean], spread, color=COLORS["claim"], marker="o", capsize=5)
+    ax.set_xscale("log", base=2)
+    ax.set_xticks([*finite, limit], [*(f"{T:g}" for T in finite), "∞"])
+    ax.minorticks_off()
+    ax.set(xlabel="temperature T", ylabel="test accuracy of the student")
+    percent_axis(ax.yaxis, 100)
+    ax.set_title("a student trained on soft targets alone")
 
-    curve_with_band(gradient, finite, values("gradient"), "T² KL", COLORS["claim"], marker="o")
-    curve_with_band(gradient, finite, values("gradient_without_T2"), "KL alone", COLORS["rival"], marker="o")
-    gradient.set_xscale("log", base=2)
-    gradient.set_yscale("log")
-    gradient.set_xticks(finite, [f"{T:g}" for T in finite])
-    gradient.minorticks_off()
-    gradient.set(xlabel="temperature T", ylabel="gradient for one example, untrained")
-    gradient.set_title("T² keeps the gradient from vanishing")
-    return fig
+
+def _draw_gradient(ax, rows):
+    """Draw the gradient's size over temperature, with and without the factor T² in the loss."""
+    finite = _temperatures(rows)
+    for key, label, role in (("gradient", "T² KL", "claim"), ("gradient_without_T2", "KL alone", "rival")):
+        curve_with_band(ax, finite, _by_temperature(rows, key, finite), label, COLORS[role], marker="o")
+    ax.set_xscale("log", base=2)
+    ax.set_yscale("log")
+    ax.set_xticks(finite, [f"{T:g}" for T in finite])
+    ax.minorticks_off()
+    ax.set(xlabel="temperature T", ylabel="gradient norm per example, untrained net")
+    ax.set_title("T² keeps the gradient from vanishing")
+
+
+def _temperatures(rows) -> list[float]:
+    return sorted({row["temperature"] for row in rows if row["temperature"] is not None})
+
+
+def _by_temperature(rows, key, temperatures) -> list[list[float]]:
+    """Values of `key`, one list per seed, one value per temperature; None is the limit."""
+    found = {(row["seed"], row["temperature"]): row[key] for row in rows}
+    return [[found[seed, T] for T in temperatures] for seed in sorted({row["seed"] for row in rows})]
 
 
 CLAIM = Claim(
     id="D4",
     chapter="distillation",
-    title="A temperature makes the teacher smoother",
+    title="A temperature softens the teacher's outputs",
     statement="A temperature makes the teacher's outputs smoother, so that the student sees more than the label.",
     measure=measure_d4,
     plans=PLANS,
@@ -152,8 +171,8 @@ CLAIM = Claim(
     effect_name=f"test accuracy of the student, at T = {CLAIMED_T} minus at T = 1",
     unit="points",
     figure=d4,
-    note="The student learns from soft targets alone; each temperature picks its learning rate on validation data. That "
-    "the outputs are softer at every higher T is checked for each teacher, else the claim fails. T² in the loss keeps "
-    "gradients of one size; the last point is the limit, logit matching.",
+    note="The student learns from soft targets alone; each temperature picks its learning rate on validation data. The "
+    "claim fails unless every teacher's outputs are softer at every higher T. The factor T² in the loss keeps the size of "
+    "the gradients; the last point is the limit, logit matching.",
     source="Hinton et al. 2015, sections 2 and 3",
 )

@@ -18,7 +18,7 @@ from .nets import PLANS, choose, plan_for, scores, teacher_of, with_fewer_images
 
 
 def measure_d5(data_name: str, budget: str, seed: int) -> list[dict]:
-    """A net deeper and thinner than its teacher: on labels, on its outputs, with one hidden layer taught, and with two."""
+    """Train a student deeper and thinner than its teacher: on labels, on outputs, and with hints for one or two layers."""
     dataset = data.load(data_name)
     plan = plan_for(budget, dataset)
     teacher = teacher_of(data_name, plan, seed)
@@ -60,7 +60,7 @@ def measure_d5(data_name: str, budget: str, seed: int) -> list[dict]:
 
 
 def _deep_student(dataset, plan, seed, lr, targets=None, hints=None, **options) -> Module:
-    """The deep, thin net, trained. hints: the teacher, and pairs of the net's n-th hidden layer and the teacher's layer."""
+    """The deep, thin net, trained. hints: the teacher, and a dict from the net's n-th hidden layer to the teacher's layer."""
     rng = np.random.default_rng([seed, 2])
     net = models.mlp(dataset.image_shape, plan.deep_student, dataset.num_classes, rng=rng)
     learner = net
@@ -76,14 +76,14 @@ def _deep_student(dataset, plan, seed, lr, targets=None, hints=None, **options) 
         epochs=plan.epochs,
         rng=rng,
         batch_size=plan.batch_size,
-        schedule=warmup(0.1, cosine),  # without it nets as deep and thin as this seldom begin to learn
+        schedule=warmup(0.1, cosine),  # without warmup, nets this deep and thin rarely start to learn
         **options,
     )
     return net
 
 
 def _activations(net: Module) -> list[str]:
-    """The names of the activations, with each of which a hidden layer ends."""
+    """The names of the activations; each hidden layer ends with one."""
     return [name for name, layer in net.named_modules() if isinstance(layer, ReLU)]
 
 
@@ -92,7 +92,7 @@ def effect_d5(rows):
 
 
 def d5(rows):
-    """Learning curves and test errors of a deep, thin student, without and with hints for its hidden layers."""
+    """Learning curves and test errors of a deep, thin student, with and without hints for its hidden layers."""
     fig = figure(ncols=2, width=17, height=6.5, width_ratios=(1.1, 1))
     curves, errors = fig.axes
     arms = (
@@ -103,8 +103,8 @@ def d5(rows):
     )
     draw_curves(curves, rows, [(arm, role) for arm, role, _ in arms])
     draw_error_bars(errors, rows, arms[::-1])
-    curves.set_title(f"a student of {rows[0]['layers']} hidden layers of {rows[0]['width']}")
-    errors.set_title("test errors of the nets that validation chose")
+    curves.set_title(f"a student with {rows[0]['layers']} hidden layers of {rows[0]['width']} neurons")
+    errors.set_title("test errors of the nets chosen on validation data")
     return fig
 
 
@@ -116,10 +116,11 @@ CLAIM = Claim(
     measure=measure_d5,
     plans=PLANS,
     effect=effect_d5,
-    effect_name="test accuracy of the student, with one hidden layer taught minus on the teacher's outputs alone",
+    effect_name="test accuracy of the student, with a hint for one hidden layer minus on the teacher's outputs alone",
     unit="points",
     figure=d5,
-    note="The student is deeper and thinner than its teacher. A linear regressor, thrown away afterwards, guesses the "
-    "teacher's hidden layer from the student's; its error is added to the loss. All arms train for equally many epochs.",
+    note="The student is deeper and thinner than its teacher. A linear regressor, discarded after training, predicts the "
+    "teacher's hidden layer from the student's; its error is added to the loss. All arms train for the same number of "
+    "epochs.",
     source="Romero et al. 2015, FitNets: Hints for Thin Deep Nets",
 )

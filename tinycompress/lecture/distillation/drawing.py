@@ -1,4 +1,4 @@
-"""What several figures of chapter 2 draw: curves of learning, bars with their spread, published numbers."""
+"""Parts of chapter 2's figures: learning curves, bars with intervals, published numbers."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from ...workshop.style import COLORS, curve_with_band, percent_axis
 
 
 def draw_curves(ax, rows, arms):
-    """Validation accuracy over epochs, the part of it that tells the arms apart."""
+    """Draw validation accuracy over epochs, limited to the range in which the arms differ."""
     lowest = []
     for arm, role in arms:
         curves = np.array([row["curve"] for row in rows if row["arm"] == arm])
@@ -21,12 +21,12 @@ def draw_curves(ax, rows, arms):
 
 
 def draw_images(rows) -> str:
-    """How many training images these rows' nets saw."""
+    """The number of training images that these rows' nets saw, as a label."""
     return f"{rows[0]['images']:,} images"
 
 
 def draw_error_bars(ax, rows, bars, start=0):
-    """Test errors in per cent, one bar an arm of `bars` (arm, colour's role, label), with the published ones if any."""
+    """Draw test errors in per cent, one bar per arm of `bars` (arm, colour role, label), and published errors if any."""
     for place, (arm, role, _) in enumerate(bars, start):
         chosen = [row for row in rows if row["arm"] == arm]
         by_seed = [
@@ -42,7 +42,7 @@ def draw_error_bars(ax, rows, bars, start=0):
 
 
 def draw_bar(ax, place, values, color, width=0.7, text=True, **look):
-    """A bar with the mean over seeds, its 95 % interval as far as a share in per cent can lie, and the mean in figures above."""
+    """Draw the mean over seeds as a bar, its 95 % interval clipped to 0 to 100 %, and the mean as a number above."""
     mean, low, high = map(float, np.clip(mean_interval(np.array(values, float)), 0, 100))
     spread = None if np.isnan(low) else [[mean - low], [high - mean]]
     ax.bar(place, mean, width, color=color, yerr=spread, capsize=5, ecolor="#555555", edgecolor="white", **look)
@@ -58,7 +58,7 @@ def draw_bar(ax, place, values, color, width=0.7, text=True, **look):
 
 
 def draw_published(ax, place, value):
-    """The paper's own number beside ours."""
+    """Mark the number that the paper reports."""
     first = not any(line.get_label() == "Hinton et al. 2015" for line in ax.lines)
     label = "Hinton et al. 2015" if first else "_"
     ax.plot([place], [value], "D", color=COLORS["more"], markeredgecolor="black", markersize=11, label=label)

@@ -1,4 +1,4 @@
-"""What the claims of chapter 2 share: the nets of each budget, the teacher, and students that all start alike."""
+"""What the claims of chapter 2 share: the nets of each budget, the teacher, and students with equal initial weights."""
 
 import functools
 import math
@@ -21,20 +21,20 @@ from ..plans import plan_of
 class Plan:
     """The nets, by their hidden widths, and how they are trained.
 
-    An arm tries each of its learning rates with each value of one more setting of its own, and arms that are compared have
-    equally many to try: `soft` are pairs of (temperature, alpha), `decays` of the weights, `smoothings` of the labels.
+    An arm tries each learning rate with each value of one more setting: `soft` has pairs of (temperature, alpha), `decays`
+    weight decays, and `smoothings` shares of label smoothing. Arms that are compared try the same number of combinations.
     """
 
     teacher: tuple[int, ...] = (300, 100)
     teacher_epochs: int = 30
     teacher_lrs: tuple[float, ...] = (0.03, 0.1)
-    jitter: int = 0  # pixels by which the teacher's training images are shifted
+    jitter: int = 0  # the teacher's training images are shifted by up to this many pixels
     batch_size: int = 64
 
-    # Of the training images that students see: D1 takes each of these shares, D3, D4 and D5 the first.
+    # Shares of the training images that students see: D1 uses all of these, D3, D4 and D5 the first.
     shares: tuple[float, ...] = (0.1, 1)
     student: tuple[int, ...] = (16,)
-    epochs: int = 30  # where students see all images; more where they see fewer
+    epochs: int = 30  # with all images; more with fewer images
     lrs: tuple[float, ...] = (0.05, 0.2)
     soft: tuple[tuple[float, float], ...] = ((2, 1), (5, 1))
     decays: tuple[float, ...] = (0, 1e-3)
@@ -45,7 +45,7 @@ class Plan:
     unseen_temperatures: tuple[float, ...] = (5, 20)
 
     members: int = 6  # D3
-    starts: int = 3  # of them begin anew as students
+    starts: int = 3  # of the members train again as students
     narrow_student: tuple[int, ...] = (16,)  # D4
     temperatures: tuple[float, ...] = (1, 2, 4, 8, 16, 32, math.inf)
     deep_student: tuple[int, ...] = (20,) * 6  # D5
@@ -69,10 +69,10 @@ PLANS = {
         deep_temperatures=(5, 2),
         hint_weights=(0.1, 1),
     ),
-    # D1, D2 and D4 with the nets and the temperature of Hinton et al. 2015, section 3, trimmed to half an hour a seed: 40
-    # and 20 epochs where theirs ran for hundreds, and two learning rates but a single T, decay and smoothing. The teacher
-    # learns from shifted images, as theirs, but without their dropout, with which 50 epochs were too few: 1.6 % of the
-    # validation images wrong instead of 1.0 %.
+    # D1, D2 and D4 use the nets and the temperature of Hinton et al. 2015, section 3, cut to half an hour per seed: 40 and
+    # 20 epochs instead of hundreds, and two learning rates but only one T, decay and smoothing. The teacher learns from
+    # shifted images, like theirs, but without dropout, for which 50 epochs were too few: the validation error was 1.6 %
+    # instead of 1.0 %.
     "paper": Plan(
         teacher=(1200, 1200),
         teacher_epochs=40,
@@ -110,7 +110,7 @@ def plan_for(budget: str, dataset: Dataset) -> Plan:
 
 
 def with_fewer_images(dataset: Dataset, plan: Plan, share: float, seed: int) -> tuple[Dataset, Plan]:
-    """The data with a random `share` of the training images, and the plan with epochs for about as many steps."""
+    """The data with a random `share` of the training images, and the plan with more epochs, for about the same steps."""
     if share == 1:
         return dataset, plan
     count = round(share * len(dataset.x_train))
@@ -121,7 +121,7 @@ def with_fewer_images(dataset: Dataset, plan: Plan, share: float, seed: int) -> 
 
 @functools.lru_cache(maxsize=16)
 def teacher_of(data_name: str, plan: Plan, seed: int) -> Module:
-    """The teacher of this seed; the claims that one process measures share it, since none of them changes it."""
+    """The teacher of this seed. Cached: the claims of a process share it, so do not modify it."""
     dataset = data.load(data_name)
 
     def arm(lr):
@@ -141,7 +141,7 @@ def teacher_of(data_name: str, plan: Plan, seed: int) -> Module:
 
 
 def train_student(dataset: Dataset, plan: Plan, widths, seed, lr: float, targets=None, **options) -> Module:
-    """A net that learned the labels of the training split, or other targets for it; the arms of a seed start alike."""
+    """A net trained on the labels, or on other targets; all arms of a seed start with the same weights."""
     rng = np.random.default_rng([*np.atleast_1d(seed), 2])
     net = models.mlp(dataset.image_shape, widths, dataset.num_classes, rng=rng)
     dataset = dataset if targets is None else replace(dataset, y_train=targets)
@@ -149,7 +149,7 @@ def train_student(dataset: Dataset, plan: Plan, widths, seed, lr: float, targets
 
 
 def choose(make: Callable, lrs, values, dataset: Dataset, loss: Callable | None = None) -> tuple[Module, dict]:
-    """The best of make(lr, value, curve) on validation data, and what was chosen, for its row (see `pick_on_validation`)."""
+    """The best of make(lr, value, curve) on validation data (see `pick_on_validation`), and its settings as row fields."""
     curves = {(lr, value): [] for lr in lrs for value in values}
     net, (lr, value) = pick_on_validation(lambda s: make(*s, curves[s]), curves, dataset, loss)
     curve = [100 * accuracy for accuracy in curves[lr, value]]
@@ -157,11 +157,11 @@ def choose(make: Callable, lrs, values, dataset: Dataset, loss: Callable | None 
 
 
 def scores(net: Module, dataset: Dataset) -> dict:
-    """Accuracy in per cent and the count of errors on the test split."""
+    """Accuracy in per cent, and the number of errors, on the test split."""
     wrong = predict(net, dataset.x_test).argmax(1) != dataset.y_test
     return {"accuracy": 100 * float(1 - wrong.mean()), "errors": int(wrong.sum()), "tested": len(wrong)}
 
 
 def soften(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
-    """softmax(logits / T) of a plain array."""
+    """softmax(logits / T), as an array."""
     return F.softmax(Tensor(logits), temperature).data

@@ -1,4 +1,4 @@
-"""Chapter 2: what a teacher says about one image at a temperature, and what students know of a class they never saw."""
+"""Pictures of chapter 2: a teacher's soft targets at a temperature, and students' recall of a class they never saw."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from .nets import soften
 
 @applied()
 def soft_targets(image: np.ndarray, logits: np.ndarray, label: int, classes: tuple[str, ...], temperature: float):
-    """One image (H, W, 1), and its teacher's logits (classes,) as probabilities at this temperature; the label in black."""
+    """One image (H, W, 1), and the teacher's logits (classes,) as probabilities at a temperature; the label in black."""
     fig = figure(ncols=2, width=12, height=4.6, width_ratios=(1, 2.4))
     left, right = fig.axes
     left.imshow(image.squeeze(-1), cmap="gray_r")
@@ -27,7 +27,7 @@ def soft_targets(image: np.ndarray, logits: np.ndarray, label: int, classes: tup
 
 @applied()
 def recalls(by_student: dict[str, np.ndarray], classes: tuple[str, ...], unseen: int):
-    """The share of each class's images that each student gets right: student -> (classes,), 0 to 1."""
+    """The recall of each class, by student: student -> (classes,), 0 to 1. unseen: the class that they never saw."""
     fig = figure(width=13, height=5)
     (ax,) = fig.axes
     width = 0.8 / len(by_student)
@@ -37,7 +37,7 @@ def recalls(by_student: dict[str, np.ndarray], classes: tuple[str, ...], unseen:
         places = np.arange(len(classes)) + width * (i - (len(by_student) - 1) / 2)
         ax.bar(places, shares, width, color=COLORS[role], label=student)
     ax.set_xticks(range(len(classes)), classes)
-    ax.set(xlabel="class", ylabel="test images recognised", ylim=(0, 1.35))
+    ax.set(xlabel="class", ylabel="recall on test images", ylim=(0, 1.35))
     ax.set_yticks(np.linspace(0, 1, 6))
     percent_axis(ax.yaxis)
     ax.legend(loc="upper left", ncols=2)
