@@ -1,4 +1,4 @@
-"""Chapter 5, dynamic computation. A claim is a file; they are listed in the lecture's order."""
+"""Chapter 5, dynamic computation: one file per claim, in the lecture's order."""
 
 from ..claim import of_files
 

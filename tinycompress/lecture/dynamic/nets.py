@@ -1,4 +1,4 @@
-"""How long chapter 5 trains at each budget, and the nets with several exits or widths that its claims start from."""
+"""How long chapter 5 trains at each budget, and its nets with several exits or widths."""
 
 import functools
 from collections.abc import Callable
@@ -17,10 +17,10 @@ from ..plans import plan_of
 
 @dataclass(frozen=True)
 class Plan:
-    """Every net of Y1 and Y3 trains for `epochs` epochs, every one of Y2 and Y4 for `width_epochs`. Every arm has as many
-    learning rates to choose from: a single net `lrs`, one of several widths `joint_lrs`, since its gradient is a sum.
+    """Nets of Y1 and Y3 train for `epochs` epochs, those of Y2 and Y4 for `width_epochs`. Every arm chooses from the same
+    number of learning rates: single nets from `lrs`, nets of several widths, whose gradient is a sum, from `joint_lrs`.
 
-    channels: of the convnet's blocks, after each of which but the last there is an exit. At the budget "paper" the net with
+    channels: of the convnet's blocks. Each block but the last is followed by an exit. At the budget "paper" the net with
     exits is BranchyNet's LeNet instead.
     """
 
@@ -40,7 +40,7 @@ PLANS = {
     "full": Plan(epochs=30, width_epochs=30, batch_size=64, lrs=(0.02, 0.05, 0.1), joint_lrs=(0.01, 0.02, 0.05)),
     "paper": Plan(epochs=8, width_epochs=8, batch_size=128, lrs=(0.05,), joint_lrs=(0.02,), channels=(8, 16, 32)),
 }
-EXIT_WEIGHTS = {2: (1.0, 0.3)}  # of BranchyNet's LeNet: the early exit counts most, for most images leave there
+EXIT_WEIGHTS = {2: (1.0, 0.3)}  # BranchyNet's LeNet: the early exit counts most, because most images leave there
 
 
 def plan_for(budget: str, dataset: Dataset) -> Plan:
@@ -48,16 +48,16 @@ def plan_for(budget: str, dataset: Dataset) -> Plan:
 
 
 def plain_trunk(dataset: Dataset, budget: str, rng: np.random.Generator) -> Sequential:
-    """The net without its early exits: the convnet, or at the budget "paper" the LeNet of Teerapittayanon et al. 2016."""
+    """The net without early exits: a convnet, or at the budget "paper" the LeNet of Teerapittayanon et al. 2016."""
     if budget == "paper":
         return branchy_lenet(dataset.image_shape, dataset.num_classes, rng)
     return models.convnet(dataset.image_shape, dataset.num_classes, plan_for(budget, dataset).channels, rng=rng)
 
 
 def branchy_lenet(image_shape, classes: int, rng: np.random.Generator) -> Sequential:
-    """BranchyNet's LeNet, of three convolutions and two dense layers, as in the authors' code (networks/lenet_mnist.py).
+    """BranchyNet's LeNet, with three convolutions and two dense layers, as in the authors' code (networks/lenet_mnist.py).
 
-    Their pooling rounds the image's size up, ours down: 500 features before the dense layers instead of 720.
+    Their pooling rounds sizes up and ours rounds down, so the dense layers get 500 features instead of 720.
     """
     pixels = [(image_shape[axis] + 2) // 2 for axis in (0, 1)]
     for _ in range(2):
@@ -71,7 +71,7 @@ def branchy_lenet(image_shape, classes: int, rng: np.random.Generator) -> Sequen
 
 
 def with_exits(dataset: Dataset, budget: str, rng: np.random.Generator) -> MultiExit:
-    """The trunk, untrained, with an exit after each of the convnet's blocks, or where and as BranchyNet's LeNet has its."""
+    """The untrained trunk with an exit after each block of the convnet, or with the one exit of BranchyNet's LeNet."""
     trunk = plain_trunk(dataset, budget, rng)
     if budget != "paper":
         blocks = len(plan_for(budget, dataset).channels)
@@ -79,12 +79,12 @@ def with_exits(dataset: Dataset, budget: str, rng: np.random.Generator) -> Multi
     height, width, _ = ((n + 2) // 2 for n in (*dataset.image_shape[:2], 0))
     features = 10 * (height // 2) * (width // 2)
     branch = [Conv2d(5, 10, 3, padding=1, rng=rng), MaxPool2d(2), ReLU(), Flatten()]
-    # After pooling, so that trunk and branch share that work; theirs pools twice.
+    # Branch after pooling, so that trunk and branch share that work; the authors' code pools in both.
     return add_exits(trunk, [2], [Sequential(*branch, Dense(features, dataset.num_classes, rng=rng))], rng=rng)
 
 
 def mean_loss(nets: Callable[[Module], list[Module]], dataset: Dataset) -> Callable[[Module], float]:
-    """For `pick_on_validation`: the mean validation loss of all the nets that are in one."""
+    """A loss for `pick_on_validation`: the mean validation loss over the nets that nets(model) returns."""
     return lambda model: float(np.mean([evaluate(net, dataset.val).loss for net in nets(model)]))
 
 
@@ -94,7 +94,7 @@ def exits_of(net: MultiExit) -> list[Module]:
 
 @functools.lru_cache(maxsize=16)
 def plain_net(data_name: str, budget: str, seed: int) -> Module:
-    """The trunk, trained by itself."""
+    """The trunk, trained without exits. Cached."""
     dataset = data.load(data_name)
     plan = plan_for(budget, dataset)
 
@@ -108,7 +108,7 @@ def plain_net(data_name: str, budget: str, seed: int) -> Module:
 
 @functools.lru_cache(maxsize=16)
 def exit_net(data_name: str, budget: str, seed: int) -> MultiExit:
-    """The net with exits, all trained together from scratch; the claims that one process measures share it."""
+    """The net with exits, all trained together from scratch. Cached: the claims of a process share it."""
     dataset = data.load(data_name)
     plan = plan_for(budget, dataset)
 
@@ -122,7 +122,7 @@ def exit_net(data_name: str, budget: str, seed: int) -> MultiExit:
 
 
 def slimmable(trunk: Module, dataset: Dataset, plan: Plan, seed: int, lr: float, batch_norm: str = "own") -> Slimmable:
-    """The net trained at all widths (and exits) together; all learn half from the labels, half from the widest as it is."""
+    """The net trained at all widths (and exits) together; smaller outputs learn half from labels, half from the largest."""
     rng = np.random.default_rng([seed, 1])
     net, loss = Slimmable(trunk, plan.widths, batch_norm), JointLoss(distil=0.5)
     return train(net, dataset, lr=lr, epochs=plan.width_epochs, rng=rng, batch_size=plan.batch_size, loss=loss)

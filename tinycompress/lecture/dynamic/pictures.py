@@ -1,4 +1,4 @@
-"""Chapter 5: who leaves at which exit, one set of weights at several widths, and what fits a budget."""
+"""Pictures of chapter 5: which images leave at which exit, one set of weights at several widths, and budgets."""
 
 from collections.abc import Sequence
 
@@ -7,20 +7,21 @@ import numpy as np
 from ...dynamic import Costs, ExitTable, Setting, best_within, frontier
 from ...workshop.style import COLORS, applied, figure, label_end, machine_note, percent_axis
 
-ROLES = ("claim", "other", "more", "rival", "extra")  # of the exits, from the first
-SHOWN = 10  # images of each exit
+ROLES = ("claim", "other", "more", "rival", "extra")  # colours of the exits, from the first
+SHOWN = 10  # images per exit
 
 
 @applied()
 def who_leaves(table: ExitTable, costs: Costs, threshold: float, images: np.ndarray, labels: np.ndarray, classes):
-    """One threshold for all exits: images that leave at each, shares by class, and accuracy over mean cost.
+    """One threshold for all exits: images that leave at each exit, shares by class, and accuracy over mean cost.
 
-    table: what each exit says of the images (N, H, W, 1). The images shown are the surest of each exit's.
+    table: the exits' outputs for the images (N, H, W, 1). Per exit, up to SHOWN images are drawn, from the most to the
+    least confident.
     """
     exits = len(table.scores)
     left = table.leaving((threshold,) * (exits - 1))
     fig = figure(ncols=2, nrows=2, width=13, height=9, height_ratios=(0.75, 1))
-    grid = fig.axes[0].get_gridspec()
+    grid = fig.axes[0].get_gridspec()  # the gallery spans both columns of the first row
     for ax in fig.axes[:2]:
         ax.remove()
     gallery, (shares, curve) = fig.add_subplot(grid[0, :]), fig.axes[:2]
@@ -37,7 +38,7 @@ def who_leaves(table: ExitTable, costs: Costs, threshold: float, images: np.ndar
         gallery.text(-0.2, exits - i - 0.5, words, ha="right", va="center", color=COLORS[ROLES[i]], fontsize=16)
     gallery.set(xlim=(-2.6, SHOWN), ylim=(0, exits))
     gallery.set_axis_off()
-    gallery.set_title("Images that leave, the surest left; ✕ marks those it gets wrong")
+    gallery.set_title("Images that leave, the most confident left; ✕ marks errors")
 
     bottom = np.zeros(len(classes))
     for i in range(exits):
@@ -54,9 +55,9 @@ def who_leaves(table: ExitTable, costs: Costs, threshold: float, images: np.ndar
     curve.plot(judged[:, 1] / 1000, judged[:, 0], color=COLORS["ideal"])
     accuracy, cost = table.judge((threshold,) * (exits - 1), costs)
     curve.plot(cost / 1000, accuracy, "o", color=COLORS["claim"], markersize=16)
-    curve.set(xlabel="thousand multiplications an image", ylabel="test accuracy")
+    curve.set(xlabel="thousand multiplications per image", ylabel="test accuracy")
     percent_axis(curve.yaxis)
-    curve.set_title(f"{100 * accuracy:.1f} % right at {cost / 1000:.0f} thousand")
+    curve.set_title(f"{100 * accuracy:.1f} % correct at {cost / 1000:.0f} thousand")
     return fig
 
 
@@ -64,7 +65,7 @@ def who_leaves(table: ExitTable, costs: Costs, threshold: float, images: np.ndar
 def widths(slim: dict[float, tuple[float, float]], rivals: dict[str, dict[float, tuple[float, float]]], chosen: float):
     """Accuracy over multiplications of one net at several widths, one of them marked, and of its rivals.
 
-    Each width -> (accuracy, MACs); slim holds also the widths that were not trained.
+    slim, and each of rivals: width -> (accuracy, MACs). slim also has widths that were not trained.
     """
     fig = figure(width=11, height=5.4)
     (ax,) = fig.axes
@@ -77,15 +78,15 @@ def widths(slim: dict[float, tuple[float, float]], rivals: dict[str, dict[float,
     label_end(ax, [(x / 1000, y) for y, x in points], "one net, all widths", COLORS["claim"])
     accuracy, macs = slim[chosen]
     ax.plot(macs / 1000, accuracy, "o", color=COLORS["claim"], markersize=18)
-    ax.set(xlabel="thousand multiplications an image", ylabel="test accuracy")
+    ax.set(xlabel="thousand multiplications per image", ylabel="test accuracy")
     percent_axis(ax.yaxis)
-    ax.set_title(f"{100 * chosen:.0f} % of the channels: {macs / 1000:.0f} thousand, {100 * accuracy:.1f} % right")
+    ax.set_title(f"{100 * chosen:.0f} % of the channels: {macs / 1000:.0f} thousand, {100 * accuracy:.1f} % correct")
     return fig
 
 
 @applied()
 def within(settings: Sequence[Setting], ms: float, machine: str):
-    """All measured settings of width and exits, the frontier, and the best one within a budget of milliseconds an image."""
+    """All measured settings of width and exits, their frontier, and the best one within a budget of ms per image."""
     fig = figure(width=11, height=5.8)
     (ax,) = fig.axes
     shades = {w: COLORS[role] for w, role in zip(sorted({s.width for s in settings}), ROLES[::-1][1:], strict=False)}
@@ -103,9 +104,9 @@ def within(settings: Sequence[Setting], ms: float, machine: str):
         title = f"{1000 * ms:.1f} µs: width {found.width:.0%}, thresholds {exits}: {100 * found.accuracy:.1f} %"
         ax.plot(1000 * found.ms, found.accuracy, "*", color=COLORS["rival"], markersize=26, zorder=5)
     except ValueError:
-        title = f"{1000 * ms:.1f} µs: nothing is that fast"
+        title = f"{1000 * ms:.1f} µs: no setting is that fast"
     ax.legend(title="width", loc="upper left", bbox_to_anchor=(1.01, 1))
-    ax.set(xlabel="microseconds an image", ylabel="validation accuracy", xscale="log")
+    ax.set(xlabel="microseconds per image", ylabel="validation accuracy", xscale="log")
     ticks = [t for t in (1, 2, 5, 10, 20, 50, 100, 200, 500) if ax.get_xlim()[0] <= t <= ax.get_xlim()[1]]
     ax.set_xticks(ticks, [str(t) for t in ticks])
     ax.minorticks_off()

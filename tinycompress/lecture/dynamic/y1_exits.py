@@ -1,4 +1,4 @@
-"""Claim Y1: adjust the depth, by exits."""
+"""Claim Y1: adjust the depth with early exits."""
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from .nets import PLANS, exit_net, plain_net
 
 THRESHOLDS = (0.5, 0.7, 0.9, 0.99)  # on the confidence, the same at every exit
 
-ONE_BY_ONE, BATCH = 40, 256  # images that are timed
+ONE_BY_ONE, BATCH = 40, 256  # number of images timed: one at a time, and together
 
 PUBLISHED = {"accuracy": 99.25, "plain": 99.20, "speedup": 5.4, "share": 0.943}  # BranchyNet's LeNet, on a CPU
 
@@ -27,7 +27,7 @@ def prepare_y1(data_name: str, budget: str, seed: int) -> tuple[Module, MultiExi
 
 
 def measure_y1(data_name: str, budget: str, seed: int, nets: tuple[Module, MultiExit]) -> list[dict]:
-    """Accuracy, MACs and time of the plain net, of each exit, and of images that leave as soon as they are sure."""
+    """Accuracy, MACs and time of the plain net, of each exit, and of exiting at several thresholds."""
     dataset = data.load(data_name)
     plain, net = nets
     exits = len(net.stages)
@@ -74,7 +74,7 @@ def _run_plain(net):
 
 
 def _times(runs: dict, dataset: Dataset, table: ExitTable) -> tuple[dict, dict]:
-    """Milliseconds an image, for images one at a time and in a batch; all ways in turn."""
+    """Milliseconds per image, one image at a time and in a batch. All runs are timed in turn."""
     x = dataset.x_test[table.sample(ONE_BY_ONE)]
     single = latency(
         {key: lambda run=run: [run(x[i : i + 1]) for i in range(len(x))] for key, run in runs.items()}, 5, 1
@@ -87,13 +87,13 @@ def _times(runs: dict, dataset: Dataset, table: ExitTable) -> tuple[dict, dict]:
 
 
 def _ratio(rows, seed: int, value: str) -> float:
-    """The plain net's over the chosen thresholds'."""
+    """The plain net's value over that of the chosen thresholds."""
     found = {row["arm"]: row[value] for row in rows if row["seed"] == seed}
     return found["plain"] / found["chosen"]
 
 
 def effect_y1(rows):
-    """Per seed, log2 of how much faster the net with exits is, one image at a time."""
+    """Per seed, log2 of the speed-up of the net with exits, one image at a time."""
     return [float(np.log2(_ratio(rows, seed, "ms_1"))) for seed in sorted({row["seed"] for row in rows})]
 
 
@@ -104,14 +104,14 @@ def ratios_y1(rows):
 
 
 def y1(rows):
-    """Accuracy over what it costs: multiplications, and time one image at a time and in a batch."""
+    """Accuracy over cost: multiplications, and time for one image at a time and in a batch."""
     from matplotlib.ticker import MaxNLocator
 
     fig = figure(ncols=3, width=20, height=6.4, sharey=True)
     panels = (
-        ("macs", "multiplications an image", "in theory"),
-        ("ms_1", "ms an image", "on the clock, one image at a time"),
-        ("ms_batch", "ms an image", "on the clock, in a batch"),
+        ("macs", "multiplications per image", "in theory"),
+        ("ms_1", "ms per image", "on the clock, one image at a time"),
+        ("ms_batch", "ms per image", "on the clock, in a batch"),
     )
     for ax, (key, label, title) in zip(fig.axes, panels, strict=True):
         ax.plot(*_means(rows, "threshold", key), "o-", color=COLORS["claim"])
@@ -125,7 +125,7 @@ def y1(rows):
     first.xaxis.set_major_locator(MaxNLocator(5))
     first.set_ylabel("test accuracy")
     low, high = first.get_ylim()
-    first.set_ylim(low - 0.75 * (high - low), high)  # room for the words
+    first.set_ylim(low - 0.75 * (high - low), high)  # room for the labels
     percent_axis(first.yaxis, 100)
     for i, (x, y) in enumerate(zip(*_means(rows, "exit", "macs"), strict=True)):
         place = (
@@ -136,8 +136,8 @@ def y1(rows):
         first.annotate(f"exit {i + 1}", (x, y), textcoords="offset points", color=COLORS["ideal"], **place)
     key = (
         ("◆ without exits", "reference"),
-        ("■ all leave at one exit", "ideal"),
-        ("● leave when this sure: 50 … 99 %", "claim"),
+        ("■ all images leave at one exit", "ideal"),
+        ("● leave at a confidence of 50 … 99 %", "claim"),
         ("★ chosen on validation data", "rival"),
     )
     for i, (words, role) in enumerate(key):
@@ -149,7 +149,7 @@ def y1(rows):
 
 
 def _means(rows, arm, key):
-    """(x, accuracy) of an arm's settings, each the mean over seeds, in the order of the rows."""
+    """The values of `key` and the accuracies of an arm's settings, means over seeds, in the order of the rows."""
     names = list(dict.fromkeys(row["setting"] for row in rows if row["arm"] == arm))
     chosen = [[row for row in rows if (row["arm"], row["setting"]) == (arm, name)] for name in names]
     return [[float(np.mean([row[k] for row in some])) for some in chosen] for k in (key, "accuracy")]
@@ -164,7 +164,7 @@ def _shares(rows) -> str:
     chosen = [row for row in rows if row["arm"] == "chosen"]
     accuracy, plain = (np.mean([row["accuracy"] for row in rows if row["arm"] == arm]) for arm in ("chosen", "plain"))
     shares = 100 * np.mean([row["shares"] for row in chosen], axis=0)
-    words = f"★ {accuracy:.2f} % right (◆ {plain:.2f} %)\nleave at exit " + ", ".join(
+    words = f"★ {accuracy:.2f} % correct (◆ {plain:.2f} %)\nleave at exit " + ", ".join(
         f"{i + 1}: {share:.0f} %" for i, share in enumerate(shares)
     )
     if published := chosen[0]["published"]:
@@ -184,14 +184,14 @@ CLAIM = Claim(
     measure=measure_y1,
     plans=PLANS,
     effect=effect_y1,
-    effect_name="speed-up over the net without exits, one image at a time, by thresholds chosen on validation data",
+    effect_name="speed-up over the net without exits, one image at a time, at thresholds chosen on validation data",
     unit="log2 ×",
     timed=True,
     figure=y1,
     ratios=ratios_y1,
-    note="An image leaves at the first exit whose confidence reaches a threshold; later layers are not run for it. The "
-    "thresholds of the star are the fastest that were as accurate as the last exit on validation data (200 images tell no "
-    "differences of half a point); accuracy and time are of test images. All nets train for equally many epochs. In a "
-    "batch, those that have not left go on together.",
+    note="An image leaves at the first exit whose confidence reaches a threshold; later layers do not run for it. The star "
+    "marks the fastest thresholds at which the net was as accurate as its last exit on validation data (200 images do not "
+    "resolve half a point). Accuracy and time are measured on test images. All nets train for the same number of epochs. "
+    "In a batch, the images that stay continue together.",
     source="Teerapittayanon et al. 2016, BranchyNet; Kaya et al. 2019, Shallow-Deep Networks",
 )

@@ -1,4 +1,4 @@
-"""Chapter 5, claim Y2: one set of weights at several widths, beside a net for each width and a shared batch norm."""
+"""Claim Y2: one set of weights at several widths, compared with one net per width and with a shared batch norm."""
 
 import numpy as np
 
@@ -15,7 +15,7 @@ MARGIN = -1.0  # points of accuracy that one set of weights may cost
 
 
 def measure_y2(data_name: str, budget: str, seed: int) -> list[dict]:
-    """Accuracy at each width of the slimmable net, of one with a shared batch norm, and of nets trained one by one."""
+    """Accuracy at each width of the slimmable net, of one with a shared batch norm, and of separately trained nets."""
     dataset = data.load(data_name)
     plan = plan_for(budget, dataset)
 
@@ -57,22 +57,23 @@ def measure_y2(data_name: str, budget: str, seed: int) -> list[dict]:
 
 
 def effect_y2(rows):
-    """Per seed, the accuracy of the slimmable net minus that of nets trained one by one, mean over widths."""
+    """Per seed, the accuracy of the slimmable net minus that of separately trained nets, mean over widths."""
     return paired(rows, "slimmable", "one net a width", "accuracy")
 
 
 def y2(rows):
-    """Accuracy over multiplications: one set of weights, one net a width, and a shared batch norm."""
+    """Accuracy over multiplications: one set of weights, one net per width, and a shared batch norm."""
     fig = figure(ncols=2, width=19, height=6.4)
-    both = (("one net a width", "reference", "o"), ("slimmable", "claim", "o"))
-    for ax, arms in zip(fig.axes, (both, (*both, ("shared batch norm", "rival", "o"))), strict=True):
-        for arm, role, marker in arms:
+    both = (("one net a width", "one net per width", "reference"), ("slimmable", "slimmable", "claim"))
+    all_three = (*both, ("shared batch norm", "shared batch norm", "rival"))
+    for ax, arms in zip(fig.axes, (both, all_three), strict=True):
+        for arm, label, role in arms:
             macs, accuracy = table(rows, arm, "macs", "accuracy")
-            curve_with_band(ax, macs, accuracy, arm, COLORS[role], marker=marker)
+            curve_with_band(ax, macs, accuracy, label, COLORS[role], marker="o")
         macs, accuracy = table(rows, "width never trained", "macs", "accuracy")
         ax.plot(macs, np.mean(accuracy, 0), "D", color=COLORS["more"], markersize=11)
         ax.set_xscale("log")
-        ax.set_xlabel("multiplications an image")
+        ax.set_xlabel("multiplications per image")
         percent_axis(ax.yaxis, 100)
     widths, macs = zip(*sorted({(r["width"], r["macs"]) for r in rows if r["arm"] == "slimmable"}), strict=True)
     for ax in fig.axes:
@@ -94,12 +95,12 @@ CLAIM = Claim(
     measure=measure_y2,
     plans=PLANS,
     effect=effect_y2,
-    effect_name="test accuracy, one set of weights minus one net a width, mean over widths",
+    effect_name="test accuracy, one set of weights minus one net per width, mean over widths",
     unit="points",
     margin=MARGIN,
     figure=y2,
-    note="Supported means that one set of weights costs less than one point. Each width has its own batch norm; where all "
-    "share one, its statistics are right for none but one of them. Widths never trained have their statistics measured anew on "
-    "training images. All nets train for equally many epochs and pick one of equally many learning rates.",
+    note="Supported: one set of weights costs less than one point. Each width has its own batch norm; a shared one has "
+    "statistics that are right for at most one width. For widths that were never trained, the statistics are measured on "
+    "training images. All nets train for the same number of epochs and choose from the same number of learning rates.",
     source="Yu et al. 2019, Slimmable Neural Networks; Yu & Huang 2019, Universally Slimmable Networks",
 )

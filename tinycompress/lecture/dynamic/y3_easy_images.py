@@ -11,13 +11,13 @@ from ..claim import Claim
 from .nets import PLANS, exit_net
 
 EXIT_COLORS = [COLORS[role] for role in ("claim", "more", "rival", "extra")]
-LEAVING = 0.75  # of the validation images that reach an exit, the share that leaves there
+LEAVING = 0.75  # share of the validation images reaching an exit that leave there
 NEIGHBOURS = 10
-SHOWN = 2  # images of each class and exit
+SHOWN = 2  # images per class and exit
 
 
 def measure_y3(data_name: str, budget: str, seed: int) -> list[dict]:
-    """Who leaves at which exit: how many of each class, and how hard they are to tell apart without any net."""
+    """The images that leave at each exit: how many of each class, and how hard they are, judged without any net."""
     dataset = data.load(data_name)
     net = exit_net(data_name, budget, seed)
     thresholds = leaving_by_share(exit_table(net, dataset.val), LEAVING)
@@ -44,7 +44,7 @@ def measure_y3(data_name: str, budget: str, seed: int) -> list[dict]:
 
 
 def leaving_by_share(table: ExitTable, share: float) -> tuple[float, ...]:
-    """Thresholds by which that share of the images that reach an exit leaves there."""
+    """Thresholds at which this share of the images that reach an exit leave there."""
     staying, thresholds = np.ones(table.scores.shape[1], bool), []
     for scores in table.scores[:-1]:
         thresholds.append(float(np.quantile(scores[staying], 1 - share)) if staying.any() else 0.0)
@@ -53,8 +53,9 @@ def leaving_by_share(table: ExitTable, share: float) -> tuple[float, ...]:
 
 
 def difficulty(dataset: Dataset) -> np.ndarray:
-    """For each test image, the share of its nearest training images, by their pixels, that are of another class."""
+    """Per test image, the share of its nearest training images, in pixel space, that are of another class."""
     train, test = (x.reshape(len(x), -1) for x in (dataset.x_train, dataset.x_test))
+    # |a - b|² / 2 = |a|² / 2 - a · b + |b|² / 2, and the last term does not change the order of the neighbours a of b.
     shares, half_norms = [], (train**2).sum(1) / 2
     for start in range(0, len(test), 500):
         near = np.argpartition(half_norms - test[start : start + 500] @ train.T, NEIGHBOURS, axis=1)[:, :NEIGHBOURS]
@@ -67,7 +68,7 @@ def _grey(image: np.ndarray) -> np.ndarray:
 
 
 def effect_y3(rows):
-    """Per seed, the difficulty of the images that go on beyond the first exit, minus that of those that leave there."""
+    """Per seed, the difficulty of the images that continue past the first exit minus that of the images that leave there."""
     effects = []
     for seed in sorted({row["seed"] for row in rows}):
         mine = [row for row in rows if row["seed"] == seed and row["share"]]
@@ -79,7 +80,7 @@ def effect_y3(rows):
 
 
 def y3(rows):
-    """Digits by the exit at which they leave, how hard each exit's digits are, and where each class leaves."""
+    """Images by the exit at which they leave, how hard each exit's images are, and where each class leaves."""
     one = [row for row in rows if row["images"]]
     exits = [row["exit"] for row in one]
     fig = figure(ncols=3, width=21, height=6.8, width_ratios=(1.5, 0.8, 1.1))
@@ -127,7 +128,7 @@ def y3(rows):
 
 
 def _mosaic(rows) -> np.ndarray:
-    """Images as one picture: a band of rows an exit, a column a class; empty where no image of the class left there."""
+    """Images as one picture: one band of rows per exit, one column per class; blank where no image of the class left."""
     first = next(image for row in rows for some in row["images"] for image in some)
     height, width = np.shape(first)
     deep = max(len(some) for row in rows for some in row["images"])
@@ -147,10 +148,11 @@ CLAIM = Claim(
     measure=measure_y3,
     plans=PLANS,
     effect=effect_y3,
-    effect_name="nearest training images of another class, images that go on minus images that leave at exit 1",
+    effect_name="nearest training images of another class, images that continue minus images that leave at exit 1",
     unit="points",
     figure=y3,
-    note="Thresholds let three quarters of the validation images that reach an exit leave there. No net says how hard "
-    "an image is: that is the share of its ten nearest training images, by their pixels, that are of another class.",
+    note="At the chosen thresholds, three quarters of the validation images that reach an exit leave there. Difficulty is "
+    "measured without any net: the share of an image's ten nearest training images, in pixel space, that are of another "
+    "class.",
     source="Teerapittayanon et al. 2016; Huang et al. 2018, Multi-Scale Dense Networks",
 )

@@ -1,4 +1,4 @@
-"""Chapter 5, claim Y4: given a budget in milliseconds, the depth and width that fit it."""
+"""Claim Y4: the depth and width that fit a budget in milliseconds."""
 
 import time
 
@@ -23,12 +23,12 @@ from .nets import PLANS, plan_for, slimmable, with_exits
 
 THRESHOLDS = (0.7, 0.9)
 BUDGETS = 6
-# Images a call, and images that are timed. One at a time, the calls themselves take most of the time of nets this small,
+# Images per timed call. With one image per call, the overhead of calls would dominate the time of nets this small,
 # whatever their width.
 BATCH = 192
-TOLERANCE = 1.1  # a budget counts as kept up to this factor: two timings of the same thing differ by a few per cent
-MARGIN = 0.8  # share of budgets kept
-PHASES, STEPS = (0.8, 0.3, 1.0, 0.15, 0.5), 8  # of the changing budget, between the cheapest and the dearest setting
+TOLERANCE = 1.1  # a budget counts as kept up to this factor, because repeated timings differ by a few per cent
+MARGIN = 0.8  # share of budgets that must be kept
+PHASES, STEPS = (0.8, 0.3, 1.0, 0.15, 0.5), 8  # of the changing budget, from the cheapest to the most expensive setting
 
 
 def prepare_y4(data_name: str, budget: str, seed: int) -> Slimmable:
@@ -40,7 +40,7 @@ def prepare_y4(data_name: str, budget: str, seed: int) -> Slimmable:
 
 
 def measure_y4(data_name: str, budget: str, seed: int, slim: Slimmable) -> list[dict]:
-    """Measure all depths and widths on validation data, choose for each budget, and measure the choice on test images."""
+    """Measure all depths and widths on validation images, choose one per budget, and measure it again on test images."""
     dataset = data.load(data_name)
     exits = len(slim.cut(1.0).stages)
     thresholds = [exit_at(i, exits) for i in range(exits)] + [(t,) * (exits - 1) for t in THRESHOLDS]
@@ -71,7 +71,7 @@ def measure_y4(data_name: str, budget: str, seed: int, slim: Slimmable) -> list[
 
 
 def _measure_again(nets, settings: set[Setting], dataset) -> dict[Setting, tuple[float, float]]:
-    """Test accuracy and milliseconds an image of each setting, on images that its table has not seen."""
+    """Test accuracy and milliseconds per image of each setting, on images that were not used to choose it."""
     tables = {width: exit_table(net, dataset.test) for width, net in nets.items()}
     images = {width: dataset.x_test[table.sample(BATCH)] for width, table in tables.items()}
     calls = {}
@@ -96,7 +96,7 @@ def _exit(thresholds) -> str:
 
 
 def _follow(nets: dict, table: list[Setting], dataset, seed: int) -> list[dict]:
-    """A budget that changes, and what the controller's choice really took, a batch a step."""
+    """Follow a changing budget, one batch per step, and record the time that the controller's choices take."""
     controller, rows = BudgetController(table), []
     low, high = controller.settings[0].ms, controller.settings[-1].ms
     for step in range(len(PHASES) * STEPS):
@@ -104,7 +104,7 @@ def _follow(nets: dict, table: list[Setting], dataset, seed: int) -> list[dict]:
         setting = controller.choose(budget)
         run = EarlyExit(nets[setting.width], setting.thresholds).run
         images = dataset.x_test[(BATCH * step + np.arange(BATCH)) % len(dataset.x_test)]
-        run(images)  # warm caches, as in the table
+        run(images)  # warm the caches, as for the table
         start = time.perf_counter()
         run(images)
         ms = 1000 * (time.perf_counter() - start) / len(images)
@@ -115,7 +115,7 @@ def _follow(nets: dict, table: list[Setting], dataset, seed: int) -> list[dict]:
 
 
 def effect_y4(rows):
-    """Per seed, the share of budgets that the chosen depth and width kept when measured again."""
+    """Per seed, the share of budgets that the chosen depth and width kept when timed again."""
     kept = {}
     for row in rows:
         if row["arm"] == "depth and width":
@@ -127,61 +127,72 @@ def y4(rows):
     """All settings and their frontier, the accuracy that a budget buys, and a budget that changes."""
     fig = figure(ncols=3, width=21, height=6.6)
     everything, bought, followed = fig.axes
-    settings = [row for row in rows if row["arm"] == "table"]
-    widths = sorted({row["width"] for row in settings})
-    for width, color in zip(widths, (COLORS[r] for r in ("last", "other", "more", "claim")), strict=False):
-        points = _over_seeds([row for row in settings if row["width"] == width])
-        everything.plot(*zip(*points, strict=True), "o", color=color, markersize=10)
-        everything.text(
-            0.97,
-            0.06 + 0.08 * widths.index(width),
-            f"width {width:g}",
-            color=color,
-            ha="right",
-            transform=everything.transAxes,
-        )
-    best = []
-    for us, accuracy in sorted(_over_seeds(settings)):
-        if not best or accuracy > best[-1][1]:
-            best.append((us, accuracy))
-    everything.step(*zip(*best, strict=True), where="post", color=COLORS["reference"], linewidth=2)
-    everything.set(xlabel="µs an image, in batches", ylabel="validation accuracy", xlim=(0, None))
-    everything.set_title("every width and exit, and the frontier")
-
-    arms = (("depth and width", "claim"), ("width alone", "more"), ("depth alone", "rival"))
-    for arm, role in arms:
-        seeds = sorted({row["seed"] for row in rows if row["arm"] == arm})
-        mine = [[row for row in rows if row["arm"] == arm and row["seed"] == seed] for seed in seeds]
-        budgets = np.mean([[row["budget"] for row in some] for some in mine], 0)
-        accuracy = np.array([[row["accuracy"] for row in some] for some in mine], float)  # NaN where nothing fits
-        accuracy = accuracy[:, np.isfinite(accuracy).all(0)]
-        budgets = budgets[-accuracy.shape[1] :] if accuracy.size else budgets[:0]
-        shown = accuracy if role == "claim" else [accuracy.mean(0)]  # three bands would hide each other
-        if accuracy.size:
-            curve_with_band(bought, 1000 * budgets, shown, arm, COLORS[role], marker="o")
-    bought.set(xlabel="budget, µs an image", ylabel="test accuracy")
-    bought.set_xscale("log")
-    ticks = 1000 * np.mean([[r["budget"] for r in rows if r["arm"] == arms[0][0] and r["seed"] == s] for s in seeds], 0)
-    bought.set_xticks(ticks, [f"{us:.1f}" for us in ticks])
-    bought.minorticks_off()
-    bought.set_title("what a budget buys")
-
-    steps = [row for row in rows if row["arm"] == "controller"]
-    steps = [
-        row for row in steps if row["seed"] == max(steps, key=lambda row: row["choices"])["seed"]
-    ]  # most to choose from
-    x = [row["step"] for row in steps]
-    followed.step(x, [1000 * row["budget"] for row in steps], where="mid", color=COLORS["ideal"])
-    followed.plot(x, [1000 * row["ms"] for row in steps], "o", color=COLORS["claim"], markersize=7)
-    followed.set(xlabel="step, a batch each", ylabel="µs an image", ylim=(0, None))
-    followed.set_title("a changing budget (grey), time taken (blue)")
+    _draw_settings(everything, [row for row in rows if row["arm"] == "table"])
+    _draw_budgets(bought, rows)
+    _draw_controller(followed, [row for row in rows if row["arm"] == "controller"])
     for ax in (everything, bought):
         percent_axis(ax.yaxis, 100)
     return fig
 
 
+def _draw_settings(ax, settings):
+    """Draw accuracy over time of each setting, by width, and the frontier of settings that none dominates."""
+    widths = sorted({row["width"] for row in settings})
+    for width, color in zip(widths, (COLORS[r] for r in ("last", "other", "more", "claim")), strict=False):
+        points = _over_seeds([row for row in settings if row["width"] == width])
+        ax.plot(*zip(*points, strict=True), "o", color=color, markersize=10)
+        # The points are too scattered for labels beside them, so the widths are listed where slow, bad settings would be.
+        y = 0.06 + 0.08 * widths.index(width)
+        ax.text(0.97, y, f"width {width:g}", color=color, ha="right", transform=ax.transAxes)
+    best = []  # by rising time, only what is more accurate than everything faster
+    for us, accuracy in sorted(_over_seeds(settings)):
+        if not best or accuracy > best[-1][1]:
+            best.append((us, accuracy))
+    ax.step(*zip(*best, strict=True), where="post", color=COLORS["reference"], linewidth=2)
+    ax.set(xlabel="µs per image, in batches", ylabel="validation accuracy", xlim=(0, None))
+    ax.set_title("every width and exit, and the frontier")
+
+
+def _draw_budgets(ax, rows):
+    """Draw test accuracy over budget, by what may be adjusted."""
+    for arm, role in (("depth and width", "claim"), ("width alone", "more"), ("depth alone", "rival")):
+        budgets, accuracy = _by_budget(rows, arm)
+        if role == "claim":
+            ticks = 1000 * budgets
+        # An arm that cannot get fast enough has no accuracy at small budgets. Its curve starts where all seeds have one.
+        accuracy = accuracy[:, np.isfinite(accuracy).all(0)]
+        budgets = budgets[-accuracy.shape[1] :] if accuracy.size else budgets[:0]
+        shown = accuracy if role == "claim" else [accuracy.mean(0)]  # three bands would hide each other
+        if accuracy.size:
+            curve_with_band(ax, 1000 * budgets, shown, arm, COLORS[role], marker="o")
+    ax.set(xlabel="budget, µs per image", ylabel="test accuracy")
+    ax.set_xscale("log")
+    ax.set_xticks(ticks, [f"{us:.1f}" for us in ticks])
+    ax.minorticks_off()
+    ax.set_title("what a budget buys")
+
+
+def _by_budget(rows, arm) -> tuple[np.ndarray, np.ndarray]:
+    """Budgets in ms, means over seeds because each seed has its own; and accuracies (seeds, budgets), NaN if none fits."""
+    seeds = sorted({row["seed"] for row in rows if row["arm"] == arm})
+    mine = [[row for row in rows if row["arm"] == arm and row["seed"] == seed] for seed in seeds]
+    budgets = np.mean([[row["budget"] for row in some] for some in mine], 0)
+    return budgets, np.array([[row["accuracy"] for row in some] for some in mine], float)
+
+
+def _draw_controller(ax, steps):
+    """Draw a changing budget, and the time taken, of the seed whose controller has the most settings to choose from."""
+    shown = max(steps, key=lambda row: row["choices"])["seed"]  # means over seeds would smooth the controller's jumps
+    steps = [row for row in steps if row["seed"] == shown]
+    x = [row["step"] for row in steps]
+    ax.step(x, [1000 * row["budget"] for row in steps], where="mid", color=COLORS["ideal"])
+    ax.plot(x, [1000 * row["ms"] for row in steps], "o", color=COLORS["claim"], markersize=7)
+    ax.set(xlabel="step (one batch each)", ylabel="µs per image", ylim=(0, None))
+    ax.set_title("a changing budget (grey), time taken (blue)")
+
+
 def _over_seeds(settings) -> list[tuple[float, float]]:
-    """(µs, accuracy) of each setting, the mean over seeds."""
+    """(µs, accuracy) of each setting, means over seeds."""
     keys = list(dict.fromkeys((row["width"], row["exit"]) for row in settings))
     same = [[row for row in settings if (row["width"], row["exit"]) == key] for key in keys]
     return [
@@ -193,18 +204,18 @@ def _over_seeds(settings) -> list[tuple[float, float]]:
 CLAIM = Claim(
     id="Y4",
     chapter="dynamic",
-    title="Computation adjusted freely",
+    title="Adjust the computation freely",
     statement="Depth and width together adjust a net's computation freely: given a budget, one of the settings fits it.",
     prepare=prepare_y4,
     measure=measure_y4,
     plans=PLANS,
     effect=effect_y4,
-    effect_name="budgets in ms that the chosen setting keeps (to 10 %) when measured again on other images",
+    effect_name="budgets in ms that the chosen setting keeps, within 10 %, when timed again on other images",
     unit="share",
     margin=MARGIN,
     timed=True,
     figure=y4,
-    note="One set of weights, at every width and exit. Settings are chosen by a table measured on validation images; accuracy "
-    "and time by budget are of test images, measured anew. Supported means that more than four fifths of the budgets are kept.",
+    note="One set of weights, at every width and exit. Settings are chosen from a table measured on validation images; their "
+    "accuracy and time are then measured again on test images. Supported: more than four fifths of the budgets are kept.",
     source="Yu et al. 2019; Huang et al. 2018; Bolukbasi et al. 2017, Adaptive Neural Networks for Efficient Inference",
 )
