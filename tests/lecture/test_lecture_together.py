@@ -79,7 +79,7 @@ def test_a_file_that_loads_to_another_net_is_no_size(monkeypatch):
     other = methods._new_net(load("digits"), TINY, 1.0, 1)
     content = tcz.to_bytes(other)
     monkeypatch.setattr(tcz, "to_bytes", lambda net: content)
-    with pytest.raises(ValueError, match="predicts otherwise"):
+    with pytest.raises(ValueError, match="other predictions"):
         file_bytes(teacher)
 
 

@@ -1,4 +1,4 @@
-"""All chapters together. A claim is a file; they are listed in the lecture's order."""
+"""All chapters together: one file per claim, in the lecture's order."""
 
 from ..claim import of_files
 

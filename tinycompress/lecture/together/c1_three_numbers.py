@@ -1,4 +1,4 @@
-"""Claim C1: every method on one teacher, by theory, on disk and on the clock."""
+"""Claim C1: every method on one teacher, in theory, on disk and on the clock."""
 
 import numpy as np
 
@@ -20,13 +20,13 @@ CHAPTER_COLORS = {
     "architecture": "extra",
     "dynamic": "more",
 }
-BATCH = 64  # images that are timed together
+BATCH = 64  # images per timed call
 
 
 def prepare_c1(data_name: str, budget: str, seed: int) -> list[tuple[dict, Module]]:
-    """Every method at its usual strength: accuracy, bytes of a file that reloads, and what counting says.
+    """Apply every method at its usual strength: accuracy, bytes of a file that loads again, and counted work.
 
-    Returns a row and the net that runs for each; first the teacher's.
+    Returns pairs of a row and the net that predicts, the teacher's first.
     """
     dataset = data.load(data_name)
     plan = plan_for(budget, dataset)
@@ -72,17 +72,17 @@ def measure_c1(data_name: str, budget: str, seed: int, nets: list) -> list[dict]
 
 
 def file_bytes(net: Module) -> int:
-    """Bytes of the net's .tcz file, once it is seen to load to the same net."""
+    """Bytes of the net's .tcz file. Raises ValueError unless it loads to a net with the same predictions."""
     content = tcz.to_bytes(net)
     again = tcz.from_bytes(content)
     x = np.random.default_rng(0).random((8, *net.input_shape), np.float32)
     if predict(again, x).tobytes() != predict(net, x).tobytes():
-        raise ValueError(f"the file of {net!r} loads to a net that predicts otherwise")
+        raise ValueError(f"the file of {net!r} loads to a net with other predictions")
     return len(content)
 
 
 def effect_c1(rows):
-    """Per seed, log2 of how many times more work is saved by counting than by the clock, mean over methods."""
+    """Per seed, log2 of work saved by counting over work saved on the clock, mean over methods."""
     return [
         float(np.mean([np.log2(row["work_ratio"] / row["clock_ratio"]) for row in rows if _counts(row, seed)]))
         for seed in sorted({row["seed"] for row in rows})
@@ -101,7 +101,7 @@ def ratios_c1(rows):
 
 
 def c1(rows):
-    """Accuracy over bytes and over milliseconds, one number a method; and the three ratios of each beside its name."""
+    """Accuracy over bytes and over milliseconds, with methods as numbers, and the three ratios of each method."""
     fig = figure(ncols=3, width=22, height=8, width_ratios=(1, 1, 1.15))
     by_bytes, by_ms, ratios = fig.axes
     arms = list(dict.fromkeys(row["arm"] for row in rows))
@@ -147,7 +147,7 @@ MARKS = (
 
 
 def _ratios(ax, rows, arms):
-    """How many times smaller or faster each method is by counting, on disk and on the clock."""
+    """Draw how many times smaller or faster each method is by counting, on disk and on the clock."""
     for place, arm in enumerate(arms):
         chosen = [row for row in rows if row["arm"] == arm]
         means = [float(np.exp(np.mean(np.log([row[key] for row in chosen])))) for key, *_ in MARKS]
@@ -183,7 +183,7 @@ CLAIM = Claim(
     figure=c1,
     ratios=ratios_c1,
     timed=True,
-    note="Work is multiplications by what is not 0, times the bits of their factors. Bytes are those of a .tcz file that "
-    "loads to the same predictions; the teacher's is one, too. All start from the same teacher and train as long.",
+    note="Work: multiplications by nonzero weights, times the bits of their factors. Bytes: those of a .tcz file that loads "
+    "to the same predictions, for the teacher, too. All methods start from the same teacher and train equally long.",
     source="Blalock et al. 2020, What is the State of Neural Network Pruning?",
 )

@@ -14,7 +14,7 @@ TOLERANCE = 1.0  # points of validation accuracy that count as equal
 
 
 def measure_c2(data_name: str, budget: str, seed: int) -> list[dict]:
-    """Every method as strong as validation accuracy allows, and which test images and classes it then gets wrong."""
+    """Apply every method at the strongest setting that validation accuracy allows; the test images and classes it loses."""
     dataset = data.load(data_name)
     plan = plan_for(budget, dataset)
     teacher = teacher_of(data_name, plan, seed)
@@ -35,7 +35,7 @@ def measure_c2(data_name: str, budget: str, seed: int) -> list[dict]:
 
 
 def _victims(rows, dataset) -> list[dict]:
-    """The images that most methods lose, at most MOST_VICTIMS of them, with their pixels (8 bits) for the figure."""
+    """The images that most methods lose, up to MOST_VICTIMS of them, with their pixels (8 bits) for the figure."""
     lost = np.concatenate(
         [np.asarray(row["lost"], int) for row in rows if row["arm"] in {m.name for m in METHODS}] or [[]]
     )
@@ -48,7 +48,7 @@ def _victims(rows, dataset) -> list[dict]:
 
 
 def _strongest(method, teacher, dataset, plan, seed, limit) -> tuple[Small | None, object]:
-    """The strongest of the method's settings that keeps validation accuracy above the limit, if any does."""
+    """The net and strength of the strongest setting that keeps validation accuracy at the limit or above, or two Nones."""
     for strength in reversed(method.strengths):
         small = method.apply(teacher, dataset, plan, seed, strength)
         if validation_accuracy(small.runs, dataset) >= limit:
@@ -75,8 +75,10 @@ def _c2_row(seed, arm, strength, net, before, dataset) -> dict:
 
 
 def effect_c2(rows):
-    """Per seed, the share of test images that change sides, mean over methods, minus that of the teacher trained on in
-    another order."""
+    """Per seed, the share of test images that change sides, mean over methods, minus the share for a control.
+
+    The control is the teacher trained further on the images in another order.
+    """
     effects = []
     for seed in sorted({row["seed"] for row in rows}):
         chosen = {row["arm"]: row["flipped"] for row in rows if row["seed"] == seed}
@@ -90,7 +92,7 @@ CONTROLS = ("another order", "another start")
 
 
 def c2(rows):
-    """Change of each class's recall, by method; the share of images that change sides; those that most methods lose."""
+    """Change of recall by method and class, share of images that change sides, and the images that most methods lose."""
     fig = figure(ncols=3, width=22, height=8.4, width_ratios=(1.15, 0.6, 0.9))
     heat, bars, gallery = fig.axes
     arms = [arm for arm in dict.fromkeys(row["arm"] for row in rows) if arm != "the teacher"]
@@ -120,7 +122,7 @@ def _heat(ax, change, arms, classes):
     ax.set_xticks(range(len(classes)), classes, rotation=0 if max(map(len, classes)) < 4 else 45)
     ax.set_xlabel("class")
     ax.set_title("Change of recall (points)")
-    ax.figure.colorbar(shown, ax=ax, location="bottom", shrink=0.6, aspect=40, label="points; red: the class pays")
+    ax.figure.colorbar(shown, ax=ax, location="bottom", shrink=0.6, aspect=40, label="points (red: the class pays)")
 
 
 def _flip_bars(ax, flipped, arms):
@@ -141,7 +143,7 @@ def _flip_bars(ax, flipped, arms):
 
 
 def _gallery(ax, rows, teacher):
-    """The images that are lost most often, over methods and seeds, and what they are taken for."""
+    """Draw the images that are lost most often, over methods and seeds, and the class they are mistaken for."""
     ax.set_axis_off()
     pictures = {v["image"]: v for row in teacher.values() for v in row["victims"]}
     said = {}
@@ -173,10 +175,10 @@ CLAIM = Claim(
     measure=measure_c2,
     plans=PLANS,
     effect=effect_c2,
-    effect_name="test images that change sides, compressed minus trained on in another order",
+    effect_name="test images that change sides, compressed minus trained further in another order",
     unit="points",
     figure=c2,
-    note=f"Each method is as strong as keeps validation accuracy within {TOLERANCE:g} point of the teacher's. What changes "
-    "sides when the teacher trains on in another order, or starts anew, is what chance alone does.",
+    note=f"Each method has the strongest setting that keeps validation accuracy within {TOLERANCE:g} point of the teacher's. "
+    "Training the teacher further in another order, or from another start, shows how many images change sides by chance.",
     source="Hooker et al. 2019, What Do Compressed Deep Neural Networks Forget?",
 )

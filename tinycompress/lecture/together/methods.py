@@ -1,7 +1,7 @@
-"""Every chapter's methods, each applied to the same teacher, for the claims that look across the chapters.
+"""Every chapter's methods, applied to the same teacher, for the claims that compare chapters.
 
-A method starts from the trained teacher and has as many further epochs as any other. Only the small student starts
-anew, and trains for as many epochs as the teacher and what came after together.
+All methods start from the trained teacher and train for the same number of further epochs. Only the small student starts
+from scratch; it trains for the teacher's epochs and the further epochs together.
 """
 
 import functools
@@ -38,14 +38,14 @@ from ..pruning.nets import pruned_gradually
 
 @dataclass(frozen=True)
 class Plan:
-    """The teacher's widths and epochs, the `more` epochs of every method, and the learning rates it chooses from."""
+    """The teacher's widths and epochs, the `more` epochs of every method, and the learning rates to choose from."""
 
     widths: tuple[int, int] = (16, 32)
     teacher: int = 8
     more: int = 5
     batch_size: int = 64
     lrs: tuple[float, ...] = (0.02, 0.1)
-    small_lrs: tuple[float, ...] = (0.0005, 0.005)  # of centroids, which are sums over many weights
+    small_lrs: tuple[float, ...] = (0.0005, 0.005)  # for centroids, whose gradients are sums over many weights
 
 
 PLANS = {
@@ -53,7 +53,7 @@ PLANS = {
     "full": Plan(widths=(32, 64), teacher=30, more=20, lrs=(0.01, 0.03, 0.1), small_lrs=(0.0003, 0.001, 0.005)),
     "paper": Plan(widths=(32, 64), teacher=8, more=6, batch_size=128),
 }
-MOST_SEEDS = 3  # live in class, since each trains more than a dozen nets
+MOST_SEEDS = 3  # at the budget "quick", because each seed trains more than a dozen nets
 
 
 def plan_for(budget: str, dataset: Dataset) -> Plan:
@@ -61,16 +61,17 @@ def plan_for(budget: str, dataset: Dataset) -> Plan:
 
 
 def few_seeds(settings: Settings) -> list[tuple]:
-    """The tasks of a claim that compares all methods: one for each seed, but live no more than MOST_SEEDS."""
+    """One task per seed, for claims that compare all methods; at the budget "quick" at most MOST_SEEDS."""
     return task_per_seed(settings)[: MOST_SEEDS if settings.budget == "quick" else None]
 
 
 @dataclass(frozen=True)
 class Small:
-    """What became of the teacher. net: what is stored. runs: what predicts, where that is another form of it.
+    """A compressed net and its cost.
 
-    macs: multiplications of one image by what is not 0, of factors of `factor_bits`. weights: how many are stored, of
-    `weight_bits` each; positions and tables are not counted.
+    net: the net as it is stored. runs: the net as it predicts, such as in integers or with packed bits.
+    macs: multiplications per image by nonzero weights; their factors have `factor_bits` bits.
+    weights: the number of stored weights, of `weight_bits` bits each; positions and tables are not counted.
     """
 
     net: Module
@@ -86,7 +87,7 @@ def _plain(net: Module, **counts) -> Small:
 
 
 def macs_of(net: Module) -> float:
-    """Multiplications of one image, without those by a weight of 0."""
+    """Multiplications per image, without those by a weight of 0."""
     kept = {name: float(mask.mean()) for name, mask in _nonzero(net).items()}
     return float(sum(layer.macs * kept.get(layer.name, 1.0) for layer in net.summary().layers))
 
@@ -96,13 +97,13 @@ def _nonzero(net: Module) -> dict[str, np.ndarray]:
 
 
 def weights_of(net: Module) -> int:
-    """Weights that are not 0, biases and batch norm not counted."""
+    """The number of nonzero weights, without biases and batch norm."""
     return int(sum(mask.sum() for mask in _nonzero(net).values()))
 
 
 @functools.lru_cache(maxsize=16)
 def teacher_of(data_name: str, plan: Plan, seed: int) -> Module:
-    """The teacher of that seed; what is measured in one process shares it and changes copies."""
+    """The teacher of this seed. Cached: the claims of a process share it and change only copies."""
     dataset = data.load(data_name)
     return _trained(lambda: _new_net(dataset, plan, 1.0, seed), dataset, plan, [seed, 2], epochs=plan.teacher)
 
@@ -113,8 +114,10 @@ def _new_net(dataset: Dataset, plan: Plan, width: float, seed: int) -> Module:
 
 
 def _trained(start: Callable[[], Module], dataset: Dataset, plan: Plan, seed, **how) -> Module:
-    """What start() gives, trained at the learning rate that validation picks. how: epochs, lrs, targets of the training
-    images in place of their labels, and a loss."""
+    """The net that start() returns, trained at the learning rate picked on validation data.
+
+    how: epochs, lrs, a loss, and targets that replace the labels of the training images.
+    """
     seen = dataset if "targets" not in how else replace(dataset, y_train=how["targets"])
     loss = {"loss": how["loss"]} if "loss" in how else {}
 
@@ -127,11 +130,11 @@ def _trained(start: Callable[[], Module], dataset: Dataset, plan: Plan, seed, **
     return pick_on_validation(arm, how.get("lrs", plan.lrs), dataset)[0]
 
 
-# One function a method: (teacher, data, plan, seed, strength) -> Small ------------------------------------------------
+# One function per method: (teacher, data, plan, seed, strength) -> Small ----------------------------------------------
 
 
 def trained_on(teacher, dataset, plan, seed, _=None) -> Small:
-    """No method at all: the teacher, trained for as many epochs more."""
+    """No compression: the teacher, trained for the same further epochs."""
     return _plain(_trained(teacher.copy, dataset, plan, [seed, 3]))
 
 
@@ -160,7 +163,7 @@ def small_student(teacher, dataset, plan, seed, width) -> Small:
 
 
 def eight_bits(teacher, dataset, plan, seed, bits) -> Small:
-    """Trained on the grid, and then computed in integers from end to end."""
+    """Trained on the grid, then run in integers from end to end."""
     net = _trained(lambda: quantize_weights(fold_batch_norm(teacher.copy()), bits), dataset, plan, [seed, 3])
     runs = to_integers(net, dataset.x_train[:256])
     return Small(net, runs, macs_of(teacher), weights_of(teacher), factor_bits=8, weight_bits=bits)
@@ -203,7 +206,7 @@ def low_rank(teacher, dataset, plan, seed, share) -> Small:
 
 
 def early_exit(teacher, dataset, plan, seed, points) -> Small:
-    """Leaves as early as validation accuracy allows, if it may be so many points below the last exit's."""
+    """Exits early; validation accuracy may fall to `points` below that of the last exit."""
     middle = next(i for i, layer in enumerate(teacher.layers) if type(layer).__name__ == "MaxPool2d")
     rng = np.random.default_rng([seed, 4])
     start = add_exits(teacher, [middle], rng=rng)
@@ -224,7 +227,7 @@ def narrower(teacher, dataset, plan, seed, width) -> Small:
 
 @dataclass(frozen=True)
 class Method:
-    """A method of a chapter; strengths, from mild to strong, are tried by C2, and `strength` is what C1 shows."""
+    """A method of a chapter. C1 uses `strength`; C2 tries `strengths`, from mild to strong."""
 
     name: str
     chapter: str
@@ -249,10 +252,10 @@ METHODS = [
 
 
 def validation_accuracy(net: Module, dataset: Dataset) -> float:
-    """In per cent."""
+    """Accuracy on the validation split, in per cent."""
     return 100 * evaluate(net, dataset.val).accuracy
 
 
 def right(net: Module, dataset: Dataset) -> np.ndarray:
-    """Which test images the net gets right."""
+    """Whether the net gets each test image right: (N,) booleans."""
     return predict(net, dataset.x_test).argmax(1) == dataset.y_test

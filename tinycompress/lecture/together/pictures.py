@@ -1,4 +1,4 @@
-"""All chapters together: the best net within a budget of bytes, and the images that pay for it."""
+"""Pictures of all chapters together: the best net within a budget of bytes, and the images that it loses."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ SHOWN = 12  # images
 
 @dataclass(frozen=True)
 class Candidate:
-    """A small net: how it was made, its bytes, its validation accuracy (0 to 1), its answers for the test images (N,)."""
+    """A small net: how it was made, its bytes, validation accuracy (0 to 1), and answers for the test images (N,)."""
 
     name: str
     nbytes: int
@@ -20,15 +20,17 @@ class Candidate:
 
 
 def best_file(candidates: list[Candidate], budget: float) -> Candidate | None:
-    """The most accurate one of at most so many bytes, of equals the smallest; None if nothing fits."""
+    """The most accurate candidate of at most `budget` bytes, the smallest if several are; None if nothing fits."""
     fitting = [c for c in candidates if c.nbytes <= budget]
     return max(fitting, key=lambda c: (c.accuracy, -c.nbytes), default=None)
 
 
 @applied()
 def within_bytes(candidates: list[Candidate], budget: float, whole: np.ndarray, images, labels, classes):
-    """All candidates, the best within the budget, and the test images that it alone gets wrong. whole: the large net's
-    answers (N,) for the images (N, H, W, 1)."""
+    """All candidates, the best within the budget, and the test images that it gets wrong but the large net gets right.
+
+    whole: the large net's answers (N,) for the images (N, H, W, 1).
+    """
     fig = figure(nrows=2, width=13, height=8.6, height_ratios=(1.5, 1))
     plane, gallery = fig.axes
     plane.plot([c.nbytes for c in candidates], [c.accuracy for c in candidates], "o", color=COLORS["ideal"], alpha=0.7)
@@ -43,7 +45,7 @@ def within_bytes(candidates: list[Candidate], budget: float, whole: np.ndarray, 
     gallery.set_axis_off()
     found = best_file(candidates, budget)
     if found is None:
-        plane.set_title(f"Nothing fits {budget:,.0f} bytes")
+        plane.set_title(f"No candidate has at most {budget:,.0f} bytes")
         return fig
     plane.plot(found.nbytes, found.accuracy, "*", color=COLORS["rival"], markersize=26)
     plane.set_title(f"{budget:,.0f} bytes: {found.name}, {found.nbytes:,} bytes, {100 * found.accuracy:.1f} %")
@@ -54,5 +56,5 @@ def within_bytes(candidates: list[Candidate], budget: float, whole: np.ndarray, 
         gallery.text(place + 0.5, -0.1, words, ha="center", va="center", fontsize=15, color=COLORS["rival"])
     gallery.set_aspect("auto")
     gained = int(((whole != labels) & (found.answers == labels)).sum())
-    gallery.set_title(f"{len(pays)} of {len(labels)} test images it alone gets wrong ({gained} it alone gets right)")
+    gallery.set_title(f"{len(pays)} of {len(labels)} test images are lost ({gained} are gained)")
     return fig
