@@ -1,4 +1,4 @@
-"""Chapter 1, network pruning. A claim is a file; they are listed in the lecture's order."""
+"""Chapter 1, network pruning: one file per claim, in the lecture's order."""
 
 from ..claim import of_files
 

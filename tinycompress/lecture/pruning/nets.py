@@ -1,4 +1,4 @@
-"""How long chapter 1 trains at each budget, and the dense and gradually pruned nets that several claims start from."""
+"""How long chapter 1 trains at each budget, and the dense and gradually pruned nets that several claims share."""
 
 from dataclasses import dataclass
 
@@ -27,13 +27,13 @@ PLANS = {
     "quick": Plan(dense=10, pruned=10, steps=5, batch_size=64, lrs=(0.02, 0.1)),
     "quick, many images": Plan(dense=5, pruned=6, steps=3, batch_size=128, lrs=(0.05, 0.1)),
     "full": Plan(dense=40, pruned=40, steps=20, batch_size=64, lrs=(0.01, 0.03, 0.1)),
-    # Han et al. 2015 train and prune for hundreds of epochs; 13 of them keep five seeds below a quarter of an hour.
+    # Han et al. 2015 train and prune for hundreds of epochs. With 13, five seeds take less than 15 minutes.
     "paper": Plan(dense=5, pruned=8, steps=4, batch_size=128, lrs=(0.05, 0.1)),
 }
 
 
 def dense_net(dataset: Dataset, plan: Plan, seed: int) -> Module:
-    """LeNet-300-100, trained; its learning rate is chosen on validation data."""
+    """A LeNet-300-100, trained at the learning rate picked on validation data."""
 
     def arm(lr):
         rng = np.random.default_rng(seed)
@@ -44,16 +44,16 @@ def dense_net(dataset: Dataset, plan: Plan, seed: int) -> Module:
 
 
 def pruned_gradually(net: Module, dataset: Dataset, plan: Plan, seed: int, share: float, steps: int):
-    """The net pruned in `steps` steps over the first half of `plan.pruned` epochs; one cosine runs over all of them.
+    """The net pruned in `steps` steps over the first half of `plan.pruned` epochs; one cosine schedule covers all epochs.
 
-    steps=1 removes everything at the start and only then trains. Returns the net and the learning rate it picked.
+    steps=1 prunes everything at the start and then trains. Returns the net and the learning rate picked.
     """
 
     def arm(lr):
         rng = np.random.default_rng([seed, 1])
         pruned = net.copy()
         spans = [plan.pruned // 2 // steps] * steps if steps > 1 else [plan.pruned]
-        spans[-1] += plan.pruned - sum(spans)  # what the steps leave is fine-tuning at the final sparsity
+        spans[-1] += plan.pruned - sum(spans)  # the remaining epochs fine-tune at the final sparsity
 
         def fine_tune(model, step):
             start, length = sum(spans[: step - 1]), spans[step - 1]

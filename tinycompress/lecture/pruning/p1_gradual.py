@@ -17,7 +17,7 @@ REMOVED = (0.5, 0.8, 0.9, 0.95, 0.98)
 
 
 def measure_p1(data_name: str, budget: str, seed: int) -> list[dict]:
-    """Test accuracy of three ways to remove the same share of weights, each with dense + pruned epochs in all."""
+    """Test accuracy of three ways to remove the same share of weights, each with dense + pruned epochs in total."""
     dataset = data.load(data_name)
     plan = plan_of(PLANS, budget, dataset)
     dense = dense_net(dataset, plan, seed)
@@ -71,7 +71,7 @@ def ratios_p1(rows):
 
 
 def p1(rows):
-    """Accuracy over the weights that are left, three ways of removing them."""
+    """Accuracy over the weights left, for three ways of removing the others."""
     fig = figure(width=11)
     (ax,) = fig.axes
     arms = (("a little at a time", "claim"), ("all at once", "rival"), ("not fine-tuned", "other"))
@@ -95,7 +95,7 @@ def p1(rows):
     ax.invert_xaxis()
     ax.set(xlabel="weights left", ylabel="test accuracy")
     percent_axis(ax.yaxis, 100)
-    ax.set_title(f"The same {rows[0]['epochs']} epochs in all, spent in three ways")
+    ax.set_title(f"The same {rows[0]['epochs']} epochs in total, spent in three ways")
     return fig
 
 
@@ -111,7 +111,7 @@ CLAIM = Claim(
     unit="points",
     figure=p1,
     ratios=ratios_p1,
-    note="All arms train for equally many epochs in all and pick their learning rate on validation data. Disk is the "
-    "compressed file of the net with 95 % removed: zeros shrink in a zip file, though nothing stores them cleverly yet.",
+    note="All arms train for the same number of epochs in total and pick their learning rate on validation data. Disk: the "
+    "compressed file of the net with 95 % removed. Zeros compress well in a zip file, even without a sparse format.",
     source="Han et al. 2015, Learning both Weights and Connections; Zhu & Gupta 2017, To prune, or not to prune",
 )

@@ -1,6 +1,6 @@
-"""Chapter 1, claim P1b: what makes a weight, a neuron or a layer important.
+"""Claim P1b: what makes a weight, a neuron or a layer important.
 
-Nothing is fine-tuned here: a good criterion removes what the net as it stands can do without.
+Nothing is fine-tuned here: a good criterion removes what the net can do without as it is.
 """
 
 from dataclasses import dataclass
@@ -34,12 +34,12 @@ from .nets import dense_net
 
 WEIGHTS_REMOVED = (0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 NEURONS_REMOVED = (0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875)
-JUDGES = 2000  # training images that the criteria see, if they need any
+JUDGES = 2000  # training images, for the criteria that need some
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How the net with batch norm trains: once as usual, once with `slimming` times the sum of its scales in the loss."""
+    """How the net with batch norm trains: once as usual, once with `slimming` times the L1 norm of its scales in the loss."""
 
     epochs: int
     batch_size: int
@@ -60,7 +60,7 @@ def tasks_p1b(settings: Settings):
 
 
 def measure_p1b(data_name: str, budget: str, seed: int) -> list[dict]:
-    """Accuracy of one net after each criterion has removed the same share; and of each layer pruned alone."""
+    """Accuracy of one net after each criterion has removed the same shares, and of the net with one layer pruned."""
     dataset = data.load(data_name)
     dense = dense_net(dataset, plan_of(DENSE_PLANS, budget, dataset), seed)
     usual, slim = (_convnet(dataset, plan_of(PLANS, budget, dataset), seed, slimmed) for slimmed in (False, True))
@@ -102,7 +102,7 @@ def measure_p1b(data_name: str, budget: str, seed: int) -> list[dict]:
 
 
 def _chance(like, rng):
-    """A criterion that draws scores at random, for whatever the criterion `like` scores."""
+    """A criterion that gives random scores to everything that the criterion `like` scores."""
     return lambda model: {name: rng.random(score.shape) for name, score in like(model).items()}
 
 
@@ -126,9 +126,9 @@ def _accuracy(seed, part, arm, removed, found) -> dict:
 
 
 def effect_p1b(rows):
-    """Per seed, the accuracy after removal by a criterion minus that by chance, mean over criteria and shares.
+    """Per seed, accuracy after removal by a criterion minus that after random removal, mean over criteria and shares.
 
-    Weights, neurons and channels count alike.
+    Weights, neurons and channels have equal weight.
     """
     effects = []
     for seed in sorted({row["seed"] for row in rows}):
@@ -144,13 +144,13 @@ def effect_p1b(rows):
 
 
 def p1b(rows):
-    """Accuracy over what was removed: weights, neurons and channels by each criterion, and one layer at a time."""
+    """Accuracy over the share removed: of weights, neurons and channels by each criterion, and of one layer at a time."""
     fig = figure(ncols=2, nrows=2, width=17, height=11.5, sharey=True)
     panels = (
         ("weights", "weights removed", "single weights of a dense net"),
         ("neurons", "neurons removed", "neurons of the same net"),
         ("channels", "channels removed", "channels of a convolutional net with batch norm"),
-        ("layers", "weights removed of one layer", "sensitivity: weights of one layer alone"),
+        ("layers", "weights removed from one layer", "sensitivity: one layer pruned alone"),
     )
     roles = {"magnitude": "claim", "gradient": "rival", "activation": "other", "chance": "ideal"}
     roles |= {"magnitude, each layer": "last", "batch-norm scale": "extra", "slimmed": "more"}
@@ -178,11 +178,11 @@ CLAIM = Claim(
     measure=measure_p1b,
     plans=PLANS,
     effect=effect_p1b,
-    effect_name="test accuracy after removal by a criterion minus that by chance, mean over criteria and shares",
+    effect_name="test accuracy after removal by a criterion minus after random removal, mean over criteria and shares",
     unit="points",
     figure=p1b,
-    note="Nothing is fine-tuned, so that the criterion alone decides; neurons and channels go from each layer alike. "
-    "Activation is how often a neuron is not 0; slimmed is the batch-norm scale after training with a penalty on it. The "
-    "figure tells the criteria apart, the number is their mean. The scan of single layers is on validation data.",
+    note="Nothing is fine-tuned, so only the criterion matters; every layer loses the same share of neurons or channels. "
+    "Activation: how often a neuron is nonzero. Slimmed: the batch-norm scale after training with a penalty on it. The "
+    "figure shows each criterion, the number is their mean. The scan of single layers uses validation data.",
     source="Han et al. 2015; Molchanov et al. 2017; Hu et al. 2016, Network Trimming; Liu et al. 2017, Network Slimming",
 )

@@ -1,4 +1,4 @@
-"""Claim P2: what single-weight pruning leaves is irregular."""
+"""Claim P2: pruning single weights leaves an irregular net."""
 
 import numpy as np
 
@@ -13,8 +13,7 @@ from .nets import PLANS, dense_net, pruned_gradually
 
 
 def measure_p2(data_name: str, budget: str, seed: int) -> list[dict]:
-    """Fan-in of every neuron after 95 % of the weights were removed a little at a time; for seed 0 the connections
-    too."""
+    """Fan-in of every neuron after removing 95 % of the weights a little at a time; for seed 0 also the connections."""
     dataset = data.load(data_name)
     plan = plan_of(PLANS, budget, dataset)
     net, _ = pruned_gradually(dense_net(dataset, plan, seed), dataset, plan, seed, 0.95, plan.steps)
@@ -35,8 +34,7 @@ def measure_p2(data_name: str, budget: str, seed: int) -> list[dict]:
 
 
 def effect_p2(rows):
-    """Per seed, the share of hidden neurons whose fan-in is not the most common one of their layer (0 in a regular
-    net)."""
+    """Per seed, the share of hidden neurons whose fan-in is not the most common one in their layer; 0 in a regular net."""
     shares = []
     for seed in sorted({row["seed"] for row in rows}):
         hidden = [row["fan_in"] for row in rows if row["seed"] == seed][:-1]
@@ -46,7 +44,7 @@ def effect_p2(rows):
 
 
 def p2(rows):
-    """The net before and after, how many connections its neurons keep, and which pixels are still looked at."""
+    """The net before and after, the number of connections that its neurons keep, and the pixels that are still read."""
     one = [row for row in rows if row["seed"] == rows[0]["seed"]]
     fig = figure(ncols=2, nrows=2, width=15, height=11)
     before, after, histogram, image = fig.axes
@@ -57,12 +55,12 @@ def p2(rows):
     if all(row["connections"] for row in one):
         _draw_net(after, widths, [np.array(row["connections"]) for row in one])
         after.set_title("after: 5 % of the connections are left")
-    else:  # too many connections to draw: the last two layers stand for the rest
+    else:
         after.set_axis_off()
         after.set_title("(too many connections to draw)")
 
     most = 16
-    bins = np.arange(-0.5, most + 1.5)
+    bins = np.arange(-0.5, most + 1.5)  # the last bin also counts everything above
     hidden = sorted({row["layer"] for row in rows})[:-1]
     for layer, role in zip(hidden, ("claim", "rival", "other"), strict=False):
         counts = np.concatenate([row["fan_in"] for row in rows if row["layer"] == layer])
@@ -94,12 +92,12 @@ MOST_LINES = 4000
 
 
 def _draw_net(ax, widths, connections):
-    """Neurons as dots in one column a layer, inputs left; each connection a line, or a sample of them if there are many."""
+    """Draw neurons as dots, one column per layer with inputs on the left, and connections as lines, a sample if many."""
     from matplotlib.collections import LineCollection
 
     places = [np.column_stack([np.full(n, float(i)), (np.arange(n) + 0.5) / n]) for i, n in enumerate(widths)]
     for i, pairs in enumerate(connections):
-        # Fainter lines, which could be more, round to nothing in the pixels of an SVG.
+        # More lines would have to be fainter, and fainter lines round to nothing in the pixels of an SVG.
         pairs = np.random.default_rng(0).permutation(pairs)[:MOST_LINES]
         alpha = min(0.4, 1200 / max(1, len(pairs)))
         lines = np.stack([places[i][pairs[:, 0]], places[i + 1][pairs[:, 1]]], axis=1)
@@ -114,16 +112,16 @@ def _draw_net(ax, widths, connections):
 CLAIM = Claim(
     id="P2",
     chapter="pruning",
-    title="The net that is left is irregular",
+    title="Pruning leaves an irregular net",
     statement="Pruned weights leave an irregular net: some neurons keep two or three connections, some only one.",
     measure=measure_p2,
     plans=PLANS,
     effect=effect_p2,
-    effect_name="hidden neurons whose number of connections is not the most common one of their layer",
+    effect_name="hidden neurons whose number of connections is not the most common one in their layer",
     unit="share",
     margin=0.5,
     figure=p2,
-    note="In a regular net every neuron of a layer has equally many inputs and the share is 0; supported means that "
-    "more than half of them differ.",
+    note="In a regular net, all neurons of a layer have the same number of inputs, and the share is 0. Supported: more "
+    "than half of the neurons differ.",
     source="Han et al. 2015",
 )

@@ -1,4 +1,4 @@
-"""Claim P3: an irregular matrix on the clock, beside a dense one and one of fewer neurons."""
+"""Claim P3: the speed of an irregular matrix, compared with a dense one and one of fewer neurons."""
 
 import numpy as np
 
@@ -16,7 +16,7 @@ SPARSITIES = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98)
 
 
 def tasks_p3(settings: Settings):
-    # Live in class no more, since each repetition times every setting in five rounds, one after the other.
+    # No more at the budget "quick", because each repetition times every setting in five rounds, one after another.
     repetitions = min(settings.seeds, 3) if settings.budget == "quick" else settings.seeds
     return [
         (*shape, batch, seed) for seed in range(repetitions) for shape in SHAPES[settings.budget] for batch in BATCHES
@@ -24,9 +24,9 @@ def tasks_p3(settings: Settings):
 
 
 def measure_p3(inputs: int, outputs: int, batch: int, seed: int) -> list[dict]:
-    """Time one layer, y = x @ w, in six forms with equally many weights that are not 0, over sparsity.
+    """Time one layer, y = x @ w, over sparsity, in six forms with the same number of nonzero weights.
 
-    Each form gets its inputs in the memory layout that suits it best: (in, batch) for CSR, (batch, in) for the others.
+    Each form gets its inputs in the best memory layout for it: (in, batch) for CSR, (batch, in) for the others.
     """
     import scipy.sparse
 
@@ -39,7 +39,7 @@ def measure_p3(inputs: int, outputs: int, batch: int, seed: int) -> list[dict]:
         sparse = w * (rng.random(w.shape, np.float32) >= share)
         csr = scipy.sparse.csr_matrix(sparse.T)
         narrow = np.ascontiguousarray(w[:, : max(1, round(outputs * (1 - share)))])
-        kept = rng.random((inputs, -(-outputs // BLOCK)), np.float32) >= share  # 16 outputs live or die together
+        kept = rng.random((inputs, -(-outputs // BLOCK)), np.float32) >= share  # 16 outputs stay or go together
         blocks = pack_blocks(w * kept.repeat(BLOCK, axis=1)[:, :outputs])
         indptr, indices = csr.indptr.astype(np.int64), csr.indices.astype(np.int64)
         forms = {
@@ -75,8 +75,7 @@ def measure_p3(inputs: int, outputs: int, batch: int, seed: int) -> list[dict]:
 
 
 def effect_p3(rows):
-    """Per repetition, log2 of how much faster fewer neurons are than the fastest irregular form, mean over all
-    settings."""
+    """Per repetition, log2 of how much faster fewer neurons are than the fastest irregular form, mean over settings."""
     effects = []
     for seed in sorted({row["seed"] for row in rows}):
         settings = {}
@@ -92,7 +91,7 @@ def effect_p3(rows):
 
 
 def ratios_p3(rows):
-    """scipy's CSR at 90 % removed, in batches: how many times fewer weights, and how many times faster."""
+    """Ratios of scipy's CSR at 90 % removed, in batches: how many times fewer weights, and how many times faster."""
     chosen = [row for row in rows if row["removed"] == 0.9 and row["batch"] > 1 and row["arm"] == "CSR, scipy"]
     return {
         "theory": float(np.mean([1 / (1 - row["removed"]) for row in chosen])),
@@ -101,7 +100,7 @@ def ratios_p3(rows):
 
 
 def p3(rows):
-    """Speed-up against the dense layer over sparsity, one panel for each shape and batch."""
+    """Speed-up relative to the dense layer, over sparsity, one panel per shape and batch size."""
     shapes = list(dict.fromkeys(row["shape"] for row in rows))
     batches = sorted({row["batch"] for row in rows})
     fig = figure(
@@ -124,19 +123,8 @@ def p3(rows):
         for arm, role in arms.items():
             removed, speedup = table(rows, arm, "removed", "speedup", shape=shape, batch=batch)
             curve_with_band(ax, removed, speedup, arm if last else "", COLORS[role], marker="o")
-            crossover = crossover_sparsity(removed, np.median(np.array(speedup, float), axis=0))
-            if arm.startswith("CSR") and crossover is not None:
-                ax.axvline(crossover, color=COLORS[role], linestyle=":", linewidth=2)
-                at_most = "≤ " if crossover == removed[0] else ""
-                ax.annotate(
-                    f"{at_most}{100 * crossover:.0f} %",
-                    (crossover, 0.02),
-                    xycoords=("data", "axes fraction"),
-                    color=COLORS[role],
-                    ha="center",
-                    fontsize=13,
-                    backgroundcolor="white",
-                )
+            if arm.startswith("CSR"):
+                _mark_crossover(ax, removed, np.median(np.array(speedup, float), axis=0), COLORS[role])
         shares = np.linspace(min(removed), max(removed), 50)
         ax.plot(shares, 1 / (1 - shares), color=COLORS["ideal"], linestyle="--", linewidth=2)
         if last:
@@ -150,12 +138,24 @@ def p3(rows):
     for ax in fig.axes[-len(batches) :]:
         ax.set_xlabel("weights removed")
     for ax in fig.axes[:: len(batches)]:
-        ax.set_ylabel("speed-up against dense")
+        ax.set_ylabel("speed-up over dense")
     return fig
 
 
+def _mark_crossover(ax, removed, speedup, color):
+    """Draw a dotted line at the sparsity from which on the form is faster than the dense layer, if there is one."""
+    crossover = crossover_sparsity(removed, speedup)
+    if crossover is None:
+        return
+    ax.axvline(crossover, color=color, linestyle=":", linewidth=2)
+    at_most = "≤ " if crossover == removed[0] else ""  # lower sparsities were not measured
+    look = {"ha": "center", "fontsize": 13, "backgroundcolor": "white"}
+    text = f"{at_most}{100 * crossover:.0f} %"
+    ax.annotate(text, (crossover, 0.02), xycoords=("data", "axes fraction"), color=color, **look)
+
+
 def crossover_sparsity(removed, speedup) -> float | None:
-    """The sparsity from which on the speed-up stays above 1, by interpolating its logarithm; None if it never does."""
+    """The sparsity above which the speed-up stays above 1, by interpolating its logarithm; None if it ends below 1."""
     logs = np.log(speedup)
     below = np.flatnonzero(logs <= 0)
     if len(below) == 0:
@@ -174,14 +174,14 @@ CLAIM = Claim(
     tasks=tasks_p3,
     measure=measure_p3,
     effect=effect_p3,
-    effect_name="time of the fastest irregular form over that of a layer with fewer neurons and as many weights",
+    effect_name="time of the fastest irregular form over that of a layer with fewer neurons and the same number of weights",
     unit="log2 ×",
     timed=True,
     figure=figures.p3,
     ratios=ratios_p3,
-    note="The verdict compares fewer neurons with the fastest irregular form of equally many weights. Zeros in a dense "
-    "matrix save nothing; CSR is slower than the dense layer left of its dotted line, and faster right of it. In 16×1 blocks "
-    "weights go 16 at a time: less free than one by one, and regular enough for vector registers. The ratios "
-    "are those of scipy's CSR at 90 % removed. Random matrices: the clock does not see what a net has learned.",
+    note="The verdict compares fewer neurons with the fastest irregular form of the same number of weights. Zeros in a dense "
+    "matrix save nothing. CSR is slower than the dense layer left of its dotted line and faster right of it. In 16×1 blocks "
+    "weights are removed 16 at a time: a less free choice, but regular enough for vector registers. The ratios are those "
+    "of scipy's CSR at 90 % removed. The matrices are random, because speed does not depend on what a net has learned.",
     source="Han et al. 2015; Wen et al. 2016, Learning Structured Sparsity",
 )

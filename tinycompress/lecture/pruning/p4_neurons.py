@@ -62,14 +62,14 @@ def p4(rows):
         range(len(settings)), [f"{net}\n−{100 * removed:.0f} % neurons" for net, removed in settings], fontsize=13
     )
     bars.set(ylabel="times faster than the whole net")
-    bars.set_title("fewer multiplications (grey), and the clock (blue)")
+    bars.set_title("in theory (grey) and on the clock (blue)")
     return fig
 
 
 def prepare_p4(data_name: str, budget: str, seed: int) -> list[tuple[dict, Module, Module]]:
-    """Remove half, then three quarters of all hidden neurons; compare outputs with the masked net, and train on.
+    """Remove half and three quarters of all hidden neurons, compare outputs with the masked net, and train further.
 
-    Returns a row, the whole net and the smaller one for each.
+    Returns tuples of a row, the whole net and the smaller one.
     """
     dataset = data.load(data_name)
     plan = plan_of(PLANS, budget, dataset)
@@ -112,7 +112,7 @@ def prepare_p4(data_name: str, budget: str, seed: int) -> list[tuple[dict, Modul
 
 
 def measure_p4(data_name: str, budget: str, seed: int, nets: list) -> list[dict]:
-    """Time the whole and the smaller nets of `prepare_p4`."""
+    """Time the whole and the smaller nets from `prepare_p4`."""
     x = _images_p4(data.load(data_name))
     rows = []
     for row, net, small in nets:
@@ -131,7 +131,7 @@ def _widths(net: Module) -> list[int]:
 
 
 def effect_p4(rows):
-    """Per seed, log2 of the measured speed-up, mean over nets; False if any smaller net differs from its masked net."""
+    """Per seed, log2 of the measured speed-up, mean over nets; False if any smaller net differs from the masked one."""
     if any(row["difference"] > 1e-5 for row in rows):
         return False
     return [
@@ -163,7 +163,7 @@ CLAIM = Claim(
     timed=True,
     figure=p4,
     ratios=ratios_p4,
-    note="The smaller net's outputs equal those of the masked net (else the claim fails). The clock stays behind the count "
-    "of multiplications where the rest of a layer's work, on the outputs and in Python, does not shrink as much.",
+    note="The claim fails unless the smaller net's outputs equal those of the masked net. The clock shows less speed-up than "
+    "the multiplications where the rest of a layer's work, on the outputs and in Python, shrinks less.",
     source="Li et al. 2017, Pruning Filters for Efficient ConvNets; He et al. 2017, Channel Pruning",
 )

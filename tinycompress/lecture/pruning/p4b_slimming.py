@@ -1,7 +1,7 @@
-"""Chapter 1, claim P4b: network slimming, in which a net learns itself which neurons it can do without.
+"""Claim P4b: network slimming, in which a net learns which neurons it can do without.
 
-At the budget "paper" it is the experiment of Liu et al. 2017, table 1(d): 784-500-300-10 on MNIST, of whose parameters
-84.4 % go.
+The budget "paper" repeats the experiment of Liu et al. 2017, table 1(d): 784-500-300-10 on MNIST, with 84.4 % of the
+parameters removed.
 """
 
 from dataclasses import dataclass
@@ -24,14 +24,14 @@ from ..plans import plan_of
 from ..rows import paired
 
 WIDTHS = (500, 300)
-GONE = 0.844  # of all parameters, as in the paper
+GONE = 0.844  # share of the parameters removed, as in the paper
 PUBLISHED = {"whole": 1.43, "slimmed": 1.49}  # % error, on MNIST
 MARGIN = -0.5  # points of accuracy that count as no loss
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Every arm has `sparse` + `tuned` epochs, and as many choices: of a learning rate, and when slimming of the penalty."""
+    """All arms train for `sparse` + `tuned` epochs and have as many learning rates or, when slimming, penalties to try."""
 
     sparse: int
     tuned: int
@@ -53,7 +53,7 @@ def tasks_p4b(settings: Settings):
 
 
 def measure_p4b(data_name: str, budget: str, seed: int) -> list[dict]:
-    """Test accuracy of the whole net, of what slimming leaves, and of a net of those widths trained from scratch."""
+    """Test accuracy of the whole net, of the slimmed net, and of a net of the slimmed widths trained from scratch."""
     dataset = data.load(data_name)
     plan = plan_of(PLANS, budget, dataset)
     scales = {}
@@ -92,7 +92,7 @@ def measure_p4b(data_name: str, budget: str, seed: int) -> list[dict]:
 
 
 def build(dataset: Dataset, widths, seed: int) -> Sequential:
-    """Dense layers, each hidden one with batch norm, whose scales say how much a neuron is used."""
+    """Dense layers; each hidden one has batch norm, whose scales say how much a neuron is used."""
     rng, layers, inputs = np.random.default_rng(seed), [Flatten()], int(np.prod(dataset.image_shape))
     for outputs in widths:
         layers += [Dense(inputs, outputs, bias=False, rng=rng), BatchNorm(outputs), ReLU()]
@@ -101,13 +101,16 @@ def build(dataset: Dataset, widths, seed: int) -> Sequential:
 
 
 def slim(net: Module, gone: float) -> Module:
-    """The net without the neurons of smallest scale, of all layers together: as few as make that share of parameters go."""
+    """Remove the neurons with the smallest scales over all layers, few enough to just remove the share `gone` of parameters.
+
+    Raises ValueError if the layers cannot become that narrow.
+    """
     whole = net.summary().parameters
     for kept in np.arange(0.99, 0, -0.01):
         small = remove_neurons(net, keep_neurons(net, float(kept), batch_norm_scale, "global"))
         if small.summary().parameters <= (1 - gone) * whole:
             return small
-    raise ValueError(f"slim: even one neuron a layer has more than {1 - gone:.1%} of the parameters")
+    raise ValueError(f"slim: even one neuron per layer has more than {1 - gone:.1%} of the parameters; remove less")
 
 
 def _whole(dataset: Dataset, plan: Plan, seed: int, widths):
@@ -143,7 +146,7 @@ ROLES = {"whole": "reference", "slimmed": "claim", "from scratch": "ideal"}
 
 
 def p4b(rows):
-    """The scales that training left, and where they were cut; the error of the three nets."""
+    """The batch-norm scales after training and where they were cut, and the error of the three nets."""
     fig = figure(ncols=2, width=16, height=6)
     curve, bars = fig.axes
     one = next(row for row in rows if row["scales"])
@@ -158,7 +161,7 @@ def p4b(rows):
         ylabel="scale of batch norm",
         ylim=(0, 1.25 * max(max(scales) for scales in one["scales"])),
     )
-    curve.set_title("what training left, one net")
+    curve.set_title("scales after training, one net")
 
     for place, (arm, role) in enumerate(ROLES.items()):
         chosen = [row for row in rows if row["arm"] == arm]
@@ -168,33 +171,33 @@ def p4b(rows):
         bars.text(place, np.nan_to_num(high, nan=mean) * 1.01, f"{mean:.2f} %", ha="center", va="bottom")
         if published := chosen[0]["published"]:
             bars.plot([place - 0.3, place + 0.3], [published] * 2, color=COLORS["rival"])
-            bars.annotate("the paper's", (place + 0.3, published), color=COLORS["rival"], va="center", fontsize=13)
+            bars.annotate("paper", (place + 0.3, published), color=COLORS["rival"], va="center", fontsize=13)
     gone = np.mean([row["gone"] for row in rows if row["arm"] == "slimmed"])
-    labels = ["whole net", f"slimmed,\n−{100 * gone:.1f} % parameters", "those widths,\nfrom scratch"]
+    labels = ["whole net", f"slimmed,\n−{100 * gone:.1f} % parameters", "same widths,\nfrom scratch"]
     bars.set_xticks(range(len(ROLES)), labels)
     bars.set(ylabel="test error", ylim=(0, 1.08 * bars.get_ylim()[1]))
     percent_axis(bars.yaxis, 100)
-    bars.set_title(f"equally many epochs each: {rows[0]['epochs']}")
+    bars.set_title(f"{rows[0]['epochs']} epochs each")
     return fig
 
 
 CLAIM = Claim(
     id="P4b",
     chapter="pruning",
-    title="A net says itself which neurons it needs",
+    title="A net learns which neurons it needs",
     statement="Evaluate how important each neuron is, remove the least important ones, and fine-tune: little is lost.",
     tasks=tasks_p4b,
     measure=measure_p4b,
     plans=PLANS,
     effect=effect_p4b,
-    effect_name="test accuracy, with 84.4 % of the parameters gone minus the whole net",
+    effect_name="test accuracy, with 84.4 % of the parameters removed minus the whole net",
     unit="points",
     margin=MARGIN,
     figure=p4b,
     ratios=ratios_p4b,
-    note="Network slimming: the sum of batch norm's scales is part of the loss, so that neurons compete for them, and those "
-    "with the smallest go, over all layers together. Supported means that less than half a point is lost. Grey: a net of "
-    "the widths that slimming found, trained from scratch for as many epochs.",
+    note="Network slimming: the sum of batch norm's scales is part of the loss, so neurons compete for them; those with the "
+    "smallest scales over all layers are removed. Supported: less than half a point is lost. Grey: a net with the widths "
+    "that slimming found, trained from scratch for the same number of epochs.",
     source="Liu et al. 2017, Learning Efficient Convolutional Networks through Network Slimming; Liu et al. 2019, "
     "Rethinking the Value of Network Pruning",
 )

@@ -1,4 +1,4 @@
-"""Chapter 1, claim P5: why train a large net and prune it, rather than a small one."""
+"""Claim P5: why train a large net and prune it, rather than train a small one."""
 
 from dataclasses import dataclass
 
@@ -15,15 +15,15 @@ from ...workshop.style import COLORS, curve_with_band, figure, table
 from ..claim import Claim, Settings
 from ..plans import plan_of
 
-LARGER, SMALLER = 4, 0.5  # how wide the nets begin that are pruned and that are grown, against the final net
-NOISE = 0.1  # on the copies that widening makes, so that they can become different
+LARGER, SMALLER = 4, 0.5  # initial widths of the nets to prune and to grow, relative to the final net
+NOISE = 0.1  # on the copies that widening makes, so that they can diverge
 
 
 @dataclass(frozen=True)
 class Plan:
-    """epochs: of the large net until its pruning begins. What twice as many multiply, every arm may spend.
+    """epochs: of the large net before pruning starts. Every arm may spend the multiplications of twice as many.
 
-    widths: of the final nets' first hidden layer; their second is a third of it, as in LeNet-300-100.
+    widths: of the final nets' first hidden layer. The second is a third as wide, as in LeNet-300-100.
     """
 
     epochs: int
@@ -36,13 +36,13 @@ PLANS = {
     "quick": Plan(epochs=8, widths=(18, 48), batch_size=64, lrs=(0.02, 0.1)),
     "quick, many images": Plan(epochs=4, widths=(18, 48), batch_size=128, lrs=(0.02, 0.1)),
     "full": Plan(epochs=30, widths=(12, 18, 24, 48, 96), batch_size=64, lrs=(0.01, 0.03, 0.1)),
-    # No paper has this very experiment. Two sizes, five epochs and two rates keep five seeds to ten minutes on MNIST.
+    # No paper has this exact experiment. With two sizes, five epochs and two rates, five seeds take ten minutes on MNIST.
     "paper": Plan(epochs=5, widths=(12, 48), batch_size=128, lrs=(0.02, 0.1)),
 }
 
 
 class Spending:
-    """One arm at one learning rate: builds and trains nets, and counts what their epochs multiply for one image."""
+    """One arm at one learning rate: builds and trains nets, and counts the multiplications of their epochs, per image."""
 
     def __init__(self, dataset: Dataset, plan: Plan, width: int, lr: float, seed: int):
         self.dataset, self.plan, self.lr, self.rng = dataset, plan, lr, np.random.default_rng(seed)
@@ -58,14 +58,14 @@ class Spending:
         return sum(a * b for a, b in zip(sizes[:-1], sizes[1:], strict=True))
 
     def affordable(self, widths, share: float = 1.0) -> int:
-        """The epochs of a net of these widths that `share` of what is left to spend pays for."""
+        """The number of epochs that a net of these widths can train on `share` of the remaining multiplications."""
         return round(share * (self.allowed - self.macs) / self.macs_of(widths))
 
     def new(self, widths) -> Module:
         return models.mlp(self.dataset.image_shape, widths.tolist(), self.dataset.num_classes, rng=self.rng)
 
     def train(self, net: Module, epochs: int, after: int = 0, of: int | None = None) -> Module:
-        """Train for these epochs, which come after `after` of the `of` epochs that share one cosine."""
+        """Train for `epochs` epochs, which follow the first `after` of the `of` epochs that share one cosine schedule."""
         self.epochs += epochs
         self.macs += epochs * self.macs_of(hidden_widths(net))
         of = of or epochs
@@ -81,7 +81,7 @@ class Spending:
 
 
 def weights_pruned(run: Spending) -> Module:
-    """The large net, its weights removed a little at a time until it has as many parameters as the final net."""
+    """The large net, its weights pruned a little at a time down to the final net's number of parameters."""
     net, epochs, steps = run.train(run.new(run.large), run.plan.epochs), run.plan.epochs, run.plan.epochs // 2
     weights, wanted = _sizes(net)[0], sum(_sizes(run.new(run.final))) - _sizes(net)[1]
     prune_gradually(net, 1 - wanted / weights, steps, lambda net, step: run.train(net, 1, step - 1, epochs))
@@ -89,10 +89,11 @@ def weights_pruned(run: Spending) -> Module:
 
 
 def neurons_pruned(run: Spending) -> Module:
-    """The large net, its neurons removed a little at a time until it is the final net."""
+    """The large net, its neurons pruned a little at a time down to the final net's widths."""
     net, steps = run.train(run.new(run.large), run.plan.epochs), run.plan.epochs // 2
     shares = [1 - cubic(step / steps, 1 - 1 / LARGER) for step in range(1, steps + 1)]
     path = [np.round(share * run.large).astype(int) for share in shares]
+    # The path takes one epoch at each of its widths; the final net gets what they leave.
     rest = run.affordable(run.final) - round(sum(run.macs_of(widths) for widths in path) / run.macs_of(run.final))
     for step, widths in enumerate(path):
         kept = {name: w / now for name, w, now in zip(prunable(net), widths, hidden_widths(net), strict=False)}
@@ -101,12 +102,12 @@ def neurons_pruned(run: Spending) -> Module:
 
 
 def small(run: Spending) -> Module:
-    """The final net, from the start."""
+    """The final net, trained from the start."""
     return run.train(run.new(run.final), run.affordable(run.final))
 
 
 def grown(run: Spending) -> Module:
-    """A smaller net, widened half-way to the final one without a change of what it computes."""
+    """A smaller net, widened to the final one halfway; up to noise, that does not change its outputs."""
     net = run.train(run.new(run.smaller), run.affordable(run.smaller, 0.5))
     net = widen(net, dict(zip(prunable(net), run.final.tolist(), strict=False)), rng=run.rng, noise=NOISE)
     return run.train(net, run.affordable(run.final))
@@ -122,7 +123,7 @@ def tasks_p5(settings: Settings):
 
 
 def measure_p5(data_name: str, budget: str, width: int, seed: int) -> list[dict]:
-    """Test accuracy of nets with equally many parameters, reached in four ways with equally many multiplications."""
+    """Test accuracy of nets with the same number of parameters, from four arms with the same number of multiplications."""
     dataset = data.load(data_name)
     plan, rows = plan_of(PLANS, budget, dataset), []
     for arm, make in (LARGE_FIRST | SMALL_FIRST).items():
@@ -150,16 +151,16 @@ def hidden_widths(net: Module) -> list[int]:
 
 
 def _sizes(net: Module) -> tuple[int, int]:
-    """Weights that are not masked, and biases."""
+    """The numbers of unmasked weights and of biases."""
     layers = prunable(net).values()
     weights = sum(layer.latent("weight").size for layer in layers)
     return round(weights * (1 - sparsity(net))), sum(layer.bias.size for layer in layers)
 
 
 def effect_p5(rows):
-    """Per seed, the mean over final sizes of the better way to begin large minus the better way to begin small.
+    """Per seed, accuracy of the better large-first arm minus the better small-first arm, mean over final sizes.
 
-    Better on the validation split: that is how either side would choose.
+    Each side's better arm is the one with the lower validation loss.
     """
     effects = []
     for seed in sorted({row["seed"] for row in rows}):
@@ -176,7 +177,7 @@ def effect_p5(rows):
 
 
 def p5(rows):
-    """Accuracy over the final net's size, reached in four ways."""
+    """Accuracy over the final net's size, for four ways to reach it."""
     fig = figure(width=11)
     (ax,) = fig.axes
     arms = (
@@ -193,7 +194,7 @@ def p5(rows):
         shown = np.array(accuracy, float)
         for column, width in enumerate(widths):
             mean = shown[:, column].mean()
-            if mean < bottom:  # nets that do not learn at all would press all others into one line
+            if mean < bottom:  # nets that do not learn at all would squeeze the others into one line
                 shown[:, column] = np.nan
                 at = {"xytext": (8, 2), "textcoords": "offset points", "va": "bottom"}
                 ax.annotate(f"↓ {arm}: {mean:.0f} %", (sizes[width], bottom), color=COLORS[role], **at)
@@ -204,7 +205,7 @@ def p5(rows):
     ax.minorticks_off()
     ax.set(xlabel="parameters of the final net", ylabel="test accuracy")
     ax.yaxis.set_major_formatter("{x:g} %")
-    ax.set_title("Equally many parameters, equally many multiplications in training")
+    ax.set_title("Same parameters, same multiplications in training")
     return fig
 
 
@@ -217,12 +218,13 @@ CLAIM = Claim(
     measure=measure_p5,
     plans=PLANS,
     effect=effect_p5,
-    effect_name="test accuracy, better way to begin large minus better way to begin small, mean over final sizes",
+    effect_name="test accuracy, better large-first arm minus better small-first arm, mean over final sizes",
     unit="points",
     figure=p5,
-    note="At each size all end with equally many parameters and multiply equally often in training, so the small net "
-    "trains for several times as many epochs. The large net begins four times as wide; the smaller one half as wide, and "
-    "is widened after half of its multiplications. Each side's better way is chosen on validation data.",
+    note="At each size, all arms end with the same number of parameters and spend the same number of multiplications in "
+    "training, so the small net trains for several times as many epochs. The large net starts four times as wide. The "
+    "smaller one starts half as wide and is widened after half of its multiplications. Each side's better arm is chosen "
+    "on validation data.",
     source="Chen et al. 2016, Net2Net; Li et al. 2020, Train Large, Then Compress; Liu et al. 2019, Rethinking the Value "
     "of Network Pruning",
 )

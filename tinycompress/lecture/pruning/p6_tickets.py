@@ -1,4 +1,4 @@
-"""Chapter 1, claim P6: the lottery ticket, why a large net trains well and a small one does not."""
+"""Claim P6: the lottery ticket, or why a large net trains well and a small one does not."""
 
 from dataclasses import dataclass
 
@@ -13,13 +13,13 @@ from ...workshop.style import COLORS, curve_with_band, figure, percent_axis, tab
 from ..claim import Claim, Settings
 from ..plans import plan_of
 
-SHARE, LAST_SHARE = 0.2, 0.1  # removed of what is left, each round; of the last layer half as much, as in the paper
-JUDGED = (7, 15)  # rounds: on MNIST 21 % and 3.6 % of the weights left
+SHARE, LAST_SHARE = 0.2, 0.1  # of the weights left, removed per round: of most layers, of the last one
+JUDGED = (7, 15)  # rounds that decide: 21 % and 3.6 % of the weights left on MNIST
 
 
 @dataclass(frozen=True)
 class Plan:
-    """rounds: of pruning; compared: those after which all arms train. epochs: of each training. lrs: small, large."""
+    """rounds: of pruning. compared: those after which all arms train. epochs: of each training run. lrs: small, large."""
 
     rounds: int
     compared: tuple[int, ...]
@@ -32,8 +32,8 @@ PLANS = {
     "quick": Plan(rounds=15, compared=(3, 7, 15), epochs=6, batch_size=64, lrs=(0.01, 0.1)),
     "quick, many images": Plan(rounds=15, compared=(3, 7, 15), epochs=5, batch_size=128, lrs=(0.02, 0.2)),
     "full": Plan(rounds=18, compared=(3, 5, 7, 9, 11, 13, 15, 18), epochs=30, batch_size=64, lrs=(0.01, 0.1)),
-    # Trimmed to a quarter of an hour for five seeds. Frankle & Carbin 2019 train for 50,000 steps of 60 images with Adam,
-    # compare after every round, and have the validation loss at its lowest after some 5,000; here a cosine ends at 2,400.
+    # Cut to 15 minutes for five seeds. Frankle & Carbin 2019 train for 50,000 steps of 60 images with Adam, reach the lowest
+    # validation loss after some 5,000, and compare after every round. Here a cosine schedule ends after 2,400 steps.
     "paper": Plan(rounds=15, compared=(7, 15), epochs=3, batch_size=64, lrs=(0.02, 0.1)),
 }
 
@@ -44,7 +44,7 @@ def tasks_p6(settings: Settings):
 
 
 def measure_p6(data_name: str, budget: str, lr: float, seed: int) -> list[dict]:
-    """Winning tickets of LeNet-300-100 over the rounds, and the nets to compare them with, each from its start."""
+    """Winning tickets of LeNet-300-100 over the rounds, and the nets that they are compared with."""
     dataset = data.load(data_name)
     plan = plan_of(PLANS, budget, dataset)
 
@@ -99,7 +99,7 @@ def _weights_left(net: Module) -> int:
 
 
 def _dense_with(weights: int):
-    """A net of two hidden layers, 3 to 1 as in LeNet-300-100, with as nearly as possible this many weights."""
+    """A function that makes a net of two hidden layers, 3 to 1 as in LeNet-300-100, with about this many weights."""
 
     def make(image_shape, classes, *, rng):
         inputs = int(np.prod(image_shape))
@@ -111,13 +111,13 @@ def _dense_with(weights: int):
 
 
 def best_rate(rows, arm: str, number: int, seed: int) -> dict:
-    """The row of that arm, round and seed whose learning rate does best on the validation split."""
+    """The row of this arm, round and seed whose learning rate is best on the validation split."""
     chosen = [row for row in rows if (row["arm"], row["round"], row["seed"]) == (arm, number, seed)]
     return min(chosen, key=lambda row: row["val_loss"])
 
 
 def effect_p6(rows):
-    """Per seed, ticket minus re-initialised after 7 and 15 rounds, each at the rate it picks on validation data."""
+    """Per seed, ticket minus re-initialised after 7 and 15 rounds, each at its learning rate picked on validation data."""
     return [
         float(
             np.mean(
@@ -157,13 +157,13 @@ def p6(rows):
         curve_with_band(learning, range(1, len(curves[0]) + 1), curves, arm, COLORS[role], marker="o")
     learning.set(xlabel="epoch", ylabel="validation accuracy")
     learning.xaxis.get_major_locator().set_params(integer=True)
-    learning.set_title(f"while they learn: {percent(middle[0]['kept'])} left, rate {middle[0]['lr']:g}")
+    learning.set_title(f"learning curves: {percent(middle[0]['kept'])} left, rate {middle[0]['lr']:g}")
     percent_axis(learning.yaxis, 100)
     return fig
 
 
 def percent(share: float) -> str:
-    """A share in per cent with two digits at most."""
+    """A share in per cent, with at most two digits."""
     return f"{100 * share:.0f} %" if share >= 0.095 else f"{100 * share:.1f} %"
 
 
@@ -179,9 +179,9 @@ CLAIM = Claim(
     effect_name="test accuracy, winning ticket minus the same net re-initialised, mean over rounds 7 and 15",
     unit="points",
     figure=p6,
-    note="LeNet-300-100; each round trains, removes the smallest fifth of the weights and puts the others back to where "
-    "they began. Every net trains for the same epochs; finding the mask costs the rounds before, which all arms but the "
-    "small dense net share. The number takes each arm at the learning rate that it picks on validation data.",
+    note="LeNet-300-100. Each round trains, removes the smallest fifth of the weights and resets the others to their initial "
+    "values. Every net trains for the same number of epochs. Finding the mask takes all earlier rounds, a cost that all arms "
+    "but the small dense net share. The effect compares arms at the learning rates that they pick on validation data.",
     source="Frankle & Carbin 2019, The Lottery Ticket Hypothesis; Liu et al. 2019, Rethinking the Value of Network "
     "Pruning, who find that the answer depends on the learning rate",
 )

@@ -1,4 +1,4 @@
-"""Chapter 1: a net as it loses weights, what a whole neuron's leaving does to it, and which layers can spare most."""
+"""Pictures of chapter 1: a net that loses weights, a net that loses neurons, and how much each layer can lose."""
 
 import numpy as np
 
@@ -8,27 +8,27 @@ from ...pruning import fan_in, prunable
 from ...workshop.style import COLORS, applied, figure, label_end, percent_axis
 from .p2_irregular import _draw_net
 
-REACH = 3.0  # of the weights' histogram, which stays the same while the slider moves
+REACH = 3.0  # of the weights' histogram, the same at every position of the slider
 FORMS = (("fewer neurons", "claim"), ("CSR, ours", "other"), ("CSR, scipy", "more"), ("masked dense", "rival"))
 
 
 @applied()
 def sparse_net(net: Module, removed: float, accuracies: dict[str, dict[float, float]], times: list[dict]):
-    """One sparsity: the net that is left, its weights, its accuracy, and what a layer of that sparsity takes.
+    """One sparsity: the pruned net, its weights, its accuracy, and the speed of a layer of that sparsity.
 
-    accuracies: how the net was treated -> share removed -> accuracy (0 to 1). times: rows of `measure_p3`, of one shape.
+    accuracies: arm -> share removed -> accuracy (0 to 1). times: rows of `measure_p3` of one shape.
     """
     fig = figure(nrows=2, ncols=2, width=13, height=9.5, width_ratios=(1.25, 1))
     drawn, weights, curve, bars = fig.axes
     layers = [effective(layer, "weight") for layer in prunable(net).values()]
     _draw_net(drawn, [len(w) for w in layers] + [layers[-1].shape[1]], [np.argwhere(w) for w in layers])
     idle = sum(int((fan_in(layer) == 0).sum()) for layer in prunable(net).values())
-    drawn.set_title(f"{100 * (1 - removed):.3g} % of the connections; {idle} neurons without any", pad=12)
+    drawn.set_title(f"{100 * (1 - removed):.3g} % of the connections; {idle} neurons with none", pad=12)
 
     values = np.concatenate([w.ravel() for w in layers])
     weights.hist(values[values != 0], 41, (-REACH, REACH), color=COLORS["claim"])
-    weights.set(xlabel="weight", ylabel="weights that are left", xlim=(-REACH, REACH))
-    weights.set_title("What is left is far from 0")
+    weights.set(xlabel="weight", ylabel="number of weights left", xlim=(-REACH, REACH))
+    weights.set_title("The weights left are far from 0")
 
     for (name, by_share), role in zip(accuracies.items(), ("rival", "claim"), strict=True):
         shares = list(by_share)
@@ -37,7 +37,7 @@ def sparse_net(net: Module, removed: float, accuracies: dict[str, dict[float, fl
         label_end(curve, [(share, by_share[share]) for share in shares], name, COLORS[role])
     curve.set(xlabel="weights removed", ylabel="test accuracy", ylim=(0, 1.04))
     percent_axis(curve.xaxis), percent_axis(curve.yaxis)
-    curve.set_title("Accuracy: cut, and fine-tuned again")
+    curve.set_title("Accuracy, before and after fine-tuning")
 
     ms = {row["arm"]: row["ms"] for row in times if row["removed"] == removed}
     for place, (form, role) in enumerate(FORMS):
@@ -57,7 +57,7 @@ def sparse_net(net: Module, removed: float, accuracies: dict[str, dict[float, fl
 
 @applied()
 def neurons(net: Module, small: Module, kept: dict[str, np.ndarray], report: str):
-    """A dense net before and after some of its neurons were removed: the ones that go are light, with all they touch."""
+    """A dense net before and after removing neurons; before, those to be removed are drawn without connections."""
     fig = figure(ncols=2, width=13, height=5.5)
     for ax, shown, title in zip(fig.axes, (net, small), ("before", "after: an ordinary, smaller net"), strict=True):
         layers = [effective(layer, "weight") for layer in prunable(shown).values()]
@@ -76,7 +76,7 @@ def neurons(net: Module, small: Module, kept: dict[str, np.ndarray], report: str
 
 @applied()
 def sensitivity_scan(scan: dict[str, list], shares: list[float], chosen: str):
-    """Accuracy over the share removed from one layer alone, one of them in colour. scan: as `pruning.sensitivity` gives it."""
+    """Accuracy over the share removed from one layer alone, the chosen layer in colour. scan: from `pruning.sensitivity`."""
     fig = figure(width=11, height=5)
     (ax,) = fig.axes
     for layer, results in scan.items():
@@ -86,5 +86,5 @@ def sensitivity_scan(scan: dict[str, list], shares: list[float], chosen: str):
         label_end(ax, [(shares[0], values[0]), (shares[-1], values[-1])], f"layer {layer}", COLORS[role])
     ax.set(xlabel="weights removed from this layer alone", ylabel="validation accuracy", ylim=(0, 1.04))
     percent_axis(ax.xaxis), percent_axis(ax.yaxis)
-    ax.set_title("Where can weights go? Nothing is fine-tuned here")
+    ax.set_title("Which layers can lose weights? (not fine-tuned)")
     return fig
