@@ -1,4 +1,4 @@
-"""Chapter 3, parameter quantization. A claim is a file; they are listed in the lecture's order."""
+"""Chapter 3, parameter quantization: one file per claim, in the lecture's order."""
 
 from ..claim import of_files
 

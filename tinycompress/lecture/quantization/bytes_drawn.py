@@ -1,4 +1,4 @@
-"""Bytes drawn: sizes in three digits, and a file's bytes as a picture."""
+"""Sizes in bytes as labels, and a file's bytes as a picture."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ STAGES = ("float32", "pruned", "clustered", "Huffman", "arithmetic")
 
 
 def size_label(size: float) -> str:
-    """Bytes in three digits."""
+    """A size in bytes with three digits and its unit."""
     if size < 950:
         return f"{size:.0f} B"
     return f"{size / 1000:.3g} KB" if size < 999_500 else f"{size / 1000:,.0f} KB"
@@ -23,7 +23,7 @@ KINDS = {
 
 
 def draw_bytes(ax, row):
-    """Every byte of the file a square, in the colour of what it is for; its lightness is its value."""
+    """Draw every byte of the file as a square, coloured by what it is for, and lighter for larger values."""
     from matplotlib.colors import to_rgb
 
     content, parts = np.array(row["file"]), row["parts"]
@@ -39,7 +39,7 @@ def draw_bytes(ax, row):
         counts[kind] += size
     ax.imshow(picture.reshape(high, wide, 3))
     ax.set_axis_off()
-    names = {"structure": "layers, checksum", "table": "codebooks", "positions": "where", "values": "which value"}
+    names = {"structure": "layers, checksum", "table": "codebooks", "positions": "positions", "values": "values"}
     for i, (kind, count) in enumerate(counts.items()):
         ax.text(
             (i % 2) * 0.5,

@@ -15,14 +15,13 @@ from ..plans import plan_of
 
 @dataclass(frozen=True)
 class Plan:
-    """A dense net trains for `dense` epochs. Every arm then has `more` of them, and as many learning rates to
-    choose from."""
+    """A dense net trains for `dense` epochs. Every arm then trains for `more`, with equally many learning rates to try."""
 
     dense: int = 12
     more: int = 8
     batch_size: int = 64
-    lrs: tuple[float, ...] = (0.02, 0.1)  # of what is trained as a whole
-    centroid_lrs: tuple[float, ...] = (0.0003, 0.003)  # of sums over many weights
+    lrs: tuple[float, ...] = (0.02, 0.1)  # for all weights
+    centroid_lrs: tuple[float, ...] = (0.0003, 0.003)  # for centroids, whose gradients are sums over many weights
     strengths: tuple[float, ...] = (3.0, 9.0)  # of the pull, at the last of `lrs`
     bits: tuple[int, ...] = (8, 6, 4, 3, 2, 1)
     trained_bits: tuple[int, ...] = (4, 3, 2, 1)
@@ -31,9 +30,9 @@ class Plan:
     binary_lrs: tuple[float, ...] = (0.05, 0.2)
     binary_widths: tuple[int, ...] = (300, 100)
     removed: float = 0.9  # of the weights, before clustering
-    steps: int = 5  # in which they go
-    k: int = 8  # values a layer, after pruning
-    small_lrs: tuple[float, ...] = (0.05, 0.2)  # of what is left
+    steps: int = 5  # of pruning
+    k: int = 8  # values per layer, after pruning
+    small_lrs: tuple[float, ...] = (0.05, 0.2)  # for the weights left
 
 
 PLANS = {
@@ -54,8 +53,8 @@ PLANS = {
         binary_lrs=(0.02, 0.1, 0.5),
         steps=10,
     ),
-    # Q4 with half as wide layers as Courbariaux et al. 2015 and 12 epochs where theirs ran for 1000: some ten minutes of one
-    # core a seed.
+    # Q4 with layers half as wide as in Courbariaux et al. 2015, and 12 epochs instead of 1000: about ten minutes per seed on
+    # one core.
     "paper": Plan(
         dense=15,
         more=15,
@@ -76,8 +75,7 @@ def plan_for(budget: str, dataset: Dataset) -> Plan:
 
 @functools.lru_cache(maxsize=16)
 def dense_net(data_name: str, plan: Plan, seed: int) -> Module:
-    """LeNet-300-100, trained for `plan.dense` epochs; the claims that one process measures share it and change
-    copies."""
+    """A LeNet-300-100, trained for `plan.dense` epochs. Cached: the claims of a process share it and change only copies."""
     dataset = data.load(data_name)
 
     def arm(lr):
@@ -90,8 +88,7 @@ def dense_net(data_name: str, plan: Plan, seed: int) -> Module:
 
 @functools.lru_cache(maxsize=16)
 def longer_net(data_name: str, plan: Plan, seed: int) -> tuple[Module, float]:
-    """The dense net after `plan.more` further epochs, with as many learning rates to choose from as any arm; and
-    its own."""
+    """The dense net after `plan.more` further epochs, and its learning rate, picked from as many as in any arm. Cached."""
     dataset = data.load(data_name)
 
     def arm(lr):
@@ -101,7 +98,7 @@ def longer_net(data_name: str, plan: Plan, seed: int) -> tuple[Module, float]:
 
 
 def train_more(net: Module, dataset: Dataset, plan: Plan, seed: int, lr: float, **options) -> Module:
-    """`plan.more` further epochs, in place; the images come in the same order in every arm."""
+    """Train for `plan.more` further epochs, in place. All arms see the images in the same order."""
     rng = np.random.default_rng([seed, 1])
     return train(
         net, dataset, lr=lr, epochs=options.pop("epochs", plan.more), rng=rng, batch_size=plan.batch_size, **options
@@ -109,5 +106,5 @@ def train_more(net: Module, dataset: Dataset, plan: Plan, seed: int, lr: float, 
 
 
 def accuracy(net: Module, dataset) -> float:
-    """On the test split, in per cent."""
+    """Accuracy on the test split, in per cent."""
     return 100 * evaluate(net, dataset.test).accuracy

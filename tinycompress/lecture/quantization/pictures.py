@@ -1,4 +1,4 @@
-"""Chapter 3: weights on a grid or in clusters, what they look like, and the tree of Huffman's code."""
+"""Pictures of chapter 3: weights on a grid or in clusters, and the tree of Huffman's code."""
 
 import numpy as np
 
@@ -8,17 +8,17 @@ from ...quantization import entropy, huffman_bits, huffman_code
 from ...workshop.style import COLORS, applied, figure, label_end, percent_axis
 from .q3_huffman import _draw_tree
 
-SHOWN = 16  # neurons of the first layer, whose weights are shown as images
+SHOWN = 16  # neurons whose weights are shown as images
 
 
 @applied()
 def few_values(
     before: Module, after: Module, layer: str, accuracies: dict[str, dict], chosen, axis: str, image_shape, whole: float
 ):
-    """A layer's weights with the values that are left to them, both as images, and accuracy over how many there are.
+    """A layer's weights before and after rounding to few values, also as images, and accuracy over the number of values.
 
-    accuracies: how the net was made -> number -> accuracy (0 to 1); chosen: the number shown, on an axis of that name.
-    layer: by its name; its inputs are pixels of images of image_shape. whole: the accuracy in float32.
+    accuracies: arm -> number (of bits or values) -> accuracy (0 to 1). chosen: the number shown. axis: what the number is.
+    layer: a dotted name; the layer's inputs are pixels of images of image_shape. whole: the accuracy in float32.
     """
     fig = figure(nrows=2, ncols=2, width=13, height=9.5, width_ratios=(1.25, 1))
     histogram, first, curve, second = fig.axes
@@ -29,7 +29,7 @@ def few_values(
         histogram.axvline(value, color=COLORS["claim"], linewidth=max(0.8, 3 - len(values) / 40))
     reach = 1.1 * np.abs(real).max()
     histogram.set(xlabel="weight", ylabel="weights of this layer", xlim=(-reach, reach))
-    histogram.set_title(f"All of them become one of these {len(values)}")
+    histogram.set_title(f"Every weight becomes one of these {len(values)} values")
     for ax, weight, title in ((first, real, "as trained"), (second, few, f"{len(values)} values")):
         _draw_features(ax, weight, image_shape, np.percentile(np.abs(real), 99))
         ax.set_title(f"{SHOWN} neurons, {title}")
@@ -51,29 +51,32 @@ def few_values(
 
 @applied()
 def members(weight: np.ndarray, rows: int = 40):
-    """The first rows of a matrix of few values, each value in a colour of its own, and the table of them beside it."""
+    """The first rows of a matrix with few values, one colour per value, and the table of values.
+
+    Raises ValueError for more values than colours.
+    """
     from .q2_clusters import CLUSTER_COLORS, _draw_clusters
 
     values, which = np.unique(weight, return_inverse=True)
     if len(values) > len(CLUSTER_COLORS):
-        raise ValueError(f"members: {len(values)} values, but only {len(CLUSTER_COLORS)} colours to tell them apart")
+        raise ValueError(f"members: {len(values)} values, but only {len(CLUSTER_COLORS)} colours; use fewer clusters")
     fig = figure(width=9, height=6)
     (ax,) = fig.axes
     _draw_clusters(ax, which.reshape(weight.shape)[:rows], values)
-    ax.set_title("Stored: which value each weight has, and once the values")
+    ax.set_title("Stored: an index per weight, and the table of values")
     return fig
 
 
 @applied()
 def code_tree(weight: np.ndarray):
-    """The tree of Huffman's code for the values of a matrix; zeros, which are stored as gaps, do not count."""
+    """The tree of Huffman's code for the nonzero values of a matrix; zeros are stored as gaps."""
     values, counts = np.unique(weight[weight != 0], return_counts=True)
     fig = figure(width=13, height=6)
     (ax,) = fig.axes
     _draw_tree(ax, huffman_code(counts), counts, values)
     fixed = max(1, int(len(values) - 1).bit_length())
     ax.set_title(
-        f"{fixed} bits a weight if all codes are equally long, {huffman_bits(counts):.2f} in Huffman's, "
+        f"Bits per weight: {fixed} in a fixed-length code, {huffman_bits(counts):.2f} in Huffman's, "
         f"at least {entropy(counts):.2f} (entropy)"
     )
     return fig
@@ -81,7 +84,7 @@ def code_tree(weight: np.ndarray):
 
 @applied()
 def bytes_of(file: bytes, parts):
-    """Every byte of a .tcz file as a square, in the colour of what it is for. parts: of `tcz.inspect`."""
+    """Every byte of a .tcz file as a square, coloured by what it is for. parts: from `tcz.inspect`."""
     from .bytes_drawn import draw_bytes
 
     fig = figure(width=7, height=7.6)
@@ -90,7 +93,7 @@ def bytes_of(file: bytes, parts):
 
 
 def _draw_features(ax, weight, image_shape, reach):
-    """The incoming weights of the first neurons as images, in a square of squares: blue below 0, red above."""
+    """Draw the incoming weights of the first neurons as images in a square grid: blue below 0, red above."""
     height, width, channels = image_shape
     side = int(np.sqrt(SHOWN))
     images = weight.T[:SHOWN].reshape(SHOWN, height, width, channels).sum(-1)

@@ -14,8 +14,7 @@ SHOWN_BITS = 3  # of the grid under the histogram
 
 
 def measure_q1(data_name: str, budget: str, seed: int) -> list[dict]:
-    """Accuracy over bits: rounded after training, and trained on the grid, for as many epochs in all; and in
-    integers."""
+    """Accuracy over bits, rounded after training and trained on the grid, with equal epochs in total; and in integers."""
     dataset = data.load(data_name)
     plan = plan_for(budget, dataset)
     start, (trained, _) = dense_net(data_name, plan, seed), longer_net(data_name, plan, seed)
@@ -60,7 +59,7 @@ def _all_integers(grid) -> np.ndarray:
 
 
 def effect_q1(rows):
-    """Per seed, accuracy computed in integers of 8 bits from end to end, minus that of the float net."""
+    """Per seed, accuracy in 8-bit integers from end to end minus that of the float net."""
     return [row["accuracy"] - row["float_accuracy"] for row in rows if row["arm"] == "in integers"]
 
 
@@ -72,7 +71,7 @@ def ratios_q1(rows):
 
 
 def q1(rows):
-    """Accuracy over bits, rounded after training and trained on the grid; and the weights with a grid under them."""
+    """Accuracy over bits, rounded after training and trained on the grid, and a histogram of weights with a grid."""
     fig = figure(ncols=2, width=17, height=6, width_ratios=(1.35, 1))
     left, right = fig.axes
     styles = {
@@ -94,12 +93,12 @@ def q1(rows):
         xytext=(0, 12),
         textcoords="offset points",
     )
-    left.text(0.03, 0.12, "solid: a grid a neuron\ndotted: one a layer", transform=left.transAxes, fontsize=14)
+    left.text(0.03, 0.12, "solid: one grid per neuron\ndotted: one per layer", transform=left.transAxes, fontsize=14)
     left.set_xlim(8.3, 0.8)
     left.set_ylim(None, 102)
-    left.set(xlabel="bits a weight", ylabel="test accuracy", xticks=range(8, 0, -1))
+    left.set(xlabel="bits per weight", ylabel="test accuracy", xticks=range(8, 0, -1))
     left.yaxis.set_major_formatter(lambda value, _: f"{value:g} %")
-    left.set_title("Few bits do, if training knows about them")
+    left.set_title("Few bits are enough if training knows about them")
 
     (shown,) = (row for row in rows if "histogram" in row)
     edges = np.array(shown["edges"])
@@ -109,7 +108,7 @@ def q1(rows):
     reach = 1.6 * max(map(abs, shown["grid"]))
     right.set_xlim(-reach, reach)
     right.set(xlabel="weight", ylabel="weights of the first layer")
-    right.set_title(f"All of them become one of these {len(shown['grid'])}")
+    right.set_title(f"Every weight becomes one of these {len(shown['grid'])} values")
     return fig
 
 
@@ -121,14 +120,14 @@ CLAIM = Claim(
     measure=measure_q1,
     plans=PLANS,
     effect=effect_q1,
-    effect_name="test accuracy, computed in integers of 8 bits from end to end, minus float32",
+    effect_name="test accuracy, in 8-bit integers from end to end minus float32",
     unit="points",
     margin=-0.5,
     figure=q1,
     ratios=ratios_q1,
-    note="Supported means: less than half a point is lost. Below 4 bits, rounding a trained net costs more and "
-    "more, while a net that is trained on its grid (gradients pass straight through the rounding) hardly "
-    "notices. All arms train equally long. Disk is the .tcz file in 8 bits; the clock is in Q6.",
+    note="Supported: less than half a point is lost. Below 4 bits, rounding a trained net costs more and more, while "
+    "a net trained on its grid (gradients pass straight through the rounding) loses little. All arms train for the "
+    "same number of epochs. Disk: the .tcz file in 8 bits. For the clock, see Q6.",
     source="Jacob et al. 2018, Quantization and Training of Neural Networks for Efficient "
     "Integer-Arithmetic-Only Inference; Esser et al. 2020, Learned Step Size Quantization",
 )

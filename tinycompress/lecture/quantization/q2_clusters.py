@@ -17,8 +17,7 @@ SHOWN_CLUSTERS = 4
 
 
 def measure_q2(data_name: str, budget: str, seed: int) -> list[dict]:
-    """Accuracy over the number of values a layer may have, in four ways to give it them, with equally many epochs
-    in all."""
+    """Accuracy over the number of values per layer, clustered in four ways with the same number of epochs in total."""
     dataset = data.load(data_name)
     plan = plan_for(budget, dataset)
     start, (trained, dense_lr) = dense_net(data_name, plan, seed), longer_net(data_name, plan, seed)
@@ -49,7 +48,7 @@ def measure_q2(data_name: str, budget: str, seed: int) -> list[dict]:
 
 
 def _pulled(start: Module, dataset, plan: Plan, seed: int, k: int, strength: float, soft: bool) -> Module:
-    """A copy that is trained while its weights are pulled together, and then clustered."""
+    """A copy, trained while its weights are pulled together, then clustered."""
     net = start.copy()
     pull = Pull(net, k, strength, soft)
 
@@ -61,7 +60,7 @@ def _pulled(start: Module, dataset, plan: Plan, seed: int, k: int, strength: flo
 
 
 def effect_q2(rows):
-    """Per seed, accuracy with the pull minus clustering after training, mean over up to 4 values a layer."""
+    """Per seed, accuracy with the pull minus that of clustering after training, mean over up to 4 values per layer."""
     return paired(rows, "pulled while training", "after training", "accuracy", k=lambda k: k <= 4)
 
 
@@ -69,7 +68,7 @@ CLUSTER_COLORS = [COLORS[role] for role in ("rival", "more", "last", "claim")]
 
 
 def q2(rows):
-    """Accuracy over the number of values a layer; and one layer's weights in the colours of their clusters."""
+    """Accuracy over the number of values per layer, and one layer's weights in the colours of their clusters."""
     fig = figure(ncols=2, width=17, height=6.5, width_ratios=(1.35, 1))
     left, right = fig.axes
     arms = (
@@ -94,10 +93,10 @@ def q2(rows):
     left.set_xscale("log", base=2)
     left.set_xticks(k, [str(value) for value in k])
     left.minorticks_off()
-    left.set(xlabel="different values a layer", ylabel="test accuracy")
+    left.set(xlabel="different values per layer", ylabel="test accuracy")
     left.legend(loc="lower right")
     left.yaxis.set_major_formatter(lambda value, _: f"{value:g} %")
-    left.set_title(f"Few values a layer: the same {rows[0]['epochs']} epochs, spent in four ways")
+    left.set_title(f"Few values per layer: the same {rows[0]['epochs']} epochs, spent in four ways")
 
     (shown,) = (row for row in rows if "weights" in row)
     weights = np.array(shown["weights"])
@@ -108,7 +107,7 @@ def q2(rows):
 
 
 def _draw_clusters(ax, members, values):
-    """A matrix in the colours of its clusters, and the table of their values beside it."""
+    """Draw a matrix in the colours of its clusters, with the table of their values beside it."""
     from matplotlib.colors import ListedColormap
 
     colors = CLUSTER_COLORS[: len(values)]
@@ -134,12 +133,12 @@ CLAIM = Claim(
     plans=PLANS,
     effect=effect_q2,
     effect_name="test accuracy, pulled together while training minus clustered after training, mean over up to 4 "
-    "values a layer",
+    "values per layer",
     unit="points",
     figure=q2,
-    note="Every arm trains equally long and chooses among as many settings on validation data. With 16 values "
-    "a layer all ways are as good as float32; with two to four, weights have to know during training that "
-    "they will be grouped.",
+    note="All arms train for the same number of epochs and choose from the same number of settings on validation "
+    "data. With 16 values per layer, every arm is as good as float32; with two to four, training has to know that "
+    "the weights will be grouped.",
     source="Han et al. 2016, Deep Compression; Nowlan & Hinton 1992, Simplifying Neural Networks by Soft "
     "Weight-Sharing; Ullrich et al. 2017",
 )

@@ -15,7 +15,7 @@ from .nets import PLANS, dense_net, plan_for, train_more
 
 
 def measure_q3(data_name: str, budget: str, seed: int) -> list[dict]:
-    """Bits a weight of a pruned and clustered net in four codes; and whether what is decoded is what was encoded."""
+    """Bits per weight of a pruned and clustered net in four codes, and whether decoding returns the encoded symbols."""
     dataset = data.load(data_name)
     plan = plan_for(budget, dataset)
     rng = np.random.default_rng([seed, 3])
@@ -31,7 +31,7 @@ def measure_q3(data_name: str, budget: str, seed: int) -> list[dict]:
         matrix = weight.reshape(-1, weight.shape[-1])
         mask = matrix != 0
         _, width, channels = dataset.image_shape
-        rows_apart = (channels, width * channels) if name == "1" else (0, 0)  # neighbouring pixels
+        rows_apart = (channels, width * channels) if name == "1" else (0, 0)  # distances of neighbouring pixels
         values, indices = np.unique(matrix[mask], return_inverse=True)
         gaps = np.minimum(np.diff(np.flatnonzero(mask.ravel()), prepend=-1) - 1, 255)
         for stream, symbols, k in (("values", indices, len(values)), ("gaps", gaps, int(gaps.max()) + 1)):
@@ -70,14 +70,14 @@ def _arithmetic_bits(mask, indices, stream, k, rows_apart) -> int:
 
 
 def bits_by_code(rows, seed, code: str) -> float:
-    """Bits a weight, value and gap together, mean over all weights of that seed's net."""
+    """Bits per weight, value and gap together, mean over all weights of this seed's net."""
     chosen = [row for row in rows if row["seed"] == seed]
     weights = sum(row["symbols"] for row in chosen if row["stream"] == "values")
     return sum(row[code] * row["symbols"] for row in chosen) / weights
 
 
 def effect_q3(rows):
-    """Per seed, the share of bits that Huffman's code saves; False if any decoded stream differs or beats the bound."""
+    """Per seed, the share of bits that Huffman's code saves; False if a decoded stream differs or a code beats its bound."""
     for row in rows:
         if not row["exact"] or not row["entropy"] - 1e-9 <= row["huffman"] <= max(1, row["entropy"] + 1):
             return False
@@ -86,14 +86,14 @@ def effect_q3(rows):
 
 
 def ratios_q3(rows):
-    """Against 32 bits a value and as many a gap; the code's own table is small and not in it."""
+    """Bits of the fixed-length code over those of Huffman's; the code's own table is small and not counted."""
     bits = np.mean([bits_by_code(rows, seed, "huffman") for seed in {row["seed"] for row in rows}])
     fixed = np.mean([bits_by_code(rows, seed, "fixed") for seed in {row["seed"] for row in rows}])
     return {"theory": float(fixed / bits)}
 
 
 CODES = (
-    ("fixed", "equally long", "rival"),
+    ("fixed", "fixed length", "rival"),
     ("huffman", "Huffman", "claim"),
     ("entropy", "entropy", "ideal"),
     ("arithmetic", "arithmetic", "other"),
@@ -101,12 +101,12 @@ CODES = (
 
 
 def q3(rows):
-    """The code tree of one layer's values; and the bits a weight in four codes."""
+    """The code tree of one layer's values, and the bits per weight in four codes."""
     fig = figure(ncols=2, width=17, height=6.5, width_ratios=(1.5, 1))
     left, right = fig.axes
     shown = next(row for row in rows if row["code"] and row["layer"] != rows[0]["layer"])
     _draw_tree(left, dict(map(tuple, shown["code"])), shown["counts"], shown["values"])
-    left.set_title(f"What is frequent gets a short code ({shown['symbols']:,} weights)")
+    left.set_title(f"Frequent values get short codes ({shown['symbols']:,} weights)")
 
     seeds = sorted({row["seed"] for row in rows})
     for place, (code, _, role) in enumerate(CODES):
@@ -118,7 +118,7 @@ def q3(rows):
                 right.text(
                     place,
                     bottom + bits / 2,
-                    {"values": "which value", "gaps": "where"}[stream],
+                    {"values": "values", "gaps": "positions"}[stream],
                     ha="center",
                     va="center",
                     fontsize=12,
@@ -127,8 +127,8 @@ def q3(rows):
             bottom += bits
         right.text(place, bottom + 0.1, f"{bottom:.2f}", ha="center", fontsize=16)
     right.set_xticks(range(len(CODES)), [name for _, name, _ in CODES])
-    right.set(ylabel="bits a weight that is left")
-    right.set_title("The whole net, coded in four ways")
+    right.set(ylabel="bits per weight left")
+    right.set_title("The whole net in four codes")
     return fig
 
 
@@ -139,9 +139,10 @@ def _bits(rows, seed, code, stream) -> float:
 
 
 def _draw_tree(ax, code: dict[int, str], counts, values):
-    """Leaves from left to right in the order of their codes; each edge is labelled with its bit."""
+    """Draw the code tree, its leaves from left to right in the order of their codes, each edge labelled with its bit."""
     leaves = sorted(code, key=lambda symbol: code[symbol])
     place = {code[symbol]: float(i) for i, symbol in enumerate(leaves)}
+    # An inner node stands in the middle of its children. The longest prefixes come first, so their places are known.
     inner = {bits[:n] for bits in code.values() for n in range(len(bits))}
     for prefix in sorted(inner, key=len, reverse=True):
         children = [place[prefix + bit] for bit in "01" if prefix + bit in place]
@@ -184,12 +185,12 @@ CLAIM = Claim(
     measure=measure_q3,
     plans=PLANS,
     effect=effect_q3,
-    effect_name="bits that Huffman's code saves of a code of equally long words, values and gaps together",
+    effect_name="bits that Huffman's code saves over a fixed-length code, values and gaps together",
     unit="share",
     figure=figures.q3,
     ratios=ratios_q3,
     note="The claim fails if a decoded stream differs in a single symbol, or if a code beats its entropy. "
-    "Arithmetic coding may go below the entropy shown, since that is of symbols by themselves, and its "
-    "probabilities know what is around.",
+    "Arithmetic coding may go below the entropy shown, which treats symbols as independent, because its "
+    "probabilities depend on neighbouring symbols.",
     source="Huffman 1952, A Method for the Construction of Minimum-Redundancy Codes; Han et al. 2016",
 )

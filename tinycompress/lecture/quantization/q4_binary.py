@@ -1,4 +1,4 @@
-"""Claim Q4: binary weights, deterministic and stochastic, beside float weights with and without dropout."""
+"""Claim Q4: binary weights, deterministic and stochastic, compared with float weights with and without dropout."""
 
 import numpy as np
 
@@ -21,8 +21,7 @@ SHOWN_FEATURES = 24
 
 
 def measure_q4(data_name: str, budget: str, seed: int) -> list[dict]:
-    """Error on training and test images of the same net with four kinds of weights; a binary net is judged by its
-    signs."""
+    """Errors of one net with four kinds of weights on training and test images; binary nets are judged by their signs."""
     dataset = data.load(data_name)
     plan = plan_for(budget, dataset)
     rows = []
@@ -59,7 +58,7 @@ def _train(arm: str, dataset: Dataset, plan: Plan, seed: int, lr: float, curve: 
     rng = np.random.default_rng([seed, 4])
     net = build(arm, dataset, plan.binary_widths, rng)
     train(net, dataset, lr=lr, epochs=plan.binary_epochs, rng=rng, batch_size=plan.batch_size, curve=curve)
-    if arm == "binary, stochastic":  # training saw other weights than the signs by which the net is judged
+    if arm == "binary, stochastic":  # training used random signs, but the net is judged by the deterministic ones
         recalibrate_batch_norm(net, dataset.x_train)
     return net
 
@@ -80,7 +79,7 @@ def build(arm: str, dataset: Dataset, widths, rng: np.random.Generator) -> Seque
 
 
 def effect_q4(rows):
-    """Per seed, the test error of float weights minus that of binary ones, both deterministic."""
+    """Per seed, the test error of float weights minus that of deterministic binary weights."""
     return paired(rows, "float", "binary", "test_error")
 
 
@@ -101,7 +100,7 @@ BINARY_ARMS = (
 
 
 def q4(rows):
-    """Learning curves, error on training and test images, and what the first neurons look for."""
+    """Learning curves, errors on training and test images, and the first neurons' weights as images."""
     fig = figure(ncols=3, width=20, height=6.3, width_ratios=(1.25, 1, 0.9))
     curves, bars, pictures = fig.axes
     for arm, role in BINARY_ARMS:
@@ -115,7 +114,7 @@ def q4(rows):
     curves.set_ylim(max(0.6 * low, 0.3), min(1.2 * top, 100))
     curves.minorticks_off()
     curves.set(xlabel="epoch", ylabel="validation error")
-    curves.set_title("Binary weights learn as well")
+    curves.set_title("Binary weights learn, too")
 
     for place, (arm, role) in enumerate(BINARY_ARMS):
         chosen = [row for row in rows if row["arm"] == arm]
@@ -143,7 +142,7 @@ def q4(rows):
 
 
 def _draw_features(ax, rows):
-    """The first layer's weights as images, float above and binary below."""
+    """Draw the first layer's weights as images, float above and binary below."""
     shape = rows[0]["image_shape"]
     strips = []
     for arm in ("float", "binary"):
@@ -172,8 +171,8 @@ CLAIM = Claim(
     unit="points",
     figure=q4,
     ratios=ratios_q4,
-    note="The same net with batch norm, trained equally long, learning rates chosen on validation data. A "
-    "binary net is judged by its signs. Stochastic signs regularise more, and need many more epochs than "
-    "fit into a lecture. The clock is in Q6.",
+    note="All arms have the same net with batch norm, train for the same number of epochs and pick their learning rate "
+    "on validation data. Binary nets are judged by their signs. Stochastic signs regularise more, and need many more "
+    "epochs than fit into a lecture. For the clock, see Q6.",
     source="Courbariaux et al. 2015, BinaryConnect",
 )

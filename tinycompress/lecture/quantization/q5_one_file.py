@@ -1,5 +1,4 @@
-"""Claim Q5: prune, cluster and code a net into one file (Han et al. 2016, Deep Compression), and how small it can
-become."""
+"""Claim Q5: prune, cluster and code a net into one file (Han et al. 2016, Deep Compression), and how small it gets."""
 
 import functools
 from dataclasses import replace
@@ -22,8 +21,8 @@ from .q5_paper import q5_paper
 
 ORDERS = ("prune, then cluster", "cluster, then prune")
 
-# The budget "paper": how the dense nets are trained; then the shares and bits of Han et al. 2016 (tables 4 and 5), and
-# all means of chapters 1 to 3 together. What the latter keep was chosen on validation images.
+# The budget "paper": how the dense nets are trained; the shares and bits of Han et al. 2016 (tables 4 and 5); and all
+# methods of chapters 1 to 3 together, with shares that were chosen on validation images.
 DENSE = {
     "lenet_300_100": Recipe("lenet_300_100", dense=20, lrs=(0.07,), centroid_lrs=(0.002,), batch_size=128, shift=True),
     "lenet_5": Recipe("lenet_5", dense=14, lrs=(0.05,), centroid_lrs=(0.002,), batch_size=64, shift=True),
@@ -34,7 +33,7 @@ HAN = {
     "lenet_5": {"kept": (0.66, 0.12, 0.08, 0.19), "k": (256, 256, 32, 32)},
 }
 ALL_MEANS = {"prune": 30, "pull": 4, "tune": 2, "bias_bits": 4, "distil": True, "per_bit": True}
-NARROW = {"k": 6, "neurons": (0.6, 0.64, 0.3), "prune": 20, "pull": 3}  # fewer epochs: each takes much longer
+NARROW = {"k": 6, "neurons": (0.6, 0.64, 0.3), "prune": 20, "pull": 3}  # fewer epochs, because each takes much longer
 FURTHER = {
     "lenet_300_100": [
         {"kept": (0.019, 0.038, 0.38), "k": 6},
@@ -50,7 +49,7 @@ FURTHER = {
 
 
 def tasks_q5(settings: Settings):
-    """One task a seed and order; at the budget "paper" one a seed, net and recipe."""
+    """One task per seed and order; at the budget "paper" one per seed, net and recipe."""
     seeds = range(settings.seeds)
     if settings.budget != "paper":
         return [(settings.data, settings.budget, order, seed) for seed in seeds for order in ORDERS]
@@ -58,7 +57,7 @@ def tasks_q5(settings: Settings):
 
 
 def paper_recipes(net: str) -> dict[str, Recipe]:
-    """The recipes of the budget "paper" for a net, by arm."""
+    """The recipes for a net at the budget "paper": arm -> Recipe."""
     recipes = {f"{net}, Deep Compression": replace(DENSE[net], **DEEP_COMPRESSION, **HAN[net])}
     for i, means in enumerate(FURTHER[net]):
         recipes[f"{net}, all means {i + 1}"] = replace(DENSE[net], **(ALL_MEANS | means))
@@ -66,7 +65,7 @@ def paper_recipes(net: str) -> dict[str, Recipe]:
 
 
 def recipe_for(budget: str, dataset: Dataset, arm: str) -> Recipe:
-    """The recipe that an arm goes by."""
+    """The recipe of an arm."""
     if budget == "paper":
         return paper_recipes(arm.split(", ")[0])[arm]
     plan = plan_for(budget, dataset)
@@ -85,15 +84,14 @@ def recipe_for(budget: str, dataset: Dataset, arm: str) -> Recipe:
 
 @functools.lru_cache(maxsize=1)
 def _paper_start(data_name: str, net: str, seed: int) -> tuple[Module, dict]:
-    """The dense net that all recipes of the budget "paper" begin with, and its lesson."""
+    """The dense net from which all recipes of the budget "paper" start, and its lesson (see `lesson_of`). Cached."""
     dataset = data.load(data_name)
     dense = dense_net(DENSE[net], dataset, seed)
     return dense, lesson_of(DENSE[net], dense, dataset)
 
 
 def measure_q5(data_name: str, budget: str, arm: str, seed: int) -> list[dict]:
-    """Bytes of a real file, and its accuracy, after each stage; and whether what is loaded predicts exactly the
-    same."""
+    """Bytes of a real file and its errors after each stage, and whether the loaded net predicts exactly the same."""
     dataset = data.load(data_name)
     recipe = recipe_for(budget, dataset, arm)
     rows = []
@@ -130,12 +128,12 @@ def measure_q5(data_name: str, budget: str, arm: str, seed: int) -> list[dict]:
 
 
 def _weights(net: Module) -> list[int]:
-    """How many weights of each layer are not 0."""
+    """The number of nonzero weights in each layer."""
     return [int(np.count_nonzero(effective(layer, "weight"))) for layer in prunable(net).values()]
 
 
 def _index_bits(net: Module) -> float:
-    """Bits of an index into its layer's codebook, mean over the weights that are left; 32 where there is none."""
+    """Bits of an index into its layer's codebook, or 32 without a codebook; mean over the nonzero weights."""
     bits, weights = 0.0, 0
     for layer in prunable(net).values():
         step, count = layer.parametrization("weight", Clustered), np.count_nonzero(effective(layer, "weight"))
@@ -145,13 +143,12 @@ def _index_bits(net: Module) -> float:
 
 
 def final_rows(rows) -> list[dict]:
-    """Those of the finished files."""
+    """The rows of the finished files."""
     return [row for row in rows if row["stage"] == "arithmetic"]
 
 
 def effect_q5(rows):
-    """Per seed, how much error the file's net has less than the dense one, in points; False if a file loads to
-    another net."""
+    """Per seed, error of the dense net minus that of the file's net, in points; False if a file loads to another net."""
     if not all(row["same"] for row in rows):
         return False
     order = rows[0]["arm"]
@@ -162,7 +159,7 @@ def effect_q5(rows):
 def ratios_q5(rows):
     chosen = [row for row in final_rows(rows) if row["arm"] == rows[0]["arm"]]
     return {
-        "theory": float(np.mean([32 / (row["kept"] * row["bits"]) for row in chosen])),  # where they are takes no bits
+        "theory": float(np.mean([32 / (row["kept"] * row["bits"]) for row in chosen])),  # positions are not counted
         "disk": float(np.mean([row["float_bytes"] / row["bytes"] for row in chosen])),
     }
 
@@ -176,7 +173,7 @@ def q5(rows):
 
 
 def _draw_waterfall(ax, rows):
-    """Bars of bytes on a logarithmic axis, with the error under each."""
+    """Draw bytes as bars on a logarithmic axis, with the error in each."""
     arms = list(dict.fromkeys(row["arm"] for row in rows))
     roles = ("claim", "rival", "other", "more")
     for i, arm in enumerate(arms):
@@ -216,7 +213,7 @@ def _draw_waterfall(ax, rows):
 
 
 def _figure_q5(rows):
-    """Of both nets of the paper, or of the two orders of the steps."""
+    """The figure of both nets of the budget "paper", or of the two orders of the steps."""
     return q5_paper(rows) if rows[0]["arm"].startswith(rows[0]["net"]) else q5(rows)
 
 
@@ -234,9 +231,8 @@ CLAIM = Claim(
     margin=-1.0,
     figure=_figure_q5,
     ratios=ratios_q5,
-    note="Every byte of a real file is counted: headers, tables, checksum. Supported means: less than one "
-    "point is lost. The claim fails if a net that is loaded predicts anything else than the one that was "
-    "saved. In the other order, what is pruned can no longer be made up for, as only the clusters' values "
-    "still learn.",
+    note="Every byte of a real file is counted: headers, tables, checksum. Supported: less than one point is lost. The "
+    "claim fails if a loaded net predicts anything other than the saved one. In the other order, the net cannot recover "
+    "from pruning, because only the clusters' values still learn.",
     source="Han et al. 2016, Deep Compression",
 )

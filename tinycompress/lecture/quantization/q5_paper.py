@@ -1,4 +1,4 @@
-"""The figure of claim Q5 at the budget "paper": each stage of Deep Compression, and how small a net can become."""
+"""The figure of claim Q5 at the budget "paper": the stages of Deep Compression, and how small a net can become."""
 
 import numpy as np
 
@@ -29,7 +29,7 @@ PUBLISHED = {
 
 
 def q5_paper(rows):
-    """One row of panels a net: bytes after each stage beside the paper's, and test error over the size of the file."""
+    """One row of panels per net: bytes after each stage beside the paper's, and test error over the size of the file."""
     nets = list(dict.fromkeys(row["net"] for row in rows))
     fig = figure(ncols=2, nrows=len(nets), width=19, height=6.5 * len(nets), width_ratios=(1, 1.25), squeeze=False)
     for i, net in enumerate(nets):
@@ -40,7 +40,7 @@ def q5_paper(rows):
 
 
 def _draw_stages(ax, net, rows):
-    """Bars of bytes on a logarithmic axis with the error in them, and lines for the files of Deep Compression."""
+    """Draw bytes as bars on a logarithmic axis with the error in each, and lines for the sizes that the paper reports."""
     whole, recipe = rows[0]["float_bytes"], rows[0]["arm"].removeprefix(f"{net}, ")
     for place, stage in enumerate(STAGES):
         some = [row for row in rows if row["stage"] == stage]
@@ -64,7 +64,7 @@ def _draw_stages(ax, net, rows):
 
 
 def _draw_frontier(ax, net, rows):
-    """Every finished file a dot, the mean of each recipe a larger one; squares for what the papers report."""
+    """Draw every finished file as a dot, the mean of each recipe as a larger one, and published results as squares."""
     final = [row for row in rows if row["stage"] == STAGES[-1]]
     whole = final[0]["float_bytes"]
     dense = [row["error"] for row in {row["seed"]: row for row in rows if row["stage"] == STAGES[0]}.values()]
@@ -81,7 +81,7 @@ def _draw_frontier(ax, net, rows):
         means.append((size, error))
     means.sort()
     ax.plot(*np.array(means).T, color=COLORS["claim"], linewidth=1.5)
-    for place, (size, error) in enumerate(means):  # neighbours may be close: the smallest has room at its left
+    for place, (size, error) in enumerate(means):  # close neighbours: alternate, and the smallest has room on the left
         where = "left" if place == 0 else "above" if place % 2 else "below"
         _label(ax, size, error, f"{whole / size:.0f}×", "claim", where)
     for name, (ratio, error) in PUBLISHED[net].items():

@@ -1,4 +1,4 @@
-"""Claim Q6: what fewer bits give on the clock."""
+"""Claim Q6: the speed of weights with fewer bits."""
 
 import numpy as np
 
@@ -23,8 +23,7 @@ def tasks_q6(settings: Settings):
 
 
 def measure_q6(inputs: int, outputs: int, batch: int, seed: int) -> list[dict]:
-    """Time one dense layer (or, with outputs 0, LeNet-300-100) in weights of 32, 8, 4 bits and 1 bit, and their
-    bytes."""
+    """Time one dense layer (or, with outputs=0, LeNet-300-100) with weights of 32, 8, 4 bits and 1 bit; and their bytes."""
     rng = np.random.default_rng(seed)
     forms = _layer(inputs, outputs, batch, rng) if outputs else _net(batch, rng)
     times = latency({name: call for name, (call, _) in forms.items()}, rounds=7, round_ms=3)
@@ -97,7 +96,7 @@ def ratios_q6(rows):
 
 
 def q6(rows):
-    """Times faster than float32, one panel a batch; bars for each form of the weights."""
+    """Speed-up over float32, one panel per batch size, one bar per form of the weights."""
     batches = sorted({row["batch"] for row in rows})
     shapes = list(dict.fromkeys(row["shape"] for row in rows))
     arms = (
@@ -118,6 +117,7 @@ def q6(rows):
                     continue
                 mean, low, high = (2**x for x in mean_interval(np.log2(chosen)))
                 spread = None if np.isnan(low) else [[mean - low], [high - mean]]
+                # Bars grow from 1×, up if faster and down if slower.
                 ax.bar(place, mean - 1, 0.9, 1, color=COLORS[role], yerr=spread, capsize=4, label=arm)
                 ax.text(
                     place,
@@ -158,7 +158,7 @@ CLAIM = Claim(
     timed=True,
     figure=q6,
     ratios=ratios_q6,
-    note="One dense layer, and a whole net with all that is around its layers. 4 bits are indices into 16 "
-    "values. With 1 bit, activations are floats (sums looked up) or signs as well (bits counted).",
+    note="One dense layer, and a whole net with everything around its layers. 4 bits: indices into 16 values. 1 bit: "
+    "activations are floats (sums are looked up) or signs, too (bits are counted).",
     source="Jacob et al. 2018; Courbariaux et al. 2016, Binarized Neural Networks; Rastegari et al. 2016, XNOR-Net",
 )
