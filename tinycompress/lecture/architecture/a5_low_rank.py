@@ -113,7 +113,7 @@ def _draw_accuracy(ax, rows):
     """Draw accuracy over the parameters left, for equal ranks K and for ranks chosen per layer."""
     ranks = sorted({row["choice"] for row in rows if row.get("choice", "").isdigit()}, key=int)
     kept = _draw_ranks(ax, rows, ranks)
-    # K is not linear in the parameters, so it is written along the lower edge instead of an axis of its own.
+    # K is not linear in the parameters, so it is written along the lower edge, not on a second axis.
     for rank, x in zip(ranks, kept, strict=True):
         ax.annotate(f"K={rank}", (x, 0.02), xycoords=("data", "axes fraction"), ha="center", fontsize=13)
     whole = np.mean([row["whole_accuracy"] for row in rows])
