@@ -36,10 +36,10 @@ def test_a_solution_gives_way_to_a_stub_that_says_what_is_missing():
     [
         ("def f():\n    ### BEGIN SOLUTION\n    pass\n", "does not end"),
         ("def f():\n    pass\n    ### END SOLUTION\n", "did not begin"),
-        ("### BEGIN SOLUTION\n### BEGIN SOLUTION\n### END SOLUTION\n", "inside the one that began in line 1"),
+        ("### BEGIN SOLUTION\n### BEGIN SOLUTION\n### END SOLUTION\n", "inside the one that began on line 1"),
         ("def f():\n    pass\n", "no solution in it"),
         ("### BEGIN SOLUTION\nx = 1\n### END SOLUTION\n# begin solution\n", "is '# begin solution' a marker?"),
-        ("x = 1  ### BEGIN SOLUTION\n### END SOLUTION\n", "alone in its line"),
+        ("x = 1  ### BEGIN SOLUTION\n### END SOLUTION\n", "alone on its line"),
         ("### BEGIN SOLUTION\nx = (\n### END SOLUTION\n", "was never closed"),
     ],
 )

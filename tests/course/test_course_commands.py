@@ -69,17 +69,17 @@ def test_grading_without_a_sandbox_is_refused_unless_trust_is_declared(course, m
 def test_the_doctor_reports_level_python_and_limits(capsys):
     assert main(["course", "doctor"]) == (0 if LEVEL.name == "bubblewrap" else 1)
     out = capsys.readouterr().out
-    for word in f"sandbox      {LEVEL.name}", "python ", "2048 MiB a process", "10 s unless", "pytest ":
+    for word in f"sandbox      {LEVEL.name}", "python ", "2048 MiB per process", "10 s unless", "pytest ":
         assert word in out
 
 
 def test_problems_of_the_command_line_are_said_in_a_line(course, capsys):
     write_class(course / "class", FOUND)
     for arguments, words in (
-        (["grade", str(course / "nowhere")], "there is no such folder"),
+        (["grade", str(course / "nowhere")], "no such folder"),
         (["grade", str(course / "toy")], "no hand-in is there"),
         (command(course, "--workers", "0")[1:], "must be 1 or more"),
-        (["export", "csv", "--out", "x", "--log", str(course / "none")], "nothing is graded there yet"),
+        (["export", "csv", "--out", "x", "--log", str(course / "none")], "nothing is graded yet"),
     ):
         assert main(["course", *arguments]) == 2
         assert words in capsys.readouterr().err

@@ -106,7 +106,7 @@ def test_cheats_earn_nothing_and_the_record_says_why(tmp_path, source):
         (b"(" * 5000, "cannot be imported"),
         (b"keep = 3\n", "there is no function keep"),
         (b"def keep(): return 1\n", "TypeError"),
-        (b"def keep(values, count): return list(values)\n", "should be a NumPy array, but is a list of 5"),
+        (b"def keep(values, count): return list(values)\n", "should be a NumPy array, but it is a list of 5"),
         (b"def keep(values, count): return values * float('nan')\n", "should have the shape"),
         (b"def keep(values, count): raise Exception('\\x1b[2J' + '<b>' * 500)\n", r"keep raised Exception"),
     ],
@@ -154,24 +154,24 @@ def test_links_pipes_devices_and_folders_are_not_read(handin, exercise, tmp_path
     place = handin.path / "toy" / "keep.py"
     assert refused(handin, exercise) == "there is no toy/keep.py in the hand-in"
     place.symlink_to(secret)
-    assert "no plain file" in refused(handin, exercise)
+    assert "not a regular file" in refused(handin, exercise)
     place.unlink()
     os.mkfifo(place)
-    assert "no plain file" in refused(handin, exercise)
+    assert "not a regular file" in refused(handin, exercise)
     place.unlink()
     place.mkdir()
-    assert "no plain file" in refused(handin, exercise)
+    assert "not a regular file" in refused(handin, exercise)
     place.rmdir()
     if os.geteuid() == 0:
         os.mknod(place, 0o60644, 0x101)
-        assert "no plain file" in refused(handin, exercise)
+        assert "not a regular file" in refused(handin, exercise)
         place.unlink()
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(os.path.relpath(place))
-        assert "no plain file" in refused(handin, exercise)
+        assert "not a regular file" in refused(handin, exercise)
     place.unlink()
     place.write_bytes(b"#" * (MAX_SOURCE + 1))
-    assert "more than 1 MiB" in refused(handin, exercise)
+    assert "larger than 1 MiB" in refused(handin, exercise)
     place.unlink()
     (handin.path / "toy").rmdir()
     (tmp_path / "toy" / "keep.py").write_text("SECRET = 1")
@@ -201,9 +201,9 @@ def test_archives_are_read_by_name_and_never_unpacked(exercise, tmp_path):
     assert archive(tmp_path, ("keep.py", b"2", 0)).read(exercise) == b"2"
     for name in "../toy/keep.py", "/toy/keep.py", "toy/../toy/keep.py", "toy\\keep.py", "TOY/KEEP.PY":
         assert "there is no toy/keep.py" in refused(archive(tmp_path, (name, b"", 0), ("other", b"", 0)), exercise)
-    assert "no plain file" in refused(archive(tmp_path, ("toy/keep.py", b"/etc/passwd", 0o120777)), exercise)
+    assert "not a regular file" in refused(archive(tmp_path, ("toy/keep.py", b"/etc/passwd", 0o120777)), exercise)
     assert "twice" in refused(archive(tmp_path, good, good), exercise)
-    assert "more than 1 MiB" in refused(archive(tmp_path, ("toy/keep.py", bytes(10**8), 0)), exercise)
+    assert "larger than 1 MiB" in refused(archive(tmp_path, ("toy/keep.py", bytes(10**8), 0)), exercise)
     many = [(str(number), b"", 0) for number in range(10_001)]
     assert "more than 10000 entries" in refused(archive(tmp_path, *many), exercise)
     assert not list(tmp_path.glob("**/passwd"))
@@ -246,16 +246,16 @@ def test_a_zip_is_read_whatever_letters_its_ending_has(handin, exercise, tmp_pat
 
 
 BESIDE = {
-    "bob.rar": "of archives only .zip is read; unpack it into a folder 'bob'",
-    "cy.tar.gz": "of archives only .zip is read; unpack it into a folder 'cy'",
-    "dan.7Z": "of archives only .zip is read; unpack it into a folder 'dan'",
+    "bob.rar": "the only archives read are .zip; unpack it into a folder 'bob'",
+    "cy.tar.gz": "the only archives read are .zip; unpack it into a folder 'cy'",
+    "dan.7Z": "the only archives read are .zip; unpack it into a folder 'dan'",
     "essay.docx": "it is neither a folder nor a .zip",
     "keep.py": "it is neither a folder nor a .zip",
     "noending": "it is neither a folder nor a .zip",
     "fay.zip.part": "it is neither a folder nor a .zip",
     ".gus.zip": "it is hidden",
     ".hal": "it is hidden",
-    "\x1b[2J\udc80.rar": "of archives only .zip is read",
+    "\x1b[2J\udc80.rar": "the only archives read are .zip",
 }
 
 
@@ -299,7 +299,7 @@ def test_a_folder_without_a_hand_in_still_says_what_is_there(tmp_path, capsys):
     (tmp_path / "bob.rar").write_bytes(b"")
     with pytest.raises(CourseProblem, match="no hand-in is there"):
         find_handins(tmp_path)
-    assert "not graded: 'bob.rar': of archives only .zip is read" in capsys.readouterr().err
+    assert "not graded: 'bob.rar': the only archives read are .zip" in capsys.readouterr().err
 
 
 def test_grading_ends_with_1_while_something_is_left_out_and_log_and_csv_say_what(course, capsys):
@@ -318,7 +318,7 @@ def test_grading_ends_with_1_while_something_is_left_out_and_log_and_csv_say_wha
     assert record["names"].keys() == {"=bob.rar"}
     header, *students, last = rows()
     assert [row[0] for row in students] == ["good", "none"]
-    assert last[:-1] == ["'=bob.rar", "", "", ""] and last[-1].startswith("not graded: of archives only .zip is read")
+    assert last[:-1] == ["'=bob.rar", "", "", ""] and last[-1].startswith("not graded: the only archives read are .zip")
     assert len(last) == len(header)
     stray.unlink()
     assert main(arguments) == 0

@@ -2,7 +2,7 @@
 
 ## An exercise is a few files in `exercises/<chapter>/`
 
-`name.py`: the exercise, which students get without what lies between the markers:
+`name.py`: the exercise. Students get it without the code between the markers:
 
     """Keep the largest (10 minutes, 3 points).
 
@@ -13,60 +13,62 @@
 
 
     def prune(weight, share):
-        """Shapes, dtypes, units, ties, errors raised: what the tests may ask for is said here."""
+        """Shapes, dtypes, units, ties, errors raised: everything that the tests may ask for."""
         ### BEGIN SOLUTION
         ...
         ### END SOLUTION
 
-A marker stands alone in its line. A block inside a function becomes `raise NotImplementedError`, one at the left margin
-(a helper, an import) disappears. Functions take and return None, booleans, numbers, strings, bytes, arrays (no objects),
-and lists, tuples and dicts of them: what crosses the pipe to the sandbox. No Tensors: make them inside, return `.data`.
-A later part takes an earlier part's *result* as an argument, so that one hole does not sink the rest.
+A marker stands alone on its line. A block inside a function becomes `raise NotImplementedError`; one at the left margin
+(a helper, an import) disappears. Functions take and return only what can cross the pipe to the sandbox: None, booleans,
+numbers, strings, bytes, arrays (not of objects), and lists, tuples and dicts of these. No Tensors: make them inside the
+function and return `.data`. A later part takes an earlier part's *result* as an argument, so that a student who fails the
+earlier part can still solve the later one.
 
-`test_name.py`: ordinary pytest functions, whole in this one file.
+`test_name.py`: ordinary pytest functions, all in this one file.
 
-    MAY_IMPORT = ()  # NumPy and Numba alone. Default ("engine",); ("engine", "pruning") adds a package of tinycompress.
+    MAY_IMPORT = ()  # only NumPy and Numba. Default ("engine",); ("engine", "pruning") adds a package of tinycompress.
 
-    @pytest.mark.public          # students have it, too; or @pytest.mark.hidden: runs after hand-in only
-    @pytest.mark.points(2)       # of each case, if parametrized
+    @pytest.mark.public          # students have it, too; or @pytest.mark.hidden: runs only after hand-in
+    @pytest.mark.points(2)       # per case, if parametrized
     def test_ties(submission, rng):
-        """Of equals the earlier one stays."""  (what is checked, in words that students may read)
+        """Of equal weights the earlier one stays."""  (what is checked, in words that students may read)
         mask = expect_array(submission.prune(w, 0.5), w.shape, "bool", "the mask")
-        assert mask[0], "sort stably"  (the message names the idea that was missed; a student reads it)
+        assert mask[0], "sort stably"  (the message names the idea that was missed; students read it)
 
 - `submission.f(...)` calls the student's `f` with copies. `submission.elapsed`: seconds of the last call, by the grader's
-  clock; call twice before you judge a time, since the first may compile. `@pytest.mark.timeout(30)` for more than 10 s.
-- `reference.f(...)`: the same of the solution; hidden tests only.
-- `rng`: a seeded generator; fresh for every course in hidden tests. No other randomness.
-- `raise Partial(0.5, "message")` gives a share of the points; passing gives all; a failing `assert` none.
-- Look at types first, with `expect_array`, `expect_number`, `expect_tuple`, `expect_close`, `expect_error`: NaN, None and
-  wrong shapes are then the student's error. An exception of any other kind is a `grader_error`, which a person must mend.
-- Messages of hidden tests should not tell the expected numbers. `assert not (abs(a - b) > tol)` passes NaN;
+  clock; call twice before you judge a time, since the first call may compile. `@pytest.mark.timeout(30)` allows more than
+  10 s.
+- `reference.f(...)` calls the solution's `f`; hidden tests only.
+- `rng`: a seeded generator. In hidden tests its seed differs between courses. Use no other randomness.
+- `raise Partial(0.5, "message")` gives a share of the points. Passing gives all, a failing `assert` none.
+- Check types first, with `expect_array`, `expect_number`, `expect_tuple`, `expect_close`, `expect_error`: NaN, None and
+  wrong shapes are then the student's error. Any other exception is a `grader_error`, which a person must fix.
+- Messages of hidden tests should not reveal the expected numbers. `assert not (abs(a - b) > tol)` passes NaN;
   `expect_close` does not.
-- The public tests are released with whatever of this file they use, and nothing else of it.
+- The public tests are released together with the parts of this file that they use, and nothing else.
 
-`wrong_name.py`: at least two plausible wrong answers, each put in the place of one function of the solution, with what the
-whole exercise is then worth:
+`wrong_name.py`: at least two plausible wrong answers. Each replaces one function of the solution and states how many
+points the whole exercise then earns:
 
     @wrong("prune", points=1, why="keeps the smallest")
     def smallest(weight, share):
         ...
 
-`show_name.py` (optional): what students see their function do. `measure(exercise)` runs the functions of a module and
-returns plain numbers and lists, in less than 20 s; `draw(yours, reference)` draws two such results into a figure and
-returns it. `course release` stores the solution's numbers and writes a notebook that draws the student's beside them.
-The docstring becomes the notebook's text. It may import anything.
+`show_name.py` (optional): an experiment that shows students what their functions do. `measure(exercise)` runs the functions
+of a module and returns plain numbers and lists, in less than 20 s. `draw(yours, reference)` plots two such results and
+returns the figure. `course release` stores the solution's numbers and writes a notebook that draws the student's beside
+them. The docstring becomes the notebook's text. The file may import anything.
 
-In the sandbox there are NumPy, Numba, SciPy, and what MAY_IMPORT says; the engine's kernels run in NumPy there, and a first
-@njit costs a second. Exercises of your own: the same layout in a folder that you give as --exercises DIR.
+The sandbox has NumPy, Numba, SciPy, and what MAY_IMPORT lists. The engine's kernels run in NumPy there, and a first @njit
+costs a second. Exercises of your own have the same layout, in a folder that you pass as --exercises DIR.
 
-    tinycompress course check pruning/name      solution 100 %, stub 0, wrong answers as stated, twice the same
+    tinycompress course check pruning/name      solution 100 %, stub 0, wrong answers as stated, two runs agree
     tinycompress course release --out handout   the students' folder
 
 ## The one rule
 
-The sandbox returns values; only the trusted side knows the answers and gives the marks. Tests, solutions and
-`reference` never enter it.
+The sandbox only returns values; only the trusted side knows the answers and gives the marks. Tests, solutions and
+`reference` never enter the sandbox.
 '''
 
 from .expect import expect_array, expect_close, expect_error, expect_number, expect_tuple
@@ -86,7 +88,7 @@ __all__ = [
 
 
 def wrong(function: str, points: float, why: str):
-    """Mark a wrong answer to `function`, with the points that the exercise is worth with it."""
+    """Mark a wrong answer to `function`, and state the points that the whole exercise earns with it."""
 
     def mark(answer):
         answer.wrong = (function, float(points), why)

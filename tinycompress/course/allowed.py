@@ -1,7 +1,7 @@
-"""What of tinycompress a submission may import: a copy of the package with those modules alone.
+"""The parts of tinycompress that a submission may import, as a copy of the package with only those modules.
 
-Exercises sit beside the lecture's own methods, so that the sandbox sees the engine, usually, and never the chapter that
-holds an answer.
+The package also contains the lecture's own methods, some of which answer an exercise. So the sandbox usually sees only
+the engine, and never the chapter that holds an answer.
 """
 
 import ast
@@ -18,9 +18,9 @@ ENGINE = (
 
 
 def modules(may_import: tuple[str, ...]) -> set[str]:
-    """The modules and subpackages that these names stand for: "engine", or a name beside it such as "pruning".
+    """The modules and subpackages that these names stand for: "engine" is all of ENGINE, "pruning" just itself.
 
-    Raises CourseProblem for a name that is not there.
+    Raises CourseProblem for a name that does not exist, and for the course itself.
     """
     found = set()
     for name in may_import:
@@ -29,14 +29,14 @@ def modules(may_import: tuple[str, ...]) -> set[str]:
         elif (PACKAGE / f"{name}.py").is_file() or (PACKAGE / name).is_dir():
             found.add(name)
         else:
-            raise CourseProblem(f'MAY_IMPORT: there is no {name!r} in tinycompress; take "engine" or a module\'s name')
+            raise CourseProblem(f'MAY_IMPORT: there is no {name!r} in tinycompress; give "engine" or a module\'s name')
     if "course" in found or "cli" in found:
-        raise CourseProblem("MAY_IMPORT: submissions never see the course itself")
+        raise CourseProblem("MAY_IMPORT: submissions must not import the course or the command line")
     return found
 
 
 def copy_package(may_import: tuple[str, ...], folder: Path) -> Path | None:
-    """Write `folder`/tinycompress with these modules alone; None, and nothing, where none are allowed."""
+    """Write `folder`/tinycompress with only these modules. If none are allowed, write nothing and return None."""
     chosen = modules(may_import)
     if not chosen:
         return None
@@ -47,7 +47,7 @@ def copy_package(may_import: tuple[str, ...], folder: Path) -> Path | None:
             shutil.copyfile(PACKAGE / f"{name}.py", target / f"{name}.py")
         else:
             shutil.copytree(PACKAGE / name, target / name, ignore=shutil.ignore_patterns("*.pyc", "__pycache__"))
-    if "kernels" in chosen:  # every worker would compile them anew, for ten seconds and more
+    if "kernels" in chosen:  # every worker would compile them again, which takes ten seconds and more
         dispatch = target / "kernels" / "runtime" / "dispatch.py"
         text = dispatch.read_text(encoding="utf-8")
         dispatch.write_text(text.replace('_variant = "fast"', '_variant = "numpy"', 1), encoding="utf-8")
@@ -57,7 +57,7 @@ def copy_package(may_import: tuple[str, ...], folder: Path) -> Path | None:
 
 
 def _without_missing(source: str, chosen: set[str]) -> str:
-    """The package's `__init__` with only those imports whose modules are there."""
+    """The source of the package's `__init__`, importing only modules that were copied."""
     kept, names = [], set()
     for node in ast.parse(source).body:
         if isinstance(node, ast.ImportFrom) and node.level:

@@ -1,4 +1,4 @@
-"""`course check`: what must hold of an exercise before students see it."""
+"""`course check`: what must hold for an exercise before students see it."""
 
 import tempfile
 from collections.abc import Callable
@@ -28,7 +28,7 @@ LAZY: dict[str, Callable] = {
 
 @dataclass
 class Checked:
-    """What was found: points of the whole, scores by kind of answer, and what is wrong, in words."""
+    """The findings: the exercise's points, a (name, score, why) for each kind of answer, and faults in words."""
 
     exercise: Exercise
     points: float = 0.0
@@ -42,12 +42,13 @@ class Checked:
 
 
 def check(exercise: Exercise, notebook: bool = True) -> Checked:
-    """Grade the solution (must earn all, twice the same), the stub (nothing), the wrong answers (as they state), and
-    answers of wrong types (no grader_error), and look at what would be released. Where there is a sandbox, the solution
-    must earn all in it, too.
+    """Grade known answers to an exercise, check what would be released, and return the findings.
 
-    notebook: whether its experiment is run, as a release does. The solution is trusted: never check an exercise that a
-    stranger wrote.
+    The solution must earn all points, in two runs that agree, and in the sandbox, too, if there is one. The stub must earn
+    nothing, each wrong answer what it states, and an answer of a wrong type must not cause a grader_error.
+
+    notebook: whether to run the experiment, as a release does. The solution runs unprotected: never check an exercise from
+    someone you do not trust.
     """
     found = Checked(exercise)
     try:
@@ -68,14 +69,14 @@ def _check_solution(exercise, found):
         for result in first:
             if result.earned != result.points:
                 found.faults.append(
-                    f"the solution fails {result.name} with the seed {seed!r}: {result.message} {result.staff}"
+                    f"the solution fails {result.name} with seed {seed!r}: {result.message} {result.staff}"
                 )
         if first != second:
-            found.faults.append("two runs of the solution differ: take every random number from the fixture rng")
+            found.faults.append("two runs of the solution differ: draw every random number from the fixture rng")
     found.points = total(first)[1]
     found.scores.append(("solution", total(first)[0], ""))
     if not any(r.public for r in first) or all(r.public for r in first):
-        found.faults.append("there should be public and hidden tests")
+        found.faults.append("there should be public and hidden tests, at least one of each")
 
 
 def _check_stub(exercise, found):
@@ -85,14 +86,14 @@ def _check_stub(exercise, found):
         results = run_tests(exercise, load_here(path, exercise.may_import()))
     found.scores.append(("stub", total(results)[0], ""))
     found.faults += [f"the stub earns points in {r.name}" for r in results if r.earned]
-    found.faults += [f"the stub is no plain failure in {r.name}: {r.staff}" for r in results if r.outcome != "failed"]
+    found.faults += [f"the stub does not simply fail {r.name}: {r.staff}" for r in results if r.outcome != "failed"]
 
 
 def _check_wrong_answers(exercise, found):
     answers = [] if exercise.wrong is None else vars(load_module(exercise.wrong)).values()
     answers = [answer for answer in answers if hasattr(answer, "wrong")]
     if len(answers) < 2:
-        found.faults.append(f"wrong_{exercise.name}.py should hold at least two plausible wrong answers")
+        found.faults.append(f"wrong_{exercise.name}.py should contain at least two plausible wrong answers")
     for answer in answers:
         function, points, why = answer.wrong
         results = _graded_with(exercise, answer, [function])
@@ -116,21 +117,21 @@ def _check_lazy_answers(exercise, found):
         results = _graded_with(exercise, answer, exercise.functions())
         most = max(most, total(results)[0])
         found.faults += [
-            f"{r.name} breaks where the answer is {name}; look at types first (expect_array …): {r.staff}"
+            f"{r.name} breaks where the answer is {name}; check types first (expect_array …): {r.staff}"
             for r in results
             if r.outcome == "grader_error"
         ]
-    found.scores.append(("lazy", most, "the best of None, NaN, its argument, … as the answer to everything"))
+    found.scores.append(("lazy", most, "the best of None, NaN, the first argument, … returned by every function"))
     if most > 0.2 * found.points:
         found.faults.append(f"a lazy answer earns {most:g} of {found.points:g} points")
 
 
 def _graded_with(exercise, answer, functions):
-    """The results of the solution with the answer in the place of these functions."""
+    """The results of the solution with these functions replaced by the answer."""
     module = load_module(exercise.solution)
     for function in functions:
         if not callable(getattr(module, function, None)):
-            raise CourseProblem(f"{exercise.id}: there is no function {function!r} to be answered wrongly")
+            raise CourseProblem(f"{exercise.id} has no function {function!r}, to which there is a wrong answer")
         setattr(module, function, answer)
     return run_tests(exercise, InProcess(module))
 
@@ -144,7 +145,7 @@ def _check_in_sandbox(exercise, found):
         found.faults.append(f"the solution cannot be graded in the sandbox: {record['error']}")
     for r in record["results"]:
         if r["earned"] != r["points"]:
-            found.faults.append(f"in the sandbox the solution fails {r['name']}: {r['message']} {r['staff']}")
+            found.faults.append(f"the solution fails {r['name']} in the sandbox: {r['message']} {r['staff']}")
 
 
 def _check_release(exercise, found, notebook):
@@ -155,4 +156,4 @@ def _check_release(exercise, found, notebook):
         results = run_tests(released, load_here(exercise.solution, exercise.may_import()))
         for r in results:
             if r.outcome != "passed":
-                found.faults.append(f"released, {r.name} fails for the solution: {r.message} {r.staff}")
+                found.faults.append(f"the solution fails the released {r.name}: {r.message} {r.staff}")

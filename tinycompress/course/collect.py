@@ -1,8 +1,8 @@
-"""From hand-ins to the bytes that are graded: only the exercises' own files, and only if they are plain files.
+"""From hand-ins to the bytes that are graded: only the exercises' own files, and only if they are regular files.
 
-A hand-in is a folder `<student>/` or an archive `<student>.zip` (or .ZIP). What else lies beside them is named, with the
-reason, and left out. Of a hand-in nothing but `<chapter>/<name>.py` of the exercises that are graded is ever read: what
-else is in there (conftest.py, *.pth, bytecode, Numba's caches, links, devices) is as if it were not. Nothing is unpacked.
+A hand-in is a folder `<student>/` or an archive `<student>.zip` (or .ZIP). Anything else beside them is left out and
+reported with the reason. From a hand-in only the files `<chapter>/<name>.py` of the graded exercises are read. Everything
+else in it (conftest.py, *.pth, bytecode, Numba's caches, links, devices) is ignored. Nothing is unpacked.
 """
 
 import ast
@@ -20,7 +20,7 @@ from .exercise import CourseProblem, Exercise
 MAX_SOURCE = 1 << 20  # bytes of one exercise
 MAX_ARCHIVE = 8 << 20
 MAX_ENTRIES = 10_000
-MANIFEST = "manifest.json"  # of a students' folder, as `release` writes it
+MANIFEST = "manifest.json"  # in a students' folder, written by `release`
 METADATA = (".DS_Store", ".localized", "__MACOSX", "Thumbs.db", "desktop.ini")  # of macOS and Windows; and "._*"
 ARCHIVES = (".7z", ".bz2", ".gz", ".rar", ".tar", ".tgz", ".txz", ".xz", ".zst")
 
@@ -30,13 +30,13 @@ class Refused(Exception):
 
 
 def not_handed_in(exercise_id: str) -> str:
-    """The message where the file of an exercise is not there at all."""
+    """The message for an exercise whose file does not exist."""
     return f"there is no {exercise_id}.py in the hand-in"
 
 
 @dataclass(frozen=True)
 class HandIn:
-    """One student's hand-in: the name of its folder or archive, and where it is."""
+    """One student's hand-in: `student` is the name of its folder or archive, without .zip."""
 
     student: str
     path: Path
@@ -50,14 +50,16 @@ class HandIn:
 
 
 def find_handins(folder: Path) -> list[HandIn]:
-    """The hand-ins in a folder, in order of their names; what is left out there is named on stderr.
+    """The hand-ins in a folder, in order of their names; whatever is left out is listed on stderr.
 
-    Raises CourseProblem for none, or two of one student.
+    Raises CourseProblem if there are none, or two from one student.
     """
     if not folder.is_dir():
-        raise CourseProblem(f"{folder}: there is no such folder; it holds a folder or a .zip for each student")
+        raise CourseProblem(f"{folder}: no such folder; give one that holds a folder or .zip per student")
     if (folder / MANIFEST).is_file():
-        raise CourseProblem(f"{folder} is a students' folder; give the folder that holds one .zip or folder a student")
+        raise CourseProblem(
+            f"{folder} is a students' folder; give the folder that holds one .zip or folder per student"
+        )
     others = left_out(folder)
     for name, why in others.items():
         print(f"not graded: {name!a}: {why}", file=sys.stderr)
@@ -68,28 +70,28 @@ def find_handins(folder: Path) -> list[HandIn]:
         student = path.stem if _is_zip(path) else path.name
         if student in found:
             names = f"{found[student].path.name!a} and {path.name!a}"
-            raise CourseProblem(f"{student!a} has handed in twice, {names}; take one of them away")
+            raise CourseProblem(f"{student!a} has handed in twice, {names}; remove one of them")
         found[student] = HandIn(student, path)
     if not found:
-        raise CourseProblem(f"{folder}: no hand-in is there, neither a folder nor a .zip")
+        raise CourseProblem(f"{folder}: no hand-in is there; expected a folder or a .zip per student")
     return list(found.values())
 
 
 def left_out(folder: Path) -> dict[str, str]:
-    """What lies in a folder of hand-ins and is none, by its name, and why; of METADATA, which nobody hands in, nothing."""
+    """The entries of a folder that are not hand-ins: {name: why}. METADATA is ignored, since systems create it."""
     reasons = {path.name: _why_not(path) for path in sorted(folder.iterdir()) if not _is_metadata(path)}
     return {name: why for name, why in reasons.items() if why}
 
 
 def _why_not(path: Path) -> str:
-    """Why this is no hand-in; "" for one."""
+    """Why this is not a hand-in; "" if it is one."""
     if path.name.startswith("."):
         return "it is hidden; if it is a hand-in, give it a name that does not begin with a dot"
     if path.is_dir() or _is_zip(path):
         return ""
     if path.suffix.lower() in ARCHIVES:
-        return f"of archives only .zip is read; unpack it into a folder {path.name.split('.')[0]!a}"
-    return "it is neither a folder nor a .zip; if it is handed in, put it into a folder of the student's name"
+        return f"the only archives read are .zip; unpack it into a folder {path.name.split('.')[0]!a}"
+    return "it is neither a folder nor a .zip; if it is a hand-in, put it into a folder named after the student"
 
 
 def _is_zip(path: Path) -> bool:
@@ -101,7 +103,10 @@ def _is_metadata(path: Path) -> bool:
 
 
 def _places(exercise: Exercise) -> list[PurePosixPath]:
-    """Where the file may be: as it was released, alone, or one folder further down, as archives often have it."""
+    """Where an exercise's file may be in a hand-in: <chapter>/<name>.py as released, or <name>.py alone.
+
+    Archives often add a folder around everything; the callers also look there.
+    """
     released = PurePosixPath(exercise.chapter, f"{exercise.name}.py")
     return [released, PurePosixPath(released.name)]
 
@@ -124,7 +129,7 @@ def _from_folder(folder: Path, exercise: Exercise) -> bytes:
 
 
 def _read_below(top: int, place: PurePosixPath, flags: int) -> bytes | None:
-    """The bytes of a regular file below an open folder, walked to without following a link; None if it is not there."""
+    """The bytes of a regular file below an open folder, reached without following links; None if it does not exist."""
     folder = os.dup(top)
     try:
         for part in place.parts[:-1]:
@@ -135,16 +140,16 @@ def _read_below(top: int, place: PurePosixPath, flags: int) -> bytes | None:
             os.close(folder)
             folder = inner
         try:
-            # O_NONBLOCK: a pipe without a writer would never open otherwise.
+            # O_NONBLOCK: otherwise, opening a pipe without a writer would never return.
             file = os.open(place.name, flags | os.O_NONBLOCK, dir_fd=folder)
         except FileNotFoundError:
             return None
         with open(file, "rb") as stream:
             if not stat.S_ISREG(os.fstat(file).st_mode):
-                raise Refused(f"{place} is no plain file")
+                raise Refused(f"{place} is not a regular file")
             return _bounded(stream.read(MAX_SOURCE + 1), place)
     except OSError as error:
-        raise Refused(f"{place} is no plain file that can be read (a link?): {error.strerror}") from error
+        raise Refused(f"{place} is not a regular file that can be read (a link?): {error.strerror}") from error
     finally:
         os.close(folder)
 
@@ -152,7 +157,7 @@ def _read_below(top: int, place: PurePosixPath, flags: int) -> bytes | None:
 def _from_archive(path: Path, exercise: Exercise) -> bytes:
     status = os.lstat(path)
     if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_ARCHIVE:
-        raise Refused(f"the archive is no plain file of at most {MAX_ARCHIVE >> 20} MiB")
+        raise Refused(f"the archive is not a regular file of at most {MAX_ARCHIVE >> 20} MiB")
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
@@ -169,8 +174,8 @@ def _from_archive(path: Path, exercise: Exercise) -> bytes:
                 if named:
                     return _from_entry(archive, named[0])
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, EOFError) as error:
-        raise Refused("the archive is damaged, or of a kind that is not read; make it with `course pack`") from error
-    except Exception as error:  # zlib.error and others from damaged data
+        raise Refused("the archive is damaged or not a supported .zip; make it with `course pack`") from error
+    except Exception as error:  # damaged data raises zlib.error and others
         if isinstance(error, Refused | OSError):
             raise
         raise Refused("the archive is damaged; make it with `course pack`") from error
@@ -181,19 +186,19 @@ def _from_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
     kind = stat.S_IFMT(entry.external_attr >> 16)
     plain = kind in (0, stat.S_IFREG) and not entry.flag_bits & 1
     if not plain or entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise Refused(f"{entry.filename} is no plain file in the archive")
-    with archive.open(entry) as stream:  # never more than asked for, whatever the entry says of its size
+        raise Refused(f"{entry.filename} is not a regular file in the archive")
+    with archive.open(entry) as stream:  # read a bounded number of bytes, whatever size the entry claims
         return _bounded(stream.read(MAX_SOURCE + 1), entry.filename)
 
 
 def _bounded(data: bytes, place) -> bytes:
     if len(data) > MAX_SOURCE:
-        raise Refused(f"{place} has more than {MAX_SOURCE >> 20} MiB")
+        raise Refused(f"{place} is larger than {MAX_SOURCE >> 20} MiB")
     return data
 
 
 def released_exercises(folder: Path) -> list[str]:
-    """The ids of a students' folder's exercises, as its manifest has them. Raises CourseProblem in any other folder."""
+    """The ids of the exercises in a students' folder, from its manifest. Raises CourseProblem for any other folder."""
     try:
         return list(json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["exercises"])
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -203,9 +208,9 @@ def released_exercises(folder: Path) -> list[str]:
 
 
 def pack(folder: Path, exercises: list[str], archive: Path) -> dict[str, str]:
-    """Write the hand-in of a students' folder, `exercises` as in its manifest, into a .zip; returns how far each file is.
+    """Write the hand-in of a students' folder, `exercises` as in its manifest, into a .zip; return the state of each file.
 
-    Raises CourseProblem where nothing is there, or a file would be refused.
+    Raises CourseProblem if no exercise is there, or a file would be refused.
     """
     from .exercise import EXERCISES
 
@@ -218,7 +223,7 @@ def pack(folder: Path, exercises: list[str], archive: Path) -> dict[str, str]:
             if (folder / f"{exercise_id}.py").exists():
                 raise CourseProblem(str(problem)) from problem
     if not packed:
-        raise CourseProblem(f"{folder}: none of the exercises is there; run this in the folder that you were given")
+        raise CourseProblem(f"{folder} holds none of the exercises; run this in the folder that you were given")
     with whole_file(archive) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as stream:
         for name, data in packed.items():
             stream.writestr(zipfile.ZipInfo(name), data)
@@ -226,10 +231,10 @@ def pack(folder: Path, exercises: list[str], archive: Path) -> dict[str, str]:
 
 
 def state(source: bytes) -> str:
-    """ "written", or what a student may have forgotten: functions that are still stubs, a syntax error."""
+    """Return "written", or what a student may have forgotten: functions that are still stubs, a syntax error."""
     try:
         tree = ast.parse(source)
-    except (SyntaxError, ValueError) as error:  # ValueError: a null byte, in older versions of Python
+    except (SyntaxError, ValueError) as error:  # older versions of Python raise ValueError for a null byte
         line = getattr(error, "lineno", None)
         return f"syntax error{f' in line {line}' if line else ''}: {getattr(error, 'msg', error)}"
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]

@@ -1,4 +1,4 @@
-"""Exercises as files: finding them, loading them, and taking their solutions out."""
+"""Exercises as files: find them, load them, and strip their solutions."""
 
 import ast
 import hashlib
@@ -14,12 +14,12 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
 class CourseProblem(Exception):
-    """Something that the author or grader should mend; the message says how."""
+    """Something that the author or grader should fix; the message says how."""
 
 
 @dataclass(frozen=True)
 class Exercise:
-    """One exercise: `<chapter>/<name>.py` and what lies beside it. Files that are not there are None."""
+    """One exercise: `<chapter>/<name>.py` and the files beside it. Optional files that do not exist are None."""
 
     chapter: str
     name: str
@@ -31,7 +31,7 @@ class Exercise:
 
     @property
     def solution(self) -> Path:
-        """The exercise, with its solution between markers."""
+        """The exercise's file, with the solution between markers."""
         return self.folder / f"{self.name}.py"
 
     @property
@@ -47,22 +47,22 @@ class Exercise:
         return _there(self.folder / f"show_{self.name}.py")
 
     def stub(self) -> str:
-        """What a student gets: the exercise without its solution."""
+        """The exercise without its solution, as students get it."""
         return strip_solution(self.solution.read_text(encoding="utf-8"), self.solution.name)
 
     def functions(self) -> list[str]:
-        """The public functions of the exercise: what students write and tests call."""
+        """The exercise's public functions, which students write and tests call."""
         return public_functions(self.solution.read_text(encoding="utf-8"))
 
     def may_import(self) -> tuple[str, ...]:
-        """What of tinycompress a submission may import: MAY_IMPORT of the test file, by default ("engine",)."""
+        """The parts of tinycompress that a submission may import: MAY_IMPORT of the test file; default ("engine",)."""
         for node in ast.parse(self.tests.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["MAY_IMPORT"]:
                 return tuple(ast.literal_eval(node.value))
         return ("engine",)
 
     def tests_hash(self) -> str:
-        """SHA-256 over the solution and the tests: what a mark depends on beside the submission."""
+        """SHA-256 of the solution and the tests, on which a mark depends besides the submission."""
         digest = hashlib.sha256()
         for path in (self.solution, self.tests):
             digest.update(hashlib.sha256(path.read_bytes()).digest())
@@ -74,9 +74,9 @@ def _there(path: Path) -> Path | None:
 
 
 def find_exercises(names=(), root: Path | str = EXERCISES) -> list[Exercise]:
-    """The exercises of these names ("pruning", "pruning/n_of_m", or "n_of_m"), by default all, in order of their ids.
+    """The exercises with these names ("pruning", "pruning/n_of_m", or "n_of_m"), sorted by id; without names, all.
 
-    Raises CourseProblem where there are none, a name is unknown, or a file has no exercise that it belongs to.
+    Raises CourseProblem if there are none, a name is unknown, or a file belongs to no exercise.
     """
     root = Path(root)
     found = []
@@ -84,16 +84,18 @@ def find_exercises(names=(), root: Path | str = EXERCISES) -> list[Exercise]:
         name = tests.stem.removeprefix("test_")
         exercise = Exercise(tests.parent.name, name, tests.parent)
         if not exercise.solution.is_file():
-            raise CourseProblem(f"{exercise.id}: there are tests ({tests.name}), but no exercise {name}.py beside them")
+            raise CourseProblem(f"{exercise.id}: {tests.name} exists, but not the exercise {name}.py beside it")
         if not _NAME.fullmatch(name) or not _NAME.fullmatch(exercise.chapter):
-            raise CourseProblem(f"{exercise.id}: a name is made of small letters, digits and underscores")
+            raise CourseProblem(
+                f"{exercise.id}: a name begins with a lowercase letter; lowercase letters, digits and underscores may follow"
+            )
         found.append(exercise)
     named = {f"{e.folder.name}/{prefix}{e.name}.py" for e in found for prefix in ("", "test_", "wrong_", "show_")}
     for path in sorted(root.glob("*/*.py")):
         if path.parent in {e.folder for e in found} and f"{path.parent.name}/{path.name}" not in named:
-            raise CourseProblem(f"{path.parent.name}/{path.name}: no tests (test_{path.name}) belong to it")
+            raise CourseProblem(f"{path.parent.name}/{path.name} has no tests; they should be in test_{path.name}")
     if not found:
-        raise CourseProblem(f"{root}: no exercise is there; one is <chapter>/<name>.py with <chapter>/test_<name>.py")
+        raise CourseProblem(f"{root} has no exercises; one is <chapter>/<name>.py with <chapter>/test_<name>.py")
     if not names:
         return found
     chosen = [e for e in found if {e.id, e.name, e.chapter} & set(names)]
@@ -106,22 +108,22 @@ def find_exercises(names=(), root: Path | str = EXERCISES) -> list[Exercise]:
 
 
 def public_functions(source: str) -> list[str]:
-    """The names of a module's functions that do not begin with an underscore."""
+    """The names of a module's functions, without those that begin with an underscore."""
     return [n.name for n in ast.parse(source).body if isinstance(n, ast.FunctionDef) and n.name[0] != "_"]
 
 
 def strip_solution(source: str, name: str = "the exercise") -> str:
-    """The source without what lies between the markers.
+    """The source without the blocks between the markers.
 
-    A block inside a function gives way to `raise NotImplementedError`, one at the left margin (helpers of the solution,
-    its imports) to nothing. Raises CourseProblem for markers that are unbalanced, nested, misspelt, or missing.
+    A block inside a function becomes `raise NotImplementedError`; one at the left margin (the solution's helpers and
+    imports) is dropped. Raises CourseProblem for markers that are unbalanced, nested, misspelt, or missing.
     """
     kept, opened, functions = [], None, _function_of_line(source, name)
     for number, line in enumerate(source.splitlines(), 1):
         text, place = line.strip(), f"{name}, line {number}"
         if text == BEGIN:
             if opened:
-                raise CourseProblem(f"{place}: a solution begins inside the one that began in line {opened}")
+                raise CourseProblem(f"{place}: a solution begins inside the one that began on line {opened}")
             opened, indent = number, line[: len(line) - len(line.lstrip())]
         elif text == END:
             if not opened:
@@ -131,20 +133,20 @@ def strip_solution(source: str, name: str = "the exercise") -> str:
                 kept.append(f'{indent}raise NotImplementedError("{function} is yours to write")')
             opened = None
         elif re.search(r"#.*\b(BEGIN|END)\W+\w*SOLUTION", line, re.IGNORECASE):
-            raise CourseProblem(f"{place}: is {text!r} a marker? It is {BEGIN!r} or {END!r}, alone in its line")
+            raise CourseProblem(f"{place}: is {text!r} a marker? A marker is {BEGIN!r} or {END!r}, alone on its line")
         elif not opened:
             kept.append(line)
     if opened:
-        raise CourseProblem(f"{name}: the solution that begins in line {opened} does not end")
+        raise CourseProblem(f"{name}: the solution that begins on line {opened} does not end")
     if len(kept) == len(source.splitlines()):
-        raise CourseProblem(f"{name}: there is no solution in it; put it between {BEGIN!r} and {END!r}")
+        raise CourseProblem(f"{name}: there is no solution in it; put one between {BEGIN!r} and {END!r}")
     stub = re.sub(r"\n{4,}", "\n\n\n", "\n".join(kept)).rstrip() + "\n"
     ast.parse(stub)
     return stub
 
 
 def _function_of_line(source: str, name: str) -> dict[int, str]:
-    """For each line inside a function, that function's name."""
+    """The name of the function that each line belongs to, by line number; lines outside functions are left out."""
     try:
         tree = ast.parse(source)
     except SyntaxError as error:
@@ -154,11 +156,11 @@ def _function_of_line(source: str, name: str) -> dict[int, str]:
 
 
 def load_module(path: Path, name: str | None = None):
-    """The module of a file, freshly executed, and not left in sys.modules."""
+    """The module of a file, executed again on every call and not left in sys.modules."""
     name = name or f"exercise_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
-    before, sys.modules[name] = sys.modules.get(name), module  # dataclasses look their module up
+    before, sys.modules[name] = sys.modules.get(name), module  # dataclasses look up their module
     try:
         spec.loader.exec_module(module)
     finally:

@@ -1,7 +1,7 @@
-"""What tests ask of an answer, said so that a student learns from it. Each raises AssertionError with the message.
+"""Checks of an answer, with messages that a student can learn from. Each raises AssertionError if it fails.
 
 An answer is anything that the wire carries: None, booleans, numbers, strings, bytes, arrays, and lists, tuples and dicts
-of them. A test looks at its type first, with these, so that a wrong type is the student's error and not the test's.
+of them. A test first checks the type with these functions, so that a wrong type is the student's error, not the test's.
 """
 
 import numpy as np
@@ -12,43 +12,46 @@ KINDS = {"bool": "b", "int": "iu", "float": "f", "number": "iuf"}
 
 
 def expect_array(value, shape: tuple | None = None, kind: str = "number", name: str = "the result") -> np.ndarray:
-    """The value, if it is a finite array of this shape (None in it: any length) and kind: bool, int, float, or number."""
+    """Return the value if it is a finite array of this shape (None: any length) and kind (bool, int, float or number)."""
     if not isinstance(value, np.ndarray):
-        raise AssertionError(f"{name} should be a NumPy array, but is {described(value)}")
+        raise AssertionError(f"{name} should be a NumPy array, but it is {described(value)}")
     if shape is not None:
         fits = value.ndim == len(shape) and all(
             want in (None, have) for want, have in zip(shape, value.shape, strict=True)
         )
         if not fits:
             wanted = str(tuple("any" if n is None else n for n in shape)).replace("'", "")
-            raise AssertionError(f"{name} should have the shape {wanted}, but has {value.shape}")
+            raise AssertionError(f"{name} should have the shape {wanted}, but it has the shape {value.shape}")
     if value.dtype.kind not in KINDS[kind]:
-        raise AssertionError(f"{name} should hold {kind} values, but has the dtype {value.dtype}")
+        raise AssertionError(f"{name} should hold {kind} values, but its dtype is {value.dtype}")
     if value.dtype.kind == "f" and not np.isfinite(value).all():
         raise AssertionError(f"{name} holds NaN or infinity")
     return value
 
 
 def expect_number(value, name: str = "the result") -> float:
-    """The value, if it is a finite int or float (an array of one element without axes counts)."""
+    """Return the value if it is a finite int or float; a zero-dimensional array counts as its element."""
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value.item()
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise AssertionError(f"{name} should be a number, but is {described(value)}")
+        raise AssertionError(f"{name} should be a number, but it is {described(value)}")
     if not np.isfinite(value):
-        raise AssertionError(f"{name} is {value}")
+        raise AssertionError(f"{name} should be finite, but it is {value}")
     return value
 
 
 def expect_tuple(value, length: int, name: str = "the result") -> tuple:
-    """The value, if it is a tuple (or list) of that many answers."""
+    """Return the value as a tuple if it is a tuple or list with this many elements."""
     if not isinstance(value, tuple | list) or len(value) != length:
-        raise AssertionError(f"{name} should be a tuple of {length}, but is {described(value)}")
+        raise AssertionError(f"{name} should be a tuple of {length}, but it is {described(value)}")
     return tuple(value)
 
 
 def expect_close(value, expected, message: str, rtol: float = 1e-5, atol: float = 1e-7, name: str = "the result"):
-    """Array or number, every element within atol + rtol * |expected| of the expected one; else `message`."""
+    """Check that every element of an array or number is within atol + rtol * |expected| of the expected one.
+
+    If not, AssertionError says `message`; `name` is what a wrong type or shape is reported for.
+    """
     expected = np.asarray(expected)
     if expected.ndim == 0:
         value = np.asarray(expect_number(value, name))
@@ -59,18 +62,18 @@ def expect_close(value, expected, message: str, rtol: float = 1e-5, atol: float 
 
 
 def expect_error(error: type[Exception], function, *arguments, message: str = "", **keywords):
-    """That the submission's function raises this built-in error for these arguments."""
+    """Check that the submission's function raises this built-in error for these arguments."""
     try:
         function(*arguments, **keywords)
     except SubmissionRaised as raised:
         if raised.type == error.__name__:
             return
         raise
-    raise AssertionError(message or f"{error.__name__} should be raised here, but a result came back")
+    raise AssertionError(message or f"{error.__name__} should be raised here, but a result was returned")
 
 
 def described(value) -> str:
-    """A type, as in "a list of 3", for messages."""
+    """Describe a value's type and size for messages, as in "a list of 3"."""
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape}"
     if isinstance(value, list | tuple | dict):

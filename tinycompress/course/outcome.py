@@ -1,26 +1,26 @@
-"""What a test can say about a submission, beside passing: no answer, or part of the points.
+"""The outcomes of a test other than passing or failing: part of the points, or no usable answer.
 
 A test passes (all its points), fails with an AssertionError (none), raises `Partial` (a share of them), or meets a
-`SubmissionProblem` where there was no usable answer (none). Anything else is a fault of the test, which a person must
-look at: `grader_error`, never a silent zero.
+`SubmissionProblem` when the submission gave no usable answer (none). Anything else is a bug in the test, which a person
+must look at: a `grader_error`, never a silent zero.
 """
 
 
 class Partial(Exception):
-    """Raise it in a test to give `share` (from 0 up to but not 1) of its points, with a message for the student."""
+    """Raised by a test to give `share` of its points, 0 <= share < 1, with a message for the student."""
 
     def __init__(self, share: float, message: str):
         if not 0 <= share < 1:
-            raise ValueError(f"Partial: the share is from 0 up to but not 1 (just pass, for all points); got {share}")
+            raise ValueError(f"Partial: need 0 <= share < 1, got {share}; to give all points, let the test pass")
         super().__init__(f"{share:.0%} of the points: {message}")
         self.share, self.message = float(share), message
 
 
 class SubmissionProblem(Exception):
-    """The submission gave no usable answer; the text says why. `hidden` is what a hidden test may tell of it.
+    """The submission gave no usable answer; `message` says why, and hidden tests show `hidden` (default: the message).
 
-    A function's own words can carry the inputs it was given out of the sandbox, so that a hidden test shows only what
-    cannot be chosen freely.
+    A student's own error message can carry a hidden test's inputs out of the sandbox. So `hidden` must contain no text
+    that the student can choose freely.
     """
 
     def __init__(self, message: str, hidden: str | None = None):
@@ -29,7 +29,7 @@ class SubmissionProblem(Exception):
 
 
 class SubmissionRaised(SubmissionProblem):
-    """The submission's function raised an exception, of the built-in type `type` ("Exception" for others)."""
+    """The submission's function raised an exception; `type` names its built-in type ("Exception" for others)."""
 
     def __init__(self, function: str, type: str, text: str, line: int | None):
         place = "" if line is None else f" (line {line} of your file)"

@@ -1,12 +1,12 @@
 """The pytest plugin: fixtures, markers, and what each test earned.
 
     submission   the functions of the submission      @pytest.mark.points(2)    what a test is worth
-    reference    those of the solution (hidden tests) @pytest.mark.hidden       runs after hand-in only
+    reference    those of the solution (hidden tests) @pytest.mark.hidden       runs only after hand-in
     rng          a seeded numpy.random.Generator      @pytest.mark.public       students have this test, too
                                                       @pytest.mark.timeout(30)  seconds a call may take; default 10
 
-In a student's folder it is loaded by the conftest.py there, and runs the functions of the file beside the tests, in
-process. `course grade` passes a `Session` instead, whose submission runs in the sandbox.
+In a students' folder, conftest.py loads it, and the functions of the file beside the tests run in this process.
+`course grade` passes a `Session` instead, whose submission runs in the sandbox.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ EARNED, PARTIAL, FAILED, ERROR = "passed", "partial", "failed", "grader_error"
 
 @dataclass
 class TestResult:
-    """What one test says: its name, what it checks in words, points, and a message that a student may read."""
+    """One test's result: its name, a title that says what it checks, points, and a message that a student may read."""
 
     __test__ = False
 
@@ -35,12 +35,12 @@ class TestResult:
     earned: float
     outcome: str
     message: str
-    staff: str = ""  # for staff alone: the traceback of a grader_error
+    staff: str = ""  # only for staff: the traceback of a grader_error
 
 
 @dataclass
 class Session:
-    """How the tests of one pytest run reach a submission, and what they found."""
+    """One pytest run: the submission that its tests call, the seed, and the results."""
 
     submission: Submission | None = None  # None: the file beside the tests, in this process
     student: str = ""
@@ -59,9 +59,9 @@ REPORTED = pytest.StashKey[TestResult]()
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "points(n): what the test is worth")
-    config.addinivalue_line("markers", "hidden: runs after hand-in only")
+    config.addinivalue_line("markers", "hidden: runs only after hand-in")
     config.addinivalue_line("markers", "public: students have this test, too")
-    config.addinivalue_line("markers", "timeout(seconds): what one call of the submission may take")
+    config.addinivalue_line("markers", "timeout(seconds): how long one call of the submission may take")
     if SESSION not in config.stash:
         config.stash[SESSION] = Session()
 
@@ -72,11 +72,11 @@ def pytest_collection_modifyitems(config, items):
             continue
         points, audience = _points(item), _audience(item)
         if points is None:
-            raise pytest.UsageError(f"{item.nodeid}: give it @pytest.mark.points(n), n above 0")
+            raise pytest.UsageError(f"{item.nodeid}: give it @pytest.mark.points(n) with n above 0")
         if audience is None:
             raise pytest.UsageError(f"{item.nodeid}: mark it @pytest.mark.public or @pytest.mark.hidden, not both")
         if audience == "public" and "reference" in item.fixturenames:
-            raise pytest.UsageError(f"{item.nodeid}: a public test has no reference, since students run it")
+            raise pytest.UsageError(f"{item.nodeid}: a public test has no reference, since students run it without one")
     if not config.stash[SESSION].hidden:
         items[:] = [item for item in items if _audience(item) == "public"]
 
@@ -114,7 +114,7 @@ def submission(request) -> Submission:
 
 
 def _load(session, exercise) -> Submission:
-    """The file beside the tests; what went wrong with it goes wrong in each test."""
+    """The file beside the tests. If it could not be loaded, raise the same problem in each test."""
     if exercise.solution not in session.loaded:
         try:
             session.loaded[exercise.solution] = load_here(exercise.solution, exercise.may_import(), limited=True)
@@ -128,7 +128,7 @@ def _load(session, exercise) -> Submission:
 
 @pytest.fixture
 def reference(request) -> Submission:
-    """The solution, for hidden tests. It runs in this process, which no submission does when it is graded."""
+    """The solution, for hidden tests. It runs in this process; graded submissions never do."""
     from .exercise import load_module
 
     session, path = request.config.stash[SESSION], exercise_of(request.node).solution
@@ -140,7 +140,7 @@ def reference(request) -> Submission:
 
 @pytest.fixture
 def rng(request) -> np.random.Generator:
-    """Fresh numbers for this test: of the course's seed (and the student, if wanted) where the test is hidden."""
+    """A generator seeded by the test's name; in hidden tests also by the course's seed (and the student, if wanted)."""
     session, public = request.config.stash[SESSION], _audience(request.node) == "public"
     parts = [exercise_of(request.node).id, request.node.name, *(() if public else (session.seed, session.student))]
     digest = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).digest()
@@ -159,7 +159,7 @@ def pytest_runtest_makereport(item, call):
     if call.when == "call" or failed:
         result = _result(item, call.excinfo)
         before = item.stash.get(REPORTED, None)
-        if before is None or result.outcome == ERROR:  # an error in a fixture's teardown, after the test passed
+        if before is None or result.outcome == ERROR:  # a fixture's teardown can fail after the test passed
             item.stash[REPORTED] = result
     if call.when == "teardown":
         found = item.stash.get(REPORTED, None) or _grader_error(item, "the test did not run")
@@ -183,9 +183,9 @@ def _result(item, excinfo) -> TestResult:
         return result(FAILED, 0.0, str(error) if public else error.hidden)
     if isinstance(error, AssertionError | pytest.fail.Exception):
         message = str(error).split("\nassert ")[0].strip()
-        if not public:  # further lines, as numpy.testing writes them, may hold what was expected
+        if not public:  # further lines, such as those of numpy.testing, may show the expected values
             message = message.partition("\n")[0]
-        return result(FAILED, 0.0, message or f"not so: {title}")
+        return result(FAILED, 0.0, message or f"this does not hold: {title}")
     return _grader_error(item, str(excinfo.getrepr(style="short")))
 
 
@@ -196,7 +196,7 @@ def _grader_error(item, staff: str) -> TestResult:
 
 
 def _title(item) -> str:
-    """What a test checks, in words: the first line of its docstring, or its name."""
+    """What a test checks, in words: the first line of its docstring, or else its name."""
     doc = (item.function.__doc__ or "").strip()
     return doc.splitlines()[0].rstrip(".") if doc else item.name.removeprefix("test_").replace("_", " ")
 

@@ -1,4 +1,4 @@
-"""Run an exercise's tests against a submission, in this process, and collect what each says."""
+"""Run an exercise's tests against a submission, in this process, and collect their results."""
 
 import contextlib
 import importlib.util
@@ -10,7 +10,7 @@ from unittest import mock
 
 from .exercise import CourseProblem, Exercise
 
-# Parts of pytest that grading has no use for; without them a run takes a third of the time.
+# Parts of pytest that grading does not need; without them a run takes a third of the time.
 UNUSED = (
     *("cacheprovider", "debugging", "doctest", "faulthandler", "junitxml", "legacypath", "logging", "pastebin"),
     *("recwarn", "setuponly", "setupplan", "stepwise", "threadexception", "unraisableexception", "warnings"),
@@ -20,18 +20,18 @@ _one_at_a_time = threading.Lock()  # pytest changes sys.stdout and os.environ wh
 
 
 def require_pytest() -> None:
-    """Raise CourseProblem where pytest is not installed."""
+    """Raise CourseProblem if pytest is not installed."""
     if importlib.util.find_spec("pytest") is None:
         raise CourseProblem(
-            "exercises run on pytest, which this Python lacks: pip install -e '.[course]' in the clone of tinycompress"
+            "exercises need pytest, which is not installed: run pip install -e '.[course]' in the clone of tinycompress"
         )
 
 
 def run_tests(exercise: Exercise, submission, seed: str = "public", student: str = "", hidden: bool = True) -> list:
-    """A `plugin.TestResult` for each test, in the order of the file; with `hidden`, for the hidden ones, too.
+    """A `plugin.TestResult` for each test, in the order of the file; hidden tests only if `hidden`.
 
-    submission: a `Submission`; None for the file beside the tests, in this process. No configuration, conftest.py or
-    plugin but ours takes part. Raises CourseProblem where the tests cannot be collected, or there are none.
+    submission: a `Submission`; None runs the file beside the tests, in this process. Configuration files, conftest.py and
+    other plugins are ignored. Raises CourseProblem if the tests cannot be collected, or there are none.
     """
     require_pytest()
     import pytest
@@ -51,7 +51,7 @@ def run_tests(exercise: Exercise, submission, seed: str = "public", student: str
     with _one_at_a_time, mock.patch.dict(os.environ, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1", PYTEST_ADDOPTS=""):
         with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
             code = pytest.main(arguments, plugins=[session])
-        for name, module in list(sys.modules.items()):  # the next run reads the file anew
+        for name, module in list(sys.modules.items()):  # so that the next run reads the file again
             if getattr(module, "__file__", None) == str(exercise.tests):
                 del sys.modules[name]
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) or not session.results:
@@ -62,5 +62,5 @@ def run_tests(exercise: Exercise, submission, seed: str = "public", student: str
 
 
 def total(results: list) -> tuple[float, float]:
-    """(points earned, points there were)."""
+    """(points earned, points possible)."""
     return round(sum(r.earned for r in results), 4), sum(r.points for r in results)

@@ -1,1 +1,1 @@
-"""Exercises for students: what is handed out, as files and notebooks."""
+"""Write the files and notebooks that students get."""

@@ -1,4 +1,4 @@
-"""The notebook of an exercise: what the student's functions do, drawn beside what the solution's do."""
+"""The notebook of an exercise, which plots the results of the student's functions beside the solution's."""
 
 import json
 from pathlib import Path
@@ -12,16 +12,19 @@ show("{name}")"""
 
 
 def write_notebook(exercise: Exercise, folder: Path) -> None:
-    """Write show_name.py, the solution's numbers (name.reference.json) and name.ipynb into the folder."""
+    """Write show_name.py, the solution's numbers (name.reference.json) and name.ipynb into the folder.
+
+    Raises CourseProblem if show_name.py lacks `measure` or `draw`, or `measure` returns something that JSON cannot hold.
+    """
     text = exercise.show.read_text(encoding="utf-8")
     module = load_module(exercise.show)
     if missing := [name for name in ("measure", "draw") if not callable(getattr(module, name, None))]:
-        raise CourseProblem(f"{exercise.show.name}: there is no function {missing[0]}")
+        raise CourseProblem(f"{exercise.show.name} has no function {missing[0]}")
     try:
         numbers = json.dumps(module.measure(load_module(exercise.solution)))
     except (TypeError, ValueError) as error:
         raise CourseProblem(
-            f"{exercise.show.name}: measure returns plain numbers, strings and lists: {error}"
+            f"{exercise.show.name}: measure returns plain numbers, strings and lists, but: {error}"
         ) from error
     (folder / exercise.show.name).write_text(text, encoding="utf-8")
     (folder / f"{exercise.name}.reference.json").write_text(numbers + "\n", encoding="utf-8")
@@ -40,7 +43,7 @@ def _cell(kind: str, text: str) -> dict:
 
 
 def show(name: str, folder: Path | str = "."):
-    """In a released folder: run the student's functions as `show_name.py` asks, and draw them beside the solution's."""
+    """In a released folder, run `show_name.py` on the student's functions and plot the results beside the solution's."""
     folder = Path(folder)
     module = load_module(folder / f"show_{name}.py")
     reference = json.loads((folder / f"{name}.reference.json").read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""`course release`: the students' folder, with nothing in it of solutions and hidden tests."""
+"""`course release`: write the students' folder, without solutions and hidden tests."""
 
 import ast
 import json
@@ -24,13 +24,13 @@ README = """\
 
 Install once, in a clone of tinycompress: `pip install -e '.[course,notebooks]'`. Then, in this folder:
 
-1. Edit `{file}` (or another one of those below): write what `raise NotImplementedError` stands for.
-2. Check it: `pytest {tests}`; all of them: `pytest`. Hidden checks run after you have handed in.
-3. `jupyter lab`: a notebook beside a file draws what your functions do, and what the solution's do.
+1. Edit `{file}` (or another file listed below): replace each `raise NotImplementedError` by your code.
+2. Check it with `pytest {tests}`, or all exercises with `pytest`. Hidden checks run after you have handed in.
+3. Open the notebook beside a file with `jupyter lab`: it plots what your functions do, and what the solution's do.
 4. `tinycompress course pack` writes `handin.zip`, which you hand in.
 
-You may import NumPy, SciPy and Numba, and of tinycompress what is named below ("engine": {engine}).
-Leave all other files as they are; only those that are named below are handed in.
+You may import NumPy, SciPy and Numba, and the parts of tinycompress listed below ("engine": {engine}).
+Do not change any other files; only those listed below are handed in.
 
 {exercises}
 """
@@ -38,14 +38,13 @@ PYTEST_INI = "[pytest]\naddopts = -q --import-mode=importlib -p no:cacheprovider
 
 
 def release(exercises: list[Exercise], out: Path) -> list[Path]:
-    """Write the students' folder; returns its files. Existing files are never overwritten: they may be a student's work.
+    """Write the students' folder and return its files. Existing files are never overwritten: they may be a student's work.
 
-    Raises CourseProblem where `out` has anything in it, markers are wrong, or something would leak; then nothing is
-    written.
+    Raises CourseProblem if `out` is not empty, markers are wrong, or something would leak; then nothing is written.
     """
     out = Path(out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise CourseProblem(f"{out} is not an empty folder; release into a new one, so that nothing old is handed out")
+        raise CourseProblem(f"{out} is not an empty folder; give a new one, so that no old files are handed out")
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as temporary:
         _write(exercises, Path(temporary))
@@ -80,7 +79,7 @@ def _readme(exercises) -> str:
     for exercise in exercises:
         title = (ast.get_docstring(ast.parse(exercise.stub())) or exercise.name).splitlines()[0].rstrip(".")
         imports = ", ".join(f'"{name}"' for name in exercise.may_import()) or "nothing"
-        lines.append(f"- `{exercise.id}.py`: {title}; of tinycompress: {imports}")
+        lines.append(f"- `{exercise.id}.py`: {title}; from tinycompress: {imports}")
     first = exercises[0]
     return README.format(
         file=f"{first.id}.py",
@@ -103,7 +102,7 @@ def write_exercise(exercise: Exercise, out: Path, notebook: bool = True) -> None
 
 
 def public_tests(exercise: Exercise) -> str:
-    """The source of the public tests and of whatever else in the file they use, by name; nothing else of it."""
+    """The source of the public tests, with the helpers, constants and imports of the file that they use by name."""
     source = exercise.tests.read_text(encoding="utf-8")
     lines, tree = source.splitlines(), ast.parse(source)
     by_name = {name: node for node in tree.body for name in _defined(node)}
@@ -135,7 +134,7 @@ def public_tests(exercise: Exercise) -> str:
 
 
 def _defined(node) -> list[str]:
-    """The names that a statement of a module defines."""
+    """The names that a top-level statement defines."""
     if isinstance(node, ast.FunctionDef | ast.ClassDef):
         return [node.name]
     if isinstance(node, ast.Import | ast.ImportFrom):
@@ -144,7 +143,7 @@ def _defined(node) -> list[str]:
 
 
 def _used(node) -> set[str]:
-    """The names that a statement uses; arguments, too, which may be fixtures."""
+    """The names that a statement uses, including a function's arguments, which may be fixtures."""
     names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
     if isinstance(node, ast.FunctionDef):
         names |= {argument.arg for argument in node.args.args}
@@ -159,7 +158,7 @@ def _marked(node, mark: str) -> bool:
 def check_nothing_leaks(exercises: list[Exercise], folder: Path) -> None:
     """Raise CourseProblem if a marker, a line of a solution, or a line of a hidden test is in the folder.
 
-    Lines that the released part of the exercise has anyway, and short ones such as `else:`, are no leak.
+    Lines that also occur in the released part of the exercise, and short ones such as `else:`, do not count.
     """
     texts = {
         path: path.read_text(encoding="utf-8") for path in folder.rglob("*") if path.suffix in (".py", ".ipynb", ".md")

@@ -1,13 +1,12 @@
-"""The sandbox: bubblewrap around a worker, so that what a stranger wrote can neither see nor keep anything.
+"""The sandbox: a worker inside bubblewrap, so that untrusted code cannot see the host or leave anything behind.
 
-Inside there are the interpreter, NumPy, Numba, the modules that the exercise allows, one submission, all read-only, and
-64 MiB of scratch space. No network, no other process, no /proc, no environment, and an end that cannot be escaped: when
-the worker's first process dies, the kernel kills everything in its process namespace.
+Inside are the interpreter, NumPy, Numba, the modules that the exercise allows and one submission, all read-only, and
+64 MiB of scratch space. There is no network, no other process, no /proc and no inherited environment. No process can
+outlive the sandbox: when the worker's first process dies, the kernel kills everything in its process namespace.
 
-bubblewrap itself must never run as root: root's capabilities would let it mount the host writable again. So root first
-becomes a user of its own. That user may be unable to walk to this interpreter (a Python under a closed home directory),
-so that root, while it still can, binds everything that is needed to a neutral place, in a mount namespace that nobody
-else sees.
+bubblewrap must never run as root: with root's capabilities the code inside could mount the host writable again. So root
+first switches to an unused user id. That user may have no access to this interpreter (a Python under a closed home
+directory). Therefore root first binds everything that is needed to a neutral place, in a private mount namespace.
 """
 
 import functools
@@ -25,14 +24,14 @@ from pathlib import Path
 from ..exercise import CourseProblem
 
 LIBRARIES = ("numpy", "numba", "llvmlite", "scipy")
-PROCESSES = 16  # processes and threads inside
+PROCESSES = 16  # limit on processes and threads inside
 SCRATCH = 64 << 20
 ROOT_TOOLS = ("unshare", "setpriv", "mount")
 HERE = Path(__file__).parent
 
 
 class SandboxProblem(CourseProblem):
-    """There is no sandbox, or it did not start; the message says why, and what to do."""
+    """No sandbox is available, or it did not start; the message says why, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -55,15 +54,15 @@ class Kit:
 
 
 def readable(folder: Path) -> None:
-    """Let every user read the folder, whatever the umask; those above it stay as closed as they are."""
+    """Let every user read the folder, whatever the umask. The permissions of its parents are not changed."""
     for path in (folder, *folder.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)
 
 
 def start(kit: Kit, submission: Path, file: str, trusted: bool = False) -> tuple[subprocess.Popen, int, int]:
-    """A worker for `submission`/`file`: its process, where to write requests, and where to read replies.
+    """Start a worker for `submission`/`file`. Return its process and two descriptors, for requests and for replies.
 
-    trusted: no sandbox, for code of people whom one trusts. Raises SandboxProblem where there is none.
+    trusted: run without a sandbox, only for code from people whom you trust. Raises SandboxProblem if there is no sandbox.
     """
     to_worker, requests = os.pipe()
     replies, from_worker = os.pipe()
@@ -95,7 +94,7 @@ def start(kit: Kit, submission: Path, file: str, trusted: bool = False) -> tuple
 
 
 def _quiet_environment() -> dict[str, str]:
-    """One thread, and no chance: the same submission gives the same answers."""
+    """One thread and a fixed hash seed, so that the same submission always gives the same answers."""
     threads = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
     return dict.fromkeys(threads, "1") | {
         "HOME": "/tmp",
@@ -105,11 +104,11 @@ def _quiet_environment() -> dict[str, str]:
     }
 
 
-# ---- what is mounted where ----
+# ---- mounts ----
 
 
 def _mounts(kit: Kit, submission: Path) -> list[tuple[str, str]]:
-    """(folder of the host, its place inside), all read-only. Nothing else of the host is there."""
+    """(folder on the host, its place inside) of all that a worker sees of the host besides /usr, read-only."""
     mounts = [(str(kit.folder / "runner"), "/runner"), (str(submission), "/submission")]
     base = os.path.realpath(sys.base_prefix)
     if base != "/usr":
@@ -127,7 +126,7 @@ def _mounts(kit: Kit, submission: Path) -> list[tuple[str, str]]:
 
 
 def _hidden(roots: list[str]) -> list[str]:
-    """Folders inside the mounted ones that must look empty: installed packages, this one first of all."""
+    """Folders inside the mounted ones that must look empty: installed packages, above all this one."""
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     candidates = [f"{root}/lib/{version}/{kind}-packages" for root in roots for kind in ("site", "dist")]
     candidates += [f"/usr/local/lib/{version}/{kind}-packages" for kind in ("site", "dist")]
@@ -138,12 +137,12 @@ def _hidden(roots: list[str]) -> list[str]:
 
 
 def _command(mounts: list[tuple[str, str]], arguments: list[str]) -> list[str]:
-    """The command that starts the worker in bubblewrap, from root by way of a user without rights."""
+    """The command that starts the worker in bubblewrap; if we are root, by way of an unprivileged user."""
     bwrap = shutil.which("bwrap")
     if bwrap is None:
         raise SandboxProblem(
-            "there is no bubblewrap (bwrap); install it (Debian, Ubuntu: apt-get install bubblewrap; Fedora: dnf install "
-            "bubblewrap), or say --trust if you know and trust everyone whose code you grade"
+            "bubblewrap (bwrap) is not installed; install it (Debian, Ubuntu: apt-get install bubblewrap; Fedora: dnf "
+            "install bubblewrap), or give --trust if you know and trust everyone whose code you grade"
         )
     if os.geteuid() != 0:
         return _bwrap(bwrap, mounts, arguments)
@@ -159,7 +158,7 @@ def _command(mounts: list[tuple[str, str]], arguments: list[str]) -> list[str]:
         None,
     )
     if stage is None:
-        raise SandboxProblem("there is none of /mnt, /media, /srv and /opt to stage the sandbox in")
+        raise SandboxProblem("root needs one of /mnt, /media, /srv and /opt to stage the sandbox, and none is usable")
     lines = ["set -e", f"mount -t tmpfs -o mode=755,size=64k tmpfs {stage}"]
     staged = []
     for number, (source, target) in enumerate(mounts):
@@ -168,14 +167,16 @@ def _command(mounts: list[tuple[str, str]], arguments: list[str]) -> list[str]:
         staged.append((place, target))
     user = str(_unused_user())
     drop = ["setpriv", "--reuid", user, "--regid", user, "--clear-groups", "--inh-caps=-all", "--bounding-set=-all"]
-    choom = ["choom", "-n", "1000", "--"] if shutil.which("choom") else []  # out of memory: this one first
+    choom = ["choom", "-n", "1000", "--"] if shutil.which("choom") else []  # the first to be killed if memory runs out
     lines.append("exec " + shlex.join([*drop, *choom, *_bwrap(bwrap, staged, arguments)]))
     return ["unshare", "--mount", "--propagation", "private", "sh", "-c", "\n".join(lines)]
 
 
 def _unused_user() -> int:
-    """A user id of this process's own, so that no process of another grader is in reach, or counted; 65534 (nobody) in a
-    container that knows no ids so high."""
+    """A user id that only this process uses, so that it can neither reach nor be limited by another grader's processes.
+
+    In a container that has no ids this high, it is 65534 (nobody).
+    """
     wanted = 2_000_000_000 + os.getpid()
     known = [[int(n) for n in line.split()] for line in Path("/proc/self/uid_map").read_text().splitlines()]
     return wanted if any(first <= wanted < first + count for first, _, count in known) else 65534
@@ -221,12 +222,12 @@ def _bwrap(bwrap: str, mounts: list[tuple[str, str]], arguments: list[str]) -> l
     return [*command, python, "-B", "-S", "-P", "-s", "/runner/worker.py", *arguments]
 
 
-# ---- is there one? ----
+# ---- availability ----
 
 
 @dataclass(frozen=True)
 class Level:
-    """Whether strangers' code can be run: `name` is "bubblewrap", or "none" with the reason in `detail`."""
+    """Whether untrusted code can be run: `name` is "bubblewrap", or "none" with the reason in `detail`."""
 
     name: str
     detail: str
@@ -234,7 +235,7 @@ class Level:
 
 @functools.cache
 def level() -> Level:
-    """Try the sandbox once: a worker has to start in it and answer."""
+    """Try the sandbox once, by starting a worker and calling a function. The result is cached."""
     from .workers import Worker
 
     with tempfile.TemporaryDirectory() as folder:
@@ -264,4 +265,4 @@ def bwrap_version() -> str:
 
 
 def _user() -> str:
-    return "a user of its own below root" if os.geteuid() == 0 else f"user {os.geteuid()}, in a namespace of its own"
+    return "an unprivileged user below root" if os.geteuid() == 0 else f"user {os.geteuid()}, in its own namespace"

@@ -1,7 +1,8 @@
 """A submission as tests see it: `submission.prune(w, 0.5)` calls the student's function with copies and returns copies.
 
-Here it runs in this process: the student's own loop, and the author's `course check`. `workers.py` has the one that
-grades, whose calls run in the sandbox. Both speak through `wire.py`, so that what works here works there.
+The class here runs it in this process, for students who test their own work and for `course check`. The class in
+`workers.py` is for grading and runs each call in the sandbox. Both pass values through `wire.py`, so that what works here
+works there.
 """
 
 import ast
@@ -18,42 +19,45 @@ from ..outcome import SubmissionProblem, SubmissionRaised
 from . import wire
 from .worker import describe_error
 
-MAX_SHOWN = 300  # characters of a student's own message that are passed on
+MAX_SHOWN = 300  # characters shown of a student's own error message
 LOAD_SECONDS = 20
 
 
 class TookTooLong(BaseException):
-    """No answer within the time. No `except Exception` of the code that is stopped by it should hold it up."""
+    """No answer within the time. A BaseException, so that `except Exception` in the student's code does not catch it."""
 
 
 @contextlib.contextmanager
 def time_limit(seconds: float):
-    """Raise TookTooLong in the block when the seconds are over, where there is SIGALRM and this is the main thread.
+    """Raise TookTooLong in the block after this many seconds. No limit without SIGALRM, or outside the main thread.
 
-    Only Python code is stopped: a compiled loop that never ends goes on.
+    Only Python code can be stopped: an endless compiled loop goes on.
     """
     if not hasattr(signal, "SIGALRM") or threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def stop(*_):
-        if sys.gettrace() is None:  # whoever looks at it in a debugger takes the time that they need
+        if sys.gettrace() is None:  # no limit in a debugger
             raise TookTooLong
 
     before = signal.signal(signal.SIGALRM, stop)
     try:
         try:
-            signal.setitimer(signal.ITIMER_REAL, seconds, 1)  # and each second again, should it be caught
+            signal.setitimer(signal.ITIMER_REAL, seconds, 1)  # again every second, in case it is caught
             yield
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
-    finally:  # also when the alarm goes off just as the line above would have stopped it
+    finally:  # the alarm may go off just before the line above stops it
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
 
 
 class Submission:
-    """Attributes are the student's functions. `elapsed`: seconds of the last call, by the grader's clock."""
+    """An object whose attributes are the student's functions.
+
+    elapsed: seconds that the last call took, by the grader's clock; timeout: seconds that a call may take.
+    """
 
     def __init__(self):
         self.elapsed = float("nan")
@@ -73,13 +77,13 @@ class Submission:
         raise NotImplementedError
 
     def close(self) -> None:
-        """End what belongs to it."""
+        """Release its resources, such as running workers."""
 
 
 class InProcess(Submission):
-    """Runs the functions of a module in this process, without any protection: only for code that one trusts.
+    """Runs a module's functions in this process, without any protection: only for code that you trust.
 
-    limited: whether a call is stopped after its `timeout`, as in the sandbox.
+    limited: whether to stop a call after `timeout` seconds, as in the sandbox.
     """
 
     def __init__(self, module, limited: bool = False):
@@ -111,21 +115,21 @@ class InProcess(Submission):
 
 
 def raised(function: str, type: str, text: str, line: int | None) -> SubmissionRaised:
-    """The problem to report for an exception inside the student's function."""
+    """The problem that reports an exception in the student's function."""
     known = isinstance(getattr(builtins, type, None), builtins.type)
     return SubmissionRaised(function, type if known else "Exception", clean(text), line)
 
 
 def clean(text: str) -> str:
-    """A student's text for one line of a report: no control characters, of a bounded length."""
+    """A student's text, made fit for one line of a report: without control characters, and of bounded length."""
     shown = "".join(c if c.isprintable() else " " for c in text[: 4 * MAX_SHOWN])
     return " ".join(shown.split())[:MAX_SHOWN]
 
 
 def load_here(path: Path, may_import: tuple[str, ...], limited: bool = False) -> InProcess:
-    """The submission in this file, to be run in this process. Raises SubmissionProblem where it cannot be loaded.
+    """Load the submission in this file, to run in this process. Raises SubmissionProblem if it cannot be loaded.
 
-    limited: whether it, and its calls, are stopped when they take too long.
+    limited: whether to stop the import, and later the calls, when they take too long.
     """
     if not path.is_file():
         raise SubmissionProblem(f"there is no file {path.name}")
@@ -142,13 +146,16 @@ def load_here(path: Path, may_import: tuple[str, ...], limited: bool = False) ->
 
 
 def check_imports(path: Path, may_import: tuple[str, ...]) -> None:
-    """Say before a hand-in what the sandbox would only show as a missing module. A courtesy, not a defence."""
+    """Raise SubmissionProblem for an import that the sandbox would only report as a missing module.
+
+    This helps students before they hand in. It is not a defence.
+    """
     from ..allowed import modules
 
     try:
         tree = ast.parse(path.read_bytes())
     except (SyntaxError, ValueError):
-        return  # the import says it better
+        return  # importing the file gives a better message
     allowed = modules(may_import)
     for node in ast.walk(tree):
         names = []
@@ -161,7 +168,7 @@ def check_imports(path: Path, may_import: tuple[str, ...]) -> None:
         for name in names:
             parts = name.split(".")
             if parts[0] == "tinycompress" and (not allowed or (len(parts) > 1 and parts[1] not in allowed)):
-                there = "only NumPy" if not allowed else f"NumPy and, of tinycompress, {', '.join(sorted(allowed))}"
+                there = "none of tinycompress" if not allowed else f"only {', '.join(sorted(allowed))} of tinycompress"
                 raise SubmissionProblem(
-                    f"{path.name}, line {node.lineno}: {name} may not be imported in this exercise; there is {there}"
+                    f"{path.name}, line {node.lineno}: {name} may not be imported in this exercise, which allows {there}"
                 )

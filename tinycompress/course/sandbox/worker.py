@@ -2,11 +2,12 @@
 
     python worker.py REQUESTS REPLIES FILE PROCESSES SITE    (two inherited file descriptors, the student's file, …)
 
-It knows no answers, and nothing it says is trusted: it shares a process with the student's code. This file and wire.py
-are all that the sandbox sees of this package's course, so that nothing but the standard library and NumPy is imported.
+It knows no answers, and nothing it says is trusted, since it shares a process with the student's code. This file and
+wire.py are all that the sandbox sees of the course, so they import only the standard library and NumPy.
 
-Each request is a tuple: ("load",), or (number, function, arguments, keywords). Each reply names the request:
-(number, "value", it), (number, "raised", type, text, line), (number, "missing"), (number, "unsendable", text).
+A request is a tuple: ("load",), or (number, function, arguments, keywords). A reply begins with the request's number, 0
+for loading: (number, "value", value), (number, "raised", type, text, line), (number, "missing"),
+(number, "unsendable", text).
 """
 
 import builtins
@@ -19,7 +20,7 @@ CPU_SECONDS, MEMORY, FILE_SIZE, FILES = 120, 2 << 30, 16 << 20, 128
 
 
 def describe_error(error: BaseException, file: str) -> tuple[str, str, int | None]:
-    """(its nearest built-in type, its message, the last line of `file` that it came through) of an exception."""
+    """(nearest built-in type, message, last line of `file` in the traceback or None) of an exception."""
     kinds = [c.__name__ for c in type(error).__mro__ if getattr(builtins, c.__name__, None) is c]
     try:
         text = str(error)[:MAX_TEXT]
@@ -65,7 +66,7 @@ def main(requests: int, replies: int, file: str, processes: int, site: str) -> N
             except wire.WireError as error:
                 frames = wire.pack(wire.dumps((number, "unsendable", str(error))))
             write_all(replies, frames)
-        except BaseException as error:  # SystemExit and KeyboardInterrupt are no answers, either
+        except BaseException as error:  # SystemExit and KeyboardInterrupt, too
             kind, text, line = describe_error(error, file)
             send(
                 0 if request == ("load",) else request[0], "raised", kind, text.encode(errors="replace").decode(), line
@@ -73,7 +74,7 @@ def main(requests: int, replies: int, file: str, processes: int, site: str) -> N
 
 
 def load(file: str) -> dict:
-    """The names of the submission, executed from its source: no cached bytecode is ever looked at."""
+    """Execute the submission from its source, never from cached bytecode, and return its global names."""
     with open(file, "rb") as stream:
         source = stream.read()
     import types
@@ -86,8 +87,10 @@ def load(file: str) -> dict:
 
 
 def limit(processes: int) -> None:
-    """Limits that nothing in this process can raise again. Here and not before the sandbox starts, so that processes are
-    counted inside its own user namespace."""
+    """Set limits that nothing in this process can raise again.
+
+    They are set here, not before the sandbox starts, so that processes are counted inside its user namespace.
+    """
     import resource
 
     limits = {"CPU": CPU_SECONDS, "AS": MEMORY, "FSIZE": FILE_SIZE, "NOFILE": FILES, "CORE": 0}
@@ -98,7 +101,7 @@ def limit(processes: int) -> None:
 
 
 def silence() -> None:
-    """What a submission prints goes nowhere, and it reads nothing."""
+    """Discard what a submission prints, and let it read nothing from stdin."""
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in 0, 1, 2:
         os.dup2(null, descriptor)
@@ -106,7 +109,7 @@ def silence() -> None:
 
 
 def read_exactly(descriptor: int, count: int) -> bytes:
-    """That many bytes; ends the process where the pipe ends."""
+    """Read this many bytes. If the pipe ends, end the process."""
     data = bytearray()
     while len(data) < count:
         chunk = os.read(descriptor, min(count - len(data), 1 << 20))
@@ -117,7 +120,7 @@ def read_exactly(descriptor: int, count: int) -> bytes:
 
 
 def write_all(descriptor: int, data: bytes) -> None:
-    """All of the bytes."""
+    """Write all of the bytes."""
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]

@@ -1,8 +1,7 @@
-"""A submission whose functions run in workers: started, asked, timed, bounded and ended from here, which trusts nothing
-that comes back.
+"""A submission whose functions run in workers. This side starts, calls, times, limits and ends them, and trusts no reply.
 
-Whatever happens to a worker is an answer that was not given: no point for that test, and a new worker for the next.
-Only a sandbox that does not start is no fault of the submission, and raises SandboxProblem.
+If a worker fails, its submission has given no answer: the test earns nothing, and the next call gets a new worker. Only a
+sandbox that does not start is not the submission's fault; it raises SandboxProblem.
 """
 
 import contextlib
@@ -16,15 +15,15 @@ from ..outcome import SubmissionProblem
 from . import Kit, SandboxProblem, start, wire
 from .submission import LOAD_SECONDS, Submission, TookTooLong, clean, raised
 
-START_SECONDS = 60  # a busy machine
+START_SECONDS = 60  # enough for a busy machine
 MOST_LINES = 10_000
-SECONDS = 120  # of one exercise of one hand-in, in all its calls
+SECONDS = 120  # for all calls of one exercise of one hand-in
 CANNOT_BE_IMPORTED, ENDED = "cannot be imported", "ended its process instead of returning"
-STRIKES = 2  # calls of one function that took too long; later ones are not tried
+STRIKES = 2  # calls of one function that may take too long; after that it is not called again
 
 
 class Gone(Exception):
-    """The pipe ended: the process on the other side has gone."""
+    """The pipe ended: the process at the other end is gone."""
 
 
 class Worker:
@@ -37,7 +36,7 @@ class Worker:
         self._number = 0
         try:
             if self._receive(time.monotonic() + START_SECONDS)[:2] != (0, "ready"):
-                raise SandboxProblem("the worker did not begin as it should")
+                raise SandboxProblem("the worker did not begin with the expected message")
         except (Gone, TookTooLong, wire.WireError) as error:
             said = self.close().strip()[-800:]
             raise SandboxProblem(f"the sandbox did not start: {said or type(error).__name__}") from error
@@ -50,7 +49,7 @@ class Worker:
         self._ask(("load",), 0, "the file", seconds)
 
     def call(self, function: str, arguments: tuple, keywords: dict, seconds: float):
-        """What the function returns. Raises SubmissionProblem, Gone, TookTooLong, WireError."""
+        """Call the function and return its result. Raises SubmissionProblem, Gone, TookTooLong, WireError."""
         self._number += 1
         return self._ask((self._number, function, arguments, keywords), self._number, function, seconds)
 
@@ -62,18 +61,18 @@ class Worker:
             case (n, "value", value) if n == number and type(n) is int:
                 problem = None
             case (n, "raised", str(type_), str(text), int() | None as line) if n == number:
-                # A line number could carry more out of the sandbox than where something went wrong.
+                # An arbitrary integer could carry a hidden test's inputs out of the sandbox.
                 problem = raised(function, type_, text, line if line in range(1, MOST_LINES) else None)
             case (n, "missing") if n == number:
                 problem = SubmissionProblem(f"there is no function {function} in your file")
             case (n, "unsendable", str(text)) if n == number:
                 problem = SubmissionProblem(
-                    f"{function} returned {clean(text)}", hidden=f"{function} returned what cannot be sent"
+                    f"{function} returned {clean(text)}", hidden=f"{function} returned a value that cannot be sent"
                 )
             case _:
-                raise wire.WireError("an answer to a question that was not asked")
+                raise wire.WireError("a malformed reply, or one to another call,")
         if select.select([self._replies], [], [], 0)[0]:
-            raise wire.WireError("more than one answer")
+            raise wire.WireError("more than one reply")
         if problem:
             raise problem
         return value
@@ -105,7 +104,7 @@ class Worker:
         return wire.unpack(read)
 
     def close(self) -> str:
-        """End it and all that it started; returns what the sandbox itself said, not the submission."""
+        """End the worker and everything that it started. Return the sandbox's own messages, not the submission's."""
         if self._process is None:
             return ""
         process, self._process = self._process, None
@@ -123,33 +122,33 @@ class Worker:
         return said.decode(errors="replace")
 
     def _await_end(self, deadline):
-        """Until nobody is left who could write: whatever a submission leaves running holds the pipe, or sees nothing."""
+        """Wait until no process holds the reply pipe. Without the pipe, a process left behind can no longer send anything."""
         while select.select([self._replies], [], [], max(0, deadline - time.monotonic()))[0]:
             if not os.read(self._replies, 1 << 20):
                 return
-        raise SandboxProblem("something that a submission started is still running after its end")
+        raise SandboxProblem("a process that a submission started is still running after the worker was killed")
 
 
 class InWorkers(Submission):
-    """The functions of `folder`/`file`, in workers that are started as they are needed. Close it in the end."""
+    """The functions of `folder`/`file`, in workers that are started when needed. Call `close` at the end."""
 
     def __init__(self, kit: Kit, folder: Path, file: str, trusted: bool = False):
         super().__init__()
         self._start = lambda: Worker(kit, folder, file, trusted)
         self._file = file
         self._worker = None
-        self._broken = None  # the file cannot be loaded: so it will be the next time
+        self._broken = None  # the messages if the file cannot be loaded; it is not tried again
         self._strikes = {}
         self._left = SECONDS
 
     def _call(self, function, arguments, keywords):
-        arguments, keywords = wire.loads(wire.dumps((arguments, keywords)))  # what cannot be sent is the test's fault
+        arguments, keywords = wire.loads(wire.dumps((arguments, keywords)))  # a WireError here is the test's fault
         if self._broken:
             raise SubmissionProblem(*self._broken)
         if self._strikes.get(function, 0) >= STRIKES:
-            raise SubmissionProblem(f"{function} was not called again, since it took too long {STRIKES} times")
+            raise SubmissionProblem(f"{function} was not called again, because it took too long {STRIKES} times")
         if self._left <= 0:
-            raise SubmissionProblem(f"the {SECONDS} s that this exercise may take in all are used up")
+            raise SubmissionProblem(f"the {SECONDS} s that all calls of this exercise may take are used up")
         worker, seconds = self._loaded(), min(self.timeout, self._left)
         start_time = time.monotonic()
         try:
@@ -167,7 +166,7 @@ class InWorkers(Submission):
             ) from None
         except wire.WireError as error:
             self.close()
-            raise SubmissionProblem(f"{function} sent {error} instead of an answer") from None
+            raise SubmissionProblem(f"{function} sent {error} instead of its result") from None
         except BaseException:
             self.close()
             raise

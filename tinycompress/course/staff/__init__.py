@@ -1,1 +1,1 @@
-"""Grading: hand-ins collected, graded, and written down."""
+"""Grade hand-ins, and record and export the results."""

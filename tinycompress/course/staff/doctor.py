@@ -1,4 +1,4 @@
-"""`course doctor`: whether this machine can grade strangers' code, and if not, what to do."""
+"""`course doctor`: whether this machine can grade untrusted code, and if not, what to do."""
 
 import os
 import shutil
@@ -10,27 +10,27 @@ from ..sandbox import LIBRARIES, PROCESSES, SCRATCH, Level, level, wire, worker,
 
 
 def report() -> tuple[str, Level]:
-    """The findings, a line each, and the level of the sandbox."""
+    """The findings, one per line, and the level of the sandbox."""
     found = level()
     lines = [
         f"sandbox      {found.name}: {found.detail}",
         f"python       {sys.version.split()[0]}, {_visibility()}",
-        f"inside       {', '.join(LIBRARIES)}, and what of tinycompress an exercise allows; no network, no /proc",
-        f"a call       10 s unless its test says more, {worker.CPU_SECONDS} s of processor and "
-        f"{workers.SECONDS} s in all for an exercise",
-        f"memory       {worker.MEMORY >> 20} MiB a process, {PROCESSES} processes and threads, {SCRATCH >> 20} MiB of files",
+        f"inside       {', '.join(LIBRARIES)}, and the parts of tinycompress that an exercise allows; no network, no /proc",
+        f"a call       10 s unless its test allows more; {worker.CPU_SECONDS} s of processor time per process and "
+        f"{workers.SECONDS} s in total per exercise",
+        f"memory       {worker.MEMORY >> 20} MiB per process, {PROCESSES} processes and threads, {SCRATCH >> 20} MiB of files",
         f"an answer    at most {wire.MAX_TOTAL >> 20} MiB in {wire.MAX_ARRAYS} arrays of {wire.MAX_ARRAY >> 20} MiB",
         f"cores        {usable_cores()}",
         f"pytest       {_version('pytest')}",
         f"distributed  {_version('distributed')} (only for --dask)",
     ]
     if found.name == "none":
-        lines += ["", "Grading strangers' code is refused here. " + _advice()]
+        lines += ["", "This machine will not grade untrusted code. " + _advice()]
     return "\n".join(lines), found
 
 
 def _visibility() -> str:
-    """Whether a user without rights could walk to this interpreter."""
+    """Whether an unprivileged user can reach this interpreter."""
     path = Path(os.path.realpath(sys.executable))
     closed = [str(folder) for folder in reversed(path.parents) if not folder.stat().st_mode & 0o001]
     if not closed:
@@ -44,7 +44,7 @@ def _advice() -> str:
     if shutil.which("bwrap") is None:
         return "Install bubblewrap: `apt-get install bubblewrap` (Debian, Ubuntu), `dnf install bubblewrap` (Fedora)."
     return (
-        "bubblewrap needs user namespaces: see /proc/sys/user/max_user_namespaces (not 0), on Ubuntu "
+        "bubblewrap needs user namespaces. Check /proc/sys/user/max_user_namespaces (not 0), on Ubuntu "
         "kernel.apparmor_restrict_unprivileged_userns (0, or a profile for bwrap), in a container its seccomp profile."
     )
 

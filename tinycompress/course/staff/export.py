@@ -1,7 +1,7 @@
-"""The gradebook in other systems' forms: CSV, Gradescope's and PrairieLearn's results.json, JUnit's XML, feedback pages.
+"""The gradebook in other formats: CSV, Gradescope's and PrairieLearn's results.json, JUnit's XML, feedback pages.
 
-Names and messages come from students: in each form what could be taken for a formula, markup, or a terminal's command is
-made harmless. A result that a person has yet to look at is never a number.
+Names and messages come from students. In each format, text that could be read as a formula, markup, or a terminal command
+is made harmless. A result that a person still has to look at is never exported as a number.
 """
 
 import csv
@@ -22,9 +22,9 @@ PASSED = {"passed": "passed", "partial": "failed", "failed": "failed"}
 
 
 def export(book: Gradebook, form: str, out: Path) -> list[Path]:
-    """Write the gradebook: one file for "csv" and "junit", a folder with a file for each student for the others.
+    """Write the gradebook: one file for "csv" and "junit", else a folder with one file per student. Return the files.
 
-    Students with a grader_error get no file in the latter: their results are not known yet.
+    For "gradescope" and "prairielearn", students with a grader_error get no file: their results are not known yet.
     """
     if form in ONE_FILE:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -41,7 +41,7 @@ def export(book: Gradebook, form: str, out: Path) -> list[Path]:
         entries = book.entries(student)
         path = out / (file_name(student) + ending)
         if form != "feedback" and any(entry.points is None for entry in entries):
-            path.unlink(missing_ok=True)  # of an earlier export
+            path.unlink(missing_ok=True)  # from an earlier export
             continue
         replace_file(path, write(entries))
         written.append(path)
@@ -49,7 +49,7 @@ def export(book: Gradebook, form: str, out: Path) -> list[Path]:
 
 
 def file_name(student: str) -> str:
-    """A name for a student's file: theirs if it is a harmless one, else what is harmless of it and a hash."""
+    """A name for a student's file: the student's name if it is harmless, else its harmless characters and a hash."""
     plain = re.sub(r"[^A-Za-z0-9_-]+", "_", student)[:60].strip("_")
     if plain == student:
         return student
@@ -57,20 +57,20 @@ def file_name(student: str) -> str:
 
 
 def printable(text: str) -> str:
-    """Without control characters, ANSI sequences, direction marks, and halves of characters."""
+    """Replace unprintable characters: control characters, ANSI escapes, direction marks, halves of surrogate pairs."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def cell(value) -> str:
-    """For a spreadsheet: text that would be a formula begins with an apostrophe."""
+    """A spreadsheet's cell: text that would be read as a formula gets an apostrophe in front."""
     text = printable(str(value))
     return f"'{text}" if text.lstrip(" '\"")[:1] in tuple("=+-@|%") and not isinstance(value, int | float) else text
 
 
 def as_csv(book: Gradebook) -> str:
-    """A row a student: points of each exercise, their total (empty while a person has to look), and remarks.
+    """One row per student: points per exercise, their total (empty while a person has to look at one), and remarks.
 
-    Below them a row, without points, for whatever was no hand-in.
+    Below them, one row without points for each file that was left out because it is not a hand-in.
     """
     stream = io.StringIO()
     writer = csv.writer(stream, quoting=csv.QUOTE_MINIMAL, lineterminator="\r\n")
@@ -140,7 +140,7 @@ def as_prairielearn(entries: list[Entry]) -> dict:
 
 
 def _results(entry: Entry) -> list[dict]:
-    """The tests' results; of a grader_error that a person has corrected, only those that say something."""
+    """The tests' results, without any grader_error (which a person has corrected)."""
     return [result for result in entry.record["results"] if result["outcome"] in PASSED]
 
 
@@ -156,7 +156,7 @@ def _notes(entries: list[Entry]) -> str:
 
 
 def as_junit(book: Gradebook) -> str:
-    """A suite for each student, a case for each test, as CI systems show them; a grader_error is an `error`."""
+    """One suite per student and one case per test, as CI systems show them; a grader_error is an `error`."""
     lines = ['<?xml version="1.0" encoding="utf-8"?>', "<testsuites>"]
     for student in book.students():
         entries = book.entries(student)

@@ -1,4 +1,4 @@
-"""The page that a student gets: points, what each test checked, and what to think about. Everything in it is escaped."""
+"""The feedback page of a student: points, what each test checked, and its message. All text is escaped."""
 
 from html import escape
 
@@ -20,7 +20,7 @@ small {{ color: #666 }}
 
 
 def page(entries: list) -> str:
-    """The page of one student, from their entries of the gradebook."""
+    """One student's page as HTML, from the student's entries in the gradebook."""
     from .export import printable
 
     def text(value):
@@ -28,7 +28,7 @@ def page(entries: list) -> str:
 
     known = [entry for entry in entries if entry.points is not None]
     most = sum(entry.most for entry in known)
-    waiting = "" if len(known) == len(entries) else ", without what a person will look at"
+    waiting = "" if len(known) == len(entries) else ", not counting exercises that a person still has to look at"
     parts = [f"<p>{sum(entry.points for entry in known):g} of {most:g} points{waiting}</p>"]
     for entry in entries:
         points = "a person will look at this" if entry.points is None else f"{entry.points:g} of {entry.most:g} points"

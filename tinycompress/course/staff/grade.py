@@ -1,8 +1,8 @@
-"""`course grade`: every hand-in against the tests, in parallel, so that no crash loses a result or gives one twice.
+"""`course grade`: test every hand-in, in parallel. A crash neither loses nor duplicates a result.
 
 A task is one exercise of one hand-in. Its key is a hash of everything that its marks depend on; a key that is in the log
-is done. The process that was started reads the hand-ins and writes the log; the executor's processes run the tests, and
-the sandboxes run the submissions.
+is done. The main process reads the hand-ins and writes the log, the executor's processes run the tests, and the sandboxes
+run the submissions.
 """
 
 import datetime
@@ -25,13 +25,13 @@ from ..outcome import SubmissionProblem
 from ..sandbox.submission import Submission
 from .log import Log
 
-MOST_BREAKS = 3  # times that an executor may die before one gives up
+MOST_BREAKS = 3  # give up when the executor has died this often
 PREFIX = "tinycompress-grade-"
 
 
 @dataclass(frozen=True)
 class Task:
-    """One exercise of one hand-in: what was handed in (None: nothing usable, for the reason `refused`)."""
+    """One exercise of one hand-in. `source` is the student's file, or None if it is unusable; `refused` then says why."""
 
     student: str
     exercise: Exercise
@@ -53,7 +53,7 @@ class Task:
 
 
 class NothingHandedIn(Submission):
-    """A submission without a usable file: each test that asks gets the reason."""
+    """A submission without a usable file: every call raises SubmissionProblem with the reason."""
 
     def __init__(self, reason: str):
         super().__init__()
@@ -66,7 +66,7 @@ class NothingHandedIn(Submission):
 def make_tasks(
     handins: list[HandIn], exercises: list[Exercise], seed: str, per_student: bool, level: str
 ) -> list[Task]:
-    """A task for each hand-in and exercise; what is graded is read here, once."""
+    """One task per hand-in and exercise. Each student's file is read here, once."""
     hashes = {exercise.id: exercise.tests_hash() for exercise in exercises}
     tasks = []
     for handin in handins:
@@ -81,7 +81,7 @@ def make_tasks(
 
 
 def grade_one(task: Task) -> dict:
-    """The log's record of a task. Whatever goes wrong on our side is in its `error`, for a person to look at."""
+    """Grade a task and return its record for the log. A failure on our side goes into `error`, for a person to look at."""
     record = {
         "kind": "result",
         "key": task.key,
@@ -112,7 +112,7 @@ def _run(task: Task):
 
     if task.exercise.tests_hash() != task.tests_hash:
         raise CourseProblem(
-            "this machine has other tests of it, or they have just been changed; mend that, and grade again"
+            "the tests on this machine are not those that the task was made for; make them the same, and grade again"
         )
     student = task.student if task.per_student else ""
     if task.source is None:
@@ -135,7 +135,7 @@ def _run(task: Task):
 
 @functools.cache
 def _scratch() -> tempfile.TemporaryDirectory:
-    """A folder of this process, which goes with it; those that killed processes left behind go now."""
+    """A folder that is removed when this process ends. Folders left behind by killed processes are removed now."""
     for left in Path(tempfile.gettempdir()).glob(f"{PREFIX}*-*"):
         process = left.name.removeprefix(PREFIX).partition("-")[0]
         if process.isdecimal() and not Path(f"/proc/{process}").exists() and left.stat().st_uid == os.getuid():
@@ -151,7 +151,7 @@ def _kit(may_import: tuple[str, ...]):
     return Kit.make(may_import, Path(_scratch().name) / name)
 
 
-# ---- many of them ----
+# ---- many tasks ----
 
 
 def grade(
@@ -161,19 +161,19 @@ def grade(
     done: Callable[[dict], None] = lambda record: None,
     left_out: dict[str, str] | None = None,
 ) -> int:
-    """Grade the tasks that are not in the log, and write each result there as soon as it is known; returns how many.
+    """Grade the tasks that are not in the log, write each result there as soon as it is known, and return their number.
 
-    The log also gets what was `left_out` of the hand-ins' folder, if that differs from what it says already.
-    executor() gives a context with an executor, or with None for this process; it is asked again if one breaks. Killed at
-    any moment and started again, this goes on where it stopped. A result with a grader_error is tried again each time.
-    Raises CourseProblem if another grader is at work, or the log cannot be written.
+    If `left_out` (the files that are not hand-ins) differs from the log's last record of it, it is logged, too. executor()
+    returns a context with an executor, or with None to grade in this process; it is called again if an executor breaks.
+    If this is killed at any moment and started again, it continues where it stopped. Tasks with a grader_error are graded
+    again each time. Raises CourseProblem if another grader is running, or the log cannot be written.
     """
     with log.lock():
         if left_out is not None and left_out != latest_left_out(log):
             log.append({"kind": "left_out", "names": left_out, "when": _now()})
         waiting, latest = _not_done(tasks, log)
         for task in tasks:
-            # Handed in, changed, and changed back: what was said of it then holds again.
+            # A hand-in that was changed and changed back: its earlier result holds again.
             if task.key not in waiting and latest[task.student, task.exercise.id] != task.key:
                 log.append({"kind": "again", "key": task.key, "student": task.student, "exercise": task.exercise.id})
         count, breaks = len(waiting), 0
@@ -191,14 +191,14 @@ def grade(
                 breaks += 1
                 if breaks == MOST_BREAKS:
                     raise CourseProblem(
-                        f"the processes that grade died {breaks} times, perhaps for want of memory: try fewer --workers. "
-                        f"{count - len(waiting)} results are kept; the same command goes on with the other {len(waiting)}"
+                        f"grading processes died {breaks} times, perhaps because memory ran out: try fewer --workers. "
+                        f"{count - len(waiting)} results are kept; the same command continues with the other {len(waiting)}"
                     ) from error
         return count
 
 
 def _not_done(tasks: list[Task], log: Log) -> tuple[dict[str, Task], dict]:
-    """The tasks that have to be run, by key; and the key of the latest word on each student and exercise."""
+    """The tasks still to be run, by key; and the key of the latest result for each (student, exercise)."""
     finished, latest = set(), {}
     for record in log.records():
         if record.get("kind") in ("result", "again"):
@@ -209,12 +209,12 @@ def _not_done(tasks: list[Task], log: Log) -> tuple[dict[str, Task], dict]:
 
 
 def latest_left_out(log: Log) -> dict[str, str]:
-    """What the last grading left out of the folder of hand-ins, and why."""
+    """The files that the last grading left out of the folder of hand-ins: {name: why}."""
     return next((record["names"] for record in reversed(log.records()) if record.get("kind") == "left_out"), {})
 
 
 def faulty(record: dict) -> bool:
-    """Whether something went wrong on the graders' side, so that the points say nothing."""
+    """Whether something failed on the graders' side, so that the points mean nothing."""
     return bool(record["error"]) or any(result["outcome"] == "grader_error" for result in record["results"])
 
 
@@ -226,11 +226,11 @@ def _run_all(tasks: list[Task], pool: Executor | None, write) -> None:
     running, waiting = set(), iter(tasks)
     more = True
     while more or running:
-        while more and len(running) < 64:  # a few hundred sources need not wait in every queue
+        while more and len(running) < 64:  # keep the executor's queue short, since each task carries its source
             task = next(waiting, None)
             more = task is not None
             if more:
                 running.add(pool.submit(grade_one, task))
         finished, running = wait(running, return_when=FIRST_COMPLETED) if running else (set(), running)
-        for future in sorted(finished, key=lambda future: future.exception() is not None):  # keep what there is first
+        for future in sorted(finished, key=lambda future: future.exception() is not None):  # results first, then raise
             write(future.result())

@@ -1,8 +1,8 @@
-"""The gradebook: what the log says, and what people decided otherwise.
+"""The gradebook: the results in the log, and corrections by people.
 
-A correction is a line of its own in `corrections.jsonl` beside the log: whose, of which exercise, how many points, who
-decided it, and why. It concerns the hand-in that was there when it was made; a later hand-in is graded anew, and the
-gradebook says that a correction is waiting to be looked at again. Neither file is ever changed, only added to.
+A correction is a line in `corrections.jsonl` beside the log: student, exercise, points, who decided it, and why. It applies
+to the hand-in that existed when it was made. A later hand-in is graded again, and its status then says that an earlier one
+was corrected, so that someone can look at it. Both files are only ever appended to.
 """
 
 import datetime
@@ -18,13 +18,16 @@ from .log import Log
 
 @dataclass
 class Entry:
-    """One student's exercise: `points` of `most` (None while a person has to look at it), and what led to them."""
+    """One exercise of one student: `points` out of `most`, and their history.
+
+    `points` is None while a person has to look at a grader_error.
+    """
 
     student: str
     exercise: str
     record: dict
-    corrections: list[dict] = field(default_factory=list)  # of this hand-in, the last one counts
-    stale: list[dict] = field(default_factory=list)  # of an earlier hand-in
+    corrections: list[dict] = field(default_factory=list)  # of this hand-in; the last one counts
+    stale: list[dict] = field(default_factory=list)  # of earlier hand-ins
 
     @property
     def missing(self) -> bool:
@@ -53,12 +56,12 @@ class Entry:
 
 
 class Gradebook:
-    """The latest word on every student and exercise."""
+    """The latest result of every student and exercise, with corrections applied."""
 
     def __init__(self, log: Path | str):
         self.log = Log(log)
         self.corrections = Log(self.log.path.with_name("corrections.jsonl"))
-        self.left_out = latest_left_out(self.log)  # of the hand-ins' folder: name and why
+        self.left_out = latest_left_out(self.log)  # files that are not hand-ins: {name: why}
         self._entries = {}
         by_key = {}
         for record in self.log.records():
@@ -74,9 +77,9 @@ class Gradebook:
                 (entry.corrections if same else entry.stale).append(correction)
 
     def entries(self, student: str | None = None) -> list[Entry]:
-        """By student and exercise; raises CourseProblem for an empty gradebook."""
+        """The entries of one student, or all, by student and exercise. Raises CourseProblem if nothing is graded yet."""
         if not self._entries:
-            raise CourseProblem(f"{self.log.path}: nothing is graded there yet")
+            raise CourseProblem(f"{self.log.path}: nothing is graded yet; run `tinycompress course grade` first")
         return [entry for (who, _), entry in sorted(self._entries.items()) if student in (None, who)]
 
     def students(self) -> list[str]:
@@ -86,7 +89,7 @@ class Gradebook:
         return sorted({entry.exercise for entry in self.entries()})
 
     def to_look_at(self, students: set[str], exercises: set[str]) -> list[tuple[str, str]]:
-        """(student, why) for each hand-in whose points may say less of the student than of a mishap."""
+        """(student, why) for each hand-in whose points may be due to a mishap, such as a missing file or a crash."""
         found = []
         for student in sorted(students):
             entries = [entry for entry in self.entries(student) if entry.exercise in exercises]
@@ -100,16 +103,19 @@ class Gradebook:
         return found
 
     def correct(self, student: str, exercise: str, points: float, who: str, why: str) -> Entry:
-        """Give this hand-in other points. Raises CourseProblem for what was never graded, or points out of range."""
+        """Give this hand-in other points, and return its entry.
+
+        Raises CourseProblem if it was never graded, the points are out of range, or `who` or `why` is empty.
+        """
         entry = self._entries.get((student, exercise))
         if entry is None and exercise not in self.exercises():
             raise CourseProblem(f"no exercise {exercise!a} is graded; there are {', '.join(self.exercises())}")
         if entry is None:
             raise CourseProblem(f"there is no result of {student!a} in {exercise!a}; grade first")
         if not who.strip() or not why.strip():
-            raise CourseProblem("a correction says who decided it (--who), and why (--why)")
+            raise CourseProblem("a correction needs who decided it (--who), and why (--why)")
         if not 0 <= points <= (entry.most or float("inf")):
-            raise CourseProblem(f"{exercise} has 0 to {entry.most:g} points, not {points:g}")
+            raise CourseProblem(f"points of {exercise} are from 0 to {entry.most:g}, got {points:g}")
         correction = {
             "student": student,
             "exercise": exercise,
@@ -127,7 +133,7 @@ class Gradebook:
 
 
 def _mishap(entry: Entry) -> str:
-    """Why this result is worth a look; "" for one that is as good or bad as the functions are."""
+    """Why a person should look at this result; "" if its points are due to the student's functions alone."""
     if entry.record.get("refused"):
         return "" if entry.missing else entry.record["refused"]
     messages = [result["message"] for result in entry.record["results"]]

@@ -1,7 +1,7 @@
-"""The log of results: one JSON line each, only ever appended to, by one grader at a time.
+"""The log of results: one JSON object per line, only ever appended to, by one grader at a time.
 
-A line is written whole, or taken back; one that was torn by a power cut is as if it had not been written. The log is the
-truth about what the tests said; corrections by people are in a file of their own (`gradebook.py`).
+A line is written whole or removed again; a line that a power cut left incomplete is ignored. The log records what the
+tests found; corrections by people are in a separate file (`gradebook.py`).
 """
 
 import contextlib
@@ -13,13 +13,13 @@ from ..exercise import CourseProblem
 
 
 class Log:
-    """Lines of JSON objects in one file."""
+    """A file of JSON objects, one per line."""
 
     def __init__(self, path: Path | str):
         self.path = Path(path)
 
     def records(self) -> list[dict]:
-        """The whole lines, in order."""
+        """The records of all complete lines, in order."""
         try:
             lines = self.path.read_bytes().split(b"\n")
         except FileNotFoundError:
@@ -35,7 +35,7 @@ class Log:
         return found
 
     def append(self, record: dict) -> None:
-        """Add a line; it is on the disk when this returns. Raises CourseProblem where it cannot be, and leaves no part."""
+        """Add a line; it is on the disk when this returns. If that fails, remove any part of it and raise CourseProblem."""
         line = json.dumps(record).encode() + b"\n"
         try:
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
@@ -44,7 +44,7 @@ class Log:
         try:
             size = os.fstat(descriptor).st_size
             if size and os.pread(descriptor, 1, size - 1) != b"\n":
-                line = b"\n" + line  # after a torn line
+                line = b"\n" + line  # the last line is incomplete
             try:
                 if os.write(descriptor, line) != len(line):
                     raise OSError(28, "No space left on device")
@@ -53,15 +53,18 @@ class Log:
                 with contextlib.suppress(OSError):
                     os.ftruncate(descriptor, size)
                 raise CourseProblem(
-                    f"{self.path} cannot be written ({error.strerror}); make room, and start the same command again: it goes "
-                    "on after the last result that was written"
+                    f"{self.path} cannot be written ({error.strerror}); make room, and start the same command again: it "
+                    "continues after the last result that was written"
                 ) from error
         finally:
             os.close(descriptor)
 
     @contextlib.contextmanager
     def lock(self):
-        """Held by the one grader that may write; raises CourseProblem if another one has it. It goes with its process."""
+        """Hold the lock of the one grader that may write; raises CourseProblem if another holds it.
+
+        The lock is released when its process ends, however it ends.
+        """
         import fcntl
 
         path = self.path.with_name(self.path.name + ".lock")

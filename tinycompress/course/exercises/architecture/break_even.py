@@ -1,13 +1,14 @@
 """When separable pays (30 minutes, 10 points).
 
-A separable convolution has 1 / outputs + 1 / kernel**2 of a standard one's weights (Howard et al. 2017, section 3.1). So 3×3
-filters never come below 1/9, and with 9 outputs they still have 2/9. From how many outputs on is a given share reached?
+A separable convolution has a share of 1 / outputs + 1 / kernel**2 of a standard one's weights (Howard et al. 2017, section
+3.1). So with 3×3 filters the share never falls to 1/9, and with 9 outputs it is still 2/9. How many outputs does a given
+share need?
 
-Fewer multiplications are not always less time. The roofline model (Williams et al. 2009) says how fast a layer can be at
-best: it takes the longer of computing, MACs / peak, and moving its bytes, bytes / bandwidth. A layer reads its input and
-its weights once, and writes its output once; numbers are float32, 4 bytes. The two parts of a separable layer run one after
-the other, and each takes the longer of *its own* two times. Here layers are C channels to C channels, kernel k×k, on S×S
-pixels that keep their size, without biases:
+Fewer multiplications do not always take less time. The roofline model (Williams et al. 2009) says how fast a layer can be at
+best. Its time is the longer of two: that of computing, MACs / peak, and that of moving data, bytes / bandwidth. A layer reads
+its input and its weights once, and writes its output once. Numbers are float32, 4 bytes each. The two parts of a separable
+layer, depthwise and pointwise, run one after the other, and each takes the longer of *its own* two times. Here a layer maps C
+channels to C channels on S×S pixels, with a k×k kernel and without biases; the number of pixels does not change:
 
     standard:    k² C² S² MACs;    4 (C S² + k² C² + C S²) bytes
     depthwise:   k² C S² MACs;     4 (C S² + k² C + C S²) bytes
@@ -16,10 +17,10 @@ pixels that keep their size, without biases:
 
 
 def least_outputs(kernel: int, numerator: int, denominator: int) -> int | None:
-    """The smallest number of outputs at which a separable layer has at most numerator / denominator of the standard one's
-    weights; None if there is none.
+    """The smallest number of outputs at which a separable layer has at most numerator / denominator of a standard one's
+    weights; None if no number of outputs is enough.
 
-    All are whole numbers above 0, and the answer is exact: a share of 2/9 of a 3×3 layer begins at 9.
+    All arguments are whole numbers above 0. The answer must be exact: with a 3×3 kernel, the share 2/9 is reached at 9.
     """
     ### BEGIN SOLUTION
     # 1 / o + 1 / k² <= n / d   <=>   d k² <= o (n k² - d)
@@ -29,9 +30,9 @@ def least_outputs(kernel: int, numerator: int, denominator: int) -> int | None:
 
 
 def layer_times(channels: int, kernel: int, size: int, peak: float, bandwidth: float) -> tuple[float, float]:
-    """(seconds of the standard layer, seconds of the separable one), by the model above.
+    """(seconds of the standard layer, seconds of the separable layer), by the model above.
 
-    peak: MACs a second; bandwidth: bytes a second.
+    peak: MACs per second; bandwidth: bytes per second.
     """
     ### BEGIN SOLUTION
     pixels = size * size
@@ -45,8 +46,8 @@ def layer_times(channels: int, kernel: int, size: int, peak: float, bandwidth: f
 
 
 def pays_from(kernel: int, size: int, peak: float, bandwidth: float, speedup: float, most: int) -> int | None:
-    """The smallest number of channels, from 1 to `most`, from which on the separable layer is at least `speedup` times as
-    fast as the standard one for *all* numbers up to `most`; None if there is none.
+    """The smallest number of channels c such that for *all* numbers from c to `most` the separable layer is at least
+    `speedup` times as fast as the standard one; None if no such number from 1 to `most` exists.
     """
     ### BEGIN SOLUTION
     first = None

@@ -1,15 +1,16 @@
 """What a net costs, on paper (30 minutes, 10 points).
 
-Before anything is trained, two numbers say much about a net: its weights (what must be stored and fetched) and its
-multiply-accumulates for one image, MACs (what must be computed). A 3×3 convolution from 16 to 32 channels has 3 * 3 * 16 *
-32 = 4608 weights, and applies all of them at every output pixel: at 7×7 pixels 225,792 MACs. A depthwise filter sees only
-its own channel: 3 * 3 * 16 = 144 weights. A separable convolution is a depthwise and then a 1×1 convolution (Howard et al.
-2017): 144 + 16 * 32 = 656 weights. Biases are counted as weights, and cost no MACs. A net is a list of dicts:
+Before a net is trained, two numbers say much about it: the number of weights, which must be stored and read, and the
+number of multiply-accumulates (MACs) per image, which must be computed. A 3×3 convolution from 16 to 32 channels has
+3 * 3 * 16 * 32 = 4608 weights. It uses all of them at every output pixel: with 7×7 pixels, 225,792 MACs. A depthwise filter
+sees only its own channel: 3 * 3 * 16 = 144 weights. A separable convolution is a depthwise convolution followed by a 1×1
+convolution (Howard et al. 2017): 144 + 16 * 32 = 656 weights. Biases count as weights, but cost no MACs. A net is a list of
+dicts:
 
     {"kind": "conv", "kernel": 3, "stride": 1, "padding": 1, "outputs": 32, "bias": True}
     {"kind": "separable", "kernel": 3, "stride": 1, "padding": 1, "outputs": 32, "bias": True}
-        the stride and the padding are the depthwise part's; it has no bias, the 1×1 part has one if "bias" is True
-    {"kind": "pool", "size": 2}       a window of 2×2, moved by 2; what is left over at the right and bottom is dropped
+        stride and padding belong to the depthwise part, which has no bias; the 1×1 part has one if "bias" is True
+    {"kind": "pool", "size": 2}       a window of 2×2, moved by 2; pixels left over at the right and bottom are dropped
     {"kind": "flatten"}
     {"kind": "dense", "outputs": 10, "bias": True}
 """
@@ -18,8 +19,8 @@ its own channel: 3 * 3 * 16 = 144 weights. A separable convolution is a depthwis
 def output_shape(layer: dict, shape: tuple) -> tuple:
     """The shape of one image after the layer: (height, width, channels), or (features,) after flatten and dense.
 
-    shape: the same before it. padding: so many pixels of zeros at each side. Windows that do not fit whole are dropped.
-    Raises ValueError for a convolution whose kernel is larger than the padded image.
+    shape: the image's shape before the layer. "padding" is the number of zero pixels added at each side. Windows that do
+    not fit completely are dropped. Raises ValueError for a convolution whose kernel is larger than the padded image.
     """
     ### BEGIN SOLUTION
     kind = layer["kind"]
@@ -39,7 +40,7 @@ def output_shape(layer: dict, shape: tuple) -> tuple:
 
 
 def cost(layer: dict, shape: tuple, after: tuple) -> tuple[int, int]:
-    """(weights, MACs for one image) of a layer. shape, after: of an image before and after it, as `output_shape` has it."""
+    """(weights, MACs per image) of a layer. shape, after: an image's shapes before and after it, as in `output_shape`."""
     ### BEGIN SOLUTION
     kind = layer["kind"]
     if kind in ("pool", "flatten"):
@@ -56,7 +57,7 @@ def cost(layer: dict, shape: tuple, after: tuple) -> tuple[int, int]:
 
 
 def total(layers: list, shape: tuple) -> tuple[int, int]:
-    """(weights, MACs for one image) of the whole net. shape: of an image, (height, width, channels)."""
+    """(weights, MACs per image) of the whole net. shape: an image's shape, (height, width, channels)."""
     ### BEGIN SOLUTION
     weights = macs = 0
     for layer in layers:

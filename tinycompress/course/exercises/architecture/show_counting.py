@@ -1,7 +1,7 @@
 """# Where the cost of a net goes
 
-Your `total` counts the lecture's net of two 3×3 convolutions on 28×28 images, at several widths: with standard and with
-separable convolutions. Left the weights, right the multiply-accumulates. Nothing is trained, and you know already which
+Your `total` counts the cost of the lecture's net with two 3×3 convolutions on 28×28 images, at several widths, with standard
+and with separable convolutions. Left: weights. Right: multiply-accumulates. Nothing is trained, and you already know which
 net will be small.
 """
 
@@ -11,7 +11,7 @@ WIDTHS = (4, 8, 16, 32, 64)
 
 
 def net(kind, width):
-    """A standard convolution that reads the image, then one of this kind, each with pooling, and a dense layer."""
+    """A standard convolution that reads the image, then a convolution of this kind, each with pooling, and a dense layer."""
     conv = {"kind": "conv", "kernel": 3, "stride": 1, "padding": 1, "outputs": width, "bias": False}
     pool = {"kind": "pool", "size": 2}
     second = {**conv, "kind": kind, "outputs": 2 * width}
@@ -27,10 +27,10 @@ def measure(exercise):
 
 
 def draw(yours, reference):
-    """Weights and MACs over width."""
+    """Plot weights and MACs over width."""
     with style.applied():
         fig = style.figure(ncols=2)
-        for i, (ax, what) in enumerate(zip(fig.axes, ("weights", "MACs an image"), strict=True)):
+        for i, (ax, what) in enumerate(zip(fig.axes, ("weights", "MACs per image"), strict=True)):
             for kind, label, color in (("conv", "standard", "rival"), ("separable", "separable", "claim")):
                 ax.plot(WIDTHS, [n[i] for n in reference[kind]], color="0.2", lw=7, alpha=0.3)
                 ax.plot(WIDTHS, [n[i] for n in yours[kind]], "o-", color=style.COLORS[color], label=f"{label}, by you")

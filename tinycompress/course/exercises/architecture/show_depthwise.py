@@ -1,8 +1,8 @@
 """# A depthwise layer learns
 
-A hidden 3×3 filter for each of two channels (an edge detector each) turned digits into filtered digits. Your `depthwise`
-and your `weight_gradient` look for these filters, by 30 steps of gradient descent from zeros, with a stride of 2. If both
-are right, the error falls to nothing.
+Two channels of digits are filtered, each by its own 3×3 edge detector. Your `depthwise` and your `weight_gradient` have to find
+these two filters, in 30 steps of gradient descent that start from zeros, with a stride of 2. If both functions are right,
+the error falls almost to 0.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ STEPS, RATE = 30, 0.4
 
 
 def measure(exercise):
-    """The mean squared error after each step, as a share of the first one, in per cent."""
+    """The mean squared error before each step, in percent of the first one."""
     x = np.repeat(tc.data.load("digits").x_train[:100].astype(float), 2, axis=3)
     x -= x.mean()
     sobel = np.array([[1, 2, 1], [0, 0, 0], [-1, -2, -1]]) / 4
@@ -29,7 +29,7 @@ def measure(exercise):
 
 
 def draw(yours, reference):
-    """Error over steps."""
+    """Plot the error over steps."""
     with style.applied():
         fig = style.figure()
         ax = fig.axes[0]

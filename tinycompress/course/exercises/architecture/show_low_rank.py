@@ -1,8 +1,8 @@
 """# One energy for all, or a budget
 
-A net that was trained on the UCI digits is made of rank r, without any further training. Once each layer keeps the same
-energy (your `rank_for_energy`), once a budget goes where it buys most (your `ranks_for_budget`); the products are your
-`factors`. Neither rule looks at the images: which one is better?
+The layers of a net that was trained on the UCI digits are replaced by products of low rank, which your `factors` computes,
+without any further training. The ranks follow two rules: every layer keeps the same energy (your `rank_for_energy`), or a
+budget is spent where it buys most (your `ranks_for_budget`). Neither rule looks at the images. Which one is better?
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ ENERGIES = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95)
 
 
 def measure(exercise):
-    """For each rule: the factors' weights in thousands, and validation accuracy in percent."""
+    """For each rule, pairs of the factors' weights in thousands and the validation accuracy in percent."""
     data = tc.data.load("digits")
     rng = np.random.default_rng(0)
     net = tc.models.mlp(data.image_shape, (48, 32), data.num_classes, rng=rng)
@@ -37,7 +37,7 @@ def measure(exercise):
 
 
 def draw(yours, reference):
-    """Accuracy over weights."""
+    """Plot accuracy over weights."""
     with style.applied():
         fig = style.figure()
         ax = fig.axes[0]
@@ -45,6 +45,6 @@ def draw(yours, reference):
             ax.plot(*zip(*reference[rule], strict=True), color="0.2", lw=7, alpha=0.3)
             ax.plot(*zip(*yours[rule], strict=True), "o-", color=style.COLORS[color], label=f"{label}, by you")
         ax.plot([], [], color="0.2", lw=7, alpha=0.3, label="the solution")
-        ax.set(xlabel="weights of the factors (thousands)", ylabel="validation images right (%)")
+        ax.set(xlabel="weights of the factors (thousands)", ylabel="validation accuracy (%)")
         ax.legend()
     return fig

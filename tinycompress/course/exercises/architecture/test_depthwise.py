@@ -1,4 +1,4 @@
-"""Tests of depthwise: a row by hand in public; strides, kernels that are not square, and derivatives after hand-in."""
+"""Tests of depthwise. Public: a row by hand. Hidden: strides, kernels that are not square, and derivatives."""
 
 import numpy as np
 import pytest
@@ -14,8 +14,8 @@ CASES = [(5, 6, 3, 3, 1, 0), (5, 6, 3, 3, 1, 1), (7, 4, 3, 2, 2, 1), (6, 6, 2, 3
 @pytest.mark.public
 @pytest.mark.points(1)
 def test_places_of_a_kernel(submission):
-    """A kernel of 3 has two places in four pixels, and four with padding."""
-    message = "it begins at 0, stride, 2 stride, …, as long as it fits into size + 2 padding"
+    """A kernel of 3 fits in two places into four pixels, and in four with padding."""
+    message = "the kernel begins at 0, stride, 2 stride, …, as long as it fits into size + 2 padding"
     assert expect_number(submission.output_size(4, 3, 1, 0)) == 2, message
     assert expect_number(submission.output_size(4, 3, 1, 1)) == 4, message
 
@@ -23,7 +23,7 @@ def test_places_of_a_kernel(submission):
 @pytest.mark.public
 @pytest.mark.points(1)
 def test_the_row_of_the_statement(submission):
-    """1 2 3 4 with 1 0 -1 gives -2 -2."""
+    """The row 1 2 3 4 with the kernel 1 0 -1 gives -2 -2."""
     y = submission.depthwise(ROW, KERNEL, 1, 0)
     expect_close(y, np.full((1, 1, 2, 1), -2.0), "1 - 3 and 2 - 4: the kernel is not flipped")
 
@@ -31,10 +31,10 @@ def test_the_row_of_the_statement(submission):
 @pytest.mark.public
 @pytest.mark.points(1)
 def test_the_derivative_of_a_row(submission):
-    """Each weight's derivative is the sum of what it met, times g."""
+    """Each weight's derivative is the sum of the pixels that it was multiplied with, times g."""
     found = submission.weight_gradient(ROW, np.array([1.0, 10.0]).reshape(1, 1, 2, 1), (1, 3), 1, 0)
     expect_close(
-        found, np.array([21.0, 32.0, 43.0]).reshape(1, 3, 1), "weight b met x[b] at place 0, x[b + 1] at place 1"
+        found, np.array([21.0, 32.0, 43.0]).reshape(1, 3, 1), "weight b meets x[b] for output 0, x[b + 1] for output 1"
     )
 
 
@@ -58,17 +58,17 @@ def loop(x, weight, stride, padding):
 @pytest.mark.hidden
 @pytest.mark.points(1)
 def test_places_with_strides(submission):
-    """Places counted one by one, and a kernel without any."""
+    """The places are counted one by one; a kernel that does not fit is refused."""
     for size, kernel, stride, padding in (7, 3, 2, 0), (8, 3, 2, 1), (9, 4, 3, 2), (3, 3, 5, 0):
         places = len(range(0, size + 2 * padding - kernel + 1, stride))
         assert expect_number(submission.output_size(size, kernel, stride, padding)) == places, "a last step may not fit"
-    expect_error(ValueError, submission.output_size, 3, 6, 1, 1, message="6 pixels of kernel in 5 of image")
+    expect_error(ValueError, submission.output_size, 3, 6, 1, 1, message="a kernel of 6 does not fit into 5 pixels")
 
 
 @pytest.mark.hidden
 @pytest.mark.points(3)
 def test_convolutions_of_any_shape(submission, rng):
-    """Compared with the definition, for several strides, paddings and kernels."""
+    """Your outputs are compared with the definition, for several strides, paddings and kernels."""
     right = 0
     for height, width, kh, kw, stride, padding in CASES:
         x, weight = rng.normal(size=(2, height, width, 3)), rng.normal(size=(kh, kw, 3))
@@ -86,14 +86,14 @@ def test_the_dtype_stays(submission, rng):
     """float32 stays float32."""
     x, weight = rng.normal(size=(1, 4, 4, 2)).astype(np.float32), rng.normal(size=(3, 3, 2)).astype(np.float32)
     y = expect_array(submission.depthwise(x, weight, 1, 1), (1, 4, 4, 2), "float")
-    expect_close(y, loop(x, weight, 1, 1), "compare it with the definition, number by number", 1e-4, 1e-5)
-    assert y.dtype == np.float32, "np.zeros makes float64, unless you say x.dtype"
+    expect_close(y, loop(x, weight, 1, 1), "compare your result with the definition, number by number", 1e-4, 1e-5)
+    assert y.dtype == np.float32, "np.zeros makes float64, unless you pass it x.dtype"
 
 
 @pytest.mark.hidden
 @pytest.mark.points(3)
 def test_derivatives_of_any_shape(submission, rng):
-    """Compared with what the convolution changes by, weight for weight."""
+    """The derivatives are compared with how the convolution changes, weight by weight."""
     for height, width, kh, kw, stride, padding in CASES:
         x = rng.normal(size=(2, height, width, 2))
         g = rng.normal(size=loop(x, np.zeros((kh, kw, 2)), stride, padding).shape)
@@ -101,20 +101,22 @@ def test_derivatives_of_any_shape(submission, rng):
         for a in range(kh):
             for b in range(kw):
                 one = np.zeros((kh, kw, 2))
-                one[a, b] = 1  # y is linear in the weight: what one weight alone makes of x is its derivative
+                one[a, b] = 1  # y is linear in the weight, so its derivative by one weight is y with only that weight
                 expected[a, b] = (g * loop(x, one, stride, padding)).sum((0, 1, 2))
         found = submission.weight_gradient(x, g, (kh, kw), stride, padding)
         expect_close(
-            found, expected, "sum what a weight met, times g, over images and places, channel by channel", 1e-6
+            found, expected, "sum the pixels that a weight meets, times g, over images and places, per channel", 1e-6
         )
 
 
 @pytest.mark.hidden
 @pytest.mark.points(1)
 def test_pixels_that_no_kernel_reaches(submission, rng):
-    """With a stride, some pixels at the right and bottom may be met by no weight."""
+    """With a stride, no weight may reach some pixels at the right and bottom."""
     x, weight = rng.normal(size=(1, 6, 6, 1)), rng.normal(size=(3, 3, 1))
     y = submission.depthwise(x, weight, 2, 0)
-    expect_close(y, loop(x, weight, 2, 0), "with a stride of 2, 6 pixels and a kernel of 3 the last pixel is not met")
+    expect_close(
+        y, loop(x, weight, 2, 0), "with a stride of 2, 6 pixels and a kernel of 3, the last pixel is not reached"
+    )
     x[:, 5], x[:, :, 5] = 7, 7
-    expect_close(submission.depthwise(x, weight, 2, 0), y, "the last row and column are not met here")
+    expect_close(submission.depthwise(x, weight, 2, 0), y, "the last row and column are not reached here")

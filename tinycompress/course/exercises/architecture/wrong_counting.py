@@ -1,9 +1,9 @@
-"""Plausible wrong answers to counting, and what each is worth of the 10 points."""
+"""Plausible wrong answers to counting, and how many of the 10 points each earns."""
 
 from tinycompress.course import wrong
 
 
-@wrong("cost", points=6, why="counts at the input's pixels")
+@wrong("cost", points=6, why="counts MACs at the input's pixels, not the output's")
 def input_pixels(layer, shape, after):
     kind = layer["kind"]
     if kind in ("pool", "flatten"):
@@ -17,7 +17,7 @@ def input_pixels(layer, shape, after):
     return weights + layer["outputs"] * layer["bias"], weights * pixels
 
 
-@wrong("cost", points=4, why="a bias is an input more, and costs a MAC")
+@wrong("cost", points=4, why="treats a bias as one more input, which costs a MAC")
 def bias_costs(layer, shape, after):
     kind = layer["kind"]
     if kind in ("pool", "flatten"):
@@ -31,7 +31,7 @@ def bias_costs(layer, shape, after):
     return weights, weights * (1 if kind == "dense" else after[0] * after[1])
 
 
-@wrong("output_shape", points=6, why="the size over the stride, whatever the kernel and the padding")
+@wrong("output_shape", points=6, why="divides the size by the stride, and ignores kernel and padding")
 def size_over_stride(layer, shape):
     kind = layer["kind"]
     if kind == "dense":

@@ -1,4 +1,4 @@
-"""Plausible wrong answers to depthwise, and what each is worth of the 12 points."""
+"""Plausible wrong answers to depthwise, and how many of the 12 points each earns."""
 
 import numpy as np
 
@@ -14,17 +14,17 @@ def flipped(x, weight, stride, padding):
     return _convolve(x, weight[::-1, ::-1], stride, padding)
 
 
-@wrong("depthwise", points=8.6, why="a square kernel, and no stride")
+@wrong("depthwise", points=8.6, why="ignores the stride")
 def without_stride(x, weight, stride, padding):
     return _convolve(x, weight, 1, padding)
 
 
-@wrong("depthwise", points=11, why="makes float64 of everything")
+@wrong("depthwise", points=11, why="converts everything to float64")
 def in_float64(x, weight, stride, padding):
     return _convolve(x.astype(float), weight, stride, padding)
 
 
-@wrong("weight_gradient", points=9, why="the mean over the images instead of the sum")
+@wrong("weight_gradient", points=9, why="takes the mean over the images instead of the sum")
 def mean_over_images(x, g, kernel, stride, padding):
     padded = np.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
     weight = np.zeros((*kernel, x.shape[3]))
@@ -36,7 +36,7 @@ def mean_over_images(x, g, kernel, stride, padding):
     return weight
 
 
-@wrong("output_size", points=11, why="rounds up, as if a part of a kernel had a place")
+@wrong("output_size", points=11, why="rounds up, as if part of a kernel were enough")
 def rounds_up(size, kernel, stride, padding):
     if size + 2 * padding < kernel:
         raise ValueError

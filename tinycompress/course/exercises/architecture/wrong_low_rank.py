@@ -1,4 +1,4 @@
-"""Plausible wrong answers to low_rank, and what each is worth of the 12 points."""
+"""Plausible wrong answers to low_rank, and how many of the 12 points each earns."""
 
 import numpy as np
 
@@ -13,7 +13,7 @@ def sums_of_values(singular, energy):
     return 1 if sums[-1] == 0 else int((sums / sums[-1] >= energy - 1e-12).argmax()) + 1
 
 
-@wrong("rank_for_energy", points=9, why="one rank too few, as searchsorted returns an index")
+@wrong("rank_for_energy", points=9, why="returns an index, which is one less than the rank")
 def index_as_rank(singular, energy):
     if not 0 <= energy <= 1:
         raise ValueError
@@ -21,18 +21,18 @@ def index_as_rank(singular, energy):
     return 1 if squares[-1] == 0 else max(1, int((squares / squares[-1] >= energy - 1e-12).argmax()))
 
 
-@wrong("factors", points=10.8, why="all of the singular values in one factor")
+@wrong("factors", points=10.8, why="puts all of the singular values into one factor")
 def unbalanced(weight, rank):
     u, s, vt = np.linalg.svd(weight, full_matrices=False)
     return u[:, :rank] * s[:rank], vt[:rank]
 
 
-@wrong("ranks_for_budget", points=10, why="does not look at the prices")
+@wrong("ranks_for_budget", points=10, why="ignores the prices")
 def gain_alone(singular, prices, budget):
     return _greedy(singular, [1] * len(prices), prices, budget, True)
 
 
-@wrong("ranks_for_budget", points=10, why="compares squares of layers of different scale")
+@wrong("ranks_for_budget", points=10, why="compares the squares of layers with different scales")
 def absolute_squares(singular, prices, budget):
     return _greedy(singular, prices, prices, budget, False)
 

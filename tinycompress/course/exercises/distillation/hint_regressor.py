@@ -1,23 +1,24 @@
-"""What the teacher's hidden layer hints at (45 minutes, 11 points).
+"""Hints from the teacher's hidden layer (45 minutes, 11 points).
 
-A hint is a hidden layer of the teacher that a hidden layer of the student should be able to say (Romero et al. 2015, FitNets).
-The two have different widths, so that a small layer of its own, the regressor, translates: t ~ h W + b. It is used in
-training only. The student is paid for the squared error that is left,
+A hint is a hidden layer of the teacher that a hidden layer of the student should learn to predict (Romero et al. 2015,
+FitNets). The two layers have different widths. So a small extra layer, the regressor, translates the student's outputs h
+into the teacher's t: t ~ h W + b. It is used only in training, where it makes the squared error small:
 
     L = 1 / (2 M) * sum over all M rows of |h W + b - t|^2
 
-where a row is an example, and for images each pixel of each example: the regressor is then a 1 x 1 convolution, and all
-pixels share it.
+A row is an example. For images, a row is a pixel of an example: the regressor is then a 1 x 1 convolution, shared by all
+pixels.
 """
 
 import numpy as np
 
 
 def loss_and_gradients(h: np.ndarray, t: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> tuple:
-    """The loss above, and its derivatives by h, weight and bias.
+    """The loss L above, and its derivatives by h, weight and bias.
 
-    h: (batch, s) or (batch, height, width, s); t: the same with another last axis, t; weight: (s, t); bias: (t,).
-    Returns (loss, dL/dh, dL/dweight, dL/dbias), the derivatives in the shapes of what they belong to.
+    h: (batch, s) or (batch, height, width, s), for s units of the student; t: the same, but with the teacher's t units in
+    the last axis; weight: (s, t); bias: (t,). Returns (loss, dL/dh, dL/dweight, dL/dbias), the derivatives with the shapes
+    of h, weight and bias.
     """
     ### BEGIN SOLUTION
     rows, targets = h.reshape(-1, h.shape[-1]), t.reshape(-1, t.shape[-1])
@@ -28,9 +29,9 @@ def loss_and_gradients(h: np.ndarray, t: np.ndarray, weight: np.ndarray, bias: n
 
 
 def best_regressor(h: np.ndarray, t: np.ndarray, decay: float) -> tuple[np.ndarray, np.ndarray]:
-    """The weight and bias that make L + decay / 2 * |weight|^2 least; the bias is not decayed. decay > 0.
+    """The weight and bias that minimise L + decay / 2 * |weight|^2, where decay > 0; the bias is not decayed.
 
-    h, t: as above. Returns (weight (s, t), bias (t,)). Also where units of h always say the same, or the same as others.
+    h, t: as above. Returns (weight (s, t), bias (t,)). It must also work if some units of h are constant or equal.
     """
     ### BEGIN SOLUTION
     rows, targets = h.reshape(-1, h.shape[-1]), t.reshape(-1, t.shape[-1])
@@ -43,8 +44,10 @@ def best_regressor(h: np.ndarray, t: np.ndarray, decay: float) -> tuple[np.ndarr
 
 
 def explained(h: np.ndarray, t: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> float:
-    """Which share of the teacher layer's variance the regressor explains: 1 - |h W + b - t|^2 / |t - mean of t|^2, each summed
-    over rows and units. 1 is all of it, 0 no better than the mean, and it may be negative. The mean is of each unit.
+    """The share of the teacher layer's variance that the regressor explains: 1 - |h W + b - t|^2 / |t - mean of t|^2.
+
+    Both squares are summed over all rows and units; each unit has its own mean over the rows. 1 means that everything is
+    explained, 0 that the regressor is no better than the mean; the share may be negative.
     """
     ### BEGIN SOLUTION
     targets = t.reshape(-1, t.shape[-1])

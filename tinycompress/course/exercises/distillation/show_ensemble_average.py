@@ -1,7 +1,7 @@
 """# How many teachers?
 
-Eight small nets for the UCI digits differ only in where they began. Averaged by your two functions, how surprised are the
-first 1, 2, … of them by the validation labels? Solid: arithmetic. Dashed: geometric.
+Eight small nets were trained on the UCI digits from different random starts. Your two functions average the first 1, 2, … of
+them. How large is the cross-entropy of the average with the validation labels? Solid: arithmetic. Dashed: geometric.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ TEACHERS = 8
 
 
 def measure(exercise):
-    """Validation cross-entropy in nats of the first 1, 2, … teachers, by both averages."""
+    """Validation cross-entropy in nats of the first 1, 2, … teachers, for both averages."""
     data = tc.data.load("digits")
     logits = []
     for seed in range(TEACHERS):
@@ -30,14 +30,14 @@ def measure(exercise):
 
 
 def draw(yours, reference):
-    """Cross-entropy over the number of teachers."""
+    """Plot cross-entropy over the number of teachers."""
     with style.applied():
         fig = style.figure()
         ax = fig.axes[0]
         teachers = range(1, TEACHERS + 1)
         for name, line in ("arithmetic", "o-"), ("geometric", "s--"):
             ax.plot(teachers, reference[name], color="0.2", lw=8, alpha=0.3)
-            ax.plot(teachers, yours[name], line, label=f"your {name} mean (the solution's in grey)")
+            ax.plot(teachers, yours[name], line, label=f"your {name} mean (the solution is grey)")
         ax.set(xlabel="teachers", ylabel="validation cross-entropy (nats)", xticks=list(teachers))
         ax.legend()
     return fig

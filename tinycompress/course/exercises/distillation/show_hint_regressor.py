@@ -1,8 +1,8 @@
-"""# How much of the teacher does a small layer know?
+"""# How much of the teacher's layer does a small layer know?
 
-A teacher for the UCI digits has a hidden layer of 64 units. Small nets with 2 to 32 hidden units learned the digits, too, by
-labels alone: nobody told them how the teacher thinks. Your best regressor translates their hidden layer into the teacher's,
-on training images. Which share of the teacher's variance does it explain, on validation images?
+A teacher for the UCI digits has a hidden layer of 64 units. Small nets with 2 to 32 hidden units learned the digits from
+labels only, without the teacher. On training images, your `best_regressor` learns to translate their hidden layer into the
+teacher's. What share of the teacher's variance does it explain on validation images?
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ WIDTHS = (2, 4, 8, 16, 32)
 
 
 def measure(exercise):
-    """The share explained, in percent, by trained and by untrained hidden layers of each width."""
+    """The explained variance in percent, for trained and for untrained hidden layers of each width."""
     data = tc.data.load("digits")
     x, val = (images.reshape(len(images), -1).astype(float) for images in (data.x_train, data.x_val))
 
@@ -37,13 +37,13 @@ def measure(exercise):
 
 
 def draw(yours, reference):
-    """Explained variance over width."""
+    """Plot explained variance over width."""
     with style.applied():
         fig = style.figure()
         ax = fig.axes[0]
         for name, marker in ("trained", "o-"), ("untrained", "s--"):
             ax.plot(WIDTHS, reference[name], color="0.2", lw=8, alpha=0.3)
-            ax.plot(WIDTHS, yours[name], marker, label=f"{name} hidden layer (the solution's in grey)")
+            ax.plot(WIDTHS, yours[name], marker, label=f"{name} hidden layer (the solution is grey)")
         ax.set_xscale("log", base=2)
         ax.set_xticks(WIDTHS, WIDTHS)
         ax.set(xlabel="hidden units of the small net", ylabel="teacher's variance explained (%)", ylim=(0, 101))

@@ -1,8 +1,8 @@
 """# A student that learns by your gradient
 
-A teacher for the UCI digits, and a student with 12 hidden neurons that sees a tenth of the images. It is trained three
-times by your `gradient`: on labels, on the teacher's outputs at T = 4, and on half of each. A wrong gradient learns, too,
-but look at what the teacher is worth then.
+A teacher has learned the UCI digits. A student with 12 hidden neurons sees only a tenth of the images. Your `gradient` trains
+it three times: on the labels, on the teacher's outputs at T = 4, and on half of each. A student with a wrong gradient learns,
+too, but then look at how much the teacher still helps.
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ EPOCHS = 60
 
 
 def measure(exercise):
-    """Validation accuracy in percent after each tenth epoch, of each arm."""
+    """Validation accuracy in percent after every tenth epoch, for each arm."""
     data = tc.data.load("digits")
     rng = np.random.default_rng(0)
     net = tc.models.mlp(data.image_shape, (128, 64), data.num_classes, rng=rng)
@@ -43,14 +43,14 @@ def measure(exercise):
 
 
 def draw(yours, reference):
-    """Accuracy over epochs, arm by arm."""
+    """Plot accuracy over epochs, arm by arm."""
     with style.applied():
         fig = style.figure()
         ax = fig.axes[0]
         epochs = range(10, EPOCHS + 1, 10)
         for name, marker in zip(ARMS, "os^", strict=True):
             ax.plot(epochs, reference[name], color="0.2", lw=8, alpha=0.25)
-            ax.plot(epochs, yours[name], f"{marker}-", label=f"{name} (the solution's in grey)")
-        ax.set(xlabel="epochs of training", ylabel="validation images right (%)")
+            ax.plot(epochs, yours[name], f"{marker}-", label=f"{name} (the solution is grey)")
+        ax.set(xlabel="epochs of training", ylabel="validation accuracy (%)")
         ax.legend(loc="lower right")
     return fig

@@ -1,8 +1,8 @@
-"""# The 3 that nobody showed
+"""# A digit that the student never saw
 
-A student learns the outputs of a teacher for the UCI digits, at T = 2, from images among which there is no 3. Your `shift`
-corrects it by how frequent the teacher finds the 3, on validation images without labels. How many of each digit does the
-student recognise before (hollow) and after (full)?
+A student learns the outputs of a teacher for the UCI digits, at T = 2, from images without a single 3. Your `shift` corrects
+it by the frequency of 3s that the teacher finds on validation images without labels. What share of each digit does the
+student recognise before the correction (hollow) and after it (full)?
 """
 
 from dataclasses import replace
@@ -38,12 +38,12 @@ def measure(exercise):
 
 
 def draw(yours, reference):
-    """Recall by digit."""
+    """Plot recall by digit."""
     with style.applied():
         fig = style.figure()
         ax = fig.axes[0]
         digits = np.arange(len(reference["after"]))
-        ax.bar(digits, reference["after"], width=0.8, color="0.2", alpha=0.25, label="the solution's, after")
+        ax.bar(digits, reference["after"], width=0.8, color="0.2", alpha=0.25, label="the solution, after")
         ax.plot(digits, yours["before"], "o", mfc="none", ms=9, label="before the correction")
         ax.plot(digits, yours["after"], "o", ms=7, label=f"after your shift of {yours['shift']:.1f}")
         ax.set(xlabel=f"digit (no {UNSEEN} was shown)", ylabel="recognised (%)", xticks=digits, ylim=(-4, 140))

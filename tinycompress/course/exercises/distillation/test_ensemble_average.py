@@ -1,4 +1,4 @@
-"""Tests of ensemble_average: the statement's two teachers in public; temperatures and sure teachers after hand-in."""
+"""Tests of ensemble_average. Public: the statement's two teachers. Hidden: temperatures and sure teachers."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ TWO = np.log([[[0.9, 0.1]], [[0.5, 0.5]]])
 @pytest.mark.public
 @pytest.mark.points(1)
 def test_the_arithmetic_mean_of_two(submission):
-    """Of (0.9, 0.1) and (0.5, 0.5)."""
+    """The arithmetic mean of (0.9, 0.1) and (0.5, 0.5)."""
     message = "the logarithm of the mean of the probabilities"
     expect_close(submission.arithmetic(TWO, 1.0), np.log([[0.7, 0.3]]), message)
 
@@ -21,16 +21,16 @@ def test_the_arithmetic_mean_of_two(submission):
 @pytest.mark.public
 @pytest.mark.points(1)
 def test_the_geometric_mean_of_two(submission):
-    """Of (0.9, 0.1) and (0.5, 0.5)."""
-    message = "the geometric means of each class do not add up to 1 by themselves: normalise"
+    """The geometric mean of (0.9, 0.1) and (0.5, 0.5)."""
+    message = "the geometric means of the classes do not add up to 1 yet: normalise them"
     expect_close(submission.geometric(TWO, 1.0), np.log([[0.75, 0.25]]), message)
 
 
 @pytest.mark.public
 @pytest.mark.points(1)
 def test_the_gain_of_two(submission):
-    """What the two gain for an example of the first class."""
-    message = "the mean of -ln 0.9 and -ln 0.5, less -ln 0.7"
+    """The gain of the two teachers for an example of the first class."""
+    message = "the mean of -ln 0.9 and -ln 0.5, minus -ln 0.7"
     expect_close(submission.gain(TWO, np.array([0])), np.log(0.7) - np.log([0.9, 0.5]).mean(), message)
 
 
@@ -42,10 +42,10 @@ def probabilities(z):
 @pytest.mark.hidden
 @pytest.mark.points(1)
 def test_probabilities_are_averaged_at_the_temperature(submission, rng):
-    """Arithmetic means of three teachers at several temperatures."""
+    """The arithmetic mean of three teachers, at several temperatures."""
     logits = 2 * rng.normal(size=(3, 6, 5))
     for temperature in 0.5, 1.0, 6.0:
-        message = "each teacher's probabilities are taken at T, and then averaged: the order matters"
+        message = "first take each teacher's probabilities at T, then average them: the order matters"
         expected = np.log(probabilities(logits / temperature).mean(0))
         expect_close(submission.arithmetic(logits, temperature), expected, message)
 
@@ -53,37 +53,37 @@ def test_probabilities_are_averaged_at_the_temperature(submission, rng):
 @pytest.mark.hidden
 @pytest.mark.points(1)
 def test_only_differences_of_logits_count(submission, rng):
-    """Geometric means, of teachers whose logits have different offsets."""
+    """The geometric mean of teachers whose logits have different offsets."""
     logits = 2 * rng.normal(size=(3, 6, 5))
     for temperature in 0.5, 1.0, 6.0:
         p = np.prod(probabilities(logits / temperature), axis=0) ** (1 / 3)
         expected = np.log(p / p.sum(-1, keepdims=True))
         found = submission.geometric(logits + rng.normal(size=(3, 6, 1)), temperature)
-        message = "the geometric mean of the teachers' probabilities at T, made to add up to 1"
+        message = "it is the geometric mean of the teachers' probabilities at T, normalised to add up to 1"
         expect_close(found, expected, message)
 
 
 @pytest.mark.hidden
 @pytest.mark.points(1)
 def test_sure_teachers_do_not_overflow(submission):
-    """Teachers who think a class as good as impossible still say how impossible."""
+    """Probabilities far too small for a float still have logarithms."""
     logits = np.array([[[3000.0, 1000.0, 0.0]], [[3000.0, 0.0, 500.0]]])
     found = expect_array(submission.arithmetic(logits, 1.0), (1, 3), "float", "the logarithms")
-    message = "exp(-2000) is 0, and its logarithm no number: stay with logarithms, and add by np.logaddexp"
+    message = "exp(-2000) is 0, whose logarithm is -inf: work with logarithms only, and add with np.logaddexp"
     expect_close(found, np.array([[0, -2000, -2500]]) - [[0, np.log(2), np.log(2)]], message)
 
 
 @pytest.mark.hidden
 @pytest.mark.points(1)
 def test_the_gain_is_that_of_the_arithmetic_mean(submission, rng):
-    """The gain of five teachers; none where all say the same."""
+    """The gain of five teachers, and of teachers who all say the same."""
     logits, labels = 2 * rng.normal(size=(5, 8, 4)), rng.integers(0, 4, 8)
     p = probabilities(logits)
     rows = np.arange(8)
     expected = np.log(p.mean(0)[rows, labels]).mean() - np.log(p[:, rows, labels]).mean()
     message = (
-        "the teachers' cross-entropy on average, less that of their arithmetic mean: Jensen's inequality makes it >= 0"
+        "the teachers' average cross-entropy minus that of their arithmetic mean: by Jensen's inequality it is >= 0"
     )
     expect_close(submission.gain(logits, labels), expected, message)
     same = np.repeat(logits[:1], 3, axis=0)
-    expect_close(submission.gain(same, labels), 0, "three times the same teacher is no ensemble", 0, 1e-9)
+    expect_close(submission.gain(same, labels), 0, "three copies of one teacher gain nothing", 0, 1e-9)

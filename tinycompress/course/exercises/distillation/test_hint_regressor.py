@@ -1,4 +1,4 @@
-"""Tests of hint_regressor: one row in public; difference quotients, images and idle units after hand-in."""
+"""Tests of hint_regressor. Public: small examples. Hidden: difference quotients, images, constant and equal units."""
 
 import numpy as np
 import pytest
@@ -20,18 +20,18 @@ def answers(submission, h, t, weight, bias):
 @pytest.mark.public
 @pytest.mark.points(1)
 def test_the_loss_of_one_row(submission):
-    """h = (1, 2), t = 10; the regressor says 3 * 1 + 1 * 2 + 1."""
+    """For h = (1, 2) and t = 10 the regressor predicts 3 * 1 + 1 * 2 + 1."""
     loss, *_ = answers(submission, *ONE)
-    expect_close(loss, 8, "6 - 10 is -4: half of its square is 8")
+    expect_close(loss, 8, "the error is 6 - 10 = -4, and half of its square is 8")
 
 
 @pytest.mark.public
 @pytest.mark.points(1)
 def test_the_gradients_of_one_row(submission):
-    """The same row, backward."""
+    """The derivatives for the same row."""
     _, dh, dweight, dbias = answers(submission, *ONE)
     expect_close(dbias, [-4], "the error itself")
-    expect_close(dweight, [[-4], [-8]], "the error, times what came in")
+    expect_close(dweight, [[-4], [-8]], "the error, times the inputs h")
     expect_close(dh, [[-12, -4]], "the error, back through the weights")
 
 
@@ -51,7 +51,7 @@ def quotients(loss, value, step=1e-6):
 @pytest.mark.points(2)
 @pytest.mark.parametrize("rows", [(5,), (2, 3, 2)], ids=["examples", "images"])
 def test_gradients_are_limits_of_difference_quotients(submission, rng, rows):
-    """What small steps of h, the weight and the bias do to the loss; for dense layers and for images."""
+    """The derivatives say how small steps of h, the weight and the bias change the loss, for dense layers and images."""
     h, t = rng.normal(size=(*rows, 4)), rng.normal(size=(*rows, 3))
     weight, bias = rng.normal(size=(4, 3)), rng.normal(size=3)
 
@@ -60,21 +60,21 @@ def test_gradients_are_limits_of_difference_quotients(submission, rng, rows):
 
     found = answers(submission, h, t, weight, bias)
     expect_close(
-        found[0], loss(), "a mean over all rows, that is over examples and pixels, of a sum over the teacher's units"
+        found[0], loss(), "a mean over all rows, that is, over examples and pixels, of a sum over the teacher's units"
     )
     for value, gradient in zip((h, weight, bias), found[1:], strict=True):
-        message = "derivatives of the mean over all rows, each divided by their number once; pixels are rows, too"
+        message = "these are derivatives of a mean over rows: divide once by the number of rows; pixels are rows, too"
         expect_close(gradient, quotients(loss, value), message, 1e-5, 1e-7)
 
 
 @pytest.mark.public
 @pytest.mark.points(1)
 def test_a_teacher_that_can_be_said_exactly(submission):
-    """t = 2 h + 1, hardly any decay."""
+    """For t = 2 h + 1 and almost no decay, the regressor is exact."""
     h = np.array([[0.0], [1.0], [2.0]])
     weight, bias = expect_tuple(submission.best_regressor(h, 2 * h + 1, 1e-9), 2)
-    expect_close(weight, [[2]], "a line through three points", 0, 1e-5, "the weight")
-    expect_close(bias, [1], "a line through three points", 0, 1e-5, "the bias")
+    expect_close(weight, [[2]], "the slope of the line through three points", 0, 1e-5, "the weight")
+    expect_close(bias, [1], "the line through three points has the value 1 at h = 0", 0, 1e-5, "the bias")
 
 
 @pytest.mark.hidden
@@ -87,7 +87,7 @@ def test_no_step_makes_it_better(submission, rng):
         expect_array(weight, (4, 3), "float", "the weight")
         expect_array(bias, (3,), "float", "the bias")
         error = ((h @ weight + bias) - t).reshape(-1, 3) / np.prod(rows)
-        message = "L is a mean: decay / 2 * |weight|^2 is added to that, not to the sum over the rows"
+        message = "L is a mean: decay / 2 * |weight|^2 is added to the mean over the rows, not to their sum"
         expect_close(h.reshape(-1, 4).T @ error + decay * weight, np.zeros((4, 3)), message, 0, 1e-7)
         expect_close(error.sum(0), np.zeros(3), "the bias is not decayed: centre h and t first", 0, 1e-7)
 
@@ -95,31 +95,31 @@ def test_no_step_makes_it_better(submission, rng):
 @pytest.mark.hidden
 @pytest.mark.points(1)
 def test_idle_units_and_twins_do_no_harm(submission, rng):
-    """Units of h that always say the same, or the same as others."""
+    """Some units of h are constant, or equal to others."""
     h = rng.normal(size=(40, 3))
     h = np.hstack([h, h[:, :1], np.full((40, 1), 2.0), np.zeros((40, 1))])
     t = h[:, :2] @ rng.normal(size=(2, 4)) + 1
     weight, bias = expect_tuple(submission.best_regressor(h, t, 1e-6), 2)
     expect_array(weight, (6, 4), "float", "the weight")
     expect_close(
-        h @ weight + bias, t, "decay makes the solution unique: twins share the weight, idle units get 0", 0, 1e-3
+        h @ weight + bias, t, "decay makes the solution unique: equal units share, constant ones get 0", 0, 1e-3
     )
-    expect_close(weight[0], weight[3], "of two equal units none is better: the least squares of weights share", 0, 1e-4)
+    expect_close(weight[0], weight[3], "two equal units get equal weights: that has the least sum of squares", 0, 1e-4)
 
 
 @pytest.mark.public
 @pytest.mark.points(1)
 def test_the_mean_explains_nothing(submission):
-    """A regressor that always says the mean."""
+    """A regressor that always predicts the mean explains nothing."""
     t = np.array([[1.0], [3.0], [8.0]])
     found = submission.explained(np.ones((3, 2)), t, np.zeros((2, 1)), np.array([4.0]))
-    expect_close(found, 0, "the error is that of the mean, so that the share is 1 - 1")
+    expect_close(found, 0, "the error equals that of the mean, so the share is 1 - 1")
 
 
 @pytest.mark.hidden
 @pytest.mark.points(1)
 def test_explained_variance_of_images(submission, rng):
-    """Units of different means, and pixels as rows; worse than the mean is negative."""
+    """Units have different means, and pixels are rows; a regressor worse than the mean gets a negative share."""
     h, t = rng.normal(size=(2, 3, 3, 4)), rng.normal(size=(2, 3, 3, 5)) + [0, 10, 20, 30, 40]
     weight = rng.normal(size=(4, 5))
     for bias in t.mean((0, 1, 2)), np.zeros(5):

@@ -1,4 +1,4 @@
-"""Plausible wrong answers to ensemble_average, and what each is worth of the 7 points."""
+"""Plausible wrong answers to ensemble_average, and how many of the 7 points each earns."""
 
 import numpy as np
 
@@ -10,24 +10,24 @@ def log_softmax(z):
     return z - np.log(np.exp(z).sum(-1, keepdims=True))
 
 
-@wrong("arithmetic", points=6, why="the logarithm of the mean, which is that of 0 where teachers are sure")
+@wrong("arithmetic", points=6, why="takes the logarithm of the mean, which may be 0 where teachers are sure")
 def log_of_the_mean(logits, temperature):
     with np.errstate(divide="ignore"):
         return np.log(np.exp(log_softmax(logits / temperature)).mean(0))
 
 
-@wrong("arithmetic", points=6, why="averages at T = 1 and tempers the result")
+@wrong("arithmetic", points=6, why="averages at T = 1, and applies the temperature to the result")
 def tempered_afterwards(logits, temperature):
     mean = np.logaddexp.reduce(log_softmax(logits), axis=0) - np.log(len(logits))
     return log_softmax(mean / temperature)
 
 
-@wrong("geometric", points=5, why="the mean of the logarithms, which do not add up to 1 as probabilities")
+@wrong("geometric", points=5, why="takes the mean of the logarithms, and does not normalise the probabilities")
 def not_normalised(logits, temperature):
     return log_softmax(logits / temperature).mean(0)
 
 
-@wrong("gain", points=5, why="of the geometric mean")
+@wrong("gain", points=5, why="computes the gain of the geometric mean")
 def gain_of_the_geometric(logits, labels):
     rows = np.arange(len(labels))
     together, alone = log_softmax(logits.mean(0)), log_softmax(logits)

@@ -1,11 +1,11 @@
-"""Plausible wrong answers to hint_regressor, and what each is worth of the 11 points."""
+"""Plausible wrong answers to hint_regressor, and how many of the 11 points each earns."""
 
 import numpy as np
 
 from tinycompress.course import wrong
 
 
-@wrong("loss_and_gradients", points=9, why="divides by the number of examples, not of rows")
+@wrong("loss_and_gradients", points=9, why="divides by the number of examples, not by the number of rows")
 def mean_over_examples(h, t, weight, bias):
     error = (h @ weight + bias - t) / len(h)
     loss = float(len(h) / 2 * (error**2).sum())
@@ -13,14 +13,14 @@ def mean_over_examples(h, t, weight, bias):
     return loss, error @ weight.T, rows.T @ flat, flat.sum(0)
 
 
-@wrong("loss_and_gradients", points=7, why="derivatives of the sum, beside a loss that is a mean")
+@wrong("loss_and_gradients", points=7, why="returns the derivatives of a sum, although the loss is a mean")
 def sums(h, t, weight, bias):
     error = h @ weight + bias - t
     rows, flat = h.reshape(-1, h.shape[-1]), error.reshape(-1, t.shape[-1])
     return float((flat**2).sum() / 2 / len(flat)), error @ weight.T, rows.T @ flat, flat.sum(0)
 
 
-@wrong("best_regressor", points=10, why="decay beside a sum over the rows")
+@wrong("best_regressor", points=10, why="adds the decay to a sum over the rows, not to their mean")
 def decay_of_the_sum(h, t, decay):
     rows, targets = h.reshape(-1, h.shape[-1]), t.reshape(-1, t.shape[-1])
     mean, target = rows.mean(0), targets.mean(0)
@@ -37,6 +37,6 @@ def decayed_bias(h, t, decay):
     return both[:-1], both[-1]
 
 
-@wrong("explained", points=10, why="one mean for all units, which makes any regressor look good")
+@wrong("explained", points=10, why="uses one mean for all units, which makes any regressor look good")
 def one_mean(h, t, weight, bias):
     return float(1 - ((h @ weight + bias - t) ** 2).sum() / ((t - t.mean()) ** 2).sum())

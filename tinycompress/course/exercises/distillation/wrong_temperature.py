@@ -1,4 +1,4 @@
-"""Plausible wrong answers to temperature, and what each is worth of the 10 points."""
+"""Plausible wrong answers to temperature, and how many of the 10 points each earns."""
 
 import numpy as np
 
@@ -25,25 +25,25 @@ def naive(logits, temperature):
         return p / p.sum(1, keepdims=True)
 
 
-@wrong("gradient", points=6, why="forgets that the derivative of s / T leaves one T of the two")
+@wrong("gradient", points=6, why="forgets that the derivative of s / T cancels one T of T^2")
 def t_squared(student, teacher, labels, temperature, alpha):
     soft, hard = parts(student, teacher, labels, temperature)
     return (alpha * temperature**2 * soft + (1 - alpha) * hard) / len(labels)
 
 
-@wrong("gradient", points=6, why="without T^2, so that the teacher's voice dies away as T grows")
+@wrong("gradient", points=6, why="leaves out T^2, so that the teacher's influence vanishes as T grows")
 def without_t_squared(student, teacher, labels, temperature, alpha):
     soft, hard = parts(student, teacher, labels, temperature)
     return (alpha / temperature * soft + (1 - alpha) * hard) / len(labels)
 
 
-@wrong("gradient", points=6, why="the sum over the batch")
+@wrong("gradient", points=6, why="takes the sum over the batch instead of the mean")
 def sum_over_the_batch(student, teacher, labels, temperature, alpha):
     soft, hard = parts(student, teacher, labels, temperature)
     return alpha * temperature * soft + (1 - alpha) * hard
 
 
-@wrong("calibrate", points=8, why="a coarse grid, which ends too soon")
+@wrong("calibrate", points=8, why="tries a coarse grid, which also ends too early")
 def coarse_grid(logits, labels):
     grid = np.arange(0.5, 10.1, 0.5)
     rows = np.arange(len(labels))

@@ -1,11 +1,11 @@
-"""Plausible wrong answers to unseen_class, and what each is worth of the 8 points."""
+"""Plausible wrong answers to unseen_class, and how many of the 8 points each earns."""
 
 import numpy as np
 
 from tinycompress.course import wrong
 
 
-@wrong("shift", points=5, why="the share of images that are given to the class, which jumps")
+@wrong("shift", points=5, why="matches the share of images that are assigned to the class, which jumps")
 def share_of_answers(logits, unseen, frequency):
     if not 0 < frequency < 1:
         raise ValueError
@@ -13,7 +13,7 @@ def share_of_answers(logits, unseen, frequency):
     return float(ahead[min(int(frequency * len(ahead)), len(ahead) - 1)])
 
 
-@wrong("shift", points=7, why="overflows, and takes any frequency")
+@wrong("shift", points=7, why="overflows, and accepts any frequency")
 def naive(logits, unseen, frequency):
     low, high = -50.0, 50.0
     with np.errstate(over="ignore", invalid="ignore"):
@@ -30,13 +30,13 @@ def prior_alone(logits, old, new):
         return logits + np.log(new)
 
 
-@wrong("with_new_frequencies", points=7, why="divides by 0 where a class never came")
+@wrong("with_new_frequencies", points=7, why="divides by 0 if a class never occurred")
 def no_question(logits, old, new):
     with np.errstate(divide="ignore", invalid="ignore"):
         return logits + np.log(new / old)
 
 
-@wrong("recalls", points=6, why="of the images that are given to a class: that is its precision")
+@wrong("recalls", points=6, why="divides by the images that are assigned to a class, which gives the precision")
 def precision(logits, labels):
     answers = logits.argmax(1)
     with np.errstate(invalid="ignore"):

@@ -3,26 +3,27 @@
 A table says what each setting of a net costs and how accurate it is, measured on validation images:
 
     setting     0      1      2      3
-    cost        1      2      3      4     ms an image
+    cost        1      2      3      4     ms per image
     accuracy   80     88     85     96     %
 
-With 3 ms an image the best single setting is 1, with 88 %. But the budget is a mean over many images: half of them at
-setting 1 and half at setting 3 cost 3 ms, too, and give 92 %; a third at 0 and two thirds at 3 cost just as much and give
-90.7 %. Every mixture lies on a straight line between two settings, so the best ones lie on the upper hull of the table: here
-the points 0, 1 and 3.
+With 3 ms per image, the best single setting is 1, with 88 %. But the budget is a mean over many images. Half of them at
+setting 1 and half at setting 3 also cost 3 ms on average, and give 92 %. A third at 0 and two thirds at 3 cost the same, and
+give 90.7 %. A mixture of two settings lies on the straight line between their points, so the best mixtures lie on the upper
+hull of the table: here the settings 0, 1 and 3.
 
-If a batch has to be ready in time, nobody knows beforehand how long each image really takes. Then the next setting is chosen
-from what is left, and never so that the others could not be finished.
+If a batch must be ready by a deadline, it is not known in advance how long each image will really take. So the setting of
+the next image is chosen from the time that is left, and always so that the remaining images can still be finished.
 """
 
 import numpy as np
 
 
 def hull(costs: np.ndarray, accuracies: np.ndarray) -> list[int]:
-    """The settings on the upper hull, cheapest first: from the cheapest one to the most accurate one, without those that
+    """The settings on the upper hull, cheapest first: from the cheapest setting to the most accurate one, without those that
     a mixture of two others equals or beats.
 
-    costs and accuracies: (settings,), all costs different, in any order. Of equally accurate ones the cheapest counts.
+    costs, accuracies: (settings,), in any order, all costs different. If several settings are the most accurate, the
+    cheapest of them counts.
     """
     ### BEGIN SOLUTION
     order = np.argsort(costs).tolist()
@@ -41,14 +42,14 @@ def hull(costs: np.ndarray, accuracies: np.ndarray) -> list[int]:
 
 
 def mixture(costs: np.ndarray, accuracies: np.ndarray, hull: list[int], budget: float) -> np.ndarray:
-    """The share of images for each setting, (settings,) float64 with the sum 1, that is most accurate within the budget.
+    """The share of images per setting, (settings,) float64 with the sum 1, that is most accurate within the budget.
 
-    budget: the mean cost allowed; what is left above the most accurate setting's cost is not spent. hull: as the function
-    `hull` has it. Raises ValueError for a budget below the cheapest cost.
+    budget: the mean cost allowed; anything above the cost of the most accurate setting is not spent. hull: as the function
+    `hull` returns it. Raises ValueError for a budget below the cheapest cost.
     """
     ### BEGIN SOLUTION
     if budget < costs[hull[0]]:
-        raise ValueError(f"even the cheapest setting costs {costs[hull[0]]}, and the budget is {budget}")
+        raise ValueError(f"even the cheapest setting costs {costs[hull[0]]}, but the budget is {budget}")
     shares = np.zeros(len(costs))
     for a, b in zip(hull[:-1], hull[1:], strict=True):
         if budget < costs[b]:
@@ -61,10 +62,11 @@ def mixture(costs: np.ndarray, accuracies: np.ndarray, hull: list[int], budget: 
 
 
 def next_setting(costs: np.ndarray, accuracies: np.ndarray, left: float, images: int) -> int:
-    """The setting for the next image of a batch: the most accurate one (of equals the cheapest) that leaves the cheapest
-    cost for each image after it; the cheapest setting if none does.
+    """The setting for the next image of a batch: the most accurate one (of equals the cheapest) that leaves enough time to
+    run each image after it at the cheapest setting; if there is none, the cheapest setting.
 
-    costs: the most that each setting takes. left: the time that is left; images: how many are to be done yet, with the next.
+    costs: the longest time that each setting takes; left: the time that is left; images: how many images are still to be
+    done, including the next one.
     """
     ### BEGIN SOLUTION
     spare = left - (images - 1) * costs.min()

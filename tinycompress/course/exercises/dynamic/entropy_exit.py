@@ -1,18 +1,18 @@
 """Leave where the entropy is low (30 minutes, 10 points).
 
-A net with an early exit lets an image go if the exit is sure enough. BranchyNet (Teerapittayanon et al. 2016) measures that
-by the entropy of the exit's probabilities p, in nats:
+In a net with an early exit, an image leaves at the exit if the exit is sure enough. BranchyNet (Teerapittayanon et al. 2016)
+measures this by the entropy of the exit's probabilities p, in nats:
 
     H = - sum over classes of  p * log(p)
 
-0 if one class has all the probability, log(classes) if all are equally likely. Images with H <= T leave. With a larger
-threshold T more of them do, and the net is faster. T is chosen on validation images: as many as possible should leave while
-the accuracy of the whole, early answers and late ones together, is what was asked for.
+H is 0 if one class has all the probability, and log(classes) if all classes are equally likely. Images with H <= T leave.
+With a larger threshold T more images leave, and the net is faster. T is chosen on validation images: as many images as
+possible should leave, while the accuracy of all answers, early and late ones together, reaches a given value. For example:
 
-    entropies 0.1 0.2 0.3 0.4    early answers right: yes no yes no     late ones: no yes yes yes
-    nobody leaves: 75 %    T = 0.1: 100 %    T = 0.2: 75 %    T = 0.3: 75 %    T = 0.4: 50 %
+    entropies 0.1 0.2 0.3 0.4    early answers right: yes no yes no     late answers right: no yes yes yes
+    no image leaves: 75 %    T = 0.1: 100 %    T = 0.2: 75 %    T = 0.3: 75 %    T = 0.4: 50 %
 
-So accuracy may rise and fall with T: for 75 % the threshold is 0.3.
+So the accuracy may rise and fall with T. For an accuracy of 75 % the threshold is 0.3.
 """
 
 import numpy as np
@@ -21,7 +21,7 @@ import numpy as np
 def entropy(logits: np.ndarray) -> np.ndarray:
     """The entropy in nats of each image's probabilities, the softmax of its logits: (N, classes) -> (N,) float64.
 
-    Exact to 1e-9, also for logits of a thousand and more: no infinity, no NaN, nothing below 0.
+    Exact to 1e-9, also for logits of a thousand and more: never infinite, NaN or below 0.
     """
     ### BEGIN SOLUTION
     z = logits.astype(np.float64)
@@ -33,9 +33,9 @@ def entropy(logits: np.ndarray) -> np.ndarray:
 
 
 def judge(entropies: np.ndarray, early: np.ndarray, late: np.ndarray, threshold: float) -> tuple[float, float]:
-    """(the share of images that leave, the share of all images that get a right answer) at this threshold.
+    """(the share of images that leave, the share of all images whose answer is right) at this threshold.
 
-    entropies: (N,) at the exit; early, late: booleans (N,), whether the exit and the whole net are right.
+    entropies: (N,), at the exit; early, late: booleans (N,), whether the exit's answer and the whole net's answer are right.
     """
     ### BEGIN SOLUTION
     leaves = entropies <= threshold
@@ -44,9 +44,10 @@ def judge(entropies: np.ndarray, early: np.ndarray, late: np.ndarray, threshold:
 
 
 def choose_threshold(entropies: np.ndarray, early: np.ndarray, late: np.ndarray, accuracy: float) -> float:
-    """The largest threshold that is right for at least `accuracy` (a share) of the images, as `judge` has it.
+    """The largest threshold at which the share of right answers, as in `judge`, is at least `accuracy`.
 
-    Of the entropies themselves, or -1 if nobody may leave. Raises ValueError if the accuracy is not reached then, either.
+    The threshold is one of the entropies, or -1 if no image may leave. Raises ValueError if even -1 does not reach the
+    accuracy.
     """
     ### BEGIN SOLUTION
     good = [
@@ -55,6 +56,6 @@ def choose_threshold(entropies: np.ndarray, early: np.ndarray, late: np.ndarray,
         if np.where(entropies <= threshold, early, late).mean() >= accuracy
     ]
     if not good:
-        raise ValueError(f"no threshold is right for {accuracy:.4f} of the images")
+        raise ValueError(f"no threshold reaches an accuracy of {accuracy:.4f}")
     return max(good)
     ### END SOLUTION

@@ -1,8 +1,8 @@
 """# Mixtures within a budget
 
-Five nets of growing width were trained on the UCI digits, and measured on validation images. For every budget of
-multiply-accumulates your `hull` and `mixture` say how many images go to which net; drawn is the accuracy to be expected.
-Dashed: the best single net within the budget, a staircase. A mixture needs no further training, and fills the steps.
+Five nets of increasing width were trained on the UCI digits and measured on validation images. For every budget of
+multiply-accumulates, your `hull` and `mixture` decide how many images go to which net. The plot shows the expected accuracy.
+Dashed: the best single net within the budget, a staircase. A mixture needs no further training, and fills in the steps.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ WIDTHS = (5, 6, 8, 16, 32)
 
 
 def measure(exercise):
-    """The table, and for each budget the expected accuracy in percent: of your mixture, and of the best single net."""
+    """The table, and for each budget the expected accuracy in percent of your mixture and of the best single net."""
     data = tc.data.load("digits")
     costs, accuracies = [], []
     for width in WIDTHS:
@@ -34,7 +34,7 @@ def measure(exercise):
 
 
 def draw(yours, reference):
-    """Accuracy over budget."""
+    """Plot accuracy over budget."""
     with style.applied():
         fig = style.figure()
         ax = fig.axes[0]
@@ -42,6 +42,6 @@ def draw(yours, reference):
         ax.plot(reference["budgets"], reference["mixed"], color="0.2", lw=7, alpha=0.3, label="the solution's mixtures")
         ax.plot(yours["budgets"], yours["mixed"], label="your mixtures")
         ax.plot(reference["costs"], reference["accuracies"], "o", color="0.3", label="the nets")
-        ax.set(xlabel="budget (MACs an image)", ylabel="validation images right (%)")
+        ax.set(xlabel="budget (MACs per image)", ylabel="validation accuracy (%)")
         ax.legend()
     return fig

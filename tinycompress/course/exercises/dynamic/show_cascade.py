@@ -1,8 +1,8 @@
 """# Cascades within a budget
 
-Four nets of growing width were trained on the UCI digits. On validation images your `best_subset` chooses which of them to
-ask, for every budget of multiply-accumulates. Dashed: the best single net within the budget. The cascade never does worse:
-a net alone is one of the choices.
+Four nets of increasing width were trained on the UCI digits. On validation images, your `best_subset` chooses which of them to
+ask for each budget of multiply-accumulates. Dashed: the best single net within the budget. The cascade is never worse,
+because a single net is one of the choices.
 """
 
 import numpy as np
@@ -11,11 +11,11 @@ import tinycompress as tc
 from tinycompress.workshop import style
 
 WIDTHS = (6, 12, 20, 64)
-BUDGETS = (450, 600, 800, 1000, 1200, 1500, 2000, 3000, 5000)  # MACs an image
+BUDGETS = (450, 600, 800, 1000, 1200, 1500, 2000, 3000, 5000)  # MACs per image
 
 
 def measure(exercise):
-    """Validation accuracy in percent for each budget: of your choice, and of the best net alone."""
+    """Validation accuracy in percent for each budget: of your choice, and of the best single net."""
     data = tc.data.load("digits")
     costs, logits = [], []
     for width in WIDTHS:
@@ -38,13 +38,13 @@ def measure(exercise):
 
 
 def draw(yours, reference):
-    """Accuracy over budget."""
+    """Plot accuracy over budget."""
     with style.applied():
         fig = style.figure()
         ax = fig.axes[0]
-        ax.plot(BUDGETS, reference["single"], "--", color="0.6", label="the best net alone")
+        ax.plot(BUDGETS, reference["single"], "--", color="0.6", label="the best single net")
         ax.plot(BUDGETS, reference["cascade"], color="0.2", lw=7, alpha=0.3, label="the solution's cascade")
         ax.plot(BUDGETS, yours["cascade"], "o-", label="your cascade")
-        ax.set(xlabel="budget (MACs an image)", ylabel="validation images right (%)")
+        ax.set(xlabel="budget (MACs per image)", ylabel="validation accuracy (%)")
         ax.legend()
     return fig

@@ -1,8 +1,8 @@
-"""# How many may leave
+"""# How many images may leave
 
-Two nets were trained on the UCI digits: a small one, which answers first, and a larger one for those that do not leave. On
-validation images your `choose_threshold` finds a threshold for each of several accuracies, and your `judge` says what it
-does on the test images, to which nothing was fitted: how many leave, and how many are right.
+Two nets were trained on the UCI digits: a small one, which answers first, and a larger one for images that do not leave. On
+validation images your `choose_threshold` finds a threshold for each of several accuracies. Your `judge` then applies it to
+the test images, which nothing was fitted to: how many leave, and how many answers are right?
 """
 
 import numpy as np
@@ -10,11 +10,11 @@ import numpy as np
 import tinycompress as tc
 from tinycompress.workshop import style
 
-LOSSES = (0, 0.5, 1, 2, 3, 4)  # per cent of the validation images
+LOSSES = (0, 0.5, 1, 2, 3, 4)  # percent of the validation images
 
 
 def measure(exercise):
-    """For each loss that is allowed on validation images: the per cent of test images that leave, and that are right."""
+    """For each loss of validation accuracy that is allowed, the percentages of test images that leave and that are right."""
     data = tc.data.load("digits")
     nets = []
     for widths, epochs in (((10,), 20), ((64,), 20)):
@@ -37,12 +37,12 @@ def measure(exercise):
 
 
 def draw(yours, reference):
-    """Accuracy over the share that leaves."""
+    """Plot accuracy over the share that leaves."""
     with style.applied():
         fig = style.figure()
         ax = fig.axes[0]
         ax.plot(reference["leave"], reference["right"], color="0.2", lw=7, alpha=0.3, label="the solution's thresholds")
         ax.plot(yours["leave"], yours["right"], "o-", label="your thresholds")
-        ax.set(xlabel="test images that leave early (%)", ylabel="test images right (%)")
+        ax.set(xlabel="test images that leave early (%)", ylabel="test accuracy (%)")
         ax.legend()
     return fig

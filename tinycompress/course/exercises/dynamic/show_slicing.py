@@ -1,8 +1,8 @@
-"""# Why slimmable nets need statistics of their own
+"""# Why slimmable nets need their own statistics at each width
 
-A net of two hidden layers with batch norm was trained on the UCI digits, at full width only. Your `cut` makes it narrower,
-without any further training, and your `recalibrate` measures its statistics anew on the training images, without labels.
-Measured anew, a net of half the width knows about twice as many digits as with the old ones.
+A net with two hidden layers and batch norm was trained on the UCI digits, at full width only. Your `cut` makes it narrower,
+without any further training, and your `recalibrate` measures its statistics again on the training images, without labels.
+With new statistics, a net of half the width recognises about twice as many digits as with the old ones.
 """
 
 import numpy as np
@@ -40,14 +40,14 @@ def measure(exercise):
 
 
 def draw(yours, reference):
-    """Accuracy over width."""
+    """Plot accuracy over width."""
     with style.applied():
         fig = style.figure()
         ax = fig.axes[0]
-        for name, label, color in (("new", "measured anew", "claim"), ("old", "old statistics", "rival")):
+        for name, label, color in (("new", "new statistics", "claim"), ("old", "old statistics", "rival")):
             ax.plot(WIDTHS, reference[name], color="0.2", lw=7, alpha=0.3)
             ax.plot(WIDTHS, yours[name], "o-", color=style.COLORS[color], label=f"{label}, by you")
         ax.plot([], [], color="0.2", lw=7, alpha=0.3, label="the solution")
-        ax.set(xlabel="width (share of the channels)", ylabel="validation images right (%)")
+        ax.set(xlabel="width (share of the channels)", ylabel="validation accuracy (%)")
         ax.legend()
     return fig

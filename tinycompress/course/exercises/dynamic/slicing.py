@@ -1,28 +1,30 @@
 """A narrower net in the same weights (1 hour, 12 points).
 
-A slimmable net runs with the first channels of its hidden layers, at a width that is chosen when it is used (Yu et al.
-2019). A layer of 8 to 6 at width 0.5 is the upper left part of its weight, 4 × 3: rows are inputs, columns are outputs. The
-first layer keeps all of the inputs, the image; the last one keeps all of the outputs, the classes.
+A slimmable net runs with only the first channels of its hidden layers, at a width that is chosen when the net is used (Yu et
+al. 2019). At width 0.5, a layer from 8 inputs to 6 outputs is the upper left 4 × 3 part of its weight: rows are inputs,
+columns are outputs. The first layer keeps all inputs (the image), and the last layer keeps all outputs (the classes).
 
-Batch norm does not survive that. It normalises a hidden sum by the mean and the variance that the sum had at full width,
-and with half of the inputs the sum has others. They can be measured anew, layer by layer, on some images without labels
-(Yu & Huang 2019, section 3.2): each layer must see what the layers before it put out when they are *already* measured anew.
+Batch norm does not survive this. It normalises each hidden sum by the mean and the variance that the sum had at full width,
+but a sum of half of the inputs has another mean and variance. They can be measured again, layer by layer, on some images
+without labels (Yu & Huang 2019, section 3.2). Each layer must then see the outputs of layers that *already* use their new
+statistics.
 
-A net is a list of layers; a hidden one is a dict of arrays,
+A net is a list of layers. A hidden layer is a dict of arrays,
 
     {"weight": (inputs, outputs), "gamma": (outputs,), "beta": (outputs,), "mean": (outputs,), "var": (outputs,)}
     y = relu(gamma * (x @ weight - mean) / sqrt(var + eps) + beta)
 
-and the last one is {"weight": (inputs, outputs), "bias": (outputs,)}, with y = x @ weight + bias.
+and the last layer is {"weight": (inputs, outputs), "bias": (outputs,)}, with y = x @ weight + bias.
 """
 
 import numpy as np
 
 
 def cut(layers: list, width: float) -> list:
-    """The net of that width: a list of dicts with the same keys.
+    """The net at this width: a list of dicts with the same keys.
 
-    width: a share above 0, up to 1. A hidden layer of n outputs keeps the first max(1, round(width * n)), by Python's round.
+    width: a share, above 0 and up to 1. A hidden layer with n outputs keeps the first max(1, round(width * n)) of them, with
+    Python's `round`.
     """
     ### BEGIN SOLUTION
     small, inputs = [], len(layers[0]["weight"])
@@ -47,9 +49,9 @@ def forward(layers: list, x: np.ndarray, eps: float) -> np.ndarray:
 
 
 def recalibrate(layers: list, x: np.ndarray, eps: float) -> list:
-    """The same net with mean and var measured on x (N, inputs): a new list of dicts; all else stays.
+    """The same net with mean and var measured on x (N, inputs): a new list of dicts, in which all other arrays are unchanged.
 
-    var is the mean squared distance from the mean (divided by N).
+    var is the mean squared distance from the mean: divide by N, not by N - 1.
     """
     ### BEGIN SOLUTION
     measured = []

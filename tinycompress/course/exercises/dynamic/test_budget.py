@@ -1,4 +1,4 @@
-"""Tests of budget: the statement's table in public; hulls, mixtures and deadlines of any table after hand-in."""
+"""Tests of budget. Public: small tables. Hidden: hulls, mixtures and deadlines of any table."""
 
 import numpy as np
 import pytest
@@ -11,14 +11,14 @@ COSTS, ACCURACIES = np.array([1.0, 2.0, 3.0, 4.0]), np.array([0.80, 0.88, 0.85, 
 
 
 def settings(value):
-    assert isinstance(value, list | tuple) and value, "there should be a list of settings"
+    assert isinstance(value, list | tuple) and value, "the result should be a list of settings, not empty"
     return [expect_number(i, "a setting") for i in value]
 
 
 @pytest.mark.public
 @pytest.mark.points(1)
 def test_a_setting_below_the_hull(submission):
-    """A setting that is dearer than another one and less accurate is not on the hull."""
+    """A setting that costs more than another one and is less accurate is not on the hull."""
     found = settings(submission.hull(np.array([1.0, 2.0, 3.0]), np.array([0.7, 0.9, 0.8])))
     assert found == [0, 1], "the hull goes from the cheapest setting to the most accurate one"
 
@@ -26,21 +26,21 @@ def test_a_setting_below_the_hull(submission):
 @pytest.mark.public
 @pytest.mark.points(1)
 def test_half_and_half(submission):
-    """3 ms are half of the images at 2 ms and half at 4 ms."""
+    """A mean of 3 ms is half of the images at 2 ms and half at 4 ms."""
     found = submission.mixture(COSTS, ACCURACIES, [0, 1, 3], 3.0)
-    expect_close(found, [0, 0.5, 0, 0.5], "the two settings of the hull on either side of the budget, mixed to meet it")
+    expect_close(found, [0, 0.5, 0, 0.5], "mix the two settings of the hull on either side of the budget to meet it")
 
 
 @pytest.mark.public
 @pytest.mark.points(1)
 def test_the_next_of_three_images(submission):
-    """Of 6 ms the two later images need 1 each, so that 4 are to spare."""
+    """Of 6 ms, the two later images need 1 ms each, so 4 ms are left for this one."""
     found = expect_number(submission.next_setting(COSTS, ACCURACIES, 6.0, 3))
     assert found == 3, "6 - 2 * 1 = 4 ms may be spent on this image"
 
 
 def best_mixture(costs, accuracies, budget):
-    """The accuracy of the best pair, by trying all."""
+    """The accuracy of the best mixture of two settings, by trying all pairs."""
     best = max((a for c, a in zip(costs, accuracies, strict=True) if c <= budget), default=-1)
     for i, low in enumerate(costs):
         for j, high in enumerate(costs):
@@ -58,11 +58,11 @@ def table(rng, n):
 @pytest.mark.hidden
 @pytest.mark.points(2)
 def test_hulls_of_any_table(submission, rng):
-    """Settings in any order of cost; each on the hull is of use, and none is missing."""
+    """Settings may come in any order; each one on the hull is useful, and none is missing."""
     for n in 1, 2, 5, 12, 20:
         costs, accuracies = table(rng, n)
         found = settings(submission.hull(costs, accuracies))
-        assert set(found) <= set(range(n)), "settings are numbered from 0, in the order of the table"
+        assert set(found) <= set(range(n)), "settings are numbers from 0, in the order of the table"
         expected = []
         for i in range(n):
             others = [j for j in range(n) if j != i]
@@ -70,23 +70,23 @@ def test_hulls_of_any_table(submission, rng):
                 expected.append(i)
         expected.sort(key=lambda i: costs[i])
         assert set(found) <= set(expected), "a mixture of two other settings is as good as one of these"
-        assert found == expected, "some setting that no mixture of others beats is missing, or they are not in order"
+        assert found == expected, "a setting that no mixture of others beats is missing, or the order is wrong"
 
 
 @pytest.mark.hidden
 @pytest.mark.points(1)
 def test_points_on_a_line_and_equal_accuracies(submission):
-    """What a mixture equals is left out; of equally accurate settings the cheapest stays."""
+    """A setting that a mixture equals is left out; of equally accurate settings the cheapest stays."""
     found = settings(submission.hull(np.array([1.0, 2.0, 3.0]), np.array([0.25, 0.5, 0.75])))
-    assert found == [0, 2], "the middle one lies on the line: a mixture of the others is as good"
+    assert found == [0, 2], "the middle setting lies on the line: a mixture of the others is as good"
     found = settings(submission.hull(np.array([3.0, 1.0, 2.0]), np.array([0.75, 0.25, 0.75])))
-    assert found == [1, 2], "of two equally accurate settings the dearer one is of no use"
+    assert found == [1, 2], "of two equally accurate settings, the more expensive one is useless"
 
 
 @pytest.mark.hidden
 @pytest.mark.points(2)
 def test_mixtures_of_any_table(submission, reference, rng):
-    """No pair of settings is better within the budget."""
+    """No mixture of two settings is better within the budget."""
     for n in 3, 8, 15:
         costs, accuracies = table(rng, n)
         corners = list(reference.hull(costs, accuracies))
@@ -102,33 +102,33 @@ def test_mixtures_of_any_table(submission, reference, rng):
 @pytest.mark.points(1)
 def test_a_budget_below_the_cheapest(submission):
     """No mixture is cheaper than the cheapest setting."""
-    message = "a mean below the cheapest cost cannot be: say so"
+    message = "a mean below the cheapest cost is impossible: raise ValueError"
     expect_error(ValueError, submission.mixture, COSTS, ACCURACIES, [0, 1, 3], 0.5, message=message)
 
 
 @pytest.mark.hidden
 @pytest.mark.points(2)
 def test_a_batch_is_ready_in_time(submission, rng):
-    """Image after image, with times that come out shorter than feared."""
+    """Settings are chosen image after image; each image may take less time than its setting's cost."""
     for n, images in (4, 10), (7, 25):
         costs, accuracies = table(rng, n)
         left = images * float(rng.uniform(costs.min(), costs.max()))
         for todo in range(images, 0, -1):
             found = int(expect_number(submission.next_setting(costs, accuracies, left, todo)))
-            assert found in range(n), "a setting is a number of the table"
+            assert found in range(n), "the result should be the number of a setting in the table"
             spare = left - (todo - 1) * costs.min()
-            assert costs[found] <= spare + 1e-9, "the images after this one could not be finished any more"
+            assert costs[found] <= spare + 1e-9, "the images after this one could no longer be finished"
             fitting = accuracies[costs <= spare - 1e-9]
-            assert accuracies[found] >= fitting.max(initial=0), "a more accurate setting would have left enough"
+            assert accuracies[found] >= fitting.max(initial=0), "a more accurate setting would have left enough time"
             left -= costs[found] * float(rng.uniform(0.5, 1))
 
 
 @pytest.mark.hidden
 @pytest.mark.points(1)
 def test_too_late_and_equally_accurate(submission):
-    """Where nothing fits it is the cheapest; of equally accurate settings, too."""
+    """If no setting fits, take the cheapest; of equally accurate settings, too."""
     costs = np.array([3.0, 1.0, 2.0])
     found = expect_number(submission.next_setting(costs, np.array([0.9, 0.5, 0.9]), 0.2, 4))
-    assert found == 1, "it is too late already: lose as little more as possible"
+    assert found == 1, "it is already too late: take the cheapest setting, to lose no more time than necessary"
     found = expect_number(submission.next_setting(costs, np.array([0.9, 0.5, 0.9]), 9.0, 1))
-    assert found == 2, "of equally accurate settings the cheapest leaves more for the others"
+    assert found == 2, "of equally accurate settings, the cheapest leaves more time for the others"

@@ -1,4 +1,4 @@
-"""Tests of cascade: the statement's numbers in public; ties, one net, and all subsets after hand-in."""
+"""Tests of cascade. Public: the statement's numbers. Hidden: ties, a single net, and all subsets."""
 
 from itertools import combinations
 
@@ -17,14 +17,14 @@ def test_images_leave_where_a_net_is_sure(submission):
     confidences = np.array([[0.9, 0.5, 0.5], [0.9, 0.8, 0.5], [0.1, 0.2, 0.3]])
     found = expect_array(submission.leaving(confidences, np.array([0.8, 0.8])), (3,), "int", "the exits")
     assert found.tolist() == [0, 1, 2], (
-        "the first net whose confidence reaches its threshold; all leave at the last one"
+        "take the first net whose confidence reaches its threshold; all remaining images leave at the last net"
     )
 
 
 @pytest.mark.public
 @pytest.mark.points(1)
 def test_the_cost_of_the_statement(submission):
-    """35 million MACs."""
+    """The mean cost is 35 million MACs."""
     exits = np.array([0] * 7 + [1] * 2 + [2])
     found = submission.mean_cost(np.array([10.0, 50.0, 100.0]), exits)
     expect_close(found, 35.0, "an image pays for the net that answers and for all that were asked before it")
@@ -33,7 +33,7 @@ def test_the_cost_of_the_statement(submission):
 @pytest.mark.public
 @pytest.mark.points(1)
 def test_a_choice_of_one(submission):
-    """With a budget for the cheap net alone there is one choice."""
+    """If the budget allows only the cheap net, there is one choice."""
     found = submission.best_subset(np.array([1.0, 9.0]), np.full((2, 4), 0.5), np.ones((2, 4), bool), 0.9, 2.0)
     assert isinstance(found, list | tuple) and list(found) == [0], "the other choices cost 9 and 1 + 9"
 
@@ -41,37 +41,37 @@ def test_a_choice_of_one(submission):
 @pytest.mark.hidden
 @pytest.mark.points(2)
 def test_exits_of_many_images(submission, rng):
-    """Thresholds that differ, confidences equal to them, and a single net."""
+    """Thresholds may differ, confidences may equal them, and there may be a single net."""
     for nets in 2, 4, 1:
         c, t = rng.integers(0, 5, (nets, 60)) / 4, rng.integers(1, 5, nets - 1) / 4
         found = expect_array(submission.leaving(c, t), (60,), "int", "the exits")
         expected = [next((i for i in range(nets - 1) if c[i, n] >= t[i]), nets - 1) for n in range(60)]
-        assert found.tolist() == expected, "at least the threshold is enough; the last net has none"
+        assert found.tolist() == expected, "a confidence equal to the threshold is enough; the last net has none"
 
 
 @pytest.mark.hidden
 @pytest.mark.points(1)
 def test_costs_of_many_images(submission, rng):
-    """Costs added image by image."""
+    """The costs of many images are added up image by image."""
     costs, exits = rng.uniform(1, 9, 4), rng.integers(0, 4, 30)
     expected = sum(costs[: e + 1].sum() for e in exits.tolist()) / 30
     expect_close(
-        submission.mean_cost(costs, exits), expected, "add up the costs of all nets that an image was given to"
+        submission.mean_cost(costs, exits), expected, "add up the costs of all nets that were asked about an image"
     )
 
 
 @pytest.mark.hidden
 @pytest.mark.points(1)
 def test_the_share_that_pays(submission, rng):
-    """At that share the cascade costs what the costly net does."""
+    """At this share the cascade costs as much as the costly net."""
     for cheap, costly in (1.0, 4.0), (3.0, 2.0), tuple(rng.uniform(1, 2, 2).tolist()):
         share = expect_number(submission.share_to_pay(cheap, costly))
-        message = "all images pay for the cheap net, and those that stay for the costly one, too"
+        message = "all images pay for the cheap net, and those that do not leave also pay for the costly one"
         expect_close(cheap + (1 - share) * costly, costly, message)
 
 
 def judged(nets, costs, confidences, correct, threshold):
-    """(share right, mean cost), image by image."""
+    """(share of right answers, mean cost), computed image by image."""
     right = cost = 0
     for n in range(confidences.shape[1]):
         for i in nets:
@@ -85,7 +85,7 @@ def judged(nets, costs, confidences, correct, threshold):
 @pytest.mark.hidden
 @pytest.mark.points(2)
 def test_the_best_of_all_choices(submission, rng):
-    """Compared with every choice of four nets, for several budgets."""
+    """Your choice is compared with all choices of four nets, for several budgets."""
     right = 0
     for budget in 12.0, 40.0, 90.0, 1000.0:
         costs = np.array([3.0, 11.0, 37.0, 80.0]) * rng.uniform(0.95, 1.05, 4)
@@ -98,18 +98,18 @@ def test_the_best_of_all_choices(submission, rng):
             if cost <= budget:
                 choices[nets] = (accuracy, -cost)
         found = submission.best_subset(costs, confidences, correct, 0.7, budget)
-        assert isinstance(found, list | tuple), "there should be a list of nets' numbers"
+        assert isinstance(found, list | tuple), "the result should be a list of the nets' indices"
         found = [expect_number(i, "a net") for i in found]
-        assert tuple(found) in choices, "a choice is rising numbers of nets, at a mean cost within the budget"
+        assert tuple(found) in choices, "a choice is a list of increasing indices with a mean cost within the budget"
         right += tuple(found) == max(choices, key=choices.get)
     assert right, "another choice is more accurate within the budget, or as accurate and cheaper"
     if right < 4:
-        raise Partial(right / 8, f"the best choice for {right} of 4 budgets: nets may be left out anywhere")
+        raise Partial(right / 8, f"the best choice for only {right} of 4 budgets: any of the nets may be left out")
 
 
 @pytest.mark.hidden
 @pytest.mark.points(1)
 def test_a_budget_below_the_cheapest_net(submission):
-    """Nothing fits."""
+    """If no choice fits the budget, it is refused."""
     arguments = np.array([2.0, 9.0]), np.full((2, 4), 0.5), np.ones((2, 4), bool), 0.9, 1.0
-    expect_error(ValueError, submission.best_subset, *arguments, message="even the cheapest net costs more: say so")
+    expect_error(ValueError, submission.best_subset, *arguments, message="even the cheapest net costs more")

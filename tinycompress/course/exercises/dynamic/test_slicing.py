@@ -1,4 +1,4 @@
-"""Tests of slicing: a small net in public; widths, deep nets and the order of measuring after hand-in."""
+"""Tests of slicing. Public: a small net. Hidden: widths, deep nets and the order of measuring."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ SMALL = [
 
 
 def net_like(value, like):
-    """The value, if it is a list of layers with these keys."""
+    """Return the value if it is a list of layers with these keys."""
     assert isinstance(value, list | tuple) and len(value) == len(like), f"a net is a list of {len(like)} layers"
     for layer, model in zip(value, like, strict=True):
         assert isinstance(layer, dict) and set(layer) == set(model), f"a layer is a dict with the keys {sorted(model)}"
@@ -43,25 +43,25 @@ def random_net(rng, sizes):
 @pytest.mark.public
 @pytest.mark.points(1)
 def test_half_of_a_small_net(submission):
-    """One of two hidden channels is left."""
+    """One of two hidden channels is kept."""
     first, last = net_like(submission.cut(SMALL, 0.5), SMALL)
-    expect_close(first["weight"], [[1.0], [3.0]], "all inputs of the image stay, and the first column of outputs")
-    expect_close(last["weight"], [[1.0, -1.0]], "the next layer keeps the rows of the channels that are left")
+    expect_close(first["weight"], [[1.0], [3.0]], "keep all inputs of the image, and the first column of outputs")
+    expect_close(last["weight"], [[1.0, -1.0]], "the next layer keeps the rows of the kept channels")
     expect_close(first["var"], [4.0], "batch norm keeps the same channels as the weight's columns")
 
 
 @pytest.mark.public
 @pytest.mark.points(1)
 def test_one_image_by_hand(submission):
-    """(1, 0) gives hidden (0, 5) and outputs (2.5, 15)."""
+    """The image (1, 0) gives the hidden values (0, 5) and the outputs (2.5, 15)."""
     y = submission.forward(SMALL, np.array([[1.0, 0.0]]), 0.0)
-    expect_close(y, [[2.5, 15.0]], "subtract the mean, divide by the root of var, times gamma, plus beta, and ReLU")
+    expect_close(y, [[2.5, 15.0]], "subtract the mean, divide by the root of var, times gamma, plus beta, then ReLU")
 
 
 @pytest.mark.public
 @pytest.mark.points(1)
 def test_statistics_of_two_images(submission):
-    """Sums of (1, 2) and (3, 4) have the mean (2, 3) and the variance (1, 1)."""
+    """The sums (1, 2) and (3, 4) have the mean (2, 3) and the variance (1, 1)."""
     first, _ = net_like(submission.recalibrate(SMALL, np.eye(2), EPS), SMALL)
     expect_close(first["mean"], [2.0, 3.0], "the mean of x @ weight over the images", name="mean")
     expect_close(first["var"], [1.0, 1.0], "the mean squared distance from the mean, divided by N", name="var")
@@ -70,44 +70,44 @@ def test_statistics_of_two_images(submission):
 @pytest.mark.hidden
 @pytest.mark.points(2)
 def test_cuts_of_deep_nets(submission, rng):
-    """Several widths; inputs and classes stay whole."""
+    """At several widths, all inputs and classes are kept."""
     layers = random_net(rng, (7, 8, 10, 5, 3))
     for width in 0.25, 0.6, 1.0, 0.01:
         keep = [7, *(max(1, round(width * n)) for n in (8, 10, 5)), 3]
         small = net_like(submission.cut(layers, width), layers)
         for i, (layer, whole) in enumerate(zip(small, layers, strict=True)):
             n, m = keep[i], keep[i + 1]
-            assert layer["weight"].shape[1] >= 1, "even the narrowest net has one channel a layer"
-            message = "rows follow the layer before, columns the layer's own width; image and classes stay whole"
+            assert layer["weight"].shape[1] >= 1, "even the narrowest net has one channel per layer"
+            message = "rows follow the previous layer, columns the layer's own width; image and classes are not cut"
             expect_close(layer["weight"], whole["weight"][:n, :m], message, name=f"the weight of layer {i}")
             for key in set(whole) - {"weight"}:
-                expect_close(layer[key], whole[key][:m], "one value for each output that is left", name=key)
+                expect_close(layer[key], whole[key][:m], "one value per kept output", name=key)
 
 
 @pytest.mark.hidden
 @pytest.mark.points(2)
 def test_outputs_of_deep_nets(submission, rng):
-    """Outputs of many images, with an eps that matters."""
+    """The outputs of many images are right, with an eps that matters."""
     layers, x, eps = random_net(rng, (6, 9, 4, 3)), rng.normal(size=(20, 6)), 0.5
     expected = x
     for layer in layers[:-1]:
         z = (expected @ layer["weight"] - layer["mean"]) * layer["gamma"] / (layer["var"] + eps) ** 0.5
         expected = (z + layer["beta"]).clip(0)
     expected = expected @ layers[-1]["weight"] + layers[-1]["bias"]
-    message = "eps is added to var, under the root; beta comes before ReLU; the last layer has neither norm nor ReLU"
+    message = "add eps to var, under the root; add beta before ReLU; the last layer has neither norm nor ReLU"
     expect_close(submission.forward(layers, x, eps), expected, message, 1e-7, 1e-9)
 
 
 @pytest.mark.hidden
 @pytest.mark.points(4)
 def test_every_layer_sees_what_is_measured_anew(submission, rng):
-    """In the recalibrated net every hidden layer's normalised sums have mean 0 and variance 1."""
+    """In the recalibrated net, every hidden layer's normalised sums have the mean 0 and the variance 1."""
     layers, x = random_net(rng, (6, 12, 9, 7, 3)), rng.normal(size=(80, 6))
     new = net_like(submission.recalibrate(layers, x, EPS), layers)
     h, right = x, 0
     for i, (layer, old) in enumerate(zip(new[:-1], layers[:-1], strict=True)):
         for key in ("weight", "gamma", "beta"):
-            expect_close(layer[key], old[key], "weights, gamma and beta stay as they are", name=key)
+            expect_close(layer[key], old[key], "weights, gamma and beta must not change", name=key)
         z = h @ layer["weight"]
         expect_array(layer["mean"], old["mean"].shape, "float", "mean")
         expect_array(layer["var"], old["var"].shape, "float", "var")
@@ -116,19 +116,17 @@ def test_every_layer_sees_what_is_measured_anew(submission, rng):
         right += good
         h = np.maximum(layer["gamma"] * (z - layer["mean"]) / np.sqrt(layer["var"] + EPS) + layer["beta"], 0)
     if right < 3:
-        raise Partial(
-            0.25, "later layers must see outputs of layers that are measured anew already, not of the old ones"
-        )
+        raise Partial(0.25, "later layers must see the outputs of layers that already use their new mean and var")
 
 
 @pytest.mark.hidden
 @pytest.mark.points(1)
 def test_recalibrating_twice_changes_nothing(submission, rng):
-    """Old statistics have no influence on new ones, and the last layer stays."""
+    """Old statistics have no influence on new ones, and the last layer does not change."""
     layers, x = random_net(rng, (5, 8, 6, 2)), rng.normal(size=(30, 5))
     once = net_like(submission.recalibrate(layers, x, EPS), layers)
     twice = net_like(submission.recalibrate(once, x, EPS), layers)
     for a, b in zip(once[:-1], twice[:-1], strict=True):
-        expect_close(b["mean"], a["mean"], "a second measuring finds the same: nothing old is averaged in", 1e-6, 1e-9)
-        expect_close(b["var"], a["var"], "a second measuring finds the same: nothing old is averaged in", 1e-6, 1e-9)
+        expect_close(b["mean"], a["mean"], "measuring twice gives the same: do not average in old values", 1e-6, 1e-9)
+        expect_close(b["var"], a["var"], "measuring twice gives the same: do not average in old values", 1e-6, 1e-9)
     expect_close(once[-1]["bias"], layers[-1]["bias"], "the last layer has no statistics", name="bias")

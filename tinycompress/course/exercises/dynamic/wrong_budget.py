@@ -1,11 +1,11 @@
-"""Plausible wrong answers to budget, and what each is worth of the 12 points."""
+"""Plausible wrong answers to budget, and how many of the 12 points each earns."""
 
 import numpy as np
 
 from tinycompress.course import wrong
 
 
-@wrong("hull", points=9, why="the frontier: whatever no single other setting beats")
+@wrong("hull", points=9, why="returns the Pareto frontier: settings that no other single setting beats")
 def frontier(costs, accuracies):
     kept = []
     for i in np.argsort(costs).tolist():
@@ -14,7 +14,7 @@ def frontier(costs, accuracies):
     return kept
 
 
-@wrong("mixture", points=9, why="the best single setting")
+@wrong("mixture", points=9, why="takes the best single setting")
 def single(costs, accuracies, hull, budget):
     if budget < costs[hull[0]]:
         raise ValueError
@@ -23,7 +23,7 @@ def single(costs, accuracies, hull, budget):
     return shares
 
 
-@wrong("mixture", points=9, why="mixes the cheapest with the most accurate only")
+@wrong("mixture", points=9, why="mixes only the cheapest and the most accurate setting")
 def ends_alone(costs, accuracies, hull, budget):
     low, high = hull[0], hull[-1]
     if budget < costs[low]:
@@ -35,7 +35,7 @@ def ends_alone(costs, accuracies, hull, budget):
     return shares
 
 
-@wrong("next_setting", points=9, why="an equal part of what is left, which saves more than is needed")
+@wrong("next_setting", points=9, why="gives each image an equal part of the time left, which saves more than is needed")
 def equal_parts(costs, accuracies, left, images):
     fitting = [i for i in range(len(costs)) if costs[i] <= left / images]
     return max(fitting, key=lambda i: (accuracies[i], -costs[i])) if fitting else int(costs.argmin())

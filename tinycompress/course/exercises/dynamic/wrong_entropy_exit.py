@@ -1,11 +1,11 @@
-"""Plausible wrong answers to entropy_exit, and what each is worth of the 10 points."""
+"""Plausible wrong answers to entropy_exit, and how many of the 10 points each earns."""
 
 import numpy as np
 
 from tinycompress.course import wrong
 
 
-@wrong("entropy", points=8.8, why="the definition as it stands, which large logits break")
+@wrong("entropy", points=8.8, why="computes the definition literally, which fails for large logits")
 def as_it_stands(logits):
     with np.errstate(all="ignore"):
         weights = np.exp(logits)
@@ -13,7 +13,7 @@ def as_it_stands(logits):
         return -(p * np.log(p)).sum(1)
 
 
-@wrong("entropy", points=7, why="in bits")
+@wrong("entropy", points=7, why="returns bits instead of nats")
 def in_bits(logits):
     z = logits - logits.max(1, keepdims=True)
     weights = np.exp(z)
@@ -21,13 +21,13 @@ def in_bits(logits):
     return np.maximum(np.log(total) - (weights * z).sum(1) / total, 0) / np.log(2)
 
 
-@wrong("judge", points=8, why="the accuracy of the images that leave")
+@wrong("judge", points=8, why="returns the accuracy of only the images that leave")
 def of_those_that_leave(entropies, early, late, threshold):
     leaves = entropies <= threshold
     return float(leaves.mean()), float(early[leaves].mean()) if leaves.any() else 1.0
 
 
-@wrong("choose_threshold", points=8.5, why="stops where the accuracy falls for the first time")
+@wrong("choose_threshold", points=8.5, why="stops when the accuracy falls for the first time")
 def stops_at_the_first_fall(entropies, early, late, accuracy):
     best = None
     for threshold in (-1.0, *np.unique(entropies).tolist()):
@@ -40,7 +40,7 @@ def stops_at_the_first_fall(entropies, early, late, accuracy):
     return best
 
 
-@wrong("choose_threshold", points=9, why="0 where nobody may leave, by which those leave whose entropy is 0")
+@wrong("choose_threshold", points=9, why="returns 0 if no image may leave, so that images of entropy 0 leave")
 def zero_for_nobody(entropies, early, late, accuracy):
     good = [t for t in np.unique(entropies).tolist() if np.where(entropies <= t, early, late).mean() >= accuracy]
     if not good and late.mean() < accuracy:

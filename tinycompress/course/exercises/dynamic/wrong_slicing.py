@@ -1,4 +1,4 @@
-"""Plausible wrong answers to slicing, and what each is worth of the 12 points."""
+"""Plausible wrong answers to slicing, and how many of the 12 points each earns."""
 
 import numpy as np
 
@@ -14,7 +14,7 @@ def all_sides(layers, width):
     return small
 
 
-@wrong("forward", points=10, why="adds eps outside of the root")
+@wrong("forward", points=10, why="adds eps outside the square root")
 def eps_outside(layers, x, eps):
     for layer in layers[:-1]:
         x = (x @ layer["weight"] - layer["mean"]) / (np.sqrt(layer["var"]) + eps)
@@ -22,7 +22,7 @@ def eps_outside(layers, x, eps):
     return x @ layers[-1]["weight"] + layers[-1]["bias"]
 
 
-@wrong("recalibrate", points=8, why="measures every layer behind layers with the old statistics")
+@wrong("recalibrate", points=8, why="measures every layer on outputs of layers with the old statistics")
 def behind_old_layers(layers, x, eps):
     measured = []
     for layer in layers[:-1]:

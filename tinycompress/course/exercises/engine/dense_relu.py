@@ -1,7 +1,8 @@
 """A derivative by hand: a dense layer with its ReLU (15 minutes, 6 points).
 
-Training asks each layer one question: here is how the loss changes with your outputs; how does it change with all that
-made them? For y = relu(x W + b) the chain rule answers it in three products. With the pre-activations h = x W + b:
+In training, each layer is given the derivative of the loss by its outputs. From that it must compute the derivatives by
+its inputs, weights and biases. For y = relu(x W + b) the chain rule gives them in three products. With the
+pre-activations h = x W + b:
 
     dL/dh = dL/dy where h > 0, else 0          (at h = 0 the derivative of the ReLU counts as 0)
     dL/dW, dL/db and dL/dx follow from h = x W + b
@@ -11,7 +12,7 @@ One example with two inputs and two neurons, to check by hand:
     x = [1, 2]   W = [[1, -1], [1, 0]]   b = [0, 0.5]      h = [3, -0.5]   y = [3, 0]
     dL/dy = [10, 100]                                      dL/dW = [[10, 0], [20, 0]]   dL/db = [10, 0]   dL/dx = [10, 10]
 
-The backward pass gets y rather than h: a net that is trained keeps what the next layer reads anyway, and nothing more.
+The backward pass gets y rather than h, since y is what the next layer reads, so that training stores it anyway.
 """
 
 import numpy as np
@@ -28,7 +29,7 @@ def backward(grad: np.ndarray, x: np.ndarray, weight: np.ndarray, y: np.ndarray)
     """The derivatives of the loss by x, weight and bias.
 
     grad: dL/dy, (batch, outputs); y: the layer's output, (batch, outputs). The loss is one number for the whole batch.
-    Returns (dL/dx, dL/dweight, dL/dbias), each of the shape of what it belongs to.
+    Returns (dL/dx, dL/dweight, dL/dbias), with the shapes of x, weight and bias.
     """
     ### BEGIN SOLUTION
     grad = grad * (y > 0)

@@ -1,8 +1,8 @@
 """A kernel of your own: convolution with holes (an evening, 15 points).
 
-A dilated convolution looks at every d-th pixel only: with d = 2 a 3 x 3 kernel sees a window of 5 x 5 pixels, at no more cost
+A dilated convolution looks only at every d-th pixel: with d = 2, a 3 x 3 kernel sees a window of 5 x 5 pixels at the same cost
 (Yu & Koltun 2016, "Multi-Scale Context Aggregation by Dilated Convolutions"). Images are (batch, height, width, channels),
-weights (kh, kw, channels, outputs); there is no padding, and the stride is 1:
+weights (kh, kw, channels, outputs). There is no padding, and the stride is 1:
 
     y[n, i, j, o] = sum over a, b, c of x[n, i + a d, j + b d, c] * w[a, b, c, o]
 
@@ -13,8 +13,8 @@ weights (kh, kw, channels, outputs); there is no padding, and the stride is 1:
                          . . . . .
                          # . # . #
 
-Write it with loops first, check it against the formula, then make it fast: with whole arrays (a loop over the taps a and b
-is short), or with `numba.njit`. The last test gives 16 images to a layer and waits for half a second.
+Write it with loops first, and check it against the formula. Then make it fast: work on whole arrays (a loop over the kernel's
+taps (a, b) is short), or use `numba.njit`. The last test passes 16 images through a layer, which may take half a second.
 """
 
 import numpy as np
@@ -23,7 +23,7 @@ import numpy as np
 
 
 def _seen(x, a, b, dilation, height, width):
-    """What the tap (a, b) sees of all images, for each output pixel."""
+    """The part of all images that the tap (a, b) sees, one pixel for each output pixel."""
     return x[:, a * dilation : a * dilation + height, b * dilation : b * dilation + width]
 
 
@@ -31,7 +31,7 @@ def _seen(x, a, b, dilation, height, width):
 
 
 def output_size(height: int, width: int, kernel: tuple, dilation: int) -> tuple[int, int]:
-    """Height and width of y. kernel: (kh, kw). Raises ValueError where no window fits into the image."""
+    """Height and width of y. kernel: (kh, kw). Raises ValueError if no window fits into the image."""
     ### BEGIN SOLUTION
     kh, kw = kernel
     size = height - (kh - 1) * dilation, width - (kw - 1) * dilation
@@ -68,9 +68,9 @@ def backward(grad: np.ndarray, x: np.ndarray, w: np.ndarray, dilation: int) -> t
 
 
 def receptive_field(kernel: int, dilations: list) -> int:
-    """How many pixels, along one axis, one output of several such layers sees; all have kernels of this length.
+    """How many pixels along one axis an output sees after several such layers, all with kernels of this length.
 
-    dilations: of the layers, one after the other; none sees the pixel itself.
+    dilations: one per layer, from first to last. Without layers, an output sees one pixel, itself.
     """
     ### BEGIN SOLUTION
     return 1 + (kernel - 1) * sum(dilations)

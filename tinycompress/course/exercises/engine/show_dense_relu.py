@@ -1,8 +1,8 @@
 """# A net that learns by your derivative
 
-Your `forward` and `backward` are the hidden layer of a net with 32 neurons, trained on the UCI digits by plain gradient
-descent. A wrong derivative often learns something, too, only less, and more slowly: that is why one checks it against
-difference quotients and not against an accuracy.
+Your `forward` and `backward` are the hidden layer, with 32 neurons, of a net that is trained on the UCI digits by plain
+gradient descent. With a wrong derivative a net often learns, too, only less and more slowly. That is why derivatives are
+checked against difference quotients, and not by the accuracy that they reach.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ EPOCHS = 15
 
 
 def measure(exercise):
-    """Validation accuracy in percent after each epoch, from 0."""
+    """Validation accuracy in percent before training and after each epoch."""
     data = tc.data.load("digits")
     x, val = (images.reshape(len(images), -1).astype(float) for images in (data.x_train, data.x_val))
     rng = np.random.default_rng(0)
@@ -38,12 +38,12 @@ def measure(exercise):
 
 
 def draw(yours, reference):
-    """Accuracy over epochs."""
+    """Plot accuracy over epochs."""
     with style.applied():
         fig = style.figure()
         ax = fig.axes[0]
         ax.plot(reference["accuracy"], color="0.2", lw=8, alpha=0.3, label="with the solution's derivative")
         ax.plot(yours["accuracy"], "o-", label="with yours")
-        ax.set(xlabel="epochs of training", ylabel="validation images right (%)", ylim=(0, 101))
+        ax.set(xlabel="epochs of training", ylabel="validation accuracy (%)", ylim=(0, 101))
         ax.legend(loc="lower right")
     return fig

@@ -1,8 +1,8 @@
 """# How far a pixel is heard
 
-Five layers with 3 x 3 kernels of equal weights, made of your `forward`, see an image in which one pixel is lit. Above: all with
-dilation 1. Below: with dilations 1, 2, 4, … Which outputs hear of the pixel after each layer? The number says how many, in
-a row, which is your `receptive_field`.
+An image with a single bright pixel passes through five layers with 3 x 3 kernels of equal weights, computed by your
+`forward`. Above, all layers have dilation 1; below, they have dilations 1, 2, 4, … The curves show, after each layer, which
+outputs depend on the bright pixel. The number beside a curve is your `receptive_field`: how many outputs in a row it should be.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ SIZE, LAYERS = 129, 5
 
 
 def measure(exercise):
-    """The row of outputs through the lit pixel after each layer, and the receptive field as the student counts it."""
+    """The row of outputs through the bright pixel after each layer, and the student's `receptive_field`."""
     found = {}
     for name, dilations in ("all 1", [1] * LAYERS), ("1, 2, 4, …", [2**k for k in range(LAYERS)]):
         x = np.zeros((1, SIZE, SIZE, 1))
@@ -34,7 +34,7 @@ def measure(exercise):
 
 
 def draw(yours, reference):
-    """Rows of outputs, layer by layer."""
+    """Plot the rows of outputs, layer by layer."""
     with style.applied():
         fig = style.figure(1, len(yours))
         places = np.arange(SIZE) - SIZE // 2
@@ -45,5 +45,5 @@ def draw(yours, reference):
                 ax.plot(places, layer + 0.8 * np.array(row["row"]), lw=1)
                 ax.text(SIZE // 2, layer + 0.1, f"{row['field']} pixels", ha="right")
             ax.set(title=f"dilation {name}", ylabel="layer", yticks=range(LAYERS), yticklabels=range(1, LAYERS + 1))
-        fig.axes[-1].set_xlabel("place in the row (pixels); the solution's in grey")
+        fig.axes[-1].set_xlabel("position in the row (pixels); the solution is grey")
     return fig

@@ -1,4 +1,4 @@
-"""Tests of dense_relu: the example of the statement in public; difference quotients after hand-in."""
+"""Tests of dense_relu. Public: the example of the statement. Hidden: difference quotients."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ X, WEIGHT, BIAS = np.array([[1.0, 2.0]]), np.array([[1.0, -1.0], [1.0, 0.0]]), n
 
 
 def gradients(submission, grad, x, weight, y):
-    """The three answers, each of the right shape."""
+    """The three derivatives, each checked for its shape."""
     answers = expect_tuple(submission.backward(grad, x, weight, y), 3, "backward's result")
     shapes = x.shape, weight.shape, weight.shape[1:]
     return [
@@ -24,7 +24,7 @@ def gradients(submission, grad, x, weight, y):
 @pytest.mark.points(1)
 def test_the_output_of_one_example(submission):
     """The forward pass of the example in the statement."""
-    expect_close(submission.forward(X, WEIGHT, BIAS), [[3, 0]], "y = relu(x W + b): what is negative becomes 0")
+    expect_close(submission.forward(X, WEIGHT, BIAS), [[3, 0]], "y = relu(x W + b): negative values become 0")
 
 
 @pytest.mark.public
@@ -32,13 +32,13 @@ def test_the_output_of_one_example(submission):
 def test_the_gradients_of_one_example(submission):
     """The backward pass of the example in the statement."""
     dx, dweight, dbias = gradients(submission, np.array([[10.0, 100.0]]), X, WEIGHT, np.array([[3.0, 0.0]]))
-    expect_close(dbias, [10, 0], "a neuron that the ReLU has shut passes nothing back")
-    expect_close(dweight, [[10, 0], [20, 0]], "weight (i, o) moves h_o by x_i")
-    expect_close(dx, [[10, 10]], "input i moves every h_o by weight (i, o): sum over the neurons")
+    expect_close(dbias, [10, 0], "a neuron with y = 0 is shut by the ReLU: nothing flows back through it")
+    expect_close(dweight, [[10, 0], [20, 0]], "weight (i, o) changes h_o by x_i")
+    expect_close(dx, [[10, 10]], "input i changes every h_o by weight (i, o): sum over the neurons")
 
 
 def quotients(loss, value, step=1e-6):
-    """Central differences of a loss by each element of an array, which is put back."""
+    """Central differences of a loss by each element of an array; every element is restored."""
     result = np.zeros_like(value)
     for index in np.ndindex(value.shape):
         before = value[index]
@@ -54,7 +54,7 @@ def quotients(loss, value, step=1e-6):
 @pytest.mark.points(1)
 @pytest.mark.parametrize("which", ["x", "weight", "bias"])
 def test_gradients_are_limits_of_difference_quotients(submission, rng, which):
-    """The derivative is what a small step of x, the weight or the bias does to the loss of a whole batch."""
+    """A derivative says how a small step of x, the weight or the bias changes the loss of a whole batch."""
     x, weight, bias = rng.normal(size=(5, 4)), rng.normal(size=(4, 3)), rng.normal(size=3)
     grad = rng.normal(size=(5, 3))
 
@@ -65,8 +65,8 @@ def test_gradients_are_limits_of_difference_quotients(submission, rng, which):
     place = ["x", "weight", "bias"].index(which)
     found = gradients(submission, grad, x, weight, y)[place]
     message = {
-        "x": "the ReLU shuts neurons (where y is 0), not inputs; a small step of x shows what dL/dx is",
-        "weight": "the weight serves every example: its derivative is a sum over the batch, of what the ReLU lets through",
+        "x": "the ReLU shuts neurons (where y is 0), not inputs; take a small step of x to see what dL/dx is",
+        "weight": "every example uses the weight: its derivative is a sum over the batch, of what the ReLU lets through",
         "bias": "the bias is added to every example: its derivative is the sum over the batch, not the mean",
     }[which]
     expect_close(found, quotients(loss, (x, weight, bias)[place]), message, 1e-5, 1e-6)
@@ -75,10 +75,10 @@ def test_gradients_are_limits_of_difference_quotients(submission, rng, which):
 @pytest.mark.hidden
 @pytest.mark.points(1)
 def test_a_shut_neuron_learns_nothing(submission, rng):
-    """Where y is 0, and be it that h is exactly 0, nothing comes back, whatever the sign of dL/dy."""
+    """Where y is 0 (also if h is exactly 0), nothing flows back, whatever the sign of dL/dy."""
     x, weight = rng.normal(size=(6, 3)), rng.normal(size=(3, 4))
     y = np.abs(rng.normal(size=(6, 4)))
     y[:, 2] = 0
     _, dweight, dbias = gradients(submission, np.abs(rng.normal(size=(6, 4))), x, weight, y)
     assert dbias[0] and dweight[:, 0].all(), "neurons that are open let their gradient through"
-    assert not dbias[2] and not dweight[:, 2].any(), "it is y > 0 that opens a neuron: at y = 0 nothing comes back"
+    assert not dbias[2] and not dweight[:, 2].any(), "a neuron is open where y > 0: at y = 0 nothing flows back"

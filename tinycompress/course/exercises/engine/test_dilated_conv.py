@@ -1,4 +1,4 @@
-"""Tests of dilated_conv: the statement's row in public; the formula, difference quotients and speed after hand-in."""
+"""Tests of dilated_conv. Public: the statement's row. Hidden: the formula, difference quotients and speed."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ ROW, WEIGHTS = np.arange(1.0, 7).reshape(1, 1, 6, 1), np.array([1.0, 10, 100]).r
 def test_the_output_of_one_row(submission):
     """The example of the statement."""
     found = expect_array(submission.forward(ROW, WEIGHTS, 2), (1, 1, 2, 1), "float")
-    expect_close(found.ravel(), [531, 642], "every second pixel, from left to right, without turning the kernel round")
+    expect_close(found.ravel(), [531, 642], "take every second pixel, from left to right, without flipping the kernel")
 
 
 @pytest.mark.public
@@ -30,7 +30,7 @@ def test_the_size_of_the_output(submission):
 @pytest.mark.hidden
 @pytest.mark.points(1)
 def test_a_window_that_does_not_fit_is_refused(submission):
-    """It may fit exactly; or not at all."""
+    """A window may fit exactly, or not at all."""
     assert expect_tuple(submission.output_size(5, 9, (3, 2), 2), 2) == (1, 7), "a window of 5 fits into 5 pixels, once"
     message = "a window of 5 x 5 pixels does not fit into 4 x 9"
     expect_error(ValueError, submission.output_size, 4, 9, (3, 3), 2, message=message)
@@ -62,7 +62,7 @@ def test_the_gradients_of_one_row(submission):
     """The example of the statement, backward, from dL/dy = (1, 1000)."""
     grad = np.array([1.0, 1000]).reshape(1, 1, 2, 1)
     dx, dw = expect_tuple(submission.backward(grad, ROW, WEIGHTS, 2), 2)
-    expect_close(expect_array(dw, (1, 3, 1, 1)).ravel(), [2001, 4003, 6005], "what tap b saw: x[b d] and x[1 + b d]")
+    expect_close(expect_array(dw, (1, 3, 1, 1)).ravel(), [2001, 4003, 6005], "tap b saw x[b d] and x[1 + b d]")
     expect_close(expect_array(dx, (1, 1, 6, 1)).ravel(), [1, 1000, 10, 10000, 100, 100000], "each pixel, by its taps")
 
 
@@ -70,7 +70,7 @@ def test_the_gradients_of_one_row(submission):
 @pytest.mark.points(3)
 @pytest.mark.parametrize("which", ["x", "w"])
 def test_gradients_are_limits_of_difference_quotients(submission, rng, which):
-    """What a small step of x or w does to a loss."""
+    """A derivative says how a small step of x or w changes the loss."""
     x, w, d = rng.normal(size=(2, 6, 5, 2)), rng.normal(size=(3, 2, 2, 3)), 2
     grad = rng.normal(size=formula(x, w, d).shape)
     value, place = (x, 0) if which == "x" else (w, 1)
@@ -82,8 +82,8 @@ def test_gradients_are_limits_of_difference_quotients(submission, rng, which):
         expected[index] = (grad * moved).sum()
     found = expect_tuple(submission.backward(grad, x, w, d), 2)[place]
     message = {
-        "x": "a pixel is seen by several outputs, each time by another tap: what comes back through them adds up",
-        "w": "a tap is used at every pixel of every image: its derivative is the sum over them",
+        "x": "several outputs see a pixel, each through another tap: what flows back through them adds up",
+        "w": "a tap is used at every output pixel of every image: its derivative is the sum over all of them",
     }[which]
     expect_close(found, expected, message, 1e-6, 1e-8)
 
@@ -109,10 +109,8 @@ def test_it_is_fast_enough_for_a_net(submission, rng):
     """16 images of 28 x 28 pixels, 16 channels and 16 outputs: 21 million products."""
     x, w = rng.normal(size=(16, 28, 28, 16)).astype(np.float32), rng.normal(size=(3, 3, 16, 16)).astype(np.float32)
     submission.timeout = 30
-    submission.forward(x[:1], w, 2)  # compiles what is to be compiled
+    submission.forward(x[:1], w, 2)  # may compile
     y = expect_array(submission.forward(x, w, 2), (16, 24, 24, 16), "float")
-    message = (
-        "more than half a second: loop over the taps only, and leave the rest to arrays; or compile with numba.njit"
-    )
+    message = "more than half a second: loop only over the taps, and use whole arrays for the rest; or compile with numba.njit"
     assert submission.elapsed < 0.5, message
     expect_close(y[5], formula(x[5:6], w, 2)[0], "fast, but wrong", 1e-3, 1e-3)

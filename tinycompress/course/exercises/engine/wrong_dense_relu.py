@@ -1,4 +1,4 @@
-"""Plausible wrong answers to dense_relu, and what each is worth of the 6 points."""
+"""Plausible wrong answers to dense_relu, and how many of the 6 points each earns."""
 
 import numpy as np
 
@@ -10,19 +10,19 @@ def linear(grad, x, weight, y):
     return grad @ weight.T, x.T @ grad, grad.sum(0)
 
 
-@wrong("backward", points=4, why="the mean over the batch, where the loss already is one number")
+@wrong("backward", points=4, why="takes the mean over the batch, although the loss is already one number")
 def mean_over_the_batch(grad, x, weight, y):
     grad = grad * (y > 0)
     return grad @ weight.T, x.T @ grad / len(x), grad.mean(0)
 
 
-@wrong("backward", points=1, why="applies the ReLU to the gradient instead of asking where the neuron was open")
+@wrong("backward", points=1, why="applies the ReLU to the gradient instead of masking by where the neuron was open")
 def relu_of_the_gradient(grad, x, weight, y):
     grad = np.maximum(grad, 0)
     return grad @ weight.T, x.T @ grad, grad.sum(0)
 
 
-@wrong("backward", points=5, why="masks what goes back by the inputs: the ReLU of the wrong layer")
+@wrong("backward", points=5, why="masks dL/dx by the inputs: the ReLU of the wrong layer")
 def mask_of_the_inputs(grad, x, weight, y):
     grad = grad * (y > 0)
     return grad @ weight.T * (x > 0), x.T @ grad, grad.sum(0)

@@ -1,16 +1,16 @@
-"""Plausible wrong answers to dilated_conv, and what each is worth of the 15 points."""
+"""Plausible wrong answers to dilated_conv, and how many of the 15 points each earns."""
 
 import numpy as np
 
 from tinycompress.course import wrong
 
 
-@wrong("output_size", points=8, why="counts the taps, not what lies between them")
+@wrong("output_size", points=8, why="counts the taps, not the pixels between them")
 def without_holes(height, width, kernel, dilation):
     return height - kernel[0] + 1, width - kernel[1] + 1
 
 
-@wrong("forward", points=13, why="right, but with Python's loops over all pixels")
+@wrong("forward", points=13, why="right, but with Python loops over all pixels")
 def loops(x, w, dilation):
     kh, kw, channels, outputs = w.shape
     height, width = x.shape[1] - (kh - 1) * dilation, x.shape[2] - (kw - 1) * dilation
@@ -25,7 +25,7 @@ def loops(x, w, dilation):
     return y
 
 
-@wrong("forward", points=10, why="turns the kernel round, as mathematicians do")
+@wrong("forward", points=10, why="flips the kernel, as mathematicians do")
 def flipped(x, w, dilation):
     kh, kw, _, outputs = w.shape
     height, width = x.shape[1] - (kh - 1) * dilation, x.shape[2] - (kw - 1) * dilation
@@ -37,7 +37,7 @@ def flipped(x, w, dilation):
     return y
 
 
-@wrong("backward", points=12, why="overwrites what several outputs send back to one pixel")
+@wrong("backward", points=12, why="overwrites what several outputs send back to a pixel, instead of adding it up")
 def overwritten(grad, x, w, dilation):
     dx, dw = np.zeros_like(x), np.zeros_like(w)
     height, width = grad.shape[1:3]
@@ -49,6 +49,6 @@ def overwritten(grad, x, w, dilation):
     return dx, dw
 
 
-@wrong("receptive_field", points=14, why="multiplies where the layers add up")
+@wrong("receptive_field", points=14, why="multiplies the layers' windows instead of adding up what each layer adds")
 def product(kernel, dilations):
     return int(np.prod([(kernel - 1) * d + 1 for d in dilations]))

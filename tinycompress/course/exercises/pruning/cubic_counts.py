@@ -1,21 +1,22 @@
 """A little at a time, to the last weight (20 minutes, 6 points).
 
-Gradual pruning removes much while much is superfluous, and little towards the end (Zhu & Gupta 2017, equation 1): with
-`before` weights removed at first and `final` at last, after step k of n there should be
+Gradual pruning removes many weights at first, while many are superfluous, and few towards the end (Zhu & Gupta 2017,
+equation 1). If `before` weights are removed at the start and `final` at the end, then after step k of n there should be
 
     final + (before - final) * (1 - k / n)^3     removed weights, rounded up.
 
-From 0 to 64 in four steps: 37, 56, 63, 64. All of these are counts, and a count can be exact: with floats, 1 - 3 / 10 is
-already not quite 0.7, and what should be a whole number is rounded up to the next one. Python's integers do not round.
+From 0 to 64 in four steps: 37, 56, 63, 64. These are counts, and a count should be exact. With floats it is not: 1 - 3 / 10
+is not quite 0.7, so that a result that should be a whole number may be rounded up to the next one. Python's integers are
+exact.
 """
 
 import numpy as np
 
 
 def removed_counts(before: int, final: int, steps: int) -> list[int]:
-    """How many weights are removed in all after each of the steps 1 to `steps`: the formula, exactly, rounded up.
+    """How many weights are removed in total after each of the steps 1 to `steps`: the formula, exact, rounded up.
 
-    0 <= before <= final, up to a billion weights. Returns `steps` integers, of which the last is `final`.
+    0 <= before <= final, up to a billion weights. Returns `steps` integers; the last one is `final`.
     """
     ### BEGIN SOLUTION
     return [final - (final - before) * (steps - k) ** 3 // steps**3 for k in range(1, steps + 1)]
@@ -23,16 +24,17 @@ def removed_counts(before: int, final: int, steps: int) -> list[int]:
 
 
 def prune_to(weight: np.ndarray, mask: np.ndarray, count: int) -> np.ndarray:
-    """The next mask: exactly `count` weights removed in all. Those removed before stay so, then the smallest magnitudes go.
+    """The next mask, with exactly `count` weights removed in total.
 
-    weight: (inputs, outputs), with whatever values at the removed places; mask: booleans of its shape, True = kept. Of
-    equal magnitudes the one that comes first in memory (row by row) goes first. Raises ValueError where `count` is less
-    than what is removed already, or more than there is.
+    Weights that are already removed stay removed. Then the kept weights of smallest magnitude are removed; of equal
+    magnitudes, the one that comes first in memory (row by row). weight: (inputs, outputs), with arbitrary values where
+    weights are removed; mask: booleans of the same shape, True = kept. Raises ValueError if `count` is less than the
+    number already removed, or more than the number of weights.
     """
     ### BEGIN SOLUTION
     if not np.sum(~mask) <= count <= mask.size:
-        raise ValueError(f"{count} cannot be removed of {mask.size} weights, {np.sum(~mask)} of them removed already")
-    magnitude = np.where(mask, np.abs(weight), -1)  # before all others, whatever their values are
+        raise ValueError(f"cannot remove {count} of {mask.size} weights, of which {np.sum(~mask)} are removed already")
+    magnitude = np.where(mask, np.abs(weight), -1)  # removed weights sort first, whatever their values
     after = mask.copy()
     after.reshape(-1)[np.argsort(magnitude, axis=None, kind="stable")[:count]] = False
     return after

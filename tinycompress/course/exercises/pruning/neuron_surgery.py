@@ -1,21 +1,22 @@
-"""Neuron surgery: what its readers must learn of it (45 minutes, 10 points).
+"""Neuron surgery: how the next layer must change, too (45 minutes, 10 points).
 
-A neuron is a column of one layer and, wherever its output is read, a row of another. Here the layer is
-h = relu(x W + b) and its reader y = h R + c, so that neuron k is column k of W, entry k of b and row k of R.
+A neuron is a column of one layer and a row of the layer that reads its output. Here the layer is h = relu(x W + b) and its
+reader is y = h R + c, so neuron k is column k of W, entry k of b and row k of R.
 
-1. If the reader comes after a flattened image, (height, width, channels) with the channels last, a channel is not one row
-   but one for each pixel: channels 0 and 1 of two pixels lie in memory as 0 1 0 1.
-2. A neuron that always says the same is not needed; what it said is, and moves into the reader's bias. For one that hardly
-   varies, its mean is the best constant in the squared error. Simply deleting it would say that it was always 0.
-3. Of two neurons that say the same, one is enough (Srinivas & Babu 2015, "Data-free parameter pruning"): the reader listens to
-   it twice. And since relu(s h) = s relu(h) for s > 0, multiples are as good as twins.
+1. If the reader comes after a flattened image, (height, width, channels) with the channels last, a channel has not one row
+   but one per pixel: channels 0 and 1 of two pixels lie in memory as 0 1 0 1.
+2. A neuron whose output is constant is not needed. But what it contributed still is: it moves into the reader's bias. For a
+   neuron that hardly varies, its mean is the constant of least squared error. Simply deleting it would assume that its
+   output was always 0.
+3. Of two neurons with the same output, one is enough (Srinivas & Babu 2015, "Data-free parameter pruning"): the reader adds
+   up its two rows. And since relu(s h) = s relu(h) for s > 0, this works for positive multiples, too.
 """
 
 import numpy as np
 
 
 def flattened_rows(kept: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Which rows of the reader stay when only some channels of a flattened image do.
+    """Which rows of the reader stay if only some channels of a flattened image are kept.
 
     kept: (channels,) booleans. Returns (height * width * channels,) booleans.
     """
@@ -25,11 +26,11 @@ def flattened_rows(kept: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def remove(weight, bias, reader, reader_bias, kept, constant) -> tuple:
-    """Both layers without some neurons, each of which is taken to have always said its constant.
+    """Both layers without the neurons that are not kept, each of which is taken to have had a constant output.
 
     weight: (inputs, neurons); bias: (neurons,); reader: (neurons, outputs); reader_bias: (outputs,); kept: (neurons,)
-    booleans; constant: (neurons,), read only where a neuron goes. Returns the four arrays of weights, in this order, with
-    the dtypes they had.
+    booleans; constant: (neurons,), the constant outputs, used only for removed neurons. Returns the new weight, bias,
+    reader and reader_bias, in this order, with the dtypes they had.
     """
     ### BEGIN SOLUTION
     said = constant[~kept] @ reader[~kept]
@@ -38,16 +39,17 @@ def remove(weight, bias, reader, reader_bias, kept, constant) -> tuple:
 
 
 def merge(weight, bias, reader, stays: int, goes: int) -> tuple:
-    """The layers without the neuron `goes`, whose incoming weights and bias are a positive multiple of those of `stays`.
+    """The layers without neuron `goes`, whose incoming weights and bias are a positive multiple of those of neuron `stays`.
 
-    weight, bias, reader: as in `remove`. Returns the three arrays, with one neuron less; no output changes. Raises
-    ValueError where the one is not a positive multiple of the other (but for 0.1 % of rounding). `stays` is not all 0.
+    weight, bias, reader: as in `remove`. Returns the three arrays with one neuron less; the net's outputs do not change.
+    Raises ValueError if `goes` is not a positive multiple of `stays`, up to 0.1 % of rounding error. The weights and bias
+    of `stays` are not all 0.
     """
     ### BEGIN SOLUTION
     one, other = (np.append(weight[:, k], bias[k]) for k in (stays, goes))
     factor = one @ other / (one @ one)
     if factor <= 0 or np.abs(other - factor * one).max() > 1e-3 * np.abs(other).max():
-        raise ValueError(f"neuron {goes} is no positive multiple of neuron {stays}")
+        raise ValueError(f"neuron {goes} is not a positive multiple of neuron {stays}")
     reader = reader.copy()
     reader[stays] += factor * reader[goes]
     return np.delete(weight, goes, axis=1), np.delete(bias, goes), np.delete(reader, goes, axis=0)

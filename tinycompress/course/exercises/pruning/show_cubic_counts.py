@@ -1,7 +1,8 @@
 """# Gradually, or all at once
 
-A net for the UCI digits loses 95 % of its weights in six steps along your counts and masks, with one epoch of training
-after each. Dashed: all at once, and then the same six epochs. The net has time to give what is removed to what stays.
+A net for the UCI digits loses 95 % of its weights in six steps, by your counts and masks, with one epoch of training after
+each. Dashed: all at once, and then the same six epochs. With gradual pruning, the remaining weights have time to take over
+the work of those removed.
 """
 
 import numpy as np
@@ -13,7 +14,7 @@ STEPS = 6
 
 
 def measure(exercise):
-    """Validation accuracy in percent after each of the steps, and where all went at the first."""
+    """Validation accuracy in percent before the first and after each step: pruned gradually, and all in the first step."""
     found = {}
     for name in "gradual", "at once":
         data = tc.data.load("digits")
@@ -34,7 +35,7 @@ def measure(exercise):
 
 
 def train(net, data, epochs, rng, layers=(), masks=()):
-    """So many epochs of training, in which removed weights count as 0."""
+    """Train for this many epochs, with removed weights kept at 0."""
 
     def masked(x, rng):
         for layer, mask in zip(layers, masks, strict=True):
@@ -47,13 +48,13 @@ def train(net, data, epochs, rng, layers=(), masks=()):
 
 
 def draw(yours, reference):
-    """Accuracy over steps."""
+    """Plot accuracy over steps."""
     with style.applied():
         fig = style.figure()
         ax = fig.axes[0]
         ax.plot(reference["at once"], "--", color="0.6", label="95 % in the first step")
         ax.plot(reference["gradual"], color="0.2", lw=8, alpha=0.3, label="the solution's counts")
         ax.plot(yours["gradual"], "o-", label="your counts")
-        ax.set(xlabel="steps, of an epoch each", ylabel="validation images right (%)")
+        ax.set(xlabel="steps of one epoch each", ylabel="validation accuracy (%)")
         ax.legend(loc="lower left")
     return fig

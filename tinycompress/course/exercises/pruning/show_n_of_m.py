@@ -1,8 +1,8 @@
 """# What a pattern costs
 
-Your `n_of_m_mask` chooses the weights of a net that was trained on the UCI digits: 3, 2 or 1 of every 4 stay, without any
-further training. Dashed: as many weights, chosen freely in the whole layer by their magnitude. The regular pattern, which
-hardware can use, gives up a little accuracy for it.
+Your `n_of_m_mask` prunes a net that was trained on the UCI digits: 3, 2 or 1 of every 4 weights stay, without any further
+training. Dashed: the same number of weights, chosen by magnitude anywhere in the layer. The regular pattern, which hardware
+can use, costs a little accuracy.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ KEPT = (4, 3, 2, 1)  # of every 4
 
 
 def measure(exercise):
-    """Validation accuracy in percent for each pattern: n of 4 inputs of a neuron, and as many weights freely chosen."""
+    """Validation accuracy in percent for each n: with n of every 4 inputs, and with as many weights chosen freely."""
     data = tc.data.load("digits")
     rng = np.random.default_rng(0)
     net = tc.models.mlp(data.image_shape, (64, 32), data.num_classes, rng=rng)
@@ -40,7 +40,7 @@ def largest(weight, share):
 
 
 def draw(yours, reference):
-    """Accuracy over the share of weights kept."""
+    """Plot accuracy over the share of weights kept."""
     with style.applied():
         fig = style.figure()
         ax = fig.axes[0]
@@ -48,7 +48,7 @@ def draw(yours, reference):
         ax.plot(kept, reference["free"], "--", color="0.6", label="free choice")
         ax.plot(kept, reference["pattern"], color="0.2", lw=6, alpha=0.3, label="the solution's n of 4")
         ax.plot(kept, yours["pattern"], "o-", label="your n of 4")
-        ax.set(xlabel="weights kept (%)", ylabel="validation images right (%)", xticks=kept)
+        ax.set(xlabel="weights kept (%)", ylabel="validation accuracy (%)", xticks=kept)
         ax.invert_xaxis()
         ax.legend()
     return fig

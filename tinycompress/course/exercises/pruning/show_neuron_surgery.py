@@ -1,8 +1,8 @@
 """# What a removed neuron leaves behind
 
-A net for the UCI digits with 64 hidden neurons loses more and more of them, those first whose varying moves the outputs
-least, without any training. With your `remove`, each leaves its mean over the training images in the reader's bias.
-Dashed: they are deleted.
+A net for the UCI digits with 64 hidden neurons loses more and more of them, without any training. Those whose variation
+changes the outputs least go first. With your `remove`, each leaves its mean over the training images in the reader's bias.
+Dashed: the neurons are simply deleted.
 """
 
 import numpy as np
@@ -37,13 +37,13 @@ def measure(exercise):
 
 
 def draw(yours, reference):
-    """Accuracy over removed neurons."""
+    """Plot accuracy over the number of removed neurons."""
     with style.applied():
         fig = style.figure()
         ax = fig.axes[0]
         ax.plot(REMOVED, reference["deleted"], "--", color="0.6", label="deleted")
         ax.plot(REMOVED, reference["mean"], color="0.2", lw=8, alpha=0.3, label="the solution's surgery")
         ax.plot(REMOVED, yours["mean"], "o-", label="your surgery")
-        ax.set(xlabel="neurons removed, of 64", ylabel="validation images right (%)", ylim=(0, 101))
+        ax.set(xlabel="neurons removed, of 64", ylabel="validation accuracy (%)", ylim=(0, 101))
         ax.legend(loc="lower left")
     return fig

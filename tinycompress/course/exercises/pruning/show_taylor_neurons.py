@@ -1,7 +1,7 @@
-"""# Four ways to choose neurons
+"""# Three ways to choose neurons
 
 A net for the UCI digits with two hidden layers loses more and more of its neurons, without any training afterwards. Your
-functions choose them by Taylor's importance on the training images. Dashed: by the length of their weights, and at random.
+functions choose them by Taylor's importance on the training images. Dashed: by the norm of their weights. Dotted: at random.
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ WIDTHS = (64, 32)
 
 
 def measure(exercise):
-    """Validation accuracy in percent for each number of removed neurons, by three ways to choose."""
+    """Validation accuracy in percent for each number of removed neurons, for three ways to choose them."""
     data = tc.data.load("digits")
     rng = np.random.default_rng(0)
     net = tc.models.mlp(data.image_shape, WIDTHS, data.num_classes, rng=rng)
@@ -49,14 +49,14 @@ def measure(exercise):
 
 
 def draw(yours, reference):
-    """Accuracy over removed neurons."""
+    """Plot accuracy over the number of removed neurons."""
     with style.applied():
         fig = style.figure()
         ax = fig.axes[0]
         ax.plot(REMOVED, reference["random"], ":", color="0.6", label="at random")
-        ax.plot(REMOVED, reference["weights"], "--", color="0.5", label="by the length of their weights")
+        ax.plot(REMOVED, reference["weights"], "--", color="0.5", label="by the norm of their weights")
         ax.plot(REMOVED, reference["taylor"], color="0.2", lw=8, alpha=0.3, label="the solution's choice")
         ax.plot(REMOVED, yours["taylor"], "o-", label="your choice")
-        ax.set(xlabel=f"neurons removed, of {sum(WIDTHS)}", ylabel="validation images right (%)", ylim=(0, 101))
+        ax.set(xlabel=f"neurons removed, of {sum(WIDTHS)}", ylabel="validation accuracy (%)", ylim=(0, 101))
         ax.legend(loc="lower left")
     return fig

@@ -1,4 +1,4 @@
-"""Tests of cubic_counts: the statement's counts and one mask in public; exactness, ties and errors after hand-in."""
+"""Tests of cubic_counts. Public: the statement's counts and one mask. Hidden: exactness, ties and errors."""
 
 from fractions import Fraction
 from math import ceil
@@ -12,7 +12,7 @@ MAY_IMPORT = ()
 
 
 def counts(submission, before, final, steps):
-    """The answer, as a list of whole numbers."""
+    """The answer as a list, checked for whole numbers."""
     answer = submission.removed_counts(before, final, steps)
     answer = answer.tolist() if isinstance(answer, np.ndarray) and answer.ndim == 1 else answer
     numbers = [expect_number(n, "a count") for n in expect_tuple(answer, steps, "the counts")]
@@ -24,13 +24,13 @@ def counts(submission, before, final, steps):
 @pytest.mark.points(1)
 def test_four_steps_to_64(submission):
     """The counts of the statement."""
-    assert counts(submission, 0, 64, 4) == [37, 56, 63, 64], "much at first, little at last: see the statement"
+    assert counts(submission, 0, 64, 4) == [37, 56, 63, 64], "many at first, few at the end: see the statement"
 
 
 @pytest.mark.public
 @pytest.mark.points(1)
 def test_the_two_smallest_of_six_go(submission):
-    """Of a fresh layer the smallest magnitudes are removed."""
+    """From a layer of which nothing is removed yet, the smallest magnitudes are removed."""
     weight = np.array([[0.5, -0.1, 0.3], [-0.7, 0.2, 0.15]], np.float32)
     mask = expect_array(submission.prune_to(weight, np.ones((2, 3), bool), 2), (2, 3), "bool", "the mask")
     assert mask.tolist() == [[True, False, True], [True, True, False]], "magnitude decides, not the sign; True = kept"
@@ -39,14 +39,14 @@ def test_the_two_smallest_of_six_go(submission):
 @pytest.mark.hidden
 @pytest.mark.points(1)
 def test_counts_go_on_from_what_is_removed_already(submission, rng):
-    """A net of which some weights are gone already, and counts that are no whole numbers before they are rounded up."""
+    """Some weights are removed already, and the formula's results are not whole numbers before they are rounded up."""
     for steps in 1, 3, 7:
         before = int(rng.integers(100, 200))
         final = before + 997
         expected = [ceil(final - 997 * Fraction(steps - k, steps) ** 3) for k in range(1, steps + 1)]
         found = counts(submission, before, final, steps)
         assert found[-1] == final, "after the last step `final` weights are removed"
-        assert found == expected, "the cubic runs from `before` to `final`, over what is left to be removed; round up"
+        assert found == expected, "the cubic runs from `before` to `final`, and the result is rounded up"
 
 
 @pytest.mark.hidden
@@ -56,12 +56,12 @@ def test_counts_are_exact(submission):
     for steps in range(2, 41):
         final = 11 * steps**3
         expected = [final - 11 * (steps - k) ** 3 for k in range(1, steps + 1)]
-        message = "one weight too many: floats are not exact; multiply integers first, and divide once, with //"
+        message = "one weight too many: floats are not exact; multiply integers first, then divide once, with //"
         assert counts(submission, 0, final, steps) == expected, message
 
 
 def one_by_one(weight, mask, count):
-    """The definition: remove the smallest that is kept, the first of equals, until there are enough."""
+    """The definition: remove the smallest kept weight, the first of equals, until enough are removed."""
     mask = mask.copy()
     while (~mask).sum() < count:
         kept = [(abs(weight[index]), index) for index in np.ndindex(mask.shape) if mask[index]]
@@ -72,13 +72,13 @@ def one_by_one(weight, mask, count):
 @pytest.mark.hidden
 @pytest.mark.points(1)
 def test_what_is_removed_stays_removed(submission, rng):
-    """Exactly so many go, also of equal magnitudes, and none comes back, however large it was."""
+    """Exactly `count` weights are removed, even if some are equal, and none comes back, however large it was."""
     weight = rng.integers(-4, 5, (7, 5)).astype(np.float32)
     mask = rng.random((7, 5)) < 0.7
     mask[0, 0], weight[0, 0] = False, 9
     for count in range(int((~mask).sum()), 36, 4):
         found = expect_array(submission.prune_to(weight, mask, count), mask.shape, "bool", "the mask")
-        assert not (found & ~mask).any(), "a removed weight came back: its value still lies there, but does not count"
+        assert not (found & ~mask).any(), "a removed weight came back: its old value in `weight` must not count"
         assert (~found).sum() == count, "rank the weights: a threshold removes more than `count` where some are equal"
         assert np.array_equal(found, one_by_one(weight, mask, count)), "of equal magnitudes the first goes: sort stably"
 
@@ -86,9 +86,9 @@ def test_what_is_removed_stays_removed(submission, rng):
 @pytest.mark.hidden
 @pytest.mark.points(1)
 def test_counts_that_cannot_be_are_refused(submission):
-    """Neither fewer than are gone already, nor more than there are."""
+    """`count` is neither less than the number already removed, nor more than the number of weights."""
     mask = np.array([[True, False], [True, False]])
     weight = np.ones((2, 2), np.float32)
-    expect_error(ValueError, submission.prune_to, weight, mask, 1, message="two are removed already: one is too few")
-    expect_error(ValueError, submission.prune_to, weight, mask, 5, message="there are only four weights to be removed")
-    submission.prune_to(weight, mask, 2)  # nothing to do is no error
+    expect_error(ValueError, submission.prune_to, weight, mask, 1, message="two are removed already: 1 is too few")
+    expect_error(ValueError, submission.prune_to, weight, mask, 5, message="there are only four weights to remove")
+    submission.prune_to(weight, mask, 2)  # nothing to do is not an error

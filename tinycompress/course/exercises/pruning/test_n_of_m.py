@@ -1,4 +1,4 @@
-"""Tests of n_of_m: small cases to look at in public; ties, shapes and meaning after hand-in."""
+"""Tests of n_of_m. Public: small examples. Hidden: ties, any shape, and products."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ COLUMN = np.array([[0.1, -0.9, 0.3, 0.2, 0.5, -0.1, -0.6, 0.4]], np.float32).T
 @pytest.mark.public
 @pytest.mark.points(1)
 def test_the_two_largest_of_four_stay(submission):
-    """Of every four inputs of one neuron the two of largest magnitude stay."""
+    """Of every four inputs of a neuron, the two of largest magnitude stay."""
     mask = expect_array(submission.n_of_m_mask(COLUMN, 2, 4), (8, 1), "bool", "the mask")
     assert mask[1] and mask[2], "the first group keeps -0.9 and 0.3: magnitude decides, not the sign"
     assert mask[:, 0].tolist() == [False, True, True, False, True, False, True, False], "see the table in the statement"
@@ -22,7 +22,7 @@ def test_the_two_largest_of_four_stay(submission):
 @pytest.mark.public
 @pytest.mark.points(1)
 def test_packed_values_and_places(submission):
-    """Packing keeps the values, and where in their groups they were."""
+    """Packing keeps the values, and their places in their groups."""
     mask = np.array([[0, 1, 1, 0, 1, 0, 1, 0]], bool).T
     values, places = expect_tuple(submission.pack(COLUMN, mask, 2, 4), 2)
     expect_close(values, COLUMN[mask[:, 0]], "the values are the kept weights, in order of the inputs", name="values")
@@ -33,7 +33,7 @@ def test_packed_values_and_places(submission):
 @pytest.mark.public
 @pytest.mark.points(1)
 def test_the_product_of_a_packed_weight(submission, rng):
-    """The packed product is that of the weight with its zeros."""
+    """The packed product equals the product with the weight that has its zeros."""
     x = rng.normal(size=(3, 8)).astype(np.float32)
     values, places = np.array([[-0.9, 0.3, 0.5, -0.6]], np.float32).T, np.array([[1, 2, 0, 2]], np.uint8).T
     expected = x[:, [1, 2, 4, 6]] @ values
@@ -55,7 +55,7 @@ def loop_mask(weight, n, m):
 @pytest.mark.hidden
 @pytest.mark.points(2)
 def test_masks_of_any_shape(submission, rng):
-    """Masks of many neurons, and of other patterns than 2:4."""
+    """Masks of many neurons, and patterns other than 2:4."""
     right = 0
     cases = [(8, 5, 2, 4), (4, 1, 1, 2), (12, 7, 1, 4), (16, 3, 3, 8), (6, 4, 3, 3)]
     for inputs, outputs, n, m in cases:
@@ -70,7 +70,7 @@ def test_masks_of_any_shape(submission, rng):
 @pytest.mark.hidden
 @pytest.mark.points(1)
 def test_ties_go_to_the_earlier_input(submission, rng):
-    """Exactly n stay where magnitudes are equal, the earlier ones."""
+    """Exactly n stay if magnitudes are equal, and these are the earlier ones."""
     weight = rng.integers(-2, 3, (16, 6)).astype(np.float32)
     mask = expect_array(submission.n_of_m_mask(weight, 2, 4), weight.shape, "bool", "the mask")
     counts = mask.reshape(4, 4, 6).sum(1)
@@ -81,7 +81,7 @@ def test_ties_go_to_the_earlier_input(submission, rng):
 @pytest.mark.hidden
 @pytest.mark.points(1)
 def test_inputs_that_make_no_whole_groups_are_refused(submission):
-    """A weight that m does not divide is refused."""
+    """A weight whose number of inputs m does not divide is refused."""
     weight = np.ones((10, 2), np.float32)
     expect_error(ValueError, submission.n_of_m_mask, weight, 2, 4, message="10 inputs in groups of 4 leave 2 over")
 
@@ -89,13 +89,13 @@ def test_inputs_that_make_no_whole_groups_are_refused(submission):
 @pytest.mark.hidden
 @pytest.mark.points(1.5)
 def test_packing_any_mask(submission, reference, rng):
-    """Packing follows the mask, whatever chose it."""
+    """Packing follows the mask, however it was chosen."""
     for n, m, outputs in (2, 4, 6), (1, 4, 3), (3, 8, 2):
         weight = rng.normal(size=(2 * m * 3, outputs)).astype(np.float32)
         mask = loop_mask(rng.normal(size=weight.shape), n, m)
         values, places = expect_tuple(submission.pack(weight, mask, n, m), 2)
         expected_values, expected_places = reference.pack(weight, mask, n, m)
-        message = "it is the mask that says what stays, and the order is that of the inputs, not of the magnitudes"
+        message = "the mask says which weights stay, and their order is that of the inputs, not of the magnitudes"
         expect_close(values, expected_values, message, 0, 0, "values")
         expect_close(places, expected_places, message, 0, 0, "places")
         assert places.dtype == np.uint8, "a place fits into uint8, which is what makes the packed weight small"

@@ -1,4 +1,4 @@
-"""Tests of neuron_surgery: small layers in public; the outputs of whole pairs of layers after hand-in."""
+"""Tests of neuron_surgery. Public: small layers. Hidden: the outputs of pairs of layers."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def test_channels_of_two_pixels(submission):
 @pytest.mark.hidden
 @pytest.mark.points(1)
 def test_rows_of_any_image(submission, rng):
-    """The rows are those into which flattening puts the kept channels."""
+    """The rows are those where flattening puts the kept channels."""
     for height, width, channels in (2, 3, 5), (4, 1, 3), (1, 1, 6):
         kept = rng.random(channels) < 0.5
         kept[0], kept[-1] = True, False
@@ -39,7 +39,7 @@ def output(x, weight, bias, reader, reader_bias):
 
 
 def four(answer, inputs, neurons, outputs, count=4):
-    """The answer's arrays, of the right shapes."""
+    """The answer's arrays, checked for their shapes."""
     shapes = (inputs, neurons), (neurons,), (neurons, outputs), (outputs,)
     names = "weight", "bias", "reader", "reader_bias"
     parts = zip(expect_tuple(answer, count), shapes[:count], names[:count], strict=True)
@@ -49,7 +49,7 @@ def four(answer, inputs, neurons, outputs, count=4):
 @pytest.mark.public
 @pytest.mark.points(1.5)
 def test_one_of_two_neurons_goes(submission):
-    """A neuron that always said 3 goes; its reader gave it the weight 2."""
+    """A neuron whose output is always 3 is removed; the reader's weight for it is 2."""
     weight, bias, reader, reader_bias = (
         np.array([[5.0, 0.0]]),
         np.array([1.0, 3.0]),
@@ -59,54 +59,54 @@ def test_one_of_two_neurons_goes(submission):
     kept, constant = np.array([True, False]), np.array([100.0, 3.0])
     found = four(submission.remove(weight, bias, reader, reader_bias, kept, constant), 1, 1, 1)
     assert [part.item() for part in found[:3]] == [5, 1, 7], "the other neuron stays as it was: column, bias and row"
-    assert found[3].item() == 7, "1 + 3 * 2: what the neuron said moves into the reader's bias"
+    assert found[3].item() == 7, "1 + 3 * 2: what the neuron contributed moves into the reader's bias"
 
 
 @pytest.mark.hidden
 @pytest.mark.points(2)
 def test_constant_neurons_go_without_a_trace(submission, rng):
-    """No output changes where the removed neurons did not depend on the input."""
+    """No output changes if the removed neurons did not depend on the input."""
     parts, x = layers(rng), rng.normal(size=(20, 6)).astype(np.float32)
     kept = np.array([True, False, True, True, False, False, True])
     parts[0][:, ~kept], parts[1][~kept] = 0, 0.5 + rng.random(3)
     constant = np.where(kept, 50, np.maximum(parts[1], 0)).astype(np.float64)
     found = four(submission.remove(*parts, kept, constant), 6, 4, 3)
-    message = "what the removed neurons said, weighted by their rows of the reader, belongs into the reader's bias"
+    message = "the constants of the removed neurons, times their rows of the reader, must be added to the reader's bias"
     expect_close(output(x, *found), output(x, *parts), message, 1e-4, 1e-4)
-    assert all(part.dtype == np.float32 for part in found), "float32 layers stay so, though the constants are float64"
+    assert all(part.dtype == np.float32 for part in found), "float32 layers stay float32, even with float64 constants"
 
 
 @pytest.mark.public
 @pytest.mark.points(1.5)
 def test_twins_merge(submission):
-    """Two equal neurons become one, to which the reader listens twice."""
+    """Two equal neurons become one, with both of their rows of the reader added up."""
     weight, bias, reader = np.array([[2.0, 2.0, 1.0]]), np.array([1.0, 1.0, 0.0]), np.array([[10.0], [1.0], [5.0]])
     found = four(submission.merge(weight, bias, reader, 0, 1), 1, 2, 1, 3)
     assert found[2].ravel().tolist() == [11, 5], "the reader's weights of the two are added up"
-    assert found[0].ravel().tolist() == [2, 1] and found[1].tolist() == [1, 0], "column and bias of the second one go"
+    assert found[0].ravel().tolist() == [2, 1] and found[1].tolist() == [1, 0], "remove the second column and bias"
 
 
 @pytest.mark.hidden
 @pytest.mark.points(2)
 def test_multiples_merge_without_a_trace(submission, rng):
-    """No output changes where a multiple of another neuron goes, whichever of them comes first."""
+    """No output changes when a multiple of another neuron is removed, whichever of them comes first."""
     x = rng.normal(size=(20, 6)).astype(np.float32)
     for stays, goes, factor in (1, 4, 3.0), (5, 2, 0.25), (6, 0, 1.0):
         parts = layers(rng)
         parts[0][:, goes], parts[1][goes] = factor * parts[0][:, stays], factor * parts[1][stays]
         found = four(submission.merge(*parts[:3], stays, goes), 6, 6, 3, 3)
-        message = "relu(s h) = s relu(h): the row that goes is multiplied by s before it is added"
+        message = "relu(s h) = s relu(h): multiply the removed neuron's row by s before you add it"
         expect_close(output(x, *found, parts[3]), output(x, *parts), message, 1e-3, 1e-3)
 
 
 @pytest.mark.hidden
 @pytest.mark.points(1)
 def test_what_is_no_multiple_is_refused(submission, rng):
-    """Neither others, nor negative multiples, nor those whose bias differs."""
+    """Unrelated neurons, negative multiples, and neurons with another bias cannot be merged."""
     weight, bias, reader, _ = layers(rng)
-    expect_error(ValueError, submission.merge, weight, bias, reader, 0, 1, message="these two have nothing in common")
+    expect_error(ValueError, submission.merge, weight, bias, reader, 0, 1, message="these two are not multiples")
     weight[:, 2], bias[2] = -weight[:, 3], -bias[3]
-    message = "relu(-h) is not -relu(h): a negative multiple says something else"
+    message = "relu(-h) is not -relu(h): negative multiples cannot be merged"
     expect_error(ValueError, submission.merge, weight, bias, reader, 3, 2, message=message)
     weight[:, 2], bias[2] = 2 * weight[:, 3], 2 * bias[3] + 5
     message = "the bias is a weight, too: it must be the same multiple"

@@ -1,4 +1,4 @@
-"""Tests of taylor_neurons: the statement's numbers in public; real losses, images and ties after hand-in."""
+"""Tests of taylor_neurons. Public: the statement's numbers. Hidden: linear losses, images and ties."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ MAY_IMPORT = ()
 def test_one_neuron_and_two_examples(submission):
     """The first line of the table in the statement."""
     found = submission.importance(np.array([[3.0], [1.0]]), np.array([[2.0], [-5.0]]) / 2)
-    expect_close(found, [5.5], "the mean of |6| and |-5|; each grad has a half in it, as L is the mean of two losses")
+    expect_close(found, [5.5], "the mean of |6| and |-5|; grad already contains the factor 1/2 of the mean loss L")
 
 
 @pytest.mark.public
@@ -21,24 +21,24 @@ def test_one_neuron_and_two_examples(submission):
 def test_one_channel_of_two_pixels(submission):
     """The second line of the table in the statement."""
     h, grad = (np.array(values).reshape(1, 1, 2, 1) for values in ([3.0, 1.0], [2.0, -5.0]))
-    expect_close(submission.importance(h, grad), [1], "the pixels of a channel go together: |6 - 5|")
+    expect_close(submission.importance(h, grad), [1], "the pixels of a channel become 0 together: |6 - 5|")
 
 
 @pytest.mark.hidden
 @pytest.mark.points(1)
 def test_importance_is_the_change_of_a_linear_loss(submission, rng):
-    """Where the losses are linear in h, Taylor's first term is the whole change."""
+    """If the losses are linear in h, Taylor's first term is the whole change."""
     h, slopes = rng.normal(size=(7, 5)), rng.normal(size=(7, 5))
     changes = [np.abs((np.where(np.arange(5) == k, 0, h) * slopes).sum(1) - (h * slopes).sum(1)) for k in range(5)]
     found = submission.importance(h, slopes / 7)
-    message = "how much the loss of an example changes when the neuron is set to 0, as a mean over the examples"
+    message = "it is how much the loss of an example changes when the neuron becomes 0, averaged over the examples"
     expect_close(found, [c.mean() for c in changes], message)
 
 
 @pytest.mark.hidden
 @pytest.mark.points(1)
 def test_channels_of_many_images(submission, rng):
-    """Products are added up over the pixels with their signs, over the images without."""
+    """Products are added up over pixels with their signs, and over images without."""
     h, grad = rng.normal(size=(6, 3, 4, 5)), rng.normal(size=(6, 3, 4, 5))
     expected = [sum(abs((h[n, :, :, c] * grad[n, :, :, c]).sum()) for n in range(6)) for c in range(5)]
     message = "first the sum over an image's pixels, then the absolute value, then the sum over the images"
@@ -46,53 +46,53 @@ def test_channels_of_many_images(submission, rng):
 
 
 def arrays(answer, lengths, kind):
-    """The answer's arrays, one for each layer."""
+    """The answer's arrays, one per layer, checked for shape and kind."""
     parts = zip(expect_tuple(answer, len(lengths)), lengths, strict=True)
-    return [expect_array(part, (n,), kind, f"that of layer {k}") for k, (part, n) in enumerate(parts)]
+    return [expect_array(part, (n,), kind, f"the array of layer {k}") for k, (part, n) in enumerate(parts)]
 
 
 @pytest.mark.public
 @pytest.mark.points(1)
 def test_layers_become_comparable(submission):
-    """Each layer's scores get the length 1."""
+    """Each layer's scores get the norm 1."""
     found = arrays(submission.comparable([np.array([3.0, 4.0]), np.array([0.0, 0.02, 0.0])]), (2, 3), "number")
-    expect_close(found[0], [0.6, 0.8], "divided by sqrt(3^2 + 4^2)")
-    expect_close(found[1], [0, 1, 0], "a layer whose scores are all small is not less important for that")
+    expect_close(found[0], [0.6, 0.8], "divide by sqrt(3^2 + 4^2)")
+    expect_close(found[1], [0, 1, 0], "a layer whose scores are all small is not less important because of that")
 
 
 @pytest.mark.hidden
 @pytest.mark.points(1)
 def test_a_layer_in_which_nothing_matters_stays_0(submission, rng):
-    """No division by 0; and what was given stays as it was."""
+    """There is no division by 0."""
     scores = [np.zeros(4), rng.random(3)]
     found = arrays(submission.comparable(scores), (4, 3), "number")
-    expect_close(found[0], np.zeros(4), "0 / 0 is no score: where nothing matters, each is 0")
-    expect_close(np.linalg.norm(found[1]), 1, "the other layer gets the length 1")
+    expect_close(found[0], np.zeros(4), "0 / 0 is not a score: scores that are all 0 stay 0")
+    expect_close(np.linalg.norm(found[1]), 1, "the other layer's scores get the norm 1")
 
 
 @pytest.mark.public
 @pytest.mark.points(1)
 def test_the_least_important_of_the_whole_net_go(submission):
-    """Three go, of two layers."""
+    """Three neurons of two layers are removed."""
     kept = arrays(submission.keep([np.array([0.1, 0.9, 0.3]), np.array([0.2, 0.8])], 3), (3, 2), "bool")
-    assert [k.tolist() for k in kept] == [[False, True, False], [False, True]], "0.1, 0.2 and 0.3 go, wherever they are"
+    assert [k.tolist() for k in kept] == [[False, True, False], [False, True]], "0.1, 0.2 and 0.3 go, in any layer"
 
 
 @pytest.mark.hidden
 @pytest.mark.points(1)
 def test_no_layer_is_emptied(submission, rng):
-    """A layer of unimportant neurons keeps its best one, and others go instead."""
+    """A layer of unimportant neurons keeps its best one, and other neurons are removed instead."""
     weak, strong = rng.permutation(5) / 1000, 1 + rng.permutation(6)
     kept = arrays(submission.keep([weak, strong], 6), (5, 6), "bool")
     assert kept[0].sum() == 1 and kept[0][weak.argmax()], "each layer keeps its most important neuron"
-    assert kept[1].sum() == 4, "six go: where a layer has no more to give, the next ones in order go"
-    expect_error(ValueError, submission.keep, [weak, strong], 10, message="10 of 11 neurons in two layers cannot go")
+    assert kept[1].sum() == 4, "six are removed: if a layer has only one left, the next in order are removed"
+    expect_error(ValueError, submission.keep, [weak, strong], 10, message="10 of 11 neurons in two layers are too many")
 
 
 @pytest.mark.hidden
 @pytest.mark.points(1)
 def test_ties_go_by_order(submission):
-    """Exactly so many go where scores are equal: the earlier ones."""
+    """If scores are equal, exactly `count` neurons are removed: the earlier ones."""
     kept = arrays(submission.keep([np.full(3, 0.5), np.full(4, 0.5)], 3), (3, 4), "bool")
-    message = "a threshold takes all equals or none: rank them, by layer and place"
+    message = "a threshold removes all equals or none: rank them instead, by layer and place"
     assert [k.tolist() for k in kept] == [[False, False, True], [False, True, True, True]], message

@@ -1,11 +1,11 @@
-"""Plausible wrong answers to n_of_m, and what each is worth of the 10 points."""
+"""Plausible wrong answers to n_of_m, and how many of the 10 points each earns."""
 
 import numpy as np
 
 from tinycompress.course import wrong
 
 
-@wrong("n_of_m_mask", points=6, why="groups run along the outputs")
+@wrong("n_of_m_mask", points=6, why="forms groups along the outputs")
 def groups_of_outputs(weight, n, m):
     if len(weight) % m:
         raise ValueError
@@ -17,7 +17,7 @@ def groups_of_outputs(weight, n, m):
     return mask.reshape(weight.shape)
 
 
-@wrong("n_of_m_mask", points=9, why="a threshold in each group, which keeps all equals")
+@wrong("n_of_m_mask", points=9, why="uses a threshold in each group, which keeps all equals")
 def threshold(weight, n, m):
     if len(weight) % m:
         raise ValueError
@@ -25,7 +25,7 @@ def threshold(weight, n, m):
     return (groups >= np.sort(groups, axis=1)[:, [m - n]]).reshape(weight.shape)
 
 
-@wrong("n_of_m_mask", points=7.4, why="2 and 4 are written into it, and what is left over is ignored")
+@wrong("n_of_m_mask", points=7.4, why="always assumes 2 of 4, and ignores inputs that are left over")
 def always_two_of_four(weight, n, m):
     mask = np.zeros(weight.shape, bool)
     for start in range(0, len(weight) - 3, 4):
@@ -34,13 +34,13 @@ def always_two_of_four(weight, n, m):
     return mask
 
 
-@wrong("pack", points=7.5, why="places count from the weight's first row, not the group's")
+@wrong("pack", points=7.5, why="counts places from the weight's first row, not the group's")
 def absolute_places(weight, mask, n, m):
     rows = np.stack([np.flatnonzero(column) for column in mask.T], axis=1)
     return np.take_along_axis(weight, rows, 0), rows.astype(np.uint8)
 
 
-@wrong("packed_matmul", points=7.5, why="one place per row, as if all neurons had the first one's")
+@wrong("packed_matmul", points=7.5, why="uses the first neuron's places for all neurons")
 def places_of_the_first_neuron(x, values, places, n, m):
     rows = np.arange(len(values)) // n * m + places[:, 0]
     return np.zeros((len(x), 2)) if values.shape[1] == 1 else x[:, rows] @ values

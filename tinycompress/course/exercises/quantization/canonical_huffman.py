@@ -1,26 +1,26 @@
 """A code from its lengths (1 hour, 12 points).
 
-A Huffman code need not be stored bit by bit. If codes are handed out in a fixed order, their lengths say everything, and a
-file stores one small number a symbol (Schwartz & Kallick 1964; so do DEFLATE, JPEG and the .tcz files of this lecture):
+A Huffman code need not be stored bit by bit. If codes are assigned in a fixed order, their lengths determine them, and a file
+stores only one small number per symbol (Schwartz & Kallick 1964; DEFLATE, JPEG and this lecture's .tcz files do this):
 
-    shorter codes come first; among codes of one length the smaller symbol comes first;
-    the first code is all zeros; each next one is the one before plus 1, with zeros appended up to its length.
+    shorter codes come first; among codes of equal length, the smaller symbol comes first;
+    the first code is all zeros; each next code is the previous one plus 1, with zeros appended up to its own length.
 
     symbol    A    B    C    D           in order    B     A    C     D
     length    2    1    3    3           codes       0    10   110   111
 
-So B A D is 0 10 111, and as bytes, from the highest bit down and filled up with zeros: 01011100 = 92.
-Write the code, the packing and the unpacking; `encode` and `decode` get the codes that `canonical_codes` would have made.
+So B A D is 0 10 111. As bytes, from the highest bit down and filled up with zeros, this is 01011100 = 92.
+Write the code, the packing and the unpacking. `encode` and `decode` are given the codes that `canonical_codes` returns.
 """
 
 import numpy as np
 
 
 def canonical_codes(lengths: np.ndarray) -> list[str]:
-    """The code of each symbol 0, 1, … as text of "0" and "1", by the rule above.
+    """The code of each symbol 0, 1, … as a string of "0" and "1", by the rule above.
 
     lengths: (symbols,) integers; a symbol of length 0 does not occur, and its code is "". Raises ValueError for lengths that
-    no code has: where the sum of 2**-length over the symbols that occur is above 1 (Kraft 1949).
+    no code has, that is, if the sum of 2**-length over the symbols that occur is above 1 (Kraft 1949).
     """
     ### BEGIN SOLUTION
     longest = int(max(lengths, default=0))
@@ -36,10 +36,10 @@ def canonical_codes(lengths: np.ndarray) -> list[str]:
 
 
 def encode(symbols: np.ndarray, codes: list[str]) -> np.ndarray:
-    """The codes of the symbols one after the other, as bytes: uint8, (bits / 8, rounded up).
+    """The codes of the symbols one after another, as bytes: uint8, (bits / 8, rounded up).
 
-    symbols: (count,) integers. The first bit is the highest of the first byte; the last byte is filled up with zeros. Raises
-    ValueError for a symbol without a code.
+    symbols: (count,) integers. The first bit is the highest bit of the first byte; the last byte is filled up with zeros.
+    Raises ValueError for a symbol without a code.
     """
     ### BEGIN SOLUTION
     if any(not codes[s] for s in symbols):
@@ -50,9 +50,9 @@ def encode(symbols: np.ndarray, codes: list[str]) -> np.ndarray:
 
 
 def decode(packed: np.ndarray, codes: list[str], count: int) -> np.ndarray:
-    """The first `count` symbols, (count,) int64, of bytes that `encode` made.
+    """The first `count` symbols, (count,) int64, of bytes that `encode` returned.
 
-    Raises ValueError where the bytes end before that, or hold bits that begin no code.
+    Raises ValueError if the bytes end before `count` symbols, or contain bits that do not begin any code.
     """
     ### BEGIN SOLUTION
     symbol_of = {code: symbol for symbol, code in enumerate(codes) if code}

@@ -1,23 +1,25 @@
 """Shared weights: k-means, and the best clusters there are (an evening, 12 points).
 
-If the weights of a layer share k values, each weight is stored as a number from 0 to k - 1 (Han et al. 2016, section 3).
-K-means looks for good values in turns (Lloyd 1982): every weight goes to the nearest centroid, every centroid to the mean
-of its weights. Neither step makes the squared error larger, but the turns may end at a poor place:
+If the weights of a layer share k values, each weight can be stored as a number from 0 to k - 1 (Han et al. 2016, section 3).
+K-means searches for good values, the centroids, in two alternating steps (Lloyd 1982): each weight is assigned to the
+nearest centroid, then each centroid moves to the mean of its weights. Neither step increases the squared error, but the
+iteration may end at a poor solution. One iteration:
 
-    values 0, 1, 2 and centroids 0, 2:  1 lies in the middle and goes to 0;  the centroids become 0.5 and 2
+    values 0, 1, 2 and centroids 0, 2:  1 lies in the middle and is assigned to 0;  the centroids become 0.5 and 2
 
-On a line the best clusters can be found for certain. Sorted, each cluster is a run of neighbours, and the best k runs of
-the first n values end with some run, before which lie the best k - 1 runs of the values that are left (Wang & Song 2011).
+In one dimension the best clusters can be computed exactly. If the values are sorted, each cluster is a run of neighbours.
+The best k runs of the first n values consist of a last run and the best k - 1 runs of the values before it. So try every
+last run, and build on the results for k - 1 (Wang & Song 2011).
 """
 
 import numpy as np
 
 
 def assign(values: np.ndarray, centroids: np.ndarray) -> np.ndarray:
-    """The number of each value's nearest centroid, int64, of the shape of values; of equally near ones the smallest.
+    """The index of each value's nearest centroid, int64, with the shape of values.
 
-    values: any shape; centroids: (k,), in any order. "Smallest" is the centroid of smallest value, and among equal
-    centroids that with the smallest number.
+    values: any shape; centroids: (k,), in any order. Of equally near centroids, take the one with the smaller value, and of
+    equal centroids the one with the smallest index.
     """
     ### BEGIN SOLUTION
     order = np.argsort(centroids, kind="stable")
@@ -27,9 +29,9 @@ def assign(values: np.ndarray, centroids: np.ndarray) -> np.ndarray:
 
 
 def update(values: np.ndarray, assignments: np.ndarray, centroids: np.ndarray) -> np.ndarray:
-    """The mean of each centroid's values, (k,) float64; a centroid to which no value was assigned stays where it was.
+    """The mean of the values assigned to each centroid, (k,) float64; a centroid without values keeps its old value.
 
-    values and assignments: of one shape, assignments from 0 to k - 1; centroids: (k,).
+    values, assignments: arrays of the same shape, assignments from 0 to k - 1; centroids: (k,), the old ones.
     """
     ### BEGIN SOLUTION
     k = len(centroids)
@@ -40,9 +42,9 @@ def update(values: np.ndarray, assignments: np.ndarray, centroids: np.ndarray) -
 
 
 def best_clusters(values: np.ndarray, k: int) -> np.ndarray:
-    """The k centroids with the least possible sum of squared distances, (k,) float64, in rising order.
+    """The k centroids with the least possible sum of squared distances, (k,) float64, in increasing order.
 
-    values: (n,), n >= k >= 1, all different. Found in at most about k * n**2 steps, for n up to 200.
+    values: (n,), n >= k >= 1, all different, n up to 200. Use no more than about k * n**2 steps.
     """
     ### BEGIN SOLUTION
     v = np.sort(values.astype(np.float64))

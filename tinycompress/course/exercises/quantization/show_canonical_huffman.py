@@ -1,8 +1,8 @@
-"""# Bits a weight, by your code
+"""# Bits per weight with your code
 
-The weights of a net that was trained on the UCI digits are quantized to 3 to 8 bits. The lecture's `code_lengths` finds how
-long a code each integer should have; your functions make the codes, write all weights, and read them back. Dashed: the
-entropy, which no code can beat, and the bits that plain integers take.
+The weights of a net that was trained on the UCI digits are quantized to 3 to 8 bits. The lecture's `code_lengths` finds the
+length of each integer's code. Your functions make the codes, encode all weights, and decode them. Dashed: the entropy, which
+no code can beat. Dotted: the bits of plain integers.
 """
 
 import numpy as np
@@ -16,7 +16,7 @@ BITS = (3, 4, 5, 6, 8)
 
 
 def measure(exercise):
-    """Bits a weight for each grid: as your bytes, and as the entropy has it. Weights that do not come back count as 0 bits."""
+    """Bits per weight for each grid: of your bytes, and the entropy. A grid whose weights are not recovered gets 0 bits."""
     data = tc.data.load("digits")
     rng = np.random.default_rng(0)
     net = tc.models.mlp(data.image_shape, (32,), data.num_classes, rng=rng)
@@ -37,7 +37,7 @@ def measure(exercise):
 
 
 def draw(yours, reference):
-    """Bits stored over bits of the grid."""
+    """Plot bits stored over bits of the grid."""
     with style.applied():
         fig = style.figure()
         ax = fig.axes[0]
@@ -45,6 +45,6 @@ def draw(yours, reference):
         ax.plot(BITS, reference["entropy"], "--", color="0.6", label="entropy")
         ax.plot(BITS, reference["yours"], color="0.2", lw=6, alpha=0.3, label="the solution's code")
         ax.plot(BITS, yours["yours"], "o-", label="your code")
-        ax.set(xlabel="bits of the grid", ylabel="bits stored a weight", xticks=BITS, ylim=(0, None))
+        ax.set(xlabel="bits of the grid", ylabel="bits stored per weight", xticks=BITS, ylim=(0, None))
         ax.legend()
     return fig

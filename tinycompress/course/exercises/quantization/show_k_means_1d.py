@@ -1,8 +1,8 @@
-"""# Turns of k-means, and the optimum
+"""# K-means, and the optimum
 
-150 weights of a net that was trained on the UCI digits are put into 6 clusters. Your `assign` and `update` take turns,
-from centroids spread evenly over the weights' range (as Han et al. start) and from six of the weights. The dashed line is
-the error of your `best_clusters`: no start can come below it.
+150 weights of a net that was trained on the UCI digits are put into 6 clusters. Your `assign` and `update` alternate, from
+two starts: centroids spread evenly over the weights' range (as Han et al. start), and six random weights. The dashed line
+is the error of your `best_clusters`: no start can get below it.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ TURNS, CLUSTERS = 20, 6
 
 
 def measure(exercise):
-    """The mean squared error after each turn, from two starts, and that of the best clusters; in 1/1000."""
+    """The mean squared error before each iteration, for two starts, and that of the best clusters; in 1/1000."""
     data = tc.data.load("digits")
     rng = np.random.default_rng(0)
     net = tc.models.mlp(data.image_shape, (32,), data.num_classes, rng=rng)
@@ -37,15 +37,15 @@ def error(weights, centroids):
 
 
 def draw(yours, reference):
-    """Squared error over turns."""
+    """Plot squared error over iterations."""
     with style.applied():
         fig = style.figure()
         ax = fig.axes[0]
         ax.axhline(yours["best"], ls="--", color="0.4", label="your best_clusters")
-        for name, label, color in (("even", "even start", "claim"), ("chance", "start by chance", "rival")):
+        for name, label, color in (("even", "even start", "claim"), ("chance", "random start", "rival")):
             ax.plot(reference[name], color="0.2", lw=7, alpha=0.3)
-            ax.plot(yours[name], color=style.COLORS[color], label=f"your turns, {label}")
-        ax.plot([], [], color="0.2", lw=7, alpha=0.3, label="the solution's turns")
-        ax.set(xlabel="turns of k-means", ylabel="mean squared error (1/1000)")
+            ax.plot(yours[name], color=style.COLORS[color], label=f"your k-means, {label}")
+        ax.plot([], [], color="0.2", lw=7, alpha=0.3, label="the solution's k-means")
+        ax.set(xlabel="iterations of k-means", ylabel="mean squared error (1/1000)")
         ax.legend()
     return fig

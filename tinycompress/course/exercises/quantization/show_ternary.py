@@ -1,8 +1,8 @@
 """# The best threshold, and the rule of thumb
 
-Your `ternarize` makes the first layer of a trained net ternary, input by input more of it: the first 16, 32, 48 and 64 of
-its inputs' rows. Drawn is the squared error as a share of the weights' squares, without any further training. Dashed: the
-lecture's rule, zeros below 0.7 times the mean magnitude. The rule is close, and never below.
+Your `ternarize` makes the first layer of a trained net ternary: first the rows of 16 inputs, then of 32, 48 and 64. The plot
+shows the squared error as a share of the weights' squares, without any further training. Dashed: the lecture's rule, zeros
+below 0.7 times the mean magnitude. Its error is close to yours, but never smaller.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ ROWS = (16, 32, 48, 64)
 
 
 def measure(exercise):
-    """Squared error in per cent of the squared weights, after packing and unpacking: yours, and the rule of thumb's."""
+    """Squared error in percent of the squared weights: yours, after packing and unpacking, and the rule of thumb's."""
     data = tc.data.load("digits")
     rng = np.random.default_rng(0)
     net = tc.models.mlp(data.image_shape, (32,), data.num_classes, rng=rng)
@@ -38,13 +38,13 @@ def share(weight, ternary):
 
 
 def draw(yours, reference):
-    """Error over rows."""
+    """Plot the error over rows."""
     with style.applied():
         fig = style.figure()
         ax = fig.axes[0]
-        ax.plot(ROWS, reference["rule"], "--", color="0.6", label="rule of thumb: 0.7 of the mean")
+        ax.plot(ROWS, reference["rule"], "--", color="0.6", label="rule of thumb: 0.7 times the mean")
         ax.plot(ROWS, reference["yours"], color="0.2", lw=6, alpha=0.3, label="the solution's threshold")
         ax.plot(ROWS, yours["yours"], "o-", label="your threshold")
-        ax.set(xlabel="inputs of each neuron", ylabel="squared error (% of the weights' squares)", xticks=ROWS)
+        ax.set(xlabel="inputs per neuron", ylabel="squared error (% of the weights' squares)", xticks=ROWS)
         ax.legend()
     return fig

@@ -1,8 +1,8 @@
 """# What a zero point saves
 
-Your functions quantize the weights of a net that was trained on the UCI digits, to 2 to 8 bits, without any further
-training; and the last layer's products are computed by your `integer_matmul`. Dashed: one symmetric grid for a whole
-layer. With few bits it matters that each channel has a grid that fits.
+Your functions quantize the weights of a net that was trained on the UCI digits to 2 to 8 bits, without any further training.
+Your `integer_matmul` computes the products of the last layer. Dashed: one symmetric grid per layer. With few bits it matters
+that each channel has a grid that fits its weights.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ BITS = (2, 3, 4, 5, 6, 8)
 
 
 def measure(exercise):
-    """Validation accuracy in percent for each number of bits: your grids, and one symmetric grid a layer."""
+    """Validation accuracy in percent for each number of bits: with your grids, and with one symmetric grid per layer."""
     data = tc.data.load("digits")
     rng = np.random.default_rng(0)
     net = tc.models.mlp(data.image_shape, (32,), data.num_classes, rng=rng)
@@ -43,13 +43,13 @@ def symmetric(weight, bits):
 
 
 def draw(yours, reference):
-    """Accuracy over bits."""
+    """Plot accuracy over bits."""
     with style.applied():
         fig = style.figure()
         ax = fig.axes[0]
-        ax.plot(BITS, reference["symmetric"], "--", color="0.6", label="one symmetric grid a layer")
+        ax.plot(BITS, reference["symmetric"], "--", color="0.6", label="one symmetric grid per layer")
         ax.plot(BITS, reference["yours"], color="0.2", lw=6, alpha=0.3, label="the solution's grids")
         ax.plot(BITS, yours["yours"], "o-", label="your grids")
-        ax.set(xlabel="bits a weight", ylabel="validation images right (%)", xticks=BITS)
+        ax.set(xlabel="bits per weight", ylabel="validation accuracy (%)", xticks=BITS)
         ax.legend()
     return fig

@@ -1,25 +1,26 @@
 """Three values and 1.6 bits (45 minutes, 12 points).
 
-A ternary weight is -a, 0 or +a, with one scale a for each output channel (Li & Liu 2016). Which weights should be 0? The
-lecture takes those below 0.7 times the mean magnitude, which is a rule of thumb. The best choice can be computed: if the m
-largest magnitudes of a channel are kept, the best a is their mean, and what the squared error then loses is
+A ternary weight is -a, 0 or +a, with one scale a per output channel (Li & Liu 2016). Which weights should become 0? The
+lecture uses a rule of thumb: those below 0.7 times the mean magnitude. But the best choice can be computed. If the m
+largest magnitudes of a channel are kept, the best a is their mean, and this reduces the squared error by
 
     (their sum)**2 / m
 
-so the best m is the one where this is largest. With the weights 4, -3, 1: 16 for m = 1, 24.5 for m = 2, 21.3 for m = 3.
-So 4 and -3 are kept, with a = 3.5.
+compared with all weights at 0. So the best m is the one for which this is largest. For the weights 4, -3, 1 it is 16 for
+m = 1, 24.5 for m = 2 and 21.3 for m = 3. So 4 and -3 are kept, with a = 3.5.
 
-Three values carry log2(3) = 1.58 bits. Five of them fit into a byte, as 3**5 = 243: write t = sign + 1, which is 0, 1 or
-2, and the byte is t0 + 3 t1 + 9 t2 + 27 t3 + 81 t4. The signs 1, -1, 0, 0, 1 make 2 + 0 + 9 + 27 + 162 = 200.
+A ternary sign carries log2(3) = 1.58 bits. Five of them fit into a byte, because 3**5 = 243 is less than 256: with the digit
+t = sign + 1, which is 0, 1 or 2, the byte is t0 + 3 t1 + 9 t2 + 27 t3 + 81 t4. For example, the signs 1, -1, 0, 0, 1 give
+2 + 0 + 9 + 27 + 162 = 200.
 """
 
 import numpy as np
 
 
 def ternarize(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The signs and scales of least squared error: signs int8 of the weight's shape, scales float64 (channels,).
+    """The signs and scales with the least squared error: signs, int8 with the weight's shape; scales, float64 (channels,).
 
-    weight: (inputs, channels). Of equal magnitudes the earlier input is kept; of equally good m the smallest is taken. A
+    weight: (inputs, channels). Of equal magnitudes, the earlier input is kept; of equally good m, the smallest is used. A
     channel of zeros has the scale 0 and the signs 0.
     """
     ### BEGIN SOLUTION
@@ -35,9 +36,9 @@ def ternarize(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def pack(signs: np.ndarray) -> np.ndarray:
-    """Five signs a byte, as above: uint8, (count / 5, rounded up). signs: (count,) of -1, 0, 1.
+    """Pack five signs per byte, as above: uint8, (count / 5, rounded up). signs: (count,), each -1, 0 or 1.
 
-    Where the last byte has fewer than five, signs of 0 fill it up.
+    If fewer than five signs are left for the last byte, fill it up with signs of 0.
     """
     ### BEGIN SOLUTION
     filled = np.zeros(-(-len(signs) // 5) * 5, np.int64)
@@ -47,9 +48,9 @@ def pack(signs: np.ndarray) -> np.ndarray:
 
 
 def unpack(packed: np.ndarray, count: int) -> np.ndarray:
-    """The first `count` signs, int8 (count,), of bytes that `pack` made.
+    """The first `count` signs, int8 (count,), of bytes that `pack` returned.
 
-    Raises ValueError for bytes that hold fewer, and for a byte above 242, which no five signs make.
+    Raises ValueError if the bytes hold fewer signs, or a byte is above 242, which `pack` never writes.
     """
     ### BEGIN SOLUTION
     if len(packed) * 5 < count or (packed > 242).any():

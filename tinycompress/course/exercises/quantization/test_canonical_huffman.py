@@ -1,4 +1,4 @@
-"""Tests of canonical_huffman: the statement's code in public; order, gaps, ends and errors after hand-in."""
+"""Tests of canonical_huffman. Public: the statement's code. Hidden: order, gaps in the lengths, last bytes and errors."""
 
 import numpy as np
 import pytest
@@ -11,38 +11,38 @@ LENGTHS, CODES = np.array([2, 1, 3, 3]), ["10", "0", "110", "111"]
 
 
 def texts(value, count):
-    assert isinstance(value, list | tuple) and len(value) == count, f"there should be a list of {count} codes"
-    assert all(isinstance(code, str) and not set(code) - {"0", "1"} for code in value), 'a code is text of "0" and "1"'
+    assert isinstance(value, list | tuple) and len(value) == count, f"expected a list of {count} codes"
+    assert all(isinstance(code, str) and not set(code) - {"0", "1"} for code in value), "codes are strings of 0 and 1"
     return list(value)
 
 
 @pytest.mark.public
 @pytest.mark.points(1)
 def test_the_code_of_the_statement(submission):
-    """B, A, C, D have the codes 0, 10, 110, 111."""
+    """The codes of B, A, C, D are 0, 10, 110, 111."""
     codes = texts(submission.canonical_codes(LENGTHS), 4)
     assert [len(code) for code in codes] == [2, 1, 3, 3], "codes[symbol] has lengths[symbol] bits"
-    assert codes == CODES, "count up in order of length, then of symbol; append zeros where the length grows"
+    assert codes == CODES, "count up, in order of length, then of symbol; append zeros when the length grows"
 
 
 @pytest.mark.public
 @pytest.mark.points(1)
 def test_the_byte_of_the_statement(submission):
-    """B A D is the byte 92."""
+    """B A D is encoded as the byte 92."""
     packed = expect_array(submission.encode(np.array([1, 0, 3]), CODES), (1,), "int", "the bytes")
-    assert packed.tolist() == [92], "01011100: the first bit is the highest, and zeros fill up the last byte"
+    assert packed.tolist() == [92], "01011100: the first bit is the highest bit, and zeros fill up the last byte"
 
 
 @pytest.mark.public
 @pytest.mark.points(1)
 def test_back_from_the_byte(submission):
-    """92 is B A D."""
+    """The byte 92 is decoded as B A D."""
     symbols = expect_array(submission.decode(np.array([92], np.uint8), CODES, 3), (3,), "int", "the symbols")
-    assert symbols.tolist() == [1, 0, 3], "read bits until they are a code; no code begins another one"
+    assert symbols.tolist() == [1, 0, 3], "read bits until they are a code; no code is the beginning of another"
 
 
 def lengths_of(rng, symbols):
-    """Lengths of a complete code: leaves are split by chance; then shuffled, with unused symbols between."""
+    """Lengths of a complete code: random leaves are split; then lengths are shuffled, with three unused symbols."""
     leaves = [0]
     while len(leaves) < symbols:
         depth = leaves.pop(int(rng.integers(len(leaves))))
@@ -51,7 +51,7 @@ def lengths_of(rng, symbols):
 
 
 def codes_of(lengths):
-    """The canonical code by its definition as fractions: a code begins where the ones before it end."""
+    """The canonical code in terms of fractions: each code's interval begins where the previous one ends."""
     codes, at = [""] * len(lengths), 0.0
     for symbol in sorted(range(len(lengths)), key=lambda s: (lengths[s], s)):
         if lengths[symbol]:
@@ -63,14 +63,14 @@ def codes_of(lengths):
 @pytest.mark.hidden
 @pytest.mark.points(3)
 def test_codes_of_any_lengths(submission, rng):
-    """Codes of many symbols, some of which do not occur."""
+    """There may be many symbols, some of which do not occur."""
     for symbols in 2, 5, 20:
         lengths = lengths_of(rng, symbols)
         codes = texts(submission.canonical_codes(lengths), len(lengths))
-        assert all(not code for code, n in zip(codes, lengths, strict=True) if not n), "length 0: no code"
-        assert codes == codes_of(lengths), "lengths may grow by more than 1; symbols of one length keep their order"
+        assert all(not code for code, n in zip(codes, lengths, strict=True) if not n), "length 0 means no code"
+        assert codes == codes_of(lengths), "lengths may grow by more than 1; symbols of equal length keep their order"
     assert texts(submission.canonical_codes(np.array([0, 3, 3, 0, 5])), 5) == ["", "000", "001", "", "01000"], (
-        "the first code is zeros, also where the shortest length is not 1"
+        "the first code is all zeros, even if the shortest length is not 1"
     )
 
 
@@ -78,9 +78,9 @@ def test_codes_of_any_lengths(submission, rng):
 @pytest.mark.points(1)
 def test_lengths_that_no_code_has(submission):
     """Too many short codes are refused."""
-    message = "three codes of one bit? Sum 2**-length and compare with 1"
+    message = "there cannot be three codes of one bit: compare the sum of 2**-length with 1"
     expect_error(ValueError, submission.canonical_codes, np.array([1, 1, 1]), message=message)
-    assert texts(submission.canonical_codes(np.array([1, 1, 0])), 3) == ["0", "1", ""], "a sum of exactly 1 is a code"
+    assert texts(submission.canonical_codes(np.array([1, 1, 0])), 3) == ["0", "1", ""], "a sum of exactly 1 is allowed"
 
 
 @pytest.mark.hidden
@@ -95,27 +95,27 @@ def test_many_symbols_as_bytes(submission, rng):
         packed = expect_array(submission.encode(symbols, codes), (-(-len(bits) // 8),), "int", "the bytes")
         assert packed.dtype == np.uint8, "bytes are uint8"
         expected = [int(bits[i : i + 8].ljust(8, "0"), 2) for i in range(0, len(bits), 8)]
-        assert packed.tolist() == expected, "a code may cross from one byte to the next; only the last is filled up"
-    message = "a symbol without a code cannot be written; to skip it would lose it silently"
+        assert packed.tolist() == expected, "a code may continue in the next byte; only the last byte is filled up"
+    message = "a symbol without a code cannot be encoded; skipping it would lose it silently"
     expect_error(ValueError, submission.encode, np.array([2]), ["0", "1", ""], message=message)
 
 
 @pytest.mark.hidden
 @pytest.mark.points(2)
 def test_reading_stops_after_the_last_symbol(submission, rng):
-    """The zeros that fill up the last byte are no symbols."""
+    """The zeros that fill up the last byte are not symbols."""
     for count in 0, 1, 7, 150:
         codes = codes_of(lengths_of(rng, 9))
         symbols = rng.choice([s for s, code in enumerate(codes) if code], count)
         bits = "".join(codes[s] for s in symbols)
         packed = np.packbits([int(bit) for bit in bits]) if count else np.zeros(0, np.uint8)
         found = expect_array(submission.decode(packed, codes, count), (count,), "int", "the symbols")
-        assert np.array_equal(found, symbols), "stop after `count`: the filling of the last byte may look like a code"
+        assert np.array_equal(found, symbols), "stop after `count` symbols: the zeros at the end may look like a code"
 
 
 @pytest.mark.hidden
 @pytest.mark.points(1)
 def test_bytes_that_end_too_early(submission):
     """A file that is cut off is noticed."""
-    message = "the bytes end before `count` symbols: say so, rather than return fewer"
+    message = "the bytes end before `count` symbols: raise ValueError instead of returning fewer"
     expect_error(ValueError, submission.decode, np.array([255], np.uint8), CODES, 3, message=message)

@@ -1,4 +1,4 @@
-"""Tests of k_means_1d: three values in public; ties, empty clusters and the exact optimum after hand-in."""
+"""Tests of k_means_1d. Public: a few values. Hidden: ties, empty clusters and the exact optimum."""
 
 from itertools import combinations
 
@@ -13,7 +13,7 @@ MAY_IMPORT = ()
 @pytest.mark.public
 @pytest.mark.points(1)
 def test_each_value_goes_to_the_nearest_centroid(submission):
-    """Of 0, 1.5, 2 the last two are nearer to 2 than to 0."""
+    """Of 0, 1.5 and 2, the last two are nearer to 2 than to 0."""
     found = submission.assign(np.array([0.0, 1.5, 2.0]), np.array([0.0, 2.0]))
     assert expect_array(found, (3,), "int", "the assignments").tolist() == [0, 1, 1], (
         "the distance is |value - centroid|"
@@ -31,10 +31,10 @@ def test_each_centroid_goes_to_the_mean(submission):
 @pytest.mark.public
 @pytest.mark.points(1)
 def test_the_best_two_clusters_of_four_values(submission):
-    """1, 2 and 8, 10 belong together."""
+    """The clusters are 1, 2 and 8, 10."""
     found = submission.best_clusters(np.array([10.0, 1.0, 8.0, 2.0]), 2)
     expect_close(
-        found, [1.5, 9.0], "sort the values; the best runs are 1, 2 and 8, 10, and their means are the centroids"
+        found, [1.5, 9.0], "sort the values; the best runs are 1, 2 and 8, 10, and the centroids are their means"
     )
 
 
@@ -56,27 +56,27 @@ def test_values_of_any_shape(submission, rng):
 @pytest.mark.hidden
 @pytest.mark.points(2)
 def test_ties_go_to_the_smaller_centroid(submission, rng):
-    """Values exactly in the middle, with centroids in any order."""
+    """Values may lie exactly in the middle, and centroids may come in any order."""
     for centroids in (np.array([0.0, 2.0, 4.0]), np.array([4.0, 0.0, 2.0]), np.array([2.0, 2.0, 0.0])):
         values = rng.permutation(np.arange(-1.0, 6.0))
         found = expect_array(submission.assign(values, centroids), (7,), "int", "the assignments")
-        assert found.min() >= 0 and found.max() < 3, "assignments number the centroids as they were given"
+        assert found.min() >= 0 and found.max() < 3, "assignments are indices into the centroids as they were given"
         near = np.abs(values - centroids[found]) == np.abs(values[:, None] - centroids).min(1)
-        assert near.all(), "assignments number the centroids as they were given, not as they are when sorted"
-        message = "of two equally near centroids the one of smaller value is meant, not the one that comes first"
+        assert near.all(), "assignments are indices into the centroids as they were given, not into the sorted ones"
+        message = "of two equally near centroids take the one of smaller value, not the one that comes first"
         assert np.array_equal(found, loop_assign(values, centroids)), message
 
 
 @pytest.mark.hidden
 @pytest.mark.points(2)
 def test_a_centroid_without_values_stays(submission, rng):
-    """Means, where some clusters are empty."""
+    """Some clusters may be empty."""
     values, centroids = rng.normal(size=(6, 5)), rng.normal(size=8)
     assignments = rng.choice([0, 2, 3, 6], (6, 5))
     assignments[0, :4] = [0, 2, 3, 6]
     found = expect_array(submission.update(values, assignments, centroids), (8,), "float", "the centroids")
     empty = [1, 4, 5, 7]
-    expect_close(found[empty], centroids[empty], "the mean of no values is 0 / 0: leave such a centroid where it was")
+    expect_close(found[empty], centroids[empty], "the mean of no values is 0 / 0: such a centroid keeps its old value")
     means = [values[assignments == j].mean() for j in (0, 2, 3, 6)]
     expect_close(found[[0, 2, 3, 6]], means, "sum the values of each cluster, and divide by their number")
 
@@ -86,7 +86,7 @@ def error_of(values, centroids):
 
 
 def least_error(values, k):
-    """By trying all ways to cut the sorted values into k runs."""
+    """The least possible error, by trying all ways to cut the sorted values into k runs."""
     v = np.sort(values)
     cuts = combinations(range(1, len(v)), k - 1)
     return min(sum(float(((run - run.mean()) ** 2).sum()) for run in np.split(v, cut)) for cut in cuts)
@@ -95,23 +95,23 @@ def least_error(values, k):
 @pytest.mark.hidden
 @pytest.mark.points(3)
 def test_no_clusters_are_better(submission, rng):
-    """Compared with every way to cut a few values into runs."""
+    """Your clusters are compared with every way to cut a few values into runs."""
     best = 0
     cases = [(7, 3), (5, 1), (4, 4), (9, 2), (8, 4), (9, 3)]
     for n, k in cases:
-        values = rng.normal(size=n) ** 3  # with outliers, at which k-means stumbles
+        values = rng.normal(size=n) ** 3  # with outliers, where k-means ends at poor solutions
         found = expect_array(submission.best_clusters(values, k), (k,), "float", "the centroids")
-        assert (np.diff(found) >= 0).all(), "centroids in rising order"
+        assert (np.diff(found) >= 0).all(), "return the centroids in increasing order"
         best += error_of(values, found) <= least_error(values, k) * (1 + 1e-9) + 1e-12
-    assert best > 2, "there are better centroids: try all last runs, with the best k - 1 runs before each"
+    assert best > 2, "there are better centroids: try every last run, with the best k - 1 runs before it"
     if best < len(cases):
-        raise Partial(0.3, "there are better centroids in some cases: turns of k-means end where they happen to end")
+        raise Partial(0.3, "there are better centroids in some cases: k-means may end at a poor solution")
 
 
 @pytest.mark.hidden
 @pytest.mark.points(1)
 def test_the_best_of_many_values(submission, reference, rng):
-    """120 values into 6 clusters, in polynomial time."""
+    """120 values are put into 6 clusters, in polynomial time."""
     values = rng.normal(size=120)
     found = expect_array(submission.best_clusters(values, 6), (6,), "float", "the centroids")
     least = error_of(values, reference.best_clusters(values, 6))

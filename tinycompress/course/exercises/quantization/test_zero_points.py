@@ -1,4 +1,4 @@
-"""Tests of zero_points: the statement's grid in public; ranges without 0, ends, ties and overflow after hand-in."""
+"""Tests of zero_points. Public: the statement's grid. Hidden: ranges without 0, clipping, rounding and overflow."""
 
 import numpy as np
 import pytest
@@ -19,9 +19,9 @@ def grids(value, channels):
 @pytest.mark.public
 @pytest.mark.points(1)
 def test_the_grid_of_the_statement(submission):
-    """Each channel has a scale and a zero point of its own."""
+    """Each channel has its own scale and zero point."""
     scale, zero = grids(submission.channel_grids(WEIGHT, 2), 2)
-    expect_close(scale, [1.0, 1.0], "three steps of 2 bits span -1 to 2, and 0 to 3: the range over 2**bits - 1")
+    expect_close(scale, [1.0, 1.0], "3 steps of 2 bits cover -1 to 2, and 0 to 3: divide the range by 2**bits - 1")
     assert zero.tolist() == [1, 0], "the zero point is the integer that stands for 0: -least / scale"
 
 
@@ -37,55 +37,55 @@ def test_integers_of_a_grid(submission):
 @pytest.mark.public
 @pytest.mark.points(1)
 def test_a_product_to_check_by_hand(submission):
-    """(5 - 2) * (1 - 3) + (2 - 2) * (4 - 3) = -6."""
+    """The product is (5 - 2) * (1 - 3) + (2 - 2) * (4 - 3) = -6."""
     y = submission.integer_matmul(np.array([[5, 2]], np.uint8), 2, np.array([[1], [4]], np.uint8), np.array([3]))
-    expect_close(y, [[-6]], "both zero points are taken away before two integers are multiplied", 0, 0)
+    expect_close(y, [[-6]], "subtract both zero points before you multiply", 0, 0)
 
 
 @pytest.mark.hidden
 @pytest.mark.points(2)
 def test_grids_of_many_shapes(submission, rng):
-    """A channel is the last axis, whatever stands before it."""
+    """Channels are the last axis, after any number of other axes."""
     for shape, bits in (((9, 4), 8), ((3, 3, 2, 5), 4), ((6, 1), 1)):
         weight = rng.normal(size=shape)
         weight[..., 0] *= 10
         scale, zero = grids(submission.channel_grids(weight, bits), shape[-1])
         columns = weight.reshape(-1, shape[-1])
         low, high = np.minimum(columns.min(0), 0), np.maximum(columns.max(0), 0)
-        expect_close(scale, (high - low) / (2**bits - 1), "the scale follows the range of its own channel alone")
-        expect_close(zero, np.rint(-low / scale), "the zero point is a whole number, the one nearest to -least / scale")
+        expect_close(scale, (high - low) / (2**bits - 1), "a channel's scale depends only on its own range")
+        expect_close(zero, np.rint(-low / scale), "the zero point is the whole number nearest to -least / scale")
 
 
 @pytest.mark.hidden
 @pytest.mark.points(2)
 def test_zero_is_always_on_the_grid(submission, rng):
-    """Channels that are all positive, all negative, or all zero."""
+    """Channels may be all positive, all negative, or all zero."""
     positive, negative = rng.uniform(2, 3, (8, 1)), rng.uniform(-3, -2, (8, 1))
     scale, zero = grids(submission.channel_grids(np.hstack([positive, negative]), 8), 2)
-    assert (zero >= 0).all() and (zero <= 255).all(), "widen a range until it holds 0, or no integer stands for 0"
-    assert zero.tolist() == [0, 255], "of positive weights 0 is the least integer, of negative ones the greatest"
+    assert (zero >= 0).all() and (zero <= 255).all(), "widen the range to contain 0; otherwise no integer stands for 0"
+    assert zero.tolist() == [0, 255], "for positive weights the least integer stands for 0, for negative the greatest"
     expect_close(scale * 255, [positive.max(), -negative.min()], "the widened range reaches from 0 to the far end")
     scale, zero = grids(submission.channel_grids(np.zeros((4, 1)), 8), 1)
     if (scale[0], zero[0]) != (1, 0):
-        raise Partial(0.75, "a channel of zeros has no range to divide; its scale is 1, as the docstring says")
+        raise Partial(0.75, "the range of a channel of zeros is 0; its scale is 1, as the docstring says")
 
 
 @pytest.mark.hidden
 @pytest.mark.points(2)
 def test_weights_beyond_the_ends(submission, rng):
-    """What the grid does not reach becomes its end; what it reaches is off by half a step at most."""
+    """Weights beyond a grid become its end; the others are off by half a step at most."""
     scale, zero, weight = np.array([0.1, 0.5]), np.array([3, 12]), rng.normal(size=(40, 2))
     q = expect_array(submission.quantize(np.vstack([weight, [[90, 90]], [[-90, -90]]]), scale, zero, 4), (42, 2), "int")
-    assert q.dtype == np.uint8, "integers of up to 8 bits are kept as uint8"
+    assert q.dtype == np.uint8, "integers of up to 8 bits are stored as uint8"
     assert q.max() <= 15 and q[40].tolist() == [15, 15] and q[41].tolist() == [0, 0], "clip before uint8 wraps around"
     expected = np.clip(np.rint(weight / scale) + zero, 0, 15)
-    expect_close(q[:40], expected, "the nearest integer: astype alone cuts the fraction off, rint rounds", 0, 0)
+    expect_close(q[:40], expected, "take the nearest integer: astype alone cuts off the fraction, np.rint rounds", 0, 0)
 
 
 @pytest.mark.hidden
 @pytest.mark.points(3)
 def test_products_are_exact(submission, rng):
-    """Products of many large integers, compared with 64-bit arithmetic."""
+    """Products of many large integers are compared with 64-bit arithmetic."""
     right = 0
     cases = [(3, 700, 5), (1, 64, 1), (4, 1, 7)]
     for batch, inputs, channels in cases:
@@ -94,9 +94,9 @@ def test_products_are_exact(submission, rng):
         zeros = rng.integers(0, 256, channels)
         y = expect_array(submission.integer_matmul(x, 7, w, zeros), (batch, channels), "int")
         right += np.array_equal(y, (x.astype(np.int64) - 7) @ (w.astype(np.int64) - zeros))
-    assert right, "uint8 wraps around beyond 255: widen to int32 before anything is added or multiplied"
+    assert right, "uint8 wraps around above 255: convert to int32 before you add or multiply"
     if right < len(cases):
         raise Partial(
-            right / len(cases) / 2, f"{right} of {len(cases)} shapes: the zero points' product counts per input"
+            right / len(cases) / 2, f"{right} of {len(cases)} shapes: the zero points' product occurs once per input"
         )
-    assert y.dtype == np.int32, "sums of products of 8 bits are kept in int32"
+    assert y.dtype == np.int32, "sums of 8-bit products are returned as int32"

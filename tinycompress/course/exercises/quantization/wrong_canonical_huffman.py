@@ -1,11 +1,11 @@
-"""Plausible wrong answers to canonical_huffman, and what each is worth of the 12 points."""
+"""Plausible wrong answers to canonical_huffman, and how many of the 12 points each earns."""
 
 import numpy as np
 
 from tinycompress.course import wrong
 
 
-@wrong("canonical_codes", points=9, why="appends one zero, however much longer the next code is")
+@wrong("canonical_codes", points=9, why="appends only one zero, however much longer the next code is")
 def one_zero_at_a_time(lengths):
     if sum(2.0 ** -int(n) for n in lengths if n) > 1:
         raise ValueError
@@ -17,7 +17,7 @@ def one_zero_at_a_time(lengths):
     return codes
 
 
-@wrong("canonical_codes", points=7, why="orders by length alone, and of equals the larger symbol first")
+@wrong("canonical_codes", points=7, why="puts the larger symbol first among codes of equal length")
 def larger_symbol_first(lengths):
     if sum(2.0 ** -int(n) for n in lengths if n) > 1:
         raise ValueError
@@ -29,14 +29,14 @@ def larger_symbol_first(lengths):
     return codes
 
 
-@wrong("encode", points=9, why="fills up at the front, as int(bits, 2) does")
+@wrong("encode", points=9, why="fills up with zeros at the front, as int(bits, 2) does")
 def filled_in_front(symbols, codes):
     bits = "".join(codes[s] for s in symbols)
     bits = bits.zfill(-(-len(bits) // 8) * 8)
     return np.array([int(bits[i : i + 8], 2) for i in range(0, len(bits), 8)], np.uint8)
 
 
-@wrong("decode", points=8, why="reads the filling of the last byte, too")
+@wrong("decode", points=8, why="also decodes the zeros that fill up the last byte")
 def reads_on(packed, codes, count):
     symbol_of = {code: symbol for symbol, code in enumerate(codes) if code}
     symbols, begun = [], ""
@@ -48,7 +48,7 @@ def reads_on(packed, codes, count):
     return np.array(symbols, np.int64)
 
 
-@wrong("decode", points=11, why="returns fewer symbols from a file that is cut off")
+@wrong("decode", points=11, why="returns fewer symbols if the file is cut off, without an error")
 def fewer(packed, codes, count):
     symbol_of = {code: symbol for symbol, code in enumerate(codes) if code}
     symbols, begun = [], ""

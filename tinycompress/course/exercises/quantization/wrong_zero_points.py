@@ -1,11 +1,11 @@
-"""Plausible wrong answers to zero_points, and what each is worth of the 12 points."""
+"""Plausible wrong answers to zero_points, and how many of the 12 points each earns."""
 
 import numpy as np
 
 from tinycompress.course import wrong
 
 
-@wrong("channel_grids", points=10, why="covers least to greatest, whether 0 is among them or not")
+@wrong("channel_grids", points=10, why="covers the range from least to greatest, even if it does not contain 0")
 def without_zero(weight, bits):
     columns = weight.reshape(-1, weight.shape[-1]).astype(np.float64)
     scale = np.ptp(columns, axis=0) / (2**bits - 1)
@@ -13,7 +13,7 @@ def without_zero(weight, bits):
     return scale, np.rint(-columns.min(0) / scale).astype(np.int64)
 
 
-@wrong("channel_grids", points=7, why="2**bits steps instead of 2**bits - 1")
+@wrong("channel_grids", points=7, why="divides the range into 2**bits steps instead of 2**bits - 1")
 def one_step_too_many(weight, bits):
     columns = weight.reshape(-1, weight.shape[-1]).astype(np.float64)
     low, high = np.minimum(columns.min(0), 0), np.maximum(columns.max(0), 0)
@@ -33,7 +33,7 @@ def in_uint8(x, x_zero, weight, weight_zero):
     return x.astype(np.int8).astype(np.int32) @ weight.astype(np.int8).astype(np.int32)
 
 
-@wrong("integer_matmul", points=8.5, why="forgets that the zero points' product occurs once for every input")
+@wrong("integer_matmul", points=8.5, why="forgets that the product of the zero points occurs once per input")
 def one_product_of_zeros(x, x_zero, weight, weight_zero):
     x, weight = x.astype(np.int32), weight.astype(np.int32)
     sums = x @ weight - x.sum(1, keepdims=True) * weight_zero - x_zero * weight.sum(0) + x_zero * weight_zero
