@@ -6,9 +6,9 @@ no code can beat. Dotted: the bits of plain integers.
 """
 
 import numpy as np
-from tinycompress.quantization.coding.as_text.as_text import entropy
 
 import tinycompress as tc
+from tinycompress.quantization.coding.as_text import entropy
 from tinycompress.quantization.coding.huffman import code_lengths
 from tinycompress.workshop import style
 
