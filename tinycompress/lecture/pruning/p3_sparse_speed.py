@@ -118,9 +118,12 @@ def p3(rows):
         "CSR, scipy": "more",
         "masked dense": "rival",
     }
+    measured = {row["arm"] for row in rows}
     for ax, (shape, batch) in zip(fig.axes, [(s, b) for s in shapes for b in batches], strict=True):
         last = batch == batches[-1]
         for arm, role in arms.items():
+            if arm not in measured:  # a report from before the blocks
+                continue
             removed, speedup = table(rows, arm, "removed", "speedup", shape=shape, batch=batch)
             curve_with_band(ax, removed, speedup, arm if last else "", COLORS[role], marker="o")
             if arm.startswith("CSR"):
