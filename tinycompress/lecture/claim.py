@@ -75,8 +75,8 @@ class Claim:
     measure(*task): returns rows. A function at a module's top level, so that worker processes can import it.
     effect(rows): the paired differences, one per seed, signed so that positive values support the statement, and compared
         with `margin`; or a bool for an exact statement. See `verdict`.
-    effect_name, unit: of that number, as in "accuracy, gradual minus at once" and "points". The unit "log2 ×" stands for
-        the logarithm of a ratio; reports show the ratio.
+    effect_name, unit: what the effect is, as in "accuracy, gradual minus at once", and its unit, as in "points". The unit
+        "log2 ×" stands for the logarithm of a ratio; reports show the ratio.
     figure(rows): a matplotlib Figure, drawn in the style of `style.py`.
     plans: budget -> how long the nets train, if any do; `plans.plan_name` picks one, and the report names it.
     note: what the figure does and does not show, in a few sentences. source: the papers to read.
@@ -154,7 +154,7 @@ def run_all(
 
     runs = [_Run(claim, settings, store) for claim in claims]
     early = [(run, i) for run in runs for i in run.unfinished() if run.early]
-    early.sort(key=lambda found: found[0].claim.timed)  # preparations last: an interrupt loses them
+    early.sort(key=lambda found: found[0].claim.timed)  # preparations come last, since an interrupt loses them
     timed = [(run, i) for run in runs for i in run.unfinished() if run.claim.timed]
     steps = itertools.chain(_do_early(early, executor), _do_timed(timed))
     yield from (run.result() for run in runs if not run.unfinished())
@@ -189,7 +189,7 @@ def _wait_for(futures: dict[Future, tuple["_Run", int]]) -> Iterator["_Run"]:
             run, i = futures.pop(future)
             run.take(i, *future.result())
             yield run
-    finally:  # if the caller stops early, also keep what finished while it was busy, say with a figure
+    finally:  # if the caller stops early, keep the tasks that finished while it drew a figure, too
         for future, (run, i) in futures.items():
             if not future.cancel() and future.done() and not future.exception():
                 run.take(i, *future.result())

@@ -51,7 +51,7 @@ def mean_interval(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarra
 
     values = np.asarray(values, float)
     n = len(values)
-    # Equal values have no spread, but rounding may move their mean by a last bit.
+    # Equal values have no spread, but rounding may change the last bit of their mean.
     equal = (values == values[0]).all(0)
     mean = np.where(equal, values[0], values.mean(0))
     if n < 2:

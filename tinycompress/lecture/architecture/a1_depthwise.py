@@ -7,7 +7,6 @@ from ...architecture import channel_jacobian, jacobian
 from ...nn import Conv2d, DepthwiseConv2d, PointwiseConv2d
 from ...workshop.style import COLORS, figure
 from ..claim import Claim
-from . import a1_depthwise as figures
 from .a2_pointwise import _bar, _chance, _draw_matrix
 from .nets import PLANS, plan_for
 from .pairs import accuracy, trained
@@ -155,7 +154,7 @@ CLAIM = Claim(
     effect=effect_a1,
     effect_name="no output depends on another channel, and exactly half of the questions about two channels are "
     "answered correctly",
-    figure=figures.a1,
+    figure=a1,
     note="The drawing shows |∂ output / ∂ input| of real layers. In the task, each channel shows a digit and is asked "
     "whether the other channel shows the same one; pairs are balanced, so that one channel alone gives no information. "
     "Asked about its own digit, the same net does well. Adding the two answers at the end does not help: a sum "

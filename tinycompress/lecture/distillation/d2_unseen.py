@@ -21,7 +21,10 @@ HINTON_RECALL = 98.6  # % of the 3s, with a bias chosen on the test set (Hinton 
 
 
 def measure_d2(data_name: str, budget: str, seed: int) -> list[dict]:
-    """Recall of every class by students that never saw one class, or all but two, before and after correcting the bias."""
+    """Recall of each class by students whose training data lack one class, or all classes but two.
+
+    Each student is measured as it was trained, and again after its bias is corrected.
+    """
     dataset = data.load(data_name)
     plan = plan_for(budget, dataset)
     teacher = teacher_of(data_name, plan, seed)
@@ -87,7 +90,10 @@ def unseen_students(dataset: Dataset, plan: Plan, teacher: Module, unseen, seed:
 
 
 def corrected_copy(net: Module, teacher: Module, dataset: Dataset, unseen) -> tuple[Module, list[float]]:
-    """A copy whose bias for `unseen` is corrected from the teacher's outputs on unlabelled validation images; the shifts."""
+    """A copy of `net` whose bias for the `unseen` classes is corrected, and by how much: (net, one shift per class).
+
+    The correction asks the teacher how frequent each class is among the validation images, and uses no labels.
+    """
     corrected = net.copy()
     frequencies = soften(predict(teacher, dataset.x_val)).astype(np.float64).mean(0)
     return corrected, correct_bias(corrected, dataset.x_val, frequencies, unseen).tolist()

@@ -31,7 +31,7 @@ class Plan:
     jitter: int = 0  # the teacher's training images are shifted by up to this many pixels
     batch_size: int = 64
 
-    # Shares of the training images that students see: D1 uses all of these, D3, D4 and D5 the first.
+    # Shares of the training images that students see. D1 uses all of these shares; D3, D4 and D5 use the first.
     shares: tuple[float, ...] = (0.1, 1)
     student: tuple[int, ...] = (16,)
     epochs: int = 30  # with all images; more with fewer images
@@ -45,7 +45,7 @@ class Plan:
     unseen_temperatures: tuple[float, ...] = (5, 20)
 
     members: int = 6  # D3
-    starts: int = 3  # of the members train again as students
+    starts: int = 3  # this many of D3's members train again, as students
     narrow_student: tuple[int, ...] = (16,)  # D4
     temperatures: tuple[float, ...] = (1, 2, 4, 8, 16, 32, math.inf)
     deep_student: tuple[int, ...] = (20,) * 6  # D5
@@ -110,7 +110,7 @@ def plan_for(budget: str, dataset: Dataset) -> Plan:
 
 
 def with_fewer_images(dataset: Dataset, plan: Plan, share: float, seed: int) -> tuple[Dataset, Plan]:
-    """The data with a random `share` of the training images, and the plan with more epochs, for about the same steps."""
+    """The data with a random `share` of the training images, and a plan of more epochs, so that the steps stay about equal."""
     if share == 1:
         return dataset, plan
     count = round(share * len(dataset.x_train))

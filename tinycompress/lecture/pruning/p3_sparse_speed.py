@@ -7,7 +7,6 @@ from ...pruning.products.blocks import BLOCK, block_sparse_matmul, pack_blocks
 from ...pruning.products.csr import csr_matmul
 from ...workshop.style import COLORS, curve_with_band, figure, label_end, percent_axis, table
 from ..claim import Claim, Settings
-from . import p3_sparse_speed as figures
 
 SHAPES = {"quick": ((784, 300), (1024, 1024)), "full": ((784, 300), (1024, 1024), (4096, 1024))}
 
@@ -16,7 +15,7 @@ SPARSITIES = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98)
 
 
 def tasks_p3(settings: Settings):
-    # No more at the budget "quick", because each repetition times every setting in five rounds, one after another.
+    # At most three at the budget "quick": each repetition times every setting in five rounds, one after another.
     repetitions = min(settings.seeds, 3) if settings.budget == "quick" else settings.seeds
     return [
         (*shape, batch, seed) for seed in range(repetitions) for shape in SHAPES[settings.budget] for batch in BATCHES
@@ -75,7 +74,10 @@ def measure_p3(inputs: int, outputs: int, batch: int, seed: int) -> list[dict]:
 
 
 def effect_p3(rows):
-    """Per repetition, log2 of how much faster fewer neurons are than the fastest irregular form, mean over settings."""
+    """Per repetition, log2 of the time of the fastest irregular form over that of the layer with fewer neurons.
+
+    The mean over all shapes, batch sizes and sparsities.
+    """
     effects = []
     for seed in sorted({row["seed"] for row in rows}):
         settings = {}
@@ -122,7 +124,7 @@ def p3(rows):
     for ax, (shape, batch) in zip(fig.axes, [(s, b) for s in shapes for b in batches], strict=True):
         last = batch == batches[-1]
         for arm, role in arms.items():
-            if arm not in measured:  # a report from before the blocks
+            if arm not in measured:  # saved before blocks were an arm
                 continue
             removed, speedup = table(rows, arm, "removed", "speedup", shape=shape, batch=batch)
             curve_with_band(ax, removed, speedup, arm if last else "", COLORS[role], marker="o")
@@ -146,7 +148,7 @@ def p3(rows):
 
 
 def _mark_crossover(ax, removed, speedup, color):
-    """Draw a dotted line at the sparsity from which on the form is faster than the dense layer, if there is one."""
+    """Draw a dotted line where the form becomes faster than the dense layer, if it does."""
     crossover = crossover_sparsity(removed, speedup)
     if crossover is None:
         return
@@ -158,7 +160,7 @@ def _mark_crossover(ax, removed, speedup, color):
 
 
 def crossover_sparsity(removed, speedup) -> float | None:
-    """The sparsity above which the speed-up stays above 1, by interpolating its logarithm; None if it ends below 1."""
+    """The sparsity above which the speed-up stays above 1, interpolated on a log scale; None if the last one is below 1."""
     logs = np.log(speedup)
     below = np.flatnonzero(logs <= 0)
     if len(below) == 0:
@@ -180,7 +182,7 @@ CLAIM = Claim(
     effect_name="time of the fastest irregular form over that of a layer with fewer neurons and the same number of weights",
     unit="log2 ×",
     timed=True,
-    figure=figures.p3,
+    figure=p3,
     ratios=ratios_p3,
     note="The verdict compares fewer neurons with the fastest irregular form of the same number of weights. Zeros in a dense "
     "matrix save nothing. CSR is slower than the dense layer left of its dotted line and faster right of it. In 16×1 blocks "

@@ -88,7 +88,10 @@ def dense_net(data_name: str, plan: Plan, seed: int) -> Module:
 
 @functools.lru_cache(maxsize=16)
 def longer_net(data_name: str, plan: Plan, seed: int) -> tuple[Module, float]:
-    """The dense net after `plan.more` further epochs, and its learning rate, picked from as many as in any arm. Cached."""
+    """The dense net after `plan.more` further epochs, and its learning rate. Cached.
+
+    It chooses among as many learning rates as each arm does.
+    """
     dataset = data.load(data_name)
 
     def arm(lr):

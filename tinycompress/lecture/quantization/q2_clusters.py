@@ -17,7 +17,10 @@ SHOWN_CLUSTERS = 4
 
 
 def measure_q2(data_name: str, budget: str, seed: int) -> list[dict]:
-    """Accuracy over the number of values per layer, clustered in four ways with the same number of epochs in total."""
+    """Accuracy of nets whose weights are clustered in four ways, over the number of values per layer.
+
+    All four train for the same number of epochs in total.
+    """
     dataset = data.load(data_name)
     plan = plan_for(budget, dataset)
     start, (trained, dense_lr) = dense_net(data_name, plan, seed), longer_net(data_name, plan, seed)
@@ -60,7 +63,7 @@ def _pulled(start: Module, dataset, plan: Plan, seed: int, k: int, strength: flo
 
 
 def effect_q2(rows):
-    """Per seed, accuracy with the pull minus that of clustering after training, mean over up to 4 values per layer."""
+    """Per seed, accuracy with the pull minus accuracy clustered after training; the mean over 2, 3 and 4 values per layer."""
     return paired(rows, "pulled while training", "after training", "accuracy", k=lambda k: k <= 4)
 
 
@@ -137,8 +140,8 @@ CLAIM = Claim(
     unit="points",
     figure=q2,
     note="All arms train for the same number of epochs and choose from the same number of settings on validation "
-    "data. With 16 values per layer, every arm is as good as float32; with two to four, training has to know that "
-    "the weights will be grouped.",
+    "data. The pull adds a penalty on the distance between each weight and its group's value; soft weight-sharing "
+    "is the same with a mixture of Gaussians in place of the nearest value.",
     source="Han et al. 2016, Deep Compression; Nowlan & Hinton 1992, Simplifying Neural Networks by Soft "
     "Weight-Sharing; Ullrich et al. 2017",
 )

@@ -10,7 +10,6 @@ from ...quantization.coding.arithmetic import Encoder
 from ...quantization.coding.huffman import code_lengths, decode, encode
 from ...workshop.style import COLORS, figure
 from ..claim import Claim
-from . import q3_huffman as figures
 from .nets import PLANS, dense_net, plan_for, train_more
 
 
@@ -187,7 +186,7 @@ CLAIM = Claim(
     effect=effect_q3,
     effect_name="bits that Huffman's code saves over a fixed-length code, values and gaps together",
     unit="share",
-    figure=figures.q3,
+    figure=q3,
     ratios=ratios_q3,
     note="The claim fails if a decoded stream differs in a single symbol, or if a code beats its entropy. "
     "Arithmetic coding may go below the entropy shown, which treats symbols as independent, because its "
