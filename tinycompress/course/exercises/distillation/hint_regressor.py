@@ -2,7 +2,7 @@
 
 A hint is a hidden layer of the teacher that a hidden layer of the student should learn to predict (Romero et al. 2015,
 FitNets). The two layers have different widths. So a small extra layer, the regressor, translates the student's outputs h
-into the teacher's t: t ~ h W + b. It is used only in training, where it makes the squared error small:
+into the teacher's t: t ~ h W + b. It is used only in training, which minimises the squared error
 
     L = 1 / (2 M) * sum over all M rows of |h W + b - t|^2
 
