@@ -39,7 +39,7 @@ OUTPUTS = "they are the model's outputs, the classes"
 class Channels:
     """`count` channels and the layers, by name, that write them, pass them on and read them.
 
-    held: why none of them can be removed or added; empty if they can. A group has the name of the first layer that
+    held: why channels cannot be removed or added, or empty if they can. A group has the name of the first layer that
     writes it.
     """
 
@@ -77,7 +77,7 @@ class Channels:
         whole = index.ndim == 1 and len(index) > 0 and index.dtype.kind in "iu"
         if not whole or index.min() < 0 or index.max() >= self.count:
             raise ValueError(
-                f"layer {self.name} has channels 0 to {self.count - 1}; give at least one of them, as whole numbers; "
+                f"layer {self.name} has channels 0 to {self.count - 1}; give one or more of these whole numbers; "
                 f"got {index}"
             )
         return index
@@ -111,7 +111,7 @@ def by_group(model: Module, per_layer: dict[str, object]) -> dict[str, tuple[Cha
     found = {}
     for layer, value in per_layer.items():
         if layer not in of_layer:
-            raise ValueError(f"no dense or standard convolution layer is called {layer!r}; known: {[*of_layer]}")
+            raise ValueError(f"no dense or standard convolution layer has the name {layer!r}; known: {[*of_layer]}")
         group = of_layer[layer]
         if group.held:
             raise ValueError(f"layer {layer} must keep all its {group.count} channels: {group.held}")

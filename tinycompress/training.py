@@ -16,7 +16,7 @@ from .tensor import Tensor
 
 
 class TrainingDiverged(FloatingPointError):
-    """The loss is no longer finite; the message names the layer where that began. `.history` holds the epochs before."""
+    """The loss is no longer finite; the message names the layer where that began. `.history` holds the epochs before that."""
 
 
 @dataclass
@@ -77,7 +77,7 @@ def fit(
     """Train `model` in place and return its History; leaves the model in evaluation mode.
 
     train: x (N, …) and its targets (N, …), usually labels; loss(outputs, targets) gets batches of them, so the targets can
-    also be the outputs of a teacher. schedule(t) scales the optimiser's learning rate at the share t of training done.
+    also be the outputs of a teacher. schedule(t) scales the optimiser's learning rate when the share t of the training is done.
     augment(x, rng) changes each batch (see `data.shift`). The same seed gives the same bits. Ctrl-C stops training and
     keeps the result so far. With batch norm, a single image left over for the last batch joins the batch before it,
     since one image has no variance. Raises TrainingDiverged if the loss is not finite, ValueError if inputs and targets
@@ -166,8 +166,8 @@ def recalibrate_batch_norm(model: Module, x: np.ndarray, batch_size: int = 256) 
     """Replace the running mean and variance of every `BatchNorm` by averages over the batches of x (N, …), in place.
 
     Needed where evaluation uses other weights than training did (stochastic signs, a width never trained): the running
-    averages then belong to another net. All other layers run in evaluation mode, so of a `Slimmable` or `MultiExit`,
-    pass the net of one width or exit. Returns the model.
+    averages then belong to another net. All other layers run in evaluation mode. For a `Slimmable` or
+    `MultiExit`, pass the net of one width or exit. Returns the model.
     """
     norms = [module for module in model.modules() if isinstance(module, BatchNorm)]
     before = [norm.momentum for norm in norms]

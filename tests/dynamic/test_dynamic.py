@@ -358,7 +358,7 @@ def test_widths_that_are_none_are_refused(rng):
     for widths in ((), (0.5,), (0, 1), (0.5, 1.5)):
         with pytest.raises(ValueError, match="largest is 1"):
             Slimmable(net, widths)
-    with pytest.raises(ValueError, match="none of the trained widths"):
+    with pytest.raises(ValueError, match="not one of the trained widths"):
         Slimmable(net, (0.5, 1)).at(0.75)
     tc.pruning.prune_weights(net, 0.5)
     with pytest.raises(ValueError, match="bake"):

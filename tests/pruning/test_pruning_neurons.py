@@ -178,7 +178,11 @@ def _dense(rng, *between):
 
 REFUSED = {
     "the last layer": (lambda rng: _dense(rng), {"1": [0]}, "classes"),
-    "an unknown layer": (lambda rng: _dense(rng), {"7": [0]}, "no dense or standard convolution layer is called '7'"),
+    "an unknown layer": (
+        lambda rng: _dense(rng),
+        {"7": [0]},
+        "no dense or standard convolution layer has the name '7'",
+    ),
     "a layer without channels": (lambda rng: _dense(rng, ReLU()), {"1": [0]}, "is called '1'"),
     "an index too large": (lambda rng: _dense(rng), {"0": [4]}, "channels 0 to 3"),
     "an index below 0": (lambda rng: _dense(rng), {"0": [-1]}, "channels 0 to 3"),

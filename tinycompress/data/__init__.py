@@ -43,7 +43,7 @@ def load(name: str | os.PathLike = "digits") -> Dataset:
     - `"digits"`: 1,797 handwritten digits of 8x8 pixels, 17 grey levels (Alpaydin & Kaynak 1998, UCI), from
       scikit-learn's wheel: no network. The same people wrote training and test digits.
     - `"mnist"` (LeCun et al. 1998), `"fashion_mnist"` (Xiao et al. 2017): 60,000 + 10,000 images of 28x28
-      pixels in four IDX files, packed (.gz) or not. They are read from `$TINYCOMPRESS_DATA/<name>/` if that
+      pixels in four IDX files, plain or compressed (.gz). They are read from `$TINYCOMPRESS_DATA/<name>/` if that
       folder is there, else downloaded once into the user's cache, where only whole, checksummed files arrive.
     - a path to an `.npz` with x_train, y_train, x_test, y_test. Images are grey (N, H, W) or (N, H, W, 1), or
       colour (N, H, W, 3). Labels are integers 0..K-1, each of which occurs in y_train. Other arrays are ignored.

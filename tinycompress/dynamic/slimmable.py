@@ -80,7 +80,7 @@ class Slimmable(Module):
         """The net at one of the trained widths: an ordinary net that shares its weights with the others."""
         if width not in self.widths:
             raise ValueError(
-                f"{width} is none of the trained widths {list(self.widths)}; use `between` for other widths"
+                f"{width} is not one of the trained widths {list(self.widths)}; use `between` for other widths"
             )
         return (*self.narrow, self.net)[self.widths.index(width)]
 

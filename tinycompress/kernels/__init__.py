@@ -90,7 +90,9 @@ def _with_bias(bias, channels, **arrays):
     if bias is None:
         return *floats(**arrays), None
     if np.shape(bias) != (channels,):
-        raise ValueError(f"{channels} output channels need a bias of that many, not {np.shape(bias)}")
+        raise ValueError(
+            f"the bias should have the shape ({channels},), one number per output channel, but has {np.shape(bias)}"
+        )
     return floats(**arrays, bias=bias)
 
 
@@ -168,7 +170,7 @@ def max_pool2d_grad(g, argmax, size, stride, x_shape):
     """The gradient with respect to x: each g goes to the largest element of its window, or nowhere if argmax is -1."""
     (g,) = floats(g=g)
     _check_images(g=g.shape)
-    check(g.shape == argmax.shape, f"g has the shape {g.shape}, but argmax {argmax.shape}")
+    check(g.shape == argmax.shape, f"g has the shape {g.shape}, but argmax has {argmax.shape}")
     _check_g(g, shapes.output_size(x_shape[1:3], size, stride), x_shape[3], x_shape[0])
     return _kernels().max_pool2d_grad(g, argmax, size, stride, x_shape)
 

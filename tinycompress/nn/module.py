@@ -254,7 +254,7 @@ class Module:
         return self
 
     def latent(self, name: str) -> "Parameter | np.ndarray":
-        """The trainable array behind the parameter `name`, parametrized or not; of a buffer, the buffer."""
+        """The trainable array behind the parameter `name`, parametrized or not. A buffer's name gives the buffer."""
         parametrized = self.__dict__.get("_parametrized", {})
         return parametrized[name].latent if name in parametrized else getattr(self, name)
 
@@ -351,7 +351,7 @@ class Module:
 
     # Display.
     def summary(self, input_shape=None) -> "Summary":
-        """A table of layers: output shape, parameters, MACs. input_shape: of one example; None: the module's own."""
+        """A table of layers: output shape, parameters, MACs. input_shape: that of one example, by default the module's own."""
         from .summary import summary
 
         return summary(self, input_shape)

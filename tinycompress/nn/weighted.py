@@ -16,9 +16,9 @@ from .module import Module, Parameter, Parametrized
 class Weighted(Module):
     """A layer that multiplies its input by `weight`, a `Parameter` (…, out) whose last axis runs along the outputs.
 
-    Output o is linear in weight[..., o], plus bias[o] if there is a `bias` (out,); without one, `bias` is None. Your own
-    layer that derives from `Weighted` is pruned, quantized, clustered, binarized, counted, trained and saved like those
-    of the package. For removing whole neurons (`channels.channel_groups`), it must also say which inputs it reads:
+    Output o is linear in weight[..., o], plus bias[o] if there is a `bias` (out,); without one, `bias` is None. A
+    layer of your own that derives from `Weighted` is pruned, quantized, clustered, binarized, counted, trained and saved like
+    the package's. For removing whole neurons (`channels.channel_groups`), it must also say which inputs it reads:
 
     connects: "all": each output reads every input, and the second-to-last axis of `weight` runs along the inputs, as in
         a dense layer or a standard convolution. "own": output c reads input c only, as in a depthwise convolution. None:
@@ -68,7 +68,7 @@ def unknown_weights(layer: Module) -> Iterator[str]:
 
 
 def computes_as(layer: Module, kind: type[Module]) -> bool:
-    """Whether the layer is a `kind` with the `forward` of `kind`; a subclass may override it."""
+    """Whether the layer is a `kind` and has its `forward`, which a subclass may have overridden."""
     return isinstance(layer, kind) and type(layer).forward is kind.forward
 
 
@@ -87,7 +87,7 @@ def check_untied(model: Module):
             if isinstance(parameter, Parameter) and (first := owners.setdefault(id(parameter), name)) != name:
                 raise ValueError(
                     f"layers {first} and {name} share one {array}, so a change of one layer may or may not change "
-                    "the other; give each its own (of a Slimmable, take one width: cut(width))"
+                    "the other; give each its own (a Slimmable's widths share theirs: take one by cut(width))"
                 )
 
 

@@ -96,7 +96,7 @@ class Pull:
     k: for all layers, or layer name -> k; layers not named are left alone.
     strength: each step moves a weight by the fraction learning rate * strength of its distance to the target, so keep
     this product below 1. every: the centroids are updated once per this many calls. widths: the smallest and the
-    largest width of a Gaussian, as multiples of the root mean square distance of weights and centroids after the
+    largest width of a Gaussian, as multiples of the root mean square distance between weights and centroids after the
     initial k-means. Without the upper bound all Gaussians end up around 0, some narrow and some wide, since weights
     are distributed this way. Weights that are exactly 0 (pruned) are left out.
     """

@@ -1,8 +1,12 @@
 """The active variant of the kernels: "loop", "numpy" or "fast". `use` sets it for all; each kernel asks `choose`."""
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from . import jit
 
 VARIANTS = ("loop", "numpy", "fast")
+Loop, NumPy, Fast = TypeVar("Loop"), TypeVar("NumPy"), TypeVar("Fast")  # so that an editor finds all three
 _variant = "fast"
 
 
@@ -29,7 +33,7 @@ class use:
         _variant = self._before
 
 
-def choose(loop, numpy, fast):
+def choose(loop: Loop, numpy: NumPy | None, fast: Callable[[], Fast]) -> Loop | NumPy | Fast:
     """Return the active variant of a kernel, or of a module of kernels.
 
     `numpy` may be None, for a kernel that works symbol by symbol, such as decoding, and has no array form; the loop is used

@@ -150,7 +150,7 @@ SETTINGS = Field(  # 0 for the defaults; or 1, and momentum and eps as float64
 PROBABILITY = Field(  # p as float64
     lambda layer: [float(layer.p)],
     lambda reader: {"p": reader.floats(1)[0], "rng": np.random.default_rng(0)},
-    lambda layer: not 0 <= layer.p < 1 and f"drops the share {layer.p}, which should be from 0 up to but not 1",
+    lambda layer: not 0 <= layer.p < 1 and f"drops the share {layer.p}, which should be at least 0 and below 1",
 )
 BITS = Field(  # twice the number of bits; 1 more if the grid is symmetric
     lambda layer: [layer.bits << 1 | layer.symmetric],
@@ -214,14 +214,14 @@ def write_layer(layer: Module, out: Writer, path: str = "") -> list[Slot]:
     if code is None or (type(layer) is nn.MultiExit and path):
         raise ValueError(
             f"a .tcz file cannot hold {f'layer {path}, ' if path else ''}{layer!r}; it knows Sequential, Residual, MultiExit "
-            "and the layers of tinycompress.nn; of a packed or integer net, save the net that it was made from"
+            "and the layers of tinycompress.nn; a packed or integer net is not saved: save the net that it was made from"
         )
     out.byte(code)
     return [slot for field in fields for slot in field.write(layer, out, path)]
 
 
 class StructureReader:
-    """Reads layers; counts their number and that of the elements of their arrays, and refuses too many of either."""
+    """Reads layers. Counts the layers and the elements of their arrays, and refuses too many of either."""
 
     def __init__(self, source: Reader, max_elements: int):
         self.source, self.max_elements = source, max_elements
@@ -231,11 +231,11 @@ class StructureReader:
         """A layer and all inside it, without their arrays, which the slots stand for."""
         self.layers += 1
         if self.depth > DEEPEST or self.layers > MOST_LAYERS:
-            raise TczError(f"its net has more than {MOST_LAYERS} layers, or more than {DEEPEST} within each other")
+            raise TczError(f"its net has more than {MOST_LAYERS} layers, or nests them more than {DEEPEST} deep")
         code = self.source.byte()
         kind, fields = BY_CODE.get(code, (None, ()))
         if kind is None or (kind is nn.MultiExit and path):
-            raise TczError(f"byte {self.source.at - 1} is {code}, which is the code of no layer")
+            raise TczError(f"byte {self.source.at - 1} is {code}, which is not the code of a layer")
         layer = kind.__new__(kind)  # empty: `__init__` would make arrays before anyone knows whether the file has them
         return layer, [slot for field in fields for slot in field.read(layer, self, path)]
 
