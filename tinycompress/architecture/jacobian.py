@@ -11,7 +11,7 @@ from ..tensor import Tensor
 def jacobian(module: Module, x: np.ndarray) -> np.ndarray:
     """d output / d input of one example x (…), in evaluation mode: (output's shape) + (x's shape).
 
-    Each output gets a row of a batch of its own, so one backward pass gives them all. Meant for small images.
+    Each output gets its own row of a batch, so one backward pass gives them all. Meant for small images.
     """
     x, frozen = np.asarray(x), module.copy().eval()
     for parameter in frozen.parameters():
