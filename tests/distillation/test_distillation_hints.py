@@ -157,7 +157,9 @@ def test_a_regressor_leads_from_the_students_shape_to_the_teachers(rng, student,
     assert sum(p.size for p in module.parameters()) == parameters
 
 
-@pytest.mark.parametrize(("student", "teacher"), [((4, 4, 3), (8, 8, 3)), ((8, 3, 1), (4, 4, 1)), ((9,), (3, 3, 1))])
+@pytest.mark.parametrize(
+    ("student", "teacher"), [((4, 4, 3), (8, 8, 3)), ((8, 3, 1), (4, 4, 1)), ((3, 8, 1), (4, 4, 1)), ((9,), (3, 3, 1))]
+)
 def test_a_regressor_that_would_have_to_enlarge_is_refused(rng, student, teacher):
     with pytest.raises(ValueError, match="not enlarge it; choose an earlier layer of the student"):
         regressor(student, teacher, rng=rng)

@@ -326,3 +326,14 @@ def test_saving_leaves_the_net_as_it_was(rng):
     with no_grad():
         tcz.to_bytes(net)
     assert net.training and all(np.array_equal(before[name], value) for name, value in net.state_dict().items())
+
+
+def test_the_neighbours_of_a_weight_are_those_beside_and_above_it_in_its_kernel(rng):
+    """In the matrix (kh * kw * in, out) that is coded, also where kernels are not square."""
+    kernel = np.arange(3 * 5 * 2 * 4).reshape(3, 5, 2, 4)
+    left, above = tcz._neighbours(
+        structure.Slot(nn.Conv2d(2, 4, (3, 5), rng=rng), "weight", "0.weight", kernel.shape), {}
+    )
+    rows = kernel.reshape(-1, 4)
+    i = int(np.flatnonzero(rows[:, 0] == kernel[2, 3, 1, 0])[0])
+    assert np.array_equal(rows[i - left], kernel[2, 2, 1]) and np.array_equal(rows[i - above], kernel[1, 3, 1])
