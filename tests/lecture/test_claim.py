@@ -108,7 +108,7 @@ def test_an_exact_statement_is_exact_or_failed(value):
 def test_a_verdict_on_nan_is_refused_and_says_where(bad):
     with pytest.raises(ValueError, match="index 1 of 3"):
         verdict([1.0, bad, 2.0])
-    with pytest.raises(ValueError, match="claim F1.*place 0"):
+    with pytest.raises(ValueError, match="claim F1.*index 0"):
         judge(replace(F1, effect=lambda rows: [bad, 1.0]), [], 0.0)
 
 
