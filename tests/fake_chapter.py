@@ -65,7 +65,7 @@ def make(claim_id, shift, **fields):
     defaults = {
         "chapter": "fake",
         "title": f"Fake {claim_id}",
-        "statement": "Ours is better.",
+        "question": "Ours is better.",
         "tasks": lambda settings: [(seed, shift) for seed in range(settings.seeds)],
         "measure": measure,
         "effect": effect,

@@ -36,7 +36,7 @@ def draw(rows):
 
 
 CLAIM = Claim(
-    id="P99", chapter="pruning", title="Made by the guide", statement="One is above zero.", measure=measure, effect=effect,
+    id="P99", chapter="pruning", title="Made by the guide", question="One is above zero.", measure=measure, effect=effect,
     effect_name="a number", figure=draw,
 )
 '''

@@ -206,7 +206,7 @@ HOSTILE = "</style><script>alert('1')</script>\"><b onload=x>&amp;"
 
 
 def test_nothing_in_a_claim_or_its_rows_gets_out_of_its_place_in_the_page(undrawn, tmp_path, results, monkeypatch):
-    words = dict.fromkeys(("title", "statement", "effect_name", "unit", "note", "source"), HOSTILE)
+    words = dict.fromkeys(("title", "question", "effect_name", "unit", "note", "source"), HOSTILE)
     hostile = replace(F1, chapter=HOSTILE, **words)
     rows = [row | {HOSTILE: HOSTILE} for row in results["F1"].rows]
     monkeypatch.setattr(report, "machine", lambda threads: {"cpu": HOSTILE})

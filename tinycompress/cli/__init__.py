@@ -66,6 +66,7 @@ arguments or data; 130 interrupted. However a run ends, its finished claims are 
 
 _CLAIMS = """\
 List the lecture's claims: id, title, and statement. `tinycompress lecture ID` measures one of them.
+With --notes, list the sentences of the notes instead, each with the claims that decide it.
 """
 
 _BENCH = """\
@@ -135,6 +136,7 @@ def _parser() -> argparse.ArgumentParser:
     claims = commands.add_parser("claims", help="list the lecture's claims", description=_CLAIMS, formatter_class=form)
     claims.set_defaults(command=_claims, parser=claims)
     claims.add_argument("names", nargs="*", metavar="CHAPTER", help="chapters or claim ids; default: all chapters")
+    claims.add_argument("--notes", action="store_true", help="list the sentences of the notes, and what decides each")
     cli_files.add_commands(commands, form)
     cli_course.add_commands(commands, form)
     _add_bench(commands, form)
@@ -207,6 +209,8 @@ def _count(text: str) -> int:
 def _claims(arguments) -> int:
     import textwrap
 
+    if arguments.notes:
+        return _notes(_chosen(arguments.names))
     chapter = None
     for claim in _chosen(arguments.names):
         if claim.chapter != chapter:
@@ -215,6 +219,21 @@ def _claims(arguments) -> int:
         timed = " (timed)" if claim.timed else ""
         print(f"  {claim.id}  {claim.title}{timed}")
         print(textwrap.fill(claim.statement, 100, initial_indent=" " * 6, subsequent_indent=" " * 6))
+    return DONE
+
+
+def _notes(claims) -> int:
+    """Print each sentence of the notes that one of the claims decides, or, for the whole lecture, every sentence."""
+    from ..lecture import CHAPTERS
+    from ..lecture.notes import SENTENCES, where
+
+    whole = {claim.chapter for claim in claims} == set(CHAPTERS)
+    for sentence in SENTENCES.values():
+        if whole or any(sentence.id in claim.decides for claim in claims):
+            print(f"{sentence.id:>3}  {sentence.english}")
+            if sentence.text:
+                print(f"     {sentence.text}")
+            print(f"     → {where(sentence)}")
     return DONE
 
 

@@ -50,7 +50,7 @@ def show_claim(claim_id: str, folders: Iterable[str | Path] = REPORTS) -> None:
     from IPython.display import Markdown, display
 
     (claim,) = claims([claim_id])
-    display(Markdown(f"**Claim {claim.id}: {claim.title}.** The notes say:\n\n> {claim.statement}"))
+    display(Markdown(f"**Claim {claim.id}: {claim.title}.** {claim.asked_by}:\n\n> {claim.statement}"))
     result = _read(folders, claim.id)
     if result is None:
         verdict = f"Not measured yet. Run `tinycompress lecture {claim.id}`."

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from ..workshop.interval import verdict
+from .notes import SENTENCES
 from .store import Store
 
 SEEDS = {"quick": 5, "full": 10, "paper": 5}  # by budget
@@ -67,9 +68,11 @@ def task_per_seed(settings: Settings) -> list[tuple]:
 
 @dataclass(frozen=True)
 class Claim:
-    """A statement of the lecture notes and the program that decides it.
+    """A statement and the program that decides it.
 
-    id, chapter, title, statement: "P1", "pruning", a short name, and the wording of the notes.
+    id, chapter, title: "P1", "pruning", and a short name.
+    decides: ids of the sentences of the notes (`notes.SENTENCES`) that the claim decides, or else
+    question: a statement that the notes do not make, and that we ask about.
     tasks(settings): a list of tuples, the arguments of `measure`, made of values that JSON can store. By default one task
         per seed.
     measure(*task): returns rows. A function at a module's top level, so that worker processes can import it.
@@ -90,12 +93,13 @@ class Claim:
     id: str
     chapter: str
     title: str
-    statement: str
     measure: Callable[..., Sequence[Row]]
     effect: Callable[[list[Row]], Sequence[float] | bool]
     effect_name: str
     figure: Callable[[list[Row]], Any]
     tasks: Callable[[Settings], Sequence[tuple]] = task_per_seed
+    decides: tuple[str, ...] = ()
+    question: str = ""
     plans: dict[str, object] = field(default_factory=dict)
     unit: str = ""
     margin: float = 0.0
@@ -106,10 +110,26 @@ class Claim:
     source: str = ""
 
     def __post_init__(self):
+        if bool(self.decides) == bool(self.question):
+            raise ValueError(
+                f"claim {self.id}: give the sentences that it `decides`, or a `question` of ours, and not both"
+            )
+        if unknown := [name for name in self.decides if name not in SENTENCES]:
+            raise ValueError(f"claim {self.id}: the notes have no sentence {unknown[0]}; they are in lecture/notes.py")
         if self.prepare and not self.timed:
             raise ValueError(f"claim {self.id}: `prepare` is only for timed claims; move its work into `measure`")
         # Notebooks, reports and students all call claim.figure(rows), and all should get the same style.
         object.__setattr__(self, "figure", functools.partial(_draw, self.figure, self.timed))
+
+    @property
+    def statement(self) -> str:
+        """What the claim decides, in English: sentences of the notes, or our question."""
+        return " ".join(SENTENCES[name].english for name in self.decides) or self.question
+
+    @property
+    def asked_by(self) -> str:
+        """How the statement is introduced: "The notes say (N2)", or as a question of ours."""
+        return f"The notes say ({', '.join(self.decides)})" if self.decides else "Our question: is this true"
 
 
 @dataclass(frozen=True)

@@ -98,6 +98,7 @@ def _section(result: Result, svg: bytes, settings: dict) -> str:
     trained = f'<p class="source">Trained by the plan “{plan}”.</p>\n' if plan else ""
     return f"""<section id="{escape(claim.id)}">
 <h3>{escape(claim.id)} {escape(claim.title)} {_badge(result)}</h3>
+<p class="source">{escape(claim.asked_by)}:</p>
 <blockquote>{escape(claim.statement)}</blockquote>
 <img src="data:image/svg+xml;base64,{image}" alt="{escape(alt)}">
 <p><strong>{escape(finding[0].upper() + finding[1:])}.</strong> {escape(claim.note)}</p>

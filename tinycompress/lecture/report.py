@@ -131,6 +131,7 @@ def _entry(result: Result) -> dict:
         "chapter": claim.chapter,
         "title": claim.title,
         "statement": claim.statement,
+        "decides": claim.decides,
         "verdict": result.verdict,
         "effect": result.effect,
         "interval": result.interval,

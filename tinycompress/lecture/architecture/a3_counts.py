@@ -156,8 +156,7 @@ CLAIM = Claim(
     id="A3",
     chapter="architecture",
     title="Both together need fewer parameters",
-    statement="Depthwise and pointwise convolution together need fewer parameters than a standard one: the share "
-    "1/O + 1/k².",
+    decides=("N29",),
     tasks=tasks_a3,
     measure=measure_a3,
     effect=effect_a3,
