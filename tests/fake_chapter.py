@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from waiting import LONG, wait_for
 
-from tinycompress.lecture import Claim
+from tinycompress.lecture import Claim, Effect
 from tinycompress.workshop.style import COLORS, curve_with_band, figure
 
 
@@ -61,16 +61,17 @@ def draw(rows):
     return fig
 
 
-def make(claim_id, shift, **fields):
+def make(claim_id, shift, effect=effect, **fields):
+    """A claim; fields of Effect go into its only effect, the others into the claim."""
+    its = {"name": "accuracy, ours minus theirs", "unit": "points"}
+    its |= {name: fields.pop(name) for name in [*fields] if name in ("unit", "margin", "smallest", "equal", "holds")}
     defaults = {
         "chapter": "fake",
         "title": f"Fake {claim_id}",
         "question": "Ours is better.",
         "tasks": lambda settings: [(seed, shift) for seed in range(settings.seeds)],
         "measure": measure,
-        "effect": effect,
-        "effect_name": "accuracy, ours minus theirs",
-        "unit": "points",
+        "effects": (Effect(of=effect, **its),),
         "figure": draw,
     }
     return Claim(id=claim_id, **defaults | fields)

@@ -17,7 +17,7 @@ CLAIM = '''
 
 import numpy as np
 
-from tinycompress.lecture import Claim
+from tinycompress.lecture import Claim, Effect
 from tinycompress.workshop.style import figure
 
 
@@ -36,8 +36,8 @@ def draw(rows):
 
 
 CLAIM = Claim(
-    id="P99", chapter="pruning", title="Made by the guide", question="One is above zero.", measure=measure, effect=effect,
-    effect_name="a number", figure=draw,
+    id="P99", chapter="pruning", title="Made by the guide", question="One is above zero.", measure=measure,
+    effects=(Effect(name="a number", of=effect),), figure=draw,
 )
 '''
 
@@ -63,7 +63,7 @@ def test_a_claim_is_a_file_and_a_line(tmp_path, monkeypatch):
     try:
         (claim,) = lecture.claims(["P99"])
         result = run(claim, Settings(seeds=3))
-        assert result.verdict == "supported" and np.isclose(result.effect, 1.1)
+        assert result.verdict == "supported" and np.isclose(result.findings[0].mean, 1.1)
         report.write([result], Settings(seeds=3), tmp_path / "report")
         assert "Made by the guide" in (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
         assert (tmp_path / "report" / "P99.png").exists()

@@ -45,7 +45,7 @@ def report_of(folder):
 def test_a_run_ends_with_0_its_table_and_its_files_whatever_the_verdicts(cli, tmp_path):
     code, out, _ = cli("lecture", "fake")
     assert code == 0
-    verdicts = {claim["id"]: claim["verdict"] for claim in report_of(tmp_path)["claims"]}
+    verdicts = {claim["id"]: claim["findings"][0]["verdict"] for claim in report_of(tmp_path)["claims"]}
     assert verdicts == {"F1": "supported", "F2": "contradicted", "F3": "supported", "F4": "exact"}
     assert all(verdict in out for verdict in verdicts.values()) and str(tmp_path / "index.html") in out
     files = {f"{claim_id}.{kind}" for claim_id in verdicts for kind in ("svg", "png")}

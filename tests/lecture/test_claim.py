@@ -98,6 +98,30 @@ def test_fewer_than_two_values_show_nothing():
     assert verdict([]) == ("not shown", None, None)
 
 
+@given(st.floats(-3, 3), st.floats(0.01, 2), st.floats(0.1, 2))
+def test_an_effect_too_small_to_matter_is_no_difference_and_what_says_so_is_supported(mean, width, smallest):
+    values = mean + width * np.array([-1.0, 0.0, 1.0])
+    low, high = map(float, mean_interval(values)[1:])
+    within, outside = -smallest < low and high < smallest, low > smallest or high < -smallest
+    word, equal = verdict(values, smallest=smallest).verdict, verdict(values, smallest=smallest, equal=True).verdict
+    assert word == ("no difference" if within else verdict(values).verdict)
+    assert equal == ("supported" if within else "contradicted" if outside else "not shown")
+
+
+def test_what_decides_must_fit_together():
+    for options in ({"margin": 1.0, "smallest": 1.0}, {"smallest": -1.0}, {"equal": True}):
+        with pytest.raises(ValueError, match="smallest effect that matters"):
+            verdict([0.0, 1.0], **options)
+
+
+def test_a_claim_of_two_halves_has_a_finding_for_each():
+    (first,) = F1.effects
+    halves = replace(F1, effects=(first, replace(first, name="the other way", of=lambda rows: [-1.0, -1.1], holds=len)))
+    result = judge(halves, run(F1, THREE).rows, 0.0)
+    assert [finding.verdict for finding in result.findings] == ["supported", "contradicted"]
+    assert result.verdict == "supported, contradicted" and result.findings[1].holds == 24
+
+
 @pytest.mark.parametrize("value", [True, np.bool_(True)])
 def test_an_exact_statement_is_exact_or_failed(value):
     assert verdict(value) == ("exact", True, None)
@@ -109,7 +133,7 @@ def test_a_verdict_on_nan_is_refused_and_says_where(bad):
     with pytest.raises(ValueError, match="index 1 of 3"):
         verdict([1.0, bad, 2.0])
     with pytest.raises(ValueError, match="claim F1.*index 0"):
-        judge(replace(F1, effect=lambda rows: [bad, 1.0]), [], 0.0)
+        judge(fake_chapter.make("F1", 0.0, effect=lambda rows: [bad, 1.0]), [], 0.0)
 
 
 # ---- rows ----
@@ -140,7 +164,8 @@ def test_rows_with_objects_are_refused():
 def test_rows_come_in_the_order_of_the_tasks_and_decide_the_result():
     result = run(F1, THREE)
     assert [row["seed"] for row in result.rows] == [0] * 8 + [1] * 8 + [2] * 8
-    assert result.verdict == "supported" and result.interval[0] < result.effect < result.interval[1]
+    (finding,) = result.findings
+    assert result.verdict == "supported" and finding.interval[0] < finding.mean < finding.interval[1]
     assert run(F2, THREE).verdict == "contradicted" and run(F4, THREE).verdict == "exact"
     again = judge(F1, json.loads(json.dumps(result.rows)), result.seconds)
     assert again == result

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from tinycompress import data, get_num_threads, models, set_num_threads
-from tinycompress.lecture import pruning
+from tinycompress.lecture import pruning, verdict
 from tinycompress.lecture.claim import Settings, judge, plain
 from tinycompress.lecture.pruning import (
     nets,
@@ -22,9 +22,11 @@ from tinycompress.lecture.pruning import (
 )
 from tinycompress.lecture.pruning.p1_gradual import effect_p1
 from tinycompress.lecture.pruning.p2_irregular import _draw_net, effect_p2
-from tinycompress.lecture.pruning.p3_sparse_speed import effect_p3, measure_p3
+from tinycompress.lecture.pruning.p3_sparse_speed import measure_p3
 from tinycompress.pruning import sparsity
 from tinycompress.workshop.style import figure, svg
+
+DECIDED = {"supported", "contradicted", "no difference", "not shown"}
 
 CLAIMS = {claim.id: claim for claim in pruning.CLAIMS}
 TINY = nets.Plan(dense=3, pruned=4, steps=2, batch_size=64, lrs=(0.05,))
@@ -69,7 +71,7 @@ def rows(measure):
 @pytest.mark.parametrize("name", CLAIMS)
 def test_every_claim_is_judged_and_drawn_from_its_rows(rows, name):
     result = judge(CLAIMS[name], rows[name], 0.0)
-    assert result.verdict in ("supported", "contradicted", "not shown")
+    assert {finding.verdict for finding in result.findings} <= DECIDED
     figure = result.figure()
     assert figure.axes and all(np.isfinite(ax.dataLim.bounds).all() for ax in figure.axes if ax.has_data())
 
@@ -130,13 +132,38 @@ def test_p4_fails_if_a_smaller_net_computes_something_else(rows):
     assert judge(CLAIMS["P4"], wrong, 0.0).verdict == "failed"
 
 
-def test_the_sign_of_p3_follows_the_faster_form():
-    def made(irregular, fewer):
-        arms = {"dense": 1.0, "masked dense": irregular, "CSR, scipy": 9.0, "CSR, ours": 9.0, "fewer neurons": fewer}
-        return [{"seed": 0, "shape": "a", "batch": 1, "removed": 0.5, "arm": arm, "ms": ms} for arm, ms in arms.items()]
+def p3_rows(seed=0, removed=0.5, batch=1, **ms):
+    """Rows of one panel: dense takes 1 ms, the other forms as long as said."""
+    names = {"masked": "masked dense", "scipy": "CSR, scipy", "ours": "CSR, ours", "fewer": "fewer neurons"}
+    times = {"dense": 1.0} | {names[name]: time for name, time in ms.items()}
+    panel = {"seed": seed, "shape": "a", "batch": batch, "removed": removed}
+    return [panel | {"arm": arm, "ms": time, "speedup": 1 / time} for arm, time in times.items()]
 
-    assert effect_p3(made(1.0, 0.5)) == [1.0]
-    assert effect_p3(made(0.5, 1.0)) == [-1.0]
+
+def test_each_half_of_p3_follows_the_forms_that_it_compares():
+    same, fewer, drops = (effect.of for effect in CLAIMS["P3"].effects)
+    rows = p3_rows(masked=2.0, scipy=4.0, ours=8.0, fewer=0.5)
+    assert (same(rows), fewer(rows), drops(rows)) == ([-1.0], [1.0], [2.0])
+    harmful = p3_rows(removed=0.98, masked=2.0, scipy=0.1, ours=0.1, fewer=0.5)
+    assert drops(rows + harmful) == [2.0]  # beyond what pruning may remove without loss
+
+
+def test_p3_finds_a_product_with_zeros_as_slow_as_one_without_only_if_times_agree_within_five_percent():
+    def verdict_of(*times):
+        rows = [row for seed, t in enumerate(times) for row in p3_rows(seed, masked=t, scipy=2, ours=2, fewer=0.5)]
+        effect = CLAIMS["P3"].effects[0]
+        return verdict(effect.of(rows), smallest=effect.smallest, equal=effect.equal).verdict
+
+    assert verdict_of(1.0, 1.01, 0.99) == "supported"
+    assert verdict_of(1.2, 1.21, 1.19) == verdict_of(0.8, 0.81, 0.79) == "contradicted"
+    assert verdict_of(1.0, 1.2, 0.9) == "not shown"
+
+
+def test_p3_says_up_to_where_speed_drops():
+    rows = [row for share, ms in ((0.5, 4), (0.7, 2), (0.9, 0.5)) for row in p3_rows(removed=share, scipy=9, ours=ms)]
+    rows += [row for share in (0.5, 0.7, 0.9) for row in p3_rows(removed=share, batch=32, scipy=0.5, ours=9)]
+    words = "slower than dense for a, batch 1: up to 80%; a, batch 32: at no share from 50%"
+    assert p3_sparse_speed.where_speed_drops(rows) == words
 
 
 def test_the_crossover_is_where_the_speed_up_comes_to_stay_above_one():

@@ -59,8 +59,9 @@ def test_the_saved_rows_give_the_same_result_and_draw_the_same_figure(tmp_path, 
         again = judge(result.claim, entry["rows"], entry["seconds"])
         assert replace(again, seconds=0) == replace(result, seconds=0)
         assert style.svg(again.figure()) == (tmp_path / f"{claim_id}.svg").read_bytes()
-        assert (entry["verdict"], entry["effect"]) == (result.verdict, result.effect)
-        assert entry["interval"] == (list(result.interval) if result.interval else None)
+        for written, finding in zip(entry["findings"], result.findings, strict=True):
+            assert (written["verdict"], written["mean"]) == (finding.verdict, finding.mean)
+            assert written["interval"] == (list(finding.interval) if finding.interval else None)
 
 
 def test_the_report_states_machine_and_settings_but_no_path(undrawn, tmp_path, results):
@@ -171,7 +172,7 @@ def test_a_damaged_report_is_put_aside(undrawn, tmp_path, results, text):
 
 def test_earlier_rows_that_no_longer_fit_leave_the_report_with_a_warning(undrawn, tmp_path, results, monkeypatch):
     report.write([results["F1"], results["F2"]], THREE, tmp_path)
-    edited = [replace(F1, effect=lambda rows: [row["renamed"] for row in rows]), F2]
+    edited = [fake_chapter.make("F1", 100.0, effect=lambda rows: [row["renamed"] for row in rows]), F2]
     monkeypatch.setattr(fake_chapter, "CLAIMS", edited)
     with pytest.warns(UserWarning, match="F1 is dropped from the report.*renamed"):
         report.write([results["F2"]], THREE, tmp_path)
@@ -206,8 +207,9 @@ HOSTILE = "</style><script>alert('1')</script>\"><b onload=x>&amp;"
 
 
 def test_nothing_in_a_claim_or_its_rows_gets_out_of_its_place_in_the_page(undrawn, tmp_path, results, monkeypatch):
-    words = dict.fromkeys(("title", "question", "effect_name", "unit", "note", "source"), HOSTILE)
-    hostile = replace(F1, chapter=HOSTILE, **words)
+    words = dict.fromkeys(("title", "question", "note", "source"), HOSTILE)
+    effect = replace(F1.effects[0], name=HOSTILE, unit=HOSTILE, holds=lambda rows: HOSTILE)
+    hostile = replace(F1, chapter=HOSTILE, effects=(effect,), **words)
     rows = [row | {HOSTILE: HOSTILE} for row in results["F1"].rows]
     monkeypatch.setattr(report, "machine", lambda threads: {"cpu": HOSTILE})
     report.write([judge(hostile, rows, 0.0)], THREE, tmp_path)
@@ -247,14 +249,16 @@ def test_the_table_has_effect_interval_ratios_and_flags(results):
 
 def test_a_logarithm_is_shown_as_the_ratio_itself():
     claim = fake_chapter.make("F9", 0.0, effect=lambda rows: [1.0, 1.0], unit="log2 ×")
-    assert report.effect_text(judge(claim, [], 0.0)) == "2× [2×, 2×]"
+    assert report.effect_text(judge(claim, [], 0.0).findings[0]) == "2× [2×, 2×]"
 
 
 def test_a_margin_is_stated_wherever_the_effect_is():
     claim = fake_chapter.make("F9", 0.0, effect=lambda rows: [-0.5, -0.5], unit="points", margin=-1.0)
     result = judge(claim, [], 0.0)
     assert result.verdict == "supported"
-    assert report.effect_text(result) == "-0.5 points [-0.5, -0.5], margin -1"
+    assert report.effect_text(result.findings[0]) == "-0.5 points [-0.5, -0.5], margin -1"
+    claim = fake_chapter.make("F9", 0.0, effect=lambda rows: [0.1, 0.1], unit="log2 ×", smallest=1.0)
+    assert report.effect_text(judge(claim, [], 0.0).findings[0]) == "1.07× [1.07×, 1.07×], matters from 2×"
 
 
 # ---- figures ----

@@ -10,10 +10,23 @@ from collections.abc import Sequence
 
 from ..text import did_you_mean
 from ..workshop.interval import verdict
-from .claim import Claim, Result, Settings, judge, run, run_all
+from .claim import Claim, Effect, Finding, Result, Settings, judge, run, run_all
 from .store import Store
 
-__all__ = ["CHAPTERS", "Claim", "Result", "Settings", "Store", "claims", "judge", "run", "run_all", "verdict"]
+__all__ = [
+    "CHAPTERS",
+    "Claim",
+    "Effect",
+    "Finding",
+    "Result",
+    "Settings",
+    "Store",
+    "claims",
+    "judge",
+    "run",
+    "run_all",
+    "verdict",
+]
 
 # Each chapter's package defines CLAIMS, a list of Claim. It is imported on first use.
 CHAPTERS = {

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ..workshop import style
 from . import claims, report
-from .page import RATIOS, effect_text, marked_verdict
+from .page import RATIOS, effect_text, finding_text, marked_verdict
 
 REPORTS = ("../report", "../figures")  # relative to notebooks/: your own report, then the project's
 WIDEST = 1000  # the largest width of a picture, in pixels
@@ -55,10 +55,11 @@ def show_claim(claim_id: str, folders: Iterable[str | Path] = REPORTS) -> None:
     if result is None:
         verdict = f"Not measured yet. Run `tinycompress lecture {claim.id}`."
     else:
-        finding = f"{claim.effect_name}: {effect_text(result)}"
-        show(result.figure(), f"Figure of claim {claim.id}, {claim.title}. {finding}; {result.verdict}.")
+        found = ". ".join(f"{finding_text(finding)}; {finding.verdict}" for finding in result.findings)
+        show(result.figure(), f"Figure of claim {claim.id}, {claim.title}. {found}.")
         ratios = ", ".join(f"{result.ratios[name]:.3g}× {_PLACES[name]}" for name in RATIOS if name in result.ratios)
-        verdict = f"**{marked_verdict(result)}** · {finding}" + (f" · smaller or faster: {ratios}" if ratios else "")
+        verdict = "\n\n".join(f"**{marked_verdict(f)}** · {finding_text(f)}" for f in result.findings)
+        verdict += f" · smaller or faster: {ratios}" if ratios else ""
     display(Markdown(f"{verdict}\n\n{claim.note}\n\n*Further reading: {claim.source}*"))
 
 
@@ -69,8 +70,12 @@ def show_verdicts(folders: Iterable[str | Path] = REPORTS) -> None:
     lines = ["| claim | verdict | effect [95 % interval] |", "|---|---|---|"]
     for claim in claims():
         result = _read(folders, claim.id)
-        words = (marked_verdict(result), effect_text(result)) if result else ("not measured yet", "")
-        lines.append(f"| {claim.id} {claim.title} | {words[0]} | {words[1]} |")
+        words = [(marked_verdict(f), effect_text(f)) for f in result.findings] if result else [("not measured yet", "")]
+        lines.append(
+            f"| {claim.id} {claim.title} | "
+            + " | ".join("<br>".join(column) for column in zip(*words, strict=True))
+            + " |"
+        )
     display(Markdown("\n".join(lines)))
 
 

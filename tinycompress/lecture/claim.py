@@ -67,19 +67,40 @@ def task_per_seed(settings: Settings) -> list[tuple]:
 
 
 @dataclass(frozen=True)
+class Effect:
+    """What decides a statement, or the half of one: a number per seed.
+
+    name, unit: as in "accuracy, gradual minus at once", and "points". The unit "log2 ×" stands for the logarithm of a ratio;
+        reports show the ratio.
+    of(rows): the paired differences, one per seed, signed so that positive values support the statement; or a bool for an
+        exact statement.
+    margin, smallest, equal: how `verdict` decides. margin: what the interval is compared with. smallest: the smallest effect
+        that would matter, in this unit. equal: whether the statement is that there is no difference. All are stated before
+        measuring.
+    decides: ids of the sentences of the notes (`notes.SENTENCES`) that it decides; none if the question is ours.
+    holds(rows): from where to where the statement holds, in words, if that depends on something.
+    """
+
+    name: str
+    of: Callable[[list[Row]], Sequence[float] | bool]
+    unit: str = ""
+    margin: float = 0.0
+    smallest: float = 0.0
+    equal: bool = False
+    decides: tuple[str, ...] = ()
+    holds: Callable[[list[Row]], str] | None = None
+
+
+@dataclass(frozen=True)
 class Claim:
     """A statement and the program that decides it.
 
     id, chapter, title: "P1", "pruning", and a short name.
-    decides: ids of the sentences of the notes (`notes.SENTENCES`) that the claim decides, or else
-    question: a statement that the notes do not make, and that we ask about.
+    effects: what decides it. A statement of several halves has one for each.
+    question: the statement, if the notes do not make it and it is a question of ours.
     tasks(settings): a list of tuples, the arguments of `measure`, made of values that JSON can store. By default one task
         per seed.
     measure(*task): returns rows. A function at a module's top level, so that worker processes can import it.
-    effect(rows): the paired differences, one per seed, signed so that positive values support the statement, and compared
-        with `margin`; or a bool for an exact statement. See `verdict`.
-    effect_name, unit: what the effect is, as in "accuracy, gradual minus at once", and its unit, as in "points". The unit
-        "log2 ×" stands for the logarithm of a ratio; reports show the ratio.
     figure(rows): a matplotlib Figure, drawn in the style of `style.py`.
     plans: budget -> how long the nets train, if any do; `plans.plan_name` picks one, and the report names it.
     note: what the figure does and does not show, in a few sentences. source: the papers to read.
@@ -94,15 +115,11 @@ class Claim:
     chapter: str
     title: str
     measure: Callable[..., Sequence[Row]]
-    effect: Callable[[list[Row]], Sequence[float] | bool]
-    effect_name: str
+    effects: tuple[Effect, ...]
     figure: Callable[[list[Row]], Any]
     tasks: Callable[[Settings], Sequence[tuple]] = task_per_seed
-    decides: tuple[str, ...] = ()
     question: str = ""
     plans: dict[str, object] = field(default_factory=dict)
-    unit: str = ""
-    margin: float = 0.0
     timed: bool = False
     prepare: Callable[..., Any] | None = None
     ratios: Callable[[list[Row]], dict[str, float | None]] | None = None
@@ -112,7 +129,7 @@ class Claim:
     def __post_init__(self):
         if bool(self.decides) == bool(self.question):
             raise ValueError(
-                f"claim {self.id}: give the sentences that it `decides`, or a `question` of ours, and not both"
+                f"claim {self.id}: give the sentences that its effects decide, or a `question` of ours, and not both"
             )
         if unknown := [name for name in self.decides if name not in SENTENCES]:
             raise ValueError(f"claim {self.id}: the notes have no sentence {unknown[0]}; they are in lecture/notes.py")
@@ -120,6 +137,11 @@ class Claim:
             raise ValueError(f"claim {self.id}: `prepare` is only for timed claims; move its work into `measure`")
         # Notebooks, reports and students all call claim.figure(rows), and all should get the same style.
         object.__setattr__(self, "figure", functools.partial(_draw, self.figure, self.timed))
+
+    @property
+    def decides(self) -> tuple[str, ...]:
+        """Ids of the sentences of the notes that its effects decide."""
+        return tuple(dict.fromkeys(name for effect in self.effects for name in effect.decides))
 
     @property
     def statement(self) -> str:
@@ -133,20 +155,35 @@ class Claim:
 
 
 @dataclass(frozen=True)
+class Finding:
+    """What the rows say of one effect: the verdict, the mean (or the bool of an exact statement), its 95 % interval, and from
+    where to where the statement holds, in words, or ""."""
+
+    effect: Effect
+    verdict: str
+    mean: float | bool | None
+    interval: tuple[float, float] | None
+    holds: str = ""
+
+
+@dataclass(frozen=True)
 class Result:
-    """The outcome of a claim: verdict, mean effect and its 95 % interval, ratios and their disagreements.
+    """The outcome of a claim: a finding for each of its effects, ratios and their disagreements.
 
     seconds: the time that its tasks took, preparation included, summed over all processes.
     """
 
     claim: Claim
     rows: list[Row] = field(repr=False)
-    verdict: str
-    effect: float | bool | None
-    interval: tuple[float, float] | None
+    findings: list[Finding]
     ratios: dict[str, float]
     disagreements: list[str]
     seconds: float
+
+    @property
+    def verdict(self) -> str:
+        """The verdicts of its findings, in their order; one word if they agree."""
+        return ", ".join(dict.fromkeys(finding.verdict for finding in self.findings))
 
     def figure(self):
         """The claim's matplotlib Figure, drawn from the rows."""
@@ -274,16 +311,19 @@ def judge(claim: Claim, rows: list[Row], seconds: float) -> Result:
 
     Raises ValueError for an effect that `verdict` rejects, and for ratios that are not positive or have another name.
     """
-    try:
-        decided = verdict(claim.effect(rows), claim.margin)
-    except ValueError as error:
-        raise ValueError(f"claim {claim.id}: {error}") from error
+    findings = []
+    for effect in claim.effects:
+        try:
+            decided = verdict(effect.of(rows), effect.margin, effect.smallest, effect.equal)
+        except ValueError as error:
+            raise ValueError(f"claim {claim.id}, {effect.name}: {error}") from error
+        findings.append(Finding(effect, *decided, effect.holds(rows) if effect.holds else ""))
     ratios = claim.ratios(rows) if claim.ratios else {}
     ratios = {name: float(ratio) for name, ratio in ratios.items() if ratio is not None}
     for name, ratio in ratios.items():
         if name not in ("theory", "disk", "clock") or not 0 < ratio < math.inf:
             raise ValueError(f"claim {claim.id}: ratios must be positive theory, disk or clock; got {name}={ratio}")
-    return Result(claim, rows, *decided, ratios, disagreements(ratios), seconds)
+    return Result(claim, rows, findings, ratios, disagreements(ratios), seconds)
 
 
 def disagreements(ratios: dict[str, float]) -> list[str]:

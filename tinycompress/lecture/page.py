@@ -5,11 +5,18 @@ from collections.abc import Sequence
 from html import escape
 from itertools import groupby
 
-from .claim import Result, Row
+from .claim import Finding, Result, Row
 from .plans import plan_name
 
 RATIOS = ("theory", "disk", "clock")
-MARKS = {"supported": "✓", "exact": "✓", "contradicted": "✗", "failed": "✗", "not shown": "○"}
+MARKS = {
+    "supported": "✓",
+    "exact": "✓",
+    "contradicted": "✗",
+    "failed": "✗",
+    "no difference": "＝",
+    "not shown": "○",
+}
 LONGEST_LIST, MOST_ROWS = 12, 300  # the page shows no more than this; claims.json has everything
 
 
@@ -33,9 +40,9 @@ def page(results: Sequence[Result], svgs: dict[str, bytes], machine: dict, setti
 <h1>The lecture, measured</h1>
 <p>{len(results)} claims about network compression, each decided by measurements on this machine. A claim is <em>supported</em>
 if the 95 % interval of its effect lies above 0, or above the margin where one is stated, <em>contradicted</em> if it lies
-below, and <em>not shown</em> if it contains that value. Effects are signed so that positive values support the notes. ×
-says how many times smaller or faster: in theory (parameters, operations), on disk, and on the clock. ⚠ marks ratios that
-disagree.</p>
+below, <em>no difference</em> if it lies within the smallest effect that would matter, and <em>not shown</em> otherwise. Effects
+are signed so that positive values support the statement. × says how many times smaller or faster: in theory (parameters,
+operations), on disk, and on the clock. ⚠ marks ratios that disagree.</p>
 {_overview(results)}
 {body}
 <h2>Settings and machine</h2>
@@ -46,36 +53,43 @@ disagree.</p>
 """
 
 
-def effect_text(result: Result) -> str:
-    """The effect with its interval, unit and margin, as in "+1.2 points [+0.8, +1.6], margin -0.5".
+def effect_text(finding: Finding) -> str:
+    """The effect with its interval, unit and what it is compared with, as in "+1.2 points [+0.8, +1.6], margin -0.5".
 
     A log2 ratio is shown as the ratio.
     """
-    effect, unit = result.effect, result.claim.unit
-    if isinstance(effect, bool):
-        return "holds" if effect else "does not hold"
-    if effect is None:
+    effect, mean, unit = finding.effect, finding.mean, finding.effect.unit
+    if isinstance(mean, bool):
+        return "holds" if mean else "does not hold"
+    if mean is None:
         return "–"
 
     def number(x):
         return f"{2**x:.3g}×" if unit == "log2 ×" else f"{x:+.3g}"
 
-    text = number(effect) if unit in ("", "log2 ×") else f"{number(effect)} {unit}"
-    interval = f" [{', '.join(map(number, result.interval))}]" if result.interval else ""
-    margin = f", margin {number(result.claim.margin)}" if result.claim.margin else ""
-    return text + interval + margin
+    text = number(mean) if unit in ("", "log2 ×") else f"{number(mean)} {unit}"
+    interval = f" [{', '.join(map(number, finding.interval))}]" if finding.interval else ""
+    margin = f", margin {number(effect.margin)}" if effect.margin else ""
+    smallest = f", matters from {number(effect.smallest).lstrip('+')}" if effect.smallest else ""
+    return text + interval + margin + smallest
 
 
-def marked_verdict(result: Result) -> str:
+def finding_text(finding: Finding) -> str:
+    """The name of the effect, its value, and from where to where the statement holds."""
+    return f"{finding.effect.name}: {effect_text(finding)}" + (f"; {finding.holds}" if finding.holds else "")
+
+
+def marked_verdict(finding: Finding) -> str:
     """The verdict after its mark, so that it can be told without colours."""
-    return f"{MARKS[result.verdict]} {result.verdict}"
+    return f"{MARKS[finding.verdict]} {finding.verdict}"
 
 
 def _overview(results: Sequence[Result]) -> str:
     head = "".join(f'<th scope="col">{name} ×</th>' for name in RATIOS)
     rows = "".join(
         f'<tr><th scope="row"><a href="#{escape(r.claim.id)}">{escape(r.claim.id)}</a> {escape(r.claim.title)}</th>'
-        f"<td>{_badge(r)}</td><td>{escape(effect_text(r))}</td>"
+        f"<td>{'<br>'.join(map(_badge, r.findings))}</td>"
+        f"<td>{'<br>'.join(escape(effect_text(finding)) for finding in r.findings)}</td>"
         + "".join(f"<td>{f'{r.ratios[name]:.3g}' if name in r.ratios else '–'}</td>" for name in RATIOS)
         + f"<td>{''.join(f'⚠ {escape(words)}<br>' for words in r.disagreements)}</td></tr>\n"
         for r in results
@@ -89,27 +103,32 @@ scope="col">disagreements</th></tr></thead>
 
 def _section(result: Result, svg: bytes, settings: dict) -> str:
     claim = result.claim
-    finding = f"{claim.effect_name}: {effect_text(result)}"
-    alt = f"Figure of claim {claim.id}, {claim.title}. {finding}; {result.verdict}."
+    found = ". ".join(f"{finding_text(finding)}; {finding.verdict}" for finding in result.findings)
+    alt = f"Figure of claim {claim.id}, {claim.title}. {found}."
     image = base64.b64encode(svg).decode()
     flags = "".join(f'<p class="flag">⚠ {escape(words)}</p>\n' for words in result.disagreements)
     source = f'<p class="source">Further reading: {escape(claim.source)}</p>\n' if claim.source else ""
     plan = plan_name(claim.plans, settings["budget"], settings["training_images"]) if claim.plans else ""
     trained = f'<p class="source">Trained by the plan “{plan}”.</p>\n' if plan else ""
     return f"""<section id="{escape(claim.id)}">
-<h3>{escape(claim.id)} {escape(claim.title)} {_badge(result)}</h3>
+<h3>{escape(claim.id)} {escape(claim.title)}</h3>
 <p class="source">{escape(claim.asked_by)}:</p>
 <blockquote>{escape(claim.statement)}</blockquote>
 <img src="data:image/svg+xml;base64,{image}" alt="{escape(alt)}">
-<p><strong>{escape(finding[0].upper() + finding[1:])}.</strong> {escape(claim.note)}</p>
+{"".join(map(_finding, result.findings))}<p>{escape(claim.note)}</p>
 {flags}{source}{trained}<details><summary>The numbers ({len(result.rows)} rows, {result.seconds:.1f} s of computation)</summary>
 {_numbers(result.rows)}</details>
 </section>
 """
 
 
-def _badge(result: Result) -> str:
-    return f'<span class="{result.verdict.replace(" ", "-")}">{marked_verdict(result)}</span>'
+def _finding(finding: Finding) -> str:
+    words = finding_text(finding)
+    return f"<p>{_badge(finding)} <strong>{escape(words[0].upper() + words[1:])}.</strong></p>\n"
+
+
+def _badge(finding: Finding) -> str:
+    return f'<span class="{finding.verdict.replace(" ", "-")}">{marked_verdict(finding)}</span>'
 
 
 def _numbers(rows: list[Row]) -> str:
@@ -158,8 +177,9 @@ table { border-collapse: collapse; font-size: 0.9rem; font-variant-numeric: tabu
 th, td { text-align: left; padding: 0.35rem 0.7rem; border-bottom: 1px solid var(--line); vertical-align: top }
 thead th { white-space: nowrap } tbody th { font-weight: normal }
 .wide { overflow-x: auto; margin: 1rem 0 }
-.supported, .exact { color: var(--yes) } .contradicted, .failed { color: var(--no) } .not-shown { color: var(--open) }
-.supported, .exact, .contradicted, .failed, .not-shown { font-weight: 600; white-space: nowrap }
+.supported, .exact { color: var(--yes) } .contradicted, .failed { color: var(--no) }
+.not-shown, .no-difference { color: var(--open) }
+.supported, .exact, .contradicted, .failed, .not-shown, .no-difference { font-weight: 600; white-space: nowrap }
 .flag { color: var(--no) } .source { color: var(--soft); font-size: 0.9rem }
 summary { cursor: pointer; color: var(--soft) }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 0.1rem 1.2rem; color: var(--soft) } dd { margin: 0 }

@@ -16,8 +16,8 @@ from ..workshop import style
 from ..workshop.identity import fingerprint, source_hash
 from ..workshop.machine import machine
 from . import claims
-from .claim import Result, Settings, judge
-from .page import RATIOS, effect_text, marked_verdict, page
+from .claim import Finding, Result, Settings, judge
+from .page import RATIOS, effect_text, finding_text, marked_verdict, page
 
 
 def write(
@@ -83,7 +83,7 @@ def table(results: Sequence[Result]) -> str:
     """The results as a text table. Below each claim stand the name of its effect and the ratios that disagree."""
     head = ["claim", "verdict", "effect [95 % interval]", *(f"{name} ×" for name in RATIOS)]
     body = [
-        [f"{r.claim.id} {r.claim.title}", marked_verdict(r), effect_text(r)]
+        [f"{r.claim.id} {r.claim.title}", marked_verdict(r.findings[0]), effect_text(r.findings[0])]
         + [f"{r.ratios[name]:.3g}" if name in r.ratios else "–" for name in RATIOS]
         for r in results
     ]
@@ -92,7 +92,9 @@ def table(results: Sequence[Result]) -> str:
     lines = [head, rule]
     for result, line in zip(results, body, strict=True):
         indent = " " * (len(result.claim.id) + 1)
-        lines += [line, indent + result.claim.effect_name]
+        first, *others = result.findings
+        lines += [line, indent + first.effect.name + (f"; {first.holds}" if first.holds else "")]
+        lines += [f"{indent}{marked_verdict(finding)}: {finding_text(finding)}" for finding in others]
         lines += [f"{indent}⚠ {words}" for words in result.disagreements]
     return "\n".join(lines)
 
@@ -131,19 +133,29 @@ def _entry(result: Result) -> dict:
         "chapter": claim.chapter,
         "title": claim.title,
         "statement": claim.statement,
-        "decides": claim.decides,
-        "verdict": result.verdict,
-        "effect": result.effect,
-        "interval": result.interval,
-        "effect_name": claim.effect_name,
-        "unit": claim.unit,
-        "margin": claim.margin,
+        "findings": [_finding(finding) for finding in result.findings],
         "ratios": result.ratios,
         "disagreements": result.disagreements,
         "timed": claim.timed,
         "seconds": round(result.seconds, 3),
         "note": claim.note,
         "source": claim.source,
+    }
+
+
+def _finding(finding: Finding) -> dict:
+    effect = finding.effect
+    return {
+        "effect": effect.name,
+        "decides": effect.decides,
+        "verdict": finding.verdict,
+        "mean": finding.mean,
+        "interval": finding.interval,
+        "unit": effect.unit,
+        "margin": effect.margin,
+        "smallest": effect.smallest,
+        "equal": effect.equal,
+        "holds": finding.holds,
     }
 
 

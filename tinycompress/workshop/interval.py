@@ -1,4 +1,4 @@
-"""The rule that decides every claim: the 95 % interval of the paired differences, against a margin."""
+"""The rule that decides every claim: where the 95 % interval of the paired differences lies."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -16,13 +16,21 @@ class Verdict(NamedTuple):
     interval: tuple[float, float] | None
 
 
-def verdict(values: Sequence[float] | bool, margin: float = 0.0) -> Verdict:
-    """Decide a claim from its paired differences, one per seed, signed so that positive agrees with the notes.
+def verdict(values: Sequence[float] | bool, margin: float = 0.0, smallest: float = 0.0, equal: bool = False) -> Verdict:
+    """Decide a claim from its paired differences, one per seed, signed so that positive agrees with the statement.
 
-    "supported" if their interval lies wholly above `margin`, "contradicted" if wholly below, "not shown" if it
-    straddles `margin` or if there are fewer than two values, whose spread is unknown. A bool, for an exact statement,
-    gives "exact" or "failed". Raises ValueError for a value that is NaN or infinite.
+    "no difference" if their interval lies between -smallest and smallest, the smallest effect that would matter;
+    "supported" if it lies wholly above `margin`, "contradicted" if wholly below, "not shown" if it contains `margin` or if
+    there are fewer than two values, whose spread is unknown. With `equal`, the statement is that there is no difference:
+    "supported" if the interval lies between -smallest and smallest, "contradicted" if wholly outside (Schuirmann 1987, at
+    97.5 % on each side). A bool, for an exact statement, gives "exact" or "failed".
+
+    Raises ValueError for a value that is NaN or infinite, and for a margin beside a smallest effect.
     """
+    if smallest < 0 or (margin and smallest) or (equal and not smallest):
+        raise ValueError(
+            f"give a margin, or the smallest effect that matters, which `equal` needs; got {margin=}, {smallest=}, {equal=}"
+        )
     if isinstance(values, bool | np.bool_):
         return Verdict("exact" if values else "failed", bool(values), None)
     values = np.asarray(values, float)
@@ -37,8 +45,16 @@ def verdict(values: Sequence[float] | bool, margin: float = 0.0) -> Verdict:
     if len(values) < 2:
         return Verdict("not shown", float(values[0]) if len(values) else None, None)
     mean, low, high = map(float, mean_interval(values))
-    word = "supported" if low > margin else "contradicted" if high < margin else "not shown"
-    return Verdict(word, mean, (low, high))
+    return Verdict(_word(low, high, margin, smallest, equal), mean, (low, high))
+
+
+def _word(low: float, high: float, margin: float, smallest: float, equal: bool) -> str:
+    within, outside = -smallest < low and high < smallest, low > smallest or high < -smallest
+    if equal:
+        return "supported" if within else "contradicted" if outside else "not shown"
+    if smallest and within:
+        return "no difference"
+    return "supported" if low > margin else "contradicted" if high < margin else "not shown"
 
 
 def mean_interval(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

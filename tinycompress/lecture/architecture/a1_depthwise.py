@@ -6,7 +6,7 @@ from ... import data
 from ...architecture import channel_jacobian, jacobian
 from ...nn import Conv2d, DepthwiseConv2d, PointwiseConv2d
 from ...workshop.style import COLORS, figure
-from ..claim import Claim
+from ..claim import Claim, Effect
 from .a2_pointwise import _bar, _chance, _draw_matrix
 from .nets import PLANS, plan_for
 from .pairs import accuracy, trained
@@ -148,12 +148,16 @@ CLAIM = Claim(
     id="A1",
     chapter="architecture",
     title="Depthwise: each filter sees only its own channel",
-    decides=("N26", "N27"),
     measure=measure_a1,
     plans=PLANS,
-    effect=effect_a1,
-    effect_name="no output depends on another channel, and exactly half of the questions about two channels are "
-    "answered correctly",
+    effects=(
+        Effect(
+            name="no output depends on another channel, and exactly half of the questions about two channels are "
+            "answered correctly",
+            of=effect_a1,
+            decides=("N26", "N27"),
+        ),
+    ),
     figure=a1,
     note="The drawing shows |∂ output / ∂ input| of real layers. In the task, each channel shows a digit and is asked "
     "whether the other channel shows the same one; pairs are balanced, so that one channel alone gives no information. "

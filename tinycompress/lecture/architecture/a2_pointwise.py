@@ -6,7 +6,7 @@ from ... import data
 from ...architecture import channel_jacobian
 from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, figure, percent_axis
-from ..claim import Claim
+from ..claim import Claim, Effect
 from ..rows import paired
 from .nets import PLANS, plan_for
 from .pairs import accuracy, trained
@@ -121,13 +121,17 @@ CLAIM = Claim(
     id="A2",
     chapter="architecture",
     title="Pointwise: 1×1 kernels look across the channels",
-    decides=("N28",),
     measure=measure_a2,
     plans=PLANS,
-    effect=effect_a2,
-    effect_name="test accuracy on pairs, depthwise and pointwise minus depthwise alone",
-    unit="points",
-    margin=40,
+    effects=(
+        Effect(
+            name="test accuracy on pairs, depthwise and pointwise minus depthwise alone",
+            of=effect_a2,
+            unit="points",
+            margin=40,
+            decides=("N28",),
+        ),
+    ),
     figure=a2,
     note="Supported: at least 40 points above the 50 % that depthwise convolutions reach alone. Pointwise "
     "convolutions alone compare the two digits pixel by pixel, without seeing shapes. All nets train for the same "

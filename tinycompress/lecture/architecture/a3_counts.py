@@ -10,7 +10,7 @@ from ...profiling import latency
 from ...quantization import tcz
 from ...training import predict
 from ...workshop.style import COLORS, curve_with_band, figure
-from ..claim import Claim, Settings
+from ..claim import Claim, Effect, Settings
 
 A3_CHANNELS = {"quick": (8, 16, 32, 64, 128), "full": (8, 16, 32, 64, 128, 256), "paper": (8, 16, 32, 64, 128, 256)}
 
@@ -156,11 +156,15 @@ CLAIM = Claim(
     id="A3",
     chapter="architecture",
     title="Both together need fewer parameters",
-    decides=("N29",),
     tasks=tasks_a3,
     measure=measure_a3,
-    effect=effect_a3,
-    effect_name="parameters and multiplications equal the formula exactly, for every shape",
+    effects=(
+        Effect(
+            name="parameters and multiplications equal the formula exactly, for every shape",
+            of=effect_a3,
+            decides=("N29",),
+        ),
+    ),
     timed=True,
     figure=a3,
     ratios=ratios_a3,

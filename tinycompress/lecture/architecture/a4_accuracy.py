@@ -11,7 +11,7 @@ from ...nn import Module
 from ...profiling import stored_bytes
 from ...selection import pick_on_validation, train
 from ...workshop.style import COLORS, curve_with_band, figure
-from ..claim import Claim
+from ..claim import Claim, Effect
 from .nets import PLANS, Plan, accuracy, plan_for
 
 ARMS = ("standard", "separable", "separable, from standard", "shrunk")
@@ -133,10 +133,14 @@ CLAIM = Claim(
     question="A net of separable convolutions is about as accurate as one of standard convolutions.",
     measure=measure_a4,
     plans=PLANS,
-    effect=effect_a4,
-    effect_name="test accuracy, separable minus standard of the same widths, mean over widths",
-    unit="points",
-    margin=-1.0,
+    effects=(
+        Effect(
+            name="test accuracy, separable minus standard of the same widths, mean over widths",
+            of=effect_a4,
+            unit="points",
+            margin=-1.0,
+        ),
+    ),
     figure=a4,
     ratios=ratios_a4,
     note="Supported: less than one point is lost. The shrunk net is a narrower standard net with at most the separable "

@@ -9,7 +9,7 @@ from ...nn import Module
 from ...profiling import stored_bytes
 from ...selection import pick_on_validation, train
 from ...workshop.style import COLORS, curve_with_band, figure, percent_axis
-from ..claim import Claim
+from ..claim import Claim, Effect
 from .nets import PLANS, Plan, accuracy, plan_for
 
 BUDGET, ENERGY = 0.25, 0.6  # shares to keep: of the parameters, or of the squared singular values
@@ -166,10 +166,14 @@ CLAIM = Claim(
     question="Why it works: low rank. One layer of N×M weights becomes two of N×K and K×M.",
     measure=measure_a5,
     plans=PLANS,
-    effect=effect_a5,
-    effect_name="test accuracy, fine-tuned with a quarter of the parameters minus the whole net trained equally long",
-    unit="points",
-    margin=-1.0,
+    effects=(
+        Effect(
+            name="test accuracy, fine-tuned with a quarter of the parameters minus the whole net trained equally long",
+            of=effect_a5,
+            unit="points",
+            margin=-1.0,
+        ),
+    ),
     figure=a5,
     ratios=ratios_a5,
     note="Supported: less than one point is lost. Without fine-tuning, much more is lost. Dotted, left: the same layer "

@@ -10,7 +10,7 @@ from ...distillation import DistillationLoss, teacher_targets
 from ...nn import Module
 from ...profiling import stored_bytes
 from ...workshop.style import COLORS, figure
-from ..claim import Claim
+from ..claim import Claim, Effect
 from ..rows import paired
 from .drawing import draw_curves, draw_error_bars, draw_images
 from .nets import PLANS, Plan, choose, plan_for, scores, teacher_of, train_student, with_fewer_images
@@ -122,12 +122,16 @@ CLAIM = Claim(
     id="D1",
     chapter="distillation",
     title="The teacher's output instead of the label",
-    decides=("N13",),
     measure=measure_d1,
     plans=PLANS,
-    effect=effect_d1,
-    effect_name="test accuracy of a student, on the teacher's outputs minus on labels, mean over few and all images",
-    unit="points",
+    effects=(
+        Effect(
+            name="test accuracy of a student, on the teacher's outputs minus on labels, mean over few and all images",
+            of=effect_d1,
+            unit="points",
+            decides=("N13",),
+        ),
+    ),
     figure=d1,
     ratios=ratios_d1,
     note="All students have the same epochs, the same images and the same number of settings to try on validation data: "

@@ -12,7 +12,7 @@ from ...nn import Module
 from ...tensor import Tensor
 from ...training import predict
 from ...workshop.style import COLORS, figure, percent_axis
-from ..claim import Claim
+from ..claim import Claim, Effect
 from ..rows import paired
 from .drawing import draw_bar, draw_published, draw_reference_line
 from .nets import PLANS, Plan, choose, plan_for, soften, teacher_of, train_student
@@ -191,12 +191,16 @@ CLAIM = Claim(
     id="D2",
     chapter="distillation",
     title="Right about what it never saw",
-    decides=("N15",),
     measure=measure_d2,
     plans=PLANS,
-    effect=effect_d2,
-    effect_name="recall of the left-out class, distilled minus labels, both with corrected bias",
-    unit="points",
+    effects=(
+        Effect(
+            name="recall of the left-out class, distilled minus labels, both with corrected bias",
+            of=effect_d2,
+            unit="points",
+            decides=("N15",),
+        ),
+    ),
     figure=d2,
     note="Images of the left-out class are used neither in training nor in choosing settings. Afterwards the bias alone is "
     "shifted, until the student expects the class on unlabelled validation images as often as its teacher does. Test "

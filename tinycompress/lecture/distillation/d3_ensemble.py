@@ -4,7 +4,7 @@ from ... import data
 from ...distillation import DistillationLoss, Ensemble, teacher_targets
 from ...selection import pick_on_validation
 from ...workshop.style import COLORS, figure
-from ..claim import Claim
+from ..claim import Claim, Effect
 from ..rows import paired
 from .d4_temperature import CLAIMED_T
 from .drawing import draw_error_bars
@@ -72,12 +72,16 @@ CLAIM = Claim(
     id="D3",
     chapter="distillation",
     title="An ensemble in one net",
-    decides=("N12",),
     measure=measure_d3,
     plans=PLANS,
-    effect=effect_d3,
-    effect_name="test accuracy, student of the average minus one member (a net of the same size)",
-    unit="points",
+    effects=(
+        Effect(
+            name="test accuracy, student of the average minus one member (a net of the same size)",
+            of=effect_d3,
+            unit="points",
+            decides=("N12",),
+        ),
+    ),
     figure=d3,
     note="All nets have the same size and train for the same number of epochs. The average runs all members for each "
     "image; the student is a single net. A student of one member shows how much of the gain comes from averaging.",

@@ -12,7 +12,7 @@ from ...tensor import Tensor
 from ...training import predict
 from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, curve_with_band, figure, percent_axis
-from ..claim import Claim
+from ..claim import Claim, Effect
 from ..rows import paired
 from .nets import PLANS, plan_for, scores, soften, teacher_of, train_student, with_fewer_images
 
@@ -164,12 +164,16 @@ CLAIM = Claim(
     id="D4",
     chapter="distillation",
     title="A temperature softens the teacher's outputs",
-    decides=("N17",),
     measure=measure_d4,
     plans=PLANS,
-    effect=effect_d4,
-    effect_name=f"test accuracy of the student, at T = {CLAIMED_T} minus at T = 1",
-    unit="points",
+    effects=(
+        Effect(
+            name=f"test accuracy of the student, at T = {CLAIMED_T} minus at T = 1",
+            of=effect_d4,
+            unit="points",
+            decides=("N17",),
+        ),
+    ),
     figure=d4,
     note="The student learns from soft targets alone; each temperature picks its learning rate on validation data. The "
     "claim fails unless every teacher's outputs are softer at every higher T. The factor T² in the loss keeps the size of "

@@ -11,7 +11,7 @@ from ...nn import Module, ReLU
 from ...optim import cosine, warmup
 from ...selection import train
 from ...workshop.style import figure
-from ..claim import Claim
+from ..claim import Claim, Effect
 from ..rows import paired
 from .drawing import draw_curves, draw_error_bars
 from .nets import PLANS, choose, plan_for, scores, teacher_of, with_fewer_images
@@ -112,12 +112,16 @@ CLAIM = Claim(
     id="D5",
     chapter="distillation",
     title="Hints for hidden layers",
-    decides=("N18",),
     measure=measure_d5,
     plans=PLANS,
-    effect=effect_d5,
-    effect_name="test accuracy of the student, with a hint for one hidden layer minus on the teacher's outputs alone",
-    unit="points",
+    effects=(
+        Effect(
+            name="test accuracy of the student, with a hint for one hidden layer minus on the teacher's outputs alone",
+            of=effect_d5,
+            unit="points",
+            decides=("N18",),
+        ),
+    ),
     figure=d5,
     note="The student is deeper and thinner than its teacher. A linear regressor, discarded after training, predicts the "
     "teacher's hidden layer from the student's; its error is added to the loss. All arms train for the same number of "

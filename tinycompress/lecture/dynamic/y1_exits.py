@@ -11,7 +11,7 @@ from ...profiling import latency
 from ...tensor import Tensor
 from ...training import evaluate
 from ...workshop.style import COLORS, figure, percent_axis
-from ..claim import Claim
+from ..claim import Claim, Effect
 from .nets import PLANS, exit_net, plain_net
 
 THRESHOLDS = (0.5, 0.7, 0.9, 0.99)  # on the confidence, the same at every exit
@@ -179,13 +179,17 @@ CLAIM = Claim(
     id="Y1",
     chapter="dynamic",
     title="Adjust the depth",
-    decides=("N30",),
     prepare=prepare_y1,
     measure=measure_y1,
     plans=PLANS,
-    effect=effect_y1,
-    effect_name="speed-up over the net without exits, one image at a time, at thresholds chosen on validation data",
-    unit="log2 ×",
+    effects=(
+        Effect(
+            name="speed-up over the net without exits, one image at a time, at thresholds chosen on validation data",
+            of=effect_y1,
+            unit="log2 ×",
+            decides=("N30",),
+        ),
+    ),
     timed=True,
     figure=y1,
     ratios=ratios_y1,

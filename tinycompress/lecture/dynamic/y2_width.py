@@ -7,7 +7,7 @@ from ...nn import Sequential
 from ...selection import pick_on_validation, train
 from ...training import evaluate
 from ...workshop.style import COLORS, curve_with_band, figure, percent_axis, table
-from ..claim import Claim
+from ..claim import Claim, Effect
 from ..rows import paired
 from .nets import PLANS, mean_loss, plan_for, slimmable
 
@@ -91,13 +91,17 @@ CLAIM = Claim(
     id="Y2",
     chapter="dynamic",
     title="Adjust the width",
-    decides=("N30",),
     measure=measure_y2,
     plans=PLANS,
-    effect=effect_y2,
-    effect_name="test accuracy, one set of weights minus one net per width, mean over widths",
-    unit="points",
-    margin=MARGIN,
+    effects=(
+        Effect(
+            name="test accuracy, one set of weights minus one net per width, mean over widths",
+            of=effect_y2,
+            unit="points",
+            margin=MARGIN,
+            decides=("N30",),
+        ),
+    ),
     figure=y2,
     note="Supported: one set of weights costs less than one point. Each width has its own batch norm; a shared one has "
     "statistics that are right for at most one width. For widths that were never trained, the statistics are measured on "

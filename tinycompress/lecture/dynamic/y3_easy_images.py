@@ -7,7 +7,7 @@ from ...data import Dataset
 from ...dynamic import ExitTable, exit_table
 from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, figure, percent_axis
-from ..claim import Claim
+from ..claim import Claim, Effect
 from .nets import PLANS, exit_net
 
 EXIT_COLORS = [COLORS[role] for role in ("claim", "more", "rival", "extra")]
@@ -147,9 +147,13 @@ CLAIM = Claim(
     question="A net can spend as much computation on an image as that image needs.",
     measure=measure_y3,
     plans=PLANS,
-    effect=effect_y3,
-    effect_name="nearest training images of another class, images that continue minus images that leave at exit 1",
-    unit="points",
+    effects=(
+        Effect(
+            name="nearest training images of another class, images that continue minus images that leave at exit 1",
+            of=effect_y3,
+            unit="points",
+        ),
+    ),
     figure=y3,
     note="At the chosen thresholds, three quarters of the validation images that reach an exit leave there. Difficulty is "
     "measured without any net: the share of an image's ten nearest training images, in pixel space, that are of another "

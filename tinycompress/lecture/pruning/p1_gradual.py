@@ -8,7 +8,7 @@ from ...pruning import prune_weights, sparsity
 from ...selection import pick_on_validation, train
 from ...training import evaluate
 from ...workshop.style import COLORS, curve_with_band, figure, percent_axis, table
-from ..claim import Claim
+from ..claim import Claim, Effect
 from ..plans import plan_of
 from ..rows import paired
 from .nets import PLANS, dense_net, pruned_gradually
@@ -103,12 +103,16 @@ CLAIM = Claim(
     id="P1",
     chapter="pruning",
     title="A little at a time",
-    decides=("N2",),
     measure=measure_p1,
     plans=PLANS,
-    effect=effect_p1,
-    effect_name="test accuracy, a little at a time minus all at once, mean over 90, 95 and 98 % removed",
-    unit="points",
+    effects=(
+        Effect(
+            name="test accuracy, a little at a time minus all at once, mean over 90, 95 and 98 % removed",
+            of=effect_p1,
+            unit="points",
+            decides=("N2",),
+        ),
+    ),
     figure=p1,
     ratios=ratios_p1,
     note="All arms train for the same number of epochs in total and pick their learning rate on validation data. Disk: the "

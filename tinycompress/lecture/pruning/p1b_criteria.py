@@ -27,7 +27,7 @@ from ...pruning import (
 from ...selection import train
 from ...training import evaluate
 from ...workshop.style import COLORS, curve_with_band, figure, percent_axis, table
-from ..claim import Claim, Settings
+from ..claim import Claim, Effect, Settings
 from ..plans import plan_of
 from .nets import PLANS as DENSE_PLANS
 from .nets import dense_net
@@ -177,9 +177,13 @@ CLAIM = Claim(
     tasks=tasks_p1b,
     measure=measure_p1b,
     plans=PLANS,
-    effect=effect_p1b,
-    effect_name="test accuracy after removal by a criterion minus after random removal, mean over criteria and shares",
-    unit="points",
+    effects=(
+        Effect(
+            name="test accuracy after removal by a criterion minus after random removal, mean over criteria and shares",
+            of=effect_p1b,
+            unit="points",
+        ),
+    ),
     figure=p1b,
     note="Nothing is fine-tuned, so only the criterion matters; every layer loses the same share of neurons or channels. "
     "Activation: how often a neuron is nonzero. Slimmed: the batch-norm scale after training with a penalty on it. The "

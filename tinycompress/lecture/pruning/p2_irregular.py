@@ -7,7 +7,7 @@ from ...nn.weighted import effective
 from ...pruning import fan_in, prunable
 from ...training import evaluate
 from ...workshop.style import COLORS, figure
-from ..claim import Claim
+from ..claim import Claim, Effect
 from ..plans import plan_of
 from .nets import PLANS, dense_net, pruned_gradually
 
@@ -113,13 +113,17 @@ CLAIM = Claim(
     id="P2",
     chapter="pruning",
     title="Pruning leaves an irregular net",
-    decides=("N4", "N5"),
     measure=measure_p2,
     plans=PLANS,
-    effect=effect_p2,
-    effect_name="hidden neurons whose number of connections is not the most common one in their layer",
-    unit="share",
-    margin=0.5,
+    effects=(
+        Effect(
+            name="hidden neurons whose number of connections is not the most common one in their layer",
+            of=effect_p2,
+            unit="share",
+            margin=0.5,
+            decides=("N4", "N5"),
+        ),
+    ),
     figure=p2,
     note="In a regular net, all neurons of a layer have the same number of inputs, and the share is 0. Supported: more "
     "than half of the neurons differ.",

@@ -19,7 +19,7 @@ from ...selection import pick_on_validation, train
 from ...training import evaluate
 from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, figure, percent_axis
-from ..claim import Claim, Settings
+from ..claim import Claim, Effect, Settings
 from ..plans import plan_of
 from ..rows import paired
 
@@ -189,10 +189,14 @@ CLAIM = Claim(
     tasks=tasks_p4b,
     measure=measure_p4b,
     plans=PLANS,
-    effect=effect_p4b,
-    effect_name="test accuracy, with 84.4 % of the parameters removed minus the whole net",
-    unit="points",
-    margin=MARGIN,
+    effects=(
+        Effect(
+            name="test accuracy, with 84.4 % of the parameters removed minus the whole net",
+            of=effect_p4b,
+            unit="points",
+            margin=MARGIN,
+        ),
+    ),
     figure=p4b,
     ratios=ratios_p4b,
     note="Network slimming: the sum of batch norm's scales is part of the loss, so neurons compete for them; those with the "

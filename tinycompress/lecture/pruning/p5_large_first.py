@@ -12,7 +12,7 @@ from ...pruning import cubic, keep_neurons, prunable, prune_gradually, remove_ne
 from ...selection import pick_on_validation, train
 from ...training import evaluate
 from ...workshop.style import COLORS, curve_with_band, figure, table
-from ..claim import Claim, Settings
+from ..claim import Claim, Effect, Settings
 from ..plans import plan_of
 
 LARGER, SMALLER = 4, 0.5  # initial widths of the nets to prune and to grow, relative to the final net
@@ -213,13 +213,17 @@ CLAIM = Claim(
     id="P5",
     chapter="pruning",
     title="Large first, then pruned",
-    decides=("N11",),
     tasks=tasks_p5,
     measure=measure_p5,
     plans=PLANS,
-    effect=effect_p5,
-    effect_name="test accuracy, better large-first arm minus better small-first arm, mean over final sizes",
-    unit="points",
+    effects=(
+        Effect(
+            name="test accuracy, better large-first arm minus better small-first arm, mean over final sizes",
+            of=effect_p5,
+            unit="points",
+            decides=("N11",),
+        ),
+    ),
     figure=p5,
     note="At each size, all arms end with the same number of parameters and spend the same number of multiplications in "
     "training, so the small net trains for several times as many epochs. The large net starts four times as wide. The "

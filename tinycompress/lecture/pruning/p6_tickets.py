@@ -10,7 +10,7 @@ from ...pruning import iterative_pruning, prunable, rewind, shuffle_masks, spars
 from ...selection import train
 from ...training import evaluate
 from ...workshop.style import COLORS, curve_with_band, figure, percent_axis, table
-from ..claim import Claim, Settings
+from ..claim import Claim, Effect, Settings
 from ..plans import plan_of
 
 SHARE, LAST_SHARE = 0.2, 0.1  # of the weights left, removed per round: of most layers, of the last one
@@ -175,9 +175,13 @@ CLAIM = Claim(
     tasks=tasks_p6,
     measure=measure_p6,
     plans=PLANS,
-    effect=effect_p6,
-    effect_name="test accuracy, winning ticket minus the same net re-initialised, mean over rounds 7 and 15",
-    unit="points",
+    effects=(
+        Effect(
+            name="test accuracy, winning ticket minus the same net re-initialised, mean over rounds 7 and 15",
+            of=effect_p6,
+            unit="points",
+        ),
+    ),
     figure=p6,
     note="LeNet-300-100. Each round trains, removes the smallest fifth of the weights and resets the others to their initial "
     "values. Every net trains for the same number of epochs. Finding the mask takes all earlier rounds, a cost that all arms "

@@ -7,7 +7,7 @@ from ...nn.weighted import effective
 from ...quantization import calibrate, quantize_weights, tcz, to_integers
 from ...selection import pick_on_validation
 from ...workshop.style import COLORS, curve_with_band, figure, table
-from ..claim import Claim
+from ..claim import Claim, Effect
 from .nets import PLANS, accuracy, dense_net, longer_net, plan_for, train_more
 
 SHOWN_BITS = 3  # of the grid under the histogram
@@ -116,13 +116,17 @@ CLAIM = Claim(
     id="Q1",
     chapter="quantization",
     title="Fewer bits",
-    decides=("N19",),
     measure=measure_q1,
     plans=PLANS,
-    effect=effect_q1,
-    effect_name="test accuracy, in 8-bit integers from end to end minus float32",
-    unit="points",
-    margin=-0.5,
+    effects=(
+        Effect(
+            name="test accuracy, in 8-bit integers from end to end minus float32",
+            of=effect_q1,
+            unit="points",
+            margin=-0.5,
+            decides=("N19",),
+        ),
+    ),
     figure=q1,
     ratios=ratios_q1,
     note="Supported: less than half a point is lost. Below 4 bits, rounding a trained net costs more and more, while "

@@ -9,7 +9,7 @@ from ...nn.weighted import effective
 from ...quantization import Pull, cluster_weights
 from ...selection import pick_on_validation
 from ...workshop.style import COLORS, curve_with_band, figure, table
-from ..claim import Claim
+from ..claim import Claim, Effect
 from ..rows import paired
 from .nets import PLANS, Plan, accuracy, dense_net, longer_net, plan_for, train_more
 
@@ -131,13 +131,17 @@ CLAIM = Claim(
     id="Q2",
     chapter="quantization",
     title="Weight clustering",
-    decides=("N20", "N21"),
     measure=measure_q2,
     plans=PLANS,
-    effect=effect_q2,
-    effect_name="test accuracy, pulled together while training minus clustered after training, mean over up to 4 "
-    "values per layer",
-    unit="points",
+    effects=(
+        Effect(
+            name="test accuracy, pulled together while training minus clustered after training, mean over up to 4 "
+            "values per layer",
+            of=effect_q2,
+            unit="points",
+            decides=("N20", "N21"),
+        ),
+    ),
     figure=q2,
     note="All arms train for the same number of epochs and choose from the same number of settings on validation "
     "data. The pull adds a penalty on the distance between each weight and its group's value; soft weight-sharing "

@@ -9,7 +9,7 @@ from ...quantization import cluster_weights, entropy, huffman_code
 from ...quantization.coding.arithmetic import Encoder
 from ...quantization.coding.huffman import code_lengths, decode, encode
 from ...workshop.style import COLORS, figure
-from ..claim import Claim
+from ..claim import Claim, Effect
 from .nets import PLANS, dense_net, plan_for, train_more
 
 
@@ -180,12 +180,16 @@ CLAIM = Claim(
     id="Q3",
     chapter="quantization",
     title="Huffman coding",
-    decides=("N22",),
     measure=measure_q3,
     plans=PLANS,
-    effect=effect_q3,
-    effect_name="bits that Huffman's code saves over a fixed-length code, values and gaps together",
-    unit="share",
+    effects=(
+        Effect(
+            name="bits that Huffman's code saves over a fixed-length code, values and gaps together",
+            of=effect_q3,
+            unit="share",
+            decides=("N22",),
+        ),
+    ),
     figure=q3,
     ratios=ratios_q3,
     note="The claim fails if a decoded stream differs in a single symbol, or if a code beats its entropy. "

@@ -11,7 +11,7 @@ from ...selection import pick_on_validation, train
 from ...training import evaluate
 from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, curve_with_band, figure
-from ..claim import Claim
+from ..claim import Claim, Effect
 from ..rows import paired
 from .nets import PLANS, Plan, plan_for
 
@@ -163,12 +163,9 @@ CLAIM = Claim(
     id="Q4",
     chapter="quantization",
     title="Binary weights",
-    decides=("N23",),
     measure=measure_q4,
     plans=PLANS,
-    effect=effect_q4,
-    effect_name="test error, float minus binary",
-    unit="points",
+    effects=(Effect(name="test error, float minus binary", of=effect_q4, unit="points", decides=("N23",)),),
     figure=q4,
     ratios=ratios_q4,
     note="All arms have the same net with batch norm, train for the same number of epochs and pick their learning rate "

@@ -14,7 +14,7 @@ from ...quantization import Clustered, tcz
 from ...recipe import Recipe, compress, dense_net, lesson_of
 from ...training import evaluate, predict
 from ...workshop.style import COLORS, figure
-from ..claim import Claim, Settings
+from ..claim import Claim, Effect, Settings
 from .bytes_drawn import draw_bytes, size_label
 from .nets import PLANS, plan_for
 from .q5_paper import q5_paper
@@ -221,14 +221,18 @@ CLAIM = Claim(
     id="Q5",
     chapter="quantization",
     title="All in all: one small file",
-    decides=("N25",),
     tasks=tasks_q5,
     measure=measure_q5,
     plans=PLANS,
-    effect=effect_q5,
-    effect_name="test error of the dense net minus that of the net in the file",
-    unit="points",
-    margin=-1.0,
+    effects=(
+        Effect(
+            name="test error of the dense net minus that of the net in the file",
+            of=effect_q5,
+            unit="points",
+            margin=-1.0,
+            decides=("N25",),
+        ),
+    ),
     figure=_figure_q5,
     ratios=ratios_q5,
     note="Every byte of a real file is counted: headers, tables, checksum. Supported: less than one point is lost. The "

@@ -6,7 +6,7 @@ from ... import data
 from ...training import predict
 from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, figure, percent_axis
-from ..claim import Claim
+from ..claim import Claim, Effect
 from .methods import METHODS, PLANS, Small, few_seeds, plan_for, right, teacher_of, trained_on, validation_accuracy
 
 MOST_VICTIMS = 12
@@ -174,9 +174,13 @@ CLAIM = Claim(
     tasks=few_seeds,
     measure=measure_c2,
     plans=PLANS,
-    effect=effect_c2,
-    effect_name="test images that change sides, compressed minus trained further in another order",
-    unit="points",
+    effects=(
+        Effect(
+            name="test images that change sides, compressed minus trained further in another order",
+            of=effect_c2,
+            unit="points",
+        ),
+    ),
     figure=c2,
     note=f"Each method has the strongest setting that keeps validation accuracy within {TOLERANCE:g} point of the teacher's. "
     "Training the teacher further in another order, or from another start, shows how many images change sides by chance.",
