@@ -240,14 +240,27 @@ FAULTY = [
         },
         ["there should be public and hidden tests"],
     ),
+    (
+        {"solution": changed(SOLUTION, ("(3 points)", "(4 points)"))},
+        ["its docstring promises 4 points, but its tests give 3"],
+    ),
 ]
 
 
-@pytest.mark.parametrize(("files", "faults"), FAULTY, ids=["solution", "wrong", "tests", "public"])
+@pytest.mark.parametrize(("files", "faults"), FAULTY, ids=["solution", "wrong", "tests", "public", "points"])
 def test_faults_of_an_exercise_are_found_and_said(tmp_path, files, faults):
     found = " | ".join(check(write_exercise(tmp_path, **files)).faults)
     for fault in faults:
         assert fault in found
+
+
+def test_an_experiment_that_fails_on_the_solution_is_a_fault(tmp_path):
+    exercise = write_exercise(tmp_path)
+    (exercise.folder / "show_keep.py").write_text(
+        '"""Show."""\n\n\ndef measure(submission):\n    return submission.kepe([1.0], 1)\n\n\ndef draw(*_):\n    pass\n'
+    )
+    (fault,) = check(exercise).faults
+    assert "show_keep.py: measure fails on the solution: AttributeError" in fault and "kepe" in fault
 
 
 @pytest.mark.parametrize(

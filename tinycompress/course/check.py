@@ -1,5 +1,6 @@
 """`course check`: what must hold for an exercise before students see it."""
 
+import re
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -74,6 +75,9 @@ def _check_solution(exercise, found):
         if first != second:
             found.faults.append("two runs of the solution differ: draw every random number from the fixture rng")
     found.points = total(first)[1]
+    stated = re.search(r"([\d.]+) points?\b", load_module(exercise.solution).__doc__ or "")
+    if stated and float(stated[1]) != found.points:
+        found.faults.append(f"its docstring promises {stated[0]}, but its tests give {found.points:g}")
     found.scores.append(("solution", total(first)[0], ""))
     if not any(r.public for r in first) or all(r.public for r in first):
         found.faults.append("there should be public and hidden tests, at least one of each")

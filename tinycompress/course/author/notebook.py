@@ -14,14 +14,20 @@ show("{name}")"""
 def write_notebook(exercise: Exercise, folder: Path) -> None:
     """Write show_name.py, the solution's numbers (name.reference.json) and name.ipynb into the folder.
 
-    Raises CourseProblem if show_name.py lacks `measure` or `draw`, or `measure` returns something that JSON cannot hold.
+    Raises CourseProblem if show_name.py lacks `measure` or `draw`, or `measure` fails on the solution, or returns something
+    that JSON cannot hold.
     """
     text = exercise.show.read_text(encoding="utf-8")
     module = load_module(exercise.show)
     if missing := [name for name in ("measure", "draw") if not callable(getattr(module, name, None))]:
         raise CourseProblem(f"{exercise.show.name} has no function {missing[0]}")
     try:
-        numbers = json.dumps(module.measure(load_module(exercise.solution)))
+        measured = module.measure(load_module(exercise.solution))
+    except Exception as error:  # whatever an author's function may raise
+        problem = f"{exercise.show.name}: measure fails on the solution: {type(error).__name__}: {error}"
+        raise CourseProblem(problem) from error
+    try:
+        numbers = json.dumps(measured)
     except (TypeError, ValueError) as error:
         raise CourseProblem(
             f"{exercise.show.name}: measure returns plain numbers, strings and lists, but: {error}"
