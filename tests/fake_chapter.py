@@ -69,7 +69,7 @@ def make(claim_id, shift, effect=effect, **fields):
         "chapter": "fake",
         "title": f"Fake {claim_id}",
         "question": "Ours is better.",
-        "tasks": lambda settings: [(seed, shift) for seed in range(settings.seeds)],
+        "tasks": lambda settings: [(seed, shift) for seed in settings.each_seed],
         "measure": measure,
         "effects": (Effect(of=effect, **its),),
         "figure": draw,

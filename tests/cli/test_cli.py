@@ -53,8 +53,25 @@ def test_a_run_ends_with_0_its_table_and_its_files_whatever_the_verdicts(cli, tm
 
 
 def test_the_arguments_reach_the_settings(cli, tmp_path):
-    assert cli("lecture", "F4", "--budget", "full", "--seeds", "2", "--threads", "1", "--data", "digits")[0] == 0
+    assert (
+        cli(
+            "lecture",
+            "F4",
+            "--budget",
+            "full",
+            "--seeds",
+            "2",
+            "--threads",
+            "1",
+            "--data",
+            "digits",
+            "--first-seed",
+            "3",
+        )[0]
+        == 0
+    )
     settings = report_of(tmp_path)["settings"]
+    assert settings["first_seed"] == 3
     assert (settings["budget"], settings["seeds"], settings["threads"], settings["data"]) == ("full", 2, 1, "digits")
 
 

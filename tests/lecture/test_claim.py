@@ -341,14 +341,23 @@ def test_a_complete_run_forgets_its_own_tasks_only(tmp_path, measured):
 def test_settings_choose_seeds_and_data_by_budget_and_travel():
     assert (Settings().data, Settings().seeds) == ("digits", 5)
     assert (Settings("paper").data, Settings("full").seeds) == ("mnist", 10)
-    chosen = Settings("full", "mine.npz", 3, 2)
+    chosen = Settings("full", "mine.npz", 3, 2, 7)
     assert pickle.loads(pickle.dumps(chosen)) == chosen == Settings(**json.loads(json.dumps(asdict(chosen))))
 
 
-@pytest.mark.parametrize("wrong", [{"budget": "huge"}, {"seeds": 0}, {"threads": 0}])
+@pytest.mark.parametrize("wrong", [{"budget": "huge"}, {"seeds": 0}, {"threads": 0}, {"first_seed": -1}])
 def test_settings_that_make_no_sense_are_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Settings(**wrong)
+
+
+def test_other_seeds_are_other_tasks_of_every_claim():
+    """Of those that repeat anything: what is exact may have tasks without a seed."""
+    ours, others = Settings(seeds=2), Settings(seeds=2, first_seed=2)
+    assert list(others.each_seed) == [2, 3]
+    for claim in claims():
+        assert len(claim.tasks(ours)) == len(claim.tasks(others))
+        assert not {*map(tuple, claim.tasks(ours))} & {*map(tuple, claim.tasks(others))}, claim.id
 
 
 @pytest.fixture

@@ -165,6 +165,9 @@ def _add_lecture(commands, form) -> None:
         help="digits, mnist, fashion_mnist, or your own .npz; default: digits (mnist for --budget paper)",
     )
     lecture.add_argument("--seeds", type=_count, metavar="N", help="number of seeds; default: 5 (10 for --budget full)")
+    lecture.add_argument(
+        "--first-seed", type=_seed, default=0, metavar="N", help="the first seed, to try others than ours; default: 0"
+    )
     lecture.add_argument("--threads", type=_count, metavar="N", default=1, help="threads per process; default: 1")
     lecture.add_argument(
         "--workers",
@@ -203,6 +206,13 @@ def _count(text: str) -> int:
     """A whole number of 1 or more, for argparse."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be a whole number, 1 or more; got {text!r}")
+    return int(text)
+
+
+def _seed(text: str) -> int:
+    """A whole number of 0 or more, for argparse."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"must be a whole number, 0 or more; got {text!r}")
     return int(text)
 
 
@@ -357,7 +367,7 @@ def _settings(arguments):
     from ..lecture import Settings
     from ..workshop.identity import fingerprint
 
-    settings = Settings(arguments.budget, arguments.data, arguments.seeds, arguments.threads)
+    settings = Settings(arguments.budget, arguments.data, arguments.seeds, arguments.threads, arguments.first_seed)
     try:
         fingerprint(settings.data)
     except (OSError, ValueError) as error:

@@ -38,16 +38,17 @@ class Settings:
 
     budget: "quick" (live in class), "full" (more seeds), or "paper" (the paper's own network and data).
     data: a name that `tinycompress.data.load` knows, or an .npz file; by default "mnist" for "paper", else "digits".
-    seeds: repetitions; by default 5, or 10 for "full".
+    seeds: repetitions; by default 5, or 10 for "full". first_seed: the first of them, for seeds that nobody has tried yet.
     threads: of the engine and of BLAS in each task, by default 1. Small nets then train several times faster, results do
         not depend on the machine's number of cores, and an executor can use the other cores for other tasks.
-    Raises ValueError for an unknown budget and for fewer than one seed or thread.
+    Raises ValueError for an unknown budget, for fewer than one seed or thread, and for a negative first seed.
     """
 
     budget: str = "quick"
     data: str | None = None
     seeds: int | None = None
     threads: int = 1
+    first_seed: int = 0
 
     def __post_init__(self):
         if self.budget not in SEEDS:
@@ -59,11 +60,18 @@ class Settings:
         for name in ("seeds", "threads"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}")
+        if self.first_seed < 0:
+            raise ValueError(f"first_seed must be at least 0; got {self.first_seed}")
+
+    @property
+    def each_seed(self) -> range:
+        """The seeds, one per repetition."""
+        return range(self.first_seed, self.first_seed + self.seeds)
 
 
 def task_per_seed(settings: Settings) -> list[tuple]:
     """One task per seed, (data, budget, seed), for claims that measure all their arms in one task."""
-    return [(settings.data, settings.budget, seed) for seed in range(settings.seeds)]
+    return [(settings.data, settings.budget, seed) for seed in settings.each_seed]
 
 
 @dataclass(frozen=True)

@@ -107,6 +107,7 @@ def describe(settings: Settings) -> dict[str, str | int]:
         "data_fingerprint": fingerprint(settings.data),
         "training_images": len(load(settings.data).y_train),
         "seeds": settings.seeds,
+        "first_seed": settings.first_seed,
         "threads": settings.threads,
     }
 

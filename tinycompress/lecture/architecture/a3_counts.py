@@ -23,7 +23,7 @@ RATIO_CHANNELS = 64
 def tasks_a3(settings: Settings):
     return [
         (channels, batch, seed)
-        for seed in range(settings.seeds)
+        for seed in settings.each_seed
         for channels in A3_CHANNELS[settings.budget]
         for batch in A3_BATCHES
     ]

@@ -27,7 +27,7 @@ from ...pruning import (
 from ...selection import train
 from ...training import evaluate
 from ...workshop.style import COLORS, curve_with_band, figure, percent_axis, table
-from ..claim import Claim, Effect, Settings
+from ..claim import Claim, Effect
 from ..plans import plan_of
 from .nets import PLANS as DENSE_PLANS
 from .nets import dense_net
@@ -53,10 +53,6 @@ PLANS = {
     "full": Plan(epochs=20, batch_size=64, slimming=0.005),
     "paper": Plan(epochs=5, batch_size=128, slimming=0.001),
 }
-
-
-def tasks_p1b(settings: Settings):
-    return [(settings.data, settings.budget, seed) for seed in range(settings.seeds)]
 
 
 def measure_p1b(data_name: str, budget: str, seed: int) -> list[dict]:
@@ -174,7 +170,6 @@ CLAIM = Claim(
     chapter="pruning",
     title="What is important",
     question="Evaluate how important each weight and each neuron is, and remove the least important ones first.",
-    tasks=tasks_p1b,
     measure=measure_p1b,
     plans=PLANS,
     effects=(

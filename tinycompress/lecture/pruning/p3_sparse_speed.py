@@ -19,10 +19,8 @@ SAME_TIME = np.log2(1.05)  # times that differ by less are equal for all that a 
 
 def tasks_p3(settings: Settings):
     # At most three at the budget "quick": each repetition times every setting in five rounds, one after another.
-    repetitions = min(settings.seeds, 3) if settings.budget == "quick" else settings.seeds
-    return [
-        (*shape, batch, seed) for seed in range(repetitions) for shape in SHAPES[settings.budget] for batch in BATCHES
-    ]
+    seeds = settings.each_seed[:3] if settings.budget == "quick" else settings.each_seed
+    return [(*shape, batch, seed) for seed in seeds for shape in SHAPES[settings.budget] for batch in BATCHES]
 
 
 def measure_p3(inputs: int, outputs: int, batch: int, seed: int) -> list[dict]:

@@ -19,7 +19,7 @@ from ...selection import pick_on_validation, train
 from ...training import evaluate
 from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, figure, percent_axis
-from ..claim import Claim, Effect, Settings
+from ..claim import Claim, Effect
 from ..plans import plan_of
 from ..rows import paired
 
@@ -46,10 +46,6 @@ PLANS = {
     "full": Plan(sparse=30, tuned=15, batch_size=64, lrs=(0.02, 0.05, 0.1), penalties=(3e-3, 1e-2, 3e-2)),
     "paper": Plan(sparse=14, tuned=6, batch_size=128, lrs=(0.05, 0.1), penalties=(3e-4, 1e-3)),
 }
-
-
-def tasks_p4b(settings: Settings):
-    return [(settings.data, settings.budget, seed) for seed in range(settings.seeds)]
 
 
 def measure_p4b(data_name: str, budget: str, seed: int) -> list[dict]:
@@ -186,7 +182,6 @@ CLAIM = Claim(
     chapter="pruning",
     title="A net learns which neurons it needs",
     question="Evaluate how important each neuron is, remove the least important ones, and fine-tune: little is lost.",
-    tasks=tasks_p4b,
     measure=measure_p4b,
     plans=PLANS,
     effects=(

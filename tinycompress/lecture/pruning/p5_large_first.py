@@ -119,7 +119,7 @@ SMALL_FIRST = {"small from the start": small, "smaller, then grown": grown}
 
 def tasks_p5(settings: Settings):
     plan = plan_of(PLANS, settings.budget, data.load(settings.data))
-    return [(settings.data, settings.budget, w, seed) for seed in range(settings.seeds) for w in plan.widths]
+    return [(settings.data, settings.budget, w, seed) for seed in settings.each_seed for w in plan.widths]
 
 
 def measure_p5(data_name: str, budget: str, width: int, seed: int) -> list[dict]:

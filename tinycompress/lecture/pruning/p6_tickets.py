@@ -40,7 +40,7 @@ PLANS = {
 
 def tasks_p6(settings: Settings):
     plan = plan_of(PLANS, settings.budget, data.load(settings.data))
-    return [(settings.data, settings.budget, lr, seed) for seed in range(settings.seeds) for lr in plan.lrs]
+    return [(settings.data, settings.budget, lr, seed) for seed in settings.each_seed for lr in plan.lrs]
 
 
 def measure_p6(data_name: str, budget: str, lr: float, seed: int) -> list[dict]:

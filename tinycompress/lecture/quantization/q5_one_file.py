@@ -50,7 +50,7 @@ FURTHER = {
 
 def tasks_q5(settings: Settings):
     """One task per seed and order; at the budget "paper" one per seed, net and recipe."""
-    seeds = range(settings.seeds)
+    seeds = settings.each_seed
     if settings.budget != "paper":
         return [(settings.data, settings.budget, order, seed) for seed in seeds for order in ORDERS]
     return [(settings.data, "paper", arm, seed) for net in HAN for seed in seeds for arm in paper_recipes(net)]

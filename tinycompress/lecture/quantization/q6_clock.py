@@ -19,7 +19,7 @@ BATCHES = (1, 128)
 
 def tasks_q6(settings: Settings):
     shapes = [*SHAPES[settings.budget], (784, 0)]  # the last stands for the whole LeNet-300-100
-    return [(*shape, batch, seed) for seed in range(settings.seeds) for shape in shapes for batch in BATCHES]
+    return [(*shape, batch, seed) for seed in settings.each_seed for shape in shapes for batch in BATCHES]
 
 
 def measure_q6(inputs: int, outputs: int, batch: int, seed: int) -> list[dict]:
