@@ -77,7 +77,7 @@ class Channels:
         whole = index.ndim == 1 and len(index) > 0 and index.dtype.kind in "iu"
         if not whole or index.min() < 0 or index.max() >= self.count:
             raise ValueError(
-                f"layer {self.name} has channels 0 to {self.count - 1}; give one or more of these whole numbers; "
+                f"layer {self.name} has channels 0 to {self.count - 1}; give at least one of these whole numbers; "
                 f"got {index}"
             )
         return index
@@ -111,7 +111,7 @@ def by_group(model: Module, per_layer: dict[str, object]) -> dict[str, tuple[Cha
     found = {}
     for layer, value in per_layer.items():
         if layer not in of_layer:
-            raise ValueError(f"no dense or standard convolution layer has the name {layer!r}; known: {[*of_layer]}")
+            raise ValueError(f"no dense or standard convolution layer is called {layer!r}; known: {[*of_layer]}")
         group = of_layer[layer]
         if group.held:
             raise ValueError(f"layer {layer} must keep all its {group.count} channels: {group.held}")

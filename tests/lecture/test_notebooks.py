@@ -9,7 +9,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 import tinycompress
 from tinycompress.lecture import claims, notebooks
-from tinycompress.lecture.blackboard import explore, show_claim, show_source
+from tinycompress.lecture.blackboard import explore, show_claim, show_notes, show_source
 from tinycompress.workshop.style import figure
 
 ROOT = Path(tinycompress.__file__).parents[1]
@@ -237,3 +237,13 @@ def test_a_claim_is_shown_with_the_figure_and_verdict_of_its_rows(displayed, tmp
     (statement, _), (picture, metadata), (finding, _) = displayed
     assert claims(["P1"])[0].statement in statement["text/markdown"] and "image/png" in picture
     assert re.search(r"\*\*[✓✗○] \w", finding["text/markdown"]) and "P1" in metadata["image/png"]["alt"]
+
+
+def test_sentences_of_the_notes_are_shown_with_what_decides_them(displayed, tmp_path):
+    show_notes(["N2", "N6", "N31"], [tmp_path, ROOT / "figures"])
+    show_notes(["N2"], [tmp_path])
+    (table, _), (unmeasured, _) = displayed
+    n2, n6, n31 = table["text/markdown"].splitlines()[2:]
+    assert n2.startswith("| N2 | Remove a small part each time") and re.search(r"P1: [✓✗○＝] \w", n2)
+    assert "1_pruning" in n6 and n31.count("P3: ") == 2
+    assert "P1: not measured yet" in unmeasured["text/markdown"]

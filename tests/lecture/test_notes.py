@@ -1,13 +1,17 @@
 """The sentences of the notes: each has its place in the lecture, and nothing else is put into the notes' mouth."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+import tinycompress
 from tinycompress.cli import main
 from tinycompress.lecture import claims
 from tinycompress.lecture.notes import SENTENCES, where
 
+NOTEBOOKS = Path(tinycompress.__file__).parents[1] / "notebooks"
 OPEN = {"N1", "N3", "N7", "N14", "N16", "N24"}  # that no claim decides yet
 
 
@@ -16,6 +20,14 @@ def test_every_sentence_has_a_claim_or_a_place_in_a_notebook():
     assert list(SENTENCES) == [f"N{i}" for i in range(1, 32)]
     for sentence in SENTENCES.values():
         assert (sentence.id in decided) + bool(sentence.shown) + (sentence.id in OPEN) == 1, sentence.id
+
+
+@pytest.mark.skipif(not NOTEBOOKS.exists(), reason="the notebooks are not part of an installed package")
+def test_the_sections_of_notebooks_that_show_a_sentence_are_there():
+    shown = [sentence.shown.split(", ", 1) for sentence in SENTENCES.values() if sentence.shown]
+    for notebook, section in shown:
+        cells = json.loads((NOTEBOOKS / f"{notebook}.ipynb").read_text(encoding="utf-8"))["cells"]
+        assert any("".join(cell["source"]).startswith(f"## {section}") for cell in cells), section
 
 
 def test_a_claim_decides_sentences_of_the_notes_or_asks_a_question_of_ours():

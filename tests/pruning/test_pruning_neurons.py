@@ -181,7 +181,7 @@ REFUSED = {
     "an unknown layer": (
         lambda rng: _dense(rng),
         {"7": [0]},
-        "no dense or standard convolution layer has the name '7'",
+        "no dense or standard convolution layer is called '7'",
     ),
     "a layer without channels": (lambda rng: _dense(rng, ReLU()), {"1": [0]}, "is called '1'"),
     "an index too large": (lambda rng: _dense(rng), {"0": [4]}, "channels 0 to 3"),

@@ -1,7 +1,7 @@
 """What the notebooks display: source code of the library, claims with their verdicts, and figures with sliders.
 
     show_source(tc.pruning.prune_gradually)
-    show_claim("P1"), show_verdicts()
+    show_claim("P1"), show_verdicts(), show_notes(["N2", "N3"])
     explore(draw, {"weights removed": [0.5, 0.8, 0.9]}, alt="the net, drawn at several sparsities")
 
 Every picture is a PNG with a description, so it also appears where no kernel runs: on GitHub, in slides, on paper.
@@ -17,6 +17,7 @@ from pathlib import Path
 
 from ..workshop import style
 from . import claims, report
+from .notes import SENTENCES, where
 from .page import RATIOS, effect_text, finding_text, marked_verdict
 
 REPORTS = ("../report", "../figures")  # relative to notebooks/: your own report, then the project's
@@ -77,6 +78,33 @@ def show_verdicts(folders: Iterable[str | Path] = REPORTS) -> None:
             + " |"
         )
     display(Markdown("\n".join(lines)))
+
+
+def show_notes(names: Iterable[str] = (), folders: Iterable[str | Path] = REPORTS) -> None:
+    """Display sentences of the notes in a table, each with what decides it and the verdict of the first report that has it.
+
+    names: ids such as "N2"; by default all sentences.
+    """
+    from IPython.display import Markdown, display
+
+    lines = ["| | the notes say | decided by |", "|---|---|---|"]
+    for sentence in [SENTENCES[name] for name in names] or SENTENCES.values():
+        said = f"{sentence.english}<br>{sentence.text}" if sentence.text else sentence.english
+        found = [words for claim in claims() for words in _verdicts(claim, sentence.id, folders)]
+        lines.append(f"| {sentence.id} | {said} | {'<br>'.join(found) or where(sentence)} |")
+    display(Markdown("\n".join(lines)))
+
+
+def _verdicts(claim, sentence: str, folders) -> list[str]:
+    """What the claim finds on a sentence, if it decides it."""
+    if sentence not in claim.decides:
+        return []
+    result = _read(folders, claim.id)
+    if result is None:
+        return [f"{claim.id}: not measured yet"]
+    return [
+        f"{claim.id}: {marked_verdict(f)}, {finding_text(f)}" for f in result.findings if sentence in f.effect.decides
+    ]
 
 
 def _read(folders, claim_id: str):

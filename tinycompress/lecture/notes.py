@@ -39,7 +39,7 @@ _ALL = (
         "N6",
         "不仅很难以去实施这个策略",
         "The strategy is hard to implement.",
-        shown="1_pruning, where the product that skips zeros stands beside the dense one",
+        shown="1_pruning, Is it hard to implement?",
     ),
     Sentence(
         "N7",
@@ -55,7 +55,7 @@ _ALL = (
         "N9",
         "weight pruning 这个方法不算很有效",
         "All in all, weight pruning is not very effective.",
-        shown="1_pruning, its last section, which adds up N2 to N8",
+        shown="1_pruning, All in all: is weight pruning effective?",
     ),
     Sentence(
         "N10",

@@ -16,6 +16,7 @@ from ..claim import Claim, Effect, Settings
 from ..plans import plan_of
 
 LARGER, SMALLER = 4, 0.5  # initial widths of the nets to prune and to grow, relative to the final net
+FEWEST = 6  # neurons in a layer of the net to grow: all of two or three ReLUs may die, and nothing that grows from them learns
 NOISE = 0.1  # on the copies that widening makes, so that they can diverge
 
 
@@ -48,7 +49,7 @@ class Spending:
         self.dataset, self.plan, self.lr, self.rng = dataset, plan, lr, np.random.default_rng(seed)
         self.final = np.array([width, width // 3])
         self.large = LARGER * self.final
-        self.smaller = np.maximum(2, np.round(SMALLER * self.final).astype(int))
+        self.smaller = np.minimum(self.final, np.maximum(FEWEST, np.round(SMALLER * self.final).astype(int)))
         self.allowed = 2 * plan.epochs * self.macs_of(self.large)
         self.macs = self.epochs = 0
 
