@@ -314,6 +314,16 @@ def test_the_band_is_the_interval_of_the_mean_and_one_seed_has_none(rng):
         curve_with_band(ax, [1, 2], [[1, 2, 3]], "arm", "black")
 
 
+def test_the_band_of_ratios_is_that_of_their_logarithms_and_stays_above_zero():
+    values = np.array([[1.0, 8.0], [4.0, 8.0], [0.5, 8.0]])
+    (ax,) = figure().axes
+    curve_with_band(ax, [1, 2], values, "arm", "black", ratios=True)
+    mean, low, _ = np.exp(style.mean_interval(np.log(values)))
+    np.testing.assert_allclose(ax.lines[0].get_ydata(), mean)
+    np.testing.assert_allclose(mean, [2 ** (1 / 3), 8])
+    assert np.isclose(ax.collections[0].get_paths()[0].vertices[:, 1].min(), low.min()) and low.min() > 0
+
+
 def test_drawing_leaves_no_trace_in_pyplot():
     code = (
         "import matplotlib, fake_chapter\n"

@@ -79,11 +79,14 @@ def figure(ncols: int = 1, nrows: int = 1, width: float | None = None, height: f
     return fig
 
 
-def curve_with_band(ax, x: Sequence[float], values_by_seed, label: str, color: str, **line) -> None:
+def curve_with_band(
+    ax, x: Sequence[float], values_by_seed, label: str, color: str, ratios: bool = False, **line
+) -> None:
     """The mean over seeds with its 95 % band, and the label (if not empty) at the curve's right end.
 
-    values_by_seed: (seeds, len(x)), with None or NaN for missing values. Labels of the same axes move apart where they
-    would collide. More keywords go to `ax.plot`. Raises ValueError for another shape.
+    values_by_seed: (seeds, len(x)), with None or NaN for missing values. ratios: whether the values are ratios, whose mean and
+    band are those of their logarithms. Labels of the same axes move apart where they would collide. More keywords go to
+    `ax.plot`. Raises ValueError for another shape.
     """
     x, values = np.asarray(x, float), np.array(values_by_seed, float, ndmin=2)
     if values.ndim != 2 or values.shape[1] != len(x):
@@ -94,7 +97,7 @@ def curve_with_band(ax, x: Sequence[float], values_by_seed, label: str, color: s
     for i, column in enumerate(values.T):
         known = column[~np.isnan(column)]
         if len(known):
-            mean[i], low[i], high[i] = mean_interval(known)
+            mean[i], low[i], high[i] = np.exp(mean_interval(np.log(known))) if ratios else mean_interval(known)
     ax.plot(x, mean, color=color, **line)
     ax.fill_between(x, low, high, color=color, alpha=0.18, linewidth=0)
     if label and np.isfinite(mean).any():

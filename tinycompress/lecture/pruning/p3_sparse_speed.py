@@ -158,7 +158,7 @@ def p3(rows):
             if arm not in measured:  # saved before blocks were an arm
                 continue
             removed, speedup = table(rows, arm, "removed", "speedup", shape=shape, batch=batch)
-            curve_with_band(ax, removed, speedup, arm if last else "", COLORS[role], marker="o")
+            curve_with_band(ax, removed, speedup, arm if last else "", COLORS[role], ratios=True, marker="o")
             if arm.startswith("CSR"):
                 _mark_crossover(ax, removed, np.median(np.array(speedup, float), axis=0), COLORS[role])
         shares = np.linspace(min(removed), max(removed), 50)

@@ -189,7 +189,8 @@ def p5(rows):
     )
     sizes = {row["width"]: row["parameters"] for row in rows}
     best = max(row["accuracy"] for row in rows)
-    bottom = max(0, best - 4 * (best - np.median([row["accuracy"] for row in rows])) - 4)
+    middle, worst = (float(find([row["accuracy"] for row in rows])) for find in (np.median, np.min))
+    bottom = max(0, worst - 2, best - 4 * (best - middle) - 4)
     for arm, role in arms:
         widths, accuracy = table(rows, arm, "width", "accuracy")
         shown = np.array(accuracy, float)
