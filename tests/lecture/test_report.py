@@ -264,13 +264,6 @@ def test_a_margin_is_stated_wherever_the_effect_is():
 # ---- figures ----
 
 
-def test_the_machine_that_measured_is_in_the_corner_of_every_timing(results):
-    rows = [row | {"machine": "a museum piece, 1 thread"} for row in results["F3"].rows]
-    texts = [text.get_text() for text in F3.figure(rows).texts]
-    assert texts == ["a museum piece, 1 thread"]
-    assert F1.figure(results["F1"].rows).texts == []
-
-
 positions = st.lists(st.floats(0, 500).map(round), min_size=1, max_size=8)
 
 
@@ -322,6 +315,15 @@ def test_the_band_of_ratios_is_that_of_their_logarithms_and_stays_above_zero():
     np.testing.assert_allclose(ax.lines[0].get_ydata(), mean)
     np.testing.assert_allclose(mean, [2 ** (1 / 3), 8])
     assert np.isclose(ax.collections[0].get_paths()[0].vertices[:, 1].min(), low.min()) and low.min() > 0
+
+
+@pytest.mark.parametrize("timed", [False, True])
+def test_the_corner_of_a_figure_says_how_many_seeds_stand_behind_it_and_which_machine(results, timed):
+    rows = [row | {"machine": "a machine"} for row in results["F1"].rows]
+    notes = [text.get_text() for text in replace(F1, timed=timed).figure(rows).texts]
+    assert notes == ["3 seeds; bands and error bars: 95 %" + " · a machine" * timed]
+    one = [row for row in rows if row["seed"] == 0]
+    assert any(text.get_text().startswith("1 seed") for text in F1.figure(one).texts)
 
 
 def test_drawing_leaves_no_trace_in_pyplot():

@@ -61,7 +61,7 @@ def figure(rows: Sequence[Row]):
                 ax.scatter(intensity[those], reached[those], color=style.COLORS[color], label=label, **marks)
         ax.set_title("How close each kernel comes to the machine's limits")
         ax.legend(loc="lower right")
-        style.machine_note(fig, rows[0]["machine"])
+        style.corner_note(fig, rows[0]["machine"])
     return fig
 
 

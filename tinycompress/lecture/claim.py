@@ -114,7 +114,7 @@ class Claim:
     note: what the figure does and does not show, in a few sentences. source: the papers to read.
     ratios(rows): how many times smaller or faster in "theory", on "disk" and on the "clock"; any of the three.
     timed: whether the claim measures time. Its tasks then run one after another, in this process. Each row gets the key
-        "machine", which the figure shows in its corner.
+        "machine", which the figure shows in its corner, beside the number of seeds.
     prepare(*task): the untimed part of a timed claim, such as training; any process may run it. `measure` gets its result
         as one more argument.
     """
@@ -383,9 +383,18 @@ def _draw(figure: Callable, timed: bool, rows: list[Row]):
 
     with style.applied():
         drawn = figure(rows)
-        if timed and rows:
-            style.machine_note(drawn, rows[0]["machine"])
+        if words := _corner(timed, rows):
+            style.corner_note(drawn, words)
     return drawn
+
+
+def _corner(timed: bool, rows: list[Row]) -> str:
+    """How many seeds stand behind the figure, and which machine behind its times."""
+    seeds = len({row["seed"] for row in rows if row.get("seed") is not None})
+    words = [f"{seeds} seeds; bands and error bars: 95 %" if seeds > 1 else "1 seed"] if seeds else []
+    if timed and rows:
+        words.append(rows[0]["machine"])
+    return " · ".join(words)
 
 
 def of_files(chapter: str, *names: str) -> list[Claim]:

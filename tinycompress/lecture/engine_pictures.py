@@ -4,7 +4,7 @@ import numpy as np
 
 from ..graph import sum_over_broadcast
 from ..tensor import Tensor
-from ..workshop.style import COLORS, applied, figure, label_end, machine_note
+from ..workshop.style import COLORS, applied, corner_note, figure, label_end
 
 SYMBOLS = {"__add__": "+", "__sub__": "−", "__mul__": "×", "__truediv__": "÷", "__pow__": "power", "__matmul__": "@"}
 
@@ -89,7 +89,7 @@ def speeds(times: dict[str, float], title: str, machine: str):
     ax.set(xscale="log", xlabel="milliseconds per call", xlim=(least / 4, 60 * max(times.values())))
     ax.grid(False)
     ax.set_title(title)
-    machine_note(fig, machine)
+    corner_note(fig, machine)
     return fig
 
 

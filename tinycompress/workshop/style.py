@@ -120,20 +120,20 @@ def percent_axis(axis, whole: float = 1.0) -> None:
     axis.set_major_formatter(PercentFormatter(whole, symbol=" %"))
 
 
-def machine_note(fig, text: str | None = None) -> None:
-    """State in the corner which machine a timing is from: the row's `machine`, or by default this one as set now."""
+def corner_note(fig, text: str | None = None) -> None:
+    """Write a note into the lower right corner, in place of an earlier one; by default which machine this is, as set now."""
     from .machine import machine_line
 
     text = text or machine_line()
     for note in fig.texts:
-        if getattr(note, "is_machine_note", False):
+        if getattr(note, "is_corner_note", False):
             note.set_text(text)
             return
     space = 0.3 / fig.get_figheight()  # 0.3 inches below everything else
     if fig.get_layout_engine():
         fig.get_layout_engine().set(rect=(0, space, 1, 1 - space))
     note = fig.text(0.995, 0.05 / fig.get_figheight(), text, ha="right", va="bottom", color="#666666", fontsize=11)
-    note.is_machine_note = True
+    note.is_corner_note = True
 
 
 def svg(fig) -> bytes:

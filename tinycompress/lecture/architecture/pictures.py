@@ -5,7 +5,7 @@ import numpy as np
 from ...architecture import channel_jacobian, jacobian, separable_share
 from ...nn import Module
 from ...nn.weighted import effective
-from ...workshop.style import COLORS, applied, figure, label_end, machine_note, percent_axis
+from ...workshop.style import COLORS, applied, corner_note, figure, label_end, percent_axis
 from ..quantization.pictures import SHOWN, _draw_features
 
 
@@ -56,7 +56,7 @@ def savings(measured: dict[int, dict[str, float]], chosen: int, machine: str, ke
     ax.set(xlabel="input and output channels", ylabel="share of the standard convolution", ylim=(0, None))
     percent_axis(ax.yaxis)
     ax.set_title(f"1/{chosen} + 1/{kernel}² = {100 * float(separable_share(chosen, kernel)):.1f} % of the weights")
-    machine_note(fig, machine)
+    corner_note(fig, machine)
     return fig
 
 

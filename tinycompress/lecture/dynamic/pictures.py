@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...dynamic import Costs, ExitTable, Setting, best_within, frontier
-from ...workshop.style import COLORS, applied, figure, label_end, machine_note, percent_axis
+from ...workshop.style import COLORS, applied, corner_note, figure, label_end, percent_axis
 
 ROLES = ("claim", "other", "more", "rival", "extra")  # colours of the exits, from the first
 SHOWN = 10  # images per exit
@@ -112,5 +112,5 @@ def within(settings: Sequence[Setting], ms: float, machine: str):
     ax.minorticks_off()
     percent_axis(ax.yaxis)
     ax.set_title(title)
-    machine_note(fig, machine)
+    corner_note(fig, machine)
     return fig
