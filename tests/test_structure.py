@@ -13,6 +13,7 @@ import tinycompress
 
 PACKAGE = Path(tinycompress.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
+TESTS = sorted(Path(__file__).parent.rglob("*.py"))
 CONTRACTS = PACKAGE.parent / "pyproject.toml"
 HEAVY = (
     "numba",
@@ -33,7 +34,7 @@ needs_contracts = pytest.mark.skipif(
 
 
 def name_of(source):
-    return str(source.relative_to(PACKAGE.parent))
+    return str(source.relative_to(PACKAGE.parent if PACKAGE in source.parents else Path(__file__).parents[1]))
 
 
 @needs_contracts
@@ -74,9 +75,16 @@ def test_chapters_are_imported_when_they_are_first_used():
         tinycompress.prunning  # noqa: B018
 
 
-@pytest.mark.parametrize("source", SOURCES, ids=name_of)
+@pytest.mark.parametrize("source", SOURCES + TESTS, ids=name_of)
 def test_a_file_is_one_reading(source):
     assert len(source.read_text(encoding="utf-8").splitlines()) <= 450
+
+
+@pytest.mark.parametrize("source", SOURCES + TESTS, ids=name_of)
+def test_a_function_is_one_screen(source):
+    tree = ast.parse(source.read_text(encoding="utf-8"))
+    lengths = {n.name: n.end_lineno - n.lineno + 1 for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)}
+    assert {name: length for name, length in lengths.items() if length > 60} == {}
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=name_of)

@@ -7,6 +7,19 @@ from tinycompress import Tensor
 from tinycompress import functional as F
 
 
+def as_torch(name, values):
+    """Ours are (kh, kw, in, out), (kh, kw, C), (in, out), theirs (out, in, kh, kw), (out, in)."""
+    if values.ndim == 4:
+        return values.transpose(3, 2, 0, 1)
+    if values.ndim == 3:
+        return values.transpose(2, 0, 1)[:, None]
+    if name == "5.weight":
+        return values.T[:, :, None, None]
+    if name == "9.weight":  # features: ours pixel by pixel, theirs channel by channel
+        return values.reshape(2, 5, 6).transpose(2, 1, 0).reshape(6, 10)
+    return values
+
+
 def test_a_small_net_has_the_loss_gradients_and_running_statistics_of_pytorch(rng):
     torch = pytest.importorskip("torch")
     from tinycompress import nn
@@ -35,17 +48,6 @@ def test_a_small_net_has_the_loss_gradients_and_running_statistics_of_pytorch(rn
         torch.nn.Flatten(),
         torch.nn.Linear(10, 6),
     )
-
-    def as_torch(name, values):  # ours: (kh, kw, in, out), (kh, kw, C), (in, out); theirs: (out, in, kh, kw), (out, in)
-        if values.ndim == 4:
-            return values.transpose(3, 2, 0, 1)
-        if values.ndim == 3:
-            return values.transpose(2, 0, 1)[:, None]
-        if name == "5.weight":
-            return values.T[:, :, None, None]
-        if name == "9.weight":  # features: ours pixel by pixel, theirs channel by channel
-            return values.reshape(2, 5, 6).transpose(2, 1, 0).reshape(6, 10)
-        return values
 
     theirs = dict(rival.named_parameters())
     with torch.no_grad():

@@ -144,13 +144,25 @@ def test_the_name_of_the_cache_changes_with_its_sources(tmp_path):
 
 def emits_code(path):
     """Whether a file has functions that are compiled, or emits what others are compiled to."""
-    text = path.read_text(encoding="utf-8")
-    return "exercises" not in path.parts and ("import jit\n" in text or "import intrinsic" in text)
+    names = {
+        name.name
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom)
+        for name in node.names
+    }
+    return "exercises" not in path.parts and bool(
+        names & {"intrinsic", "lower_builtin"} or ("jit" in names and path.name != "dispatch.py")
+    )
 
 
 def modules_of(path):
     """The files of the package that a file imports."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        named = [getattr(node, "module", None)] + [name.name for name in getattr(node, "names", [])]
+        if isinstance(node, ast.Import | ast.ImportFrom) and not getattr(node, "level", 0):
+            assert not any(str(name).startswith("tinycompress") for name in named), (
+                f"{path}: import it by its relative name"
+            )
         if isinstance(node, ast.ImportFrom) and node.level:
             base = path.parents[node.level - 1].joinpath(*(node.module or "").split(".")).resolve()
             for name in node.names:

@@ -351,6 +351,11 @@ def test_settings_that_make_no_sense_are_refused(wrong):
         Settings(**wrong)
 
 
+def test_every_claim_that_measures_time_is_timed():
+    """Else its tasks would run beside others."""
+    assert [claim.id for claim in claims() if claim.timed] == ["P3", "P4", "Q6", "A3", "Y1", "Y4", "C1"]
+
+
 def test_other_seeds_are_other_tasks_of_every_claim():
     """Of those that repeat anything: what is exact may have tasks without a seed."""
     ours, others = Settings(seeds=2), Settings(seeds=2, first_seed=2)

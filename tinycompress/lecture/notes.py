@@ -114,7 +114,7 @@ _ALL = (
         "效果其实还行：减少模型的自由度，减轻 overfitting 的程度",
         "They work quite well: fewer degrees of freedom, less overfitting.",
     ),
-    Sentence("N25", "总的来说就是想办法把压缩参数", "All in all: make the parameters small."),
+    Sentence("N25", "总的来说就是想办法把压缩参数", "All in all: find ways to compress the parameters."),
     # architecture
     Sentence(
         "N26",

@@ -23,11 +23,11 @@ import os
 import pickle
 import stat
 import sys
-import tempfile
 import warnings
 from contextlib import suppress
 from pathlib import Path
 
+from ...files import replace_file
 from .jit import host_cpu
 
 PACKAGE = Path(__file__).parents[2]
@@ -126,16 +126,8 @@ def _read(path):
 
 
 def _write(path, data):
-    """Write a file for `_read`, then move it into place, since other processes may read or write it at the same time."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent)
-    try:
-        with open(handle, "wb") as file:
-            file.write(DIGEST(data).digest() + data)
-        os.replace(temporary, path)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(temporary)
-        raise
+    """Write a file for `_read`, whole or not at all: other processes may read or write it at the same time."""
+    replace_file(path, DIGEST(data).digest() + data)
 
 
 @functools.cache

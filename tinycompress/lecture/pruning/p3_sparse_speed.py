@@ -231,6 +231,7 @@ CLAIM = Claim(
             holds=where_speed_drops,
         ),
     ),
+    timed=True,
     figure=p3,
     ratios=ratios_p3,
     note="CSR (compressed sparse rows) stores each weight that is left with its column, and multiplies only these; it is slower "
