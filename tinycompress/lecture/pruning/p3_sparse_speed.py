@@ -18,9 +18,8 @@ SAME_TIME = np.log2(1.05)  # times that differ by less are equal for all that a 
 
 
 def tasks_p3(settings: Settings):
-    # At most three at the budget "quick": each repetition times every setting in five rounds, one after another.
-    seeds = settings.each_seed[:3] if settings.budget == "quick" else settings.each_seed
-    return [(*shape, batch, seed) for seed in seeds for shape in SHAPES[settings.budget] for batch in BATCHES]
+    shapes = SHAPES[settings.budget]
+    return [(*shape, batch, seed) for seed in settings.each_seed for shape in shapes for batch in BATCHES]
 
 
 def measure_p3(inputs: int, outputs: int, batch: int, seed: int) -> list[dict]:
