@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from verdicts import DECIDED
 
 import tinycompress as tc
 from tinycompress.lecture import Settings, architecture
@@ -10,8 +11,6 @@ from tinycompress.lecture.architecture.a2_pointwise import A2_ARMS
 from tinycompress.lecture.architecture.a3_counts import _both, counts_fit
 from tinycompress.lecture.architecture.a5_low_rank import BUDGET, measure_a5
 from tinycompress.lecture.claim import judge, plain
-
-DECIDED = {"supported", "contradicted", "no difference", "not shown"}
 
 CLAIMS = {claim.id: claim for claim in architecture.CLAIMS}
 TINY = nets.Plan(pair_epochs=1, epochs=2, widths=(5, 8), dense=2, more=2, ranks=(1, 8), lrs=(0.1,), conv_lrs=(0.1,))

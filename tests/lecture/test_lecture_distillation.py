@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from verdicts import DECIDED
 
 from tinycompress import data, get_num_threads, predict, set_num_threads
 from tinycompress.distillation import DistillationLoss, HintLoss, teacher_targets
@@ -15,8 +16,6 @@ from tinycompress.lecture.distillation.d1_outputs import effect_d1, smoothed
 from tinycompress.lecture.distillation.d3_ensemble import effect_d3
 from tinycompress.lecture.distillation.d4_temperature import CLAIMED_T, SHOWN_T, _entropy, _gradient_length
 from tinycompress.lecture.distillation.d5_hints import _activations, _deep_student, effect_d5
-
-DECIDED = {"supported", "contradicted", "no difference", "not shown"}
 
 CLAIMS = {claim.id: claim for claim in distillation.CLAIMS}
 TINY = nets.Plan(

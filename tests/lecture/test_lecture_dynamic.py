@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from verdicts import DECIDED
 
 import tinycompress as tc
 from tinycompress import get_num_threads, nn, set_num_threads
@@ -13,8 +14,6 @@ from tinycompress.lecture.claim import Settings, judge, plain
 from tinycompress.lecture.dynamic import nets, y1_exits, y2_width, y4_budget
 from tinycompress.lecture.dynamic.y1_exits import effect_y1, ratios_y1
 from tinycompress.lecture.dynamic.y3_easy_images import difficulty, effect_y3, leaving_by_share
-
-DECIDED = {"supported", "contradicted", "no difference", "not shown"}
 
 CLAIMS = {claim.id: claim for claim in dynamic.CLAIMS}
 TINY = nets.Plan(

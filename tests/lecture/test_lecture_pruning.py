@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 from PIL import Image
+from verdicts import DECIDED
 
 from tinycompress import data, get_num_threads, models, set_num_threads
 from tinycompress.lecture import pruning, verdict
@@ -25,8 +26,6 @@ from tinycompress.lecture.pruning.p2_irregular import _draw_net, effect_p2
 from tinycompress.lecture.pruning.p3_sparse_speed import measure_p3
 from tinycompress.pruning import sparsity
 from tinycompress.workshop.style import figure, svg
-
-DECIDED = {"supported", "contradicted", "no difference", "not shown"}
 
 CLAIMS = {claim.id: claim for claim in pruning.CLAIMS}
 TINY = nets.Plan(dense=3, pruned=4, steps=2, batch_size=64, lrs=(0.05,))
@@ -162,7 +161,7 @@ def test_p3_finds_a_product_with_zeros_as_slow_as_one_without_only_if_times_agre
 def test_p3_says_up_to_where_speed_drops():
     rows = [row for share, ms in ((0.5, 4), (0.7, 2), (0.9, 0.5)) for row in p3_rows(removed=share, scipy=9, ours=ms)]
     rows += [row for share in (0.5, 0.7, 0.9) for row in p3_rows(removed=share, batch=32, scipy=0.5, ours=9)]
-    words = "slower than dense for a, batch 1: up to 80%; a, batch 32: at no share from 50%"
+    words = "slower than dense: a, batch 1: up to 80 %; a, batch 32: nowhere from 50 % on"
     assert p3_sparse_speed.where_speed_drops(rows) == words
 
 

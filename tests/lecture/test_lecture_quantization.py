@@ -1,9 +1,13 @@
 """The claims of the quantization chapter: what their rows say, and that the verdicts follow from the rows."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from verdicts import DECIDED
 
 import tinycompress as tc
 from tinycompress import models
@@ -16,8 +20,6 @@ from tinycompress.lecture.quantization.q4_binary import effect_q4
 from tinycompress.nn.weighted import effective
 from tinycompress.quantization import cluster_weights, tcz
 from tinycompress.recipe import Recipe, compress, lesson_of, round_tables
-
-DECIDED = {"supported", "contradicted", "no difference", "not shown"}
 
 CLAIMS = {claim.id: claim for claim in quantization.CLAIMS}
 TINY = nets.Plan(
@@ -253,3 +255,21 @@ def test_q6_times_every_form_beside_float32(rows):
 def test_the_pull_of_a_plan_stays_below_its_whole_way():
     for plan in nets.PLANS.values():
         assert max(plan.lrs) * max(plan.strengths) < 1
+
+
+def test_the_code_tree_is_drawn_in_the_same_order_by_every_process():
+    """Whatever the hashes of its strings are: the same rows give the same file."""
+    program = """if True:
+        from tinycompress.lecture.quantization.q3_huffman import _draw_tree
+        from tinycompress.workshop.style import applied, figure
+        with applied():
+            fig = figure()
+        _draw_tree(fig.axes[0], {i: f"{i:03b}" for i in range(8)}, [1] * 8, list(range(8)))
+        print([line.get_xydata().tolist() for line in fig.axes[0].lines])
+    """
+    command = [sys.executable, "-c", program]
+    drawn = {
+        subprocess.run(command, env=os.environ | {"PYTHONHASHSEED": seed}, capture_output=True, check=True).stdout
+        for seed in "123"
+    }
+    assert len(drawn) == 1 and len(drawn.pop()) > 100

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from verdicts import DECIDED
 
 from tinycompress import get_num_threads, set_num_threads
 from tinycompress.data import load
@@ -14,8 +15,6 @@ from tinycompress.lecture.together.c1_three_numbers import effect_c1, file_bytes
 from tinycompress.lecture.together.c2_who_pays import _strongest, effect_c2
 from tinycompress.quantization import tcz
 from tinycompress.workshop.style import png
-
-DECIDED = {"supported", "contradicted", "no difference", "not shown"}
 
 CLAIMS = {claim.id: claim for claim in together.CLAIMS}
 TINY = methods.Plan(widths=(6, 8), teacher=3, more=2, lrs=(0.05,), small_lrs=(0.002,))

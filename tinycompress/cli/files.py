@@ -176,7 +176,7 @@ def _draw(found, file, image: Path) -> None:
     from ..workshop import style
 
     with style.applied():
-        fig = style.figure(width=8, height=9)
+        fig = style.figure(width=8, height=9.6)
         parts = [[part.array, part.kind, part.offset, part.nbytes] for part in found.parts]
         draw_bytes(fig.axes[0], {"file": list(Path(file).read_bytes()), "parts": parts})
     try:

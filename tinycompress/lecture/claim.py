@@ -6,7 +6,7 @@ again, from saved rows.
 
     from tinycompress.lecture import Settings, claims, run
     result = run(claims(["P1"])[0], Settings("quick"))
-    result.verdict, result.effect, result.interval
+    result.verdict, result.findings[0].mean, result.findings[0].interval
     result.figure()
 """
 

@@ -34,7 +34,12 @@ _ALL = (
         "neuron 对应不统一，有些 neuron 被 2、3 个 neuron 对应，有些是被 1 个对应",
         "Neurons are connected irregularly: some to two or three neurons, some to only one.",
     ),
-    Sentence("N5", "矩阵运算很不方便", "Matrix arithmetic becomes inconvenient."),
+    Sentence(
+        "N5",
+        "矩阵运算很不方便",
+        "Matrix arithmetic becomes inconvenient.",
+        shown="1_pruning, Is it hard to implement?",
+    ),
     Sentence(
         "N6",
         "不仅很难以去实施这个策略",

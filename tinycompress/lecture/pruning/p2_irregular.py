@@ -121,7 +121,7 @@ CLAIM = Claim(
             of=effect_p2,
             unit="share",
             margin=0.5,
-            decides=("N4", "N5"),
+            decides=("N4",),
         ),
     ),
     figure=p2,

@@ -102,7 +102,7 @@ def speed_drops(rows):
 
 
 def where_speed_drops(rows) -> str:
-    """For each shape and batch size, up to which sparsity the faster of the two CSR products is slower than the dense one."""
+    """For each shape and batch size, the sparsity below which the faster CSR product is slower than the dense one."""
     found = []
     for shape, batch in dict.fromkeys((row["shape"], row["batch"]) for row in rows):
         here = [row for row in rows if row["shape"] == shape and row["batch"] == batch and row["arm"] in SKIP_ZEROS]
@@ -116,10 +116,11 @@ def where_speed_drops(rows) -> str:
         ]
         crossover = crossover_sparsity(shares, speedup)
         if crossover == shares[0]:
-            found.append(f"{shape}, batch {batch}: at no share from {shares[0]:.0%}")
+            words = f"nowhere from {100 * shares[0]:.0f} % on"
         else:
-            found.append(f"{shape}, batch {batch}: up to {shares[-1] if crossover is None else crossover:.0%}")
-    return "slower than dense for " + "; ".join(found)
+            words = f"up to {100 * (shares[-1] if crossover is None else crossover):.0f} %"
+        found.append(f"{shape}, batch {batch}: {words}")
+    return "slower than dense: " + "; ".join(found)
 
 
 def ratios_p3(rows):
@@ -223,7 +224,7 @@ CLAIM = Claim(
             decides=("N31",),
         ),
         Effect(
-            name=f"time of the faster CSR product over that of the dense one, up to {HARMLESS:.0%} removed",
+            name=f"time of the faster CSR product over that of the dense one, up to {100 * HARMLESS:.0f} % removed",
             of=speed_drops,
             unit="log2 ×",
             decides=("N8",),

@@ -87,7 +87,7 @@ def bytes_of(file: bytes, parts):
     """Every byte of a .tcz file as a square, coloured by what it is for. parts: from `tcz.inspect`."""
     from .bytes_drawn import draw_bytes
 
-    fig = figure(width=7, height=7.6)
+    fig = figure(width=7, height=8.4)
     draw_bytes(fig.axes[0], {"file": list(file), "parts": [[p.array, p.kind, p.offset, p.nbytes] for p in parts]})
     return fig
 

@@ -143,7 +143,7 @@ def _draw_tree(ax, code: dict[int, str], counts, values):
     place = {code[symbol]: float(i) for i, symbol in enumerate(leaves)}
     # An inner node stands in the middle of its children. The longest prefixes come first, so their places are known.
     inner = {bits[:n] for bits in code.values() for n in range(len(bits))}
-    for prefix in sorted(inner, key=len, reverse=True):
+    for prefix in sorted(inner, key=lambda bits: (-len(bits), bits)):
         children = [place[prefix + bit] for bit in "01" if prefix + bit in place]
         place[prefix] = sum(children) / len(children)
     for bits, x in place.items():
