@@ -9,11 +9,11 @@ cache line, in its transpose.
 import numpy as np
 
 from ...kernels.registers.tile import lanes_of, tile_outer_add, tile_store, tile_zeros
-from ...kernels.registers.transpose import transpose_square
 from ...kernels.registers.vectors import VECTOR_BYTES
 from ...kernels.runtime.jit import jit
 from ...kernels.runtime.threads import share
 from .blocks import BLOCK
+from .transpose import transpose_square
 
 ROWS = 16 if VECTOR_BYTES == 64 else 8
 """Rows of the batch per tile."""

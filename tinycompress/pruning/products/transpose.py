@@ -3,7 +3,7 @@
 from numba import types
 from numba.extending import intrinsic
 
-from .vectors import I32, INT, VECTOR_BYTES, Tile, const, constants, load_whole, pointer, vector_of
+from ...kernels.registers.vectors import I32, INT, VECTOR_BYTES, Tile, const, constants, load_whole, pointer, vector_of
 
 
 @intrinsic
