@@ -28,34 +28,30 @@ def available():
     return True
 
 
-def jit(function=None, *, fastmath=False, cache=True, inline="never", allocates=False):
+def jit(function=None, *, inline="never", allocates=False):
     """Decorate a function of arrays and numbers so that Numba compiles it on its first call.
 
-    fastmath: let the compiler reorder sums, as it must to sum in several lanes; use it only where NaN and infinity need not
-    be preserved. inline: "always" copies the function into its caller. allocates: whether it creates arrays; if not,
-    reference counting, which takes atomic instructions even in loops, is off. Without Numba, returns the function
-    unchanged.
+    inline: "always" copies the function into its caller. allocates: whether it creates arrays; if not, reference counting,
+    which takes atomic instructions even in loops, is off. Without Numba, returns the function unchanged.
     """
     if function is None:
-        return functools.partial(jit, fastmath=fastmath, cache=cache, inline=inline, allocates=allocates)
+        return functools.partial(jit, inline=inline, allocates=allocates)
     if not available():
         return function
     from numba import njit
+
+    from .cache import keep
 
     load_numba()
     settings = {
         "nogil": True,
         "no_cfunc_wrapper": True,
         "error_model": "numpy",
-        "fastmath": fastmath,
         "inline": inline,
         "_nrt": allocates,  # Numba's memory runtime
     }
     compiled = njit(**settings)(function)
-    if cache:
-        from .cache import keep
-
-        keep(compiled, settings)
+    keep(compiled, settings)
     return compiled
 
 
