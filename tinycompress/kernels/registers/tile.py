@@ -45,12 +45,29 @@ from numba.core.typing import signature
 from numba.core.typing.templates import AbstractTemplate, infer_global
 from numba.extending import intrinsic, lower_builtin
 
-from .vectors import INT, VECTOR_BYTES, Tile, const, literals, load, masks, multiply_add, pointer, spread, store, zeros
+from .vectors import (
+    INT,
+    VECTOR_BYTES,
+    Tile,
+    const,
+    literals,
+    load,
+    load_row,
+    multiply_add,
+    pointer,
+    spread,
+    store,
+    zeros,
+)
 
 
 def limit(columns):
     """The Numba type of a `columns` argument, which may be None."""
     return types.none if columns == types.none else INT
+
+
+def _zeros(context, builder, signature, args):
+    return context.get_constant_null(signature.return_type)
 
 
 @intrinsic(prefer_literal=True)
@@ -60,13 +77,13 @@ def tile_zeros(typingctx, rows, vectors, like):
     if not literals(rows) or not (literals(vectors) or isinstance(vectors, types.BaseTuple)):
         return None
     width = len(vectors) if isinstance(vectors, types.BaseTuple) else vectors.literal_value
-    tile = Tile(like.dtype, rows.literal_value, width)
+    return Tile(like.dtype, rows.literal_value, width)(rows, vectors, like), _zeros
 
-    def codegen(context, builder, signature, args):
-        n = tile.rows * tile.vectors
-        return ir.Constant(ir.ArrayType(tile.vector, n), [zeros(tile.vector)] * n)
 
-    return tile(rows, vectors, like), codegen
+@intrinsic
+def tile_zeros_like(typingctx, like, array):
+    """A tile of zeros with the shape of the tile `like` and the element type of `array`."""
+    return Tile(array.dtype, like.rows, like.vectors, like.lanes)(like, array), _zeros
 
 
 @intrinsic
@@ -80,97 +97,56 @@ def lanes_of(typingctx, x):
 
 
 @intrinsic
-def tile_zeros_like(typingctx, like, array):
-    """A tile of zeros with the shape of the tile `like` and the element type of `array`."""
-    tile = Tile(array.dtype, like.rows, like.vectors, like.lanes)
-
-    def codegen(context, builder, signature, args):
-        n = tile.rows * tile.vectors
-        return ir.Constant(ir.ArrayType(tile.vector, n), [zeros(tile.vector)] * n)
-
-    return tile(like, array), codegen
-
-
-@intrinsic
-def tile_full(typingctx, like, value):
-    """A tile with the shape and type of the tile `like`, filled with `value`."""
-
-    def codegen(context, builder, signature, args):
-        tile, filled = signature.args[0], args[0]
-        vector = spread(builder, args[1], tile.vector)
-        for i in range(tile.rows * tile.vectors):
-            filled = builder.insert_value(filled, vector, i)
-        return filled
-
-    return like(like, like.dtype), codegen
-
-
-@intrinsic
 def tile_load(typingctx, like, x, x0, x_step, columns):
     """Load a tile with the shape of `like`: row p is x[x0 + p*x_step : ... + columns], then zeros."""
     tile = Tile(x.dtype, like.rows, like.vectors, like.lanes)
 
     def codegen(context, builder, signature, args):
         _, x_, x0_, step_, columns_ = args
-        columns_ = None if columns == types.none else columns_
-        mask = masks(builder, tile, columns_)
         acc = ir.Constant(ir.ArrayType(tile.vector, tile.rows * tile.vectors), ir.Undefined)
         for p in range(tile.rows):
             row = pointer(context, builder, signature.args[1], x_, builder.add(x0_, builder.mul(step_, const(p))))
-            for v in range(tile.vectors):
-                value = load(builder, tile, row, v, mask[v], columns_)
+            for v, value in enumerate(load_row(builder, tile, row, columns_)):
                 acc = builder.insert_value(acc, value, p * tile.vectors + v)
         return acc
 
     return tile(like, x, INT, INT, limit(columns)), codegen
 
 
+def _add_products(pixels_at):
+    """Generate code that adds pixels * w[w0 : w0 + columns] to each row p, where pixels_at(builder, tile, address, columns)
+    loads the pixels of a row, one vector per vector of w, from the address of x[x0 + p*x_step]."""
+
+    def codegen(context, builder, signature, args):
+        acc, x, x0, x_step, w, w0, columns = args
+        tile = signature.args[0]
+        x_at = pointer(context, builder, signature.args[1], x, x0)
+        weights = load_row(builder, tile, pointer(context, builder, signature.args[4], w, w0), columns)
+        for p in range(tile.rows):
+            pixels = pixels_at(builder, tile, builder.gep(x_at, [builder.mul(x_step, const(p))]), columns)
+            for v in range(tile.vectors):
+                i = p * tile.vectors + v
+                total = multiply_add(builder, pixels[v], weights[v], builder.extract_value(acc, i))
+                acc = builder.insert_value(acc, total, i)
+        return acc
+
+    return codegen
+
+
+def _one_number(builder, tile, address, columns):
+    return [spread(builder, builder.load(address), tile.vector)] * tile.vectors
+
+
 @intrinsic
 def tile_outer_add(typingctx, acc, x, x0, x_step, w, w0, columns):
     """acc[p, :] += x[x0 + p*x_step] * w[w0 : w0 + columns] for every row p."""
-
-    def codegen(context, builder, signature, args):
-        acc_, x_, x0_, step_, w_, w0_, columns_ = args
-        tile = signature.args[0]
-        x_at = pointer(context, builder, signature.args[1], x_, x0_)
-        w_at = pointer(context, builder, signature.args[4], w_, w0_)
-        columns_ = None if columns == types.none else columns_
-        mask = masks(builder, tile, columns_)
-        weights = [load(builder, tile, w_at, v, mask[v], columns_) for v in range(tile.vectors)]
-        for p in range(tile.rows):
-            pixel = builder.load(builder.gep(x_at, [builder.mul(step_, const(p))]))
-            pixel = spread(builder, pixel, tile.vector)
-            for v in range(tile.vectors):
-                i = p * tile.vectors + v
-                total = multiply_add(builder, pixel, weights[v], builder.extract_value(acc_, i))
-                acc_ = builder.insert_value(acc_, total, i)
-        return acc_
-
-    return acc(acc, x, INT, INT, w, INT, limit(columns)), codegen
+    return acc(acc, x, INT, INT, w, INT, limit(columns)), _add_products(_one_number)
 
 
 @intrinsic
 def tile_multiply_add(typingctx, acc, x, x0, x_step, w, w0, columns):
     """acc[p, :] += x[x0 + p*x_step : ... + columns] * w[w0 : w0 + columns] for every row p."""
-
-    def codegen(context, builder, signature, args):
-        acc_, x_, x0_, step_, w_, w0_, columns_ = args
-        tile = signature.args[0]
-        x_at = pointer(context, builder, signature.args[1], x_, x0_)
-        w_at = pointer(context, builder, signature.args[4], w_, w0_)
-        columns_ = None if columns == types.none else columns_
-        mask = masks(builder, tile, columns_)
-        weights = [load(builder, tile, w_at, v, mask[v], columns_) for v in range(tile.vectors)]
-        for p in range(tile.rows):
-            row = builder.gep(x_at, [builder.mul(step_, const(p))])
-            for v in range(tile.vectors):
-                i = p * tile.vectors + v
-                pixel = load(builder, tile, row, v, mask[v], columns_)
-                total = multiply_add(builder, pixel, weights[v], builder.extract_value(acc_, i))
-                acc_ = builder.insert_value(acc_, total, i)
-        return acc_
-
-    return acc(acc, x, INT, INT, w, INT, limit(columns)), codegen
+    return acc(acc, x, INT, INT, w, INT, limit(columns)), _add_products(load_row)
 
 
 @intrinsic(prefer_literal=True)
@@ -194,7 +170,7 @@ def tile_window_add(typingctx, acc, x, x0, stride, x_step, taps, w, w0):
         def load_once(key, start, number, v):
             if key not in loaded:
                 address = builder.gep(start, [builder.mul(number, x_step_)])
-                loaded[key] = load(builder, tile, address, v, None, None)
+                loaded[key] = load(builder, tile, address, v, None)
             return loaded[key]
 
         for p in range(tile.rows):
@@ -212,6 +188,23 @@ def tile_window_add(typingctx, acc, x, x0, stride, x_step, taps, w, w0):
     return acc(acc, x, INT, INT if step is None else stride, INT, taps, w, INT), codegen
 
 
+def _vector_by_vector(operation):
+    """Generate code for a tile like the first argument: operation(builder, *arguments) for the vectors of all tiles at the
+    same place, and for arguments that are no tiles as they are."""
+
+    def codegen(context, builder, signature, args):
+        result, tile = args[0], signature.return_type
+        for i in range(tile.rows * tile.vectors):
+            at_i = [
+                builder.extract_value(a, i) if isinstance(kind, Tile) else a
+                for a, kind in zip(args, signature.args, strict=True)
+            ]
+            result = builder.insert_value(result, operation(builder, *at_i), i)
+        return result
+
+    return codegen
+
+
 class TileArithmetic(AbstractTemplate):
     """The type of a + b, a - b and a * b for two tiles of the same type."""
 
@@ -222,16 +215,12 @@ class TileArithmetic(AbstractTemplate):
 
 def tile_operator(operation, name):
     """Define `operation` on tiles, element by element, as the LLVM instruction `name`."""
-    infer_global(operation)(type(f"Tile_{name}", (TileArithmetic,), {}))
 
-    @lower_builtin(operation, Tile, Tile)
-    def codegen(context, builder, signature, args):
-        a, b = args
-        for i in range(signature.args[0].rows * signature.args[0].vectors):
-            pair = builder.extract_value(a, i), builder.extract_value(b, i)
-            # "contract": a product may be fused into a multiply-add
-            a = builder.insert_value(a, getattr(builder, name)(*pair, flags=("contract",)), i)
-        return a
+    def instruction(builder, a, b):
+        return getattr(builder, name)(a, b, flags=("contract",))  # a product may be fused into a multiply-add
+
+    infer_global(operation)(type(f"Tile_{name}", (TileArithmetic,), {}))
+    lower_builtin(operation, Tile, Tile)(_vector_by_vector(instruction))
 
 
 tile_operator(operator.add, "fadd")
@@ -240,36 +229,45 @@ tile_operator(operator.mul, "fmul")
 
 
 @intrinsic
+def tile_full(typingctx, like, value):
+    """A tile with the shape and type of the tile `like`, filled with `value`."""
+
+    def filled(builder, vector, value):
+        return spread(builder, value, vector.type)
+
+    return like(like, like.dtype), _vector_by_vector(filled)
+
+
+@intrinsic
 def tile_at_least(typingctx, x, floor):
     """max(x, floor), element by element, with a scalar floor. NaN stays NaN."""
 
-    def codegen(context, builder, signature, args):
-        x_, tile = args[0], signature.args[0]
-        low = spread(builder, args[1], tile.vector)
-        for i in range(tile.rows * tile.vectors):
-            value = builder.extract_value(x_, i)
-            below = builder.fcmp_ordered("<", value, low)
-            x_ = builder.insert_value(x_, builder.select(below, low, value), i)
-        return x_
+    def larger(builder, x, floor):
+        low = spread(builder, floor, x.type)
+        return builder.select(builder.fcmp_ordered("<", x, low), low, x)
 
-    return x(x, x.dtype), codegen
+    return x(x, x.dtype), _vector_by_vector(larger)
 
 
 @intrinsic
 def tile_where_above(typingctx, g, z, floor):
     """g where z > floor (a scalar), else 0, element by element. If z or floor is NaN, g."""
 
-    def codegen(context, builder, signature, args):
-        g_, z_, floor_ = args
-        tile = signature.args[0]
-        low = spread(builder, floor_, tile.vector)
-        for i in range(tile.rows * tile.vectors):
-            above = builder.fcmp_unordered(">", builder.extract_value(z_, i), low)
-            kept = builder.select(above, builder.extract_value(g_, i), zeros(tile.vector))
-            g_ = builder.insert_value(g_, kept, i)
-        return g_
+    def kept(builder, g, z, floor):
+        return builder.select(builder.fcmp_unordered(">", z, spread(builder, floor, z.type)), g, zeros(g.type))
 
-    return g(g, z, g.dtype), codegen
+    return g(g, z, g.dtype), _vector_by_vector(kept)
+
+
+@intrinsic
+def tile_add_where(typingctx, acc, x, where, k):
+    """acc += x for the elements with where == k."""
+
+    def added(builder, acc, x, where, k):
+        here = builder.icmp_signed("==", where, spread(builder, builder.trunc(k, where.type.element), where.type))
+        return builder.select(here, builder.fadd(acc, x), acc)
+
+    return acc(acc, x, where, INT), _vector_by_vector(added)
 
 
 @intrinsic
@@ -294,40 +292,20 @@ def tile_max(typingctx, best, where, x, k):
     return types.Tuple((best, where))(best, where, x, INT), codegen
 
 
-@intrinsic
-def tile_add_where(typingctx, acc, x, where, k):
-    """acc += x for the elements with where == k."""
+def _into_rows(add):
+    """Generate code that stores a tile in rows of an array, or adds it to what is there."""
 
     def codegen(context, builder, signature, args):
-        acc_, x_, where_, k_ = args
-        tile, where_tile = signature.args[0], signature.args[2]
-        k_ = spread(builder, builder.trunc(k_, where_tile.vector.element), where_tile.vector)
-        for i in range(tile.rows * tile.vectors):
-            here = builder.icmp_signed("==", builder.extract_value(where_, i), k_)
-            before = builder.extract_value(acc_, i)
-            total = builder.fadd(before, builder.extract_value(x_, i))
-            acc_ = builder.insert_value(acc_, builder.select(here, total, before), i)
-        return acc_
-
-    return acc(acc, x, where, INT), codegen
-
-
-def _into_rows(value_of):
-    """The code generator of an intrinsic that writes a tile to rows of an array. value_of(builder, tile, row address, v,
-    mask, columns, vector): the value to store for vector v of a row."""
-
-    def codegen(context, builder, signature, args):
-        acc_, out_, out0_, step_, rows_, columns_ = args
-        tile, out = signature.args[:2]
-        columns_ = None if signature.args[5] == types.none else columns_
-        mask = masks(builder, tile, columns_)
+        acc, out, out0, step, rows, columns = args
+        tile, array = signature.args[:2]
         for p in range(tile.rows):
-            with builder.if_then(builder.icmp_signed("<", const(p), rows_), likely=True):
-                row = pointer(context, builder, out, out_, builder.add(out0_, builder.mul(step_, const(p))))
+            with builder.if_then(builder.icmp_signed("<", const(p), rows), likely=True):
+                row = pointer(context, builder, array, out, builder.add(out0, builder.mul(step, const(p))))
                 for v in range(tile.vectors):
-                    vector = builder.extract_value(acc_, p * tile.vectors + v)
-                    value = value_of(builder, tile, row, v, mask[v], columns_, vector)
-                    store(builder, tile, value, row, v, mask[v], columns_)
+                    value = builder.extract_value(acc, p * tile.vectors + v)
+                    if add:
+                        value = builder.fadd(load(builder, tile, row, v, columns), value)
+                    store(builder, tile, value, row, v, columns)
         return context.get_dummy_value()
 
     return codegen
@@ -336,21 +314,13 @@ def _into_rows(value_of):
 @intrinsic
 def tile_store(typingctx, acc, out, out0, out_step, rows, columns):
     """out[out0 + p*out_step : ... + columns] = acc[p, :] for the first `rows` rows p."""
-
-    def vector_itself(builder, tile, row, v, mask, columns, vector):
-        return vector
-
-    return types.void(acc, out, INT, INT, INT, limit(columns)), _into_rows(vector_itself)
+    return types.void(acc, out, INT, INT, INT, limit(columns)), _into_rows(add=False)
 
 
 @intrinsic
 def tile_add_to(typingctx, acc, out, out0, out_step, rows, columns):
     """out[out0 + p*out_step : ... + columns] += acc[p, :] for the first `rows` rows p."""
-
-    def with_what_is_there(builder, tile, row, v, mask, columns, vector):
-        return builder.fadd(load(builder, tile, row, v, mask, columns), vector)
-
-    return types.void(acc, out, INT, INT, INT, limit(columns)), _into_rows(with_what_is_there)
+    return types.void(acc, out, INT, INT, INT, limit(columns)), _into_rows(add=True)
 
 
 @intrinsic

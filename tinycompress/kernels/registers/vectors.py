@@ -79,29 +79,22 @@ def spread(builder, scalar, vector):
     return builder.shuffle_vector(lane0, lane0, ir.Constant(ir.VectorType(I32, vector.count), [0] * vector.count))
 
 
-def masks(builder, tile, columns):
-    """Per vector of the tile, the mask of lanes that lie within `columns`; None if `columns` is None."""
-    if columns is None:
-        return [None] * tile.vectors
-    lanes = ir.VectorType(I32, tile.lanes)
-    left = spread(builder, builder.trunc(columns, I32), lanes)
-    number = [ir.Constant(lanes, [v * tile.lanes + lane for lane in range(tile.lanes)]) for v in range(tile.vectors)]
-    return [builder.icmp_signed("<", n, left) for n in number]
-
-
 def masked(builder, tile, v, columns, whole, partial):
-    """Emit an access to vector v: `whole()` if `columns` is None, else `partial()`, the masked one. Where masks are not free,
-    emit a branch that takes `whole()` if all lanes lie within `columns`."""
-    if columns is None:
+    """Emit an access to vector v: `whole()` if `columns` is None, of Python or of Numba, else `partial(mask)`, where the mask
+    has the lanes within `columns`. Where masks are not free, emit a branch that takes `whole()` if that is all of them."""
+    if columns is None or columns.type != I64:
         return whole()
+    lanes = ir.VectorType(I32, tile.lanes)
+    number = ir.Constant(lanes, [v * tile.lanes + lane for lane in range(tile.lanes)])
+    mask = builder.icmp_signed("<", number, spread(builder, builder.trunc(columns, I32), lanes))
     if MASKS_ARE_FREE:
-        return partial()
+        return partial(mask)
     fits = builder.icmp_signed(">=", columns, const((v + 1) * tile.lanes))
     with builder.if_else(fits, likely=True) as (then, otherwise):
         with then:
             a, a_block = whole(), builder.block
         with otherwise:
-            b, b_block = partial(), builder.block
+            b, b_block = partial(mask), builder.block
     if a is not None:
         value = builder.phi(a.type)
         value.add_incoming(a, a_block)
@@ -109,7 +102,7 @@ def masked(builder, tile, v, columns, whole, partial):
         return value
 
 
-def load(builder, tile, address, v, mask, columns):
+def load(builder, tile, address, v, columns):
     """Vector v of the row that starts at `address`; zeros beyond `columns`."""
     vector, align = tile.vector, tile.dtype.bitwidth // 8
     address = builder.bitcast(builder.gep(address, [const(v * tile.lanes)]), vector.as_pointer())
@@ -119,7 +112,7 @@ def load(builder, tile, address, v, mask, columns):
         value.align = align
         return value
 
-    def partial():
+    def partial(mask):
         name = f"llvm.masked.load.{suffix(vector)}.p0"
         kind = ir.FunctionType(vector, [vector.as_pointer(), I32, mask.type, vector])
         function = cgutils.get_or_insert_function(builder.module, kind, name)
@@ -128,7 +121,12 @@ def load(builder, tile, address, v, mask, columns):
     return masked(builder, tile, v, columns, whole, partial)
 
 
-def store(builder, tile, value, address, v, mask, columns):
+def load_row(builder, tile, address, columns):
+    """The vectors of the row that starts at `address`; zeros beyond `columns`."""
+    return [load(builder, tile, address, v, columns) for v in range(tile.vectors)]
+
+
+def store(builder, tile, value, address, v, columns):
     """Store `value` as vector v of the row that starts at `address`; lanes beyond `columns` are not written."""
     vector, align = tile.vector, tile.dtype.bitwidth // 8
     address = builder.bitcast(builder.gep(address, [const(v * tile.lanes)]), vector.as_pointer())
@@ -136,7 +134,7 @@ def store(builder, tile, value, address, v, mask, columns):
     def whole():
         builder.store(value, address).align = align
 
-    def partial():
+    def partial(mask):
         name = f"llvm.masked.store.{suffix(vector)}.p0"
         kind = ir.FunctionType(ir.VoidType(), [vector, vector.as_pointer(), I32, mask.type])
         function = cgutils.get_or_insert_function(builder.module, kind, name)
@@ -152,8 +150,7 @@ def suffix(vector):
 
 
 def zeros(vector):
-    zero = 0 if isinstance(vector.element, ir.IntType) else 0.0
-    return ir.Constant(vector, [zero] * vector.count)
+    return ir.Constant(vector, None)
 
 
 def multiply_add(builder, a, b, c):

@@ -32,9 +32,8 @@ from ...kernels.registers.vectors import (
     Tile,
     const,
     constants,
-    load,
+    load_row,
     load_whole,
-    masks,
     pointer,
     spread,
     vector_of,
@@ -186,17 +185,14 @@ def tile_scaled(typingctx, acc, scale, shift, at, columns):
 
     def codegen(context, builder, signature, args):
         acc_, scale_, shift_, at_, columns_ = args
-        mask = masks(builder, result, columns_)
-        scale_at = pointer(context, builder, signature.args[1], scale_, at_)
-        shift_at = pointer(context, builder, signature.args[2], shift_, at_)
+        factors = load_row(builder, result, pointer(context, builder, signature.args[1], scale_, at_), columns_)
+        terms = load_row(builder, result, pointer(context, builder, signature.args[2], shift_, at_), columns_)
         scaled = ir.Constant(ir.ArrayType(result.vector, result.rows * result.vectors), ir.Undefined)
         for v in range(result.vectors):
-            factor = load(builder, result, scale_at, v, mask[v], columns_)
-            term = load(builder, result, shift_at, v, mask[v], columns_)
             for i in range(v, result.rows * result.vectors, result.vectors):
                 total = builder.sitofp(builder.extract_value(acc_, i), result.vector)
                 # Not fused, so that the result equals NumPy's bit for bit.
-                scaled = builder.insert_value(scaled, builder.fadd(builder.fmul(total, factor), term), i)
+                scaled = builder.insert_value(scaled, builder.fadd(builder.fmul(total, factors[v]), terms[v]), i)
         return scaled
 
     return result(acc, scale, shift, INT, INT), codegen
