@@ -24,11 +24,8 @@ _REGISTERS = 32 if "avx512f" in _FEATURES or platform.machine() in ("arm64", "aa
 ROWS, VECTORS = (8, 2) if _REGISTERS == 32 else (6, 2)
 """The size of a tile that fits into the registers together with the vectors that are multiplied into it."""
 
-WORDS = VECTOR_BYTES // 4
-"""32-bit words per register."""
-
 INT = types.int64
-I8, I16, I32, I64, F32 = ir.IntType(8), ir.IntType(16), ir.IntType(32), ir.IntType(64), ir.FloatType()
+I32, I64 = ir.IntType(32), ir.IntType(64)
 
 
 class Tile(types.Type):
@@ -49,14 +46,6 @@ class Tile(types.Type):
 class TileModel(models.PrimitiveModel):
     def __init__(self, manager, tile):
         super().__init__(manager, tile, ir.ArrayType(tile.vector, tile.rows * tile.vectors))
-
-
-def vector_of(element, count=WORDS):
-    return ir.VectorType(element, count)
-
-
-def constants(vector, values):
-    return ir.Constant(vector, [values] * vector.count if isinstance(values, int) else list(values))
 
 
 def load_whole(builder, address, vector):

@@ -1,9 +1,10 @@
 """Transpose a square of numbers in registers."""
 
+from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from ...kernels.registers.vectors import I32, INT, VECTOR_BYTES, Tile, const, constants, load_whole, pointer, vector_of
+from ...kernels.registers.vectors import I32, INT, VECTOR_BYTES, Tile, const, load_whole, pointer
 
 
 @intrinsic
@@ -33,7 +34,7 @@ def transpose_square(typingctx, x, x0, x_step, out, out0, out_step):
             for i in (i for i in range(n) if not i & half):
                 pair = rows[i], rows[i + half]
                 rows[i], rows[i + half] = (
-                    builder.shuffle_vector(*pair, constants(vector_of(I32, n), order)) for order in (upper, lower)
+                    builder.shuffle_vector(*pair, ir.Constant(ir.VectorType(I32, n), order)) for order in (upper, lower)
                 )
             half //= 2
         for i in range(n):

@@ -22,33 +22,40 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from ...kernels.registers.vectors import (
-    I8,
-    I16,
     I32,
     INT,
     VECTOR_BYTES,
     VECTORS,
-    WORDS,
     Tile,
     const,
-    constants,
     load_row,
     load_whole,
     pointer,
     spread,
-    vector_of,
     zeros,
 )
 from ...kernels.runtime.jit import host_cpu
 
+I8, I16 = ir.IntType(8), ir.IntType(16)
+
+WORDS = VECTOR_BYTES // 4
+"""32-bit words per register."""
+
 LINE = 16
 """32-bit words per line, one per output."""
-
 
 TILE_OUTPUTS = VECTORS * WORDS
 """Outputs per tile."""
 
 FEATURES = host_cpu()[1]
+
+
+def vector_of(element, count=WORDS):
+    return ir.VectorType(element, count)
+
+
+def constants(vector, values):
+    return ir.Constant(vector, [values] * vector.count if isinstance(values, int) else list(values))
 
 
 def call(builder, name, result, *args):

@@ -4,23 +4,10 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from ...kernels.registers.vectors import (
-    F32,
-    I8,
-    I16,
-    I32,
-    I64,
-    INT,
-    WORDS,
-    const,
-    constants,
-    load_whole,
-    multiply_add,
-    pointer,
-    vector_of,
-    zeros,
-)
-from .bytes_and_bits import FEATURES, call, line_vectors
+from ...kernels.registers.vectors import I32, I64, INT, const, load_whole, multiply_add, pointer, zeros
+from .bytes_and_bits import FEATURES, I8, I16, WORDS, call, constants, line_vectors, vector_of
+
+F32 = ir.FloatType()
 
 BYTE_TABLES = WORDS == 8 and "avx2" in FEATURES
 """Whether looking up bytes beats looking up 32-bit numbers: AVX2 looks up 32 bytes at once in a table of 16."""
