@@ -28,7 +28,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..registers.strip import new_strip
+from ..registers.strip import copy_strip, new_strip
 from ..registers.tile import copy, lanes_of, tile_add_to, tile_load, tile_outer_add, tile_store, tile_zeros
 from ..registers.vectors import ROWS, VECTOR_BYTES, VECTORS
 from ..runtime.jit import jit
@@ -71,12 +71,11 @@ class Geometry(NamedTuple):
     y_pixel: int
     y_row: int
     y_image: int
-    images: int  # processed together. Forward: 1 (a tile's rows are neighbouring pixels) or ROWS (one pixel of each)
 
 
 @jit
-def padded(x, first, scratch, G):
-    """The images from `first` on, with padding: (array, position, elements to the next row, elements to the next image).
+def padded(x, first, images, scratch, G):
+    """Some images from `first` on, with padding: (array, position, elements to the next row, elements to the next image).
 
     They are copied into `scratch`, between zeros, so that they stay in the cache and tiles need not check borders. Without
     padding, x itself is returned, except for the last images, since a tile may read past their end.
@@ -84,31 +83,34 @@ def padded(x, first, scratch, G):
     height, width = (G.OH - 1) * G.sh + G.kh, (G.OW - 1) * G.sw + G.kw
     size = G.H * G.W * G.C
     inside = G.top == 0 and G.left == 0 and height <= G.H and width <= G.W
-    if inside and (first + G.images) * size + ROWS * G.sw * G.C <= x.size:
+    if inside and (first + images) * size + ROWS * G.sw * G.C <= x.size:
         return x, first * size, G.W * G.C, size
     w0 = max(0, -G.left)
     w1 = max(w0, min(G.W, width - G.left))
-    for n in range(first, min(first + G.images, G.N)):
+    for n in range(first, min(first + images, G.N)):
         for h in range(max(0, -G.top), min(G.H, height - G.top)):
             to = (((n - first) * height + G.top + h) * width + G.left + w0) * G.C
             copy(scratch, to, x, ((n * G.H + h) * G.W + w0) * G.C, (w1 - w0) * G.C)
     return scratch, 0, width * G.C, height * width * G.C
 
 
-def new_scratch(x, G):
-    """Zeros for the padded images processed together, and for what a tile may read (but does not use) beyond them."""
+def new_scratch(x, images, G):
+    """Zeros for `images` padded images, and for what a tile may read (but does not use) beyond them."""
     height, width = (G.OH - 1) * G.sh + G.kh, (G.OW - 1) * G.sw + G.kw
-    return aligned_zeros(((G.images * height * width + ROWS * G.sw) * G.C,), x.dtype)
+    return aligned_zeros(((images * height * width + ROWS * G.sw) * G.C,), x.dtype)
 
 
 @jit
-def convolve(vectors, start, end, x, scratch, w, bias, y, G):
-    """Compute y for the images from `start` up to `end`, in tiles of ROWS x len(vectors) vectors that start as the bias."""
+def convolve(vectors, images, start, end, x, scratch, w, bias, y, G):
+    """Compute y for the images from `start` up to `end`, in tiles of ROWS x len(vectors) vectors that start as the bias.
+
+    A tile's rows are neighbouring pixels of one image, or, if `images` is ROWS, the same pixel of so many images.
+    """
     run, block = G.kw * G.C, len(vectors) * lanes_of(x)
     zeros = tile_zeros(ROWS, vectors, x)
-    for n in range(start, end, G.images):
-        source, image, row, image_size = padded(x, n, scratch, G)
-        if G.images == 1:
+    for n in range(start, end, images):
+        source, image, row, image_size = padded(x, n, images, scratch, G)
+        if images == 1:
             across, x_step, y_step, left, per_pixel = ROWS, G.sw * G.C, G.y_pixel, G.OW, 1
         else:
             across, x_step, y_step, left, per_pixel = 1, image_size, G.y_image, end - n, 0
@@ -158,19 +160,18 @@ def images_as_rows(shape, kernel, stride, padding):
     return N * H * W // length, 1, length, C
 
 
-def forward_geometry(x_shape, w_shape, stride, padding, images):
+def forward_geometry(x_shape, w_shape, stride, padding):
     N, H, W, C = x_shape
     kh, kw, OC = w_shape[0], w_shape[1], w_shape[-1]
     OH, OW = output_size((H, W), (kh, kw), stride, padding)
-    places = 0, OC, OW * OC, OH * OW * OC
-    return Geometry(N, H, W, C, kh, kw, *stride, padding[0][0], padding[1][0], OH, OW, OC, *places, images)
+    return Geometry(N, H, W, C, kh, kw, *stride, padding[0][0], padding[1][0], OH, OW, OC, 0, OC, OW * OC, OH * OW * OC)
 
 
 def conv2d(x, w, stride, padding, bias=None):
     kernel, OC = w.shape[:2], w.shape[3]
     y = aligned_empty((len(x), *output_size(x.shape[1:3], kernel, stride, padding), OC), x.dtype)
-    G = forward_geometry(images_as_rows(x.shape, kernel, stride, padding), w.shape, stride, padding, images=1)
-    convolve_all(x, y, [(w, G._replace(images=images_per_tile(G.N, G.OW)))], bias)
+    G = forward_geometry(images_as_rows(x.shape, kernel, stride, padding), w.shape, stride, padding)
+    convolve_all(x, y, [(w, G)], bias)
     return y
 
 
@@ -179,42 +180,47 @@ def convolve_all(x, y, parts, bias=None):
     N, OC = parts[0][1].N, parts[0][1].OC
     x, y = x.reshape(-1), y.reshape(-1)
     vectors = vectors_for(OC, x)
-    parts = [(panels(weights, len(vectors)), G) for weights, G in parts]
-    bias = panels(np.zeros((1, 1, 1, OC), x.dtype) if bias is None else bias.reshape(1, 1, 1, OC), len(vectors))
-    step = max(G.images for _, G in parts)
+    bias = panels(np.zeros(OC, x.dtype) if bias is None else bias, len(vectors))
+    parts = [(images_per_tile(N, G.OW), panels(weights, len(vectors)), G) for weights, G in parts]
+    step = max(images for images, _, _ in parts)
 
     def work(start, end):
-        for weights, G in parts:
-            convolve(vectors, start * step, min(end * step, N), x, new_scratch(x, G), weights, bias, y, G)
+        for images, weights, G in parts:
+            scratch = new_scratch(x, images, G)
+            convolve(vectors, images, start * step, min(end * step, N), x, scratch, weights, bias, y, G)
 
-    share(work, math.ceil(N / step), N * sum(G.OH * G.OW * weights.size for weights, G in parts))
+    share(work, math.ceil(N / step), N * sum(G.OH * G.OW * weights.size for _, weights, G in parts))
 
 
 def panels(w, vectors):
-    """Pack weights (kh, kw, C, OC) into panels: (panels, kh, kw, C, columns of a tile), zeros beyond OC; returned flat."""
-    OC, block = w.shape[3], vectors * VECTOR_BYTES // w.itemsize
-    packed = aligned_zeros((math.ceil(OC / block), *w.shape[:3], block), w.dtype)
+    """Pack w (…, OC) into panels: (panels, …, columns of a tile of so many vectors), zeros beyond OC; returned flat."""
+    OC, block = w.shape[-1], vectors * VECTOR_BYTES // w.itemsize
+    packed = aligned_zeros((math.ceil(OC / block), *w.shape[:-1], block), w.dtype)
     for panel, o in zip(packed, range(0, OC, block), strict=True):
         panel[..., : OC - o] = w[..., o : o + block]
     return packed.reshape(-1)
 
 
 def conv2d_grad_x(g, w, stride, padding, x_shape):
-    """A convolution of g with the weights rotated by 180°; see `shapes.phases` for strides other than 1."""
-    (kh, kw, C, OC), (sh, sw) = w.shape, stride
     if spreads_better(g.shape, w, stride, x_shape):
         return spread_grad_x(g, w, stride, padding, x_shape)
-    rows = images_as_rows(g.shape, (kh, kw), stride, padding)
-    (N, OH, OW, _), (H, W) = rows, x_shape[1:3] if rows == g.shape else rows[1:3]
+    rows = images_as_rows(g.shape, w.shape[:2], stride, padding)
+    wide = x_shape if rows == g.shape else (*rows[:3], x_shape[3])
+    gx = convolve_back(convolve_all, g.reshape(rows), w.transpose(0, 1, 3, 2), stride, padding, wide)
+    return gx.reshape(x_shape)
+
+
+def convolve_back(convolve_all, g, w, stride, padding, x_shape):
+    """The gradient of x, by `convolve_all` of this file or of `depthwise.py`: a convolution of g with the weights, which end
+    in the channels of x, rotated by 180°. See `shapes.phases` for strides other than 1."""
+    (N, OH, OW, OC), (_, H, W, C), (kh, kw), (sh, sw) = g.shape, x_shape, w.shape[:2], stride
     gx = (aligned_empty if kh >= sh and kw >= sw else aligned_zeros)(x_shape, g.dtype)
     parts = []
     for h0, height, i, top in phases(H, kh, sh, padding[0][0]):
         for w0, width, j, left in phases(W, kw, sw, padding[1][0]):
-            taps = w[i::sh, j::sw][::-1, ::-1].transpose(0, 1, 3, 2)
-            sizes = N, OH, OW, OC, *taps.shape[:2], 1, 1, top, left, height, width, C
+            taps = w[i::sh, j::sw][::-1, ::-1]
             places = (h0 * W + w0) * C, sw * C, sh * W * C, H * W * C
-            images = images_per_tile(N, width)
-            parts.append((taps, Geometry(*sizes, *places, images)))
+            parts.append((taps, Geometry(N, OH, OW, OC, *taps.shape[:2], 1, 1, top, left, height, width, C, *places)))
     if parts:  # otherwise no window sees a pixel of x
         convolve_all(g, gx, parts)
     return gx
@@ -265,42 +271,40 @@ def spreads_better(g_shape, w, stride, x_shape):
 
 def spread_grad_x(g, w, stride, padding, x_shape):
     gx = aligned_zeros(x_shape, g.dtype)
-    G = forward_geometry(x_shape, w.shape, stride, padding, images=ROWS)
+    G = forward_geometry(x_shape, w.shape, stride, padding)
     weights = panels(w.transpose(0, 3, 1, 2).reshape(G.kh, 1, G.OC, G.kw * G.C), VECTORS)
     flat_g, flat_gx = g.reshape(-1), gx.reshape(-1)
 
     def work(start, end):
-        spread_images(start * ROWS, min(end * ROWS, G.N), flat_g, weights, new_scratch(g, G), flat_gx, G)
+        spread_images(start * ROWS, min(end * ROWS, G.N), flat_g, weights, new_scratch(g, ROWS, G), flat_gx, G)
 
     share(work, math.ceil(G.N / ROWS), G.N * G.OH * G.OW * w.size)
     return gx
 
 
 @jit
-def add_grad_w(vectors, start, end, x, scratch, g, strip, gw, G):
+def add_grad_w(vectors, images, start, end, x, scratch, g, strip, gw, G):
     """gw += the contribution of the images from `start` up to `end`, in tiles of ROWS x len(vectors) vectors.
 
     A tile's rows are elements of one row of the window, its columns output channels. It sums over up to FEW_PIXELS pixels,
-    of a group of images or of a rectangle in one image. A strip (see `registers/strip.py`) holds these channels of g.
+    of `images` images or of a rectangle in one image. A strip (see `registers/strip.py`) holds these channels of g.
     """
     run, pixels, block = G.kw * G.C, G.OH * G.OW, len(vectors) * lanes_of(x)
     zeros, row_of_zeros = tile_zeros(ROWS, vectors, x), tile_zeros(1, vectors, x)
     rows = max(1, FEW_PIXELS // G.OW)
-    for n in range(start, end, G.images):
-        images = min(G.images, end - n)
-        source, image, row, image_size = padded(x, n, scratch, G)
+    for n in range(start, end, images):
+        together = min(images, end - n)
+        source, image, row, image_size = padded(x, n, images, scratch, G)
         for o in range(0, G.OC, block):
             columns = min(block, G.OC - o)
-            for pixel in range(images * pixels):
-                numbers = tile_load(row_of_zeros, g, (n * pixels + pixel) * G.OC + o, 0, columns)
-                tile_store(numbers, strip, pixel * block, 0, 1, None)
+            copy_strip(row_of_zeros, block, g, n * pixels * G.OC + o, G.OC, together * pixels, columns, strip, 0)
             for top in range(0, G.OH, rows):
                 for left in range(0, G.OW, FEW_PIXELS):
                     bottom, right = min(G.OH, top + rows), min(G.OW, left + FEW_PIXELS)
                     for i in range(G.kh):
                         for r in range(0, run, ROWS):
                             acc = zeros
-                            for m in range(images):
+                            for m in range(together):
                                 for oh in range(top, bottom):
                                     seen = image + m * image_size + (oh * G.sh + i) * row + r
                                     sent = (m * pixels + oh * G.OW) * block
@@ -313,17 +317,16 @@ def add_grad_w(vectors, start, end, x, scratch, g, strip, gw, G):
 
 def conv2d_grad_w(x, g, stride, padding, w_shape):
     shape = images_as_rows(x.shape, w_shape[:2], stride, padding)
-    G = forward_geometry(shape, w_shape, stride, padding, images=1)
+    G = forward_geometry(shape, w_shape, stride, padding)
     pixels = G.OH * G.OW
-    G = G._replace(images=max(1, min(FEW_PIXELS // pixels, G.N)))
-    vectors = vectors_for(G.OC, x)
+    images, vectors = max(1, min(FEW_PIXELS // pixels, G.N)), vectors_for(G.OC, x)
     x, g = x.reshape(-1), g.reshape(-1)
 
     def scratch():
-        return new_scratch(x, G), new_strip(x, G.images * pixels)
+        return new_scratch(x, images, G), new_strip(x, images * pixels)
 
     def work(start, end, gw, scratch, strip):
-        add_grad_w(vectors, start, end, x, scratch, g, strip, gw, G)
+        add_grad_w(vectors, images, start, end, x, scratch, g, strip, gw, G)
 
     return sum_in_chunks(work, scratch, G.N, pixels, math.prod(w_shape), x.dtype).reshape(w_shape)
 

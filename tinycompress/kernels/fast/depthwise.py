@@ -19,13 +19,13 @@ import math
 
 import numpy as np
 
+from ..registers.strip import copy_strip
 from ..registers.tile import lanes_of, tile_load, tile_multiply_add, tile_store, tile_window_add, tile_zeros
 from ..registers.vectors import VECTOR_BYTES, VECTORS
 from ..runtime.jit import jit
 from ..runtime.memory import aligned_empty, aligned_zeros
 from ..runtime.threads import share
-from ..shapes import phases
-from .conv import FEW_PIXELS, Geometry, forward_geometry, sum_in_chunks
+from .conv import FEW_PIXELS, convolve_back, forward_geometry, panels, sum_in_chunks
 
 PIXELS = 4
 """Neighbouring pixels per tile: the width of most images is a multiple of 4."""
@@ -51,12 +51,9 @@ def line_length(x, G):
 @jit
 def take_pixels(x, at, pixels, C, line, to, width):
     """Copy `pixels` pixels of C channels from position `at` of x to `line`, from `to` on; a block has room for `width`."""
-    block = VECTORS * lanes_of(x)
-    pixel = tile_zeros(1, VECTORS, x)
+    row, block = tile_zeros(1, VECTORS, x), VECTORS * lanes_of(x)
     for c in range(0, C, block):
-        for p in range(pixels):
-            values = tile_load(pixel, x, at + p * C + c, 0, min(block, C - c))
-            tile_store(values, line, to + c * width + p * block, 0, 1, None)
+        copy_strip(row, block, x, at + c, C, pixels, min(block, C - c), line, to + c * width)
 
 
 @jit
@@ -185,17 +182,8 @@ def new_ring(x, G):
     return aligned_zeros((G.kh * line_length(x, G) + max(PIXELS * G.sw, TAPS) * columns_of(x),), x.dtype)
 
 
-def in_blocks(w):
-    """Pack weights (kh, kw, C) as (blocks of channels, kh, kw, channels per block), with zeros beyond C; returned flat."""
-    block = columns_of(w)
-    packed = aligned_zeros((math.ceil(w.shape[2] / block), *w.shape[:2], block), w.dtype)
-    for part, c in zip(packed, range(0, w.shape[2], block), strict=True):
-        part[..., : w.shape[2] - c] = w[..., c : c + block]
-    return packed.reshape(-1)
-
-
 def depthwise_conv2d(x, w, stride, padding, bias=None):
-    G = forward_geometry(x.shape, w.shape, stride, padding, images=1)
+    G = forward_geometry(x.shape, w.shape, stride, padding)
     y = aligned_empty((G.N, G.OH, G.OW, G.C), x.dtype)
     convolve_all(x, y, [(w, G)], bias)
     return y
@@ -205,8 +193,8 @@ def convolve_all(x, y, parts, bias=None):
     """Run the convolutions `parts`, pairs of (weights, geometry), all from the images x, each into its part of y."""
     N, C = parts[0][1].N, parts[0][1].C
     x, y = x.reshape(-1), y.reshape(-1)
-    bias = in_blocks((np.zeros(C, x.dtype) if bias is None else bias).reshape(1, 1, C))
-    parts = [(in_blocks(weights), G) for weights, G in parts]
+    bias = panels(np.zeros(C, x.dtype) if bias is None else bias, VECTORS)
+    parts = [(panels(weights, VECTORS), G) for weights, G in parts]
 
     def work(start, end):
         for weights, G in parts:
@@ -216,24 +204,11 @@ def convolve_all(x, y, parts, bias=None):
 
 
 def depthwise_conv2d_grad_x(g, w, stride, padding, x_shape):
-    """A depthwise convolution of g with the filters rotated by 180°; see `shapes.phases` for strides."""
-    (N, H, W, C), (kh, kw, _), (sh, sw) = x_shape, w.shape, stride
-    OH, OW = g.shape[1:3]
-    gx = (aligned_empty if kh >= sh and kw >= sw else aligned_zeros)(x_shape, g.dtype)
-    parts = []
-    for h0, height, i, top in phases(H, kh, sh, padding[0][0]):
-        for w0, width, j, left in phases(W, kw, sw, padding[1][0]):
-            taps = w[i::sh, j::sw][::-1, ::-1]
-            sizes = N, OH, OW, C, *taps.shape[:2], 1, 1, top, left, height, width, C
-            places = (h0 * W + w0) * C, sw * C, sh * W * C, H * W * C
-            parts.append((taps, Geometry(*sizes, *places, images=1)))
-    if parts:  # otherwise no window sees a pixel of x
-        convolve_all(g, gx, parts)
-    return gx
+    return convolve_back(convolve_all, g, w, stride, padding, x_shape)
 
 
 def depthwise_conv2d_grad_w(x, g, stride, padding, w_shape):
-    G = forward_geometry(x.shape, w_shape, stride, padding, images=1)
+    G = forward_geometry(x.shape, w_shape, stride, padding)
     (kh, kw, C), lanes, block = w_shape, VECTOR_BYTES // x.itemsize, columns_of(x)
     shape = math.ceil(C / lanes), math.ceil(kh / TAPS) * TAPS, math.ceil(kw / TAPS) * TAPS, lanes
     x, g = x.reshape(-1), g.reshape(-1)

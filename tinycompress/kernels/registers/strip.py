@@ -7,7 +7,7 @@ for columns beyond the matrix, so that no masks are needed.
 
 from ..runtime.jit import jit
 from ..runtime.memory import aligned_zeros
-from .tile import lanes_of, tile_load, tile_store, tile_zeros
+from .tile import tile_load, tile_store
 from .vectors import VECTOR_BYTES, VECTORS
 
 
@@ -17,10 +17,8 @@ def new_strip(like, rows):
 
 
 @jit(inline="always")
-def copy_strip(vectors, source, at, step, rows, columns, strip, to):
-    """Copy `columns` numbers per row from `source`, whose rows are `step` apart from position `at` on, to whole vectors of
-    `strip`, from position `to` on."""
-    block = vectors * lanes_of(source)
-    for row in range(rows):
-        numbers = tile_load(tile_zeros(1, vectors, source), source, at + row * step, 0, columns)
-        tile_store(numbers, strip, to + row * block, 0, 1, None)
+def copy_strip(row, block, source, at, step, rows, columns, strip, to):
+    """Copy `columns` numbers per row from `source`, whose rows are `step` apart from position `at` on, to `strip`, from
+    position `to` on. row: a tile of one row, which has `block` columns."""
+    for r in range(rows):
+        tile_store(tile_load(row, source, at + r * step, 0, columns), strip, to + r * block, 0, 1, None)

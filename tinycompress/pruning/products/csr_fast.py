@@ -43,7 +43,7 @@ def multiply_wide(start, end, indptr, indices, values, x, strip, y, batch):
     for b in range(0, batch, block):
         columns = min(block, batch - b)
         # Side by side in a strip, these columns of x stay in the cache while all rows use them.
-        copy_strip(VECTORS, x, b, batch, x.size // batch, columns, strip, 0)
+        copy_strip(tile_zeros(1, VECTORS, x), block, x, b, batch, x.size // batch, columns, strip, 0)
         multiply_rows(VECTORS, start, end, indptr, indices, values, strip, block, None, y, b, batch, columns)
 
 
