@@ -9,92 +9,72 @@ import numpy as np
 from .shapes import output_size
 
 
-def inside(h, w, image_shape):
-    return 0 <= h < image_shape[0] and 0 <= w < image_shape[1]
-
-
-def taps(y_shape, window, stride, padding, image_shape):
-    """Yield (oh, ow, i, j, h, w) for each output pixel (oh, ow) that sees input pixel (h, w) at (i, j) of its window."""
-    for oh in range(y_shape[0]):
-        for ow in range(y_shape[1]):
-            for i in range(window[0]):
-                for j in range(window[1]):
-                    h = oh * stride[0] + i - padding[0][0]
-                    w = ow * stride[1] + j - padding[1][0]
-                    if inside(h, w, image_shape):
-                        yield oh, ow, i, j, h, w
+def taps(x_shape, y_shape, window, stride, padding):
+    """Yield (n, oh, ow, i, j, h, w) for each pixel (oh, ow) of output n that sees input pixel (h, w) at (i, j) of its window."""
+    for n, oh, ow, i, j in np.ndindex(*y_shape[:3], *window):
+        h = oh * stride[0] + i - padding[0][0]
+        w = ow * stride[1] + j - padding[1][0]
+        if 0 <= h < x_shape[1] and 0 <= w < x_shape[2]:
+            yield n, oh, ow, i, j, h, w
 
 
 def conv2d(x, w, stride, padding, bias=None):
-    N, H, W, C = x.shape
-    kh, kw, _, OC = w.shape
-    OH, OW = output_size((H, W), (kh, kw), stride, padding)
-    y = np.zeros((N, OH, OW, OC), x.dtype)
+    C, OC = w.shape[2:]
+    OH, OW = output_size(x.shape[1:3], w.shape[:2], stride, padding)
+    y = np.zeros((len(x), OH, OW, OC), x.dtype)
     if bias is not None:
         y += bias
-    for n in range(N):
-        for oh, ow, i, j, h, v in taps((OH, OW), (kh, kw), stride, padding, (H, W)):
-            for c in range(C):
-                for o in range(OC):
-                    y[n, oh, ow, o] += x[n, h, v, c] * w[i, j, c, o]
+    for n, oh, ow, i, j, h, v in taps(x.shape, y.shape, w.shape[:2], stride, padding):
+        for c in range(C):
+            for o in range(OC):
+                y[n, oh, ow, o] += x[n, h, v, c] * w[i, j, c, o]
     return y
 
 
 def conv2d_grad_x(g, w, stride, padding, x_shape):
-    N, H, W, C = x_shape
-    kh, kw, _, OC = w.shape
+    C, OC = w.shape[2:]
     gx = np.zeros(x_shape, g.dtype)
-    for n in range(N):
-        for oh, ow, i, j, h, v in taps(g.shape[1:3], (kh, kw), stride, padding, (H, W)):
-            for c in range(C):
-                for o in range(OC):
-                    gx[n, h, v, c] += g[n, oh, ow, o] * w[i, j, c, o]
+    for n, oh, ow, i, j, h, v in taps(x_shape, g.shape, w.shape[:2], stride, padding):
+        for c in range(C):
+            for o in range(OC):
+                gx[n, h, v, c] += g[n, oh, ow, o] * w[i, j, c, o]
     return gx
 
 
 def conv2d_grad_w(x, g, stride, padding, w_shape):
-    N, H, W, C = x.shape
-    kh, kw, _, OC = w_shape
+    C, OC = w_shape[2:]
     gw = np.zeros(w_shape, x.dtype)
-    for n in range(N):
-        for oh, ow, i, j, h, v in taps(g.shape[1:3], (kh, kw), stride, padding, (H, W)):
-            for c in range(C):
-                for o in range(OC):
-                    gw[i, j, c, o] += x[n, h, v, c] * g[n, oh, ow, o]
+    for n, oh, ow, i, j, h, v in taps(x.shape, g.shape, w_shape[:2], stride, padding):
+        for c in range(C):
+            for o in range(OC):
+                gw[i, j, c, o] += x[n, h, v, c] * g[n, oh, ow, o]
     return gw
 
 
 def depthwise_conv2d(x, w, stride, padding, bias=None):
-    N, H, W, C = x.shape
-    kh, kw, _ = w.shape
-    OH, OW = output_size((H, W), (kh, kw), stride, padding)
-    y = np.zeros((N, OH, OW, C), x.dtype)
+    OH, OW = output_size(x.shape[1:3], w.shape[:2], stride, padding)
+    y = np.zeros((len(x), OH, OW, w.shape[2]), x.dtype)
     if bias is not None:
         y += bias
-    for n in range(N):
-        for oh, ow, i, j, h, v in taps((OH, OW), (kh, kw), stride, padding, (H, W)):
-            for c in range(C):
-                y[n, oh, ow, c] += x[n, h, v, c] * w[i, j, c]
+    for n, oh, ow, i, j, h, v in taps(x.shape, y.shape, w.shape[:2], stride, padding):
+        for c in range(w.shape[2]):
+            y[n, oh, ow, c] += x[n, h, v, c] * w[i, j, c]
     return y
 
 
 def depthwise_conv2d_grad_x(g, w, stride, padding, x_shape):
-    N, H, W, C = x_shape
     gx = np.zeros(x_shape, g.dtype)
-    for n in range(N):
-        for oh, ow, i, j, h, v in taps(g.shape[1:3], w.shape[:2], stride, padding, (H, W)):
-            for c in range(C):
-                gx[n, h, v, c] += g[n, oh, ow, c] * w[i, j, c]
+    for n, oh, ow, i, j, h, v in taps(x_shape, g.shape, w.shape[:2], stride, padding):
+        for c in range(w.shape[2]):
+            gx[n, h, v, c] += g[n, oh, ow, c] * w[i, j, c]
     return gx
 
 
 def depthwise_conv2d_grad_w(x, g, stride, padding, w_shape):
-    N, H, W, C = x.shape
     gw = np.zeros(w_shape, x.dtype)
-    for n in range(N):
-        for oh, ow, i, j, h, v in taps(g.shape[1:3], w_shape[:2], stride, padding, (H, W)):
-            for c in range(C):
-                gw[i, j, c] += x[n, h, v, c] * g[n, oh, ow, c]
+    for n, oh, ow, i, j, h, v in taps(x.shape, g.shape, w_shape[:2], stride, padding):
+        for c in range(w_shape[2]):
+            gw[i, j, c] += x[n, h, v, c] * g[n, oh, ow, c]
     return gw
 
 
@@ -131,18 +111,14 @@ def avg_pool2d(x, size, stride):
     kh, kw = size
     OH, OW = output_size((H, W), size, stride)
     y = np.zeros((N, OH, OW, C), x.dtype)
-    for n, oh, ow, c in np.ndindex(y.shape):
-        for i in range(kh):
-            for j in range(kw):
-                y[n, oh, ow, c] += x[n, oh * stride[0] + i, ow * stride[1] + j, c] / (kh * kw)
+    for n, oh, ow, c, i, j in np.ndindex(*y.shape, kh, kw):
+        y[n, oh, ow, c] += x[n, oh * stride[0] + i, ow * stride[1] + j, c] / (kh * kw)
     return y
 
 
 def avg_pool2d_grad(g, size, stride, x_shape):
     kh, kw = size
     gx = np.zeros(x_shape, g.dtype)
-    for n, oh, ow, c in np.ndindex(g.shape):
-        for i in range(kh):
-            for j in range(kw):
-                gx[n, oh * stride[0] + i, ow * stride[1] + j, c] += g[n, oh, ow, c] / (kh * kw)
+    for n, oh, ow, c, i, j in np.ndindex(*g.shape, kh, kw):
+        gx[n, oh * stride[0] + i, ow * stride[1] + j, c] += g[n, oh, ow, c] / (kh * kw)
     return gx
