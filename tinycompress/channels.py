@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from .guards import computes_as, is_as_stated
 from .nn.containers import MultiExit, Residual, Sequential
 from .nn.layers import (
     GELU,
@@ -26,7 +27,7 @@ from .nn.layers import (
     Tanh,
 )
 from .nn.module import Module, Parameter
-from .nn.weighted import Weighted, check_untied, computes_as, is_as_stated
+from .nn.weighted import Weighted, check_untied
 
 PASSES_ON = (
     *(BatchNorm, Dropout, Flatten, GlobalAvgPool, MaxPool2d, AvgPool2d),

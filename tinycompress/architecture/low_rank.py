@@ -20,8 +20,8 @@ import numpy as np
 
 from ..functional import _two
 from ..graph import no_grad
+from ..guards import computes_as
 from ..nn import Conv2d, Dense, Module, PointwiseConv2d, Sequential, trace
-from ..nn.weighted import computes_as
 from .replace import chosen_layers, parametrized, replace_layers, with_weights
 
 SCHEMES = ("channel", "spatial")

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..guards import check_distinct
 from ..nn import Module, Parameter, Sequential
-from ..nn.weighted import check_distinct
 
 
 def replace_layers(model: Module, build: dict[str, Callable[[Module], list[Module]]]) -> Module:

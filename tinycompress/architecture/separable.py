@@ -11,8 +11,8 @@ from fractions import Fraction
 import numpy as np
 
 from ..functional import _two
+from ..guards import computes_as
 from ..nn import BatchNorm, Conv2d, DepthwiseConv2d, Module, PointwiseConv2d, ReLU, Sequential
-from ..nn.weighted import computes_as
 from .replace import chosen_layers, parametrized, replace_layers, with_weights
 
 MOST_COLOURS = 4  # channels of an image

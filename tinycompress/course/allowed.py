@@ -13,7 +13,7 @@ from .exercise import CourseProblem
 PACKAGE = Path(__file__).parents[1]
 ENGINE = (
     *("graph", "tensor", "functional", "optim", "gradcheck", "kernels", "nn"),
-    *("models", "training", "profiling", "channels", "data", "files", "text"),
+    *("models", "training", "profiling", "channels", "guards", "data", "files", "text"),
 )
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 
 from ..graph import no_grad
+from ..guards import computes_as
 from ..nn import Dense, Module, trace
-from ..nn.weighted import computes_as
 from ..training import predict
 
 

@@ -4,13 +4,12 @@ folding all ask here."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from math import prod
 
 import numpy as np
 
 from ..graph import no_grad
-from .module import Module, Parameter, Parametrized
+from .module import Module, Parameter
 
 
 class Weighted(Module):
@@ -67,17 +66,6 @@ def unknown_weights(layer: Module) -> Iterator[str]:
             yield f"{name} {parameter.shape}"
 
 
-def computes_as(layer: Module, kind: type[Module]) -> bool:
-    """Whether the layer is a `kind` and has its `forward`, which a subclass may have overridden."""
-    return isinstance(layer, kind) and type(layer).forward is kind.forward
-
-
-def is_as_stated(layer: Weighted) -> bool:
-    """Whether `forward` comes from the class that states how the weight is used, not from a subclass of it."""
-    computing = next(kind for kind in type(layer).__mro__ if "forward" in vars(kind))
-    return Weighted in computing.__bases__
-
-
 def check_untied(model: Module):
     """Raise ValueError if two layers share a weight or bias: it would be compressed twice, or no longer be shared."""
     owners = {}
@@ -89,51 +77,6 @@ def check_untied(model: Module):
                     f"layers {first} and {name} share one {array}, so a change of one layer may or may not change "
                     "the other; give each its own (a Slimmable's widths share theirs: take one by cut(width))"
                 )
-
-
-@contextmanager
-def all_or_nothing(model: Module):
-    """Undo all changes to the layers of `model` if this block raises, so that nothing is compressed half-way."""
-    modules = model.modules()
-    before = [
-        (
-            dict(vars(module)),
-            {name: (p.latent, p.steps[:]) for name, p in vars(module).get("_parametrized", {}).items()},
-        )
-        for module in modules
-    ]
-    values = [(parameter, parameter.data) for parameter in model.parameters()]
-    try:
-        yield
-    except BaseException:
-        for module, (attributes, seen) in zip(modules, before, strict=True):
-            vars(module).clear()
-            vars(module).update(attributes)
-            if "_parametrized" in attributes:
-                vars(module)["_parametrized"] = {name: Parametrized(*parts) for name, parts in seen.items()}
-        for parameter, data in values:
-            parameter.data = data
-        raise
-
-
-def check_distinct(what: str, model: Module, layers=None):
-    """Raise a ValueError that begins with `what` if a layer with its own arrays is used in two places of the model, or if
-    two layers share a weight.
-
-    layers: the names of the layers to check; None: all.
-    """
-    check_untied(model)
-    first, stack = {}, [("", model)]
-    while stack:
-        name, module = stack.pop()
-        if id(module) not in first:
-            first[id(module)] = name
-            stack += [(f"{name}.{child}" if name else child, inner) for child, inner in [*module.children()][::-1]]
-        elif (layers is None or name in layers or first[id(module)] in layers) and any(module._named_state()):
-            raise ValueError(
-                f"{what}: layer {name}, {module!r}, is used in two places of the model (it is also layer "
-                f"{first[id(module)]}); build one for each place"
-            )
 
 
 def effective(layer: Module, name: str) -> np.ndarray:

@@ -4,8 +4,9 @@ from itertools import pairwise
 
 import numpy as np
 
+from ..guards import check_distinct, is_as_stated
 from ..nn import BatchNorm, Mask, Module, Parameter, Sequential, Weighted
-from ..nn.weighted import check_distinct, effective, is_as_stated
+from ..nn.weighted import effective
 
 
 def fold_batch_norm(model: Module) -> Module:

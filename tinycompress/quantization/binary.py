@@ -3,8 +3,9 @@
 import numpy as np
 
 from .. import functional as F
+from ..guards import all_or_nothing, check_distinct, computes_as
 from ..nn import Conv2d, Dense, DepthwiseConv2d, Module, Residual, Sequential
-from ..nn.weighted import all_or_nothing, check_distinct, computes_as, effective, weighted_layers
+from ..nn.weighted import effective, weighted_layers
 from ..tensor import Tensor, record
 from .products.binary import binary_linear, binary_matmul, pack_signs
 

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from ..guards import all_or_nothing
 from ..nn import Module, Parameter
-from ..nn.weighted import all_or_nothing, effective, weighted_layers
+from ..nn.weighted import effective, weighted_layers
 from ..tensor import Tensor, record
 from .fake import _per_layer
 from .kmeans import kmeans_1d

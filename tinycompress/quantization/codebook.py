@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from ..guards import check_distinct, computes_as
 from ..nn import Dense, Module, Residual, Sequential
-from ..nn.weighted import check_distinct, computes_as, effective
+from ..nn.weighted import effective
 from ..tensor import Tensor
 from .clustering import Clustered
 from .products.codebook import codebook_matvec, pack_codes, unpack_codes

@@ -3,8 +3,9 @@ behind them."""
 
 import numpy as np
 
+from ..guards import all_or_nothing, computes_as
 from ..nn import Module, Parameter, Residual, Sequential
-from ..nn.weighted import all_or_nothing, computes_as, effective, weighted_layers
+from ..nn.weighted import effective, weighted_layers
 from ..tensor import Tensor, record
 from ..training import predict
 from .grid import Grid, calibrate

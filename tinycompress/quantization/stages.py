@@ -1,5 +1,6 @@
 """Split a net into stages, the groups of layers that an integer net runs as one."""
 
+from ..guards import computes_as
 from ..nn import (
     GELU,
     AvgPool2d,
@@ -15,7 +16,6 @@ from ..nn import (
     Tanh,
     Weighted,
 )
-from ..nn.weighted import computes_as
 
 ACTIVATIONS = (ReLU, LeakyReLU, Sigmoid, Tanh, GELU, HardSwish)
 AVERAGES = (AvgPool2d, GlobalAvgPool)

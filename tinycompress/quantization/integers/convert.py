@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ...guards import check_distinct, computes_as
 from ...nn import (
     BatchNorm,
     Conv2d,
@@ -17,7 +18,7 @@ from ...nn import (
     Sequential,
     Weighted,
 )
-from ...nn.weighted import check_distinct, computes_as, effective
+from ...nn.weighted import effective
 from ...tensor import Tensor
 from ...training import predict
 from ..batch_norm import fold_batch_norm

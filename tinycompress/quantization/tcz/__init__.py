@@ -26,8 +26,9 @@ import numpy as np
 from ... import nn
 from ...files import replace_file
 from ...graph import no_grad
+from ...guards import check_distinct
 from ...nn import Module, trace
-from ...nn.weighted import check_distinct, effective
+from ...nn.weighted import effective
 from ...text import aligned
 from ..coding.arithmetic import Decoder, Encoder
 from ..fake import FakeQuantize
