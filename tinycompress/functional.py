@@ -15,20 +15,9 @@ from .kernels import affine
 from .kernels.shapes import NO_PADDING
 from .tensor import Tensor, record
 
-
-def relu(x: Tensor) -> Tensor:
-    """max(x, 0)."""
-    return x.relu()
-
-
-def sigmoid(x: Tensor) -> Tensor:
-    """1 / (1 + exp(-x))."""
-    return x.sigmoid()
-
-
-def tanh(x: Tensor) -> Tensor:
-    """The hyperbolic tangent."""
-    return x.tanh()
+relu = Tensor.relu
+sigmoid = Tensor.sigmoid
+tanh = Tensor.tanh
 
 
 def leaky_relu(x: Tensor, slope: float = 0.01) -> Tensor:
@@ -50,7 +39,9 @@ def hard_swish(x: Tensor) -> Tensor:
 def softmax(x: Tensor, temperature: float = 1.0) -> Tensor:
     """exp(x / T), normalised over the last axis."""
     T = _temperature("softmax", temperature)
-    p = _softmax(x.data / T)
+    scaled = x.data / T
+    p = np.exp(scaled - scaled.max(-1, keepdims=True))
+    p /= p.sum(-1, keepdims=True)
     return record(p, (x, lambda g: p * (g - (g * p).sum(-1, keepdims=True)) / T))
 
 
@@ -270,12 +261,6 @@ def _temperature(name: str, value) -> float:
     return float(value)  # a NumPy scalar would promote float32
 
 
-def _softmax(x: np.ndarray) -> np.ndarray:
-    p = np.exp(x - x.max(-1, keepdims=True))
-    p /= p.sum(-1, keepdims=True)
-    return p
-
-
 def _log_softmax(x: np.ndarray) -> np.ndarray:
     x = x - x.max(-1, keepdims=True)
     x -= np.log(np.exp(x).sum(-1, keepdims=True))
@@ -325,38 +310,25 @@ def _window(name, x: Tensor, weight: Tensor, channels, stride, padding):
             "images are channels-last here"
         )
     stride = _two(name, "stride", stride)
-    kernel = weight.shape[:2]
-    if isinstance(padding, str):
-        if padding not in ("same", "valid"):
-            raise ValueError(f'{name}: padding must be "same", "valid" or integers, got {padding!r}')
+    by_name = padding if isinstance(padding, str) else None
+    if by_name == "same":
         needed = [
-            max(0, (ceil(n / s) - 1) * s + k - n) if padding == "same" else 0
-            for n, s, k in zip(x.shape[1:3], stride, kernel, strict=True)
+            max(0, (ceil(n / s) - 1) * s + k - n)
+            for n, s, k in zip(x.shape[1:3], stride, weight.shape[:2], strict=True)
         ]
-        padding = tuple((total // 2, total - total // 2) for total in needed)
+        pairs = tuple((total // 2, total - total // 2) for total in needed)
     else:
-        padding = tuple(map(_twice, _twice(padding)))
-    if len(padding) != 2 or not all(_whole(p, 0) for p in padding):
+        pairs = tuple(map(_twice, _twice(0 if by_name == "valid" else padding)))
+    if len(pairs) != 2 or not all(_whole(pair, 0) for pair in pairs):
         raise ValueError(
             f'{name}: padding must be "same", "valid", a non-negative integer, (ph, pw) or ((top, bottom), (left, right)), '
-            f"got {padding}"
+            f"got {padding!r}"
         )
-    _check_fits(name, x, kernel, padding)
-    return stride, padding
+    return stride, pairs
 
 
 def _pool_window(name, x: Tensor, size, stride):
     if x.ndim != 4:
         raise ValueError(f"{name}: expected images (N, H, W, C), got {x.shape}")
     size = _two(name, "window", size)
-    _check_fits(name, x, size, ((0, 0), (0, 0)))
     return size, size if stride is None else _two(name, "stride", stride)
-
-
-def _check_fits(name, x: Tensor, kernel, padding):
-    for axis in (0, 1):
-        if x.shape[1 + axis] + sum(padding[axis]) < kernel[axis]:
-            raise ValueError(
-                f"{name}: a window of {kernel} does not fit into images of {x.shape[1:3]} with padding {padding}; "
-                'use a smaller window, padding="same", or fewer pooling layers before it'
-            )

@@ -9,6 +9,7 @@ Each operation lists its value and its derivatives side by side, as in a table o
 """
 
 from collections.abc import Callable, Sequence
+from math import prod
 
 import numpy as np
 
@@ -152,11 +153,8 @@ class Tensor(Node):
     def __neg__(self):
         return record(-self.data, (self, lambda g: -g))
 
-    def __radd__(self, other):
-        return self + other
-
-    def __rmul__(self, other):
-        return self * other
+    __radd__ = __add__
+    __rmul__ = __mul__
 
     def __rsub__(self, other):
         return _alike(self, other)[1] - self
@@ -180,15 +178,18 @@ class Tensor(Node):
         return record(y, (self, lambda g: g / (2 * y)))
 
     def tanh(self):
+        """The hyperbolic tangent."""
         y = np.tanh(self.data)
         return record(y, (self, lambda g: g * (1 - y * y)))
 
     @np.errstate(over="ignore")  # if exp(-x) overflows, 1 / (1 + inf) is 0, as it should be
     def sigmoid(self):
+        """1 / (1 + exp(-x))."""
         y = 1 / (1 + np.exp(-self.data))
         return record(y, (self, lambda g: g * y * Tensor(-self.data).sigmoid().data))  # 1 - y would round to 0 too soon
 
     def relu(self):
+        """max(x, 0)."""
         y = np.maximum(self.data, _ZERO[self._data.dtype])
         return record(y, (self, lambda g: g * (y > _ZERO[y.dtype])))
 
@@ -208,7 +209,7 @@ class Tensor(Node):
         )
 
     def mean(self, axis=None, keepdims=False):
-        return self.sum(axis, keepdims) / _count(self.shape, axis)
+        return self.sum(axis, keepdims) / prod(self.shape[a] for a in _axes(self.shape, axis))
 
     def var(self, axis=None, keepdims=False):
         """The population variance (divided by n, not n - 1)."""
@@ -339,10 +340,6 @@ def _alike(*values) -> Sequence[Tensor]:
 def _axes(shape, axis):
     axis = range(len(shape)) if axis is None else (axis,) if isinstance(axis, int | np.integer) else axis
     return tuple(a % len(shape) for a in axis)
-
-
-def _count(shape, axis) -> int:
-    return int(np.prod([shape[a] for a in _axes(shape, axis)]))
 
 
 def _restore(g, shape, axis):

@@ -14,7 +14,7 @@ def output_size(size, window, stride, padding=NO_PADDING):
         if room < 0:
             raise ValueError(
                 f"a window of {tuple(window)} does not fit into an image of {tuple(size)} padded by {tuple(padding)}; "
-                "pad more, or use a smaller window"
+                'use a smaller window, padding="same", or fewer pooling layers before it'
             )
         fits.append(room // step + 1)
     return tuple(fits)

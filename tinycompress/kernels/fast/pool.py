@@ -115,6 +115,7 @@ def in_two_steps(size):
 
 def avg_pool2d(x, size, stride):
     """A depthwise convolution whose weights are all equal."""
+    output_size(x.shape[1:3], size, stride)
     if in_two_steps(size):
         return avg_pool2d(avg_pool2d(x, (size[0], 1), (stride[0], 1)), (1, size[1]), (1, stride[1]))
     return depthwise_conv2d(x, mean_filter(size, x.shape[3], x.dtype), stride, NO_PADDING)
