@@ -149,10 +149,13 @@ def grad_x_rows(start, end, g, x, scale, shift, centre, a, b, c, floor, gx):
                 tile_store(of_g * sent + (of_x * (value - mean) + constant), out, r * C + i, 0, 1, columns)
 
 
-def joined(rows, C, itemsize):
-    """How many rows to join so that they fill whole vectors: with 8 lanes, 8 rows of 5 numbers are one row of 40."""
-    together = VECTOR_BYTES // itemsize // math.gcd(C, VECTOR_BYTES // itemsize)
-    return together if C * itemsize % VECTOR_BYTES and rows % together == 0 else 1
+def joined(x):
+    """How many rows are joined so that they fill whole vectors, and the matrix of joined rows: with 8 lanes, 8 rows of 5
+    numbers are one row of 40."""
+    (rows, C), lanes = x.shape, VECTOR_BYTES // x.itemsize
+    m = lanes // math.gcd(C, lanes)
+    m = 1 if C % lanes == 0 or rows % m else m
+    return m, x.reshape(-1, m * C)
 
 
 def repeated(m, *columns):
@@ -172,39 +175,33 @@ def run(kernel, x, *arguments):
 
 def apply(x, scale, shift, relu):
     y = aligned_empty(x.shape, x.dtype)
-    m = joined(*x.shape, x.itemsize)
-    wide = x.reshape(-1, m * x.shape[1])
+    m, wide = joined(x)
     run(apply_rows, wide, wide, *repeated(m, scale, shift), floor_of(relu, x), y.reshape(wide.shape))
     return y
 
 
 def moments(x):
-    N, C = x.shape
-    m = joined(N, C, x.itemsize)
-    wide = x.reshape(-1, m * C)
-    found = [*aligned_empty((3, math.ceil(len(wide) / BLOCK), m * C), x.dtype)]
+    m, wide = joined(x)
+    found = [*aligned_empty((3, math.ceil(len(wide) / BLOCK), wide.shape[1]), x.dtype)]
     run(moment_sums, wide, wide, *found)
-    mean, variance = np.zeros(C), np.zeros(C)
+    mean, variance = np.zeros(x.shape[1]), np.zeros(x.shape[1])
     join_moments(len(wide), *found, mean, variance)
     return mean.astype(x.dtype), variance.astype(x.dtype)
 
 
 def sums(g, x, scale, shift, centre, relu):
-    N, C = x.shape
-    m = joined(N, C, x.itemsize)
-    wide = x.reshape(-1, m * C)
-    found = [*aligned_empty((2, math.ceil(len(wide) / BLOCK), m * C), x.dtype)]
+    m, wide = joined(x)
+    found = [*aligned_empty((2, math.ceil(len(wide) / BLOCK), wide.shape[1]), x.dtype)]
     columns = repeated(m, scale, shift, centre)
     run(gradient_sums, wide, g.reshape(wide.shape), wide, *columns, floor_of(relu, x), *found)
-    of_g, of_gx = np.zeros(C), np.zeros(C)
+    of_g, of_gx = np.zeros(x.shape[1]), np.zeros(x.shape[1])
     join_sums(*found, of_g, of_gx)
     return of_g.astype(x.dtype), of_gx.astype(x.dtype)
 
 
 def grad_x(g, x, scale, shift, centre, a, b, c, relu):
     gx = aligned_empty(x.shape, x.dtype)
-    m = joined(*x.shape, x.itemsize)
-    wide = x.reshape(-1, m * x.shape[1])
+    m, wide = joined(x)
     columns = repeated(m, scale, shift, centre, a, b, c)
     run(grad_x_rows, wide, g.reshape(wide.shape), wide, *columns, floor_of(relu, x), gx.reshape(wide.shape))
     return gx

@@ -153,39 +153,32 @@ def tile_multiply_add(typingctx, acc, x, x0, x_step, w, w0, columns):
 def tile_window_add(typingctx, acc, x, x0, stride, x_step, taps, w, w0):
     """acc[p, :] += the sum over taps j of (pixel p*stride + j of x) * (tap j of w): one filter row applied at each row p.
 
-    The pixels are `x_step` apart, from x0 on; so are the taps of w, from w0 on. `taps` must be a constant. If `stride` is a
-    constant too, a pixel seen by several rows is loaded only once.
+    The pixels are `x_step` apart, from x0 on; so are the taps of w, from w0 on. `taps` must be a constant. If `stride` and
+    `x_step` are constants too, LLVM loads a pixel seen by several rows only once.
     """
     if not literals(taps):
         return None
-    count, step = taps.literal_value, stride.literal_value if literals(stride) else None
 
     def codegen(context, builder, signature, args):
         acc_, x_, x0_, stride_, x_step_, _, w_, w0_ = args
         tile = signature.args[0]
         x_at = pointer(context, builder, signature.args[1], x_, x0_)
         w_at = pointer(context, builder, signature.args[6], w_, w0_)
-        loaded = {}
 
-        def load_once(key, start, number, v):
-            if key not in loaded:
-                address = builder.gep(start, [builder.mul(number, x_step_)])
-                loaded[key] = load(builder, tile, address, v, None)
-            return loaded[key]
+        def row(start, number):
+            return load_row(builder, tile, builder.gep(start, [builder.mul(number, x_step_)]), None)
 
+        weights = [row(w_at, const(j)) for j in range(taps.literal_value)]
         for p in range(tile.rows):
-            for j in range(count):
-                pixel = builder.add(builder.mul(stride_, const(p)), const(j))
-                key = (p, j) if step is None else p * step + j
+            for j, weight in enumerate(weights):
+                pixel = row(x_at, builder.add(builder.mul(stride_, const(p)), const(j)))
                 for v in range(tile.vectors):
                     i = p * tile.vectors + v
-                    seen = load_once((key, v), x_at, pixel, v)
-                    weight = load_once(("tap", j, v), w_at, const(j), v)
-                    total = multiply_add(builder, seen, weight, builder.extract_value(acc_, i))
+                    total = multiply_add(builder, pixel[v], weight[v], builder.extract_value(acc_, i))
                     acc_ = builder.insert_value(acc_, total, i)
         return acc_
 
-    return acc(acc, x, INT, INT if step is None else stride, INT, taps, w, INT), codegen
+    return acc(acc, x, INT, INT, INT, taps, w, INT), codegen
 
 
 def _vector_by_vector(operation):

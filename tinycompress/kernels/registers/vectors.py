@@ -68,6 +68,12 @@ def spread(builder, scalar, vector):
     return builder.shuffle_vector(lane0, lane0, ir.Constant(ir.VectorType(I32, vector.count), [0] * vector.count))
 
 
+def call(builder, name, result, *args):
+    """Call the LLVM intrinsic `name`, which returns a value of type `result`."""
+    kind = ir.FunctionType(result, [a.type for a in args])
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), args)
+
+
 def masked(builder, tile, v, columns, whole, partial):
     """Emit an access to vector v: `whole()` if `columns` is None, of Python or of Numba, else `partial(mask)`, where the mask
     has the lanes within `columns`. Where masks are not free, emit a branch that takes `whole()` if that is all of them."""
@@ -102,10 +108,8 @@ def load(builder, tile, address, v, columns):
         return value
 
     def partial(mask):
-        name = f"llvm.masked.load.{suffix(vector)}.p0"
-        kind = ir.FunctionType(vector, [vector.as_pointer(), I32, mask.type, vector])
-        function = cgutils.get_or_insert_function(builder.module, kind, name)
-        return builder.call(function, [address, ir.Constant(I32, align), mask, zeros(vector)])
+        name = f"llvm.masked.load.v{vector.count}{vector.element.intrinsic_name}.p0"
+        return call(builder, name, vector, address, ir.Constant(I32, align), mask, zeros(vector))
 
     return masked(builder, tile, v, columns, whole, partial)
 
@@ -124,18 +128,10 @@ def store(builder, tile, value, address, v, columns):
         builder.store(value, address).align = align
 
     def partial(mask):
-        name = f"llvm.masked.store.{suffix(vector)}.p0"
-        kind = ir.FunctionType(ir.VoidType(), [vector, vector.as_pointer(), I32, mask.type])
-        function = cgutils.get_or_insert_function(builder.module, kind, name)
-        builder.call(function, [value, address, ir.Constant(I32, align), mask])
+        name = f"llvm.masked.store.v{vector.count}{vector.element.intrinsic_name}.p0"
+        call(builder, name, ir.VoidType(), value, address, ir.Constant(I32, align), mask)
 
     masked(builder, tile, v, columns, whole, partial)
-
-
-def suffix(vector):
-    """The name of the vector type in LLVM's intrinsics, such as v16f32."""
-    floats = {ir.FloatType(): "f32", ir.DoubleType(): "f64"}
-    return f"v{vector.count}{floats.get(vector.element) or vector.element}"
 
 
 def zeros(vector):

@@ -18,7 +18,6 @@ nothing is checked.
 
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
 from ...kernels.registers.vectors import (
@@ -27,6 +26,7 @@ from ...kernels.registers.vectors import (
     VECTOR_BYTES,
     VECTORS,
     Tile,
+    call,
     const,
     load_row,
     load_whole,
@@ -56,11 +56,6 @@ def vector_of(element, count=WORDS):
 
 def constants(vector, values):
     return ir.Constant(vector, [values] * vector.count if isinstance(values, int) else list(values))
-
-
-def call(builder, name, result, *args):
-    kind = ir.FunctionType(result, [a.type for a in args])
-    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), args)
 
 
 def line_vectors(builder, address, block_step):
