@@ -74,15 +74,22 @@ def _check_g(g, size, channels, batch):
         raise ValueError(f"the output's gradient should have the output's shape {expected}, but has {g.shape}")
 
 
-def _check_conv(x_shape, w_shape):
+def _check_filters(kind, axes, x_shape, w_shape, g=None, stride=None, padding=None):
+    """Check the shapes of images, of weights with these axes, and of the output's gradient g, if there is one."""
     _check_images(x=x_shape)
-    if len(w_shape) != 4:
-        raise ValueError(f"convolution weights are (kh, kw, in, out), but have the shape {tuple(w_shape)}")
+    if len(w_shape) != len(axes):
+        raise ValueError(f"{kind} weights are ({', '.join(axes)}), but have the shape {tuple(w_shape)}")
     if x_shape[3] != w_shape[2]:
         raise ValueError(
-            f"x has {x_shape[3]} channels (shape {tuple(x_shape)}), but the weights expect {w_shape[2]} "
+            f"x has {x_shape[3]} channels (shape {tuple(x_shape)}), but the {kind} weights expect {w_shape[2]} "
             f"(shape {tuple(w_shape)})"
         )
+    if g is not None:
+        _check_g(g, shapes.output_size(x_shape[1:3], w_shape[:2], stride, padding), w_shape[-1], x_shape[0])
+
+
+_check_conv = functools.partial(_check_filters, "convolution", ("kh", "kw", "in", "out"))
+_check_depthwise = functools.partial(_check_filters, "depthwise", ("kh", "kw", "channels"))
 
 
 def _with_bias(bias, channels, **arrays):
@@ -109,23 +116,15 @@ def conv2d(x, w, stride, padding, bias=None):
 def conv2d_grad_x(g, w, stride, padding, x_shape):
     """The gradient with respect to x, of shape `x_shape`, from the gradient g of the output y."""
     g, w = floats(g=g, w=w)
-    _check_conv(x_shape, w.shape)
-    _check_g(g, shapes.output_size(x_shape[1:3], w.shape[:2], stride, padding), w.shape[3], x_shape[0])
+    _check_conv(x_shape, w.shape, g, stride, padding)
     return _kernels().conv2d_grad_x(g, w, stride, padding, x_shape)
 
 
 def conv2d_grad_w(x, g, stride, padding, w_shape):
     """The gradient with respect to w, of shape `w_shape`, from the gradient g of the output y."""
     x, g = floats(x=x, g=g)
-    _check_conv(x.shape, w_shape)
-    _check_g(g, shapes.output_size(x.shape[1:3], w_shape[:2], stride, padding), w_shape[3], len(x))
+    _check_conv(x.shape, w_shape, g, stride, padding)
     return _kernels().conv2d_grad_w(x, g, stride, padding, w_shape)
-
-
-def _check_depthwise(x_shape, w_shape):
-    _check_images(x=x_shape)
-    check(len(w_shape) == 3, f"depthwise weights are (kh, kw, channels), but have the shape {tuple(w_shape)}")
-    check(x_shape[3] == w_shape[2], f"x has {x_shape[3]} channels, but there are {w_shape[2]} depthwise filters")
 
 
 def depthwise_conv2d(x, w, stride, padding, bias=None):
@@ -141,16 +140,14 @@ def depthwise_conv2d(x, w, stride, padding, bias=None):
 def depthwise_conv2d_grad_x(g, w, stride, padding, x_shape):
     """The gradient with respect to x, of shape `x_shape`, from the gradient g of the output y."""
     g, w = floats(g=g, w=w)
-    _check_depthwise(x_shape, w.shape)
-    _check_g(g, shapes.output_size(x_shape[1:3], w.shape[:2], stride, padding), w.shape[2], x_shape[0])
+    _check_depthwise(x_shape, w.shape, g, stride, padding)
     return _kernels().depthwise_conv2d_grad_x(g, w, stride, padding, x_shape)
 
 
 def depthwise_conv2d_grad_w(x, g, stride, padding, w_shape):
     """The gradient with respect to w, of shape `w_shape`, from the gradient g of the output y."""
     x, g = floats(x=x, g=g)
-    _check_depthwise(x.shape, w_shape)
-    _check_g(g, shapes.output_size(x.shape[1:3], w_shape[:2], stride, padding), w_shape[2], len(x))
+    _check_depthwise(x.shape, w_shape, g, stride, padding)
     return _kernels().depthwise_conv2d_grad_w(x, g, stride, padding, w_shape)
 
 
@@ -169,7 +166,6 @@ def max_pool2d(x, size, stride, relu=False):
 def max_pool2d_grad(g, argmax, size, stride, x_shape):
     """The gradient with respect to x: each g goes to the largest element of its window, or nowhere if argmax is -1."""
     (g,) = floats(g=g)
-    _check_images(g=g.shape)
     check(g.shape == argmax.shape, f"g has the shape {g.shape}, but argmax has {argmax.shape}")
     _check_g(g, shapes.output_size(x_shape[1:3], size, stride), x_shape[3], x_shape[0])
     return _kernels().max_pool2d_grad(g, argmax, size, stride, x_shape)
@@ -185,6 +181,5 @@ def avg_pool2d(x, size, stride):
 def avg_pool2d_grad(g, size, stride, x_shape):
     """The gradient with respect to x: each g is shared equally among the elements of its window."""
     (g,) = floats(g=g)
-    _check_images(g=g.shape)
     _check_g(g, shapes.output_size(x_shape[1:3], size, stride), x_shape[3], x_shape[0])
     return _kernels().avg_pool2d_grad(g, size, stride, x_shape)

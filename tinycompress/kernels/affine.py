@@ -29,20 +29,17 @@ def _fast():
     return affine
 
 
-def _check(rows, **columns):
+def _check(x, g=None, **columns):
     # Plain ifs: formatting a message that is not needed would take as long as a small kernel.
-    if rows.ndim != 2:
-        raise ValueError(f"x is (rows, columns), but has the shape {rows.shape}")
-    for name, column in columns.items():
-        if column.shape != rows.shape[1:]:
-            raise ValueError(
-                f"{name} should have one number for each of {rows.shape[1]} columns, but has the shape {column.shape}"
-            )
-
-
-def _check_g(g, x):
-    if g.shape != x.shape:
+    if x.ndim != 2:
+        raise ValueError(f"x is (rows, columns), but has the shape {x.shape}")
+    if g is not None and g.shape != x.shape:
         raise ValueError(f"g has the shape {g.shape}, but x {x.shape}")
+    for name, column in columns.items():
+        if column.shape != x.shape[1:]:
+            raise ValueError(
+                f"{name} should have one number for each of {x.shape[1]} columns, but has the shape {column.shape}"
+            )
 
 
 def apply(x, scale, shift, relu=False):
@@ -63,16 +60,14 @@ def moments(x):
 def sums(g, x, scale, shift, centre, relu=False):
     """The sums of g and of g * (x - centre) over the rows, both (columns,); g counts as 0 where the ReLU gives 0."""
     g, x, scale, shift, centre = floats(g=g, x=x, scale=scale, shift=shift, centre=centre)
-    _check(x, scale=scale, shift=shift, centre=centre)
-    _check_g(g, x)
+    _check(x, g, scale=scale, shift=shift, centre=centre)
     return choose(sums_loop, sums_numpy, lambda: _fast().sums)(g, x, scale, shift, centre, relu)
 
 
 def grad_x(g, x, scale, shift, centre, a, b, c, relu=False):
     """a * g + b * (x - centre) + c, (rows, columns); g counts as 0 where the ReLU gives 0."""
     g, x, scale, shift, centre, a, b, c = floats(g=g, x=x, scale=scale, shift=shift, centre=centre, a=a, b=b, c=c)
-    _check(x, scale=scale, shift=shift, centre=centre, a=a, b=b, c=c)
-    _check_g(g, x)
+    _check(x, g, scale=scale, shift=shift, centre=centre, a=a, b=b, c=c)
     return choose(grad_x_loop, grad_x_numpy, lambda: _fast().grad_x)(g, x, scale, shift, centre, a, b, c, relu)
 
 
