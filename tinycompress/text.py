@@ -23,6 +23,20 @@ def aligned(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[st
     return [line(row) for row in rows]
 
 
+def html_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in HTML. Cells are text: what HTML would read as its own is escaped.
+
+    >>> html_table(["layer"], [["a < b"]])
+    '<table><thead><tr><th scope="col">layer</th></tr></thead><tbody><tr><td>a &lt; b</td></tr></tbody></table>'
+    """
+    import html
+
+    names = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in head)
+    lines = ("".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in rows)
+    body = "\n".join(f"<tr>{line}</tr>" for line in lines)
+    return f"<table><thead><tr>{names}</tr></thead><tbody>{body}</tbody></table>"
+
+
 def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
     """The end of an error message, "; did you mean 'x'?", with the known name closest to `name`; "" if none is close.
 

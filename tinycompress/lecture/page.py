@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from html import escape
 from itertools import groupby
 
+from ..text import html_table
 from .claim import Finding, Result, Row
 from .plans import plan_name
 
@@ -133,13 +134,9 @@ def _badge(finding: Finding) -> str:
 
 def _numbers(rows: list[Row]) -> str:
     names = list(dict.fromkeys(name for row in rows for name in row))
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in names)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(_cell(row.get(name)))}</td>" for name in names) + "</tr>\n"
-        for row in rows[:MOST_ROWS]
-    )
+    table = html_table(names, ([_cell(row.get(name)) for name in names] for row in rows[:MOST_ROWS]))
     more = f"<p>and {len(rows) - MOST_ROWS} more, in claims.json</p>" if len(rows) > MOST_ROWS else ""
-    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>\n{body}</tbody></table></div>{more}'
+    return f'<div class="wide">{table}</div>{more}'
 
 
 def _cell(value) -> str:

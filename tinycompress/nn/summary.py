@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..graph import no_grad
-from ..text import aligned
+from ..text import aligned, html_table
 from .module import Module, trace
 from .weighted import Weighted, effective, unknown_weights
 
@@ -59,13 +59,7 @@ class Summary:
     __repr__ = __str__
 
     def _repr_html_(self):
-        import html
-
-        def line(tag, row):
-            return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in row) + "</tr>"
-
-        head = line("th", HEAD)
-        return f"<table>{head}{''.join(line('td', row) for row in self._rows())}</table>"
+        return html_table(HEAD, self._rows())
 
 
 def summary(model: Module, input_shape: tuple[int, ...] | None = None) -> Summary:
