@@ -48,12 +48,6 @@ class TileModel(models.PrimitiveModel):
         super().__init__(manager, tile, ir.ArrayType(tile.vector, tile.rows * tile.vectors))
 
 
-def load_whole(builder, address, vector):
-    value = builder.load(builder.bitcast(address, vector.as_pointer()))
-    value.align = 1
-    return value
-
-
 def const(n):
     return ir.Constant(I64, n)
 

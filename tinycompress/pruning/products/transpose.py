@@ -4,7 +4,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from ...kernels.registers.vectors import I32, INT, VECTOR_BYTES, Tile, const, load_whole, pointer
+from ...kernels.registers.vectors import I32, INT, VECTOR_BYTES, Tile, const, load, pointer, store
 
 
 @intrinsic
@@ -26,7 +26,7 @@ def transpose_square(typingctx, x, x0, x_step, out, out0, out_step):
         def at(array_type, array, first, step, i):
             return pointer(context, builder, array_type, array, builder.add(first, builder.mul(step, const(i))))
 
-        rows = [load_whole(builder, at(signature.args[0], x_, x0_, x_step_, i), tile.vector) for i in range(n)]
+        rows = [load(builder, tile, at(signature.args[0], x_, x0_, x_step_, i), 0, None) for i in range(n)]
         half = n // 2
         while half:
             upper = [lane if not lane & half else n + lane - half for lane in range(n)]
@@ -38,8 +38,7 @@ def transpose_square(typingctx, x, x0, x_step, out, out0, out_step):
                 )
             half //= 2
         for i in range(n):
-            address = at(signature.args[3], out_, out0_, out_step_, i)
-            builder.store(rows[i], builder.bitcast(address, tile.vector.as_pointer())).align = 1
+            store(builder, tile, rows[i], at(signature.args[3], out_, out0_, out_step_, i), 0, None)
         return context.get_dummy_value()
 
     return types.void(x, INT, INT, out, INT, INT), codegen

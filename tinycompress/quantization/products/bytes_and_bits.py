@@ -29,7 +29,6 @@ from ...kernels.registers.vectors import (
     call,
     const,
     load_row,
-    load_whole,
     pointer,
     spread,
     zeros,
@@ -56,6 +55,12 @@ def vector_of(element, count=WORDS):
 
 def constants(vector, values):
     return ir.Constant(vector, [values] * vector.count if isinstance(values, int) else list(values))
+
+
+def load_whole(builder, address, vector):
+    value = builder.load(builder.bitcast(address, vector.as_pointer()))
+    value.align = 1
+    return value
 
 
 def line_vectors(builder, address, block_step):

@@ -4,8 +4,8 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from ...kernels.registers.vectors import I32, I64, INT, call, const, load_whole, multiply_add, pointer, zeros
-from .bytes_and_bits import FEATURES, I8, I16, WORDS, constants, line_vectors, vector_of
+from ...kernels.registers.vectors import I32, I64, INT, call, const, multiply_add, pointer, zeros
+from .bytes_and_bits import FEATURES, I8, I16, WORDS, constants, line_vectors, load_whole, vector_of
 
 F32 = ir.FloatType()
 
