@@ -2,7 +2,7 @@
 
 from contextlib import contextmanager
 
-from .nn import Module, Weighted
+from .nn import Module, Parameter, Weighted
 from .nn.module import Parametrized
 from .nn.weighted import check_untied
 
@@ -16,6 +16,16 @@ def is_as_stated(layer: Weighted) -> bool:
     """Whether `forward` comes from the class that states how the weight is used, not from a subclass of it."""
     computing = next(kind for kind in type(layer).__mro__ if "forward" in vars(kind))
     return Weighted in computing.__bases__
+
+
+def idle_latents(model: Module) -> list[Parameter]:
+    """The latent arrays that get no gradient, since a step replaces them by its own values."""
+    return [
+        parametrized.latent
+        for module in model.modules()
+        for parametrized in vars(module).get("_parametrized", {}).values()
+        if not all(getattr(step, "trains_latent", True) for step in parametrized.steps)
+    ]
 
 
 def check_distinct(what: str, model: Module, layers=None):

@@ -62,7 +62,7 @@ class Tensor(Node):
 
     def numpy(self) -> np.ndarray:
         """The values as an ndarray; gradients do not flow through it."""
-        return self._data
+        return self.data
 
     def detach(self) -> "Tensor":
         """The same values (shared, not copied) with no graph behind them."""

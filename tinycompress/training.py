@@ -10,6 +10,7 @@ import numpy as np
 
 from . import functional as F
 from .graph import no_grad
+from .guards import idle_latents
 from .nn import BatchNorm, Module, trace
 from .optim import Optimizer, Schedule, constant
 from .tensor import Tensor
@@ -123,7 +124,7 @@ def _check_optimizer(model: Module, optimizer: Optimizer):
     """Refuse an optimiser made before the net got new parameters: it would train arrays that are no longer used."""
     held = {id(parameter) for parameter in optimizer.parameters}
     named = model.named_parameters()
-    idle = {id(latent) for latent in model.idle_latents()}
+    idle = {id(latent) for latent in idle_latents(model)}
     used = {id(parameter) for parameter in named.values()} - idle
     missing = [name for name, p in named.items() if p.requires_grad and id(p) in used - held]
     shapes = {named[name].shape for name in missing}

@@ -86,9 +86,6 @@ class Effective(Tensor):
         view.flags.writeable = False
         return view
 
-    def numpy(self) -> np.ndarray:
-        return self.data
-
 
 class Module:
     """Base class of everything with parameters and a `forward`.
@@ -261,15 +258,6 @@ class Module:
     def parametrization(self, name: str, kind: type) -> "Module | None":
         """The step of type `kind` that parametrizes `name`, or None."""
         return next((step for step in self.parametrizations(name) if type(step) is kind), None)
-
-    def idle_latents(self) -> list[Parameter]:
-        """The latent arrays that get no gradient, since a step replaces them by its own values."""
-        return [
-            parametrized.latent
-            for module in self.modules()
-            for parametrized in vars(module).get("_parametrized", {}).values()
-            if not all(getattr(step, "trains_latent", True) for step in parametrized.steps)
-        ]
 
     def parametrizations(self, name: str) -> "list[Module]":
         """The steps that parametrize `name`, in order; empty for an ordinary parameter."""

@@ -13,6 +13,7 @@ import numpy as np
 from .. import functional as F
 from ..channels import Channels, channel_groups
 from ..graph import no_grad
+from ..guards import idle_latents
 from ..nn import BatchNorm, Module, ReLU, trace
 from ..nn.weighted import effective
 from ..nn.weighted import weighted_layers as prunable
@@ -33,7 +34,7 @@ def magnitude(model: Module) -> dict[str, np.ndarray]:
 
 def _judged(layer: Module) -> np.ndarray:
     """The trained values behind a weight, or the weight itself if those are no longer trained (clusters)."""
-    return effective(layer, "weight") if layer.idle_latents() else layer.latent("weight").data
+    return effective(layer, "weight") if idle_latents(layer) else layer.latent("weight").data
 
 
 VALUE_BITS = 2.0  # roughly what one clustered, entropy-coded value takes
