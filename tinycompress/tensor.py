@@ -8,6 +8,7 @@ Each operation lists its value and its derivatives side by side, as in a table o
 `record` keeps only the derivatives that lead to something trainable.
 """
 
+import operator
 from collections.abc import Callable, Sequence
 from math import prod
 
@@ -18,6 +19,11 @@ from .kernels.reductions import axis_sums
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 _ZERO = {dtype: np.zeros((), dtype) for dtype in FLOATS}  # saves NumPy converting 0 on each use
+
+
+def _compared_by(operation):
+    """A comparison of a tensor with a tensor or an array. The result, an array of booleans, has no derivative."""
+    return lambda self, other: operation(self._data, other.data if isinstance(other, Tensor) else other)
 
 
 class Tensor(Node):
@@ -101,18 +107,10 @@ class Tensor(Node):
             "(where, concatenate), or assign to `.data` of a leaf"
         )
 
-    # Comparisons are plain arrays of booleans: they have no derivative.
-    def __lt__(self, other):
-        return self._data < _value(other)
-
-    def __le__(self, other):
-        return self._data <= _value(other)
-
-    def __gt__(self, other):
-        return self._data > _value(other)
-
-    def __ge__(self, other):
-        return self._data >= _value(other)
+    __lt__ = _compared_by(operator.lt)
+    __le__ = _compared_by(operator.le)
+    __gt__ = _compared_by(operator.gt)
+    __ge__ = _compared_by(operator.ge)
 
     # Arithmetic: each operation is a row of the table of derivatives.
     def __add__(self, other):
@@ -315,10 +313,6 @@ def _as_float(data) -> np.ndarray:
     array = _real(data)
     keep = array.dtype in FLOATS and isinstance(data, np.ndarray | np.generic)
     return array if keep else array.astype(np.float32)
-
-
-def _value(x):
-    return x.data if isinstance(x, Tensor) else x
 
 
 def _alike(*values) -> Sequence[Tensor]:

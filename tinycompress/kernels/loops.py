@@ -79,15 +79,13 @@ def depthwise_conv2d_grad_w(x, g, stride, padding, w_shape):
 
 
 def max_pool2d(x, size, stride, relu=False):
-    N, H, W, C = x.shape
-    kh, kw = size
-    OH, OW = output_size((H, W), size, stride)
-    y = np.empty((N, OH, OW, C), x.dtype)
-    argmax = np.empty((N, OH, OW, C), np.int32)
+    OH, OW = output_size(x.shape[1:3], size, stride)
+    y = np.empty((len(x), OH, OW, x.shape[3]), x.dtype)
+    argmax = np.empty(y.shape, np.int32)
     for n, oh, ow, c in np.ndindex(y.shape):
         best, where = x[n, oh * stride[0], ow * stride[1], c], 0
-        for k in range(1, kh * kw):
-            value = x[n, oh * stride[0] + k // kw, ow * stride[1] + k % kw, c]
+        for k, (i, j) in enumerate(np.ndindex(*size)):
+            value = x[n, oh * stride[0] + i, ow * stride[1] + j, c]
             # NaN counts as the largest number; otherwise a net with NaN activations would look healthy.
             if value > best or (np.isnan(value) and not np.isnan(best)):
                 best, where = value, k
@@ -107,18 +105,15 @@ def max_pool2d_grad(g, argmax, size, stride, x_shape):
 
 
 def avg_pool2d(x, size, stride):
-    N, H, W, C = x.shape
-    kh, kw = size
-    OH, OW = output_size((H, W), size, stride)
-    y = np.zeros((N, OH, OW, C), x.dtype)
-    for n, oh, ow, c, i, j in np.ndindex(*y.shape, kh, kw):
-        y[n, oh, ow, c] += x[n, oh * stride[0] + i, ow * stride[1] + j, c] / (kh * kw)
+    OH, OW = output_size(x.shape[1:3], size, stride)
+    y = np.zeros((len(x), OH, OW, x.shape[3]), x.dtype)
+    for n, oh, ow, c, i, j in np.ndindex(*y.shape, *size):
+        y[n, oh, ow, c] += x[n, oh * stride[0] + i, ow * stride[1] + j, c] / (size[0] * size[1])
     return y
 
 
 def avg_pool2d_grad(g, size, stride, x_shape):
-    kh, kw = size
     gx = np.zeros(x_shape, g.dtype)
-    for n, oh, ow, c, i, j in np.ndindex(*g.shape, kh, kw):
-        gx[n, oh * stride[0] + i, ow * stride[1] + j, c] += g[n, oh, ow, c] / (kh * kw)
+    for n, oh, ow, c, i, j in np.ndindex(*g.shape, *size):
+        gx[n, oh * stride[0] + i, ow * stride[1] + j, c] += g[n, oh, ow, c] / (size[0] * size[1])
     return gx

@@ -102,10 +102,8 @@ def new_scratch(x, images, G):
 
 @jit
 def convolve(vectors, images, start, end, x, scratch, w, bias, y, G):
-    """Compute y for the images from `start` up to `end`, in tiles of ROWS x len(vectors) vectors that start as the bias.
-
-    A tile's rows are neighbouring pixels of one image, or, if `images` is ROWS, the same pixel of so many images.
-    """
+    """Compute y for the images from `start` up to `end`, 1 or ROWS at a time, in tiles of ROWS x len(vectors) vectors that
+    start as the bias."""
     run, block = G.kw * G.C, len(vectors) * lanes_of(x)
     zeros = tile_zeros(ROWS, vectors, x)
     for n in range(start, end, images):
