@@ -20,10 +20,9 @@ class Optimizer:
                 "an optimiser needs trainable parameters, not results of operations; for a parametrized weight, pass "
                 "layer.latent('weight'), or pass model.parameters()"
             )
-        if not lr >= 0:
-            raise ValueError(f"the learning rate must not be negative, got {lr}")
-        if not weight_decay >= 0:
-            raise ValueError(f"the weight decay must not be negative, got {weight_decay}")
+        for what, value in (("learning rate", lr), ("weight decay", weight_decay)):
+            if not value >= 0:
+                raise ValueError(f"the {what} must not be negative, got {value}")
         self.parameters = list(dict.fromkeys(parameters))  # a shared parameter is updated once
         self.lr, self.weight_decay = lr, weight_decay
         self._state = [self._start(p.data) for p in self.parameters]

@@ -27,7 +27,6 @@ COST = 16
 @jit
 def apply_rows(start, end, x, scale, shift, floor, y):
     rows, C = x.shape
-    flat, out = x.reshape(-1), y.reshape(-1)
     block = VECTORS * lanes_of(x)
     like = tile_zeros(1, VECTORS, x)
     for k in range(start, end):
@@ -35,8 +34,8 @@ def apply_rows(start, end, x, scale, shift, floor, y):
             columns = min(block, C - c)
             a, b = tile_load(like, scale, c, 0, columns), tile_load(like, shift, c, 0, columns)
             for r in range(k * BLOCK, min(rows, (k + 1) * BLOCK)):
-                z = tile_load(like, flat, r * C + c, 0, columns) * a + b
-                tile_store(tile_at_least(z, floor), out, r * C + c, 0, 1, columns)
+                z = tile_load(like, x, r * C + c, 0, columns) * a + b
+                tile_store(tile_at_least(z, floor), y, r * C + c, 0, 1, columns)
 
 
 @jit
@@ -48,7 +47,6 @@ def moment_sums(start, end, x, centre, total, squared):
     cancel badly. FEW rows are summed at a time, and then their sums, which reduces the rounding error.
     """
     rows, C = x.shape
-    flat, out, squared_out, centre_out = x.reshape(-1), total.reshape(-1), squared.reshape(-1), centre.reshape(-1)
     block = VECTORS * lanes_of(x)
     like = tile_zeros(1, VECTORS, x)
     for k in range(start, end):
@@ -56,20 +54,20 @@ def moment_sums(start, end, x, centre, total, squared):
         step = (last - first + FEW - 1) // FEW
         for c in range(0, C, block):
             columns = min(block, C - c)
-            x0, away = tile_load(like, flat, first * C + c, 0, columns), like
+            x0, away = tile_load(like, x, first * C + c, 0, columns), like
             for r in range(first, last, step):
-                away = away + (tile_load(like, flat, r * C + c, 0, columns) - x0)
+                away = away + (tile_load(like, x, r * C + c, 0, columns) - x0)
             x0 = x0 + away * tile_full(like, 1 / ((last - first + step - 1) // step))
             sums, squares = like, like
             for r0 in range(first, last, FEW):
                 few, few_squares = like, like
                 for r in range(r0, min(last, r0 + FEW)):
-                    d = tile_load(like, flat, r * C + c, 0, columns) - x0
+                    d = tile_load(like, x, r * C + c, 0, columns) - x0
                     few, few_squares = few + d, d * d + few_squares
                 sums, squares = sums + few, squares + few_squares
-            tile_store(x0, centre_out, k * C + c, 0, 1, columns)
-            tile_store(sums, out, k * C + c, 0, 1, columns)
-            tile_store(squares, squared_out, k * C + c, 0, 1, columns)
+            tile_store(x0, centre, k * C + c, 0, 1, columns)
+            tile_store(sums, total, k * C + c, 0, 1, columns)
+            tile_store(squares, squared, k * C + c, 0, 1, columns)
 
 
 @jit
@@ -113,7 +111,6 @@ def join_sums(sum_g, sum_gx, of_g, of_gx):
 def gradient_sums(start, end, g, x, scale, shift, centre, floor, sum_g, sum_gx):
     """Per block of rows: the sums of g and of g * (x - centre)."""
     rows, C = x.shape
-    flat_g, flat, out_g, out_gx = g.reshape(-1), x.reshape(-1), sum_g.reshape(-1), sum_gx.reshape(-1)
     block = VECTORS * lanes_of(x)
     like = tile_zeros(1, VECTORS, x)
     for k in range(start, end):
@@ -123,17 +120,16 @@ def gradient_sums(start, end, g, x, scale, shift, centre, floor, sum_g, sum_gx):
             mean = tile_load(like, centre, c, 0, columns)
             sums, products = like, like
             for r in range(k * BLOCK, min(rows, (k + 1) * BLOCK)):
-                value = tile_load(like, flat, r * C + c, 0, columns)
-                sent = tile_where_above(tile_load(like, flat_g, r * C + c, 0, columns), value * a + b, floor)
+                value = tile_load(like, x, r * C + c, 0, columns)
+                sent = tile_where_above(tile_load(like, g, r * C + c, 0, columns), value * a + b, floor)
                 sums, products = sums + sent, sent * (value - mean) + products
-            tile_store(sums, out_g, k * C + c, 0, 1, columns)
-            tile_store(products, out_gx, k * C + c, 0, 1, columns)
+            tile_store(sums, sum_g, k * C + c, 0, 1, columns)
+            tile_store(products, sum_gx, k * C + c, 0, 1, columns)
 
 
 @jit
 def grad_x_rows(start, end, g, x, scale, shift, centre, a, b, c, floor, gx):
     rows, C = x.shape
-    flat_g, flat, out = g.reshape(-1), x.reshape(-1), gx.reshape(-1)
     block = VECTORS * lanes_of(x)
     like = tile_zeros(1, VECTORS, x)
     for k in range(start, end):
@@ -144,9 +140,9 @@ def grad_x_rows(start, end, g, x, scale, shift, centre, a, b, c, floor, gx):
             of_g, of_x = tile_load(like, a, i, 0, columns), tile_load(like, b, i, 0, columns)
             constant = tile_load(like, c, i, 0, columns)
             for r in range(k * BLOCK, min(rows, (k + 1) * BLOCK)):
-                value = tile_load(like, flat, r * C + i, 0, columns)
-                sent = tile_where_above(tile_load(like, flat_g, r * C + i, 0, columns), value * slope + offset, floor)
-                tile_store(of_g * sent + (of_x * (value - mean) + constant), out, r * C + i, 0, 1, columns)
+                value = tile_load(like, x, r * C + i, 0, columns)
+                sent = tile_where_above(tile_load(like, g, r * C + i, 0, columns), value * slope + offset, floor)
+                tile_store(of_g * sent + (of_x * (value - mean) + constant), gx, r * C + i, 0, 1, columns)
 
 
 def joined(x):

@@ -17,9 +17,6 @@ The weights are first packed into panels, one per tile width of output channels,
 then reads its weights in order, whole vectors at a time, and the inner loop has neither masks nor branches:
 
     w[k, :]  | 0 1 2 ... 15 | 16 ... 19 |        panel 0: rows of channels 0-15     panel 1: rows of 16-19 and 12 zeros
-
-All three passes are sums of outer products: the forward pass sums over the window, the gradient of w over the pixels, and
-the gradient of x is again a convolution, of g with rotated weights.
 """
 
 import functools
@@ -210,7 +207,7 @@ def conv2d_grad_x(g, w, stride, padding, x_shape):
 
 def convolve_back(convolve_all, g, w, stride, padding, x_shape):
     """The gradient of x, by `convolve_all` of this file or of `depthwise.py`: a convolution of g with the weights, which end
-    in the channels of x, rotated by 180°. See `shapes.phases` for strides other than 1."""
+    in the channels of x, rotated by 180°; for a stride, as many convolutions as `phases` yields."""
     (N, OH, OW, OC), (_, H, W, C), (kh, kw), (sh, sw) = g.shape, x_shape, w.shape[:2], stride
     gx = (aligned_empty if kh >= sh and kw >= sw else aligned_zeros)(x_shape, g.dtype)
     parts = []

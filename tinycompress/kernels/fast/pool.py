@@ -82,11 +82,10 @@ def max_pool2d(x, size, stride, relu=False):
     N, H, W, C = x.shape
     OH, OW = output_size((H, W), size, stride)
     y, argmax = aligned_empty((N, OH, OW, C), x.dtype), aligned_empty((N, OH, OW, C), np.int32)
-    arrays = x.reshape(-1), y.reshape(-1), argmax.reshape(-1)
     floor, nowhere = (0.0, -1) if relu else (-np.inf, 0)
 
     def work(start, end):
-        max_pool_images(start, end, *arrays, (H, W, C), (OH, OW), tuple(size), tuple(stride), floor, nowhere)
+        max_pool_images(start, end, x, y, argmax, (H, W, C), (OH, OW), tuple(size), tuple(stride), floor, nowhere)
 
     share(work, N, y.size * math.prod(size))
     return y, argmax
@@ -96,10 +95,10 @@ def max_pool2d_grad(g, argmax, size, stride, x_shape):
     N, H, W, C = x_shape
     sees_all = tuple(size) == tuple(stride) and H % size[0] == W % size[1] == 0
     gx = (aligned_empty if sees_all else aligned_zeros)(x_shape, g.dtype)
-    arrays = g.reshape(-1), np.ascontiguousarray(argmax, np.int32).reshape(-1), gx.reshape(-1)
+    argmax = np.ascontiguousarray(argmax, np.int32)
 
     def work(start, end):
-        max_pool_grad_images(start, end, *arrays, (H, W, C), g.shape[1:3], tuple(size), tuple(stride))
+        max_pool_grad_images(start, end, g, argmax, gx, (H, W, C), g.shape[1:3], tuple(size), tuple(stride))
 
     share(work, N, g.size * math.prod(size))
     return gx

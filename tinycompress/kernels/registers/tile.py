@@ -31,9 +31,10 @@ section 4).
 **Remainders.** Where fewer than vectors * lanes columns are left, `columns` gives their number; loads and stores beyond them
 are masked, so channels need no padding and no memory outside the array is touched. `rows` does the same for stored rows.
 
-Arrays are one-dimensional here, and positions are counted in elements. Nothing is checked: a position outside the array is
-undefined behaviour, as in C. The functions are Numba intrinsics: Python functions that emit LLVM instructions where they are
-called. They are defined at module level, since Numba cannot cache functions that use an intrinsic defined in a function.
+Arrays are contiguous, and positions are counted in elements from the first one, whatever the shape. Nothing is checked: a
+position outside the array is undefined behaviour, as in C. The functions are Numba intrinsics: Python functions that emit
+LLVM instructions where they are called. They are defined at module level, since Numba cannot cache functions that use an
+intrinsic defined in a function.
 """
 
 import operator
