@@ -74,8 +74,8 @@ def _check_g(g, size, channels, batch):
         raise ValueError(f"the output's gradient should have the output's shape {expected}, but has {g.shape}")
 
 
-def _check_filters(kind, axes, x_shape, w_shape, g=None, stride=None, padding=None):
-    """Check the shapes of images, of weights with these axes, and of the output's gradient g, if there is one."""
+def _check_filters(kind, axes, x_shape, w_shape, bias=None, g=None, stride=None, padding=None):
+    """Check the shapes of images, of weights with these axes, and of a bias and the output's gradient g, where given."""
     _check_images(x=x_shape)
     if len(w_shape) != len(axes):
         raise ValueError(f"{kind} weights are ({', '.join(axes)}), but have the shape {tuple(w_shape)}")
@@ -83,6 +83,10 @@ def _check_filters(kind, axes, x_shape, w_shape, g=None, stride=None, padding=No
         raise ValueError(
             f"x has {x_shape[3]} channels (shape {tuple(x_shape)}), but the {kind} weights expect {w_shape[2]} "
             f"(shape {tuple(w_shape)})"
+        )
+    if bias is not None and np.shape(bias) != (w_shape[-1],):
+        raise ValueError(
+            f"the bias should have the shape ({w_shape[-1]},), one number per output channel, but has {np.shape(bias)}"
         )
     if g is not None:
         _check_g(g, shapes.output_size(x_shape[1:3], w_shape[:2], stride, padding), w_shape[-1], x_shape[0])
@@ -92,38 +96,27 @@ _check_conv = functools.partial(_check_filters, "convolution", ("kh", "kw", "in"
 _check_depthwise = functools.partial(_check_filters, "depthwise", ("kh", "kw", "channels"))
 
 
-def _with_bias(bias, channels, **arrays):
-    """The arrays as `floats` returns them, then the bias or None; the bias, if any, must have shape (channels,)."""
-    if bias is None:
-        return *floats(**arrays), None
-    if np.shape(bias) != (channels,):
-        raise ValueError(
-            f"the bias should have the shape ({channels},), one number per output channel, but has {np.shape(bias)}"
-        )
-    return floats(**arrays, bias=bias)
-
-
 def conv2d(x, w, stride, padding, bias=None):
     """y[n, oh, ow, o] = bias[o] + sum over i, j, c of x[n, oh*sh + i - top, ow*sw + j - left, c] * w[i, j, c, o].
 
     x is zero outside the image; the bias (OC,) may be None.
     """
-    _check_conv(np.shape(x), np.shape(w))
-    x, w, bias = _with_bias(bias, np.shape(w)[3], x=x, w=w)
+    _check_conv(np.shape(x), np.shape(w), bias)
+    x, w, bias = floats(x=x, w=w, bias=bias)
     return _kernels().conv2d(x, w, stride, padding, bias)
 
 
 def conv2d_grad_x(g, w, stride, padding, x_shape):
     """The gradient with respect to x, of shape `x_shape`, from the gradient g of the output y."""
     g, w = floats(g=g, w=w)
-    _check_conv(x_shape, w.shape, g, stride, padding)
+    _check_conv(x_shape, w.shape, g=g, stride=stride, padding=padding)
     return _kernels().conv2d_grad_x(g, w, stride, padding, x_shape)
 
 
 def conv2d_grad_w(x, g, stride, padding, w_shape):
     """The gradient with respect to w, of shape `w_shape`, from the gradient g of the output y."""
     x, g = floats(x=x, g=g)
-    _check_conv(x.shape, w_shape, g, stride, padding)
+    _check_conv(x.shape, w_shape, g=g, stride=stride, padding=padding)
     return _kernels().conv2d_grad_w(x, g, stride, padding, w_shape)
 
 
@@ -132,22 +125,22 @@ def depthwise_conv2d(x, w, stride, padding, bias=None):
 
     y[n, oh, ow, c] = bias[c] + sum over i, j of x[n, oh*sh + i - top, ow*sw + j - left, c] * w[i, j, c], zero outside x.
     """
-    _check_depthwise(np.shape(x), np.shape(w))
-    x, w, bias = _with_bias(bias, np.shape(w)[2], x=x, w=w)
+    _check_depthwise(np.shape(x), np.shape(w), bias)
+    x, w, bias = floats(x=x, w=w, bias=bias)
     return _kernels().depthwise_conv2d(x, w, stride, padding, bias)
 
 
 def depthwise_conv2d_grad_x(g, w, stride, padding, x_shape):
     """The gradient with respect to x, of shape `x_shape`, from the gradient g of the output y."""
     g, w = floats(g=g, w=w)
-    _check_depthwise(x_shape, w.shape, g, stride, padding)
+    _check_depthwise(x_shape, w.shape, g=g, stride=stride, padding=padding)
     return _kernels().depthwise_conv2d_grad_x(g, w, stride, padding, x_shape)
 
 
 def depthwise_conv2d_grad_w(x, g, stride, padding, w_shape):
     """The gradient with respect to w, of shape `w_shape`, from the gradient g of the output y."""
     x, g = floats(x=x, g=g)
-    _check_depthwise(x.shape, w_shape, g, stride, padding)
+    _check_depthwise(x.shape, w_shape, g=g, stride=stride, padding=padding)
     return _kernels().depthwise_conv2d_grad_w(x, g, stride, padding, w_shape)
 
 

@@ -21,11 +21,11 @@ def output_size(size, window, stride, padding=NO_PADDING):
 
 
 def floats(**arrays):
-    """Return the arrays as contiguous arrays; TypeError unless all are float32 or all are float64."""
-    found = [np.ascontiguousarray(a) for a in arrays.values()]
+    """Return the arrays as contiguous arrays; TypeError unless all are float32 or all are float64. None stays None."""
+    found = [a if a is None else np.ascontiguousarray(a) for a in arrays.values()]
     kind = found[0].dtype
-    if kind not in FLOATS or any(a.dtype != kind for a in found):
-        given = ", ".join(f"{name} is {a.dtype}" for name, a in zip(arrays, found, strict=True))
+    if kind not in FLOATS or any(a is not None and a.dtype != kind for a in found):
+        given = ", ".join(f"{name} is {a.dtype}" for name, a in zip(arrays, found, strict=True) if a is not None)
         raise TypeError(f"the arrays of a kernel must be all float32 or all float64, but {given}; convert with .astype")
     return found
 
