@@ -1,6 +1,7 @@
-"""Files that are written completely or not at all."""
+"""Files that are written completely or not at all, and whether a folder may be written to."""
 
 import os
+import stat
 import threading
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,3 +25,37 @@ def replace_file(path, content: str | bytes) -> None:
     """Write text (as UTF-8) or bytes to `path`, completely or not at all. Raises TypeError for anything else."""
     with whole_file(path) as file:
         file.write(content.encode() if isinstance(content, str) else content)
+
+
+def write_checked(path: Path, data: bytes) -> None:
+    """Write bytes and their digest for `read_checked`; other processes may read or write the file at the same time."""
+    from hashlib import sha256  # loads OpenSSL, which takes some milliseconds
+
+    replace_file(path, sha256(data).digest() + data)
+
+
+def read_checked(path: Path) -> bytes:
+    """The bytes that `write_checked` wrote. Raises OSError if the file cannot be read, ValueError if it is damaged."""
+    from hashlib import sha256
+
+    content, size = path.read_bytes(), sha256().digest_size
+    if sha256(content[size:]).digest() != content[:size]:
+        raise ValueError(f"{path.name} is damaged")
+    return content[size:]
+
+
+def check_home(folder):
+    """Raise OSError if `folder` is relative, or lies in a home folder that does not exist."""
+    folder, home = Path(folder), Path(os.path.expanduser("~"))
+    if not folder.is_absolute():  # some versions of platformdirs do not expand "~"
+        raise FileNotFoundError("not an absolute path")
+    if folder.is_relative_to(home) and not home.is_dir():
+        raise FileNotFoundError(f"the home folder {home} does not exist")
+
+
+def others_can_write(folder: Path) -> bool:
+    """Whether other users can write to the folder, or own it."""
+    if os.name != "posix":
+        return False
+    status = folder.stat()
+    return status.st_uid != os.getuid() or bool(status.st_mode & (stat.S_IWGRP | stat.S_IWOTH))

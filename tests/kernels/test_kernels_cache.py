@@ -137,13 +137,13 @@ def sealed(data):
 
 
 def by_another_numba(data):
-    key, _ = pickle.loads(data[cache.DIGEST_BYTES :])
+    key, _ = pickle.loads(data[cache.DIGEST().digest_size :])
     return sealed(pickle.dumps((key, ("what this one does not expect",))))
 
 
 DAMAGE = {
     "cut short": lambda data: data[: len(data) // 2],
-    "cut to its digest": lambda data: data[: cache.DIGEST_BYTES],
+    "cut to its digest": lambda data: data[: cache.DIGEST().digest_size],
     "without its last byte": lambda data: data[:-1],
     "longer by a byte": lambda data: data + b"\0",
     "empty": lambda data: b"",
@@ -251,7 +251,7 @@ def test_damage_that_cannot_be_mended_is_still_one_warning(base, monkeypatch):
 
 
 def test_a_folder_that_vanishes_gives_one_warning(base, monkeypatch):
-    monkeypatch.setattr(cache, "_others_can_write", os.rmdir)  # as soon as it is made
+    monkeypatch.setattr(cache, "others_can_write", os.rmdir)  # as soon as it is made
     assert_one_warning(start(triple, square), names=base, advice=NOT_CACHED)
 
 
@@ -261,8 +261,8 @@ def test_writers_and_readers_of_one_file_do_not_disturb_each_other(tmp_path):
 
     def write_and_read(text):
         for _ in range(10):
-            cache._write(file, text)
-            assert cache._read(file) in texts
+            cache.write_checked(file, text)
+            assert cache.read_checked(file) in texts
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(write_and_read, texts))

@@ -19,22 +19,19 @@ a folder that other users can write to is not used.
 import functools
 import hashlib
 import marshal
-import os
 import pickle
-import stat
 import sys
 import warnings
 from contextlib import suppress
 from pathlib import Path
 
-from ...files import replace_file
+from ...files import check_home, others_can_write, read_checked, write_checked
 from .jit import host_cpu
 
 PACKAGE = Path(__file__).parents[2]
 SOURCES = sorted((PACKAGE / "kernels").rglob("*.py"))
 
 DIGEST = hashlib.sha256
-DIGEST_BYTES = DIGEST().digest_size
 
 _warned = False
 
@@ -72,7 +69,7 @@ class CompiledCode:
             from numba.core.compiler import CompileResult
 
             key = self._key(signature, target)
-            stored, code = pickle.loads(_read(self._path(key)))
+            stored, code = pickle.loads(read_checked(self._path(key)))
             if stored == key:
                 return CompileResult._rebuild(target, *code)
         except FileNotFoundError:
@@ -92,7 +89,7 @@ class CompiledCode:
             from numba.core.serialize import dumps
 
             key = self._key(signature, compiled.target_context)
-            _write(self._path(key), dumps((key, compiled._reduce())))
+            write_checked(self._path(key), dumps((key, compiled._reduce())))
         except Exception as error:  # the code runs, saved or not
             _warn_not_cached(self.cache_path, error)
 
@@ -117,19 +114,6 @@ def _sources_beside(filename):
     return b"".join(source.read_bytes() for source in (path, *beside))
 
 
-def _read(path):
-    data = path.read_bytes()
-    digest, rest = data[:DIGEST_BYTES], data[DIGEST_BYTES:]
-    if DIGEST(rest).digest() != digest:
-        raise ValueError(f"{path.name} is damaged")
-    return rest
-
-
-def _write(path, data):
-    """Write a file for `_read`, whole or not at all: other processes may read or write it at the same time."""
-    replace_file(path, DIGEST(data).digest() + data)
-
-
 @functools.cache
 def cache_folder():
     """The folder for compiled code, created if needed; None, after a warning, if that fails."""
@@ -141,31 +125,15 @@ def cache_folder():
             import platformdirs
 
             folder = platformdirs.user_cache_dir("tinycompress", appauthor=False)
-            _check_home(folder)
+            check_home(folder)
         folder = Path(folder).expanduser().absolute() / f"numba-{salt(SOURCES)}"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if _others_can_write(folder):
+        if others_can_write(folder):
             raise PermissionError("other users can write to it")
     except (OSError, RuntimeError) as error:  # RuntimeError: the user's home is unknown
         _warn_not_cached(folder, error)
         return None
     return str(folder)
-
-
-def _check_home(folder):
-    """Raise OSError if `folder` is relative, or lies in a home folder that does not exist."""
-    folder, home = Path(folder), Path(os.path.expanduser("~"))
-    if not folder.is_absolute():  # some versions of platformdirs do not expand "~"
-        raise FileNotFoundError("not an absolute path")
-    if folder.is_relative_to(home) and not home.is_dir():
-        raise FileNotFoundError(f"the home folder {home} does not exist")
-
-
-def _others_can_write(folder):
-    if os.name != "posix":
-        return False
-    status = folder.stat()
-    return status.st_uid != os.getuid() or bool(status.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
 
 
 def salt(sources):
@@ -174,10 +142,8 @@ def salt(sources):
     import numba
 
     made_by = host_cpu(), sys.version, numba.__version__, llvmlite.__version__
-    digest = DIGEST(repr(made_by).encode())
-    for source in sources:
-        digest.update(source.read_bytes())
-    return digest.hexdigest()[:16]
+    code = b"".join(source.read_bytes() for source in sources)
+    return DIGEST(repr(made_by).encode() + code).hexdigest()[:16]
 
 
 def _warn_not_cached(folder, error):
