@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from ..workshop.interval import verdict
+from ..workshop.interval import seeds_to_decide, verdict
 from .notes import SENTENCES
 from .store import Store
 
@@ -108,7 +108,8 @@ class Claim:
     question: the statement, if the notes do not make it and it is a question of ours.
     tasks(settings): a list of tuples, the arguments of `measure`, made of values that JSON can store. By default one task
         per seed.
-    measure(*task): returns rows. A function at a module's top level, so that worker processes can import it.
+    measure(*task): returns rows. A function at a module's top level, so that worker processes can import it. Where it cannot
+        measure, for want of a GPU for example, it returns the row `not_measured(why, how)`.
     figure(rows): a matplotlib Figure, drawn in the style of `style.py`.
     plans: budget -> how long the nets train, if any do; `plans.plan_name` picks one, and the report names it.
     note: what the figure does and does not show, in a few sentences. source: the papers to read.
@@ -165,13 +166,17 @@ class Claim:
 @dataclass(frozen=True)
 class Finding:
     """What the rows say of one effect: the verdict, the mean (or the bool of an exact statement), its 95 % interval, and from
-    where to where the statement holds, in words, or ""."""
+    where to where the statement holds, in words, or "".
+
+    seeds: if it is not shown, about how many seeds would decide it (`seeds_to_decide`); None if that is unknown.
+    """
 
     effect: Effect
     verdict: str
-    mean: float | bool | None
-    interval: tuple[float, float] | None
+    mean: float | bool | None = None
+    interval: tuple[float, float] | None = None
     holds: str = ""
+    seeds: int | None = None
 
 
 @dataclass(frozen=True)
@@ -319,19 +324,33 @@ def judge(claim: Claim, rows: list[Row], seconds: float) -> Result:
 
     Raises ValueError for an effect that `verdict` rejects, and for ratios that are not positive or have another name.
     """
+    if why := _why_not(rows):
+        findings = [Finding(effect, f"not measured here: {why['not_measured']}") for effect in claim.effects]
+        return Result(claim, rows, findings, {}, [], seconds)
     findings = []
     for effect in claim.effects:
+        values, how = effect.of(rows), (effect.margin, effect.smallest, effect.equal)
         try:
-            decided = verdict(effect.of(rows), effect.margin, effect.smallest, effect.equal)
+            decided = verdict(values, *how)
         except ValueError as error:
             raise ValueError(f"claim {claim.id}, {effect.name}: {error}") from error
-        findings.append(Finding(effect, *decided, effect.holds(rows) if effect.holds else ""))
+        seeds = seeds_to_decide(values, *how) if decided.verdict == "not shown" else None
+        findings.append(Finding(effect, *decided, effect.holds(rows) if effect.holds else "", seeds))
     ratios = claim.ratios(rows) if claim.ratios else {}
     ratios = {name: float(ratio) for name, ratio in ratios.items() if ratio is not None}
     for name, ratio in ratios.items():
         if name not in ("theory", "disk", "clock") or not 0 < ratio < math.inf:
             raise ValueError(f"claim {claim.id}: ratios must be positive theory, disk or clock; got {name}={ratio}")
     return Result(claim, rows, findings, ratios, disagreements(ratios), seconds)
+
+
+def not_measured(why: str, how: str) -> Row:
+    """The row of a claim that cannot be measured here. why: what is missing, as in "no GPU"; how: how to measure it elsewhere."""
+    return {"not_measured": why, "how": how}
+
+
+def _why_not(rows: list[Row]) -> Row | None:
+    return next((row for row in rows if "not_measured" in row), None)
 
 
 def disagreements(ratios: dict[str, float]) -> list[str]:
@@ -381,8 +400,9 @@ def plain(value: Any, where: str) -> Any:
 def _draw(figure: Callable, timed: bool, rows: list[Row]):
     from ..workshop import style
 
+    why = _why_not(rows)
     with style.applied():
-        drawn = figure(rows)
+        drawn = style.words(f"Not measured here: {why['not_measured']}", why["how"]) if why else figure(rows)
         if words := _corner(timed, rows):
             style.corner_note(drawn, words)
     return drawn

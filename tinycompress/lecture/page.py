@@ -6,6 +6,7 @@ from html import escape
 from itertools import groupby
 
 from ..text import html_table
+from ..workshop.interval import MOST_SEEDS
 from .claim import Finding, Result, Row
 from .plans import plan_name
 
@@ -17,6 +18,7 @@ MARKS = {
     "failed": "✗",
     "no difference": "＝",
     "not shown": "○",
+    "not measured here": "–",
 }
 LONGEST_LIST, MOST_ROWS = 12, 300  # the page shows no more than this; claims.json has everything
 
@@ -41,7 +43,8 @@ def page(results: Sequence[Result], svgs: dict[str, bytes], machine: dict, setti
 <h1>The lecture, measured</h1>
 <p>{len(results)} claims about network compression, each decided by measurements on this machine. A claim is <em>supported</em>
 if the 95 % interval of its effect lies above 0, or above the margin where one is stated, <em>contradicted</em> if it lies
-below, <em>no difference</em> if it lies within the smallest effect that would matter, and <em>not shown</em> otherwise. Effects
+below, <em>no difference</em> if it lies within the smallest effect that would matter, and <em>not shown</em> otherwise, with
+the number of seeds that would decide it if mean and spread stayed as they are. Effects
 are signed so that positive values support the statement. × says how many times smaller or faster: in theory (parameters,
 operations), on disk, and on the clock. ⚠ marks ratios that disagree.</p>
 {_overview(results)}
@@ -57,7 +60,7 @@ operations), on disk, and on the clock. ⚠ marks ratios that disagree.</p>
 def effect_text(finding: Finding) -> str:
     """The effect with its interval, unit and what it is compared with, as in "+1.2 points [+0.8, +1.6], margin -0.5".
 
-    A log2 ratio is shown as the ratio.
+    A log2 ratio is shown as the ratio. If the statement is not shown, how many seeds would decide it.
     """
     effect, mean, unit = finding.effect, finding.mean, finding.effect.unit
     if isinstance(mean, bool):
@@ -68,21 +71,30 @@ def effect_text(finding: Finding) -> str:
     def number(x):
         return f"{2**x:.3g}×" if unit == "log2 ×" else f"{x:+.3g}"
 
+    decided = ""
+    if finding.verdict == "not shown" and finding.interval:
+        decided = f", {f'about {finding.seeds}' if finding.seeds else f'more than {MOST_SEEDS}'} seeds would decide it"
     text = number(mean) if unit in ("", "log2 ×") else f"{number(mean)} {unit}"
     interval = f" [{', '.join(map(number, finding.interval))}]" if finding.interval else ""
     margin = f", margin {number(effect.margin)}" if effect.margin else ""
     smallest = f", matters from {number(effect.smallest).lstrip('+')}" if effect.smallest else ""
-    return text + interval + margin + smallest
+    return text + interval + margin + smallest + decided
 
 
 def finding_text(finding: Finding) -> str:
-    """The name of the effect, its value, and from where to where the statement holds."""
-    return f"{finding.effect.name}: {effect_text(finding)}" + (f"; {finding.holds}" if finding.holds else "")
+    """The name of the effect, its value if there is one, and from where to where the statement holds."""
+    value = "" if finding.mean is None else f": {effect_text(finding)}"
+    return finding.effect.name + value + (f"; {finding.holds}" if finding.holds else "")
 
 
 def marked_verdict(finding: Finding) -> str:
     """The verdict after its mark, so that it can be told without colours."""
-    return f"{MARKS[finding.verdict]} {finding.verdict}"
+    return f"{MARKS[_kind(finding)]} {finding.verdict}"
+
+
+def _kind(finding: Finding) -> str:
+    """The verdict without the reason for which something is not measured."""
+    return finding.verdict.partition(":")[0]
 
 
 def _overview(results: Sequence[Result]) -> str:
@@ -129,7 +141,7 @@ def _finding(finding: Finding) -> str:
 
 
 def _badge(finding: Finding) -> str:
-    return f'<span class="{finding.verdict.replace(" ", "-")}">{marked_verdict(finding)}</span>'
+    return f'<span class="{_kind(finding).replace(" ", "-")}">{marked_verdict(finding)}</span>'
 
 
 def _numbers(rows: list[Row]) -> str:
@@ -175,8 +187,9 @@ th, td { text-align: left; padding: 0.35rem 0.7rem; border-bottom: 1px solid var
 thead th { white-space: nowrap } tbody th { font-weight: normal }
 .wide { overflow-x: auto; margin: 1rem 0 }
 .supported, .exact { color: var(--yes) } .contradicted, .failed { color: var(--no) }
-.not-shown, .no-difference { color: var(--open) }
-.supported, .exact, .contradicted, .failed, .not-shown, .no-difference { font-weight: 600; white-space: nowrap }
+.not-shown, .no-difference, .not-measured-here { color: var(--open) }
+.supported, .exact, .contradicted, .failed, .not-shown, .no-difference, .not-measured-here { font-weight: 600;
+  white-space: nowrap }
 .flag { color: var(--no) } .source { color: var(--soft); font-size: 0.9rem }
 summary { cursor: pointer; color: var(--soft) }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 0.1rem 1.2rem; color: var(--soft) } dd { margin: 0 }

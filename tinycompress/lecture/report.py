@@ -157,6 +157,7 @@ def _finding(finding: Finding) -> dict:
         "smallest": effect.smallest,
         "equal": effect.equal,
         "holds": finding.holds,
+        "seeds_to_decide": finding.seeds,
     }
 
 

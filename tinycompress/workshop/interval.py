@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 CONFIDENCE = 0.95
+MOST_SEEDS = 1000  # nobody runs more
 
 
 class Verdict(NamedTuple):
@@ -57,14 +58,29 @@ def _word(low: float, high: float, margin: float, smallest: float, equal: bool) 
     return "supported" if low > margin else "contradicted" if high < margin else "not shown"
 
 
+def seeds_to_decide(
+    values: Sequence[float], margin: float = 0.0, smallest: float = 0.0, equal: bool = False
+) -> int | None:
+    """The least number of values at which `verdict` is no longer "not shown", if their mean and spread stay as they are.
+
+    None if more than MOST_SEEDS would be needed, or if there are fewer than two values, whose spread is unknown.
+    """
+    values = np.asarray(values, float)
+    if len(values) < 2:
+        return None
+    mean, spread = float(values.mean()), float(values.std(ddof=1))
+    n = np.arange(2, MOST_SEEDS + 1)
+    low, high = mean - _half(n, spread), mean + _half(n, spread)
+    words = (_word(*ends, margin, smallest, equal) for ends in zip(low, high, strict=True))
+    return next((int(count) for count, word in zip(n, words, strict=True) if word != "not shown"), None)
+
+
 def mean_interval(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mean over the first axis (n, ...) and its 95 % interval: (mean, low, high); low and high are NaN if n < 2.
 
     Student's t (1908): mean ± t s / √n, with s the sample's standard deviation and t the quantile at n - 1
     degrees of freedom. Equal values give an interval of width 0.
     """
-    from scipy.special import stdtrit
-
     values = np.asarray(values, float)
     n = len(values)
     # Equal values have no spread, but rounding may change the last bit of their mean.
@@ -73,5 +89,12 @@ def mean_interval(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarra
     if n < 2:
         return mean, np.full_like(mean, np.nan), np.full_like(mean, np.nan)
     spread = np.where(equal, 0.0, values.std(0, ddof=1))
-    half = stdtrit(n - 1, (1 + CONFIDENCE) / 2) * spread / np.sqrt(n)
+    half = _half(n, spread)
     return mean, mean - half, mean + half
+
+
+def _half(n, spread):
+    """Half the width of the interval of n values."""
+    from scipy.special import stdtrit
+
+    return stdtrit(n - 1, (1 + CONFIDENCE) / 2) * spread / np.sqrt(n)

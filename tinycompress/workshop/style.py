@@ -120,6 +120,16 @@ def percent_axis(axis, whole: float = 1.0) -> None:
     axis.set_major_formatter(PercentFormatter(whole, symbol=" %"))
 
 
+def words(title: str, text: str):
+    """A Figure of words alone, where there is nothing to draw: a title, with a text below it."""
+    fig = figure(width=11, height=3.6)
+    (ax,) = fig.axes
+    ax.set_axis_off()
+    ax.text(0.5, 0.72, title, ha="center", va="center", fontsize=24, color=COLORS["ideal"])
+    ax.text(0.5, 0.5, text, ha="center", va="top", linespacing=1.5)
+    return fig
+
+
 def corner_note(fig, text: str | None = None) -> None:
     """Write a note into the lower right corner, in place of an earlier one; by default which machine this is, as set now."""
     from .machine import machine_line
