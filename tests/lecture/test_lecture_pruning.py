@@ -11,7 +11,7 @@ from verdicts import DECIDED
 
 from tinycompress import data, get_num_threads, models, set_num_threads
 from tinycompress.lecture import pruning, verdict
-from tinycompress.lecture.claim import Settings, judge, plain
+from tinycompress.lecture.claim import Settings, judge, not_measured, plain
 from tinycompress.lecture.pruning import (
     nets,
     p1_gradual,
@@ -20,6 +20,7 @@ from tinycompress.lecture.pruning import (
     p4b_slimming,
     p5_large_first,
     p6_tickets,
+    speed,
 )
 from tinycompress.lecture.pruning.p1_gradual import effect_p1
 from tinycompress.lecture.pruning.p2_irregular import _draw_net, effect_p2
@@ -57,7 +58,7 @@ def rows(measure):
         patch.setattr(p1_gradual, "REMOVED", (0.5, 0.9, 0.95))
         patch.setattr(p1b_criteria, "WEIGHTS_REMOVED", (0.5, 0.9))
         patch.setattr(p1b_criteria, "NEURONS_REMOVED", (0.5, 0.75))
-        measured = {}
+        measured = {"P3b": [not_measured("no GPU", "Elsewhere.")]}
         for name in ("P1", "P1b", "P2", "P4", "P4b", "P5", "P6"):
             for task in CLAIMS[name].tasks(Settings("quick", "digits", 2)):
                 measured.setdefault(name, []).extend(measure(CLAIMS[name], task))
@@ -166,11 +167,11 @@ def test_p3_says_up_to_where_speed_drops():
 
 
 def test_the_crossover_is_where_the_speed_up_comes_to_stay_above_one():
-    assert p3_sparse_speed.crossover_sparsity([0.5, 0.7, 0.9], [0.25, 0.5, 2.0]) == pytest.approx(0.8)
-    assert p3_sparse_speed.crossover_sparsity([0.5, 0.9], [0.2, 0.5]) is None
-    assert p3_sparse_speed.crossover_sparsity([0.5, 0.9], [2.0, 3.0]) == 0.5
+    assert speed.crossover_sparsity([0.5, 0.7, 0.9], [0.25, 0.5, 2.0]) == pytest.approx(0.8)
+    assert speed.crossover_sparsity([0.5, 0.9], [0.2, 0.5]) is None
+    assert speed.crossover_sparsity([0.5, 0.9], [2.0, 3.0]) == 0.5
     # a lucky moment early on does not count
-    assert p3_sparse_speed.crossover_sparsity([0.5, 0.7, 0.9], [1.5, 0.5, 2.0]) == pytest.approx(0.8)
+    assert speed.crossover_sparsity([0.5, 0.7, 0.9], [1.5, 0.5, 2.0]) == pytest.approx(0.8)
 
 
 def test_every_step_of_every_plan_is_fine_tuned():

@@ -8,6 +8,7 @@ CLAIMS = of_files(
     "p1b_criteria",
     "p2_irregular",
     "p3_sparse_speed",
+    "p3b_gpu",
     "p4_neurons",
     "p4b_slimming",
     "p5_large_first",

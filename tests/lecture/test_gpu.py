@@ -1,0 +1,134 @@
+"""The claim of the GPU: measured where there is one, here with stand-ins for it; and what a machine without one shows."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from verdicts import DECIDED
+
+from tinycompress.lecture import Settings, claims, judge, report, run
+from tinycompress.lecture.claim import not_measured
+from tinycompress.lecture.pruning import p3b_gpu
+
+(P3B,) = claims(["P3b"])
+
+# NumPy and SciPy in the place of CuPy, whose names are the same, and Numba's simulator in that of the GPU.
+PROGRAM = """
+import json, sys, time, types
+import numpy, scipy.sparse
+from numba import cuda
+
+class Event:
+    def record(self):
+        self.at = time.perf_counter()
+    def synchronize(self):
+        pass
+
+runtime = types.SimpleNamespace(deviceSynchronize=lambda: None, getDeviceProperties=lambda _: {"name": b"a stand-in"})
+sys.modules["cupy"] = types.SimpleNamespace(
+    asarray=numpy.asarray, ones=numpy.ones,
+    cuda=types.SimpleNamespace(Event=Event, runtime=runtime, get_elapsed_time=lambda a, b: 1000 * (b.at - a.at)),
+)
+sys.modules["cupyx"], sys.modules["cupyx.scipy"] = types.SimpleNamespace(), types.SimpleNamespace()
+sys.modules["cupyx.scipy.sparse"] = scipy.sparse
+from tinycompress.lecture.claim import plain
+from tinycompress.lecture.pruning import p3b_gpu
+from tinycompress.pruning.products import gpu
+assert p3b_gpu.missing() == "no GPU"  # a simulator does not count
+p3b_gpu.missing = lambda: ""
+p3b_gpu.SHAPES, p3b_gpu.BATCHES, p3b_gpu.SPARSITIES = ((4, 4),), (1, 3), (0.5, 0.8)
+p3b_gpu.ROUNDS, p3b_gpu.REPEATS, p3b_gpu.QUEUE = 1, 1, 4
+gpu.TILE, gpu.CSR_THREADS = 4, 4  # every thread of the simulator is one of Python's
+rows = [plain(row, "") for seed in (0, 1) for row in p3b_gpu.measure_p3b("digits", "quick", seed)]
+print(json.dumps(rows))
+"""
+
+
+@pytest.fixture(scope="module")
+def rows():
+    environment = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return [row | {"machine": "a test"} for row in json.loads(done.stdout)]
+
+
+def test_every_form_is_timed_at_every_shape_batch_size_and_sparsity(rows):
+    arms = ["dense", "dense, ours", "CSR, cuSPARSE", "CSR, ours", "fewer neurons"]
+    assert [row["arm"] for row in rows] == arms * 8  # two seeds, batch sizes and sparsities
+    assert all(0 < row["ms_low"] <= row["ms"] <= row["ms_high"] for row in rows)
+    for row in rows:
+        if row["arm"] == "dense":
+            assert row["memory_bytes"] == 4 * 4 * 4 and row["speedup"] == 1
+        elif row["arm"] == "fewer neurons":
+            assert row["memory_bytes"] == 4 * 4 * {0.5: 2, 0.8: 1}[row["removed"]]
+    result = judge(P3B, rows, 0.0)
+    assert {finding.verdict for finding in result.findings} <= DECIDED
+    assert "a stand-in" in result.figure().axes[0].get_title(loc="left")
+
+
+def test_csr_is_compared_by_its_faster_form_as_long_as_pruning_is_harmless():
+    times = {"dense": 1.0, "CSR, cuSPARSE": 2.0, "CSR, ours": 4.0, "fewer neurons": 0.25}
+    made = [
+        {"seed": 0, "shape": "a", "batch": 1, "removed": share, "arm": arm, "ms": ms / slow}
+        for share, slow in ((0.5, 1), (0.98, 1000))
+        for arm, ms in times.items()
+        if arm != "dense" or share == 0.5
+    ]
+    made += [{"seed": 0, "shape": "a", "batch": 1, "removed": 0.98, "arm": "dense", "ms": 1.0}]
+    csr, fewer = (effect.of for effect in P3B.effects)
+    assert (csr(made), fewer(made)) == ([1.0], [2.0])
+
+
+@pytest.fixture
+def without(monkeypatch):
+    """P3b on a machine without a GPU."""
+    monkeypatch.setattr(p3b_gpu, "missing", lambda: "no GPU")
+    return run(P3B, Settings(seeds=2))
+
+
+def test_without_a_gpu_the_claim_says_so_and_how_to_measure_it(without):
+    assert without.verdict == "not measured here: no GPU" and without.ratios == {}
+    words = " ".join(text.get_text() for text in without.figure().axes[0].texts)
+    for needed in "Not measured here: no GPU", "pip install 'tinycompress[gpu]'", "tinycompress lecture P3b":
+        assert needed in words
+
+
+def test_a_report_holds_what_could_not_be_measured(without, tmp_path):
+    report.write([without], Settings(seeds=2), tmp_path)
+    assert report.read(tmp_path, "P3b").verdict == without.verdict
+    assert "– not measured here: no GPU" in report.table([without])
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert '<span class="not-measured-here">– not measured here: no GPU</span>' in page
+
+
+def test_a_notebook_shows_what_could_not_be_measured(without, tmp_path, monkeypatch):
+    from tinycompress.lecture.blackboard import show_claim, show_notes, show_verdicts
+
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda thing, **_: shown.append(getattr(thing, "data", thing)))
+    report.write([without], Settings(seeds=2), tmp_path)
+    for show in (lambda: show_claim("P3b", [tmp_path]), lambda: show_verdicts([tmp_path])):
+        shown.clear()
+        show()
+        assert "– not measured here: no GPU" in shown[-1]
+    show_notes(["N7"], [tmp_path])
+    assert "P3b: – not measured here: no GPU" in shown[-1]
+
+
+@pytest.mark.parametrize("rows", [[not_measured("no GPU", "Buy one.")], [{"seed": 0}, not_measured("no GPU", "")]])
+def test_a_claim_that_could_not_be_measured_has_a_finding_for_each_effect(rows):
+    result = judge(P3B, rows, 0.0)
+    assert [finding.mean for finding in result.findings] == [None, None]
+    assert {finding.verdict for finding in result.findings} == {"not measured here: no GPU"}
+
+
+def test_a_machine_that_lacks_something_says_what(monkeypatch):
+    from numba import cuda
+
+    monkeypatch.setattr(cuda, "is_available", lambda: False)
+    assert p3b_gpu.missing() == "no GPU"
+    monkeypatch.setattr(cuda, "is_available", lambda: True)
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    assert p3b_gpu.missing().startswith("no CuPy that works")

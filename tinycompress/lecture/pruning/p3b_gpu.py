@@ -1,0 +1,187 @@
+"""Claim P3b: the speed of an irregular matrix on a GPU, compared with a dense one and one of fewer neurons."""
+
+import numpy as np
+
+from ...workshop.style import figure
+from ..claim import Claim, Effect, not_measured
+from .speed import HARMLESS, draw_crossovers, draw_speedups, ratio_of_times, where_slower
+
+SHAPES = ((1024, 1024), (4096, 4096))
+BATCHES = (1, 32, 256)
+SPARSITIES = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98)
+SKIP_ZEROS = ("CSR, cuSPARSE", "CSR, ours")
+ROUNDS, REPEATS = 5, 5
+QUEUE = 3072  # rows of the square matrices whose product keeps the GPU busy while calls are queued
+HOW = (
+    "On a machine with an NVIDIA GPU, such as a hosted notebook with a T4:\n\n"
+    "pip install 'tinycompress[gpu]'\ntinycompress lecture P3b"
+)
+
+
+def missing() -> str:
+    """What this machine lacks to measure the claim, or ""."""
+    try:
+        from numba import config, cuda
+
+        if config.ENABLE_CUDASIM or not cuda.is_available():
+            return "no GPU"
+    except ImportError:
+        return "no numba.cuda"
+    try:
+        import cupy
+
+        cupy.ones((2, 2)) @ cupy.ones((2, 2))
+    except Exception as error:  # of many kinds: not installed, without its libraries, too new for the driver
+        return f"no CuPy that works ({type(error).__name__})"
+    return ""
+
+
+def measure_p3b(data_name: str, budget: str, seed: int) -> list[dict]:
+    """Time one layer over shape, batch size and sparsity, in six forms with the same number of nonzero weights."""
+    if why := missing():
+        return [not_measured(why, HOW)]
+    return [row for shape in SHAPES for batch in BATCHES for row in measure_layer(*shape, batch, seed)]
+
+
+def measure_layer(inputs: int, outputs: int, batch: int, seed: int) -> list[dict]:
+    """The rows of one shape and batch size. Random weights; each form gets its inputs in the best memory layout for it."""
+    import cupy
+    import scipy.sparse
+    from cupyx.scipy.sparse import csr_matrix
+    from numba import cuda
+
+    from ...pruning.products import gpu
+
+    rng = np.random.default_rng(seed)
+    w, x = rng.standard_normal((inputs, outputs), np.float32), rng.standard_normal((batch, inputs), np.float32)
+    x_cupy, w_cupy, x_numba, w_numba = cupy.asarray(x), cupy.asarray(w), cuda.to_device(x), cuda.to_device(w)
+    x_cusparse = x_cupy[0] if batch == 1 else x_cupy.T  # a vector, or column after column
+    x_columns = cuda.to_device(np.ascontiguousarray(x.T))
+    y, y_columns = cuda.device_array((batch, outputs), np.float32), cuda.device_array((outputs, batch), np.float32)
+    name = cupy.cuda.runtime.getDeviceProperties(0)["name"].decode()
+    rows = []
+    for share in SPARSITIES:
+        host = scipy.sparse.csr_matrix((w * (rng.random(w.shape, np.float32) >= share)).T)
+        csr, parts = csr_matrix(host), [cuda.to_device(part) for part in (host.indptr, host.indices, host.data)]
+        narrow = cupy.asarray(np.ascontiguousarray(w[:, : max(1, round(outputs * (1 - share)))]))
+        csr_bytes = host.data.nbytes + host.indices.nbytes + host.indptr.nbytes
+        forms = {
+            "dense": (lambda: x_cupy @ w_cupy, w.nbytes),
+            "dense, ours": (lambda: gpu.dense_matmul(x_numba, w_numba, y), w.nbytes),
+            "CSR, cuSPARSE": (lambda c=csr: c @ x_cusparse, csr_bytes),
+            "CSR, ours": (lambda p=parts: gpu.csr_matmul(*p, x_columns, y_columns), csr_bytes),
+            "fewer neurons": (lambda n=narrow: x_cupy @ n, narrow.nbytes),
+        }
+        times = device_ms({arm: call for arm, (call, _) in forms.items()})
+        for arm, (_, size) in forms.items():
+            low, middle, high = np.quantile(times[arm], (0.25, 0.5, 0.75))
+            rows.append(
+                {
+                    "seed": seed,
+                    "shape": f"{inputs}×{outputs}",
+                    "batch": batch,
+                    "removed": share,
+                    "arm": arm,
+                    "ms": middle,
+                    "ms_low": low,
+                    "ms_high": high,
+                    "speedup": np.median(times["dense"]) / middle,
+                    "memory_bytes": size,
+                    "gpu": name,
+                }
+            )
+    return rows
+
+
+def device_ms(calls: dict) -> dict[str, list[float]]:
+    """Milliseconds per call by the GPU's own clock, one entry per round; warmed up and interleaved (A B C, A B C, …).
+
+    Starting a call from Python may take longer than the call. The calls of a round are therefore queued behind a long product:
+    when the GPU is done with it, they all wait in line, and it goes from one to the next.
+    """
+    import cupy
+
+    long = cupy.ones((QUEUE, QUEUE), np.float32)
+    for call in [*calls.values(), lambda: long @ long]:
+        call()  # compiles
+    times = {name: [] for name in calls}
+    for _ in range(ROUNDS):
+        for name, call in calls.items():
+            start, end = cupy.cuda.Event(), cupy.cuda.Event()
+            cupy.cuda.runtime.deviceSynchronize()
+            long @ long
+            call()  # brings its data back into the caches
+            start.record()
+            for _ in range(REPEATS):
+                call()
+            end.record()
+            end.synchronize()
+            times[name].append(cupy.cuda.get_elapsed_time(start, end) / REPEATS)
+    return times
+
+
+def csr_is_slower(rows):
+    return ratio_of_times(rows, SKIP_ZEROS, ["dense"], upto=HARMLESS)
+
+
+def fewer_neurons_are_faster(rows):
+    return ratio_of_times(rows, ["dense"], ["fewer neurons"], upto=HARMLESS)
+
+
+def where_csr_is_slower(rows) -> str:
+    return where_slower(rows, SKIP_ZEROS)
+
+
+def ratios_p3b(rows):
+    """Ratios of cuSPARSE's CSR at 80 % removed: how many times fewer weights, and how many times faster."""
+    chosen = [row for row in rows if row["removed"] == HARMLESS and row["arm"] == "CSR, cuSPARSE"]
+    return {"theory": 1 / (1 - HARMLESS), "clock": float(np.median([row["speedup"] for row in chosen]))}
+
+
+ARMS = {
+    "fewer neurons": ("fewer neurons", "claim"),
+    "CSR, cuSPARSE": ("CSR, cuSPARSE", "more"),
+    "CSR, ours": ("CSR, our loop", "other"),
+    "dense, ours": ("dense, our loop", "rival"),
+}
+
+
+def p3b(rows):
+    """The speed-up of all forms over sparsity, and from which sparsity on CSR is faster than dense."""
+    fig = figure(ncols=2, width=17, height=7, width_ratios=(1.3, 1))
+    curves, bars = fig.axes
+    draw_speedups(curves, rows, ARMS, csr="CSR, cuSPARSE")
+    draw_crossovers(bars, rows, SKIP_ZEROS)
+    curves.set_title(f"{rows[0]['gpu']}, {curves.get_title(loc='left')}")
+    return fig
+
+
+CLAIM = Claim(
+    id="P3b",
+    chapter="pruning",
+    title="The same on a GPU",
+    measure=measure_p3b,
+    effects=(
+        Effect(
+            name=f"time of the faster CSR product over that of the dense one, up to {100 * HARMLESS:.0f} % removed",
+            of=csr_is_slower,
+            unit="log2 ×",
+            decides=("N7",),
+            holds=where_csr_is_slower,
+        ),
+        Effect(
+            name="time of the dense layer over that of one with fewer neurons, and as many weights as are left",
+            of=fewer_neurons_are_faster,
+            unit="log2 ×",
+            decides=("N7",),
+        ),
+    ),
+    timed=True,
+    figure=p3b,
+    ratios=ratios_p3b,
+    note="Dense products are those of cuBLAS, CSR is that of cuSPARSE; beside them are our loops for both, in "
+    "`pruning/products/gpu.py`. Times are the GPU's own, without the time in which Python starts a call. To measure it, run "
+    "`pip install 'tinycompress[gpu]'` and `tinycompress lecture P3b` where there is an NVIDIA GPU, such as in a hosted "
+    "notebook with a T4.",
+    source="Gale et al. 2020, Sparse GPU Kernels for Deep Learning; Gray et al. 2017, GPU Kernels for Block-Sparse Weights",
+)
