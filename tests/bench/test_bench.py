@@ -18,7 +18,7 @@ from tinycompress import bench
 from tinycompress.bench import case as case_module
 from tinycompress.bench import measure, report, roofline, sparse, turns
 from tinycompress.bench.case import Case, Point, geometric_mean, is_close, make_row
-from tinycompress.bench.limits import COPY, SGEMM
+from tinycompress.bench.limits import COPY, READ, SGEMM
 from tinycompress.cli import main
 
 SECONDS = st.floats(1e-6, 1e3)
@@ -336,17 +336,19 @@ def limit(name, value):
 def test_the_roofline_has_a_point_a_kernel_at_its_intensity_and_speed():
     points = [Point("conv", flops=8e9, bytes=1e8), Point("csr", flops=2e9, bytes=1e9)]
     rows = [make_row(replace(CASE, point=point), [0.5], [1.0], "rival") | {"machine": "a test"} for point in points]
-    fig = roofline.figure([*rows, limit(SGEMM, 100.0), limit(COPY, 25.0)])
+    limits = [limit(SGEMM, 100.0), limit(COPY, 25.0), limit(READ, 50.0)]
+    fig = roofline.figure([*rows, *limits])
     drawn = {mark.get_label(): mark.get_offsets().tolist() for mark in fig.axes[0].collections}
     assert drawn == {"convolution": [[80.0, 16.0]], "sparse, CSR": [[2.0, 4.0]]}
-    (roof,) = fig.axes[0].lines
-    for x, y in roof.get_xydata():
-        assert y == pytest.approx(min(100.0, 25.0 * x))
-    assert roofline.figure(rows) is None and roofline.figure([limit(SGEMM, 100.0), limit(COPY, 25.0)]) is None
+    for line, bandwidth in zip(fig.axes[0].lines, (50.0, 25.0), strict=True):
+        for x, y in line.get_xydata():
+            assert y == pytest.approx(min(100.0, bandwidth * x))
+    assert roofline.figure(rows) is None and roofline.figure(limits) is None
+    assert all(roofline.figure([*rows, *limits[:i], *limits[i + 1 :]]) is None for i in range(3))
 
 
 def test_the_roofline_is_written_in_both_forms(tmp_path):
     row = make_row(replace(CASE, point=Point("dense", 1e9, 1e8)), [0.5], [1.0], "rival") | {"machine": "a test"}
-    path = roofline.write([row, limit(SGEMM, 100.0), limit(COPY, 25.0)], tmp_path)
+    path = roofline.write([row, limit(SGEMM, 100.0), limit(COPY, 25.0), limit(READ, 50.0)], tmp_path)
     assert path == tmp_path / "roofline.svg" and path.read_bytes().startswith(b"<?xml")
     assert path.with_suffix(".png").read_bytes().startswith(b"\x89PNG")

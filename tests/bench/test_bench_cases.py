@@ -24,7 +24,7 @@ SMALL = {
     "tape": {},
     **dict.fromkeys(("sparse", "lowbit"), {"inputs": 70, "outputs": 40, "batch": 5}),
     "coding": {"count": 3000, "clusters": 4},
-    "limits": {"size": 50, "megabytes": 1},
+    "limits": {"size": 50, "megabytes": 1, "kilobytes": 4},
 }
 
 

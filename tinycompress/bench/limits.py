@@ -1,4 +1,4 @@
-"""The machine's limits, the roof of the roofline: multiply-adds in BLAS, and bytes copied through memory."""
+"""The machine's limits, the roof of the roofline: multiply-adds in BLAS, and bytes that come from memory or from a cache."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -24,6 +24,12 @@ def copy(rng, megabytes):
     return {"ours": Work(lambda: list(pool.map(lambda part: np.copyto(*part), parts)), None)}
 
 
+def read(rng, kilobytes):
+    """A dot product of vectors so short that they stay in a core's cache."""
+    a, b = rng.standard_normal((2, kilobytes * 1024 // 8), np.float32)
+    return {"ours": Work(lambda: np.dot(a, b), None)}
+
+
 def rate_row(amount: float, unit: str):
     """A row in billions per second, for a call that does `amount` operations or bytes."""
 
@@ -33,8 +39,8 @@ def rate_row(amount: float, unit: str):
     return rows
 
 
-SIZE, MEGABYTES = 2048, 128
-SGEMM, COPY = f"sgemm, {SIZE}²", f"copy of {MEGABYTES} MB"
+SIZE, MEGABYTES, KILOBYTES = 2048, 128, 512
+SGEMM, COPY, READ = f"sgemm, {SIZE}²", f"copy of {MEGABYTES} MB", f"read of {KILOBYTES} kB"
 
 SUITES = [
     Suite(
@@ -57,6 +63,14 @@ SUITES = [
                 {"ours": copy},
                 {"megabytes": MEGABYTES},
                 rate_row(2.0 * (MEGABYTES << 20), "GB/s"),
+            ),
+            Case(
+                "limits",
+                READ,
+                None,
+                {"ours": read},
+                {"kilobytes": KILOBYTES},
+                rate_row(float(KILOBYTES << 10), "GB/s"),
             ),
         ],
     )

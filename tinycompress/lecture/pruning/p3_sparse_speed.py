@@ -160,8 +160,8 @@ CLAIM = Claim(
     figure=p3,
     ratios=ratios_p3,
     note="CSR (compressed sparse rows) stores each weight that is left with its column, and multiplies only these. Right: from "
-    "which share on the faster of two CSR products is faster than the dense one. In 16×1 blocks weights go 16 at a time: less free "
-    "than one by one, and regular enough for vector registers. The ratios are those of scipy's CSR at 90 % removed. Random "
+    "which share on the faster of two CSR products is faster than the dense one. In 16×1 blocks weights go 16 at a time: less "
+    "free than one by one, and regular enough for vector registers. The ratios are those of scipy's CSR at 90 % removed. Random "
     "matrices: the clock does not see what a net has learned.",
     source="Han et al. 2015; Wen et al. 2016, Learning Structured Sparsity",
 )
