@@ -347,6 +347,15 @@ def test_the_roofline_has_a_point_a_kernel_at_its_intensity_and_speed():
     assert all(roofline.figure([*rows, *limits[:i], *limits[i + 1 :]]) is None for i in range(3))
 
 
+@pytest.mark.parametrize("point", [Point("conv", flops=8e9, bytes=1e7), Point("dense", flops=1e9, bytes=2e9)])
+def test_no_point_lies_above_the_roof(point):
+    row = make_row(replace(CASE, point=point), [0.01], [1.0], "rival") | {"machine": "a test"}
+    (ax,) = roofline.figure([row, limit(SGEMM, 100.0), limit(COPY, 25.0), limit(READ, 50.0)]).axes
+    ((x, y),) = ax.collections[0].get_offsets()
+    roof = ax.lines[0].get_xydata()
+    assert np.log(y) <= np.interp(np.log(x), *np.log(roof).T) + 1e-9
+
+
 def test_the_roofline_is_written_in_both_forms(tmp_path):
     row = make_row(replace(CASE, point=Point("dense", 1e9, 1e8)), [0.5], [1.0], "rival") | {"machine": "a test"}
     path = roofline.write([row, limit(SGEMM, 100.0), limit(COPY, 25.0), limit(READ, 50.0)], tmp_path)
