@@ -5,6 +5,7 @@
     importance           magnitude, taylor (by the gradient); for neurons neuron_magnitude, neuron_taylor, activation (share
                          of zeros), batch_norm_scale after training with the penalty batch_norm_l1 (network slimming)
     neurons, channels    mask_neurons switches them off, remove_neurons takes them out; channel_groups: which belong together
+    before pruning       targeted_dropout: drop, while training, what pruning would remove afterwards
     lottery tickets      iterative_pruning, rewind, shuffle_masks
     widening             widen: more neurons, the same function
 
@@ -43,12 +44,14 @@ from .importance import (
 )
 from .neurons import keep_neurons, mask_neurons, remove_dead_neurons, remove_neurons
 from .sensitivity import sensitivity
+from .targeted_dropout import TargetedDropout, targeted_dropout
 from .tickets import iterative_pruning, rewind, shuffle_masks
 from .weights import add_mask, fan_in, kept_weights, prune_n_of_m, prune_weights, sparsity
 from .widening import widen
 
 __all__ = [
     "Channels",
+    "TargetedDropout",
     "activation",
     "add_mask",
     "batch_norm_l1",
@@ -74,6 +77,7 @@ __all__ = [
     "sensitivity",
     "shuffle_masks",
     "sparsity",
+    "targeted_dropout",
     "taylor",
     "widen",
 ]
