@@ -9,6 +9,7 @@ from ...data import Dataset
 from ...nn import Module
 from ...optim import cosine
 from ...pruning import prune_gradually
+from ...pruning.importance import Importance
 from ...selection import pick_on_validation, train
 
 
@@ -70,3 +71,8 @@ def pruned_gradually(net: Module, dataset: Dataset, plan: Plan, seed: int, share
         return prune_gradually(pruned, share, steps, fine_tune)
 
     return pick_on_validation(arm, plan.lrs, dataset)
+
+
+def chance(like: Importance, rng: np.random.Generator) -> Importance:
+    """A criterion that gives new random scores, at each call, to everything that the criterion `like` scores."""
+    return lambda model: {name: rng.random(score.shape) for name, score in like(model).items()}

@@ -26,15 +26,32 @@ from ...pruning import (
 )
 from ...selection import train
 from ...training import evaluate
-from ...workshop.style import COLORS, curve_with_band, figure, percent_axis, table
+from ...workshop.interval import mean_interval, verdict
+from ...workshop.style import COLORS, curve_with_band, figure, label_end, percent_axis, table
 from ..claim import Claim, Effect
 from ..plans import plan_of
+from ..rows import paired
 from .nets import PLANS as DENSE_PLANS
-from .nets import dense_net
+from .nets import chance, dense_net
 
 WEIGHTS_REMOVED = (0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 NEURONS_REMOVED = (0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875)
 JUDGES = 2000  # training images, for the criteria that need some
+SMALLEST = 1.0  # points of accuracy that matter
+DRAWS = 5  # of what chance removes; their mean is its accuracy
+CRITERIA = {  # the role in which each is drawn
+    "magnitude": "claim",
+    "magnitude per layer": "last",
+    "gradient": "rival",
+    "activation": "other",
+    "batch-norm scale": "extra",
+    "slimmed": "more",
+}
+PARTS = {
+    "weights": "single weights of a dense net",
+    "neurons": "neurons of the same net",
+    "channels": "channels of a convolutional net",
+}
 
 
 @dataclass(frozen=True)
@@ -63,43 +80,39 @@ def measure_p1b(data_name: str, budget: str, seed: int) -> list[dict]:
     judges, rng = (dataset.x_train[:JUDGES], dataset.y_train[:JUDGES]), np.random.default_rng([seed, 2])
     by_weight = {
         "magnitude": (magnitude, "global"),
-        "magnitude, each layer": (magnitude, "layer"),
+        "magnitude per layer": (magnitude, "layer"),
         "gradient": (taylor(judges), "global"),
-        "chance": (_chance(magnitude, rng), "global"),
+        "chance": (chance(magnitude, rng), "global"),
     }
-    rows = [
-        _row(seed, "weights", arm, share, prune_weights(dense.copy(), share, importance, scope), dataset.test)
-        for arm, (importance, scope) in by_weight.items()
-        for share in WEIGHTS_REMOVED
-    ]
+
+    def without_weights(importance, scope):
+        return lambda share: prune_weights(dense.copy(), share, importance, scope)
+
+    def without_neurons(net, importance):
+        return lambda share: remove_neurons(net, keep_neurons(net, 1 - share, importance))
+
     by_neuron = {
         "magnitude": neuron_magnitude,
         "gradient": neuron_taylor(judges),
         "activation": activation(judges[0]),
-        "chance": _chance(neuron_magnitude, rng),
+        "chance": chance(neuron_magnitude, rng),
     }
-    pairs = [("neurons", arm, dense, importance) for arm, importance in by_neuron.items()]
-    pairs += [("channels", arm, usual, importance) for arm, importance in by_neuron.items()]
-    pairs += [
-        ("channels", "batch-norm scale", usual, batch_norm_scale),
-        ("channels", "slimmed", slim, batch_norm_scale),
+    ways = [("weights", arm, without_weights(*how)) for arm, how in by_weight.items()]
+    ways += [("neurons", arm, without_neurons(dense, importance)) for arm, importance in by_neuron.items()]
+    ways += [("channels", arm, without_neurons(usual, importance)) for arm, importance in by_neuron.items()]
+    ways += [
+        ("channels", "batch-norm scale", without_neurons(usual, batch_norm_scale)),
+        ("channels", "slimmed", without_neurons(slim, batch_norm_scale)),
     ]
-    rows += [
-        _row(seed, part, arm, share, remove_neurons(net, keep_neurons(net, 1 - share, importance)), dataset.test)
-        for part, arm, net, importance in pairs
-        for share in NEURONS_REMOVED
-    ]
+    rows = []
+    for part, arm, without in ways:
+        for share in WEIGHTS_REMOVED if part == "weights" else NEURONS_REMOVED:
+            tries = [evaluate(without(share), dataset.test).accuracy for _ in range(DRAWS if arm == "chance" else 1)]
+            rows.append(_row(seed, part, arm, share, np.mean(tries)))
     for number, scan in enumerate(sensitivity(dense, dataset.val, WEIGHTS_REMOVED).values()):
-        rows += [
-            _accuracy(seed, "layers", f"layer {number + 1}", share, found)
-            for share, found in zip(WEIGHTS_REMOVED, scan, strict=True)
-        ]
+        for share, found in zip(WEIGHTS_REMOVED, scan, strict=True):
+            rows.append(_row(seed, "layers", f"layer {number + 1}", share, found.accuracy))
     return rows
-
-
-def _chance(like, rng):
-    """A criterion that gives random scores to everything that the criterion `like` scores."""
-    return lambda model: {name: rng.random(score.shape) for name, score in like(model).items()}
 
 
 def _convnet(dataset: Dataset, plan: Plan, seed: int, slimmed: bool) -> Module:
@@ -113,56 +126,87 @@ def _convnet(dataset: Dataset, plan: Plan, seed: int, slimmed: bool) -> Module:
     return train(net, dataset, lr=plan.lr, epochs=plan.epochs, rng=rng, batch_size=plan.batch_size, loss=loss)
 
 
-def _row(seed, part, arm, removed, net, split) -> dict:
-    return _accuracy(seed, part, arm, removed, evaluate(net, split))
+def _row(seed, part, arm, removed, accuracy) -> dict:
+    return {"seed": seed, "part": part, "arm": arm, "removed": removed, "accuracy": 100 * accuracy}
 
 
-def _accuracy(seed, part, arm, removed, found) -> dict:
-    return {"seed": seed, "part": part, "arm": arm, "removed": removed, "accuracy": 100 * found.accuracy}
+def gain(rows, criterion: str, part: str) -> list[float]:
+    """Per seed, accuracy after removal by the criterion minus that after random removal, mean over the shares."""
+    return paired(rows, criterion, "chance", "accuracy", part=part.__eq__)
 
 
-def effect_p1b(rows):
-    """Per seed, accuracy after removal by a criterion minus that after random removal, mean over criteria and shares.
+def parts_of(rows, criterion: str) -> list[str]:
+    """What the criterion was tried on."""
+    return [part for part in PARTS if any((row["part"], row["arm"]) == (part, criterion) for row in rows)]
 
-    Weights, neurons and channels have equal weight.
-    """
-    effects = []
-    for seed in sorted({row["seed"] for row in rows}):
-        parts = []
-        for part in ("weights", "neurons", "channels"):
-            chosen = [row for row in rows if (row["seed"], row["part"]) == (seed, part)]
-            by = {
-                chance: [r["accuracy"] for r in chosen if (r["arm"] == "chance") == chance] for chance in (True, False)
-            }
-            parts.append(np.mean(by[False]) - np.mean(by[True]))
-        effects.append(float(np.mean(parts)))
-    return effects
+
+def effect_of(criterion: str) -> Effect:
+    """The gain over chance by one criterion, with weights, neurons and channels counted alike, and what it is in each."""
+
+    def gains(rows):
+        return np.mean([gain(rows, criterion, part) for part in parts_of(rows, criterion)], axis=0).tolist()
+
+    def by_part(rows):
+        found = {part: verdict(gain(rows, criterion, part), smallest=SMALLEST) for part in parts_of(rows, criterion)}
+        return ", ".join(f"{part} {one.effect:+.0f} ({one.verdict})" for part, one in found.items())
+
+    return Effect(
+        name=f"test accuracy after removal by {criterion} minus after random removal, mean over shares",
+        of=gains,
+        unit="points",
+        smallest=SMALLEST,
+        holds=by_part,
+    )
 
 
 def p1b(rows):
-    """Accuracy over the share removed: of weights, neurons and channels by each criterion, and of one layer at a time."""
-    fig = figure(ncols=2, nrows=2, width=17, height=11.5, sharey=True)
-    panels = (
-        ("weights", "weights removed", "single weights of a dense net"),
-        ("neurons", "neurons removed", "neurons of the same net"),
-        ("channels", "channels removed", "channels of a convolutional net with batch norm"),
-        ("layers", "weights removed from one layer", "sensitivity: one layer pruned alone"),
-    )
-    roles = {"magnitude": "claim", "gradient": "rival", "activation": "other", "chance": "ideal"}
-    roles |= {"magnitude, each layer": "last", "batch-norm scale": "extra", "slimmed": "more"}
-    roles |= {"layer 1": "claim", "layer 2": "rival", "layer 3": "other"}
-    for ax, (part, xlabel, title) in zip(fig.axes, panels, strict=True):
+    """Accuracy over the share removed, by criterion; the gain of each over chance; and one layer pruned at a time."""
+    fig = figure(ncols=3, nrows=2, width=20, height=11.5)
+    *curves, gains, spare, layers = fig.axes
+    spare.remove()
+    gains.set_subplotspec(gains.get_subplotspec().get_gridspec()[1, :2])
+    for ax, (part, title) in zip(curves, PARTS.items(), strict=True):
         chosen = [row for row in rows if row["part"] == part]
-        for arm in dict.fromkeys(row["arm"] for row in chosen):
+        removed, accuracy = table(chosen, "chance", "removed", "accuracy")
+        curve_with_band(ax, removed, accuracy, "chance", COLORS["ideal"], linestyle="--")
+        for arm in (arm for arm in CRITERIA if part in parts_of(rows, arm)):
             removed, accuracy = table(chosen, arm, "removed", "accuracy")
-            curve_with_band(ax, removed, accuracy, arm, COLORS[roles[arm]], marker="o")
-        ax.set(xlabel=xlabel, ylim=(0, 102))
-        ax.set_title(title)
-        percent_axis(ax.xaxis)
-        percent_axis(ax.yaxis, 100)
-    for ax in fig.axes[::2]:
-        ax.set_ylabel("accuracy, not fine-tuned")
+            mean = np.mean(accuracy, axis=0)
+            ax.plot(removed, mean, color=COLORS[CRITERIA[arm]], marker="o")
+            label_end(ax, [(removed[0], mean[0]), (removed[-1], mean[-1])], arm, COLORS[CRITERIA[arm]])
+        ax.set(xlabel=f"{part} removed", ylim=(0, 102), title=title)
+        percent_axis(ax.xaxis), percent_axis(ax.yaxis, 100)
+    curves[0].set_ylabel("accuracy, not fine-tuned")
+    _draw_gains(gains, rows)
+    scan = [row for row in rows if row["part"] == "layers"]
+    for arm, role in zip(sorted({row["arm"] for row in scan}), ("claim", "rival", "other"), strict=False):
+        removed, accuracy = table(scan, arm, "removed", "accuracy")
+        curve_with_band(layers, removed, accuracy, arm, COLORS[role], marker="o")
+    layers.set(xlabel="weights removed from one layer", ylabel="accuracy, not fine-tuned")
+    layers.set_title("the dense net, one layer pruned alone")
+    percent_axis(layers.xaxis)
+    layers.yaxis.set_major_formatter(lambda value, _: f"{value:.0f} %")
     return fig
+
+
+def _draw_gains(ax, rows):
+    """The gain over chance of each criterion, with its 95 % interval, in one block for weights, neurons and channels each."""
+    place, places, names = 0.0, [], []
+    for part in PARTS:
+        for arm in (arm for arm in CRITERIA if part in parts_of(rows, arm)):
+            mean, low, high = mean_interval(gain(rows, arm, part))
+            color = COLORS[CRITERIA[arm]]
+            ax.plot([low, high], [place, place], color=color)
+            ax.plot(mean, place, "o", color=color)
+            places.append(place)
+            names.append(f"{part}: {arm}")
+            place -= 1
+        place -= 0.6
+    ax.axvline(0, color=COLORS["ideal"], linestyle="--", linewidth=2)
+    ax.set_yticks(places, names)
+    ax.set(xlabel="points, mean over the shares removed")
+    ax.grid(axis="x"), ax.grid(False, axis="y")
+    ax.set_title("accuracy by each criterion minus accuracy by chance, with its 95 % interval")
 
 
 CLAIM = Claim(
@@ -172,16 +216,10 @@ CLAIM = Claim(
     question="Evaluate how important each weight and each neuron is, and remove the least important ones first.",
     measure=measure_p1b,
     plans=PLANS,
-    effects=(
-        Effect(
-            name="test accuracy after removal by a criterion minus after random removal, mean over criteria and shares",
-            of=effect_p1b,
-            unit="points",
-        ),
-    ),
+    effects=tuple(map(effect_of, CRITERIA)),
     figure=p1b,
     note="Nothing is fine-tuned, so only the criterion matters; every layer loses the same share of neurons or channels. "
-    "Activation: how often a neuron is nonzero. Slimmed: the batch-norm scale after training with a penalty on it. The "
-    "figure shows each criterion, the number is their mean. The scan of single layers uses validation data.",
+    f"Activation: how often a neuron is nonzero. Slimmed: the batch-norm scale after training with a penalty on it. Chance: "
+    f"the mean of {DRAWS} random removals. The scan of single layers uses validation data.",
     source="Han et al. 2015; Molchanov et al. 2017; Hu et al. 2016, Network Trimming; Liu et al. 2017, Network Slimming",
 )
