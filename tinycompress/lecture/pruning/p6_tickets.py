@@ -9,9 +9,11 @@ from ...nn import Module
 from ...pruning import iterative_pruning, prunable, rewind, shuffle_masks, sparsity
 from ...selection import train
 from ...training import evaluate
+from ...workshop.interval import verdict
 from ...workshop.style import COLORS, curve_with_band, figure, percent_axis, table
 from ..claim import Claim, Effect, Settings
 from ..plans import plan_of
+from ..rows import paired
 
 SHARE, LAST_SHARE = 0.2, 0.1  # of the weights left, removed per round: of most layers, of the last one
 JUDGED = (7, 15)  # rounds that decide: 21 % and 3.6 % of the weights left on MNIST
@@ -132,14 +134,33 @@ def effect_p6(rows):
     ]
 
 
+def at_which_rates(rows) -> str:
+    """By how many points the ticket leads the re-initialised net at each learning rate, both at this rate."""
+    words = []
+    for lr in sorted({row["lr"] for row in rows}):
+        lead = verdict(paired(rows, "ticket", "re-initialised", "accuracy", lr=lr.__eq__, round=JUDGED.__contains__))
+        words.append(f"at rate {lr:g}: {lead.effect:+.0f} points, {lead.verdict}")
+    return "; ".join(words)
+
+
+ARMS = {  # in which role it is drawn, and what it is
+    "ticket": ("claim", "the mask, and\nthe first weights"),
+    "re-initialised": ("rival", "the same mask,\nnew random weights"),
+    "shuffled mask": ("extra", "the first weights,\nthe mask shuffled"),
+    "small dense": ("other", "fewer neurons, no mask,\nas many weights"),
+}
+
+
 def p6(rows):
-    """Accuracy over the weights left at both learning rates, and how fast each net learns."""
-    fig = figure(ncols=3, width=21, height=6.2)
-    small, large, learning = fig.axes
-    arms = (("ticket", "claim"), ("re-initialised", "rival"), ("shuffled mask", "extra"), ("small dense", "other"))
+    """Accuracy over the weights left at both learning rates, how fast each net learns, and what each net is."""
+    fig = figure(ncols=3, nrows=2, width=18, height=8.8, height_ratios=(1, 0.4))
+    small, large, learning, explained, *spare = fig.axes
+    for ax in spare:
+        ax.remove()
+    explained.set_subplotspec(explained.get_subplotspec().get_gridspec()[1, :])
     for ax, is_large in ((small, False), (large, True)):
         chosen = [row for row in rows if row["large_lr"] == is_large]
-        for arm, role in arms:
+        for arm, (role, _) in ARMS.items():
             kept, accuracy = table(chosen, arm, "kept", "accuracy")
             curve_with_band(ax, kept, accuracy, arm, COLORS[role], marker="o")
         ax.set_xscale("log")
@@ -150,16 +171,44 @@ def p6(rows):
         ax.set(xlabel="weights left", ylabel="test accuracy")
         ax.set_title(f"{'large' if is_large else 'small'} learning rate, {chosen[0]['lr']:g}")
         percent_axis(ax.yaxis, 100)
-    large.set_ylim(small.get_ylim())
-    middle = [row for row in chosen if row["round"] == 7]
-    for arm, role in arms:
+    lows, highs = zip(small.get_ylim(), large.get_ylim(), strict=True)
+    for ax in (small, large):
+        ax.set_ylim(max(0, min(lows)), min(101, max(highs)))
+    middle = [row for row in chosen if row["round"] == JUDGED[0]]
+    for arm, (role, _) in ARMS.items():
         curves = [row["val_curve"] for row in middle if row["arm"] == arm]
         curve_with_band(learning, range(1, len(curves[0]) + 1), curves, arm, COLORS[role], marker="o")
     learning.set(xlabel="epoch", ylabel="validation accuracy")
     learning.xaxis.get_major_locator().set_params(integer=True)
     learning.set_title(f"learning curves: {percent(middle[0]['kept'])} left, rate {middle[0]['lr']:g}")
     percent_axis(learning.yaxis, 100)
+    _explain(explained)
     return fig
+
+
+def _explain(ax):
+    """Draw a weight matrix of each arm at the start of its training: which weights there are, and how large each is."""
+    rng, side = np.random.default_rng(4), 6
+    first, new = rng.uniform(0.3, 1, (2, side, side)) * rng.choice((-1, 1), (2, side, side))
+    mask = rng.permutation(side * side).reshape(side, side) < 9
+    shuffled = rng.permutation(mask.ravel()).reshape(mask.shape)
+    starts = (
+        np.where(mask, first, np.nan),
+        np.where(mask, new, np.nan),
+        np.where(shuffled, first, np.nan),
+        new[:3, :3],
+    )
+    for place, (values, (arm, (role, meaning))) in enumerate(zip(starts, ARMS.items(), strict=True)):
+        left, size = 17.5 * place, len(values)
+        ax.imshow(values, cmap="PuOr", vmin=-1, vmax=1, extent=(left, left + size, side - size, side), zorder=2)
+        lines = np.arange(size + 1)
+        ax.hlines(side - lines, left, left + size, color=COLORS["ideal"], linewidth=0.8, zorder=3)
+        ax.vlines(left + lines, side - size, side, color=COLORS["ideal"], linewidth=0.8, zorder=3)
+        ax.text(left + size + 0.5, side, arm, color=COLORS[role], va="top", fontsize=18)
+        ax.text(left + size + 0.5, side - 1.5, meaning, va="top", fontsize=15)
+    ax.set(xlim=(-1, 68), ylim=(-0.3, side + 0.3), aspect="equal")
+    ax.set_axis_off()
+    ax.set_title("one weight matrix of each net before it trains; the colour is the weight's value")
 
 
 def percent(share: float) -> str:
@@ -180,6 +229,8 @@ CLAIM = Claim(
             name="test accuracy, winning ticket minus the same net re-initialised, mean over rounds 7 and 15",
             of=effect_p6,
             unit="points",
+            smallest=1.0,
+            holds=at_which_rates,
         ),
     ),
     figure=p6,
