@@ -14,8 +14,11 @@ from tinycompress.lecture import pruning, verdict
 from tinycompress.lecture.claim import Settings, judge, not_measured, plain
 from tinycompress.lecture.pruning import (
     nets,
+    p0_dropout,
     p1_gradual,
     p1b_criteria,
+    p1c_digging,
+    p2_irregular,
     p3_sparse_speed,
     p4b_slimming,
     p5_large_first,
@@ -23,15 +26,18 @@ from tinycompress.lecture.pruning import (
     speed,
 )
 from tinycompress.lecture.pruning.p1_gradual import effect_p1
-from tinycompress.lecture.pruning.p2_irregular import _draw_net, effect_p2
+from tinycompress.lecture.pruning.p2_irregular import _draw_net
 from tinycompress.lecture.pruning.p3_sparse_speed import measure_p3
-from tinycompress.pruning import sparsity
+from tinycompress.pruning import TargetedDropout, magnitude, prunable, remove_neurons, sparsity
+from tinycompress.selection import train
+from tinycompress.training import evaluate
 from tinycompress.workshop.style import figure, svg
 
 CLAIMS = {claim.id: claim for claim in pruning.CLAIMS}
 TINY = nets.Plan(dense=3, pruned=4, steps=2, batch_size=64, lrs=(0.05,))
 TINY_OF = {
     nets: TINY,
+    p0_dropout: p0_dropout.Plan(epochs=2, batch_size=64, lrs=(0.05,)),
     p1b_criteria: p1b_criteria.Plan(epochs=2, batch_size=64, slimming=0.01),
     p5_large_first: p5_large_first.Plan(epochs=4, widths=(12, 24), batch_size=64, lrs=(0.05,)),
     p6_tickets: p6_tickets.Plan(rounds=15, compared=(7, 15), epochs=2, batch_size=64, lrs=(0.02, 0.1)),
@@ -58,8 +64,11 @@ def rows(measure):
         patch.setattr(p1_gradual, "REMOVED", (0.5, 0.9, 0.95))
         patch.setattr(p1b_criteria, "WEIGHTS_REMOVED", (0.5, 0.9))
         patch.setattr(p1b_criteria, "NEURONS_REMOVED", (0.5, 0.75))
+        patch.setattr(p0_dropout, "REMOVED", (0.5, 0.9))
+        patch.setattr(p1c_digging, "REMOVED", (0.9, 0.95))
+        patch.setattr(p1c_digging, "NETS", 1)
         measured = {"P3b": [not_measured("no GPU", "Elsewhere.")]}
-        for name in ("P1", "P1b", "P2", "P4", "P4b", "P5", "P6"):
+        for name in ("P0", "P1", "P1b", "P1c", "P2", "P4", "P4b", "P5", "P6"):
             for task in CLAIMS[name].tasks(Settings("quick", "digits", 2)):
                 measured.setdefault(name, []).extend(measure(CLAIMS[name], task))
         for seed in (0, 1):
@@ -110,11 +119,142 @@ def test_the_effect_of_p1_is_the_paired_difference_of_its_arms():
     assert effect_p1(made) == [10.0, 10.0]
 
 
+def test_p1_says_at_which_shares_its_difference_is_shown():
+    def rows(ahead):
+        return [
+            {
+                "seed": seed,
+                "arm": arm,
+                "removed": share,
+                "accuracy": 80 + (points + 0.1 * seed) * (arm != "all at once"),
+            }
+            for seed in (0, 1, 2)
+            for arm in ("a little at a time", "all at once")
+            for share, points in ahead.items()
+        ]
+
+    assert p1_gradual.from_which_share(rows({0.5: 0.2, 0.95: 4, 0.98: 30})) == "shown at 95, 98 % removed"
+    assert p1_gradual.from_which_share(rows({0.5: 0.2, 0.98: -30})) == "shown at no single share"
+
+
+def p0_row(arm, accuracy, part="weights", seed=0, removed=0.9):
+    return {"seed": seed, "part": part, "arm": arm, "removed": removed, "accuracy": accuracy}
+
+
+def test_each_effect_of_p0_compares_the_arms_that_it_names():
+    accuracies = {"plain": 60, "plain, at random": 20, "dropout": 50, "targeted dropout": 90}
+    rows = [
+        p0_row(arm, accuracy + (part == "neurons"), part)
+        for arm, accuracy in accuracies.items()
+        for part in ("weights", "neurons")
+    ]
+    assert [effect.of(rows) for effect in CLAIMS["P0"].effects] == [[40.0], [40.0], [30.0]]
+
+
+def test_p0_says_for_weights_and_neurons_where_it_holds():
+    rows = [
+        p0_row(arm, accuracy + 0.1 * seed * (arm == "plain"), part, seed, removed)
+        for seed in (0, 1, 2)
+        for removed in (0.5, 0.9)
+        for part in ("weights", "neurons")
+        for arm, accuracy in (("plain", 80 if part == "weights" or removed == 0.5 else 20), ("plain, at random", 50))
+    ]
+    words = CLAIMS["P0"].effects[0].holds(rows)
+    assert words == "weights +30: supported at 50, 90 % · neurons +0: supported at 50 %; contradicted at 90 %"
+
+
+def test_the_arms_of_p0_train_alike_and_differ_in_what_is_dropped():
+    dataset, plan = data.load("digits"), p0_dropout.Plan(epochs=0, batch_size=64, lrs=(0.05,))
+    nets_of = {
+        arm: p0_dropout.trained(arm, dataset, plan, 0, 0.05)
+        for arm in ("plain", "dropout", *p0_dropout.TARGETED.values())
+    }
+    weights = {arm: [layer.latent("weight").data for layer in prunable(net).values()] for arm, net in nets_of.items()}
+    assert all(np.array_equal(a, b) for some in weights.values() for a, b in zip(weights["plain"], some, strict=True))
+    dropped = {
+        arm: [layer.parametrization("weight", TargetedDropout) for layer in prunable(net).values()]
+        for arm, net in nets_of.items()
+    }
+    assert [[step and step.neurons for step in steps] for steps in dropped.values()] == [
+        [None] * 3,
+        [None] * 3,
+        [False] * 3,
+        [True, True, None],
+    ]
+    assert [sum(type(layer).__name__ == "Dropout" for layer in net.layers) for net in nets_of.values()] == [0, 2, 0, 0]
+
+
+def test_what_a_neuron_costs_is_the_accuracy_of_the_net_without_it(rows):
+    dataset = data.load("digits")
+    x, labels = dataset.test
+    net = models.mlp((8, 8, 1), (6, 4), 10, rng=np.random.default_rng(0))
+    train(net, dataset, lr=0.05, epochs=3, rng=np.random.default_rng(0), batch_size=64)
+    chosen = [np.array([1, 4]), np.array([2])]
+    found = p1c_digging.costs(net, chosen, x, labels)
+    expected = []
+    for name, indices in zip(("1", "3"), chosen, strict=True):
+        width = prunable(net)[name].weight.shape[1]
+        for index in indices:
+            without = remove_neurons(net, {name: np.delete(np.arange(width), index)})
+            expected.append(100 * (evaluate(net, (x, labels)).accuracy - evaluate(without, (x, labels)).accuracy))
+    assert found == pytest.approx(expected) and max(np.abs(found)) > 0
+
+
+def test_directions_count_what_varies_on_its_own(rng):
+    alone = rng.standard_normal((20_000, 1))
+    assert p1c_digging.directions(alone * [1, 2, -3]) == pytest.approx(1)
+    assert p1c_digging.directions(rng.standard_normal((20_000, 4))) == pytest.approx(4, rel=0.01)
+    assert p1c_digging.directions(
+        np.hstack([alone, alone, rng.standard_normal((20_000, 1)) * np.sqrt(2)])
+    ) == pytest.approx(2, rel=0.02)
+
+
+def test_p1c_subtracts_what_training_on_does_to_the_whole_net():
+    values = {"before fine-tuning": 2, "after fine-tuning": 8, "whole net": 4, "whole net, trained on": 8}
+    rows = [
+        {"seed": 0, "arm": arm, "removed": share, "cost": value, "directions_1": value, "directions_2": value}
+        for arm, value in values.items()
+        for share in (0.5, 0.9)
+    ]
+    assert [effect.of(rows) for effect in CLAIMS["P1c"].effects] == [[2.0], [1.0], [1.0]]  # 6 - 4; log2 of 4 / 2
+
+
+def test_the_pruned_nets_and_the_control_of_p1c_train_on_for_as_many_epochs(monkeypatch):
+    spent, true_train = [], p1c_digging.train
+
+    def counting(model, dataset, *, epochs, **options):
+        spent.append(epochs)
+        return true_train(model, dataset, epochs=0, **options)
+
+    monkeypatch.setattr(p1c_digging, "train", counting)
+    measured = [*p1c_digging.states_of_a_net(data.load("digits"), TINY, 0)]
+    assert spent == [TINY.pruned] * (1 + len(p1c_digging.REMOVED))
+    assert [arm for arm, *_ in measured[:4]] == [
+        p1c_digging.BEFORE,
+        p1c_digging.AFTER,
+        p1c_digging.WHOLE,
+        p1c_digging.CONTROL,
+    ]
+
+
+def p2_rows(*hidden):
+    last = {"seed": 0, "layer": len(hidden), "fan_in": [9] * 10}
+    return [{"seed": 0, "layer": i, "fan_in": fan_in} for i, fan_in in enumerate(hidden)] + [last]
+
+
 def test_a_regular_net_shows_no_irregularity():
-    regular = [{"seed": 0, "layer": i, "fan_in": [7] * 30} for i in range(3)]
-    assert effect_p2(regular) == [0.0]
-    two_kinds = [{"seed": 0, "layer": 0, "fan_in": [7] * 20 + [3] * 10}, {"seed": 0, "layer": 1, "fan_in": [1, 2]}]
-    assert effect_p2(two_kinds) == pytest.approx([1 / 3])
+    assert p2_irregular.other_than_most(p2_rows([7] * 30, [7] * 30)) == [0.0]
+    assert p2_irregular.other_than_most(p2_rows([7] * 20 + [3] * 10)) == pytest.approx([1 / 3])
+
+
+def test_p2_counts_hidden_neurons_with_two_or_three_connections_and_with_one():
+    differ, few, one = (effect.of(p2_rows([0, 1, 2, 3, 4], [1, 1, 2, 30])) for effect in CLAIMS["P2"].effects)
+    assert (few, one) == ([3.0], [3.0]) and differ == pytest.approx([6 / 9])
+
+
+def test_only_one_net_of_p2_is_drawn_whichever_seed_comes_first():
+    tasks = CLAIMS["P2"].tasks(Settings("quick", "digits", 3, first_seed=5))
+    assert [task[-1] for task in tasks] == [True, False, False]
 
 
 def test_p2_counts_the_connections_that_are_there(rows):
@@ -189,18 +329,31 @@ def test_criteria_remove_the_same_share_and_are_compared_with_chance(rows):
         assert len({tuple(shares) for shares in arms.values()}) == 1
 
 
-def test_the_effect_of_p1b_is_the_gain_over_chance_with_each_part_counted_alike():
+def test_each_criterion_of_p1b_is_decided_by_its_own_gain_over_chance_with_each_part_counted_alike():
     made = [
-        {"seed": 0, "part": part, "arm": arm, "removed": 0.5, "accuracy": accuracy}
+        {"seed": seed, "part": part, "arm": arm, "removed": 0.5, "accuracy": accuracy + 0.1 * seed * (arm == "chance")}
+        for seed in (0, 1, 2)
         for part, arms in {
             "weights": {"magnitude": 90, "gradient": 70, "chance": 50},
-            "neurons": {"magnitude": 60, "chance": 50},
-            "channels": {"activation": 20, "chance": 20},
+            "neurons": {"magnitude": 60, "activation": 55, "chance": 50},
+            "channels": {"activation": 15, "chance": 20},
             "layers": {"layer 1": 0},
         }.items()
         for arm, accuracy in arms.items()
     ]
-    assert p1b_criteria.effect_p1b(made) == pytest.approx([(30 + 10 + 0) / 3])
+    effects = {criterion: p1b_criteria.effect_of(criterion) for criterion in ("magnitude", "gradient", "activation")}
+    assert effects["magnitude"].of(made) == pytest.approx([25, 24.9, 24.8])
+    assert effects["gradient"].of(made) == pytest.approx([20, 19.9, 19.8])
+    assert effects["activation"].of(made) == pytest.approx([0, -0.1, -0.2])
+    assert effects["activation"].holds(made) == "neurons +5 (supported), channels -5 (contradicted)"
+
+
+def test_chance_draws_anew_each_time(rng):
+    net = models.mlp((8, 8, 1), (6, 4), 10, rng=rng)
+    by_chance = nets.chance(magnitude, rng)
+    first, second = by_chance(net), by_chance(net)
+    assert {name: score.shape for name, score in first.items()} == {name: s.shape for name, s in magnitude(net).items()}
+    assert not any(np.array_equal(first[name], second[name]) for name in first)
 
 
 def test_all_arms_of_p5_end_with_as_many_parameters_and_multiply_as_often(rows):
@@ -269,6 +422,18 @@ def test_the_effect_of_p6_takes_each_arm_at_the_rate_it_picks_on_validation_data
                 {"seed": 3, "arm": arm, "round": number, "lr": lr, "accuracy": accuracy - number, "val_loss": loss}
             )
     assert p6_tickets.effect_p6(made) == [1.0]
+
+
+def test_p6_says_by_how_much_the_ticket_leads_at_each_learning_rate():
+    made = [
+        {"seed": seed, "arm": arm, "round": number, "lr": lr, "accuracy": 50 + (lead + seed) * (arm == "ticket")}
+        for seed in (0, 1, 2)
+        for number in (3, 7, 15)
+        for lr, lead in ((0.01, 30 if number > 3 else 0), (0.1, -1))
+        for arm in ("ticket", "re-initialised")
+    ]
+    words = "at rate 0.01: +31 points, supported; at rate 0.1: +0 points, not shown"
+    assert p6_tickets.at_which_rates(made) == words
 
 
 def test_slimming_takes_the_parameters_it_says_and_keeps_the_neurons_of_largest_scale(rows):

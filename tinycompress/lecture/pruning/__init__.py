@@ -4,7 +4,9 @@ from ..claim import of_files
 
 CLAIMS = of_files(
     __name__,
+    "p0_dropout",
     "p1_gradual",
+    "p1c_digging",
     "p1b_criteria",
     "p2_irregular",
     "p3_sparse_speed",
