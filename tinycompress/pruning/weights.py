@@ -150,6 +150,8 @@ def _inputs(layer: Weighted) -> int:
 
 def _block_scores(scores: np.ndarray, block: tuple[int, int]) -> np.ndarray:
     """The importance of each block: the sum over its unmasked weights; -inf if all are masked."""
+    if tuple(block) == (1, 1):
+        return _matrix(scores)
     living = _matrix(scores > -np.inf)
     sums = _block_sums(np.where(living, _matrix(scores), 0), block)
     return np.where(_block_sums(living, block) > 0, sums, -np.inf)
@@ -161,7 +163,7 @@ def _block_sums(matrix: np.ndarray, block: tuple[int, int]) -> np.ndarray:
 
 
 def _most_important(scores: np.ndarray, share: float) -> np.ndarray:
-    """Booleans: the round((1 - share) * n) largest scores. A score of -inf marks a masked weight."""
+    """Booleans: the round((1 - share) * n) largest scores. A score of -inf marks a masked weight; ties go to the earlier one."""
     if not 0 <= share <= 1:
         raise ValueError(f"prune_weights: the share to remove must be from 0 to 1, got {share}")
     keep = round((1 - share) * scores.size)
@@ -171,6 +173,9 @@ def _most_important(scores: np.ndarray, share: float) -> np.ndarray:
             f"prune_weights: {1 - alive / scores.size:.1%} of these weights are gone already, so {share:.1%} would "
             "revive some; ask for more, or start from an unpruned copy"
         )
-    kept = np.zeros(scores.size, bool)
-    kept[np.argsort(-scores, kind="stable")[:keep]] = True
+    if keep == 0:
+        return np.zeros(scores.size, bool)
+    last = np.partition(scores, -keep)[-keep]  # the smallest score that stays; much faster than sorting them all
+    kept = scores > last
+    kept[np.flatnonzero(scores == last)[: keep - kept.sum()]] = True
     return kept
