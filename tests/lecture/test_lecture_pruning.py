@@ -209,6 +209,10 @@ def test_directions_count_what_varies_on_its_own(rng):
     ) == pytest.approx(2, rel=0.02)
 
 
+def test_dead_and_single_neurons_have_one_direction(rng):
+    assert p1c_digging.directions(np.zeros((50, 3))) == p1c_digging.directions(rng.random((50, 1))) == 1
+
+
 def test_p1c_subtracts_what_training_on_does_to_the_whole_net():
     values = {"before fine-tuning": 2, "after fine-tuning": 8, "whole net": 4, "whole net, trained on": 8}
     rows = [

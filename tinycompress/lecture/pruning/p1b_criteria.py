@@ -151,7 +151,7 @@ def effect_of(criterion: str) -> Effect:
         return ", ".join(f"{part} {one.effect:+.0f} ({one.verdict})" for part, one in found.items())
 
     return Effect(
-        name=f"test accuracy after removal by {criterion} minus after random removal, mean over shares",
+        name=f"{criterion}: test accuracy after removal by it minus after random removal, mean over shares",
         of=gains,
         unit="points",
         smallest=SMALLEST,

@@ -60,7 +60,9 @@ def costs(net: Sequential, neurons: list[np.ndarray], x: np.ndarray, labels: np.
 def directions(activity: np.ndarray) -> float:
     """In how many directions activity (images, neurons) lies: the participation ratio of its principal components, (sum of
     variances)² / sum of (variances²). It is 1 if all neurons vary together, and n if n neurons vary alike, each on its own."""
-    covariance = np.cov(activity.T.astype(float))
+    covariance = np.atleast_2d(np.cov(activity.T.astype(float)))
+    if not covariance.any():
+        return 1.0  # all neurons are dead; 0 would have no logarithm
     return float(np.trace(covariance) ** 2 / (covariance**2).sum())
 
 
