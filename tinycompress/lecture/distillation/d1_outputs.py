@@ -9,12 +9,17 @@ from ...data import Dataset
 from ...distillation import DistillationLoss, teacher_targets
 from ...nn import Module
 from ...profiling import stored_bytes
-from ...workshop.style import COLORS, figure
+from ...workshop.style import figure
 from ..claim import Claim, Effect
 from ..rows import paired
-from .drawing import draw_curves, draw_error_bars, draw_images
+from .drawing import draw_curves, draw_error_bars, draw_images, draw_reference_line
 from .nets import PLANS, Plan, choose, plan_for, scores, teacher_of, train_student, with_fewer_images
 
+ARMS = (
+    ("labels", "rival", "labels"),
+    ("smoothed labels", "other", "smoothed\nlabels"),
+    ("teacher outputs", "claim", "teacher\noutputs"),
+)
 HINTON_ERRORS = {"teacher": 67, "labels": 146, "teacher outputs": 74}  # of 10,000 (Hinton et al. 2015, section 3)
 
 
@@ -27,7 +32,7 @@ def measure_d1(data_name: str, budget: str, seed: int) -> list[dict]:
     nets = [(1, "teacher", plan.teacher_epochs, len(dataset.x_train), teacher, {})]
     for share in plan.shares:
         seen, shorter = with_fewer_images(dataset, plan, share, seed)
-        for arm, (net, chosen) in _three_students(seen, shorter, teacher, seed).items():
+        for arm, (net, chosen) in three_students(seen, shorter, teacher, seed, share == min(plan.shares)).items():
             nets.append((share, arm, shorter.epochs, len(seen.x_train), net, chosen))
     return [
         {
@@ -46,19 +51,28 @@ def measure_d1(data_name: str, budget: str, seed: int) -> list[dict]:
     ]
 
 
-def _three_students(dataset: Dataset, plan: Plan, teacher: Module, seed: int) -> dict[str, tuple[Module, dict]]:
+def three_students(
+    dataset: Dataset, plan: Plan, teacher: Module, seed: int, curves: bool
+) -> dict[str, tuple[Module, dict]]:
+    """One student per kind of target, the best of its settings on validation data, and these settings as row fields.
+
+    curves: whether the fields hold learning curves, which take about as long as the training.
+    """
     targets = teacher_targets(teacher, *dataset.train)
-    student = functools.partial(train_student, dataset, plan, plan.student, seed)
+
+    def student(lr, curve, *targets, **options):
+        curve = curve if curves else None
+        return train_student(dataset, plan, plan.student, seed, lr, *targets, curve=curve, **options)
 
     def on_labels(lr, decay, curve):
-        return student(lr, weight_decay=decay, curve=curve)
+        return student(lr, curve, weight_decay=decay)
 
     def on_smoothed_labels(lr, share, curve):
         smooth = smoothed(dataset.y_train, dataset.num_classes, share)
-        return student(lr, smooth, loss=DistillationLoss(1, 1), curve=curve)
+        return student(lr, curve, smooth, loss=DistillationLoss(1, 1))
 
     def on_teacher_outputs(lr, soft, curve):
-        return student(lr, targets, loss=DistillationLoss(*soft), curve=curve)
+        return student(lr, curve, targets, loss=DistillationLoss(*soft))
 
     return {
         "labels": choose(on_labels, plan.lrs, plan.decays, dataset),
@@ -74,9 +88,14 @@ def smoothed(labels: np.ndarray, classes: int, share: float) -> np.ndarray:
     return targets
 
 
-def effect_d1(rows):
-    """Per seed, accuracy on the teacher's outputs minus that on labels, mean over the shares of images."""
-    return paired(rows, "teacher outputs", "labels", "accuracy")
+def gain(rows, baseline, most):
+    """Per seed, accuracy on the teacher's outputs minus that of `baseline`, with the fewest or with the most images.
+
+    Empty for the most if all students see equally many.
+    """
+    shares = sorted({row["share"] for row in rows if row["arm"] != "teacher"})
+    chosen = shares[1:][-1:] if most else shares[:1]
+    return paired([row for row in rows if row["share"] in chosen], "teacher outputs", baseline, "accuracy")
 
 
 def ratios_d1(rows):
@@ -91,27 +110,23 @@ def ratios_d1(rows):
 def d1(rows):
     """Learning curves on validation data, and test errors, of one student on three kinds of targets."""
     shares = sorted({row["share"] for row in rows if row["arm"] != "teacher"})
-    fig = figure(ncols=2, width=13 + 3 * len(shares), height=6.2, width_ratios=(1.2, 0.55 + 0.45 * len(shares)))
+    fig = figure(ncols=2, width=13 + 3.5 * len(shares), height=7, width_ratios=(1, 0.35 + 0.6 * len(shares)))
     curves, errors = fig.axes
-    arms = (("labels", "rival"), ("smoothed labels", "other"), ("teacher outputs", "claim"))
     few = [row for row in rows if row["share"] == shares[0] and row["arm"] != "teacher"]
-    draw_curves(curves, few, arms)
+    draw_curves(curves, few, ARMS)
     curves.set_title(f"learning from {draw_images(few)}")
+    teacher = [row for row in rows if row["arm"] == "teacher"]
+    draw_reference_line(errors, np.mean([100 - row["accuracy"] for row in teacher]), "teacher")
+    labels = []
     for group, share in enumerate(shares):
         chosen = [row for row in rows if row["share"] == share and row["arm"] != "teacher"]
-        draw_error_bars(errors, chosen, [(arm, role, "") for arm, role in arms], start=4 * group)
-    for place, (arm, role) in enumerate(arms):
-        errors.bar(place, 0, color=COLORS[role], label=arm)
-    teacher = [row for row in rows if row["arm"] == "teacher"]
-    mean = np.mean([100 - row["accuracy"] for row in teacher])
-    errors.axhline(mean, color=COLORS["reference"], linestyle="--", linewidth=2, label="teacher")
+        draw_error_bars(errors, chosen, ARMS, start=4 * group)
+        labels += [label + (f"\n{draw_images(chosen)}" if arm == "smoothed labels" else "") for arm, _, label in ARMS]
+    places = [4 * group + place for group in range(len(shares)) for place in range(len(ARMS))]
     if teacher[0]["published"] is not None:  # then there is only one group of bars, and room for the teacher's
         draw_error_bars(errors, teacher, [("teacher", "reference", "")], start=3)
-    labels = [
-        draw_images([row for row in rows if row["share"] == share and row["arm"] != "teacher"]) for share in shares
-    ]
-    errors.set_xticks([4 * group + 1 for group in range(len(shares))], labels)
-    errors.legend(loc="upper left", bbox_to_anchor=(1, 1))
+        places, labels = [*places, 3], [*labels, "teacher"]
+    errors.set_xticks(places, labels)
     errors.set_ylim(bottom=0)
     times = teacher[0]["parameters"] / few[0]["parameters"]
     errors.set_title(f"a student {times:.2g}× smaller than its teacher")
@@ -124,13 +139,16 @@ CLAIM = Claim(
     title="The teacher's output instead of the label",
     measure=measure_d1,
     plans=PLANS,
-    effects=(
+    effects=tuple(
         Effect(
-            name="test accuracy of a student, on the teacher's outputs minus on labels, mean over few and all images",
-            of=effect_d1,
+            name=f"test accuracy with {count} images, on the teacher's outputs minus on {baseline}",
+            of=functools.partial(gain, baseline=baseline, most=bool(smallest)),
             unit="points",
-            decides=("N13",),
-        ),
+            smallest=smallest,
+            decides=(decides,),
+        )
+        for baseline, decides in (("labels", "N13"), ("smoothed labels", "N16"))
+        for count, smallest in (("the fewest", 0.0), ("all", 1.0))
     ),
     figure=d1,
     ratios=ratios_d1,

@@ -120,51 +120,61 @@ def effect_d2(rows):
 
 def d2(rows):
     """What the teacher says about wrong classes, and how well students recognise classes they never saw."""
-    fig = figure(ncols=3, width=23, height=7, width_ratios=(1.05, 1, 1.35))
-    matrix, recall, classes = fig.axes
+    fig = figure(ncols=2, nrows=2, width=16, height=13, width_ratios=(1, 1.15))
+    matrix, recall, *lower = fig.axes
+    for ax in lower:
+        ax.remove()
+    classes = fig.add_subplot(matrix.get_gridspec()[1, :])
     teacher = next(row for row in rows if row["arm"] == "teacher" and "knowledge" in row)
     names = teacher["classes"]
     one = next(row["unseen"] for row in rows if row["without"] == "one class")
     _knowledge(matrix, np.array(teacher["knowledge"]), names, one)
-    matrix.set_title("the teacher's outputs for the wrong classes")
+    _draw_recall(recall, rows, names, one[0])
+    _draw_classes(classes, rows, names)
+    return fig
 
+
+def _draw_recall(ax, rows, names, unseen):
+    """Draw the recall of the class that is left out, as learned and after the bias is corrected."""
     bars = (
         ("labels", "as learned", "rival", "labels"),
         ("labels", "corrected", "rival", "labels,\nbias\ncorrected"),
         ("teacher outputs", "as learned", "claim", "teacher\noutputs"),
-        ("teacher outputs", "corrected", "claim", "teacher\noutputs, bias\ncorrected"),
+        ("teacher outputs", "corrected", "claim", "teacher\noutputs,\nbias\ncorrected"),
     )
     for place, (arm, bias, role, _) in enumerate(bars):
         chosen = [r for r in rows if (r["arm"], r.get("bias"), r["without"]) == (arm, bias, "one class")]
         values, hatch = [r["recall"] for r in chosen], "//" if bias == "corrected" else None
-        draw_bar(recall, place, values, COLORS[role], text=False, hatch=hatch)
+        draw_bar(ax, place, values, COLORS[role], text=False, hatch=hatch)
         number = {"ha": "center", "fontsize": 14, "bbox": {"facecolor": "white", "edgecolor": "none", "pad": 2}}
-        recall.text(place, 3, f"{np.mean(values):.3g} %", **number)  # at the bottom, where no line crosses it
+        ax.text(place, 3, f"{np.mean(values):.3g} %", **number)  # at the bottom, where no line crosses it
         if chosen[0]["published"] is not None:
-            draw_published(recall, place, chosen[0]["published"])
-    best = np.mean([row["recalls"][one[0]] for row in rows if row["arm"] == "teacher"])
-    draw_reference_line(recall, best, "teacher")
-    recall.set_xticks(range(len(bars)), [label for *_, label in bars], fontsize=13)
-    recall.set(ylabel=f"recall of class {names[one[0]]} on test images", ylim=(0, 112))
-    recall.set_yticks(range(0, 101, 20))
-    percent_axis(recall.yaxis, 100)
-    recall.set_title(f"students that never saw a {names[one[0]]}")
+            draw_published(ax, place, chosen[0]["published"])
+    best = np.mean([row["recalls"][unseen] for row in rows if row["arm"] == "teacher"])
+    draw_reference_line(ax, best, "teacher")
+    ax.set_xticks(range(len(bars)), [label for *_, label in bars])
+    ax.set(ylabel=f"recall of class {names[unseen]} on test images", ylim=(0, 112))
+    ax.set_yticks(range(0, 101, 20))
+    percent_axis(ax.yaxis, 100)
+    ax.set_title(f"students that never saw a {names[unseen]}")
 
+
+def _draw_classes(ax, rows, names):
+    """Draw the recall of each class by students that saw two classes only."""
     for shift, arm, role in ((-0.2, "labels", "rival"), (0.2, "teacher outputs", "claim")):
         chosen = [r for r in rows if (r["arm"], r.get("bias"), r["without"]) == (arm, "corrected", "all but two")]
         for c in range(len(names)):
-            draw_bar(classes, c + shift, [r["recalls"][c] for r in chosen], COLORS[role], width=0.38, text=False)
-        classes.bar(0, 0, color=COLORS[role], label=arm)
+            draw_bar(ax, c + shift, [r["recalls"][c] for r in chosen], COLORS[role], width=0.38, text=False)
+        ax.bar(0, 0, color=COLORS[role], label=arm)
     seen = [c for c in range(len(names)) if c not in chosen[0]["unseen"]]
-    classes.axvspan(min(seen) - 0.5, max(seen) + 0.5, color="#EEEEEE", zorder=0)
-    classes.text(np.mean(seen), 121, "seen", ha="center", color="#555555", fontsize=14)
-    classes.set_xticks(range(len(names)), names, rotation=0 if max(map(len, names)) < 4 else 45)
-    classes.set(xlabel="class", ylabel="recall on test images, bias corrected", ylim=(0, 130))
-    classes.set_yticks(range(0, 101, 20))
-    percent_axis(classes.yaxis, 100)
-    classes.legend(loc="upper left", ncols=2, bbox_to_anchor=(0, 1.0), title=None)
-    classes.set_title(f"students that saw only {' and '.join(names[c] for c in seen)}", pad=12)
-    return fig
+    ax.axvspan(min(seen) - 0.5, max(seen) + 0.5, color="#EEEEEE", zorder=0)
+    ax.text(np.mean(seen), 108, "seen", ha="center", color="#555555", fontsize=14)
+    ax.set_xticks(range(len(names)), names, rotation=0 if max(map(len, names)) < 4 else 45)
+    ax.set(xlabel="class", ylabel="recall, bias corrected", ylim=(0, 118), xlim=(-0.6, len(names) - 0.4))
+    ax.set_yticks(range(0, 101, 20))
+    percent_axis(ax.yaxis, 100)
+    ax.legend(loc="upper left", ncols=2)
+    ax.set_title(f"students that saw only {' and '.join(names[c] for c in seen)}", pad=12)
 
 
 def _knowledge(ax, share, names, unseen):
@@ -177,8 +187,9 @@ def _knowledge(ax, share, names, unseen):
     ax.set(xlabel="class in the output", ylabel="true class")
     for c in unseen:
         ax.add_patch(_frame(c - 0.5, -0.5, 1, len(names)))
-    bar = ax.figure.colorbar(shown, ax=ax, shrink=0.8, label="teacher's output at T = 4")
+    bar = ax.figure.colorbar(shown, ax=ax, shrink=0.8)
     percent_axis(bar.ax.yaxis, 100)
+    ax.set_title("the teacher's outputs for wrong classes, T = 4")
 
 
 def _frame(x, y, width, height):

@@ -96,12 +96,12 @@ def d5(rows):
     fig = figure(ncols=2, width=17, height=6.5, width_ratios=(1.1, 1))
     curves, errors = fig.axes
     arms = (
-        ("and two hidden layers", "other", "and two\nhidden layers"),
-        ("and one hidden layer", "claim", "and one\nhidden layer"),
-        ("teacher outputs", "more", "teacher\noutputs"),
+        ("and two hidden layers", "other", "outputs and\n2 hidden layers"),
+        ("and one hidden layer", "claim", "outputs and\n1 hidden layer"),
+        ("teacher outputs", "more", "teacher's\noutputs"),
         ("labels", "rival", "labels"),
     )
-    draw_curves(curves, rows, [(arm, role) for arm, role, _ in arms])
+    draw_curves(curves, rows, arms)
     draw_error_bars(errors, rows, arms[::-1])
     curves.set_title(f"a student with {rows[0]['layers']} hidden layers of {rows[0]['width']} neurons")
     errors.set_title("test errors of the nets chosen on validation data")

@@ -7,11 +7,11 @@ from ...workshop.style import COLORS, curve_with_band, percent_axis
 
 
 def draw_curves(ax, rows, arms):
-    """Draw validation accuracy over epochs, limited to the range in which the arms differ."""
+    """Draw validation accuracy over epochs, of `arms` (arm, colour role, label), limited to the range in which they differ."""
     lowest = []
-    for arm, role in arms:
+    for arm, role, label in arms:
         curves = np.array([row["curve"] for row in rows if row["arm"] == arm])
-        curve_with_band(ax, np.arange(1, curves.shape[1] + 1), curves, arm, COLORS[role])
+        curve_with_band(ax, np.arange(1, curves.shape[1] + 1), curves, label.replace("\n", " "), COLORS[role])
         lowest.append(curves.mean(0)[max(1, curves.shape[1] // 10)])
     top = max(line.get_ydata().max() for line in ax.lines)
     ax.set_ylim(max(0, min(min(lowest), top - 5)), min(100, top + 0.3 * (100 - top) + 0.2))
@@ -66,5 +66,15 @@ def draw_published(ax, place, value):
 
 
 def draw_reference_line(ax, value, label):
+    """Draw a dashed line across the axes, with its label right of them, where no bar is."""
     ax.axhline(value, color=COLORS["reference"], linestyle="--", linewidth=2)
-    ax.annotate(label, (-0.4, value), xytext=(0, 5), textcoords="offset points", color=COLORS["reference"])
+    place = ax.get_yaxis_transform()  # x in axes' units, y in data units
+    ax.annotate(
+        label,
+        (1, value),
+        xycoords=place,
+        xytext=(6, 0),
+        textcoords="offset points",
+        va="center",
+        color=COLORS["reference"],
+    )

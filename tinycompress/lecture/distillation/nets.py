@@ -11,6 +11,7 @@ from ... import data, models
 from ... import functional as F
 from ...data import Dataset
 from ...nn import Module
+from ...optim import cosine
 from ...selection import pick_on_validation, train
 from ...tensor import Tensor
 from ...training import predict
@@ -39,6 +40,10 @@ class Plan:
     soft: tuple[tuple[float, float], ...] = ((2, 1), (5, 1))
     decays: tuple[float, ...] = (0, 1e-3)
     smoothings: tuple[float, ...] = (0.05, 0.2)
+
+    # D1b: imperfect teachers, each by the share of the images that it sees and the share of its training that it finishes.
+    teachers: tuple[tuple[float, float], ...] = ((1, 0.03), (1, 0.06), (1, 0.12), (0.05, 1), (0.1, 1), (1, 1))
+    worth_shares: tuple[float, ...] = (0.02, 0.05, 0.15, 0.4, 1)  # D1c
 
     unseen_student: tuple[int, ...] = (30,)  # D2
     unseen_lrs: tuple[float, ...] = (0.03, 0.1)
@@ -80,6 +85,8 @@ PLANS = {
         jitter=2,
         batch_size=128,
         shares=(1,),
+        teachers=((1, 0.03), (1, 0.1), (0.01, 1), (1, 1)),
+        worth_shares=(0.001, 0.01, 0.1, 1),
         student=(800, 800),
         epochs=20,
         lrs=(0.01, 0.03),
@@ -98,7 +105,12 @@ PLANS = {
 }
 PLANS |= {
     f"{budget}, many images": replace(
-        PLANS[budget], teacher_epochs=10, epochs=PLANS[budget].epochs // 6, batch_size=128
+        PLANS[budget],
+        teacher_epochs=10,
+        epochs=PLANS[budget].epochs // 6,
+        batch_size=128,
+        teachers=((1, 0.1), (1, 0.2), (0.002, 1), (0.01, 1), (0.1, 1), (1, 1)),
+        worth_shares=(0.001, 0.005, 0.025, 0.1, 1),
     )
     for budget in ("quick", "full")
 }
@@ -109,20 +121,29 @@ def plan_for(budget: str, dataset: Dataset) -> Plan:
     return plan_of(PLANS, budget, dataset)
 
 
-def with_fewer_images(dataset: Dataset, plan: Plan, share: float, seed: int) -> tuple[Dataset, Plan]:
-    """The data with a random `share` of the training images, and a plan of more epochs, so that the steps stay about equal."""
+def with_fewer_images(dataset: Dataset, plan: Plan, share: float, seed) -> tuple[Dataset, Plan]:
+    """The data with a random `share` of the training images, and a plan of more epochs, so that the steps stay about equal.
+
+    A smaller share is part of a larger one. seed: an int, or several.
+    """
     if share == 1:
         return dataset, plan
     count = round(share * len(dataset.x_train))
-    kept = np.sort(np.random.default_rng([seed, 4]).permutation(len(dataset.x_train))[:count])
+    kept = np.sort(np.random.default_rng([*np.atleast_1d(seed), 4]).permutation(len(dataset.x_train))[:count])
     fewer = replace(dataset, x_train=dataset.x_train[kept], y_train=dataset.y_train[kept])
-    return fewer, replace(plan, epochs=min(round(plan.epochs / share), MOST_EPOCHS))
+    longer = {name: min(round(getattr(plan, name) / share), MOST_EPOCHS) for name in ("epochs", "teacher_epochs")}
+    return fewer, replace(plan, **longer)
 
 
 @functools.lru_cache(maxsize=16)
 def teacher_of(data_name: str, plan: Plan, seed: int) -> Module:
     """The teacher of this seed. Cached: the claims of a process share it, so do not modify it."""
-    dataset = data.load(data_name)
+    return train_teacher(data.load(data_name), plan, plan.teacher_epochs, seed)
+
+
+def train_teacher(dataset: Dataset, plan: Plan, epochs: int, seed: int) -> Module:
+    """A teacher that stops after this many of the plan's epochs, at the learning rate that it then has."""
+    stop = epochs / plan.teacher_epochs
 
     def arm(lr):
         rng = np.random.default_rng([seed, 1])
@@ -131,9 +152,10 @@ def teacher_of(data_name: str, plan: Plan, seed: int) -> Module:
             net,
             dataset,
             lr=lr,
-            epochs=plan.teacher_epochs,
+            epochs=epochs,
             rng=rng,
             batch_size=plan.batch_size,
+            schedule=lambda t: cosine(stop * t),
             augment=(lambda x, rng: data.shift(x, rng, plan.jitter)) if plan.jitter else None,
         )
 

@@ -1,0 +1,144 @@
+"""Claim D1c: how many labelled images one soft target is worth."""
+
+import functools
+from dataclasses import replace
+
+import numpy as np
+
+from ... import data
+from ...workshop.interval import mean_interval
+from ...workshop.style import COLORS, curve_with_band, figure, table
+from ..claim import Claim, Effect
+from ..rows import paired
+from .d1_outputs import three_students
+from .d4_temperature import CLAIMED_T
+from .nets import PLANS, plan_for, scores, teacher_of, with_fewer_images
+
+SOFT = "teacher outputs"
+ARMS = {SOFT: "claim", "smoothed labels": "other", "labels": "rival"}
+SMOOTHING = 0.1  # as in Szegedy et al. 2016, section 7
+MATTERS = np.log2(1.2)  # a fifth more images: less is not worth training a teacher
+
+
+def measure_d1c(data_name: str, budget: str, seed: int) -> list[dict]:
+    """Train a student on labels, on smoothed labels and on a teacher's outputs, with more and more images."""
+    dataset = data.load(data_name)
+    plan = plan_for(budget, dataset)
+    teacher = teacher_of(data_name, plan, seed)
+    plan = replace(plan, decays=(0,), smoothings=(SMOOTHING,), soft=((CLAIMED_T, 1),))
+    rows = []
+    for share in plan.worth_shares:
+        seen, longer = with_fewer_images(dataset, plan, share, seed)
+        for arm, (net, chosen) in three_students(seen, longer, teacher, seed, curves=False).items():
+            row = {"seed": seed, "arm": arm, "share": share, "images": len(seen.x_train), "epochs": longer.epochs}
+            rows.append(row | chosen | scores(net, dataset))
+    return rows
+
+
+def worth(rows: list[dict], baseline: str) -> tuple[list[int], np.ndarray]:
+    """The numbers of images but the first and the last, and log2 of how many times as many images the baseline needs.
+
+    The second is (seeds, numbers): where the baseline's curve, made monotone and interpolated over log(images), reaches the
+    accuracy of the teacher's outputs. If it does not reach it with all images, they count as enough, so the factor is a
+    lower bound. The first and the last number only serve to interpolate.
+    """
+    images, soft = table(rows, SOFT, "images", "accuracy")
+    _, labels = table(rows, baseline, "images", "accuracy")
+    logs = np.log2(images)
+    # A tiny slope gives each accuracy on a flat stretch one place, its left end.
+    reached = [np.maximum.accumulate(curve) + 1e-9 * np.arange(len(curve)) for curve in labels]
+    needed = np.array([np.interp(aim, curve, logs) for aim, curve in zip(soft, reached, strict=True)])
+    return images[1:-1], (needed - logs)[:, 1:-1]
+
+
+def mean_worth(rows, baseline):
+    return worth(rows, baseline)[1].mean(1).tolist()
+
+
+def worth_more(rows, baseline):
+    """For which numbers of images the interval of the factor is above 1."""
+    images, factors = worth(rows, baseline)
+    lows = mean_interval(factors)[1]
+    held = [count for count, low in zip(images, lows, strict=True) if low > 0]
+    return (
+        f"shown with {' and '.join(f'{count:,}' for count in held)} images"
+        if held
+        else "shown with no number of images"
+    )
+
+
+def with_all_images(rows):
+    """Per seed, accuracy on the teacher's outputs minus that on smoothed labels, with all images."""
+    most = max(row["images"] for row in rows)
+    return paired([row for row in rows if row["images"] == most], SOFT, "smoothed labels", "accuracy")
+
+
+def d1c(rows):
+    """Test errors over the number of images, and how many images one soft target replaces."""
+    fig = figure(ncols=2, width=18, height=7.5)
+    errors, factor = fig.axes
+    for arm, role in ARMS.items():
+        images, accuracies = table(rows, arm, "images", "accuracy")
+        curve_with_band(errors, images, 100 - np.array(accuracies), arm, COLORS[role], marker="o")
+    for baseline, role in list(ARMS.items())[1:]:
+        inner, factors = worth(rows, baseline)
+        curve_with_band(factor, inner, 2**factors, f"with {baseline}", COLORS[role], ratios=True, marker="o")
+    factor.axhline(1, color=COLORS["ideal"], linestyle="--", linewidth=2)
+    most = [images[-1] / count for count in inner]
+    factor.plot(inner, most, color=COLORS["ideal"], linestyle=":")
+    factor.annotate("all images", (inner[0], most[0]), xytext=(14, -4), textcoords="offset points", color="#555555")
+    for ax, shown in ((errors, images), (factor, inner)):
+        ax.set_xscale("log")
+        ax.set_xticks(shown, [f"{count:,}" for count in shown])
+        ax.set_xlabel("training images" if ax is errors else "images with soft targets")
+    errors.set_yscale("log")
+    shown = [share for share in (0.5, 1, 2, 5, 10, 20, 40, 80) if errors.get_ylim()[0] < share < errors.get_ylim()[1]]
+    errors.set_yticks(shown, [f"{share:g} %" for share in shown])
+    errors.set_ylabel("test errors of the student")
+    factor.set_yscale("log", base=2)
+    shown = [2**power for power in range(8) if 2**power <= 1.1 * most[0]]
+    factor.set_yticks(shown, [f"{times}×" for times in shown])
+    factor.set_title("images that replace one with a soft target")
+    for ax in fig.axes:
+        ax.minorticks_off()
+    return fig
+
+
+CLAIM = Claim(
+    id="D1c",
+    chapter="distillation",
+    title="What one soft target is worth",
+    measure=measure_d1c,
+    plans=PLANS,
+    effects=(
+        Effect(
+            name="labelled images that replace one soft target, mean over numbers of images",
+            of=functools.partial(mean_worth, baseline="labels"),
+            unit="log2 ×",
+            smallest=float(MATTERS),
+            decides=("N16",),
+            holds=functools.partial(worth_more, baseline="labels"),
+        ),
+        Effect(
+            name="images with smoothed labels that replace one soft target, mean over numbers of images",
+            of=functools.partial(mean_worth, baseline="smoothed labels"),
+            unit="log2 ×",
+            smallest=float(MATTERS),
+            decides=("N16",),
+            holds=functools.partial(worth_more, baseline="smoothed labels"),
+        ),
+        Effect(
+            name="test accuracy with all images, on the teacher's outputs minus on smoothed labels",
+            of=with_all_images,
+            unit="points",
+            smallest=1.0,
+            decides=("N16",),
+        ),
+    ),
+    figure=d1c,
+    note="How many labelled images it takes to be as good as with one soft target each: the horizontal distance between the "
+    "curves on the left. Where labels do not get there with all images (dotted), these count as enough, so that the factor "
+    "is a lower bound. A factor of less than 1.2, a fifth more images, is not worth a teacher. Smoothed labels are as soft and "
+    "say nothing about the image. The teacher itself has seen all images.",
+    source="Hinton et al. 2015, section 5 and table 5: soft targets as regularizers with 3 % of the data",
+)
