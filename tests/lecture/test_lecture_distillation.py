@@ -13,11 +13,10 @@ from tinycompress.lecture import distillation
 from tinycompress.lecture.claim import Settings, judge, plain
 from tinycompress.lecture.distillation import d2_unseen, nets
 from tinycompress.lecture.distillation.d1_outputs import gain, smoothed
-from tinycompress.lecture.distillation.d1b_imperfect_teacher import qualities
+from tinycompress.lecture.distillation.d1b_imperfect_teacher import break_even, qualities
 from tinycompress.lecture.distillation.d1c_worth import worth
-from tinycompress.lecture.distillation.d3_ensemble import effect_d3
 from tinycompress.lecture.distillation.d4_temperature import CLAIMED_T, SHOWN_T, _entropy, _gradient_length
-from tinycompress.lecture.distillation.d5_hints import _activations, _deep_student, effect_d5
+from tinycompress.lecture.distillation.d5_hints import _activations, _deep_student
 
 CLAIMS = {claim.id: claim for claim in distillation.CLAIMS}
 TINY = nets.Plan(
@@ -35,9 +34,10 @@ TINY = nets.Plan(
     unseen_lrs=(0.05, 0.1),
     unseen_temperatures=(20,),
     members=3,
-    starts=2,
+    controls=2,
     temperatures=(1, 4, math.inf),
     deep_student=(10,) * 6,
+    deep_epochs=2,
     deep_lrs=(0.01,),
 )
 
@@ -92,7 +92,7 @@ def test_every_plan_gives_every_arm_equally_many_settings(budget):
     assert len(plan.hint_weights) == len(plan.deep_temperatures) <= len(plan.decays)
     assert len(plan.unseen_temperatures) <= len(plan.decays)
     assert {1, CLAIMED_T} < set(plan.temperatures)
-    assert plan.starts <= plan.members
+    assert 0 < plan.controls <= plan.members
 
 
 def test_many_images_take_fewer_epochs_and_few_images_as_many_steps(digits):
@@ -181,31 +181,39 @@ def imperfect(*teachers, labels=80.0):
     ]
 
 
-GRADED = imperfect(
-    ("stopped early", 100, 1, 50.0, 70.0),
-    ("stopped early", 100, 2, 80.0, 82.0),
-    ("few images", 10, 30, 70.0, 71.0),
-    ("the student's images", 30, 30, 85.0, 79.0),
-    ("finished", 100, 30, 97.0, 95.0),
+GRADED_TEACHERS = (
+    ("few images", 10, 30, 60.0, 65.0),
+    ("stopped early", 100, 1, 75.0, 70.0),
+    ("the student's images", 30, 30, 85.0, 90.0),
+    ("finished", 100, 30, 97.0, 91.0),
 )
+GRADED = imperfect(*GRADED_TEACHERS)
 
 
-def test_d1b_says_from_which_teacher_on_a_student_gains():
-    early, own, students = CLAIMS["D1b"].effects
-    assert early.of(GRADED) == [-4.0, -4.0] and own.of(GRADED) == [-1.0, -1.0]
-    assert students.of(GRADED) == [4.25, 4.25]  # the finished teacher does not count
-    assert early.holds(GRADED) == "shown from a teacher that is 98 % right on"
-    better = [row for row in GRADED if row.get("teacher") != "the student's images"]
-    assert early.holds(better) == "shown from a teacher that is 80 % right on"
-    assert early.holds(imperfect(("finished", 100, 30, 97.0, 79.0))) == "shown for none of these teachers"
+def test_d1b_finds_the_teacher_whose_student_is_as_good_as_one_on_labels():
+    best, labels, students = CLAIMS["D1b"].effects
+    assert np.allclose(break_even(GRADED), [80, 81])  # halfway between 70 and 90, and from 75 to 85
+    assert np.allclose(best.of(GRADED), 17) and np.allclose(labels.of(GRADED), 0)
+    assert np.allclose(students.of(GRADED), (5 - 5 + 5 - 6) / 4)
+    assert best.holds(GRADED) == "shown from a teacher that is 86 % right on"  # 85 and 86
+    dip = imperfect(("stopped early", 100, 1, 75.0, 90.0), ("stopped early", 100, 2, 85.0, 70.0))
+    assert np.allclose(break_even(dip), [75, 76])  # a worse teacher's student was already better
+
+
+def test_d1b_without_a_break_even_names_the_worst_or_the_best_teacher():
+    useless, useful = (imperfect(*GRADED_TEACHERS, labels=labels) for labels in (99.0, 60.0))
+    assert np.allclose(break_even(useless), [97, 98]) and np.allclose(break_even(useful), [60, 61])
+    holds = CLAIMS["D1b"].effects[0].holds
+    assert holds(useless) == "shown for none of these teachers"
+    assert holds(useful) == "shown from a teacher that is 60 % right on"
 
 
 def test_d1b_has_the_teachers_of_its_plan(rows, digits):
     found = {quality.kind: quality for quality in qualities(rows["D1b"])}
     assert {kind: quality.name for kind, quality in found.items()} == {
-        "stopped early": "stopped after 1 epoch",
-        "few images": "saw 114 images",
-        "the student's images": "saw the student's 572 images",
+        "stopped early": "1 epoch",
+        "few images": "114 images",
+        "the student's images": "the student's 572 images",
         "finished": "finished",
     }
     finished = nets.scores(nets.teacher_of("digits", TINY, 0), digits)["accuracy"]
@@ -314,27 +322,31 @@ def test_the_effect_of_d2_compares_corrected_students_without_one_class():
 # D3 ------------------------------------------------------------------------------------------------------------------
 
 
-def test_d3_compares_students_with_the_members_that_began_alike():
+def test_d3_compares_the_average_and_its_students_with_all_members():
     made = [
-        {"seed": 0, "arm": arm, "start": start, "starts": 2, "accuracy": accuracy}
+        {"seed": 0, "arm": arm, "start": start, "accuracy": accuracy}
         for arm, start, accuracy in (
             ("one member", 0, 90.0),
             ("one member", 1, 92.0),
-            ("one member", 2, 0.0),  # no student began as this one did
+            ("student of one member", 0, 0.0),
             ("student of the average", 0, 95.0),
             ("student of the average", 1, 93.0),
-            ("average of logits", None, 99.0),
+            ("average of logits", None, 0.0),
+            ("average of probabilities", None, 99.0),
         )
     ]
-    assert effect_d3(made) == [3.0]
+    assert [effect.of(made) for effect in CLAIMS["D3"].effects] == [[8.0], [3.0]]
 
 
-def test_d3_averages_all_members_and_teaches_as_many_students_as_it_says(rows):
+def test_d3_averages_all_members_and_teaches_each_of_them(rows):
     for seed in (0, 1):
-        arms = [row["arm"] for row in rows["D3"] if row["seed"] == seed]
-        assert arms.count("one member") == TINY.members
-        assert arms.count("student of the average") == arms.count("student of one member") == TINY.starts
-        assert arms.count("average of logits") == arms.count("average of probabilities") == 1
+        starts = {}
+        for row in rows["D3"]:
+            if row["seed"] == seed:
+                starts.setdefault(row["arm"], []).append(row["start"])
+        assert starts["one member"] == starts["student of the average"] == [*range(TINY.members)]
+        assert starts["student of one member"] == [*range(TINY.controls)]
+        assert starts["average of logits"] == starts["average of probabilities"] == [None]
 
 
 # D4 ------------------------------------------------------------------------------------------------------------------
@@ -392,7 +404,7 @@ def test_the_arms_of_d5_are_one_net_and_hints_leave_nothing_behind(digits):
     teacher = nets.teacher_of("digits", TINY, 0)
     hidden = _activations(teacher)
     targets = teacher_targets(teacher, *digits.train, layers=hidden)
-    begin = replace(TINY, epochs=0)
+    begin = replace(TINY, deep_epochs=0)
     plain_net = _deep_student(digits, begin, 0, 0.01)
     loss = HintLoss(DistillationLoss(4, 1), 1.0)
     hinted = _deep_student(digits, begin, 0, 0.01, targets, (teacher, {2: hidden[0], 4: hidden[1]}), loss=loss)
@@ -401,7 +413,7 @@ def test_the_arms_of_d5_are_one_net_and_hints_leave_nothing_behind(digits):
     assert len(_activations(plain_net)) == len(TINY.deep_student)
 
 
-def test_the_effect_of_d5_is_what_one_hidden_layer_adds():
+def test_the_effects_of_d5_are_what_each_set_of_hints_adds_to_the_outputs():
     arms = {"labels": 10.0, "teacher outputs": 90.0, "and one hidden layer": 93.0, "and two hidden layers": 99.0}
     made = [{"seed": s, "arm": arm, "accuracy": a + s} for s in (0, 1) for arm, a in arms.items()]
-    assert effect_d5(made) == [3.0, 3.0]
+    assert [effect.of(made) for effect in CLAIMS["D5"].effects] == [[3.0, 3.0], [9.0, 9.0]]

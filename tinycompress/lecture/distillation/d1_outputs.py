@@ -110,7 +110,7 @@ def ratios_d1(rows):
 def d1(rows):
     """Learning curves on validation data, and test errors, of one student on three kinds of targets."""
     shares = sorted({row["share"] for row in rows if row["arm"] != "teacher"})
-    fig = figure(ncols=2, width=13 + 3.5 * len(shares), height=7, width_ratios=(1, 0.35 + 0.6 * len(shares)))
+    fig = figure(ncols=2, width=12 + 3 * len(shares), height=7, width_ratios=(1, 0.35 + 0.6 * len(shares)))
     curves, errors = fig.axes
     few = [row for row in rows if row["share"] == shares[0] and row["arm"] != "teacher"]
     draw_curves(curves, few, ARMS)

@@ -13,14 +13,13 @@ from ...selection import pick_on_validation
 from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, figure, percent_axis
 from ..claim import Claim, Effect
-from ..rows import paired
 from .d4_temperature import CLAIMED_T
 from .nets import PLANS, Plan, plan_for, scores, train_student, train_teacher, with_fewer_images
 
 EARLY, FEW, OWN, FINISHED = "stopped early", "few images", "the student's images", "finished"  # teachers
 
 DRAWS = 2  # of the few images, per seed: which images they are matters more than anything else
-LOOKS = {EARLY: ("claim", "o", 1), FEW: ("other", "s", -1), OWN: ("extra", "^", -1), FINISHED: ("reference", "D", 1)}
+LOOKS = {EARLY: ("claim", "o"), FEW: ("other", "s"), OWN: ("extra", "^"), FINISHED: ("reference", "D")}
 
 
 def measure_d1b(data_name: str, budget: str, seed: int) -> list[dict]:
@@ -70,53 +69,73 @@ def _teacher(kind: str, dataset: Dataset, plan: Plan, done: float, seed: int) ->
 
 @dataclass(frozen=True)
 class Quality:
-    """One of the teachers. Per seed: its own accuracy, that of its student, and how much more that is than on labels."""
+    """One of the teachers. Per seed: its own accuracy, that of its students, and that of the students on labels."""
 
     kind: str
     name: str
-    accuracy: list[float]
-    student: list[float]
-    gain: list[float]
+    accuracy: np.ndarray
+    student: np.ndarray
+    labels: np.ndarray
 
 
 def qualities(rows: list[dict]) -> list[Quality]:
     """The teachers in the order of their mean accuracy."""
-    labels, by_teacher = [row for row in rows if row["arm"] == "labels"], {}
+    by_teacher = {}
     for row in rows:
         if row["arm"] == "teacher outputs":
             by_teacher.setdefault((row["teacher"], row["teacher_images"], row["teacher_epochs"]), []).append(row)
+    labels = _by_seed([row for row in rows if row["arm"] == "labels"], "accuracy")
     found = []
     for (kind, images, epochs), chosen in by_teacher.items():
-        name = {
-            EARLY: f"stopped after {epochs} epoch{'s' if epochs > 1 else ''}",
-            FEW: f"saw {images:,} images",
-            OWN: f"saw the student's {images:,} images",
-            FINISHED: "finished",
-        }[kind]
-        seeds = sorted({row["seed"] for row in chosen})
-        accuracies = [
-            [float(np.mean([row[key] for row in chosen if row["seed"] == seed])) for seed in seeds]
-            for key in ("teacher_accuracy", "accuracy")
+        after = f"{epochs} epoch{'s' if epochs > 1 else ''}"
+        name = {EARLY: after, FEW: f"{images:,} images", OWN: f"the student's {images:,} images", FINISHED: "finished"}[
+            kind
         ]
-        found.append(Quality(kind, name, *accuracies, paired(chosen + labels, "teacher outputs", "labels", "accuracy")))
+        found.append(Quality(kind, name, _by_seed(chosen, "teacher_accuracy"), _by_seed(chosen, "accuracy"), labels))
     return sorted(found, key=lambda quality: np.mean(quality.accuracy))
 
 
-def gain_over_labels(rows, kind):
-    """Per seed, accuracy on a teacher's outputs minus that on labels, mean over the teachers of this kind."""
-    return np.mean([quality.gain for quality in qualities(rows) if quality.kind == kind], axis=0).tolist()
+def _by_seed(rows, key) -> np.ndarray:
+    """The mean of a number over the rows of each seed."""
+    return np.array(
+        [np.mean([row[key] for row in rows if row["seed"] == s]) for s in sorted({r["seed"] for r in rows})]
+    )
+
+
+def break_even(rows) -> np.ndarray:
+    """Per seed, the accuracy of a teacher whose student is as good as one on labels, interpolated between the teachers.
+
+    The students' accuracies are made monotone first. It is that of the worst teacher if all of them help, and that of the
+    best if none does.
+    """
+    found, points = qualities(rows), []
+    for i, labels in enumerate(found[0].labels):
+        teachers, students = np.array(sorted((quality.accuracy[i], quality.student[i]) for quality in found)).T
+        # A tiny slope gives each accuracy on a flat stretch one place, its left end.
+        reached = np.maximum.accumulate(students) + 1e-9 * np.arange(len(students))
+        points.append(np.interp(labels, reached, teachers))
+    return np.array(points)
+
+
+def below_the_best(rows):
+    """Per seed, how far a teacher may be below the best one until its student is no better than one on labels."""
+    return (qualities(rows)[-1].accuracy - break_even(rows)).tolist()
+
+
+def below_labels(rows):
+    """Per seed, how far that teacher is below a student on labels."""
+    return (qualities(rows)[-1].labels - break_even(rows)).tolist()
 
 
 def gain_over_teacher(rows):
-    """Per seed, accuracy of a student minus that of its teacher, mean over all teachers but the finished one."""
-    gains = [np.subtract(q.student, q.accuracy) for q in qualities(rows) if q.kind != FINISHED]
-    return np.mean(gains, axis=0).tolist()
+    """Per seed, accuracy of a student minus that of its teacher, mean over all teachers."""
+    return np.mean([quality.student - quality.accuracy for quality in qualities(rows)], axis=0).tolist()
 
 
 def helps_from(rows):
-    """From which teacher on, in the order of their accuracy, the interval of the gain over labels lies above 0."""
+    """From which teacher on the interval of the gain over labels lies above 0."""
     found = qualities(rows)
-    failing = [i for i, quality in enumerate(found) if not mean_interval(np.array(quality.gain))[1] > 0]
+    failing = [i for i, q in enumerate(found) if not mean_interval(q.student - q.labels)[1] > 0]
     better = found[failing[-1] + 1 :] if failing else found
     if not better:
         return "shown for none of these teachers"
@@ -128,43 +147,48 @@ def d1b(rows):
     fig = figure(width=13, height=8.5)
     (ax,) = fig.axes
     found = qualities(rows)
-    labels = [row for row in rows if row["arm"] == "labels"]
-    by_seed = [np.mean([r["accuracy"] for r in labels if r["seed"] == seed]) for seed in {r["seed"] for r in labels}]
-    mean, low, high = map(float, mean_interval(np.array(by_seed)))
+    mean, low, high = map(float, mean_interval(found[0].labels))
     ax.axhline(mean, color=COLORS["rival"])
     ax.axhspan(low, high, color=COLORS["rival"], alpha=0.15, linewidth=0)
     left = min(np.mean(quality.accuracy) for quality in found)
-    ax.annotate("student on labels", (left, mean), xytext=(0, 6), textcoords="offset points", color=COLORS["rival"])
+    _write(ax, "student on labels", (left, mean), (0, 12), COLORS["rival"])
     ax.axline((mean, mean), slope=1, color=COLORS["ideal"], linestyle="--", linewidth=2)
     top = max(high, *(np.max(quality.student) for quality in found))
-    ax.annotate(
-        "as good as\nits teacher",
-        (top, top),
-        xytext=(-12, 0),
-        textcoords="offset points",
-        color="#555555",
-        ha="right",
-        va="center",
-    )
+    _write(ax, "as good as its teacher", (top, top), (-20, 0), "#555555", ha="right")
     for quality in found:
-        role, marker, side = LOOKS[quality.kind]
-        x, y = np.mean(quality.accuracy), np.mean(quality.student)
-        across, up = _spread(quality.accuracy), _spread(quality.student)
-        ax.errorbar(x, y, up, across, color=COLORS[role], marker=marker, markersize=11, capsize=4, linewidth=2)
-        ax.annotate(
-            quality.name,
-            (x, y),
-            xytext=(12 * side, -16 * side),
-            textcoords="offset points",
-            color=COLORS[role],
-            ha="left" if side > 0 else "right",
-            va="center",
-            fontsize=14,
-        )
-    ax.set(xlabel="test accuracy of the teacher", ylabel="test accuracy of its student")
+        role, marker = LOOKS[quality.kind]
+        _point(ax, quality.accuracy, quality.student, COLORS[role], marker)
+        _write(ax, quality.name, (np.mean(quality.accuracy), np.mean(quality.student)), (10, -14), COLORS[role])
+    even = break_even(rows)
+    _point(ax, even, None, COLORS["rival"], "*", at=mean, markersize=22)
+    _write(ax, "break-even", (np.mean(even), mean), (14, -16), COLORS["rival"])
+    ax.set(
+        xlabel="test accuracy of the teacher: stopped early, or trained on few images",
+        ylabel="test accuracy of its student",
+    )
     percent_axis(ax.xaxis, 100)
     percent_axis(ax.yaxis, 100)
     return fig
+
+
+def _point(ax, across, up, color, marker, at=None, markersize=11):
+    """Draw the means with their intervals, or the first at the height `at`."""
+    height, spread = (at, None) if up is None else (np.mean(up), _spread(up))
+    ax.errorbar(
+        np.mean(across),
+        height,
+        spread,
+        _spread(across),
+        color=color,
+        marker=marker,
+        markersize=markersize,
+        capsize=4,
+        linewidth=2,
+    )
+
+
+def _write(ax, text, place, offset, color, ha="left"):
+    ax.annotate(text, place, xytext=offset, textcoords="offset points", color=color, ha=ha, va="center", fontsize=15)
 
 
 def _spread(values):
@@ -181,31 +205,30 @@ CLAIM = Claim(
     plans=PLANS,
     effects=(
         Effect(
-            name="test accuracy, on the outputs of a teacher stopped early minus on labels, mean over such teachers",
-            of=functools.partial(gain_over_labels, kind=EARLY),
+            name="test accuracy of the best teacher minus that of a teacher whose student is as good as one on labels",
+            of=below_the_best,
             unit="points",
             smallest=1.0,
             decides=("N14",),
             holds=helps_from,
         ),
         Effect(
-            name="test accuracy, on the outputs of a teacher that saw only the student's images minus on labels",
-            of=functools.partial(gain_over_labels, kind=OWN),
+            name="test accuracy of a student on labels minus that of a teacher whose student is no better",
+            of=below_labels,
             unit="points",
             smallest=1.0,
-            decides=("N14",),
         ),
         Effect(
-            name="test accuracy of a student minus that of its imperfect teacher, mean over teachers",
+            name="test accuracy of a student minus that of its teacher, mean over teachers",
             of=gain_over_teacher,
             unit="points",
             smallest=1.0,
         ),
     ),
     figure=d1b,
-    note="All students are one net and learn from the same few images, for the same number of epochs and with the same learning "
-    "rates to try; twice per seed, each time with other images. Labels are never wrong, while a teacher that stopped "
-    "early is wrong about some of the student's own images. A teacher that saw only these images can help by nothing but its "
-    "size and its soft outputs. Above the dashed diagonal a student is better than its teacher.",
+    note="All students are one net and learn from equally few images, for the same number of epochs and with the same learning "
+    "rates to try; twice per seed, each time with other images. Labels are never wrong, while a teacher that stopped early is "
+    "wrong about some of the student's own images. The star is the break-even, interpolated per seed between the teachers: "
+    "left of it a student does better with labels. Above the diagonal it would be better than its teacher.",
     source="Hinton et al. 2015; Yuan et al. 2020, Revisiting Knowledge Distillation via Label Smoothing Regularization",
 )

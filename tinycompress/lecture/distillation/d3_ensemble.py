@@ -1,5 +1,7 @@
 """Claim D3: one student that learns the average of an ensemble."""
 
+from dataclasses import replace
+
 from ... import data
 from ...distillation import DistillationLoss, Ensemble, teacher_targets
 from ...selection import pick_on_validation
@@ -10,12 +12,15 @@ from .d4_temperature import CLAIMED_T
 from .drawing import draw_error_bars
 from .nets import PLANS, plan_for, scores, train_student, with_fewer_images
 
+MOST_EPOCHS = 100  # so that many nets can train
+
 
 def measure_d3(data_name: str, budget: str, seed: int) -> list[dict]:
-    """Train small nets, then the first few again as students of their average or of one other net; test all of them."""
+    """Train small nets, then again as students of their average and, a few, of one other net; test all of them."""
     dataset = data.load(data_name)
     plan = plan_for(budget, dataset)
     dataset, plan = with_fewer_images(dataset, plan, plan.shares[0], seed)
+    plan = replace(plan, epochs=min(plan.epochs, MOST_EPOCHS))
 
     def net(start, **options):  # nets with the same start have the same initial weights
         def arm(lr):
@@ -26,10 +31,12 @@ def measure_d3(data_name: str, budget: str, seed: int) -> list[dict]:
     members = [net(start) for start in range(plan.members)]
     nets = [("one member", start, *chosen) for start, chosen in enumerate(members)]
     members = [member for member, _ in members]
-    for start in range(plan.starts):
-        others = {"student of the average": members, "student of one member": [members[start - 1]]}
-        for arm, teachers in others.items():
-            targets = teacher_targets(Ensemble(*teachers, temperature=CLAIMED_T), *dataset.train)
+    for start in range(plan.members):
+        teachers = {"student of the average": members}
+        if start < plan.controls:
+            teachers["student of one member"] = [members[start - 1]]
+        for arm, ensemble in teachers.items():
+            targets = teacher_targets(Ensemble(*ensemble, temperature=CLAIMED_T), *dataset.train)
             nets.append((arm, start, *net(start, targets=targets, loss=DistillationLoss(CLAIMED_T, 1))))
     for average in ("probabilities", "logits"):
         nets.append((f"average of {average}", None, Ensemble(*members, average=average), None))
@@ -38,16 +45,19 @@ def measure_d3(data_name: str, budget: str, seed: int) -> list[dict]:
         "epochs": plan.epochs,
         "images": len(dataset.x_train),
         "members": plan.members,
-        "starts": plan.starts,
         "tried": len(plan.lrs),
     }
     return [row | {"arm": arm, "start": start, "lr": lr} | scores(net, dataset) for arm, start, net, lr in nets]
 
 
-def effect_d3(rows):
-    """Per seed, accuracy of the students of the average minus that of the members with the same initial weights."""
-    compared = [row for row in rows if row["start"] is not None and row["start"] < row["starts"]]
-    return paired(compared, "student of the average", "one member", "accuracy")
+def gain_of_average(rows):
+    """Per seed, accuracy of the averaged probabilities minus the mean accuracy of the nets that are averaged."""
+    return paired(rows, "average of probabilities", "one member", "accuracy")
+
+
+def gain_of_student(rows):
+    """Per seed, mean accuracy of the students of the average minus that of its members, which began alike."""
+    return paired(rows, "student of the average", "one member", "accuracy")
 
 
 def d3(rows):
@@ -76,14 +86,22 @@ CLAIM = Claim(
     plans=PLANS,
     effects=(
         Effect(
-            name="test accuracy, student of the average minus one member (a net of the same size)",
-            of=effect_d3,
+            name="test accuracy, average of the nets' outputs minus one net",
+            of=gain_of_average,
             unit="points",
+            smallest=1.0,
             decides=("N12",),
+        ),
+        Effect(
+            name="test accuracy, one student of the average minus one net of the same size on labels",
+            of=gain_of_student,
+            unit="points",
+            smallest=1.0,
         ),
     ),
     figure=d3,
-    note="All nets have the same size and train for the same number of epochs. The average runs all members for each "
-    "image; the student is a single net. A student of one member shows how much of the gain comes from averaging.",
+    note="All nets have the same size, learn from the same few images and train for the same number of epochs. The average runs "
+    "all members for each image; its student is a single net, and every member trains again as one. A student of one member "
+    "shows how much of the gain comes from averaging.",
     source="Hinton et al. 2015, sections 4 and 5; Buciluă et al. 2006, Model Compression",
 )

@@ -1,20 +1,22 @@
 """Claim D5: hints for a hidden layer."""
 
 import functools
+import math
 from dataclasses import replace
 
 import numpy as np
 
-from ... import data, models
+from ... import data
+from ...data import Dataset
 from ...distillation import DistillationLoss, HintedStudent, HintLoss, teacher_targets
-from ...nn import Module, ReLU
+from ...nn import BatchNorm, Dense, Flatten, Module, ReLU, Sequential
 from ...optim import cosine, warmup
 from ...selection import train
 from ...workshop.style import figure
 from ..claim import Claim, Effect
 from ..rows import paired
 from .drawing import draw_curves, draw_error_bars
-from .nets import PLANS, choose, plan_for, scores, teacher_of, with_fewer_images
+from .nets import PLANS, choose, plan_for, scores, teacher_of
 
 
 def measure_d5(data_name: str, budget: str, seed: int) -> list[dict]:
@@ -22,7 +24,6 @@ def measure_d5(data_name: str, budget: str, seed: int) -> list[dict]:
     dataset = data.load(data_name)
     plan = plan_for(budget, dataset)
     teacher = teacher_of(data_name, plan, seed)
-    dataset, plan = with_fewer_images(dataset, plan, plan.shares[0], seed)
     hidden, depth = _activations(teacher), len(plan.deep_student)
     targets = teacher_targets(teacher, *dataset.train, layers=(hidden[0], hidden[-1]))
     student = functools.partial(_deep_student, dataset, plan, seed)
@@ -47,7 +48,7 @@ def measure_d5(data_name: str, budget: str, seed: int) -> list[dict]:
     } | {arm: (functools.partial(hinted, pairs), plan.hint_weights) for arm, pairs in hints.items()}
     row = {
         "seed": seed,
-        "epochs": plan.epochs,
+        "epochs": plan.deep_epochs,
         "images": len(dataset.x_train),
         "layers": depth,
         "width": plan.deep_student[0],
@@ -62,7 +63,7 @@ def measure_d5(data_name: str, budget: str, seed: int) -> list[dict]:
 def _deep_student(dataset, plan, seed, lr, targets=None, hints=None, **options) -> Module:
     """The deep, thin net, trained. hints: the teacher, and a dict from the net's n-th hidden layer to the teacher's layer."""
     rng = np.random.default_rng([seed, 2])
-    net = models.mlp(dataset.image_shape, plan.deep_student, dataset.num_classes, rng=rng)
+    net = deep_net(dataset, plan.deep_student, rng)
     learner = net
     if hints:
         teacher, pairs = hints
@@ -73,13 +74,23 @@ def _deep_student(dataset, plan, seed, lr, targets=None, hints=None, **options) 
         learner,
         dataset if targets is None else replace(dataset, y_train=targets),
         lr=lr,
-        epochs=plan.epochs,
+        epochs=plan.deep_epochs,
         rng=rng,
         batch_size=plan.batch_size,
-        schedule=warmup(0.1, cosine),  # without warmup, nets this deep and thin rarely start to learn
+        schedule=warmup(0.1, cosine),
         **options,
     )
     return net
+
+
+def deep_net(dataset: Dataset, widths: tuple[int, ...], rng) -> Module:
+    """Dense layers with batch norm and ReLU. Without batch norm, nets this deep and thin learn or fail by chance."""
+    layers, inputs = [Flatten()], math.prod(dataset.image_shape)
+    for outputs in widths:
+        layers += [Dense(inputs, outputs, bias=False, rng=rng), BatchNorm(outputs), ReLU()]
+        inputs = outputs
+    layers.append(Dense(inputs, dataset.num_classes, rng=rng))
+    return Sequential(*layers, input_shape=dataset.image_shape)
 
 
 def _activations(net: Module) -> list[str]:
@@ -87,8 +98,9 @@ def _activations(net: Module) -> list[str]:
     return [name for name, layer in net.named_modules() if isinstance(layer, ReLU)]
 
 
-def effect_d5(rows):
-    return paired(rows, "and one hidden layer", "teacher outputs", "accuracy")
+def gain(rows, arm):
+    """Per seed, accuracy with hints minus that on the teacher's outputs alone."""
+    return paired(rows, arm, "teacher outputs", "accuracy")
 
 
 def d5(rows):
@@ -96,8 +108,8 @@ def d5(rows):
     fig = figure(ncols=2, width=17, height=6.5, width_ratios=(1.1, 1))
     curves, errors = fig.axes
     arms = (
-        ("and two hidden layers", "other", "outputs and\n2 hidden layers"),
-        ("and one hidden layer", "claim", "outputs and\n1 hidden layer"),
+        ("and two hidden layers", "other", "outputs and\n2 hidden\nlayers"),
+        ("and one hidden layer", "claim", "outputs and\n1 hidden\nlayer"),
         ("teacher outputs", "more", "teacher's\noutputs"),
         ("labels", "rival", "labels"),
     )
@@ -114,17 +126,20 @@ CLAIM = Claim(
     title="Hints for hidden layers",
     measure=measure_d5,
     plans=PLANS,
-    effects=(
+    effects=tuple(
         Effect(
-            name="test accuracy of the student, with a hint for one hidden layer minus on the teacher's outputs alone",
-            of=effect_d5,
+            name=f"test accuracy, on the teacher's outputs {arm} minus on its outputs alone",
+            of=functools.partial(gain, arm=arm),
             unit="points",
+            smallest=1.0,
             decides=("N18",),
-        ),
+        )
+        for arm in ("and one hidden layer", "and two hidden layers")
     ),
     figure=d5,
-    note="The student is deeper and thinner than its teacher. A linear regressor, discarded after training, predicts the "
-    "teacher's hidden layer from the student's; its error is added to the loss. All arms train for the same number of "
-    "epochs.",
+    note="The student is deeper and thinner than its teacher, with batch norm. A linear regressor, discarded after training, "
+    "predicts the teacher's hidden layer from the student's; its error is added to the loss. All arms train for the same "
+    "number of epochs. Also tried, on 114 and 344 images: 6 and 10 layers without batch norm, where one run in three fails "
+    "whatever it learns from, so that hints add anything from -50 to +50 points; and hints of three and ten times the weight.",
     source="Romero et al. 2015, FitNets: Hints for Thin Deep Nets",
 )

@@ -32,7 +32,7 @@ class Plan:
     jitter: int = 0  # the teacher's training images are shifted by up to this many pixels
     batch_size: int = 64
 
-    # Shares of the training images that students see. D1 uses all of these shares; D3, D4 and D5 use the first.
+    # Shares of the training images that students see. D1 uses all of these shares; D1b, D3 and D4 the first.
     shares: tuple[float, ...] = (0.1, 1)
     student: tuple[int, ...] = (16,)
     epochs: int = 30  # with all images; more with fewer images
@@ -49,12 +49,13 @@ class Plan:
     unseen_lrs: tuple[float, ...] = (0.03, 0.1)
     unseen_temperatures: tuple[float, ...] = (5, 20)
 
-    members: int = 6  # D3
-    starts: int = 3  # this many of D3's members train again, as students
+    members: int = 8  # D3
+    controls: int = 2  # this many of D3's members also train again as students of one other member
     narrow_student: tuple[int, ...] = (16,)  # D4
     temperatures: tuple[float, ...] = (1, 2, 4, 8, 16, 32, math.inf)
-    deep_student: tuple[int, ...] = (20,) * 6  # D5
-    deep_lrs: tuple[float, ...] = (0.005, 0.02)
+    deep_student: tuple[int, ...] = (16,) * 10  # D5, with all images
+    deep_epochs: int = 15
+    deep_lrs: tuple[float, ...] = (0.03, 0.1)
     deep_temperatures: tuple[float, ...] = (5,)
     hint_weights: tuple[float, ...] = (0.3,)
 
@@ -68,9 +69,9 @@ PLANS = {
         soft=((2, 1), (5, 1), (5, 0.9)),
         decays=(0, 1e-4, 1e-3),
         smoothings=(0.05, 0.1, 0.2),
-        members=8,
         unseen_lrs=(0.02, 0.05, 0.1),
-        deep_lrs=(0.002, 0.005, 0.01, 0.02, 0.04),
+        deep_epochs=40,
+        deep_lrs=(0.01, 0.03, 0.1),
         deep_temperatures=(5, 2),
         hint_weights=(0.1, 1),
     ),
@@ -97,7 +98,7 @@ PLANS = {
         unseen_lrs=(0.01, 0.03),
         unseen_temperatures=(20,),
         members=5,
-        starts=2,
+        controls=1,
         narrow_student=(30, 30),
         deep_temperatures=(5,),
         hint_weights=(1,),
@@ -108,6 +109,7 @@ PLANS |= {
         PLANS[budget],
         teacher_epochs=10,
         epochs=PLANS[budget].epochs // 6,
+        deep_epochs=5,
         batch_size=128,
         teachers=((1, 0.1), (1, 0.2), (0.002, 1), (0.01, 1), (0.1, 1), (1, 1)),
         worth_shares=(0.001, 0.005, 0.025, 0.1, 1),
