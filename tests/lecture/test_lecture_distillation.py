@@ -142,6 +142,8 @@ def test_the_effects_of_d1_keep_few_images_and_all_images_apart():
     assert [gain(made, "x", most) for most in (False, True)] == [[5.0, 5.0], [-0.5, -0.5]]
     one_share = [row for row in made if row["share"] == 1]  # of the paper's plan: nothing to tell apart
     assert [gain(one_share, "labels", most) for most in (False, True)] == [[2.0, 2.0], []]
+    effect = CLAIMS["D1"].effects[1]
+    assert effect.holds(made) == "" and effect.holds(one_share).startswith("all students see all images")
 
 
 def test_published_numbers_stand_only_beside_the_papers_own_nets(rows):

@@ -98,6 +98,11 @@ def gain(rows, baseline, most):
     return paired([row for row in rows if row["share"] in chosen], "teacher outputs", baseline, "accuracy")
 
 
+def numbers_of_images(rows):
+    """Why an effect has no value, if it has none: a plan with one number of images decides the effects of the fewest alone."""
+    return "" if gain(rows, "labels", most=True) else "all students see all images here, so the fewest decide"
+
+
 def ratios_d1(rows):
     teacher = next(row["parameters"] for row in rows if row["arm"] == "teacher")
     students = [row for row in rows if row["arm"] == "teacher outputs"]
@@ -146,6 +151,7 @@ CLAIM = Claim(
             unit="points",
             smallest=smallest,
             decides=(decides,),
+            holds=numbers_of_images if smallest else None,
         )
         for baseline, decides in (("labels", "N13"), ("smoothed labels", "N16"))
         for count, smallest in (("the fewest", 0.0), ("all", 1.0))
