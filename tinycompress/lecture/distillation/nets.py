@@ -50,7 +50,6 @@ class Plan:
     unseen_temperatures: tuple[float, ...] = (5, 20)
 
     members: int = 8  # D3
-    controls: int = 2  # this many of D3's members also train again as students of one other member
     narrow_student: tuple[int, ...] = (16,)  # D4
     temperatures: tuple[float, ...] = (1, 2, 4, 8, 16, 32, math.inf)
     deep_student: tuple[int, ...] = (16,) * 10  # D5, with all images
@@ -98,7 +97,6 @@ PLANS = {
         unseen_lrs=(0.01, 0.03),
         unseen_temperatures=(20,),
         members=5,
-        controls=1,
         narrow_student=(30, 30),
         deep_temperatures=(5,),
         hint_weights=(1,),
