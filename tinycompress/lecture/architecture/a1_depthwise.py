@@ -5,9 +5,9 @@ import numpy as np
 from ... import data
 from ...architecture import channel_jacobian, jacobian
 from ...nn import Conv2d, DepthwiseConv2d, PointwiseConv2d
-from ...workshop.style import COLORS, figure
+from ...workshop.style import figure
 from ..claim import Claim, Effect
-from .a2_pointwise import _bar, _chance, _draw_matrix
+from .drawing import draw_bar, draw_chance, draw_matrix, draw_reads
 from .nets import PLANS, plan_for
 from .pairs import accuracy, trained
 
@@ -76,9 +76,9 @@ def a1(rows):
     }
     for column, kind in enumerate(KINDS):
         row = layers[kind]
-        _draw_reads(fig.axes[column], np.array(row["reads"]), row["output"])
+        draw_reads(fig.axes[column], np.array(row["reads"]), row["output"])
         fig.axes[column].set_title(titles[kind])
-        _draw_matrix(fig.axes[4 + column], row["channels"])
+        draw_matrix(fig.axes[4 + column], row["channels"])
         fig.axes[4 + column].set_title(f"{row['parameters']} weights")
     formula, bars = fig.axes[3], fig.axes[7]
     formula.set_axis_off()
@@ -99,49 +99,11 @@ def a1(rows):
     )
     for place, (arm, question, _, role) in enumerate(arms):
         values = [r["accuracy"] for r in rows if (r.get("arm"), r.get("question")) == (arm, question)]
-        _bar(bars, place, values, role)
+        draw_bar(bars, place, values, role)
     bars.set_xticks(range(len(arms)), [label for _, _, label, _ in arms])
-    _chance(bars, len(arms))
-    bars.set_title("depthwise alone: chance level")
+    draw_chance(bars, len(arms))
+    bars.set_title("depthwise convolutions, asked")
     return fig
-
-
-def _draw_reads(ax, reads, output):
-    """Draw one sheet of input pixels per channel, coloured by how strongly they are read, and the output above them."""
-    from matplotlib.collections import PolyCollection
-    from matplotlib.colors import to_rgb
-
-    height, width, channels = reads.shape
-    slant, lift = np.array([0.45, 0.32]), 2.9
-    strength = reads / reads.max()
-    base, low, high = (np.array(to_rgb(color)) for color in ("white", "#CFE3F2", COLORS["claim"]))
-    for channel in range(channels):
-        corners, colors = [], []
-        for i in range(height):
-            for j in range(width):
-                square = np.array([(j, i), (j + 1, i), (j + 1, i + 1), (j, i + 1)], float)
-                corners.append(_slanted(square, height, slant) + [0, lift * channel])
-                s = strength[i, j, channel]
-                colors.append(base if s == 0 else low + s * (high - low))
-        ax.add_collection(PolyCollection(corners, facecolors=colors, edgecolors="#999999", linewidths=0.8))
-        ax.text(-0.4, lift * channel + 0.5, f"in {channel + 1}", ha="right", va="center", fontsize=13)
-    i, j, out = output
-    top = lift * channels + 1.2
-    square = np.array([(j, i), (j + 1, i), (j + 1, i + 1), (j, i + 1)], float)
-    outline = np.array([(0, 0), (width, 0), (width, height), (0, height)], float)
-    for shape, color in ((outline, "white"), (square, COLORS["rival"])):
-        sheet = _slanted(shape, height, slant) + [0, top]
-        ax.add_collection(PolyCollection([sheet], facecolors=[color], edgecolors="#999999", linewidths=0.8))
-    ax.text(-0.4, top + 0.5, f"out {out + 1}", ha="right", va="center", fontsize=13, color=COLORS["rival"])
-    ax.set(xlim=(-3.2, width + slant[0] * height + 0.3), ylim=(-0.3, top + slant[1] * height + 0.3))
-    ax.set_aspect("equal", adjustable="box")
-    ax.set_axis_off()
-
-
-def _slanted(points, height, slant):
-    """Project pixels (column, row) onto a sheet seen from above and in front; row 0 is at the back."""
-    back = height - points[:, 1]
-    return np.column_stack([points[:, 0] + slant[0] * back, slant[1] * back])
 
 
 CLAIM = Claim(

@@ -10,14 +10,15 @@ from ...profiling import latency
 from ...quantization import tcz
 from ...training import predict
 from ...workshop.style import COLORS, curve_with_band, figure
-from ..claim import Claim, Effect, Settings
+from ..claim import DISAGREEMENT, Claim, Effect, Settings
 
 A3_CHANNELS = {"quick": (8, 16, 32, 64, 128), "full": (8, 16, 32, 64, 128, 256), "paper": (8, 16, 32, 64, 128, 256)}
 
 A3_BATCHES = (1, 16)
-A3_IMAGE = 14
+A3_IMAGE, KERNEL = 14, 3
 RANDOM_SHAPES = 10
 RATIO_CHANNELS = 64
+KINDS = ("standard", "depthwise", "pointwise")
 
 
 def tasks_a3(settings: Settings):
@@ -32,11 +33,11 @@ def tasks_a3(settings: Settings):
 def measure_a3(channels: int, batch: int, seed: int) -> list[dict]:
     """Compare a standard and a separable 3×3 layer, both from `channels` to `channels`: counts, bytes of a .tcz file, time.
 
-    `wrong`: the number of random shapes for which a count differs from the formula.
+    `weights`: those counted in each layer. `wrong`: the number of random shapes for which a count differs from the formula.
     """
     rng = np.random.default_rng([seed, channels, batch])
     wrong = sum(not counts_fit(*_random_shape(rng), rng) for _ in range(RANDOM_SHAPES))
-    standard, separable = _both(channels, channels, 3, 1, rng)
+    standard, separable = _both(channels, channels, KERNEL, 1, rng)
     shape = (A3_IMAGE, A3_IMAGE, channels)
     x = rng.random((batch, *shape), np.float32)
     depthwise, pointwise = separable.layers
@@ -46,9 +47,7 @@ def measure_a3(channels: int, batch: int, seed: int) -> list[dict]:
     low, high = times["separable"].spread
     costs = standard.summary(shape), separable.summary(shape)
     sizes = [len(tcz.to_bytes(net, "fixed")) for net in (standard, separable)]
-    macs = {"standard": costs[0].macs} | dict(
-        zip(("depthwise", "pointwise"), (c.macs for c in costs[1].layers), strict=True)
-    )
+    counted = dict(zip(KINDS, (*costs[0].layers, *costs[1].layers), strict=True))
     return [
         {
             "seed": seed,
@@ -56,7 +55,8 @@ def measure_a3(channels: int, batch: int, seed: int) -> list[dict]:
             "batch": batch,
             "pixels": A3_IMAGE,
             "wrong": wrong,
-            "formula": float(1 / separable_share(channels)),
+            "weights": {name: cost.parameters for name, cost in counted.items()},
+            "formula": float(1 / separable_share(channels, KERNEL)),
             "parameters": costs[0].parameters / costs[1].parameters,
             "macs": costs[0].macs / costs[1].macs,
             "disk": sizes[0] / sizes[1],
@@ -64,7 +64,7 @@ def measure_a3(channels: int, batch: int, seed: int) -> list[dict]:
             "ms": {name: time.median for name, time in times.items()},
             "ms_low": low,
             "ms_high": high,
-            "gmacs_a_second": {name: batch * n / times[name].median / 1e6 for name, n in macs.items()},
+            "gmacs_a_second": {name: batch * cost.macs / times[name].median / 1e6 for name, cost in counted.items()},
         }
     ]
 
@@ -87,10 +87,21 @@ def counts_fit(inputs, outputs, kernel, stride, pixels, rng) -> bool:
 
 
 def effect_a3(rows) -> bool:
-    """Whether all counts agree with the formula."""
+    """Whether all counts agree with the formula, and the separable layers measured have fewer parameters."""
     return all(
-        row["wrong"] == 0 and max(abs(row[what] / row["formula"] - 1) for what in ("parameters", "macs")) < 1e-12
+        row["wrong"] == 0
+        and row["parameters"] > 1
+        and max(abs(row[what] / row["formula"] - 1) for what in ("parameters", "macs")) < 1e-12
         for row in rows
+    )
+
+
+def holds_a3(rows) -> str:
+    """From how many channels to how many, and how many times fewer parameters that is."""
+    few, many = (pick(rows, key=lambda row: row["channels"]) for pick in (min, max))
+    return (
+        f"from {few['channels']} channels, {few['parameters']:.1f}× fewer, to {many['channels']}, "
+        f"{many['parameters']:.1f}× fewer"
     )
 
 
@@ -104,38 +115,100 @@ def ratios_a3(rows):
 
 
 def a3(rows):
-    """How many times smaller and faster, over channels, and the multiplication rates that explain the difference."""
-    batches, pixels = sorted({row["batch"] for row in rows}), rows[0]["pixels"]
-    fig = figure(ncols=2, width=18, height=7, width_ratios=(1.2, 1))
-    ratio, speed = fig.axes
-    channels, formula = _over_channels(rows, batches[-1], "formula")
-    ratio.plot(channels, formula[0], color=COLORS["ideal"], linestyle="--")
-    _, disk = _over_channels(rows, batches[-1], "disk")
-    curve_with_band(ratio, channels, formula, "in theory", COLORS["ideal"], linestyle="--")
-    curve_with_band(ratio, channels, disk, "on disk", COLORS["other"], marker="o")
-    for batch, role, name in zip(batches, ("last", "claim"), ("clock, one image", "clock, {} images"), strict=False):
-        _, clock = _over_channels(rows, batch, "clock")
-        curve_with_band(ratio, channels, clock, name.format(batch), COLORS[role], marker="s")
-        for at, theory, measured in zip(channels, formula[0], np.mean(clock, axis=0), strict=True):
-            if max(theory / measured, measured / theory) > 1.5:
-                ratio.plot(at, measured, "o", markersize=22, markerfacecolor="none", color=COLORS["rival"], mew=2)
-    ratio.axhline(1, color=COLORS["reference"], linewidth=1.5)
-    _channel_axis(ratio, channels)
-    ratio.set_ylabel("standard / separable")
-    ratio.set_ylim(0, None)
-    ratio.yaxis.set_major_formatter(lambda value, _: f"{value:g}×")
-    ratio.set_title(
-        "How many times smaller, and how many times faster\n(circled: the clock disagrees by more than 1.5×)"
-    )
-
-    for kind, role in (("standard", "reference"), ("pointwise", "other"), ("depthwise", "rival")):
-        _, values = _over_channels(rows, batches[-1], "gmacs_a_second", kind)
-        curve_with_band(speed, channels, values, kind, COLORS[role], marker="o")
-    _channel_axis(speed, channels)
-    speed.set_ylabel("billion multiply-adds per second")
-    speed.set_ylim(0, None)
-    speed.set_title(f"Why: how fast each layer multiplies\n({batches[-1]} images of {pixels}×{pixels} pixels)")
+    """The derivation, weight by weight; how many times smaller and faster, over channels; and how fast each layer multiplies."""
+    fig = figure(ncols=4, nrows=2, width=17, height=12.5, height_ratios=(1, 1.25))
+    _draw_derivation(fig.axes[:4], min(rows, key=lambda row: row["channels"]))
+    grid = fig.axes[0].get_gridspec()
+    for ax in fig.axes[4:]:
+        ax.remove()
+    _draw_ratios(fig.add_subplot(grid[1, :2]), rows)
+    _draw_speed(fig.add_subplot(grid[1, 2:]), rows)
     return fig
+
+
+def _draw_derivation(axes, row):
+    """Draw every weight of one row's layers as a square, filters down and input channels across, and count them."""
+    c, share = row["channels"], 1 / row["parameters"]
+    counts = row.get("weights") or dict(zip(KINDS, (9 * c * c, 9 * c, c * c), strict=True))  # older rows lack them
+    steps = (
+        ("standard", "1 standard: O filters\nof k×k in I channels", f"k·k·I·O = 3·3·{c}·{c}", np.ones((c, c)), KERNEL),
+        ("depthwise", "2 depthwise: a filter\nof k×k per channel", f"k·k·I = 3·3·{c}", np.eye(c), KERNEL),
+        ("pointwise", "3 pointwise: O filters\nof 1×1 in I channels", f"I·O = {c}·{c}", np.ones((c, c)), 1),
+    )
+    for ax, (kind, title, product, used, size), role in zip(axes, steps, ("reference", "rival", "other"), strict=False):
+        _draw_weights(ax, used, size, COLORS[role])
+        ax.set_title(title)
+        ax.set_xlabel(f"I = {c} channels\n{product} = {counts[kind]:,}")
+    axes[0].set_ylabel(f"O = {c} filters")
+    axes[3].set_axis_off()
+    axes[3].set_title("4 both together, as\na share of standard")
+    lines = (
+        r"$\frac{k\,k\,I + I\,O}{k\,k\,I\,O} \;=\; \frac{1}{O} + \frac{1}{k\,k}$",
+        rf"$\frac{{{counts['depthwise']} + {counts['pointwise']}}}{{{counts['standard']}}} \;=\; "
+        rf"\frac{{1}}{{{c}}} + \frac{{1}}{{{KERNEL**2}}} \;=\; {share:.3f}$",
+    )
+    for y, line in zip((0.86, 0.62), lines, strict=True):
+        axes[3].text(0, y, line, fontsize=25, va="center", transform=axes[3].transAxes)
+    words = f"{1 / share:.2f}× fewer weights, and\nmultiplications, too: both\nlayers use each weight once\nper output pixel"
+    axes[3].text(0, 0.42, words, va="top", transform=axes[3].transAxes)
+
+
+def _draw_weights(ax, used, size, color):
+    """Draw a block of `size` × `size` weights in each place (filter, input channel) where used is 1."""
+    from matplotlib.collections import PatchCollection
+    from matplotlib.patches import Rectangle
+
+    gap = 0.16
+    side = (1 - gap) / KERNEL
+    start = gap / 2 + side * (KERNEL - size) / 2
+    squares = [
+        Rectangle((j + start + side * x, i + start + side * y), 0.86 * side, 0.86 * side)
+        for i, j in np.argwhere(used)
+        for x in range(size)
+        for y in range(size)
+    ]
+    ax.add_collection(PatchCollection(squares, facecolor=color, edgecolor="none"))
+    ax.set(xlim=(0, len(used)), ylim=(len(used), 0), aspect="equal", xticks=[], yticks=[])
+    for at in range(len(used) + 1):
+        ax.axhline(at, color="#CCCCCC", linewidth=0.8, zorder=0)
+        ax.axvline(at, color="#CCCCCC", linewidth=0.8, zorder=0)
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+
+
+def _draw_ratios(ax, rows):
+    """Draw how many times smaller and faster the separable layer is, and circle where the clock disagrees."""
+    batches = sorted({row["batch"] for row in rows})
+    channels, formula = _over_channels(rows, batches[-1], "formula")
+    curve_with_band(ax, channels, formula, "in theory", COLORS["ideal"], linestyle="--")
+    curve_with_band(ax, channels, _over_channels(rows, batches[-1], "disk")[1], "on disk", COLORS["other"], marker="o")
+    for batch, role, name in zip(
+        batches, ("last", "claim"), (" clock,\n one image", " clock,\n {} images"), strict=False
+    ):
+        _, clock = _over_channels(rows, batch, "clock")
+        curve_with_band(ax, channels, clock, name.format(batch), COLORS[role], marker="s")
+        for at, theory, measured in zip(channels, formula[0], np.mean(clock, axis=0), strict=True):
+            if max(theory / measured, measured / theory) > DISAGREEMENT:
+                ax.plot(at, measured, "o", markersize=22, markerfacecolor="none", color=COLORS["rival"], mew=2)
+    ax.axhline(1, color=COLORS["reference"], linewidth=1.5)
+    _channel_axis(ax, channels)
+    ax.set_ylabel("standard / separable")
+    ax.set_ylim(0, None)
+    ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}×")
+    ax.set_title(f"Times smaller, and times faster\n(circled: over {DISAGREEMENT:g}× off the theory)")
+
+
+def _draw_speed(ax, rows):
+    """Draw how many multiplications a second each kind of layer does, in batches."""
+    batch = max(row["batch"] for row in rows)
+    for kind, role in zip(KINDS, ("reference", "rival", "other"), strict=True):
+        channels, values = _over_channels(rows, batch, "gmacs_a_second", kind)
+        curve_with_band(ax, channels, values, kind, COLORS[role], marker="o")
+    _channel_axis(ax, channels)
+    ax.set_ylabel("billion multiply-adds per second")
+    ax.set_ylim(0, None)
+    pixels = rows[0]["pixels"]
+    ax.set_title(f"Why: how fast each layer multiplies\n({batch} images of {pixels}×{pixels} pixels)")
 
 
 def _over_channels(rows, batch, key, kind=None):
@@ -160,17 +233,19 @@ CLAIM = Claim(
     measure=measure_a3,
     effects=(
         Effect(
-            name="parameters and multiplications equal the formula exactly, for every shape",
+            name="parameters and multiplications equal the formula 1/O + 1/k² exactly, for every shape",
             of=effect_a3,
+            holds=holds_a3,
             decides=("N29",),
         ),
     ),
     timed=True,
     figure=a3,
     ratios=ratios_a3,
-    note="The claim fails unless counts are exact for random shapes, kernels and strides. Disk: a .tcz file of 32-bit "
-    "weights. With few channels or images the clock lags behind: a depthwise convolution uses each number that it loads "
-    "only k² times, so memory bandwidth limits it, and two layers have twice the overhead of one. The ratios are those "
-    "at 64 channels, in batches.",
+    note="Top: each square is a weight; filters are rows, input channels are columns. With a single output channel, or 1×1 "
+    "kernels, the share is above 1, and nothing is saved. The claim fails unless counts are exact for random shapes, "
+    "kernels and strides. Disk: a .tcz file of 32-bit weights. With few channels or images the clock lags behind: a "
+    "depthwise convolution uses each number that it loads only k² times, so memory bandwidth limits it, and two layers have "
+    "twice the overhead of one. The ratios are those at 64 channels, in batches.",
     source="Howard et al. 2017, section 3.1",
 )

@@ -16,7 +16,7 @@ class Plan:
     epochs: int = 12  # of the nets of A4
     conv_batch_size: int = 128
     conv_lrs: tuple[float, ...] = (0.05, 0.2)
-    widths: tuple[int, ...] = (8, 32)  # of the first layer in A4; the next two have twice and four times as many
+    widths: tuple[int, ...] = (4, 8, 16, 24)  # of the first layer in A4; the next two have twice and four times as many
     dense: int = 12  # of the net of A5 before it is factorised
     more: int = 8  # and after
     ranks: tuple[int, ...] = (1, 2, 4, 8, 16, 32)
@@ -26,12 +26,23 @@ class Plan:
 
 PLANS = {
     "quick": Plan(),
-    "quick, many images": Plan(pair_epochs=3, epochs=3, widths=(8, 16), dense=4, more=3, batch_size=128),
+    "quick, many images": Plan(pair_epochs=3, epochs=3, widths=(4, 8, 16), dense=4, more=3, batch_size=128),
     "full": Plan(
-        pair_epochs=15, epochs=40, widths=(8, 16, 32), dense=30, more=20, ranks=(1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48)
+        pair_epochs=15,
+        epochs=40,
+        widths=(4, 8, 16, 32),
+        dense=30,
+        more=20,
+        ranks=(1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48),
     ),
     "paper": Plan(
-        pair_epochs=5, epochs=10, widths=(8, 16, 32), dense=10, more=8, ranks=(1, 2, 4, 8, 16, 32, 64), batch_size=128
+        pair_epochs=5,
+        epochs=10,
+        widths=(4, 8, 16, 32),
+        dense=10,
+        more=8,
+        ranks=(1, 2, 4, 8, 16, 32, 64),
+        batch_size=128,
     ),
 }
 
