@@ -12,7 +12,7 @@ from tinycompress.dynamic import EarlyExit, ExitTable, Slimmable, exit_table
 from tinycompress.lecture import dynamic
 from tinycompress.lecture.claim import Settings, judge, plain
 from tinycompress.lecture.dynamic import nets, y1_exits, y2_width, y4_budget
-from tinycompress.lecture.dynamic.y1_exits import effect_y1, ratios_y1
+from tinycompress.lecture.dynamic.y1_exits import effect_accuracy, effect_speed, ratios_y1
 from tinycompress.lecture.dynamic.y3_easy_images import difficulty, effect_y3, leaving_by_share
 
 CLAIMS = {claim.id: claim for claim in dynamic.CLAIMS}
@@ -38,6 +38,7 @@ def tiny_plan():
         patch.setattr(y1_exits, "BATCH", 16)
         patch.setattr(y4_budget, "BATCH", 16)
         patch.setattr(y4_budget, "STEPS", 2)
+        patch.setattr(y4_budget, "TURNS", 2)
         patch.setattr(tc.dynamic.thresholds, "MOST_COMBINATIONS", 100)
         for cached in (nets.plain_net, nets.exit_net):
             cached.cache_clear()  # nets of another plan
@@ -78,35 +79,27 @@ def test_y1_reports_of_each_exit_what_the_net_cut_there_does(rows):
         assert row["accuracy"] == pytest.approx(100 * tc.evaluate(net.exit(i), dataset.test).accuracy)
         assert row["macs"] == net.exit(i).summary().macs and row["shares"][i] == 1
     assert mine["plain", ""]["macs"] == mine["exit", "3"]["macs"]
-    chosen = mine["chosen", ""]
-    assert chosen["accuracy"] == pytest.approx(
-        100 * tc.evaluate(EarlyExit(net, chosen["thresholds"]), dataset.test).accuracy
+    sure = mine["threshold", "0.9"]
+    assert sure["thresholds"] == [0.9, 0.9]
+    assert sure["accuracy"] == pytest.approx(
+        100 * tc.evaluate(EarlyExit(net, sure["thresholds"]), dataset.test).accuracy
     )
 
 
-def test_y1_chooses_without_the_test_split(monkeypatch, measure):
-    dataset = tc.data.load("digits")
-    scrambled = replace(dataset, y_test=np.roll(dataset.y_test, 1))
-
-    def chosen():
-        return next(row for row in measure(CLAIMS["Y1"], ("digits", "quick", 0)) if row["arm"] == "chosen")[
-            "thresholds"
-        ]
-
-    costs = tc.dynamic.mac_costs(nets.exit_net("digits", "quick", 0))
-    monkeypatch.setattr(y1_exits, "ms_costs", lambda *_: costs)
-    before = chosen()
-    monkeypatch.setattr(tc.data, "load", lambda _: scrambled)
-    assert chosen() == before
-
-
-def test_the_effect_of_y1_is_the_speed_up_one_image_at_a_time():
+def test_the_effects_of_y1_are_the_speed_up_one_image_at_a_time_and_what_it_costs():
     made = [
-        {"seed": seed, "arm": arm, "ms_1": ms, "macs": 10 * ms}
+        {"seed": seed, "arm": arm, "setting": setting, "ms_1": ms, "macs": 10 * ms, "accuracy": 90 + ms}
         for seed in (0, 1)
-        for arm, ms in (("plain", 4.0), ("exit", 9.0), ("chosen", 1.0))
+        for arm, setting, ms in (
+            ("plain", "", 4.0),
+            ("exit", "1", 0.5),
+            ("exit", "2", 9.0),
+            ("threshold", "0.7", 0.5),
+            ("threshold", "0.9", 1.0),
+        )
     ]
-    assert effect_y1(made) == [2.0, 2.0]
+    assert effect_speed(made) == [2.0, 2.0]
+    assert effect_accuracy(made) == [-8.0, -8.0]
     assert ratios_y1(made) == {"theory": 4.0, "clock": 4.0}
 
 
@@ -174,8 +167,25 @@ def test_y4_never_chooses_beyond_the_budget_by_its_table(rows):
             if row.get("setting"):
                 width, name = row["setting"].split(" × ")
                 assert costs[float(width), name] <= row["budget"] * (1 + 1e-9)
-    made = [{"seed": 0, "arm": "depth and width", "budget": 1.0, "ms": ms} for ms in (0.9, 1.05, 1.2, 0.5)]
-    assert y4_budget.effect_y4(made) == [0.75]
+
+
+def test_y4_counts_the_budgets_that_were_kept_within_the_tolerance():
+    made = [
+        {"seed": 0, "arm": arm, "budget": 1.0, "ms": ms}
+        for arm, times in (
+            ("depth and width", (0.9, 1.05, 1.2, 0.5)),
+            ("controller", (1.2, 0.5)),
+            ("width alone", (9, None)),
+        )
+        for ms in times
+    ]
+    assert y4_budget.effect_fixed(made) == [0.75]
+    assert y4_budget.effect_changing(made) == [0.5]
+
+
+def test_y4_follows_the_budget_anew_in_each_turn(rows):
+    steps = [(row["seed"], row["turn"], row["step"]) for row in rows["Y4"] if row["arm"] == "controller"]
+    assert len(set(steps)) == len(steps) == 2 * y4_budget.TURNS * len(y4_budget.PHASES) * y4_budget.STEPS
 
 
 def test_branchynets_lenet_has_its_authors_layers():

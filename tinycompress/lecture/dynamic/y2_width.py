@@ -61,6 +61,12 @@ def effect_y2(rows):
     return paired(rows, "slimmable", "one net a width", "accuracy")
 
 
+def holds_y2(rows) -> str:
+    """How far the width adjusts the computation."""
+    macs = [row["macs"] for row in rows if row["arm"] == "slimmable"]
+    return f"from {max(macs):,} to {min(macs):,} multiplications per image, {max(macs) / min(macs):.0f}× fewer"
+
+
 def y2(rows):
     """Accuracy over multiplications: one set of weights, one net per width, and a shared batch norm."""
     fig = figure(ncols=2, width=19, height=6.4)
@@ -99,6 +105,7 @@ CLAIM = Claim(
             of=effect_y2,
             unit="points",
             margin=MARGIN,
+            holds=holds_y2,
             decides=("N30",),
         ),
     ),

@@ -81,50 +81,75 @@ def effect_y3(rows):
 
 def y3(rows):
     """Images by the exit at which they leave, how hard each exit's images are, and where each class leaves."""
-    one = [row for row in rows if row["images"]]
-    exits = [row["exit"] for row in one]
-    fig = figure(ncols=3, width=21, height=6.8, width_ratios=(1.5, 0.8, 1.1))
-    gallery, bars, classes = fig.axes
-    gallery.imshow(_mosaic(one), cmap="gray_r", aspect="equal")
-    height = _mosaic(one[:1]).shape[0]
-    names = [f"exit {row['exit']}\n{100 * row['share']:.0f} %" for row in one]
-    gallery.set_yticks([(i + 0.5) * height for i in range(len(one))], names)
-    gallery.set_xticks([])
-    for color, label in zip(EXIT_COLORS, gallery.get_yticklabels(), strict=False):
-        label.set_color(color)
-    for i in range(1, len(one)):
-        gallery.axhline(i * height - 0.5, color=COLORS["ideal"], linewidth=1.5)
-    gallery.grid(False)
-    for spine in gallery.spines.values():
-        spine.set_visible(False)
-    gallery.set_title("test images, by the exit at which they leave")
+    fig = figure(ncols=2, nrows=2, width=15, height=13, width_ratios=(1, 1.25), height_ratios=(1.15, 1))
+    upper, unused, bars, classes = fig.axes
+    gallery = fig.add_subplot(upper.get_gridspec()[0, :])
+    upper.remove()
+    unused.remove()
+    _draw_gallery(gallery, [row for row in rows if row["images"]])
+    _draw_difficulty(bars, rows)
+    _draw_classes(classes, rows)
+    return fig
 
+
+def _draw_gallery(ax, rows):
+    """Draw images of each class, one band per exit, with the share of images that leave there."""
+    ax.set_title("Test images, by the exit at which they leave")
+    if not rows:  # images are kept for seed 0 alone, since they take much space
+        ax.set_axis_off()
+        ax.set_title("(images are shown for seed 0)")
+        return
+    ax.imshow(_mosaic(rows), cmap="gray_r", aspect="equal")
+    height = _mosaic(rows[:1]).shape[0]
+    names = [f"exit {row['exit']}\n{100 * row['share']:.0f} %" for row in rows]
+    ax.set_yticks([(i + 0.5) * height for i in range(len(rows))], names)
+    ax.set_xticks([])
+    for color, label in zip(EXIT_COLORS, ax.get_yticklabels(), strict=False):
+        label.set_color(color)
+    for i in range(1, len(rows)):
+        ax.axhline(i * height - 0.5, color=COLORS["ideal"], linewidth=1.5)
+    ax.grid(False)
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+
+
+def _draw_difficulty(ax, rows):
+    """Draw how many of an image's nearest training images are of another class, by exit."""
+    from matplotlib.ticker import MaxNLocator
+
+    exits = sorted({row["exit"] for row in rows})
     for i in exits:
         values = np.array([r["difficulty"] for r in rows if r["exit"] == i and r["difficulty"] is not None])
-        mean, low, high = mean_interval(values)
+        mean, low, high = np.clip(mean_interval(values), 0, 100)
         spread = None if np.isnan(low) else [[mean - low], [high - mean]]
-        bars.bar(i, mean, 0.6, color=EXIT_COLORS[i - 1], yerr=spread, capsize=6)
-        bars.text(i, np.nan_to_num(high, nan=mean), f" {mean:.1f} %", ha="center", va="bottom")
-    bars.set_xticks(exits, [f"exit {i}" for i in exits])
-    bars.set_ylabel("nearest images of another class")
-    bars.margins(y=0.12)
-    percent_axis(bars.yaxis, 100)
-    bars.set_title("how hard they are")
+        ax.bar(i, mean, 0.6, color=EXIT_COLORS[i - 1], yerr=spread, capsize=6)
+        place = {"xytext": (0, 6), "textcoords": "offset points", "ha": "center"}
+        ax.annotate(f"{mean:.1f} %", (i, np.nan_to_num(high, nan=mean)), **place)
+    ax.set_xticks(exits, [f"exit {i}" for i in exits])
+    ax.set_ylabel("nearest images of another class")
+    ax.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+    ax.margins(y=0.12)
+    percent_axis(ax.yaxis, 100)
+    ax.set_title("How hard they are")
 
+
+def _draw_classes(ax, rows):
+    """Draw the share of each class that leaves at each exit."""
+    exits = sorted({row["exit"] for row in rows})
     counts = np.array([sum(np.array(r["by_class"]) for r in rows if r["exit"] == i) for i in exits], float)
     shares = counts / counts.sum(0)
     order = np.argsort(-shares[0])
     left = np.zeros(len(order))
     for i, share in zip(exits, shares, strict=True):
-        classes.barh(range(len(order)), share[order], 0.75, left, color=EXIT_COLORS[i - 1])
+        ax.barh(range(len(order)), share[order], 0.75, left, color=EXIT_COLORS[i - 1])
         left += share[order]
-    classes.set_yticks(range(len(order)), [one[0]["classes"][k] for k in order])
-    classes.invert_yaxis()
-    classes.grid(False)
-    percent_axis(classes.xaxis)
-    classes.set(xlabel="test images", ylabel="class")
-    classes.set_title("where each class leaves: exit " + ", ".join(map(str, exits)))
-    return fig
+    ax.set_yticks(range(len(order)), [rows[0]["classes"][k] for k in order])
+    ax.invert_yaxis()
+    ax.grid(False)
+    ax.set_xlim(0, 1)
+    percent_axis(ax.xaxis)
+    ax.set(xlabel="test images", ylabel="class")
+    ax.set_title("Where each class leaves: exit " + ", ".join(map(str, exits)))
 
 
 def _mosaic(rows) -> np.ndarray:
