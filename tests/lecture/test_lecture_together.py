@@ -11,8 +11,8 @@ from tinycompress.data import load
 from tinycompress.lecture import judge, together
 from tinycompress.lecture.claim import plain
 from tinycompress.lecture.together import c1_three_numbers, c2_who_pays, methods
-from tinycompress.lecture.together.c1_three_numbers import effect_c1, file_bytes
-from tinycompress.lecture.together.c2_who_pays import _strongest, effect_c2
+from tinycompress.lecture.together.c1_three_numbers import _apart, effect_counting, effect_disk, file_bytes, holds_c1
+from tinycompress.lecture.together.c2_who_pays import _strongest, effect_classes, effect_images
 from tinycompress.quantization import tcz
 from tinycompress.workshop.style import png
 
@@ -116,16 +116,47 @@ def test_the_strongest_setting_that_keeps_validation_accuracy_is_taken(monkeypat
     assert _strongest(method, None, None, None, 0, 99.5) == (None, None)
 
 
-def test_effects_follow_from_made_rows():
+def test_nets_that_are_the_same_at_all_strengths_are_trained_once(monkeypatch):
+    spent, dataset = [], load("digits")
+    teacher = methods._new_net(dataset, TINY, 1.0, 0)
+    monkeypatch.setattr(methods, "train", lambda net, data, **options: spent.append(options["epochs"]) or net)
+    for method in methods.METHODS:
+        if method.apply in (methods.early_exit, methods.narrower):
+            for strength in method.strengths:
+                method.apply(teacher, dataset, TINY, 0, strength)
+    assert spent == [TINY.more] * 2
+
+
+def test_the_effects_of_c1_follow_from_made_rows():
     made = [
-        {"seed": seed, "chapter": chapter, "work_ratio": work, "clock_ratio": clock}
+        {"seed": seed, "arm": arm, "chapter": chapter, "work_ratio": work, "disk_ratio": disk, "clock_ratio": clock}
         for seed in (0, 1)
-        for chapter, work, clock in (("", 1, 1), ("pruning", 8, 2), ("dynamic", 4, 1 + seed))
+        for arm, chapter, work, disk, clock in (("t", "", 1, 1, 1), ("a", "x", 8, 4, 2), ("b", "y", 4, 0.5, 1 + seed))
     ]
-    assert effect_c1(made) == [2.0, 1.5]
+    assert effect_counting(made) == [2.0, 1.5]
+    assert effect_disk(made) == [0.0, -0.5]
+    assert holds_c1(made) == "the clock's is the smallest for 1 of 2 methods; not for b"
+
+
+def test_circles_that_would_coincide_are_pushed_apart_and_others_stay(rng):
+    points = np.vstack([np.zeros((5, 2)), rng.normal(0, 0.2, (8, 2)), [[9.0, 9.0]]])
+    placed = _apart(points, 0.5)
+    distances = np.hypot(*(placed[:, None] - placed[None]).transpose(2, 0, 1)) + np.eye(len(points))
+    assert distances.min() >= 0.5 - 1e-6
+    assert (placed[-1] == points[-1]).all()
+
+
+def test_the_effects_of_c2_are_measured_from_the_control_and_from_the_average_loss():
     names = [method.name for method in methods.METHODS[:2]]
     made = [
-        {"seed": 3, "arm": arm, "flipped": flipped}
-        for arm, flipped in ((names[0], 2.0), (names[1], 4.0), ("another order", 1.0), ("another start", 9.0))
+        {"seed": 3, "arm": arm, "flipped": flipped, "accuracy": accuracy, "recalls": [100, recall]}
+        for arm, flipped, accuracy, recall in (
+            ("the teacher", 0.0, 99, 98),
+            (names[0], 2.0, 97, 94),  # the worst class loses 4, the average 2
+            (names[1], 4.0, 99, 98),
+            ("another order", 1.0, 98.5, 97),  # 1, and 0.5
+            ("another start", 9.0, 50, 0),
+        )
     ]
-    assert effect_c2(made) == [2.0]
+    assert effect_images(made) == [2.0]
+    assert effect_classes(made) == [(2 + 0) / 2 - 0.5]

@@ -81,16 +81,36 @@ def file_bytes(net: Module) -> int:
     return len(content)
 
 
-def effect_c1(rows):
+def effect_counting(rows):
     """Per seed, log2 of work saved by counting over work saved on the clock, mean over methods."""
+    return _over_clock(rows, "work_ratio")
+
+
+def effect_disk(rows):
+    """Per seed, log2 of bytes saved on disk over work saved on the clock, mean over methods."""
+    return _over_clock(rows, "disk_ratio")
+
+
+def _over_clock(rows, key) -> list[float]:
+    methods = [row for row in rows if row["chapter"]]
     return [
-        float(np.mean([np.log2(row["work_ratio"] / row["clock_ratio"]) for row in rows if _counts(row, seed)]))
-        for seed in sorted({row["seed"] for row in rows})
+        float(np.mean([np.log2(row[key] / row["clock_ratio"]) for row in methods if row["seed"] == seed]))
+        for seed in sorted({row["seed"] for row in methods})
     ]
 
 
-def _counts(row, seed) -> bool:
-    return row["seed"] == seed and bool(row["chapter"])
+def holds_c1(rows) -> str:
+    """For how many methods the clock's number is the smallest, and which are the others."""
+    means = {arm: _means(rows, arm) for arm in dict.fromkeys(row["arm"] for row in rows if row["chapter"])}
+    others = [arm for arm, (work, disk, clock) in means.items() if clock > min(work, disk)]
+    words = f"the clock's is the smallest for {len(means) - len(others)} of {len(means)} methods"
+    return words + (f"; not for {', '.join(others)}" if others else "")
+
+
+def _means(rows, arm) -> list[float]:
+    """Geometric means over seeds of an arm's three ratios."""
+    chosen = [row for row in rows if row["arm"] == arm]
+    return [float(np.exp(np.mean(np.log([row[key] for row in chosen])))) for key, *_ in MARKS]
 
 
 def ratios_c1(rows):
@@ -102,34 +122,78 @@ def ratios_c1(rows):
 
 def c1(rows):
     """Accuracy over bytes and over milliseconds, with methods as numbers, and the three ratios of each method."""
-    fig = figure(ncols=3, width=22, height=8, width_ratios=(1, 1, 1.15))
-    by_bytes, by_ms, ratios = fig.axes
+    fig = figure(ncols=2, nrows=2, width=15, height=11.5, width_ratios=(1.1, 1))
+    by_bytes, right, by_ms, unused = fig.axes
+    ratios = fig.add_subplot(right.get_gridspec()[:, 1])
+    right.remove()
+    unused.remove()
     arms = list(dict.fromkeys(row["arm"] for row in rows))
-    for ax, key, label in ((by_bytes, "bytes", "bytes of the file"), (by_ms, "ms", "ms for 64 images")):
-        for number, arm in enumerate(arms):
-            chosen = [row for row in rows if row["arm"] == arm]
-            _point(ax, chosen, key, number)
-        ax.set_xscale("log")
-        ax.set(xlabel=label, ylabel="test accuracy")
+    for ax, key in ((by_bytes, "bytes"), (by_ms, "ms")):
+        _draw_plane(ax, rows, arms, key)
         percent_axis(ax.yaxis, 100)
-        ax.margins(0.09)
+        ax.set_ylabel("test accuracy")
     _readable_log_ticks(by_bytes, lambda t: f"{t / 1000:g} KB")
-    _readable_log_ticks(by_ms, lambda t: f"{t:g}")
-    by_ms.set_ylabel("")
-    by_bytes.set_title("On disk: upper left is best")
-    by_ms.set_title("On the clock")
+    _readable_log_ticks(by_ms, lambda t: f"{t:g} ms")
+    by_bytes.set_title("bytes of the file")
+    by_ms.set_title(f"time for {BATCH} images")
     _ratios(ratios, rows, arms)
     return fig
 
 
-def _point(ax, chosen, key, number):
-    color = COLORS[CHAPTER_COLORS[chosen[0]["chapter"]]]
-    x = float(np.exp(np.mean(np.log([row[key] for row in chosen]))))
-    mean, low, high = map(float, mean_interval(np.array([row["accuracy"] for row in chosen])))
-    if not np.isnan(low):
-        ax.plot([x, x], [low, high], color=color, linewidth=2, alpha=0.6)
-    ax.plot([x], [mean], "o", color=color, markersize=21)
-    ax.annotate(str(number), (x, mean), color="white", ha="center", va="center", fontsize=12, fontweight="bold")
+PLANE, CIRCLE = np.array([6.0, 4.2]), 0.33  # inches: roughly the size of a plane, and how far circles stay apart
+
+
+def _draw_plane(ax, rows, arms, key):
+    """Draw a numbered circle per method, moved aside where several would coincide, and a line to where it belongs."""
+    from matplotlib.ticker import MaxNLocator
+
+    points, ends = [], []
+    for arm in arms:
+        chosen = [row for row in rows if row["arm"] == arm]
+        mean, low, high = map(float, mean_interval(np.array([row["accuracy"] for row in chosen])))
+        points.append((float(np.mean(np.log([row[key] for row in chosen]))), mean))
+        ends += np.clip([mean if np.isnan(low) else low, mean if np.isnan(high) else high], 0, 100).tolist()
+        ax.plot(np.exp([points[-1][0]] * 2), ends[-2:], color=_color(rows, arm), linewidth=2, alpha=0.3, zorder=1)
+    points = np.array(points)
+    low = np.array([points[:, 0].min(), min(ends)])
+    size = np.array([np.ptp(points[:, 0]), np.ptp(ends)]) + 1e-9
+    inches = (points - low) / size * (0.85 * PLANE)
+    for number, (arm, point, at) in enumerate(zip(arms, points, _apart(inches, CIRCLE), strict=True)):
+        (x, y), (circle_x, circle_y) = point, at / (0.85 * PLANE) * size + low
+        color = _color(rows, arm)
+        ax.plot(np.exp([x, circle_x]), [y, circle_y], color=color, linewidth=1.5, zorder=2)
+        ax.plot(np.exp(x), y, ".", color=color, markersize=9, zorder=2)
+        ax.plot(np.exp(circle_x), circle_y, "o", color=color, markersize=22, zorder=3)
+        ax.annotate(
+            *(str(number), (np.exp(circle_x), circle_y)),
+            **{"color": "white", "ha": "center", "va": "center", "fontsize": 13, "fontweight": "bold", "zorder": 4},
+        )
+    ax.set_xscale("log")
+    ax.margins(0.08)
+    ax.yaxis.set_major_locator(MaxNLocator(6, integer=True))
+
+
+def _apart(points: np.ndarray, gap: float) -> np.ndarray:
+    """The points (n, 2), pushed apart pair by pair until none is closer than `gap` to another."""
+    points = points.copy()
+    for _ in range(500):
+        close = False
+        for i, j in zip(*np.triu_indices(len(points), 1), strict=True):
+            away = points[i] - points[j]
+            distance = float(np.hypot(*away))
+            if distance < gap:
+                close = True
+                # Points that coincide have no direction; each pair then gets another one.
+                away = away / distance if distance > 1e-6 else np.array([np.cos(i + 2 * j), np.sin(i + 2 * j)])
+                points[i] += 0.51 * (gap - distance) * away
+                points[j] -= 0.51 * (gap - distance) * away
+        if not close:
+            break
+    return points
+
+
+def _color(rows, arm) -> str:
+    return COLORS[CHAPTER_COLORS[next(row["chapter"] for row in rows if row["arm"] == arm)]]
 
 
 def _readable_log_ticks(ax, text):
@@ -149,23 +213,23 @@ MARKS = (
 def _ratios(ax, rows, arms):
     """Draw how many times smaller or faster each method is by counting, on disk and on the clock."""
     for place, arm in enumerate(arms):
-        chosen = [row for row in rows if row["arm"] == arm]
-        means = [float(np.exp(np.mean(np.log([row[key] for row in chosen])))) for key, *_ in MARKS]
+        means = _means(rows, arm)
         ax.plot([min(means), max(means)], [place, place], color="#BBBBBB", linewidth=2, zorder=1)
         for mean, (_, mark, _, role) in zip(means, MARKS, strict=True):
-            ax.plot([mean], [place], mark, color=COLORS[role], markersize=11, zorder=2)
+            ax.plot([mean], [place], mark, color=COLORS[role], markersize=12, zorder=2)
     for _, mark, name, role in MARKS:
-        ax.plot([], [], mark, color=COLORS[role], label=name, markersize=11)
-    ax.set_yticks(range(len(arms)), [f"{arm}  {number}" for number, arm in enumerate(arms)])
+        ax.plot([], [], mark, color=COLORS[role], label=name, markersize=12)
+    ax.set_yticks(range(len(arms)), [f"{arm}  {number}" for number, arm in enumerate(arms)], fontsize=15)
     for tick, arm in zip(ax.get_yticklabels(), arms, strict=True):
-        tick.set_color(COLORS[CHAPTER_COLORS[next(row["chapter"] for row in rows if row["arm"] == arm)]])
+        tick.set_color(_color(rows, arm))
     ax.invert_yaxis()
     ax.set_xscale("log")
     _readable_log_ticks(ax, lambda t: f"{t:g}×")
     ax.axvline(1, color=COLORS["reference"], linewidth=1.5)
     ax.grid(axis="x", color="#E4E4E4")
     ax.set_xlabel("times smaller or faster than the teacher")
-    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, handletextpad=0.1, columnspacing=1.0)
+    place = {"loc": "lower center", "bbox_to_anchor": (0.35, 1.0), "handletextpad": 0.1, "columnspacing": 0.8}
+    ax.legend(ncols=len(MARKS), fontsize=15, **place)
 
 
 CLAIM = Claim(
@@ -180,7 +244,13 @@ CLAIM = Claim(
     effects=(
         Effect(
             name="work saved by counting over work saved on the clock, geometric mean over methods",
-            of=effect_c1,
+            of=effect_counting,
+            unit="log2 ×",
+            holds=holds_c1,
+        ),
+        Effect(
+            name="bytes saved on disk over work saved on the clock, geometric mean over methods",
+            of=effect_disk,
             unit="log2 ×",
         ),
     ),

@@ -16,7 +16,7 @@ from ...architecture import factorise, make_separable, ranks_by_budget
 from ...data import Dataset
 from ...distillation import DistillationLoss, teacher_targets
 from ...dynamic import EarlyExit, JointLoss, Slimmable, add_exits, choose_thresholds, exit_table, mac_costs
-from ...nn import Module
+from ...nn import Module, MultiExit
 from ...nn.weighted import effective
 from ...pruning import keep_neurons, prunable, remove_neurons
 from ...quantization import (
@@ -133,8 +133,9 @@ def _trained(start: Callable[[], Module], dataset: Dataset, plan: Plan, seed, **
 # One function per method: (teacher, data, plan, seed, strength) -> Small ----------------------------------------------
 
 
-def trained_on(teacher, dataset, plan, seed, _=None) -> Small:
-    """No compression: the teacher, trained for the same further epochs."""
+@functools.lru_cache(maxsize=16)
+def trained_on(teacher, dataset, plan, seed) -> Small:
+    """No compression: the teacher, trained for the same further epochs. Cached."""
     return _plain(_trained(teacher.copy, dataset, plan, [seed, 3]))
 
 
@@ -205,12 +206,18 @@ def low_rank(teacher, dataset, plan, seed, share) -> Small:
     return _plain(_trained(lambda: factorise(teacher, ranks), dataset, plan, [seed, 3]))
 
 
-def early_exit(teacher, dataset, plan, seed, points) -> Small:
-    """Exits early; validation accuracy may fall to `points` below that of the last exit."""
+@functools.lru_cache(maxsize=2)
+def _with_exit(teacher, dataset, plan, seed) -> MultiExit:
+    """The net of `early_exit`, the same at all strengths. Cached."""
     middle = next(i for i, layer in enumerate(teacher.layers) if type(layer).__name__ == "MaxPool2d")
     rng = np.random.default_rng([seed, 4])
     start = add_exits(teacher, [middle], rng=rng)
-    net = _trained(start.copy, dataset, plan, [seed, 3], loss=JointLoss())
+    return _trained(start.copy, dataset, plan, [seed, 3], loss=JointLoss())
+
+
+def early_exit(teacher, dataset, plan, seed, points) -> Small:
+    """Exits early; validation accuracy may fall to `points` below that of the last exit."""
+    net = _with_exit(teacher, dataset, plan, seed)
     table, costs = exit_table(net, dataset.val), mac_costs(net)
     wanted = table.correct[-1].mean() - points / 100
     thresholds = choose_thresholds(table, costs, accuracy=float(wanted))
@@ -218,36 +225,42 @@ def early_exit(teacher, dataset, plan, seed, points) -> Small:
     return Small(net, EarlyExit(net, thresholds), macs, weights_of(net))
 
 
-def narrower(teacher, dataset, plan, seed, width) -> Small:
-    slim = _trained(
+@functools.lru_cache(maxsize=2)
+def _slim(teacher, dataset, plan, seed) -> Slimmable:
+    """The net of `narrower`, the same at all strengths. Cached."""
+    return _trained(
         lambda: Slimmable(teacher.copy(), (0.25, 0.5, 0.75, 1.0)), dataset, plan, [seed, 3], loss=JointLoss(distil=1.0)
     )
-    return _plain(slim.cut(width))
+
+
+def narrower(teacher, dataset, plan, seed, width) -> Small:
+    return _plain(_slim(teacher, dataset, plan, seed).cut(width))
 
 
 @dataclass(frozen=True)
 class Method:
-    """A method of a chapter. C1 uses `strength`; C2 tries `strengths`, from mild to strong."""
+    """A method of a chapter. C1 uses `strength`; C2 tries `strengths`, from mild to strong, and calls it `family`."""
 
     name: str
     chapter: str
     apply: Callable[..., Small]
     strength: float | int | None
     strengths: tuple = (None,)
+    family: str = ""
 
 
 METHODS = [
-    Method("90 % of weights pruned", "pruning", fewer_weights, 0.9, (0.5, 0.8, 0.9, 0.95)),
-    Method("half of neurons pruned", "pruning", fewer_neurons, 0.5, (0.25, 0.5, 0.7)),
-    Method("half as wide, distilled", "distillation", small_student, 0.5, (0.75, 0.5, 0.33)),
-    Method("8-bit integers", "quantization", eight_bits, 8, (8, 4, 3)),
-    Method("8 values a layer", "quantization", few_values, 8, (16, 8, 4)),
-    Method("binary weights", "quantization", binary_weights, None),
-    Method("all in one file", "quantization", one_file, 0.9, (0.8, 0.9, 0.95)),
-    Method("separable", "architecture", separable, None),
-    Method("low rank, a third", "architecture", low_rank, 1 / 3, (0.5, 1 / 3, 0.2)),
-    Method("early exit", "dynamic", early_exit, 0.5, (0.0, 0.5, 1.0)),
-    Method("half width, slimmable", "dynamic", narrower, 0.5, (0.75, 0.5, 0.25)),
+    Method("90 % of weights pruned", "pruning", fewer_weights, 0.9, (0.5, 0.8, 0.9), "weights pruned"),
+    Method("half of neurons pruned", "pruning", fewer_neurons, 0.5, (0.25, 0.5, 0.7), "neurons pruned"),
+    Method("half as wide, distilled", "distillation", small_student, 0.5, (0.75, 0.5), "narrower, distilled"),
+    Method("8-bit integers", "quantization", eight_bits, 8, (8, 4, 3), "fewer bits"),
+    Method("8 values a layer", "quantization", few_values, 8, (16, 8), "few values"),
+    Method("binary weights", "quantization", binary_weights, None, family="binary weights"),
+    Method("all in one file", "quantization", one_file, 0.9, (0.5, 0.8), "all in one file"),
+    Method("separable", "architecture", separable, None, family="separable"),
+    Method("low rank, a third", "architecture", low_rank, 1 / 3, (0.5, 1 / 3), "low rank"),
+    Method("early exit", "dynamic", early_exit, 0.5, (0.0, 0.5, 1.0), "early exit"),
+    Method("half width, slimmable", "dynamic", narrower, 0.5, (0.75, 0.5, 0.25), "slimmable, narrower"),
 ]
 
 
