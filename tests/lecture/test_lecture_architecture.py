@@ -219,12 +219,12 @@ def test_a5_compares_both_nets_of_each_repeat_and_counts_every_seed_once():
 def test_a5_compares_the_squares_in_a_quarter_of_the_directions_of_each_layer():
     made = [
         {"seed": 0, "arm": arm, "layer": layer, "shape": (4, 4), "values": values}
-        for layer, trained in (("1", [2, 0, 0, 0]), ("3", [1, 1, 1, 1]))
+        for layer, trained in (("1", [3, 1, 1, 1]), ("3", [1, 1, 1, 1]))
         for arm, values in (("trained", trained), ("untrained", [1, 1, 1, 1]))
     ]
-    assert effect_spectrum(made) == [(75 + 0) / 2]
+    assert effect_spectrum(made) == [(50 + 0) / 2]
     made[2]["shape"] = made[3]["shape"] = (4, 6)
-    assert a5_low_rank.holds_spectrum(made) == "4×4: +75.0, 4×6: +0.0"
+    assert a5_low_rank.holds_spectrum(made) == "4×4: +50.0, 4×6: +0.0"
 
 
 def test_a5_keeps_the_share_of_parameters_that_it_says(rows):
