@@ -67,7 +67,7 @@ KINDS = ("standard", "depthwise", "pointwise")
 
 def a1(rows):
     """What one output reads in each kind of convolution, which channels depend on which, and accuracy on the task."""
-    fig = figure(ncols=4, nrows=2, width=20, height=10, width_ratios=(1, 1, 1, 1.15))
+    fig = figure(ncols=4, nrows=2, width=17, height=9.5, width_ratios=(1, 1, 1, 1.25))
     layers = {row["layer"]: row for row in rows if "layer" in row and row["seed"] == rows[0]["seed"]}
     titles = {
         "standard": "standard: 3×3 in\nevery channel",
@@ -85,11 +85,11 @@ def a1(rows):
     formula.text(
         0,
         0.95,
-        "Top: the inputs that one output\ndepends on, |∂ output / ∂ input|\n\n"
-        "Bottom: which output channel\ndepends on which input channel\n(white: not at all)\n\n"
+        "Top: the inputs that one\noutput depends on,\n|∂ output / ∂ input|\n\n"
+        "Bottom: which output\nchannel depends on which\ninput channel (0: not at all)\n\n"
         "Bottom right: can depthwise\nconvolutions tell whether two\nchannels show the same digit?",
         va="top",
-        fontsize=17,
+        fontsize=16,
         transform=formula.transAxes,
     )
     arms = (

@@ -69,7 +69,7 @@ def holds_y2(rows) -> str:
 
 def y2(rows):
     """Accuracy over multiplications: one set of weights, one net per width, and a shared batch norm."""
-    fig = figure(ncols=2, width=19, height=6.4)
+    fig = figure(ncols=2, width=16, height=6.8)
     both = (("one net a width", "one net per width", "reference"), ("slimmable", "slimmable", "claim"))
     all_three = (*both, ("shared batch norm", "shared batch norm", "rival"))
     for ax, arms in zip(fig.axes, (both, all_three), strict=True):
@@ -79,11 +79,12 @@ def y2(rows):
         macs, accuracy = table(rows, "width never trained", "macs", "accuracy")
         ax.plot(macs, np.mean(accuracy, 0), "D", color=COLORS["more"], markersize=11)
         ax.set_xscale("log")
-        ax.set_xlabel("multiplications per image")
+        ax.set_xlabel("multiplications per image, and width")
+        ax.set_ylim(None, min(100, ax.get_ylim()[1]))
         percent_axis(ax.yaxis, 100)
     widths, macs = zip(*sorted({(r["width"], r["macs"]) for r in rows if r["arm"] == "slimmable"}), strict=True)
     for ax in fig.axes:
-        ax.set_xticks(macs, [f"{m / 1000:,.0f}k\nwidth {w:g}" for w, m in zip(widths, macs, strict=True)], fontsize=13)
+        ax.set_xticks(macs, [f"{m / 1000:,.0f}k\n× {w:g}" for w, m in zip(widths, macs, strict=True)], fontsize=13)
         ax.minorticks_off()
     close, whole = fig.axes
     close.set_ylabel("test accuracy")

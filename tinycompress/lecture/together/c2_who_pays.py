@@ -134,7 +134,7 @@ def c2(rows):
 
 
 def _heat(ax, change, labels, classes):
-    """Draw the mean change of recall (methods, classes); bold where its interval over seeds does not contain 0."""
+    """Draw the mean change of recall (methods, classes); bold where its interval over three or more seeds excludes 0."""
     means = np.array([np.mean(by_seed, axis=0) for by_seed in change])
     most = max(1.0, float(np.abs(means).max()))
     ax.imshow(means, cmap="RdBu", vmin=-most, vmax=most, aspect="auto")
@@ -143,7 +143,7 @@ def _heat(ax, change, labels, classes):
         if round(value, 1) == 0:
             continue
         _, low, high = mean_interval(np.array([classes_of_seed[j] for classes_of_seed in change[i]]))
-        sure = low > 0 or high < 0
+        sure = len(change[i]) > 2 and (low > 0 or high < 0)
         look = {"fontweight": "bold" if sure else "normal", "color": "white" if abs(value) > 0.6 * most else "black"}
         ax.text(j, i, f"{value:+.1f}", ha="center", va="center", fontsize=13, **look)
     ax.set_yticks(range(len(labels)), labels)
