@@ -39,7 +39,6 @@ def tiny_plan():
         patch.setattr(y4_budget, "BATCH", 16)
         patch.setattr(y4_budget, "STEPS", 2)
         patch.setattr(y4_budget, "TURNS", 2)
-        patch.setattr(tc.dynamic.thresholds, "MOST_COMBINATIONS", 100)
         for cached in (nets.plain_net, nets.exit_net):
             cached.cache_clear()  # nets of another plan
         yield

@@ -116,14 +116,14 @@ def _draw_accuracy(ax, rows):
     for width, *pair in zip(widths, means["standard"], means["separable"], strict=True):
         ax.plot(*zip(*pair, strict=True), color=COLORS["ideal"], linestyle=":", linewidth=2, zorder=1)
         label = f"{width}, {2 * width}, {4 * width}"
-        ax.annotate(label, pair[0], (0, 11), textcoords="offset points", ha="center", fontsize=14)
+        ax.annotate(label, pair[0], (8, -20), textcoords="offset points", fontsize=14)
     ax.legend(loc="lower right")
     ax.set_xscale("log")
     low, high = min(means["separable"])[0], max(means["standard"])[0]
     ticks = [10**power * n for power in range(1, 8) for n in (1, 3) if 0.8 * low < n * 10**power < 1.2 * high]
     ax.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
     ax.minorticks_off()
-    ax.margins(x=0.1)
+    ax.margins(x=0.12)
     top = ax.get_ylim()[1]
     ax.set_ylim(None, min(top, 100.5))
     ax.set(xlabel="parameters", ylabel="test accuracy")
