@@ -19,7 +19,7 @@ class Plan:
     widths: tuple[int, ...] = (4, 8, 16, 24)  # of the first layer in A4; the next two have twice and four times as many
     dense: int = 12  # of the net of A5 before it is factorised
     more: int = 8  # and after
-    ranks: tuple[int, ...] = (1, 2, 4, 8, 16, 32)
+    ranks: tuple[int, ...] = (2, 4, 8, 16, 32)
     batch_size: int = 64
     lrs: tuple[float, ...] = (0.02, 0.1)
 
