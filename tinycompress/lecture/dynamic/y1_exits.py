@@ -202,13 +202,13 @@ CLAIM = Claim(
     plans=PLANS,
     effects=(
         Effect(
-            name="speed-up over the net without exits, one image at a time, if images leave once the net is 90 % sure",
+            name=f"speed-up over the net without exits, one image at a time, if images leave at {100 * SURE:g} % confidence",
             of=effect_speed,
             unit="log2 ×",
             decides=("N30",),
         ),
         Effect(
-            name="test accuracy, images that leave once the net is 90 % sure minus all images at the last exit",
+            name=f"test accuracy, images that leave at {100 * SURE:g} % confidence minus all images at the last exit",
             of=effect_accuracy,
             unit="points",
             margin=-1.0,
