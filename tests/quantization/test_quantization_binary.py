@@ -15,6 +15,7 @@ from tinycompress.quantization import (
     Ternarize,
     binarize_weights,
     pack_binary,
+    tcz,
     ternarize_weights,
 )
 from tinycompress.tensor import Tensor
@@ -32,6 +33,34 @@ def test_deterministic_weights_are_the_signs_and_their_gradient_passes_straight_
     g = rng.normal(0, 1, (4, 3))
     y.backward(g)
     assert np.array_equal(latent.grad, g)
+
+
+def test_weights_of_0_and_1_are_there_where_the_latent_weight_is_positive(rng):
+    latent = nn.Parameter(rng.normal(0, 1, (4, 3)))
+    y = Binarize(0.5, values=(0, 1))(latent)
+    assert np.array_equal(y.data, np.where(latent.data >= 0, 0.5, 0))
+    g = rng.normal(0, 1, (4, 3))
+    y.backward(g)
+    assert np.array_equal(latent.grad, g)
+    assert Binarize(0.5, values=(0, 1)).take([0], 0).values == (0, 1)
+
+
+def test_a_file_holds_weights_of_0_and_1_in_one_bit_each(rng):
+    net = nn.Sequential(nn.Dense(64, 64, bias=False, rng=rng), input_shape=(64,))
+    binarize_weights(net, values=(0, 1))
+    file = tcz.to_bytes(net, "fixed")
+    assert 64 * 64 / 8 <= len(file) < 64 * 64 / 8 + 50
+    x = rng.normal(0, 1, (7, 64)).astype(np.float32)
+    assert tc.predict(tcz.from_bytes(file), x).tobytes() == tc.predict(net, x).tobytes()
+
+
+def test_a_file_holds_ternary_weights_in_two_bits_each_and_a_scale_per_channel(rng):
+    net = ternarize_weights(nn.Sequential(nn.Dense(64, 64, bias=False, rng=rng), input_shape=(64,)))
+    net[0].latent("weight").data[:, 3] = 0
+    file = tcz.to_bytes(net, "fixed")
+    assert len(file) < 64 * 64 / 4 + 64 * 4 + 50
+    x = rng.normal(0, 1, (7, 64)).astype(np.float32)
+    assert tc.predict(tcz.from_bytes(file), x).tobytes() == tc.predict(net, x).tobytes()
 
 
 def test_training_clips_the_latent_weights(digits, rng):
@@ -146,6 +175,10 @@ def test_sign_gives_signs_and_gradients_where_they_matter():
 def test_what_cannot_be_packed_or_drawn_is_named(rng):
     with pytest.raises(ValueError, match="one a above 0"):
         pack_binary(binarize_weights(prune_weights(nn.Sequential(nn.Dense(6, 2, rng=rng)), 0.5)))
+    with pytest.raises(ValueError, match=r"values=\(-1, 1\)"):
+        pack_binary(binarize_weights(nn.Sequential(nn.Dense(6, 2, rng=rng)), values=(0, 1)))
+    with pytest.raises(ValueError, match="smaller first"):
+        Binarize(1.0, values=(1, 0))
     with pytest.raises(ValueError, match="depthwise"):
         pack_binary(binarize_weights(nn.Sequential(nn.DepthwiseConv2d(3, rng=rng))))
     with pytest.raises(ValueError, match="needs? a scale"):

@@ -18,19 +18,28 @@ class Binarize(Module):
     passes straight through to the latent weight. This is clipped to [-scale, scale] in the next forward pass of
     training (algorithm 1, step 3), since larger values have no effect. scale: a number; or None for the mean of
     |latent| per channel, which fits the signs to the real weights best (Rastegari et al. 2016, equation 6), and
-    without clipping.
+    without clipping. values: what stands for negative and for other weights, times the scale; (0, 1) gives weights
+    that are there or not.
 
     Exact zeros (pruned weights) stay 0.
     """
 
-    def __init__(self, scale: float | None = None, stochastic: bool = False, rng: np.random.Generator | None = None):
+    def __init__(
+        self,
+        scale: float | None = None,
+        stochastic: bool = False,
+        rng: np.random.Generator | None = None,
+        values: tuple[float, float] = (-1, 1),
+    ):
         if stochastic and (scale is None or rng is None):
             raise ValueError(
                 "Binarize: stochastic weights need a scale, which sets the probabilities, and an rng to draw from"
             )
         if scale is not None and not scale > 0:
             raise ValueError(f"Binarize: the scale must be above 0, got {scale}")
-        self.scale, self.stochastic, self.rng = scale, stochastic, rng
+        if len(values) != 2 or not values[0] < values[1]:
+            raise ValueError(f"Binarize: values must be two numbers, the smaller first, such as (0, 1); got {values}")
+        self.scale, self.stochastic, self.rng, self.values = scale, stochastic, rng, tuple(values)
 
     def forward(self, latent):
         w = latent.data
@@ -44,14 +53,16 @@ class Binarize(Module):
             up = self.rng.random(w.shape, np.float32) < (w / scale + 1) / 2
         else:
             up = w >= 0
-        return record(np.where(up, scale, -scale) * (w != 0), (latent, lambda g: g))
+        low, high = (scale * w.dtype.type(value) for value in self.values)
+        return record(np.where(up, high, low) * (w != 0), (latent, lambda g: g))
 
     def take(self, kept, axis: int) -> "Binarize":
         """The same parametrization for a smaller weight; it does not depend on the weight's shape."""
-        return Binarize(self.scale, self.stochastic, self.rng)
+        return Binarize(self.scale, self.stochastic, self.rng, self.values)
 
     def extra_repr(self):
-        return f"scale={self.scale or 'mean'}" + (", stochastic" if self.stochastic else "")
+        values = "" if self.values == (-1, 1) else f", values={self.values}"
+        return f"scale={self.scale or 'mean'}{values}" + (", stochastic" if self.stochastic else "")
 
 
 class Ternarize(Module):
@@ -94,12 +105,14 @@ def binarize_weights(
     scale: float | str | None = "glorot",
     rng: np.random.Generator | None = None,
     layers: list[str] | None = None,
+    values: tuple[float, float] = (-1, 1),
 ) -> Module:
     """Parametrize every layer's weight with a `Binarize`, in place; returns the model.
 
     scale: a number, None for the mean of |latent| per channel, or "glorot", sqrt(1.5 / (fan_in + fan_out)), as in the
     paper's experiments, so that layers of all sizes train at one learning rate. With a number or "glorot", the latent
-    weights are rescaled to this standard deviation. layers: names; all by default.
+    weights are rescaled to this standard deviation. layers: names; all by default. values: what the two kinds of weights
+    are, times the scale; with (0, 1) use batch norm after each layer, since no weight is negative.
     """
     known = weighted_layers(model)
     with all_or_nothing(model):
@@ -110,7 +123,7 @@ def binarize_weights(
                 )
             latent = known[name].latent("weight")
             size = _glorot(latent.shape) if scale == "glorot" else scale
-            known[name].parametrize("weight", Binarize(size, stochastic, rng))
+            known[name].parametrize("weight", Binarize(size, stochastic, rng, values))
             if size is not None:
                 latent.data = latent.data * (size / max(latent.data.std(), 1e-30))
     return model
@@ -144,7 +157,8 @@ class BinaryDense(Module):
         self.scale = np.abs(flat[0]).copy()
         if not (np.abs(flat) == self.scale).all() or not self.scale.all():
             raise ValueError(
-                "BinaryDense: the weights of a channel must be +a or -a with one a above 0; call binarize_weights first"
+                "BinaryDense: the weights of a channel must be +a or -a with one a above 0; call binarize_weights first, "
+                "with values=(-1, 1)"
             )
         self.packed, self.signs_only = pack_signs(flat), signs_only
         self.bias = np.zeros_like(self.scale) if bias is None else bias.copy()

@@ -30,8 +30,10 @@ from ...guards import check_distinct
 from ...nn import Module, trace
 from ...nn.weighted import effective
 from ...text import aligned
+from ..binary import Ternarize
 from ..coding.arithmetic import Decoder, Encoder
 from ..fake import FakeQuantize
+from ..grid import Grid
 from .arrays import CODINGS, Surroundings, contents, read_plain, write_array
 from .structure import Slot, StructureReader, write_layer
 from .wire import Part, Reader, TczError, Writer
@@ -160,8 +162,11 @@ def _values(slot: Slot) -> tuple[np.ndarray, "object"]:
     """The values that the layer uses, and the grid they lie on, or None."""
     if not slot.trained:
         return getattr(slot.layer, slot.name), None
-    step = slot.layer.parametrization(slot.name, FakeQuantize)
-    return effective(slot.layer, slot.name), step.grid if step else None
+    values, step = effective(slot.layer, slot.name), slot.layer.parametrization(slot.name, FakeQuantize)
+    if slot.layer.parametrization(slot.name, Ternarize):  # -a, 0 and +a per channel: a grid of 2 bits
+        size = np.abs(values).max(tuple(range(values.ndim - 1)))
+        return values, Grid(np.where(size, size, 1).astype(np.float32), np.zeros_like(size, np.float32), 2, True)
+    return values, step.grid if step else None
 
 
 def _size(content, around) -> int:
