@@ -98,7 +98,7 @@ def q1(rows):
     left.set_ylim(None, 102)
     left.set(xlabel="bits per weight", ylabel="test accuracy", xticks=range(8, 0, -1))
     left.yaxis.set_major_formatter(lambda value, _: f"{value:g} %")
-    left.set_title("Few bits are enough if training knows about them")
+    left.set_title("Rounded after training, or trained on the grid")
 
     (shown,) = (row for row in rows if "histogram" in row)
     edges = np.array(shown["edges"])
@@ -107,8 +107,8 @@ def q1(rows):
         right.axvline(value, color=COLORS["claim"], linewidth=2.5)
     reach = 1.6 * max(map(abs, shown["grid"]))
     right.set_xlim(-reach, reach)
-    right.set(xlabel="weight", ylabel="weights of the first layer")
-    right.set_title(f"Every weight becomes one of these {len(shown['grid'])} values")
+    right.set(xlabel="weight", ylabel="number of weights")
+    right.set_title(f"The first layer in {SHOWN_BITS} bits: {len(shown['grid'])} values")
     return fig
 
 

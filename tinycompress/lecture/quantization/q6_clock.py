@@ -114,6 +114,8 @@ def q6(rows):
             for arm, role in arms:
                 chosen = [r["speedup"] for r in rows if (r["batch"], r["shape"], r["arm"]) == (batch, shape, arm)]
                 if not chosen:
+                    ax.text(place, 1.03, "–", ha="center", va="bottom", fontsize=22, weight="bold", color=COLORS[role])
+                    place += 1
                     continue
                 mean, low, high = (2**x for x in mean_interval(np.log2(chosen)))
                 spread = None if np.isnan(low) else [[mean - low], [high - mean]]
@@ -132,6 +134,7 @@ def q6(rows):
             names.append(shape)
             place += 0.7
         ax.set_xticks(ticks, names)
+        ax.set_xlim(-0.8, place - 0.5)
         ax.axhline(1, color=COLORS["reference"], linewidth=1.5)
         ax.set_yscale("log")
         ax.set_yticks([0.5, 1, 2, 4, 8, 16, 32, 64], [f"{t:g}×" for t in (0.5, 1, 2, 4, 8, 16, 32, 64)])
@@ -142,6 +145,15 @@ def q6(rows):
     for ax in fig.axes:
         unique |= dict(zip(*ax.get_legend_handles_labels()[::-1], strict=True))
     fig.axes[0].legend(unique.values(), unique.keys(), loc="upper left")
+    fig.axes[-1].text(
+        0.98,
+        0.97,
+        "–  not built: 4 bits multiply one image\nat a time, and the whole net computes\nin 8 bits or with weights of 1 bit",
+        transform=fig.axes[-1].transAxes,
+        ha="right",
+        va="top",
+        fontsize=14,
+    )
     return fig
 
 
