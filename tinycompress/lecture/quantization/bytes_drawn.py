@@ -23,7 +23,7 @@ KINDS = {
 
 
 def draw_bytes(ax, row):
-    """Draw every byte of the file as a square, coloured by what it is for, and lighter for larger values."""
+    """Draw every byte of the file as a square, coloured by what it is for, and paler for larger bytes."""
     from matplotlib.colors import to_rgb
 
     content, parts = np.array(row["file"]), row["parts"]
@@ -50,4 +50,5 @@ def draw_bytes(ax, row):
             fontsize=15,
             va="top",
         )
+    ax.text(0, -0.2, "The paler, the larger the byte (0 to 255).", transform=ax.transAxes, fontsize=14, va="top")
     ax.set_title(f"Each of the file's {len(content):,} bytes")

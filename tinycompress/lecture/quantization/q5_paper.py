@@ -40,21 +40,26 @@ def q5_paper(rows):
 
 
 def _draw_stages(ax, net, rows):
-    """Draw bytes as bars on a logarithmic axis with the error in each, and lines for the sizes that the paper reports."""
+    """Draw bytes as dots on a logarithmic axis, with the size and the error beside them, and the sizes that the paper reports."""
     whole, recipe = rows[0]["float_bytes"], rows[0]["arm"].removeprefix(f"{net}, ")
-    for place, stage in enumerate(STAGES):
-        some = [row for row in rows if row["stage"] == stage]
-        size, error = np.mean([row["bytes"] for row in some]), np.mean([row["error"] for row in some])
-        ax.bar(place, size, 0.75, color=COLORS["claim"])
-        ax.text(place, size * 1.06, size_label(size), ha="center", va="bottom", fontsize=14)
-        ax.text(place, size * 0.78, f"{error:.2f} %", ha="center", va="top", fontsize=13, color="white")
+    some = [[row for row in rows if row["stage"] == stage] for stage in STAGES]
+    sizes, errors = ([np.mean([row[key] for row in at]) for at in some] for key in ("bytes", "error"))
+    ax.plot(range(len(STAGES)), sizes, "o-", color=COLORS["claim"], markersize=12)
+    for place, (stage, size, error) in enumerate(zip(STAGES, sizes, errors, strict=True)):
+        ax.annotate(
+            f"{size_label(size)}\n{error:.2f} %", (place, size), (10, 4), textcoords="offset points", va="bottom",
+            color=COLORS["claim"], fontsize=14,
+        )  # fmt: skip
         ratio = STAGES_OF_HAN.get(stage)
         ratio = ratio.get(net) if isinstance(ratio, dict) else ratio
         if ratio:
-            ax.plot([place - 0.45, place + 0.45], [whole / ratio] * 2, color=COLORS["rival"])
-    ax.plot([], [], color=COLORS["rival"], label="Han et al. 2016")
-    ax.legend(loc="upper right", title="white: test error", alignment="left", title_fontsize=13)
+            ax.plot(place, whole / ratio, "s", color=COLORS["rival"], markersize=12, zorder=1)
+    for line, (words, role) in enumerate(
+        (("ours; below each size: test error", "claim"), ("■ Han et al. 2016", "rival"))
+    ):
+        ax.text(0.98, 0.95 - 0.08 * line, words, transform=ax.transAxes, ha="right", color=COLORS[role])
     ax.set_yscale("log")
+    ax.set_xlim(-0.3, len(STAGES) - 0.4)
     ax.set_ylim(min(row["bytes"] for row in rows) * 0.4, 2 * whole)
     _bytes_axis(ax.yaxis, *ax.get_ylim())
     ax.set_xticks(range(len(STAGES)), STAGES)
@@ -110,13 +115,23 @@ def _draw_frontier(ax, net, rows):
 
 PLACES = {
     "above": {"xytext": (6, 12)},
-    "below": {"xytext": (0, -12), "va": "top", "ha": "center"},
+    "below": {"xytext": (8, -10), "va": "top"},
     "left": {"xytext": (-12, 0), "va": "center", "ha": "right"},
 }
 
 
 def _label(ax, x, y, text, role, where="above"):
-    ax.annotate(text, (x, y), textcoords="offset points", color=COLORS[role], fontsize=14, **PLACES[where])
+    behind = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}  # hides the error bars of other dots
+    ax.annotate(
+        text,
+        (x, y),
+        textcoords="offset points",
+        color=COLORS[role],
+        fontsize=14,
+        bbox=behind,
+        zorder=5,
+        **PLACES[where],
+    )
 
 
 def _bytes_axis(axis, low, high):
