@@ -141,7 +141,7 @@ def write_array(content: Content, around: Surroundings, out: Writer, stream: Enc
     mask = content.values != 0 if content.sparse else np.ones(content.values.shape, bool)
     gaps = None
     if content.sparse and content.coding != "arithmetic":
-        gaps = _shortest_gaps(mask.ravel(), content.coding)
+        gaps = shortest_gaps(mask.ravel(), content.coding)
     flags = content.kind | content.sparse << 3 | CODINGS.index(content.coding) << 4
     out.byte(flags | (gaps is not None) << 6)
     _write_table(content, out)
@@ -198,7 +198,7 @@ def _write_huffman(symbols, k, out):
     out.block(encode(symbols, lengths))
 
 
-def _shortest_gaps(mask: np.ndarray, coding: str) -> tuple[np.ndarray, int] | None:
+def shortest_gaps(mask: np.ndarray, coding: str) -> tuple[np.ndarray, int] | None:
     """The gap symbols and their number of bits that take the fewest bytes, or None if one bit per element takes less."""
     zeros = np.diff(np.flatnonzero(mask), prepend=-1) - 1
     best, least = None, len(mask) / 8
