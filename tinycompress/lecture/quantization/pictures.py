@@ -3,32 +3,33 @@
 import numpy as np
 
 from ...nn import Module
-from ...nn.weighted import effective
+from ...nn.weighted import effective, weighted_layers
 from ...quantization import entropy, huffman_bits, huffman_code
 from ...workshop.style import COLORS, applied, figure, label_end, percent_axis
 from .q3_huffman import _draw_tree
 
 SHOWN = 16  # neurons whose weights are shown as images
+CLUSTER_COLORS = [COLORS[role] for role in ("rival", "more", "last", "claim")]
 
 
 @applied()
 def few_values(
-    before: Module, after: Module, layer: str, accuracies: dict[str, dict], chosen, axis: str, image_shape, whole: float
+    before: Module, after: Module, layer: int, accuracies: dict[str, dict], chosen, axis: str, image_shape, whole: float
 ):
     """A layer's weights before and after rounding to few values, also as images, and accuracy over the number of values.
 
     accuracies: arm -> number (of bits or values) -> accuracy (0 to 1). chosen: the number shown. axis: what the number is.
-    layer: a dotted name; the layer's inputs are pixels of images of image_shape. whole: the accuracy in float32.
+    layer: 1 for the first one with weights, whose inputs are pixels of images of image_shape. whole: the accuracy in float32.
     """
     fig = figure(nrows=2, ncols=2, width=13, height=9.5, width_ratios=(1.25, 1))
     histogram, first, curve, second = fig.axes
-    real, few = (effective(dict(net.named_modules())[layer], "weight") for net in (before, after))
+    real, few = (effective(list(weighted_layers(net).values())[layer - 1], "weight") for net in (before, after))
     histogram.hist(real.ravel(), 81, color=COLORS["ideal"], alpha=0.6)
     values = np.unique(few)
     for value in values if len(values) <= 300 else ():
         histogram.axvline(value, color=COLORS["claim"], linewidth=max(0.8, 3 - len(values) / 40))
     reach = 1.1 * np.abs(real).max()
-    histogram.set(xlabel="weight", ylabel="weights of this layer", xlim=(-reach, reach))
+    histogram.set(xlabel="weight", ylabel=f"weights of layer {layer}", xlim=(-reach, reach))
     histogram.set_title(f"Every weight becomes one of these {len(values)} values")
     for ax, weight, title in ((first, real, "as trained"), (second, few, f"{len(values)} values")):
         _draw_features(ax, weight, image_shape, np.percentile(np.abs(real), 99))
@@ -55,8 +56,6 @@ def members(weight: np.ndarray, rows: int = 40):
 
     Raises ValueError for more values than colours.
     """
-    from .q2_clusters import CLUSTER_COLORS, _draw_clusters
-
     values, which = np.unique(weight, return_inverse=True)
     if len(values) > len(CLUSTER_COLORS):
         raise ValueError(f"members: {len(values)} values, but only {len(CLUSTER_COLORS)} colours; use fewer clusters")
@@ -64,6 +63,40 @@ def members(weight: np.ndarray, rows: int = 40):
     (ax,) = fig.axes
     _draw_clusters(ax, which.reshape(weight.shape)[:rows], values)
     ax.set_title("Stored: an index per weight, and the table of values")
+    return fig
+
+
+def _draw_clusters(ax, members, values):
+    """Draw a matrix in the colours of its clusters, with the table of their values beside it."""
+    from matplotlib.colors import ListedColormap
+
+    colors = CLUSTER_COLORS[: len(values)]
+    ax.imshow(members, cmap=ListedColormap(colors), vmin=-0.5, vmax=len(values) - 0.5, aspect="auto")
+    ax.set(xlabel="neuron", ylabel="input", xticks=[], yticks=[])
+    ax.grid(False)
+    for i, (value, color) in enumerate(zip(values, colors, strict=True)):
+        y = 0.72 - 0.13 * i
+        ax.annotate(
+            "■", (1.06, y), xycoords="axes fraction", color=color, fontsize=26, va="center", annotation_clip=False
+        )
+        code = f"{i:0{max(1, (len(values) - 1).bit_length())}b}"
+        ax.annotate(f"{code}   {value:+.3f}", (1.15, y), xycoords="axes fraction", fontsize=16, va="center")
+    ax.annotate("stored", (1.15, 0.85), xycoords="axes fraction", fontsize=14, color=COLORS["ideal"])
+
+
+@applied()
+def drawn_together(weights: np.ndarray, start: np.ndarray, values: np.ndarray):
+    """A histogram of a layer's weights while they are pulled, over that at the start; values: lines where they are pulled to."""
+    fig = figure(width=11, height=5)
+    (ax,) = fig.axes
+    reach = np.percentile(np.abs(start), 99.5)
+    edges = np.linspace(-reach, reach, 82)
+    ax.hist(weights.ravel(), edges, color=COLORS["claim"])
+    ax.hist(start.ravel(), edges, histtype="step", color=COLORS["ideal"], linewidth=2)
+    for value in values:
+        ax.axvline(value, color=COLORS["rival"], linewidth=1.5, linestyle="--")
+    ax.set(xlabel="weight", ylabel="weights of this layer", xlim=(-reach, reach))
+    ax.set_title("Blue: now. Grey: before the pull. Dashed: the values of the groups")
     return fig
 
 

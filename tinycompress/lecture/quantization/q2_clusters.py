@@ -5,15 +5,19 @@ import numpy as np
 from ... import data
 from ... import functional as F
 from ...nn import Module
-from ...nn.weighted import effective
+from ...nn.weighted import effective, weighted_layers
 from ...quantization import Pull, cluster_weights
 from ...selection import pick_on_validation
+from ...workshop.interval import verdict
 from ...workshop.style import COLORS, curve_with_band, figure, table
 from ..claim import Claim, Effect
 from ..rows import paired
 from .nets import PLANS, Plan, accuracy, dense_net, longer_net, plan_for, train_more
 
-SHOWN_CLUSTERS = 4
+SHOWN_CLUSTERS, SHOWN_LAYER = 4, 3  # whose weights are seen drawing together; the second of the three dense layers
+WEAKER = 10  # times, the pull that is watched; the others are done within an epoch
+KEPT = 16  # values per layer, 4 bits, with which the accuracy should be kept
+LOST = 1.0  # point of accuracy that would matter
 
 
 def measure_q2(data_name: str, budget: str, seed: int) -> list[dict]:
@@ -43,37 +47,114 @@ def measure_q2(data_name: str, budget: str, seed: int) -> list[dict]:
         for arm, (net, choice) in arms.items():
             row = {"seed": seed, "arm": arm, "k": k, "accuracy": accuracy(net, dataset), "choice": choice}
             row |= {"float_accuracy": accuracy(trained, dataset), "epochs": plan.dense + plan.more}
-            if seed == 0 and k == SHOWN_CLUSTERS and arm == "pulled while training":
-                row["weights"] = effective(net[5], "weight")
-                row["before"] = start[5].weight.data
+            row |= {"spread": spread(net)}
             rows.append(row)
+    if seed == 0:
+        rows[0] |= _watched(start, dataset, plan)
     return rows
 
 
-def _pulled(start: Module, dataset, plan: Plan, seed: int, k: int, strength: float, soft: bool) -> Module:
-    """A copy, trained while its weights are pulled together, then clustered."""
+def _pulled(start: Module, dataset, plan: Plan, seed: int, k: int, strength: float, soft: bool, seen=None) -> Module:
+    """A copy, trained while its weights are pulled together, then clustered.
+
+    seen: a list, which gets the weights of the shown layer before each epoch.
+    """
     net = start.copy()
     pull = Pull(net, k, strength, soft)
+    steps, batches = 0, -(-len(dataset.y_train) // plan.batch_size)
 
     def loss(outputs, labels):
+        nonlocal steps
+        if seen is not None and steps % batches == 0:
+            seen.append(net[SHOWN_LAYER].weight.data.copy())
+        steps += 1
         return F.cross_entropy(outputs, labels) + pull()
 
     train_more(net, dataset, plan, seed, plan.lrs[-1], loss=loss)
     return cluster_weights(net, k, init=pull.centroids)
 
 
-def effect_q2(rows):
+def _watched(start: Module, dataset, plan: Plan) -> dict:
+    """Histograms of a layer's weights before, during and after a training with a pull weak enough to be watched."""
+    seen = []
+    net = _pulled(start, dataset, plan, 0, SHOWN_CLUSTERS, plan.strengths[0] / WEAKER, False, seen)
+    weights = [*seen, net[SHOWN_LAYER].latent("weight").data]
+    shown = [0, *np.unique(np.geomspace(1, len(seen), 4).round().astype(int))]
+    reach = np.percentile(np.abs(weights[0]), 99.5)
+    edges = np.linspace(-reach, reach, 82)
+    return {"after": shown, "edges": edges, "histograms": [np.histogram(weights[i], edges)[0] for i in shown]}
+
+
+def spread(net: Module) -> float:
+    """How far the weights of a clustered net were from the value of their group, mean over layers.
+
+    The root mean square distance, as a share of the standard deviation of the layer's weights.
+    """
+    shares = []
+    for layer in weighted_layers(net).values():
+        latent = layer.latent("weight").data
+        shares.append(np.sqrt(np.mean((latent - effective(layer, "weight")) ** 2)) / latent.std())
+    return float(np.mean(shares))
+
+
+def effect_n20(rows):
+    """Per seed, accuracy with KEPT values per layer and fine-tuned centroids minus that of the float net."""
+    return _lost(rows, KEPT)
+
+
+def _lost(rows, k: int):
+    return [r["accuracy"] - r["float_accuracy"] for r in rows if (r["arm"], r["k"]) == ("centroids fine-tuned", k)]
+
+
+def where_n20(rows) -> str:
+    """The number of values from which on less than a point is lost."""
+    enough = None
+    for k in sorted({row["k"] for row in rows}, reverse=True):
+        if verdict(_lost(rows, k), margin=-LOST).verdict != "supported":
+            break
+        enough = k
+    return f"from {enough} values per layer on" if enough else "for no number of values"
+
+
+def effect_spread(rows):
+    """Per seed, log2 of the spread within groups without the pull over that with it, mean over all numbers of values."""
+    logs = [row | {"log": float(np.log2(row["spread"]))} for row in rows]
+    return paired(logs, "after training", "pulled while training", "log")
+
+
+def effect_q2(rows, most: int = 4):
     """Per seed, accuracy with the pull minus accuracy clustered after training; the mean over 2, 3 and 4 values per layer."""
-    return paired(rows, "pulled while training", "after training", "accuracy", k=lambda k: k <= 4)
+    return paired(rows, "pulled while training", "after training", "accuracy", k=lambda k: k <= most)
 
 
-CLUSTER_COLORS = [COLORS[role] for role in ("rival", "more", "last", "claim")]
+def where_pull_helps(rows) -> str:
+    """The numbers of values for which the pull helps on its own."""
+    each = {k: [row for row in rows if row["k"] == k] for k in sorted({row["k"] for row in rows})}
+    helped = [str(k) for k, some in each.items() if verdict(effect_q2(some, k)).verdict == "supported"]
+    return f"alone for {', '.join(helped) or 'none'} of {', '.join(map(str, each))} values per layer"
 
 
 def q2(rows):
-    """Accuracy over the number of values per layer, and one layer's weights in the colours of their clusters."""
-    fig = figure(ncols=2, width=17, height=6.5, width_ratios=(1.35, 1))
-    left, right = fig.axes
+    """Accuracy over the number of values per layer, and the weights of one layer drawing together."""
+    shown = next((row for row in rows if "histograms" in row), {"after": [0], "histograms": []})
+    n = len(shown["after"])
+    fig = figure(ncols=2, nrows=n, width=17, height=7.5, width_ratios=(1.35, 1))
+    small = fig.axes[1::2]
+    left = fig.add_subplot(fig.axes[0].get_gridspec()[:, 0])
+    for ax in fig.axes[: 2 * n : 2]:
+        ax.remove()
+    _draw_accuracy(left, rows)
+    for ax, counts, epoch in zip(small, shown["histograms"], shown["after"], strict=False):
+        ax.stairs(counts, shown["edges"], fill=True, color=COLORS["claim"])
+        ax.set(yticks=[], xlim=(shown["edges"][0], shown["edges"][-1]))
+        ax.tick_params(labelbottom=ax is small[-1])
+        ax.text(0.02, 0.75, f"after {epoch} epoch{'s' * (epoch != 1)}", transform=ax.transAxes, va="center")
+    small[0].set_title(f"Layer 2 under a weak pull to {SHOWN_CLUSTERS} values")
+    small[-1].set_xlabel("weight (heights to scale within each panel)")
+    return fig
+
+
+def _draw_accuracy(ax, rows):
     arms = (
         ("pulled while training", "claim"),
         ("soft weight-sharing", "last"),
@@ -82,49 +163,19 @@ def q2(rows):
     )
     for arm, role in arms:
         k, values = table(rows, arm, "k", "accuracy")
-        curve_with_band(left, k, values, "", COLORS[role], marker="o")
-        left.plot([], [], color=COLORS[role], marker="o", label=arm)  # the curves are too close for labels
-    left.axhline(np.mean([row["float_accuracy"] for row in rows]), color=COLORS["ideal"], linestyle="--", linewidth=2)
-    left.annotate(
-        "float32",
-        (max(k), np.mean([row["float_accuracy"] for row in rows])),
-        xytext=(0, 6),
-        textcoords="offset points",
-        ha="right",
-        color=COLORS["ideal"],
-    )
-    left.set_xscale("log", base=2)
-    left.set_xticks(k, [str(value) for value in k])
-    left.minorticks_off()
-    left.set(xlabel="different values per layer", ylabel="test accuracy")
-    left.legend(loc="lower right")
-    left.yaxis.set_major_formatter(lambda value, _: f"{value:g} %")
-    left.set_title(f"Few values per layer: the same {rows[0]['epochs']} epochs, spent in four ways")
-
-    (shown,) = (row for row in rows if "weights" in row)
-    weights = np.array(shown["weights"])
-    values, members = np.unique(weights, return_inverse=True)
-    _draw_clusters(right, members.reshape(weights.shape)[:40], values)
-    right.set_title(f"40 inputs of the last layer's {weights.shape[1]} neurons")
-    return fig
-
-
-def _draw_clusters(ax, members, values):
-    """Draw a matrix in the colours of its clusters, with the table of their values beside it."""
-    from matplotlib.colors import ListedColormap
-
-    colors = CLUSTER_COLORS[: len(values)]
-    ax.imshow(members, cmap=ListedColormap(colors), vmin=-0.5, vmax=len(values) - 0.5, aspect="auto")
-    ax.set(xlabel="neuron", ylabel="input", xticks=[], yticks=[])
-    ax.grid(False)
-    for i, (value, color) in enumerate(zip(values, colors, strict=True)):
-        y = 0.72 - 0.13 * i
-        ax.annotate(
-            "■", (1.06, y), xycoords="axes fraction", color=color, fontsize=26, va="center", annotation_clip=False
-        )
-        code = f"{i:0{max(1, (len(values) - 1).bit_length())}b}"
-        ax.annotate(f"{code}   {value:+.3f}", (1.15, y), xycoords="axes fraction", fontsize=16, va="center")
-    ax.annotate("stored", (1.15, 0.85), xycoords="axes fraction", fontsize=14, color=COLORS["ideal"])
+        curve_with_band(ax, k, values, "", COLORS[role], marker="o")
+        ax.plot([], [], color=COLORS[role], marker="o", label=arm)  # the curves are too close for labels
+    whole = np.mean([row["float_accuracy"] for row in rows])
+    ax.axhline(whole, color=COLORS["ideal"], linestyle="--", linewidth=2)
+    ax.annotate("float32", (max(k), whole), (0, 6), textcoords="offset points", ha="right", color=COLORS["ideal"])
+    ax.set_xscale("log", base=2)
+    ax.set_xticks(k, [str(value) for value in k])
+    ax.minorticks_off()
+    ax.set(xlabel="different values per layer", ylabel="test accuracy")
+    ax.set_ylim(None, 100)
+    ax.legend(loc="lower right", title="when the weights are grouped", alignment="left", title_fontsize=14)
+    ax.yaxis.set_major_formatter(lambda share, _: f"{share:g} %")
+    ax.set_title(f"The same {rows[0]['epochs']} epochs, spent in four ways")
 
 
 CLAIM = Claim(
@@ -135,17 +186,33 @@ CLAIM = Claim(
     plans=PLANS,
     effects=(
         Effect(
+            name=f"test accuracy, {KEPT} values per layer with centroids fine-tuned minus float32",
+            of=effect_n20,
+            unit="points",
+            margin=-LOST,
+            decides=("N20",),
+            holds=where_n20,
+        ),
+        Effect(
+            name="spread of the weights within their groups, trained without the pull over with it",
+            of=effect_spread,
+            unit="log2 ×",
+            decides=("N21",),
+        ),
+        Effect(
             name="test accuracy, pulled together while training minus clustered after training, mean over up to 4 "
             "values per layer",
             of=effect_q2,
             unit="points",
-            decides=("N20", "N21"),
+            decides=("N21",),
+            holds=where_pull_helps,
         ),
     ),
     figure=q2,
-    note="All arms train for the same number of epochs and choose from the same number of settings on validation "
-    "data. The pull adds a penalty on the distance between each weight and its group's value; soft weight-sharing "
-    "is the same with a mixture of Gaussians in place of the nearest value.",
+    note="One value per group is supported if less than one point is lost. All arms train for the same number of epochs "
+    "and choose from the same number of settings on validation data. The pull adds a penalty on the distance between each "
+    "weight and its group's value; soft weight-sharing is the same with a mixture of Gaussians in place of the nearest "
+    "value.",
     source="Han et al. 2016, Deep Compression; Nowlan & Hinton 1992, Simplifying Neural Networks by Soft "
     "Weight-Sharing; Ullrich et al. 2017",
 )
