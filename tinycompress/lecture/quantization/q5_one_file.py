@@ -17,7 +17,7 @@ from ...workshop.style import COLORS, figure
 from ..claim import Claim, Effect, Settings
 from .bytes_drawn import draw_bytes, size_label
 from .nets import PLANS, plan_for
-from .q5_paper import q5_paper
+from .q5_paper import NAMES, q5_paper
 
 ORDERS = ("prune, then cluster", "cluster, then prune")
 
@@ -73,7 +73,8 @@ def recipe_for(budget: str, dataset: Dataset, arm: str) -> Recipe:
         kept=1 - plan.removed,
         k=plan.k,
         dense=plan.dense,
-        prune=2 * plan.more,
+        prune=3 * plan.more // 2,
+        pull=max(1, plan.more // 2),
         tune=max(1, 3 * plan.more // 4),
         lrs=plan.small_lrs,
         centroid_lrs=plan.centroid_lrs,
@@ -167,49 +168,54 @@ def ratios_q5(rows):
 def q5(rows):
     """Bytes of the file after each stage, and every byte of a finished file."""
     fig = figure(ncols=2, width=18, height=7, width_ratios=(1.15, 1))
-    _draw_waterfall(fig.axes[0], rows)
-    draw_bytes(fig.axes[1], next(row for row in rows if row.get("file")))
+    _draw_stages(fig.axes[0], rows)
+    shown = next((row for row in rows if row.get("file")), None)  # only seed 0 has it
+    draw_bytes(fig.axes[1], shown) if shown else fig.axes[1].set_axis_off()
     return fig
 
 
-def _draw_waterfall(ax, rows):
-    """Draw bytes as bars on a logarithmic axis, with the error in each."""
+def huffman_longer(rows) -> str:
+    """In how many files Huffman's codes with their tables take more bytes than the fixed-length code before them."""
+    files = [
+        [row["bytes"] for row in rows if (row["arm"], row["seed"]) == key]
+        for key in dict.fromkeys((row["arm"], row["seed"]) for row in rows)
+    ]
+    longer = sum(stages[-2] > stages[-3] for stages in files)
+    return f"Huffman's codes with their tables are longer\nthan the fixed-length code in {longer} of {len(files)} files"
+
+
+def _draw_stages(ax, rows):
+    """Draw the bytes after each stage as dots on a logarithmic axis, with the size and the error beside them."""
     arms = list(dict.fromkeys(row["arm"] for row in rows))
-    roles = ("claim", "rival", "other", "more")
-    for i, arm in enumerate(arms):
-        stages = [s for s in dict.fromkeys(row["stage"] for row in rows if row["arm"] == arm)]
-        for place, stage in enumerate(stages):
-            chosen = [row for row in rows if row["arm"] == arm and row["stage"] == stage]
-            size, error = np.mean([row["bytes"] for row in chosen]), np.mean([row["error"] for row in chosen])
-            x = place + (i - (len(arms) - 1) / 2) * 0.8 / len(arms)
-            ax.bar(x, size, 0.76 / len(arms), color=COLORS[roles[i]], label=arm if place == 0 else None)
-            ax.text(x, size * 1.06, size_label(size), ha="center", va="bottom", fontsize=12 if len(arms) < 3 else 10)
-            ax.text(
-                x,
-                size * 0.94,
-                f"{error:.1f}",
-                ha="center",
-                va="top",
-                fontsize=12 if len(arms) < 3 else 10,
-                color="white",
-            )
+    stages = {arm: list(dict.fromkeys(row["stage"] for row in rows if row["arm"] == arm)) for arm in arms}
+    ticks = [
+        at[0] if len(set(at)) == 1 else f"step {place}" for place, at in enumerate(zip(*stages.values(), strict=True))
+    ]
+    places = ((8, 4, "left", "bottom"), (-8, -6, "right", "top"))
+    for line, (arm, role, (dx, dy, ha, va)) in enumerate(zip(arms, ("claim", "rival"), places, strict=False)):
+        some = [[row for row in rows if row["arm"] == arm and row["stage"] == stage] for stage in stages[arm]]
+        sizes, errors = ([np.mean([row[key] for row in at]) for at in some] for key in ("bytes", "error"))
+        ax.plot(range(len(ticks)), sizes, "o-", color=COLORS[role], markersize=12)
+        ax.text(0.98, 0.95 - 0.08 * line, arm, transform=ax.transAxes, ha="right", color=COLORS[role], fontsize=16)
+        for place, (stage, size, error) in enumerate(zip(stages[arm], sizes, errors, strict=True)):
+            if place or line == 0:  # all arms begin with the same net
+                words = f"{size_label(size)}\n{error:.1f} %"
+                ax.annotate(
+                    words if stage in ticks else f"{stage}\n{words}", (place, size), (dx, dy),
+                    textcoords="offset points", ha=ha, va=va, color=COLORS[role], fontsize=14,
+                )  # fmt: skip
+    notes = f"below each size: test error\n{huffman_longer(rows)}"
+    ax.text(0.98, 0.99 - 0.08 * len(arms), notes, transform=ax.transAxes, ha="right", va="top", fontsize=14)
     ax.set_yscale("log")
-    names = [*stages]
-    if any(row["arm"].startswith("cluster") for row in rows):
-        names[1:3] = ["1st step", "2nd step"]
-    ax.set_xticks(range(len(names)), names)
+    ax.set_xticks(range(len(ticks)), ticks)
+    ax.set_xlim(-0.3, len(ticks) - 0.4)
     smallest, largest = min(row["bytes"] for row in rows), max(row["bytes"] for row in rows)
-    ax.set_ylim(smallest * 0.35, largest * 2.2)
-    ticks = [t for t in (1e3, 1e4, 1e5, 1e6) if smallest * 0.35 <= t <= largest * 2.2]
+    ax.set_ylim(smallest * 0.4, largest * 2.2)
+    ticks = [t for t in (1e3, 1e4, 1e5, 1e6) if smallest * 0.4 <= t <= largest * 2.2]
     ax.set_yticks(ticks, [size_label(t) for t in ticks])
     ax.minorticks_off()
     ax.set_ylabel("bytes of the file")
-    ax.legend(loc="upper right", title="white: test error in %", title_fontsize=13, alignment="left")
-    final = [
-        row["float_bytes"] / row["bytes"] for row in rows if row["stage"] == "arithmetic" and row["arm"] == arms[0]
-    ]
-    net = {"lenet_300_100": "LeNet-300-100", "lenet_5": "LeNet-5"}.get(rows[0]["net"], rows[0]["net"])
-    ax.set_title(f"{net}: {np.mean(final):.0f}× smaller")
+    ax.set_title(f"{NAMES[rows[0]['net']]}: {ratios_q5(rows)['disk']:.0f}× smaller, stage by stage")
 
 
 def _figure_q5(rows):
@@ -237,6 +243,7 @@ CLAIM = Claim(
     ratios=ratios_q5,
     note="Every byte of a real file is counted: headers, tables, checksum. Supported: less than one point is lost. The "
     "claim fails if a loaded net predicts anything other than the saved one. In the other order, the net cannot recover "
-    "from pruning, because only the clusters' values still learn.",
+    "from pruning, because only the clusters' values still learn. In a net as small as this one, the tables of Huffman's "
+    "codes can cost more bytes than the codes save.",
     source="Han et al. 2016, Deep Compression",
 )
