@@ -49,7 +49,7 @@ def measure_q1(data_name: str, budget: str, seed: int) -> list[dict]:
         common
         | {"arm": "in integers", "grain": "per channel", "bits": 8, "accuracy": accuracy(integers, dataset)}
         | {"memory_ratio": 4 * sum(p.size for p in trained.parameters()) / integers.nbytes}
-        | ({"histogram": counts, "edges": edges, "grid": grid.dequantize(_all_integers(grid))} if seed == 0 else {})
+        | {"histogram": counts, "edges": edges, "grid": grid.dequantize(_all_integers(grid))}
     )
     return rows
 
@@ -100,7 +100,7 @@ def q1(rows):
     left.yaxis.set_major_formatter(lambda value, _: f"{value:g} %")
     left.set_title("Rounded after training, or trained on the grid")
 
-    (shown,) = (row for row in rows if "histogram" in row)
+    shown = next(row for row in rows if "histogram" in row)
     edges = np.array(shown["edges"])
     right.stairs(shown["histogram"], edges, fill=True, color=COLORS["ideal"], alpha=0.6)
     for value in shown["grid"]:
