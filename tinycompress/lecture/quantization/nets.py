@@ -26,7 +26,8 @@ class Plan:
     bits: tuple[int, ...] = (8, 6, 4, 3, 2, 1)
     trained_bits: tuple[int, ...] = (4, 3, 2, 1)
     clusters: tuple[int, ...] = (2, 3, 4, 8, 16)
-    binary_epochs: int = 16
+    binary_epochs: int = 12
+    binary_runs: int = 2  # nets per seed and arm, whose errors are averaged
     binary_lrs: tuple[float, ...] = (0.05, 0.2)
     binary_widths: tuple[int, ...] = (300, 100)
     removed: float = 0.9  # of the weights, before clustering
@@ -38,7 +39,14 @@ class Plan:
 PLANS = {
     "quick": Plan(),
     "quick, many images": Plan(
-        dense=4, more=4, batch_size=128, trained_bits=(4, 2, 1), clusters=(2, 4, 16), binary_epochs=5, steps=2
+        dense=4,
+        more=4,
+        batch_size=128,
+        trained_bits=(4, 2, 1),
+        clusters=(2, 4, 16),
+        binary_epochs=5,
+        binary_runs=1,
+        steps=2,
     ),
     "full": Plan(
         dense=30,
@@ -63,6 +71,7 @@ PLANS = {
         trained_bits=(4, 3, 2, 1),
         clusters=(2, 4, 8, 16, 64),
         binary_epochs=12,
+        binary_runs=1,
         binary_widths=(512, 512, 512),
         steps=7,
     ),
