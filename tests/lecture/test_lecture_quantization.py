@@ -13,9 +13,7 @@ import tinycompress as tc
 from tinycompress import models
 from tinycompress.lecture import Settings, quantization
 from tinycompress.lecture.claim import judge, plain
-from tinycompress.lecture.quantization import nets, q5_one_file, q6_clock
-from tinycompress.lecture.quantization.q2_clusters import _pulled
-from tinycompress.lecture.quantization.q3_huffman import bits_by_code
+from tinycompress.lecture.quantization import nets, q2_clusters, q3_huffman, q4b_overfitting, q5_one_file, q6_clock
 from tinycompress.lecture.quantization.q4_binary import effect_q4
 from tinycompress.nn.weighted import effective
 from tinycompress.quantization import cluster_weights, tcz
@@ -30,21 +28,26 @@ TINY = nets.Plan(
     strengths=(1.0,),
     bits=(8, 2),
     trained_bits=(2,),
-    clusters=(2, 4),
+    clusters=(2, 4, 16),
     binary_epochs=2,
     binary_lrs=(0.1,),
     binary_widths=(30,),
+    binary_runs=2,
     steps=2,
     small_lrs=(0.1,),
+)
+TINY_Q4B = q4b_overfitting.Plan(
+    few=(60,), few_draws=2, images=80, draws=1, wrong=(0.0, 0.5), epochs=3, widths=(20,), lrs=(0.1,)
 )
 
 
 @pytest.fixture(scope="module", autouse=True)
 def tiny_plan():
-    before = nets.PLANS["quick"]
-    nets.PLANS["quick"] = TINY
+    patch = pytest.MonkeyPatch()
+    patch.setitem(nets.PLANS, "quick", TINY)
+    patch.setitem(q4b_overfitting.PLANS, "quick", TINY_Q4B)
     yield
-    nets.PLANS["quick"] = before
+    patch.undo()
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +55,7 @@ def rows():
     """Two seeds of every claim at a tiny budget, as JSON would give them back."""
     measured = {}
     for seed in (0, 1):
-        for name in ("Q1", "Q2", "Q3", "Q4"):
+        for name in ("Q1", "Q2", "Q3", "Q4", "Q4b"):
             measured.setdefault(name, []).extend(CLAIMS[name].measure("digits", "quick", seed))
         for order in q5_one_file.ORDERS:
             measured.setdefault("Q5", []).extend(CLAIMS["Q5"].measure("digits", "quick", order, seed))
@@ -88,7 +91,7 @@ def test_all_arms_train_for_equally_many_epochs(rows, monkeypatch):
     dataset = tc.data.load("digits")
     start = models.mlp(dataset.image_shape, (9,), 10, rng=np.random.default_rng(0))
     nets.train_more(start.copy(), dataset, TINY, 0, 0.01)
-    _pulled(start, dataset, TINY, 0, 3, 1.0, soft=True)
+    q2_clusters._pulled(start, dataset, TINY, 0, 3, 1.0, soft=True)
     assert spent == [TINY.more, TINY.more]
     assert {row["epochs"] for row in rows["Q2"]} == {TINY.dense + TINY.more}
     assert {row["epochs"] for row in rows["Q4"]} == {TINY.binary_epochs}
@@ -107,12 +110,45 @@ def test_a_net_of_two_values_a_layer_has_two_values_a_layer():
     dataset = tc.data.load("digits")
     start = models.mlp(dataset.image_shape, (9,), 10, rng=np.random.default_rng(0))
     for soft in (False, True):
-        net = _pulled(start, dataset, TINY, 0, 2, 1.0, soft)
+        seen = []
+        net = q2_clusters._pulled(start, dataset, TINY, 0, 2, 1.0, soft, seen)
         assert all(len(np.unique(effective(net[i], "weight"))) == 2 for i in (1, 3))
+        assert len(seen) == TINY.more  # once per epoch
+        assert np.array_equal(seen[0], start[3].weight.data)
+
+
+def test_q2_measures_how_far_weights_are_from_the_value_of_their_group(rng):
+    net = cluster_weights(models.mlp((2, 2, 1), (3,), 4, rng=rng), 2)
+    by_hand = []
+    for layer in (net[1], net[3]):
+        weight, value = layer.latent("weight").data, effective(layer, "weight")
+        by_hand.append(np.sqrt(((weight - value) ** 2).mean()) / weight.std())
+    assert q2_clusters.spread(net) == pytest.approx(np.mean(by_hand))
+    made = [
+        {"seed": s, "k": k, "arm": arm, "spread": spread}
+        for s in (0, 1)
+        for k in (2, 16)
+        for arm, spread in (("after training", 0.4), ("pulled while training", 0.1))
+    ]
+    assert q2_clusters.effect_spread(made) == pytest.approx([2, 2])
+
+
+def test_q2_says_from_how_many_values_on_less_than_a_point_is_lost():
+    def made(lost):
+        return [
+            {"seed": s, "k": k, "arm": "centroids fine-tuned", "accuracy": 97 - loss - 0.1 * s, "float_accuracy": 97.0}
+            for s in (0, 1, 2)
+            for k, loss in zip((2, 4, 16), lost, strict=True)
+        ]
+
+    assert q2_clusters.where_n20(made((8, 0.2, 0.1))) == "from 4 values per layer on"
+    assert q2_clusters.where_n20(made((0.1, 3, 0.1))) == "from 16 values per layer on"
+    assert q2_clusters.where_n20(made((0, 0, 2))) == "for no number of values"
+    assert q2_clusters.effect_n20(made((8, 3, 0.5))) == pytest.approx([-0.5, -0.6, -0.7])
 
 
 def test_q3_fails_if_a_stream_is_not_decoded_exactly_or_a_code_is_too_good_to_be_true(rows):
-    for change in ({"exact": False}, {"huffman": 0.01}, {"huffman": 99.0}):
+    for change in ({"exact": False}, {"huffman": 1}, {"huffman": 10**9}):
         wrong = [dict(row) for row in rows["Q3"]]
         wrong[0] |= change
         assert judge(CLAIMS["Q3"], wrong, 0.0).verdict == "failed"
@@ -120,8 +156,35 @@ def test_q3_fails_if_a_stream_is_not_decoded_exactly_or_a_code_is_too_good_to_be
 
 def test_the_codes_of_q3_are_ordered_as_theory_says(rows):
     for seed in (0, 1):
-        fixed, huffman, bound = (bits_by_code(rows["Q3"], seed, c) for c in ("fixed", "huffman", "entropy"))
+        fixed, huffman, bound = (
+            q3_huffman.bits_by_code(rows["Q3"], c, seed=seed) for c in ("fixed", "huffman", "entropy")
+        )
         assert fixed >= huffman >= bound
+
+
+def test_q3_counts_the_bits_that_a_file_takes(rows):
+    """Up to whole bytes, and a few bytes per array that say how long the streams are."""
+    net = cluster_weights(tc.pruning.prune_weights(nets.dense_net("digits", TINY, 0).copy(), 0.9), 8)
+    for coding, parts in (("fixed", ("fixed",)), ("huffman", ("huffman", "table"))):
+        contents = tcz.inspect_bytes(tcz.to_bytes(net, coding))
+        for name, layer in tc.pruning.prunable(net).items():
+            matrix = effective(layer, "weight")
+            values = np.unique(matrix[matrix != 0])
+            for stream in ("values", "positions"):
+                counted = q3_huffman._in_codes(matrix, values, stream, (0, 0))
+                (size,) = (p.nbytes for p in contents.parts if (p.array, p.kind) == (f"{name}.weight", stream))
+                assert 0 <= size - sum(counted[part] for part in parts) / 8 < 8
+
+
+def test_q3_names_the_streams_whose_tables_cost_more_than_their_codes_save():
+    made = [
+        {"seed": 0, "layer": layer, "stream": stream, "weights": 10, "fixed": 100, "huffman": 70, "table": table}
+        for layer in ("1", "3")
+        for stream, table in (("values", 8), ("positions", 40 if layer == "3" else 20))
+    ]
+    assert q3_huffman.where_larger(made).endswith("its tables: the positions of layer 2")
+    assert q3_huffman.bits_by_code(made, "huffman", "table") == (4 * 70 + 76) / 20
+    assert q3_huffman.bits_by_code(made, "fixed", stream="values") == 10
 
 
 def test_q4_is_signed_so_that_fewer_errors_of_binary_weights_support_it():
@@ -129,6 +192,78 @@ def test_q4_is_signed_so_that_fewer_errors_of_binary_weights_support_it():
         {"seed": s, "arm": arm, "test_error": e + s} for s in (0, 1) for arm, e in (("float", 2.0), ("binary", 1.5))
     ]
     assert effect_q4(made) == [0.5, 0.5]
+    assert effect_q4(made, "binary, 0 and 1") == []  # reports of earlier versions do not have it
+
+
+def test_binary_weights_of_q4_take_a_bit_in_the_file_whatever_their_values(rows):
+    for row in rows["Q4"]:
+        if row["run"] == 0:
+            low, high = {"float": (24, 33), "ternary": (1, 3)}.get(row["arm"], (0.9, 1.3))
+            assert low < row["bits"] < high, row["arm"]
+    assert {row["arm"] for row in rows["Q4"]} == {"float", "ternary", "binary", "binary, 0 and 1"}
+    rates = {(row["seed"], row["arm"]): set() for row in rows["Q4"]}
+    for row in rows["Q4"]:
+        rates[row["seed"], row["arm"]].add(row["lr"])
+    assert all(len(some) == 1 for some in rates.values())
+
+
+# ---- Q4b ----
+
+
+def test_a_spoiled_data_set_has_as_many_wrong_labels_as_asked_for_on_the_same_images():
+    dataset = tc.data.load("digits")
+    clean, spoiled = (q4b_overfitting.spoiled(dataset, 200, wrong, [3, 0]) for wrong in (0.0, 0.2))
+    assert np.array_equal(clean.x_train, spoiled.x_train)
+    assert (clean.y_train != spoiled.y_train).sum() == 40
+    assert spoiled.y_train.min() >= 0 and spoiled.y_train.max() <= 9
+    place = {image.tobytes(): label for image, label in zip(dataset.x_train, dataset.y_train, strict=True)}
+    assert all(place[x.tobytes()] == y for x, y in zip(clean.x_train, clean.y_train, strict=True))
+    assert np.array_equal(spoiled.y_val, dataset.y_val) and np.array_equal(spoiled.y_test, dataset.y_test)
+
+
+def test_the_error_on_wrong_labels_is_that_of_labels_replaced_at_random(rng):
+    right, predicted = rng.integers(0, 10, (2, 200_000))
+    predicted = np.where(rng.random(len(right)) < 0.7, right, predicted)
+    labels = np.where(rng.random(len(right)) < 0.4, (right + rng.integers(1, 10, len(right))) % 10, right)
+    error = 100 * (predicted != right).mean()
+    assert q4b_overfitting.with_wrong_labels(error, 0.4, 10) == pytest.approx(
+        100 * (predicted != labels).mean(), abs=0.4
+    )
+    assert q4b_overfitting.with_wrong_labels(error, 0.0, 10) == error
+
+
+def test_stopping_early_repeats_the_first_epochs_of_the_longer_training():
+    some, curve = q4b_overfitting.spoiled(tc.data.load("digits"), 80, 0.5, [0, 0]), []
+    q4b_overfitting._train("float", some, TINY_Q4B, [0, 0], 0.1, curve=curve)
+    for epochs in (1, 2):
+        shorter = []
+        net = q4b_overfitting._train("float", some, TINY_Q4B, [0, 0], 0.1, epochs, shorter)
+        assert shorter == curve[:epochs]
+        assert tc.evaluate(net, some.val).accuracy == curve[epochs - 1]
+
+
+def test_the_arms_of_q4b_train_for_equally_many_epochs_except_for_the_one_that_stops(rows):
+    for row in rows["Q4b"]:
+        stops = row["arm"] == q4b_overfitting.STOPPED
+        assert row["epochs"] <= TINY_Q4B.epochs if stops else row["epochs"] == TINY_Q4B.epochs
+    arms = {row["arm"] for row in rows["Q4b"]}
+    assert arms == {arm for arm, _ in q4b_overfitting.ARMS}
+    for arm in arms:
+        draws = {(row["images"], row["wrong"], row["draw"]) for row in rows["Q4b"] if row["arm"] == arm}
+        assert draws == {one for one in TINY_Q4B.settings if arm in q4b_overfitting.COMPARED or one[2] == 0}
+
+
+def test_q4b_says_for_which_training_sets_it_holds():
+    made = [
+        {"seed": s, "arm": arm, "images": images, "wrong": wrong, "gap": gap + 0.01 * s}
+        for s in (0, 1, 2)
+        for images, wrong, binary in ((100, 0.0, 4), (100, 0.0, 6), (300, 0.0, 9.9), (300, 0.1, 10), (300, 0.4, 20))
+        for arm, gap in (("float", 10), ("binary", binary))
+    ]
+    assert q4b_overfitting.effect_q4b(made, "gap", wrong=False) == pytest.approx([2.55] * 3)
+    assert q4b_overfitting.effect_q4b(made, "gap", wrong=True) == pytest.approx([-5] * 3)
+    assert q4b_overfitting.where_q4b(made, "gap", wrong=False) == "holds alone for 100 images"
+    assert q4b_overfitting.where_q4b(made, "gap", wrong=True).endswith("none, the opposite for 40 % of wrong labels")
 
 
 def test_q5_fails_if_any_file_loads_to_another_net(rows):
@@ -146,6 +281,16 @@ def test_the_stages_of_q5_shrink_and_its_parts_cover_the_file(rows):
         assert sizes[0] > sizes[1] > sizes[2] and sizes[4] < min(sizes[:4])
         assert chosen[-1]["kept"] == pytest.approx(1 - TINY.removed, abs=0.02)
         assert sum(part[3] for part in chosen[-1]["parts"]) == chosen[-1]["bytes"] == len(chosen[-1]["file"])
+
+
+def test_q5_counts_the_files_in_which_the_tables_of_huffman_cost_more_than_its_codes_save():
+    made = [
+        {"seed": seed, "arm": arm, "bytes": size}
+        for seed in (0, 1)
+        for arm in q5_one_file.ORDERS
+        for size in (900, 300, 100, 101 if seed else 99, 90)
+    ]
+    assert q5_one_file.huffman_longer(made).endswith("2 of 4 files")
 
 
 def test_the_paper_budget_measures_both_nets_of_deep_compression():

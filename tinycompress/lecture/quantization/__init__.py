@@ -8,6 +8,7 @@ CLAIMS = of_files(
     "q2_clusters",
     "q3_huffman",
     "q4_binary",
+    "q4b_overfitting",
     "q5_one_file",
     "q6_clock",
 )
