@@ -1,0 +1,56 @@
+"""Verdicts on disjoint sets of seeds: each set is judged by itself, and a claim measured again replaces its entries."""
+
+import json
+from dataclasses import replace
+
+import fake_chapter
+import numpy as np
+import pytest
+
+from tinycompress.lecture import Settings, judge, power, run
+from tinycompress.lecture.power import SET
+
+
+def test_each_set_is_judged_as_a_lecture_with_these_seeds_would_be():
+    claim = fake_chapter.make("F5", 0.3)  # the noise is larger than the effect, so that verdicts differ
+    ((entry,),) = power.power([claim], sets=4)
+    alone = [run(claim, Settings(seeds=SET, first_seed=SET * i)).findings[0] for i in range(4)]
+    assert entry["means"] == [finding.mean for finding in alone]
+    words = [finding.verdict for finding in alone]
+    assert entry["verdicts"] == {word: words.count(word) for word in set(words)}
+    assert (entry["claim"], entry["effect"]) == ("F5", claim.effects[0].name)
+
+
+@pytest.mark.parametrize(("same", "stands"), [(20, True), (19, True), (18, False), (10, False)])
+def test_a_verdict_stands_if_19_of_20_sets_agree(same, stands):
+    claim = fake_chapter.make("F5", 0.0, effect=lambda rows: [row["x"] for row in rows])
+    sure = [1.0, 1.1, 0.9, 1.0, 1.0]
+    rows = [{"seed": SET * i + k, "x": x if i < same else x - 1.0} for i in range(20) for k, x in enumerate(sure)]
+    (entry,) = power.entries(claim, rows)
+    assert entry["verdicts"].get("supported") == same
+    assert power.stands(entry) == stands
+    assert ("borderline" in power.table([entry])) == (not stands)
+
+
+def test_claims_of_several_effects_get_one_entry_each():
+    effect = fake_chapter.CLAIMS[0].effects[0]
+    claim = fake_chapter.make("F5", 0.0, effects=(effect, replace(effect, name="the same, against 100", margin=100.0)))
+    rows = [row for seed in range(2 * SET) for row in fake_chapter.measure(seed, 20.0)]
+    entries = power.entries(claim, rows)
+    assert [list(entry["verdicts"]) for entry in entries] == [["supported"], ["contradicted"]]
+    assert entries[0]["means"] == entries[1]["means"]
+    half = [row for row in rows if row["seed"] < SET]
+    assert np.isclose(entries[0]["means"][0], judge(claim, half, 0).findings[0].mean)
+
+
+def test_a_claim_measured_again_replaces_its_own_entries_only(tmp_path):
+    def entry(claim_id, mean):
+        return {"claim": claim_id, "effect": "e", "unit": "", "verdicts": {"supported": 1}, "means": [mean]}
+
+    power.write([entry("P2", 1.0)], tmp_path)
+    power.write([entry("P1", 1.0), entry("P1", 2.0)], tmp_path)
+    power.write([entry("P2", 3.0)], tmp_path)
+    found = power.read(tmp_path)
+    assert [(e["claim"], e["means"]) for e in found] == [("P1", [1.0]), ("P1", [2.0]), ("P2", [3.0])]
+    assert json.loads((tmp_path / "power.json").read_text(encoding="utf-8")) == found
+    assert power.read(tmp_path / "none") == []

@@ -1,0 +1,114 @@
+"""Whether other seeds would give another verdict: each claim on many disjoint sets of seeds.
+
+    python -m tinycompress.lecture.power --sets 20 --out tinycompress/lecture P1 D3
+
+A verdict over a few seeds is an estimate, too. Each set has as many seeds as a quick lecture takes; a verdict that stands is the
+same on at least STANDS of the sets. The table goes to `<out>/power.json`, one entry per effect; a claim that is measured again
+replaces its entries. An interrupted run resumes where it stopped. Reports of quick lectures on digits quote the table that is
+beside this file.
+"""
+
+import argparse
+import json
+from collections import Counter
+from collections.abc import Iterable
+from concurrent.futures import Executor
+from pathlib import Path
+
+from ..files import replace_file
+from ..text import aligned
+from ..workshop.executors import local_processes
+from . import claims
+from .claim import SEEDS, Claim, Row, Settings, judge, run_all
+from .store import Store
+
+SET = SEEDS["quick"]  # seeds per set
+STANDS = 0.95  # the share of sets whose verdict must be the same: 19 of 20
+
+
+def power(chosen: Iterable[Claim], sets: int, executor: Executor | None = None, store: Store | None = None):
+    """Measure each claim, quick, on digits, on `sets` disjoint sets of SET seeds; yield its table entries."""
+    for result in run_all(list(chosen), Settings(seeds=SET * sets), executor, store):
+        yield entries(result.claim, result.rows)
+
+
+def entries(claim: Claim, rows: list[Row]) -> list[dict]:
+    """One table entry per effect: how many sets of seeds gave each verdict, and the mean of each set.
+
+    rows: those of sets of SET consecutive seeds, starting at 0; each row has the key "seed".
+    """
+    groups: dict[int, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row["seed"] // SET, []).append(row)
+    found = [judge(claim, group, 0).findings for _, group in sorted(groups.items())]
+    return [
+        {
+            "claim": claim.id,
+            "effect": effect.name,
+            "unit": effect.unit,
+            "verdicts": dict(Counter(one.verdict for one in of_sets).most_common()),
+            "means": [one.mean for one in of_sets],
+        }
+        for effect, *of_sets in zip(claim.effects, *found, strict=True)
+    ]
+
+
+def stands(entry: dict) -> bool:
+    """Whether at least STANDS of the sets gave the same verdict."""
+    return max(entry["verdicts"].values()) >= STANDS * len(entry["means"])
+
+
+def table(found: list[dict]) -> str:
+    """The entries as text, one line per effect; those that do not stand are marked."""
+    lines = [("claim", "", "sets with each verdict", "effect")]
+    for entry in found:
+        counts = ", ".join(f"{count} {word}" for word, count in entry["verdicts"].items())
+        lines.append((entry["claim"], "" if stands(entry) else "borderline", counts, entry["effect"]))
+    return "\n".join(aligned(lines))
+
+
+def said(claim_id: str) -> list[str]:
+    """What other seeds say of each effect of a claim, in words; none if its power was not measured."""
+    found = [entry for entry in read(Path(__file__).parent) if entry["claim"] == claim_id]
+    return [_words(entry) for entry in found]
+
+
+def _words(entry: dict) -> str:
+    counts = ", ".join(f"{word} on {count}" for word, count in entry["verdicts"].items())
+    end = "" if stands(entry) else ": borderline, so other seeds may say otherwise"
+    return f"on {len(entry['means'])} other sets of {SET} seeds: {counts}{end}"
+
+
+def read(out: Path) -> list[dict]:
+    """The entries in `<out>/power.json`; none if there is no such file."""
+    path = out / "power.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+
+
+def write(found: list[dict], out: Path) -> None:
+    """Put the entries of one claim into `<out>/power.json`, in the lecture's order, in place of its earlier ones."""
+    order = {claim.id: place for place, claim in enumerate(claims())}
+    kept = [entry for entry in read(out) if entry["claim"] in order and entry["claim"] != found[0]["claim"]]
+    whole = sorted(kept + found, key=lambda entry: order[entry["claim"]])
+    replace_file(out / "power.json", "[\n" + ",\n".join(json.dumps(e, ensure_ascii=False) for e in whole) + "\n]\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tinycompress.lecture.power", description=__doc__.split("\n")[0])
+    parser.add_argument("names", nargs="*", metavar="CHAPTER", help="chapters or claim ids; default: all chapters")
+    parser.add_argument("--sets", type=int, default=20, help="disjoint sets of seeds; default: 20")
+    parser.add_argument("--workers", type=int, default=2, help="processes that share the work; default: 2")
+    parser.add_argument("--out", type=Path, default=Path("report"), help="folder of power.json; default: report")
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    chosen = claims(options.names or None)
+    store = Store(options.out)
+    with local_processes(options.workers) as executor:
+        for found in power(chosen, options.sets, executor, store):
+            write(found, options.out)
+            print(table(found), flush=True)
+    store.discard({claim.id for claim in chosen})
+
+
+if __name__ == "__main__":
+    main()
