@@ -1,14 +1,10 @@
 """Products of weights in blocks, bytes, nibbles and bits: the variants agree, and integers are exact."""
 
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from waiting import LONG
+from other_machines import as_other_cpus, assert_runs_as, assert_runs_at_the_edge, at_the_edge
 
 from tinycompress import kernels
 from tinycompress.kernels import runtime
@@ -327,17 +323,6 @@ def test_results_are_the_same_bits_for_any_number_of_threads(batch, monkeypatch)
             np.testing.assert_array_equal(y, same)
 
 
-HOSTS = {
-    "SSE only": ("x86-64", "+sse2"),
-    "AVX2 without VNNI": ("haswell", "+avx,+avx2,+fma,+sse4.2,+popcnt"),
-    "AVX2 with VNNI": ("alderlake", "+avx,+avx2,+fma,+sse4.2,+popcnt,+avxvnni"),
-    "AVX-512 without VNNI": (
-        "skylake-avx512",
-        "+avx,+avx2,+fma,+avx512f,+avx512bw,+avx512vl,+avx512dq,+sse4.2,+popcnt",
-    ),
-    "AVX-512 without words of 16 bits": ("knl", "+avx,+avx2,+fma,+avx512f,+sse4.2,+popcnt"),
-}
-
 PRODUCTS = """
 import numpy as np
 from tinycompress.pruning.products import blocks
@@ -362,27 +347,10 @@ for batch, inputs, outputs in ((1, 37, 50), (19, 70, 21)):
 
 
 AT_THE_EDGE = """
-import ctypes, dataclasses, mmap
 import numpy as np
 from tinycompress.pruning.products import blocks
 from tinycompress.quantization.products import binary, codebook, int8
-rng, kept = np.random.default_rng(0), []
-
-def edge(array):
-    "A copy that ends where a page begins that nobody may read."
-    array = np.ascontiguousarray(array)
-    size = -(-array.nbytes // mmap.PAGESIZE) * mmap.PAGESIZE
-    pages = mmap.mmap(-1, size + mmap.PAGESIZE)
-    kept.append(pages)
-    address = ctypes.addressof(ctypes.c_char.from_buffer(pages))
-    assert ctypes.CDLL(None).mprotect(ctypes.c_void_p(address + size), mmap.PAGESIZE, 0) == 0
-    copy = np.frombuffer(pages, array.dtype, array.size, size - array.nbytes).reshape(array.shape)
-    copy[...] = array
-    return copy
-
-def all_edges(packed):
-    parts = {field.name: getattr(packed, field.name) for field in dataclasses.fields(packed)}
-    return type(packed)(**{n: edge(part) if isinstance(part, np.ndarray) else part for n, part in parts.items()})
+rng = np.random.default_rng(0)
 
 for batch in (1, 3, 9, 21):
     for inputs in (32, 36, 48, 65, 128):
@@ -402,26 +370,11 @@ for batch in (1, 3, 9, 21):
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="protects memory as Linux does")
+@at_the_edge
 def test_no_kernel_reads_beyond_its_arrays():
-    done = subprocess.run([sys.executable, "-c", AT_THE_EDGE], capture_output=True, text=True, timeout=LONG)
-    assert done.returncode == 0, done.stderr or f"ended by signal {-done.returncode}"
+    assert_runs_at_the_edge(AT_THE_EDGE)
 
 
-def this_cpu_has(features):
-    from tinycompress.kernels.runtime.jit import host_cpu
-
-    return {feature.removeprefix("+") for feature in features.split(",")} <= set(host_cpu()[1])
-
-
-@pytest.mark.skipif(sys.platform != "linux" or os.uname().machine != "x86_64", reason="names x86-64 CPUs")
-@pytest.mark.parametrize("host", HOSTS)
+@as_other_cpus
 def test_products_are_right_on_other_cpus(host):
-    cpu, features = HOSTS[host]
-    if not this_cpu_has(features):
-        pytest.skip(f"this CPU cannot stand in for one of {host}")
-    settings = {"NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": features}
-    done = subprocess.run(
-        [sys.executable, "-c", PRODUCTS], env=os.environ | settings, capture_output=True, text=True, timeout=LONG
-    )
-    assert done.returncode == 0, done.stderr
+    assert_runs_as(host, PRODUCTS)

@@ -325,7 +325,8 @@ def copy(typingctx, to, to0, source, source0, n):
         to_, to0_, source_, source0_, n_ = args
         to_at = pointer(context, builder, signature.args[0], to_, to0_)
         source_at = pointer(context, builder, signature.args[2], source_, source0_)
-        cgutils.raw_memcpy(builder, to_at, source_at, n_, signature.args[0].dtype.bitwidth // 8, align=4)
+        size = signature.args[0].dtype.bitwidth // 8
+        cgutils.raw_memcpy(builder, to_at, source_at, n_, size, align=size)
         return context.get_dummy_value()
 
     return types.void(to, INT, source, INT, INT), codegen

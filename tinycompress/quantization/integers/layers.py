@@ -13,13 +13,15 @@ from math import prod
 import numpy as np
 
 from ... import functional as F
-from ...nn import AvgPool2d, Conv2d, DepthwiseConv2d, GlobalAvgPool, MaxPool2d, Module
+from ...nn import AvgPool2d, GlobalAvgPool, MaxPool2d, Module
 from ...nn.weighted import effective
 from ...tensor import Tensor
 from ..grid import Grid
 from ..products.int8 import MAX_INPUTS, int8_linear, int8_matmul, pack_int8
-from ..products.requantize import fixed_point, requantize
+from ..products.int8_conv import int8_conv2d, int8_depthwise, pack_filters
+from ..products.requantize import Requantizer, fixed_point, requantize, requantize_sum
 
+SUM_SHIFT = 16  # of the sum of two branches
 BIAS_LIMIT = 2**30  # of a bias in units of the sums: a bias plus a sum must fit 32 bits
 
 
@@ -40,7 +42,7 @@ class IntegerDense(IntegerLayer):
     """
 
     def __init__(self, layer: Module, weights: np.ndarray, scale: np.ndarray, grid: Grid, out: Grid | None):
-        if len(weights) > MAX_INPUTS:
+        if prod(weights.shape[:-1]) > MAX_INPUTS:
             raise ValueError(f"{layer!r} has more than {MAX_INPUTS} inputs; their sums may not fit into 32 bits")
         self.zero_point = int(grid.zero_point)
         self.scale = np.ascontiguousarray(scale * grid.scale, np.float32)
@@ -48,12 +50,13 @@ class IntegerDense(IntegerLayer):
         self.weights, self.bias = self.pack(layer, weights), real_bias
         self.out = out
         if out is not None:
-            self.factor, self.shift = fixed_point(self.scale.astype(np.float64) / out.scale)
+            factor, shift = fixed_point(self.scale.astype(np.float64) / out.scale)
             # Keep the bias in units of sum times factor. In units of the sums it would be rounded, which training does
             # not do. The contribution of the zero point to every sum of q_x q_w is known in advance.
             bias = np.clip(real_bias / self.scale.astype(np.float64), -BIAS_LIMIT, BIAS_LIMIT)
             added = self.zero_point * weights.reshape(-1, weights.shape[-1]).sum(0, dtype=np.int64)
-            self.offset = np.rint(bias * self.factor).astype(np.int64) - added * self.factor
+            offset = np.rint(bias * factor).astype(np.int64) - added * factor
+            self.finish = Requantizer(offset, factor, shift, int(out.zero_point), int(out.low), int(out.high))
 
     @property
     def nbytes(self):
@@ -68,47 +71,38 @@ class IntegerDense(IntegerLayer):
         if self.out is None:
             y = int8_linear(rows, self.weights, self.scale, self.zero_point, self.bias)
         else:
-            y = self.finish(int8_matmul(rows, self.weights))
+            y = requantize(int8_matmul(rows, self.weights), *self.finish)
         return y.reshape(*q.shape[:-1], y.shape[-1])
-
-    def finish(self, sums: np.ndarray) -> np.ndarray:
-        """Requantize sums of q_x q_w (rows, out) to the integers of the output."""
-        out = self.out
-        return requantize(sums, self.offset, self.factor, self.shift, out.zero_point, out.low, out.high)
 
 
 class IntegerConv2d(IntegerDense):
     """A dense layer on every window of an image: (N, H, W, in) to (N, H', W', out)."""
 
-    def __init__(self, layer: Conv2d, weights, scale, grid, out):
-        self.kernel, self.stride, self.padding = weights.shape, layer.stride, layer.padding
-        super().__init__(layer, weights.reshape(-1, weights.shape[-1]), scale, grid, out)
+    product = staticmethod(int8_conv2d)
 
-    def __call__(self, q):
-        seen = _windows(q, self.kernel, self.stride, self.padding, self.zero_point)
-        n, height, width, channels, kh, kw = seen.shape
-        return super().__call__(seen.transpose(0, 1, 2, 4, 5, 3).reshape(n, height, width, kh * kw * channels))
-
-
-class IntegerDepthwiseConv2d(IntegerDense):
-    """Each channel with its own filter: (N, H, W, C) to (N, H', W', C)."""
-
-    def __init__(self, layer: DepthwiseConv2d, weights, scale, grid, out):
+    def __init__(self, layer: Module, weights, scale, grid, out):
         if out is None:
             raise ValueError(f"{layer!r} cannot be the last layer of an integer net; end with a dense layer")
         self.kernel, self.stride, self.padding = weights.shape, layer.stride, layer.padding
         super().__init__(layer, weights, scale, grid, out)
 
     def pack(self, layer, weights):
-        return weights
+        return pack_filters(weights)
 
     def __call__(self, q):
-        seen = _windows(q, self.kernel, self.stride, self.padding, self.zero_point)
-        sums = np.zeros(seen.shape[:4], np.int32)
-        for i, j in np.ndindex(*seen.shape[4:]):
-            sums += seen[..., i, j].astype(np.int32) * self.weights[i, j]
-        rows = self.finish(sums.reshape(-1, seen.shape[3]))
-        return rows.reshape(sums.shape)
+        # Reuse the checks and the padding of the real convolution.
+        x, weight = (Tensor(np.broadcast_to(np.float32(0), shape)) for shape in (q.shape, self.kernel))
+        stride, padding = F._window("an integer convolution", x, weight, q.shape[3:], self.stride, self.padding)
+        return self.product(q, self.weights, stride, padding, self.zero_point, self.finish)
+
+
+class IntegerDepthwiseConv2d(IntegerConv2d):
+    """Each channel with its own filter: (N, H, W, C) to (N, H', W', C)."""
+
+    product = staticmethod(int8_depthwise)
+
+    def pack(self, layer, weights):
+        return weights
 
 
 class Table(IntegerLayer):
@@ -170,31 +164,23 @@ class IntegerResidual(IntegerLayer):
     def __init__(
         self, body: list[IntegerLayer], body_grid: Grid, shortcut: list[IntegerLayer], around: Grid, out: Grid
     ):
-        self.branches, self.out = (body, shortcut), out
+        self.branches = body, shortcut
         ratios = [float(grid.scale) / float(out.scale) for grid in (body_grid, around)]
         # One shift for both, so that the sum is rounded once.
-        self.shift = 16
-        self.factors = [round(ratio * 2**self.shift) for ratio in ratios]
-        self.zero_points = [int(grid.zero_point) for grid in (body_grid, around)]
+        factors = [round(ratio * 2**SUM_SHIFT) for ratio in ratios]
+        zero_points = [int(grid.zero_point) for grid in (body_grid, around)]
+        offset = (1 << SUM_SHIFT - 1) - sum(z * factor for z, factor in zip(zero_points, factors, strict=True))
+        self.how = factors, offset, SUM_SHIFT, int(out.zero_point), int(out.low), int(out.high)
         self.nbytes = 8 + sum(layer.nbytes for branch in self.branches for layer in branch)
 
     def __call__(self, q):
-        total = np.int64(1) << self.shift - 1
-        for branch, factor, zero_point in zip(self.branches, self.factors, self.zero_points, strict=True):
+        results = []
+        for branch in self.branches:
             y = q
             for layer in branch:
                 y = layer(y)
-            total = total + (y.astype(np.int64) - zero_point) * factor
-        return np.clip((total >> self.shift) + int(self.out.zero_point), self.out.low, self.out.high).astype(np.uint8)
-
-
-def _windows(q, kernel, stride, padding, zero_point: int) -> np.ndarray:
-    """Every window of a convolution: (N, H, W, C) to a view (N, H', W', C, kh, kw). Pads with the integer for 0."""
-    # Reuse the checks and the padding of the real convolution.
-    x, weight = (Tensor(np.broadcast_to(np.float32(0), shape)) for shape in (q.shape, kernel))
-    (sh, sw), padding = F._window("an integer convolution", x, weight, q.shape[3:], stride, padding)
-    padded = np.pad(q, ((0, 0), *padding, (0, 0)), constant_values=zero_point)
-    return np.lib.stride_tricks.sliding_window_view(padded, kernel[:2], axis=(1, 2))[:, ::sh, ::sw]
+            results.append(y)
+        return requantize_sum(*results, *self.how)
 
 
 def _pooled(q, size, stride) -> np.ndarray:

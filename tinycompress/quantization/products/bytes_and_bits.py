@@ -22,6 +22,7 @@ from numba.extending import intrinsic
 
 from ...kernels.registers.vectors import (
     I32,
+    I64,
     INT,
     VECTOR_BYTES,
     VECTORS,
@@ -63,33 +64,38 @@ def load_whole(builder, address, vector):
     return value
 
 
-def line_vectors(builder, address, block_step):
+def line_vectors(builder, address, block_step, vectors=VECTORS):
     """Load the tile's vectors: the line at `address`, and the one `block_step` words later if a line is a single
     register."""
-    for v in range(VECTORS):
+    for v in range(vectors):
         block, part = divmod(v * WORDS, LINE)
         at = builder.add(builder.mul(block_step, const(block)), const(part))
         yield load_whole(builder, builder.gep(address, [at]), vector_of(I32))
 
 
 def _rows_times_line(combine, parts=1):
-    """Generate code that combines, for each row p, the word x[x0 + p*x_step] with a line of w. With several parts,
-    consecutive words of x meet the parts of the line. Rows beyond `rows` repeat the last one."""
+    """Generate code that combines, for each row p, the word that begins at x[x0 + p*x_step] with a line of w. With several
+    parts, consecutive words of x meet the parts of the line. Rows beyond `rows` repeat the last one. The elements of x may be
+    smaller than words."""
 
     def codegen(context, builder, signature, args):
         acc, x, x0, x_step, rows, w, w0, block_step = args
         tile = signature.args[0]
         x_at = pointer(context, builder, signature.args[1], x, x0)
-        line = list(line_vectors(builder, pointer(context, builder, signature.args[5], w, w0), block_step))
+        per_word = 32 // signature.args[1].dtype.bitwidth
+        w_at = pointer(context, builder, signature.args[5], w, w0)
+        line = list(line_vectors(builder, w_at, block_step, tile.vectors))
         last = builder.sub(rows, const(1))
         for part in range(parts):
             weights = line if parts == 1 else [_widened(builder, words, part) for words in line]
             for p in range(tile.rows):
                 row = builder.select(builder.icmp_signed("<", last, const(p)), last, const(p))
-                at = builder.add(builder.mul(x_step, row), const(part))
-                word = spread(builder, builder.load(builder.gep(x_at, [at])), tile.vector)
-                for v in range(VECTORS):
-                    i = p * VECTORS + v
+                at = builder.add(builder.mul(x_step, row), const(part * per_word))
+                word = builder.load(builder.bitcast(builder.gep(x_at, [at]), I32.as_pointer()))
+                word.align = 4 // per_word
+                word = spread(builder, word, tile.vector)
+                for v in range(tile.vectors):
+                    i = p * tile.vectors + v
                     acc = builder.insert_value(
                         acc, combine(builder, builder.extract_value(acc, i), word, weights[v]), i
                     )
@@ -145,8 +151,8 @@ def _widened(builder, words, part):
 
 @intrinsic
 def tile_dot4_add(typingctx, acc, x, x0, x_step, rows, w, w0, block_step):
-    """acc[p, o] += x[p] · w[o], four products each. x[p]: the PARTS words from x[x0 + p*x_step] on. w[o]: word o, four
-    int8, of the line at w0.
+    """acc[p, o] += x[p] · w[o], four products each. x[p]: the PARTS words from x[x0 + p*x_step] on; x may be an array of words
+    or of the numbers in them. w[o]: word o, four int8, of the line at w0.
 
     Only the first `rows` rows have to exist. block_step: the distance in words to the next 16 outputs.
     """
@@ -203,6 +209,104 @@ def tile_scaled(typingctx, acc, scale, shift, at, columns):
         return scaled
 
     return result(acc, scale, shift, INT, INT), codegen
+
+
+@intrinsic
+def tile_widened(typingctx, x, like):
+    """The bytes of a tile as numbers of the element type of the array `like`."""
+    result = Tile(like.dtype, x.rows, x.vectors, x.lanes)
+
+    def codegen(context, builder, signature, args):
+        wide = ir.Constant(ir.ArrayType(result.vector, result.rows * result.vectors), ir.Undefined)
+        for i in range(result.rows * result.vectors):
+            wide = builder.insert_value(wide, builder.zext(builder.extract_value(args[0], i), result.vector), i)
+        return wide
+
+    return result(x, like), codegen
+
+
+@intrinsic
+def tile_multiply_add_bytes(typingctx, acc, x, x0, x_step, w, w0):
+    """acc[p, :] += x[x0 + p*x_step : ...] * w[w0 : ...], for every row p. x: bytes, or bytes kept as 16-bit numbers. w: int32."""
+
+    def codegen(context, builder, signature, args):
+        acc_, x_, x0_, step_, w_, w0_ = args
+        tile = signature.args[0]
+        x_at = pointer(context, builder, signature.args[1], x_, x0_)
+        w_at = pointer(context, builder, signature.args[4], w_, w0_)
+        narrow = vector_of(ir.IntType(signature.args[1].dtype.bitwidth), tile.lanes)
+        weights = [
+            load_whole(builder, builder.gep(w_at, [const(v * tile.lanes)]), tile.vector) for v in range(tile.vectors)
+        ]
+        for p in range(tile.rows):
+            for v in range(tile.vectors):
+                at = builder.add(builder.mul(step_, const(p)), const(v * tile.lanes))
+                seen = load_whole(builder, builder.gep(x_at, [at]), narrow)
+                product = builder.mul(builder.zext(seen, tile.vector), weights[v])
+                i = p * tile.vectors + v
+                acc_ = builder.insert_value(acc_, builder.add(builder.extract_value(acc_, i), product), i)
+        return acc_
+
+    return acc(acc, x, INT, INT, w, INT), codegen
+
+
+def _to_bytes(builder, sums, shift, zero_point, low, high, result):
+    """clip(zero_point + (sums >> shift), low, high), vectors of 64-bit integers, as bytes."""
+    q = builder.add(builder.ashr(sums, shift), zero_point)
+    q = builder.select(builder.icmp_signed("<", q, low), low, q)
+    q = builder.select(builder.icmp_signed(">", q, high), high, q)
+    return builder.trunc(q, result)
+
+
+def _short(builder, wide):
+    """Vectors of 64-bit integers that fit 32 bits: told so, LLVM multiplies them with one instruction."""
+    return builder.sext(builder.trunc(wide, vector_of(I32, wide.type.count)), wide.type)
+
+
+@intrinsic
+def tile_requantized(typingctx, acc, offset, factor, shift, at, zero_point, low, high):
+    """clip(zero_point + ((acc * factor + offset) >> shift), low, high) as bytes, row by row.
+
+    offset, factor (below 2^31) and shift: int64 arrays, whole vectors from position `at` on.
+    """
+    result = Tile(types.uint8, acc.rows, acc.vectors, acc.lanes)
+    wide = vector_of(I64, acc.lanes)
+
+    def codegen(context, builder, signature, args):
+        acc_, *columns, at_, zero_point_, low_, high_ = args
+        places = [pointer(context, builder, kind, a, at_) for kind, a in zip(signature.args[1:4], columns, strict=True)]
+        ends = [spread(builder, number, wide) for number in (zero_point_, low_, high_)]
+        out = ir.Constant(ir.ArrayType(result.vector, result.rows * result.vectors), ir.Undefined)
+        for v in range(result.vectors):
+            add, times, by = (load_whole(builder, builder.gep(place, [const(v * acc.lanes)]), wide) for place in places)
+            for i in range(v, result.rows * result.vectors, result.vectors):
+                total = builder.sext(builder.extract_value(acc_, i), wide)
+                scaled = builder.add(builder.mul(total, _short(builder, times)), add)
+                out = builder.insert_value(out, _to_bytes(builder, scaled, by, *ends, result.vector), i)
+        return out
+
+    return result(acc, offset, factor, shift, INT, INT, INT, INT), codegen
+
+
+@intrinsic
+def tile_sum_requantized(typingctx, a, b, a_factor, b_factor, offset, shift, zero_point, low, high):
+    """clip(zero_point + ((a * a_factor + b * b_factor + offset) >> shift), low, high) for two tiles of bytes, as bytes."""
+    wide = vector_of(I64, a.lanes)
+
+    def codegen(context, builder, signature, args):
+        out, other, *numbers = args
+        a_times, b_times, add, *ends = (spread(builder, number, wide) for number in numbers)
+        for i in range(a.rows * a.vectors):
+            values = [builder.zext(builder.extract_value(tile, i), wide) for tile in (out, other)]
+            products = [
+                builder.mul(value, _short(builder, times))
+                for value, times in zip(values, (a_times, b_times), strict=True)
+            ]
+            scaled = builder.add(builder.add(*products), add)
+            out = builder.insert_value(out, _to_bytes(builder, scaled, *ends, a.vector), i)
+        return out
+
+    return a(a, b, *[INT] * 7), codegen
 
 
 # --- 32 products of signs per lane ----------------------------------------------------------------------------------

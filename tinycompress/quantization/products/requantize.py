@@ -9,6 +9,7 @@ for Efficient Integer-Arithmetic-Only Inference", 2018, equations 5 and 6).
 """
 
 import functools
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from ...kernels.runtime.dispatch import choose
 from ...kernels.shapes import check
 
 SHIFT = 31
-"""Bits of a factor."""
+"""Bits of a factor, which is below 2^31."""
 
 
 @functools.cache
@@ -24,6 +25,17 @@ def _fast():
     from . import requantize_fast
 
     return requantize_fast
+
+
+class Requantizer(NamedTuple):
+    """How sums become bytes: the arguments of `requantize` after the sums, arrays as int64 (out,)."""
+
+    offset: np.ndarray
+    factor: np.ndarray
+    shift: np.ndarray
+    zero_point: int
+    low: int
+    high: int
 
 
 def fixed_point(ratio):
@@ -37,7 +49,9 @@ def fixed_point(ratio):
     )
     _, exponent = np.frexp(ratio)
     shift = np.minimum(SHIFT - exponent, 62).astype(np.int64)
-    return np.rint(np.ldexp(ratio, shift)).astype(np.int64), shift
+    factor = np.rint(np.ldexp(ratio, shift)).astype(np.int64)
+    rounded_up = factor == 1 << SHIFT  # to a bit too many
+    return np.where(rounded_up, factor >> 1, factor), np.where(rounded_up, shift - 1, shift)
 
 
 def requantize(sums, offset, factor, shift, zero_point=0, low=0, high=255):
@@ -73,4 +87,33 @@ def loop(sums, offset, factor, shift, zero_point, low, high):
 
 def numpy(sums, offset, factor, shift, zero_point, low, high):
     scaled = (sums * factor + offset + (np.int64(1) << shift - 1)) >> shift
+    return np.clip(scaled + zero_point, low, high).astype(np.uint8)
+
+
+def requantize_sum(a, b, factors, offset, shift, zero_point=0, low=0, high=255):
+    """Add two arrays of bytes on different grids, as a residual block does: uint8, of their shape.
+
+    y = clip(zero_point + ((a * factors[0] + b * factors[1] + offset) >> shift), low, high). All but a and b are integers;
+    factors are below 2^31. TypeError unless a and b are uint8, ValueError if their shapes differ.
+    """
+    if a.dtype != np.uint8 or b.dtype != np.uint8:
+        raise TypeError(f"both arrays should be uint8, but are {a.dtype} and {b.dtype}")
+    check(a.shape == b.shape, f"the arrays should have the same shape, but have {a.shape} and {b.shape}")
+    check(max(map(abs, factors)) < 2**31, f"factors should be below 2^31, but are {factors}")
+    a, b = np.ascontiguousarray(a), np.ascontiguousarray(b)
+    return choose(sum_loop, sum_numpy, lambda: _fast().requantize_sum)(
+        a, b, factors, offset, shift, zero_point, low, high
+    )
+
+
+def sum_loop(a, b, factors, offset, shift, zero_point, low, high):
+    y = np.empty_like(a)
+    for place in np.ndindex(y.shape):
+        scaled = (int(a[place]) * factors[0] + int(b[place]) * factors[1] + offset) >> shift
+        y[place] = min(max(scaled + zero_point, low), high)
+    return y
+
+
+def sum_numpy(a, b, factors, offset, shift, zero_point, low, high):
+    scaled = (a.astype(np.int64) * factors[0] + b.astype(np.int64) * factors[1] + offset) >> shift
     return np.clip(scaled + zero_point, low, high).astype(np.uint8)

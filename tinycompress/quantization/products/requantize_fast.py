@@ -2,8 +2,14 @@
 
 import numpy as np
 
+from ...kernels.registers.tile import lanes_of, tile_load, tile_store, tile_zeros
+from ...kernels.registers.vectors import VECTOR_BYTES
 from ...kernels.runtime.jit import jit
 from ...kernels.runtime.threads import share
+from .bytes_and_bits import tile_sum_requantized
+
+COST = 8
+"""Multiply-adds in the time that the sum of two bytes takes."""
 
 
 @jit
@@ -18,4 +24,25 @@ def requantize(sums, offset, factor, shift, zero_point, low, high):
     y = np.empty(sums.shape, np.uint8)
     offset = offset + (np.int64(1) << shift - 1)
     share(lambda start, end: rows(start, end, sums, offset, factor, shift, zero_point, low, high, y), len(y), y.size)
+    return y
+
+
+@jit
+def sums(start, end, a, b, a_factor, b_factor, offset, shift, zero_point, low, high, y):
+    lanes, like = lanes_of(y), tile_zeros(1, 1, y)
+    for k in range(start * lanes, min(end * lanes, len(y)), lanes):
+        left = min(lanes, len(y) - k)
+        pair = tile_load(like, a, k, 0, left), tile_load(like, b, k, 0, left)
+        q = tile_sum_requantized(pair[0], pair[1], a_factor, b_factor, offset, shift, zero_point, low, high)
+        tile_store(q, y, k, 0, 1, left)
+
+
+def requantize_sum(a, b, factors, offset, shift, zero_point, low, high):
+    y = np.empty_like(a)
+    flat, numbers = (a.reshape(-1), b.reshape(-1)), (*factors, offset, shift, zero_point, low, high)
+    share(
+        lambda start, end: sums(start, end, *flat, *numbers, y.reshape(-1)),
+        -(-y.size // VECTOR_BYTES),
+        y.size * COST,
+    )
     return y
