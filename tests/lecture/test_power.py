@@ -7,7 +7,8 @@ import fake_chapter
 import numpy as np
 import pytest
 
-from tinycompress.lecture import Settings, judge, power, run
+from tinycompress.lecture import Settings, claims, judge, power, run
+from tinycompress.lecture.page import page
 from tinycompress.lecture.power import SET
 
 
@@ -54,3 +55,15 @@ def test_a_claim_measured_again_replaces_its_own_entries_only(tmp_path):
     assert [(e["claim"], e["means"]) for e in found] == [("P1", [1.0]), ("P1", [2.0]), ("P2", [3.0])]
     assert json.loads((tmp_path / "power.json").read_text(encoding="utf-8")) == found
     assert power.read(tmp_path / "none") == []
+
+
+def test_the_page_says_how_often_other_seeds_agree_where_that_was_measured(tmp_path, monkeypatch):
+    (result,) = [run(claims(["A1"])[0], Settings(seeds=1))]
+    entry = {"claim": "A1", "effect": "e", "unit": "", "verdicts": {"exact": 17, "failed": 3}, "means": [True] * 20}
+    monkeypatch.setattr(power, "read", lambda folder: [entry])
+    settings = {"budget": "quick", "data": "digits", "training_images": 1000}
+    said = "Other seeds: borderline: 17 of 20 sets of 5 seeds exact, 3 failed."
+    assert said in page([result], {"A1": b""}, {}, settings)
+    assert "Other seeds" not in page([result], {"A1": b""}, {}, settings | {"data": "mnist"})
+    monkeypatch.setattr(power, "read", lambda folder: [])
+    assert "Other seeds" not in page([result], {"A1": b""}, {}, settings)

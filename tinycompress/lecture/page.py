@@ -7,6 +7,7 @@ from itertools import groupby
 
 from ..text import html_table
 from ..workshop.interval import MOST_SEEDS
+from . import power
 from .claim import Finding, Result, Row
 from .plans import plan_name
 
@@ -128,7 +129,7 @@ def _section(result: Result, svg: bytes, settings: dict) -> str:
 <p class="source">{escape(claim.asked_by)}:</p>
 <blockquote>{escape(claim.statement)}</blockquote>
 <img src="data:image/svg+xml;base64,{image}" alt="{escape(alt)}">
-{"".join(map(_finding, result.findings))}<p>{escape(claim.note)}</p>
+{"".join(map(_finding, result.findings))}{_other_seeds(result, settings)}<p>{escape(claim.note)}</p>
 {flags}{source}{trained}<details><summary>The numbers ({len(result.rows)} rows, {result.seconds:.1f} s of computation)</summary>
 {_numbers(result.rows)}</details>
 </section>
@@ -138,6 +139,14 @@ def _section(result: Result, svg: bytes, settings: dict) -> str:
 def _finding(finding: Finding) -> str:
     words = finding_text(finding)
     return f"<p>{_badge(finding)} <strong>{escape(words[0].upper() + words[1:])}.</strong></p>\n"
+
+
+def _other_seeds(result: Result, settings: dict) -> str:
+    """What other seeds said of a quick lecture on digits, for which this was measured."""
+    if (settings.get("budget"), settings.get("data")) != ("quick", "digits"):
+        return ""
+    said = power.said(result.claim.id)
+    return f'<p class="source">Other seeds: {escape("; ".join(said))}.</p>\n' if said else ""
 
 
 def _badge(finding: Finding) -> str:

@@ -68,15 +68,17 @@ def table(found: list[dict]) -> str:
 
 
 def said(claim_id: str) -> list[str]:
-    """What other seeds say of each effect of a claim, in words; none if its power was not measured."""
-    found = [entry for entry in read(Path(__file__).parent) if entry["claim"] == claim_id]
-    return [_words(entry) for entry in found]
+    """How often sets of seeds give each verdict, in words, one text per effect; none if the claim's power was not measured."""
+    return [_words(entry) for entry in read(Path(__file__).parent) if entry["claim"] == claim_id]
 
 
 def _words(entry: dict) -> str:
-    counts = ", ".join(f"{word} on {count}" for word, count in entry["verdicts"].items())
-    end = "" if stands(entry) else ": borderline, so other seeds may say otherwise"
-    return f"on {len(entry['means'])} other sets of {SET} seeds: {counts}{end}"
+    """Such as "borderline: 13 of 20 sets of 5 seeds not shown, 7 supported"."""
+    (first, count), *others = entry["verdicts"].items()
+    more = "".join(f", {n} {word}" for word, n in others)
+    return (
+        f"{'' if stands(entry) else 'borderline: '}{count} of {len(entry['means'])} sets of {SET} seeds {first}{more}"
+    )
 
 
 def read(out: Path) -> list[dict]:
