@@ -50,7 +50,7 @@ def test_the_command_line_lists_the_sentences_with_what_decides_them(capsys):
     assert main(["claims", "--notes"]) == 0
     printed = capsys.readouterr().out
     assert all(f"{sentence.id}  {sentence.english}" in printed for sentence in SENTENCES.values())
-    assert "→ claims Y1, Y2, Y4" in printed and "→ notebook 1_pruning" in printed and "→ not decided yet" in printed
+    assert "→ claims Y1, Y2, Y4" in printed and "→ notebook 1_pruning" in printed
     assert main(["claims", "P1", "--notes"]) == 0
     assert capsys.readouterr().out.split()[0] == "N2"
     assert where(SENTENCES["N2"]) == "claim P1"

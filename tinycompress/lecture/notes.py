@@ -156,10 +156,10 @@ SENTENCES = {sentence.id: sentence for sentence in _ALL}
 
 
 def where(sentence: Sentence) -> str:
-    """Where a sentence is decided or shown, in words: "claims Y1, Y2, Y4", a notebook's section, or that nothing decides it."""
+    """Where a sentence is decided or shown, in words: "claims Y1, Y2, Y4", or a notebook's section."""
     from . import claims
 
     found = [claim.id for claim in claims() if sentence.id in claim.decides]
     if found:
         return f"claim{'s' if len(found) > 1 else ''} {', '.join(found)}"
-    return f"notebook {sentence.shown}" if sentence.shown else "not decided yet"
+    return f"notebook {sentence.shown}"
