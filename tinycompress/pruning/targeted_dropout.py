@@ -7,8 +7,8 @@ targeted_dropout(net, share=0.75, p=0.5, rng=rng, neurons=True)  # whole neurons
 import numpy as np
 
 from ..channels import channel_groups
+from ..guards import all_or_nothing
 from ..nn import Module
-from ..nn.weighted import all_or_nothing
 from ..tensor import record
 from .importance import prunable
 
