@@ -86,7 +86,7 @@ def measure_layer(inputs: int, outputs: int, batch: int, seed: int) -> list[dict
                     "ms": middle,
                     "ms_low": low,
                     "ms_high": high,
-                    "speedup": np.median(times["dense"]) / middle,
+                    "speedup": np.median(np.divide(times["dense"], times[arm])),
                     "memory_bytes": size,
                     "gpu": name,
                 }

@@ -156,7 +156,8 @@ def p4b(rows):
         curve.plot(places, scales, color=COLORS[role])
         curve.plot(kept, scales[kept - 1], "o", color=COLORS[role], markersize=12)
         words = f"layer {i + 1}: {kept} of {len(scales)} neurons stay (dot)"
-        curve.text(0.97, 0.95 - 0.08 * i, words, color=COLORS[role], ha="right", transform=curve.transAxes)
+        look = {"color": COLORS[role], "ha": "right", "backgroundcolor": "white"}
+        curve.text(0.97, 0.95 - 0.09 * i, words, transform=curve.transAxes, **look)
     curve.set(
         xlabel="neurons, by their scale",
         ylabel="scale of batch norm",

@@ -20,16 +20,17 @@ def by_panel(rows: list[dict], upto: float = 1.0) -> dict[int, list[dict[str, di
 def ratio_of_times(rows, slower, faster, upto: float = 1.0) -> list[float]:
     """Per seed, log2 of the time of the fastest form in `slower` over that of the fastest form in `faster`.
 
-    The mean over all shapes, batch sizes, and shares removed up to `upto`.
+    The mean over all shapes, batch sizes, and shares removed up to `upto`. Times are those relative to the dense form's, in the
+    same round.
     """
     return [
-        float(np.mean([np.log2(_fastest(panel, slower) / _fastest(panel, faster)) for panel in panels]))
+        float(np.mean([np.log2(_fastest(panel, faster) / _fastest(panel, slower)) for panel in panels]))
         for panels in by_panel(rows, upto).values()
     ]
 
 
 def _fastest(panel, arms) -> float:
-    return min(panel[arm]["ms"] for arm in arms)
+    return max(panel[arm]["speedup"] for arm in arms)
 
 
 def crossovers(rows, arms) -> dict[tuple[str, int], float | None]:
