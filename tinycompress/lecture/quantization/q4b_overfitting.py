@@ -198,18 +198,18 @@ CLAIM = Claim(
             holds=functools.partial(where_q4b, value=value, wrong=wrong),
         )
         for name, value, wrong in (
-            ("gap between training and test error, some labels wrong", "gap", True),
-            ("test error, some labels wrong", "test_error", True),
-            ("gap between training and test error, few images", "gap", False),
+            ("gap between training and test error, mean over the shares of wrong labels", "gap", True),
+            ("test error, mean over the shares of wrong labels", "test_error", True),
+            ("gap between training and test error, mean over few images", "gap", False),
         )
     ),
     figure=q4b,
     note="Small training sets, and labels replaced by another class at random, make a float net overfit: it learns nearly all "
-    "its training labels, wrong ones included. Each verdict is of a mean over shares of wrong labels or over numbers of "
-    "images; beside it stands for which of them it holds alone. The error on test images is on their right labels; for the "
-    "gap, they are as often wrong as those of the training images. All arms have the same net with batch norm, train on the "
-    "same images for the same number of epochs and pick their learning rate on validation data, whose labels are right. "
-    "Stopped early: after the epoch with the best accuracy on validation data.",
+    "its training labels, wrong ones included. Beside each verdict, which is of a mean, stands where it holds alone. The error "
+    "on test images is on their right labels; for the gap, they are as often wrong as those of the training images. Five seeds "
+    "are few for the test error, whose verdict is borderline: about fifteen decide it. All arms have the same net with batch "
+    "norm, train on the same images for the same number of epochs and pick their learning rate on validation data, whose "
+    "labels are right. Stopped early: after the epoch with the best accuracy on validation data.",
     source="Courbariaux et al. 2015, BinaryConnect; Zhang et al. 2017, Understanding Deep Learning Requires Rethinking "
     "Generalization",
 )

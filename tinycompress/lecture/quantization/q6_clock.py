@@ -95,66 +95,49 @@ def ratios_q6(rows):
     return {"theory": 4.0, "clock": float(2 ** np.mean([np.log2(row["speedup"]) for row in chosen]))}
 
 
+ARMS = (("8 bits", "claim"), ("4 bits", "last"), ("1 bit", "other"), ("1 bit, activations too", "more"))
+
+
 def q6(rows):
     """Speed-up over float32, one panel per batch size, one bar per form of the weights."""
     batches = sorted({row["batch"] for row in rows})
-    shapes = list(dict.fromkeys(row["shape"] for row in rows))
-    arms = (
-        ("8 bits", "claim"),
-        ("4 bits", "last"),
-        ("1 bit", "other"),
-        ("1 bit, activations too", "more"),
-    )
     fig = figure(ncols=len(batches), width=16, height=6, sharey=True)
     for ax, batch in zip(fig.axes, batches, strict=True):
-        ticks, names = [], []
-        place = 0.0
-        for shape in shapes:
-            start = place
-            for arm, role in arms:
-                chosen = [r["speedup"] for r in rows if (r["batch"], r["shape"], r["arm"]) == (batch, shape, arm)]
-                if not chosen:
-                    ax.text(place, 1.03, "–", ha="center", va="bottom", fontsize=22, weight="bold", color=COLORS[role])
-                    place += 1
-                    continue
-                mean, low, high = (2**x for x in mean_interval(np.log2(chosen)))
-                spread = None if np.isnan(low) else [[mean - low], [high - mean]]
-                # Bars grow from 1×, up if faster and down if slower.
-                ax.bar(place, mean - 1, 0.9, 1, color=COLORS[role], yerr=spread, capsize=4, label=arm)
-                ax.text(
-                    place,
-                    max(mean, 1, np.nan_to_num(high)) * 1.06,
-                    f"{mean:.1f}×",
-                    ha="center",
-                    va="bottom",
-                    fontsize=13,
-                )
-                place += 1
-            ticks.append((start + place - 1) / 2)
-            names.append(shape)
-            place += 0.7
-        ax.set_xticks(ticks, names)
-        ax.set_xlim(-0.8, place - 0.5)
-        ax.axhline(1, color=COLORS["reference"], linewidth=1.5)
-        ax.set_yscale("log")
-        ax.set_yticks([0.5, 1, 2, 4, 8, 16, 32, 64], [f"{t:g}×" for t in (0.5, 1, 2, 4, 8, 16, 32, 64)])
-        ax.minorticks_off()
+        _draw_batch(ax, [row for row in rows if row["batch"] == batch])
         ax.set_title("one image at a time" if batch == 1 else f"{batch} images at once")
     fig.axes[0].set_ylabel("times faster than float32")
     unique = {}
     for ax in fig.axes:
         unique |= dict(zip(*ax.get_legend_handles_labels()[::-1], strict=True))
     fig.axes[0].legend(unique.values(), unique.keys(), loc="upper left")
-    fig.axes[-1].text(
-        0.98,
-        0.97,
-        "–  not built: 4 bits multiply one image\nat a time, and the whole net computes\nin 8 bits or with weights of 1 bit",
-        transform=fig.axes[-1].transAxes,
-        ha="right",
-        va="top",
-        fontsize=14,
-    )
+    missing = "–  not built: 4 bits multiply one image\nat a time, and the whole net computes\nin 8 bits or with weights of 1 bit"
+    ax = fig.axes[-1]
+    ax.text(0.98, 0.97, missing, transform=ax.transAxes, ha="right", va="top", fontsize=14)
     return fig
+
+
+def _draw_batch(ax, rows):
+    """Draw the speed-up of every shape and form as bars from 1×, up if faster and down if slower, and – where there is none."""
+    shapes = list(dict.fromkeys(row["shape"] for row in rows))
+    width = len(ARMS) + 0.7
+    for i, shape in enumerate(shapes):
+        for j, (arm, role) in enumerate(ARMS):
+            place = i * width + j
+            chosen = [row["speedup"] for row in rows if (row["shape"], row["arm"]) == (shape, arm)]
+            if not chosen:
+                ax.text(place, 1.03, "–", ha="center", va="bottom", fontsize=22, weight="bold", color=COLORS[role])
+                continue
+            mean, low, high = (2**x for x in mean_interval(np.log2(chosen)))
+            spread = None if np.isnan(low) else [[mean - low], [high - mean]]
+            ax.bar(place, mean - 1, 0.9, 1, color=COLORS[role], yerr=spread, capsize=4, label=arm)
+            top = max(mean, 1, np.nan_to_num(high)) * 1.06
+            ax.text(place, top, f"{mean:.1f}×", ha="center", va="bottom", fontsize=13)
+    ax.set_xticks([i * width + (len(ARMS) - 1) / 2 for i in range(len(shapes))], shapes)
+    ax.set_xlim(-0.8, len(shapes) * width - 0.9)
+    ax.axhline(1, color=COLORS["reference"], linewidth=1.5)
+    ax.set_yscale("log")
+    ax.set_yticks([0.5, 1, 2, 4, 8, 16, 32, 64], [f"{t:g}×" for t in (0.5, 1, 2, 4, 8, 16, 32, 64)])
+    ax.minorticks_off()
 
 
 CLAIM = Claim(
