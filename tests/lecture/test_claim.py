@@ -374,7 +374,7 @@ def test_claims_are_chosen_by_chapter_or_id_and_keep_the_lectures_order(two_chap
     def ids(*names):
         return [claim.id for claim in claims(names)]
 
-    assert ids()[:5] == ["F1", "F2", "F3", "F4", "P1"]
+    assert ids()[:5] == ["F1", "F2", "F3", "F4", "P0"]
     assert ids("pruning", "fake") == ids()
     assert ids("p1", "F2", "F2") == ["F2", "P1"]
     assert ids("P1", "Fake") == ["F1", "F2", "F3", "F4", "P1"]
