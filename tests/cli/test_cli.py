@@ -274,3 +274,13 @@ def test_help_waits_for_no_heavy_import():
         "sys.exit(', '.join(heavy) or 0)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)})
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows reports a closed pipe otherwise")
+def test_a_reader_that_has_seen_enough_is_no_error():
+    command = [sys.executable, "-m", "tinycompress", "claims"]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0

@@ -5,6 +5,7 @@
 
 import argparse
 import contextlib
+import os
 import re
 import signal
 import sys
@@ -108,7 +109,12 @@ def main(argv: list[str] | None = None) -> int:
         arguments, unknown = _parser().parse_known_args(argv)
         if unknown:
             arguments.parser.error(f"not recognised: {' '.join(unknown)}")
-        return arguments.command(arguments)
+        code = arguments.command(arguments)
+        sys.stdout.flush()  # here, where a closed pipe is caught
+        return code
+    except BrokenPipeError:  # whoever reads, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush when Python ends
+        return DONE
     except (BadArguments, cli_files.FileProblem, CourseProblem) as error:
         print(f"tinycompress: {error}", file=sys.stderr)
         return BAD_ARGUMENTS
