@@ -45,8 +45,9 @@ def page(results: Sequence[Result], svgs: dict[str, bytes], machine: dict, setti
 <p>{len(results)} claims about network compression, each decided by measurements on this machine. A claim is <em>supported</em>
 if the 95 % interval of its effect lies above 0, or above the margin where one is stated, <em>contradicted</em> if it lies
 below, <em>no difference</em> if it lies within the smallest effect that would matter, and <em>not shown</em> otherwise, with
-the number of seeds that would decide it if mean and spread stayed as they are. Effects
-are signed so that positive values support the statement. × says how many times smaller or faster: in theory (parameters,
+the number of seeds that would decide it if mean and spread stayed as they are. That smallest effect decides only
+<em>no difference</em>; a smaller one can be supported. Effects are paired by seed, so bars may overlap although their difference is clear, and signed so that positive values
+support the statement. × says how many times smaller or faster: in theory (parameters,
 operations), on disk, and on the clock. ⚠ marks ratios that disagree.</p>
 {_overview(results)}
 {body}
@@ -78,7 +79,8 @@ def effect_text(finding: Finding) -> str:
     text = number(mean) if unit in ("", "log2 ×") else f"{number(mean)} {unit}"
     interval = f" [{', '.join(map(number, finding.interval))}]" if finding.interval else ""
     margin = f", margin {number(effect.margin)}" if effect.margin else ""
-    smallest = f", matters from {number(effect.smallest).lstrip('+')}" if effect.smallest else ""
+    least = "equal within" if effect.equal else "matters from"
+    smallest = f", {least} {number(effect.smallest).lstrip('+')}" if effect.smallest else ""
     return text + interval + margin + smallest + decided
 
 
