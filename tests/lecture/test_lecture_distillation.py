@@ -191,10 +191,10 @@ GRADED = imperfect(*GRADED_TEACHERS)
 
 
 def test_d1b_finds_the_teacher_whose_student_is_as_good_as_one_on_labels():
-    best, labels, students = CLAIMS["D1b"].effects
+    best, own = CLAIMS["D1b"].effects
     assert np.allclose(break_even(GRADED), [80, 81])  # halfway between 70 and 90, and from 75 to 85
-    assert np.allclose(best.of(GRADED), 17) and np.allclose(labels.of(GRADED), 0)
-    assert np.allclose(students.of(GRADED), (5 - 5 + 5 - 6) / 4)
+    assert np.allclose(best.of(GRADED), 17)
+    assert np.allclose(own.of(GRADED), 10)  # 90 and 91, where labels alone give 80 and 81
     assert best.holds(GRADED) == "shown from a teacher that is 86 % right on"  # 85 and 86
     dip = imperfect(("stopped early", 100, 1, 75.0, 90.0), ("stopped early", 100, 2, 85.0, 70.0))
     assert np.allclose(break_even(dip), [75, 76])  # a worse teacher's student was already better
@@ -256,6 +256,21 @@ def test_d1c_interpolates_to_the_first_number_of_images_that_is_enough():
     assert np.allclose(factors[:, 0], 0, atol=1e-6) and (factors[:, 1] > 0).all()
 
 
+def test_d1c_says_at_how_many_images_a_factor_is_shown():
+    holds = CLAIMS["D1c"].effects[0].holds
+    assert holds(curves(2)) == "shown at 20, 40 and 80 images"
+    assert holds(curves(2, (10, 20, 40))) == "shown at 20 images"
+    assert holds(curves(0.5)) == "shown at no number of images"
+
+
+def test_d1c_draws_hollow_what_is_only_a_lower_bound():
+    def hollow(made):
+        factor = CLAIMS["D1c"].figure(made).axes[1]
+        return [line.get_xdata().tolist() for line in factor.lines if line.get_markerfacecolor() == "white"]
+
+    assert hollow(curves(1)) == [[], []] and hollow(curves(4)) == [[40, 80], [40, 80]]
+
+
 # D2 ------------------------------------------------------------------------------------------------------------------
 
 
@@ -304,7 +319,7 @@ def test_d2_leaves_one_class_out_and_then_all_but_two(rows):
     assert all(row["recall"] == 0 for row in learned)  # labels alone never name a class that they do not hold
 
 
-def test_the_effect_of_d2_compares_corrected_students_without_one_class():
+def test_d2_keeps_settings_and_corrections_apart_and_decides_by_students_as_they_learned():
     made = [
         {"seed": 0, "without": without, "bias": bias, "arm": arm, "recall": recall}
         for without, bias, arm, recall in (
@@ -314,9 +329,12 @@ def test_the_effect_of_d2_compares_corrected_students_without_one_class():
             ("one class", "as learned", "teacher outputs", 90.0),
             ("all but two", "corrected", "labels", 1.0),
             ("all but two", "corrected", "teacher outputs", 2.0),
+            ("all but two", "as learned", "labels", 0.0),
+            ("all but two", "as learned", "teacher outputs", 7.0),
         )
     ] + [{"seed": 0, "without": "nothing", "arm": "teacher", "recall": None}]
-    assert d2_unseen.effect_d2(made) == [55.0]
+    assert [effect.of(made) for effect in CLAIMS["D2"].effects] == [[90.0], [55.0], [7.0], [1.0]]
+    assert [effect.decides for effect in CLAIMS["D2"].effects] == [("N15",), (), (), ()]
 
 
 # D3 ------------------------------------------------------------------------------------------------------------------

@@ -121,7 +121,8 @@ def d1(rows):
     draw_curves(curves, few, ARMS)
     curves.set_title(f"learning from {draw_images(few)}")
     teacher = [row for row in rows if row["arm"] == "teacher"]
-    draw_reference_line(errors, np.mean([100 - row["accuracy"] for row in teacher]), "teacher")
+    saw = f"teacher,\n{draw_images(teacher)}"
+    draw_reference_line(errors, np.mean([100 - row["accuracy"] for row in teacher]), saw)
     labels = []
     for group, share in enumerate(shares):
         chosen = [row for row in rows if row["share"] == share and row["arm"] != "teacher"]
@@ -160,7 +161,9 @@ CLAIM = Claim(
     ratios=ratios_d1,
     note="All students have the same epochs, the same images and the same number of settings to try on validation data: "
     "learning rates times temperatures, weight decays (on labels) or shares of smoothing. Smoothed labels are soft too, "
-    "but contain nothing about the image: what the teacher adds beyond them is knowledge. × compares teacher and student.",
+    "but contain nothing about the image: what the teacher adds beyond them is knowledge. Some of it comes from labels that its "
+    "student never sees, since the teacher has learned from all images, while a student with the fewest has only a part of them; "
+    "in D1b one teacher has seen only its student's images. × compares teacher and student.",
     source="Hinton et al. 2015, Distilling the Knowledge in a Neural Network; Ba & Caruana 2014, Do Deep Nets Really "
     "Need to be Deep?",
 )
