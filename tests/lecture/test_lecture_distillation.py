@@ -16,7 +16,7 @@ from tinycompress.lecture.distillation.d1_outputs import gain, smoothed
 from tinycompress.lecture.distillation.d1b_imperfect_teacher import break_even, qualities
 from tinycompress.lecture.distillation.d1c_worth import worth
 from tinycompress.lecture.distillation.d4_temperature import CLAIMED_T, SHOWN_T, _entropy, _gradient_length
-from tinycompress.lecture.distillation.d5_hints import _activations, _deep_student
+from tinycompress.lecture.distillation.d5_hints import _activations, _deep_student, hinted_layers
 
 CLAIMS = {claim.id: claim for claim in distillation.CLAIMS}
 TINY = nets.Plan(
@@ -398,7 +398,7 @@ def test_d4_says_at_which_temperatures_it_helps():
         for seed in (0, 1)
     ]
     gain = CLAIMS["D4"].effects[1]
-    assert gain.of(made) == [10.0, 10.0] and gain.holds(made) == "shown at T = 4, 16"
+    assert gain.of(made) == [10.0, 10.0] and gain.holds(made) == "better than T = 1 at T = 4, 16"
 
 
 def test_d4_shows_an_image_that_its_teacher_gets_right(digits, rows):
@@ -408,6 +408,12 @@ def test_d4_shows_an_image_that_its_teacher_gets_right(digits, rows):
         shown = first["shown"][str(T)]
         assert sum(shown) == pytest.approx(1, abs=1e-5) and int(np.argmax(shown)) == digits.y_val[place]
     assert "image" not in rows["D4"][-1]
+
+
+def test_d4_writes_the_mean_entropy_below_the_temperatures_that_were_measured(rows):
+    below = [ax.get_xlabel() for ax in CLAIMS["D4"].figure(rows["D4"]).axes if ax.get_title("left").startswith("T = ")]
+    mean = {T: np.mean([row["entropy"] for row in rows["D4"] if row["temperature"] == T]) for T in (1, 4)}
+    assert below == [f"on average {mean[T]:.2g} bits" if T in mean else "" for T in SHOWN_T]
 
 
 def test_the_entropy_is_in_bits():
@@ -435,3 +441,9 @@ def test_the_effects_of_d5_are_what_each_set_of_hints_adds_to_the_outputs():
     arms = {"labels": 10.0, "teacher outputs": 90.0, "and one hidden layer": 93.0, "and two hidden layers": 99.0}
     made = [{"seed": s, "arm": arm, "accuracy": a + s} for s in (0, 1) for arm, a in arms.items()]
     assert [effect.of(made) for effect in CLAIMS["D5"].effects] == [[3.0, 3.0], [9.0, 9.0]]
+
+
+def test_d5_names_the_layers_that_learn_from_each_other(rows):
+    assert hinted_layers(10) == {"and one hidden layer": {5: "first"}, "and two hidden layers": {3: "first", 6: "last"}}
+    labels = [label.get_text() for label in CLAIMS["D5"].figure(rows["D5"]).axes[1].get_xticklabels()]
+    assert [label.split("\n")[2:] for label in labels] == [[], [], ["3 ← first"], ["2 ← first", "4 ← last"]]

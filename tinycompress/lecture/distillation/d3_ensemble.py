@@ -72,7 +72,7 @@ def d3(rows):
     )
     draw_error_bars(ax, rows, bars)
     ax.axvline(2.5, color=COLORS["ideal"], linewidth=1.5, linestyle=":")
-    ax.set_title(f"left: one small net per image; right: {count} nets per image")
+    ax.set_title(f"left: one net answers; right: {count} nets answer")
     return fig
 
 
@@ -84,7 +84,7 @@ CLAIM = Claim(
     plans=PLANS,
     effects=(
         Effect(
-            name="test accuracy, average of the nets' outputs minus one net",
+            name="test accuracy, average of the nets' probabilities minus one net",
             of=gain_of_average,
             unit="points",
             smallest=1.0,

@@ -98,7 +98,7 @@ def helps_at(rows):
     """At which temperatures the interval of the gain over T = 1 is above 0."""
     gains = {T: paired(rows, f"T = {T:g}", "T = 1", "accuracy") for T in _temperatures(rows) if T > 1}
     held = [f"{T:g}" for T, gain in gains.items() if mean_interval(np.array(gain))[1] > 0]
-    return f"shown at T = {', '.join(held)}" if held else "shown at no temperature"
+    return f"better than T = 1 at T = {', '.join(held)}" if held else "better than T = 1 at no temperature"
 
 
 def d4(rows):
@@ -110,19 +110,24 @@ def d4(rows):
     grid = fig.axes[0].get_gridspec()
     for ax in list(fig.axes):
         ax.remove()
-    _draw_softening(fig, grid, first)
+    _draw_softening(fig, grid, first, _mean_entropies(rows))
     _draw_accuracy(fig.add_subplot(grid[1, : columns // 2]), rows)
     _draw_gradient(fig.add_subplot(grid[1, columns // 2 :]), rows)
     return fig
 
 
-def _draw_softening(fig, grid, first):
-    """Draw one image and its soft targets at several temperatures into the upper row of the grid."""
+def _draw_softening(fig, grid, first, mean_entropies):
+    """Draw one image and its soft targets at several temperatures into the upper row of the grid.
+
+    mean_entropies: temperature -> the mean over images, which is written below; it may lack temperatures.
+    """
     names, shown = first["classes"], first["shown"]
     image = fig.add_subplot(grid[0, :2])
     image.imshow(np.array(first["image"]).squeeze(), cmap="gray_r")
     image.set_axis_off()
-    image.set_title("an image, and its teacher at")
+    image.set_title("an image")
+    words = "black: its class\nbelow: average over\nthe student's images"
+    image.text(0.5, -0.06, words, transform=image.transAxes, ha="center", va="top", fontsize=15)
     for i, (T, p) in enumerate(shown.items(), 1):
         ax = fig.add_subplot(grid[0, 2 * i : 2 * i + 2])
         colors = [COLORS["claim" if c != np.argmax(p) else "reference"] for c in range(len(p))]
@@ -131,6 +136,8 @@ def _draw_softening(fig, grid, first):
         ax.set(ylim=(0, 100))
         percent_axis(ax.yaxis, 100)
         ax.set_title(f"T = {T}: {_entropy(np.array([p])):.2g} bits")
+        if int(T) in mean_entropies:
+            ax.set_xlabel(f"on average {mean_entropies[int(T)]:.2g} bits", fontsize=15)
 
 
 def _draw_accuracy(ax, rows):
@@ -142,7 +149,7 @@ def _draw_accuracy(ax, rows):
     spread = None if np.isnan(low) else [[mean - low], [high - mean]]
     ax.errorbar([limit], [mean], spread, color=COLORS["claim"], marker="o", capsize=5)
     ax.set_xscale("log", base=2)
-    ax.set_xticks([*finite, limit], [*(f"{T:g}" for T in finite), "∞"])
+    ax.set_xticks([*finite, limit], [*(f"{T:g}" for T in finite), "∞: logits\nmatched"])
     ax.minorticks_off()
     ax.set(xlabel="temperature T", ylabel="test accuracy of the student")
     percent_axis(ax.yaxis, 100)
@@ -152,7 +159,7 @@ def _draw_accuracy(ax, rows):
 def _draw_gradient(ax, rows):
     """Draw the gradient's size over temperature, with and without the factor T² in the loss."""
     finite = _temperatures(rows)
-    for key, label, role in (("gradient", "T² KL", "claim"), ("gradient_without_T2", "KL alone", "rival")):
+    for key, label, role in (("gradient", "with T²", "claim"), ("gradient_without_T2", "without T²", "rival")):
         curve_with_band(ax, finite, _by_temperature(rows, key, finite), label, COLORS[role], marker="o")
     ax.set_xscale("log", base=2)
     ax.set_yscale("log")
@@ -160,6 +167,12 @@ def _draw_gradient(ax, rows):
     ax.minorticks_off()
     ax.set(xlabel="temperature T", ylabel="gradient norm per example, untrained net")
     ax.set_title("the gradient, with and without T² in the loss")
+
+
+def _mean_entropies(rows) -> dict[float, float]:
+    """Temperature -> entropy of the teacher's outputs in bits, mean over the student's images and the seeds."""
+    finite = _temperatures(rows)
+    return dict(zip(finite, np.mean(_by_temperature(rows, "entropy", finite), axis=0), strict=True))
 
 
 def _temperatures(rows) -> list[float]:
@@ -190,7 +203,9 @@ CLAIM = Claim(
     ),
     figure=d4,
     note="The student learns from soft targets alone; each temperature picks its learning rate on validation data. The "
-    "bits are the entropy of the outputs, 3.3 if all ten classes are equally likely. The factor T² in the loss makes up for "
-    "gradients that shrink with 1/T². The last point is the limit, logit matching.",
+    "bits are the entropy of the teacher's outputs, 3.3 if all ten classes are equally likely. The teacher is less sure of the "
+    "image shown than of most; the average over the student's images stands below. The closer it is to 0, the more these "
+    "outputs are labels again. The factor T² in the loss, the Kullback-Leibler divergence of the softened outputs, makes up for "
+    "gradients that shrink with 1/T². The last point, ∞, is the limit: the student matches the teacher's logits.",
     source="Hinton et al. 2015, sections 2 and 3",
 )

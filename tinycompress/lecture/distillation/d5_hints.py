@@ -28,8 +28,8 @@ def measure_d5(data_name: str, budget: str, seed: int) -> list[dict]:
     targets = teacher_targets(teacher, *dataset.train, layers=(hidden[0], hidden[-1]))
     student = functools.partial(_deep_student, dataset, plan, seed)
     hints = {
-        "and one hidden layer": {depth // 2: hidden[0]},
-        "and two hidden layers": {depth // 3: hidden[0], 2 * depth // 3: hidden[-1]},
+        arm: {layer: hidden[0 if of == "first" else -1] for layer, of in pairs.items()}
+        for arm, pairs in hinted_layers(depth).items()
     }
 
     def on_labels(lr, decay, curve):
@@ -58,6 +58,14 @@ def measure_d5(data_name: str, budget: str, seed: int) -> list[dict]:
         net, chosen = choose(make, plan.deep_lrs, values, dataset)
         rows.append(row | {"arm": arm, "hints": len(hints.get(arm, ()))} | chosen | scores(net, dataset))
     return rows
+
+
+def hinted_layers(depth: int) -> dict[str, dict[int, str]]:
+    """Which hidden layers of a student of this depth, counted from 1, learn which of the teacher's, by arm."""
+    return {
+        "and one hidden layer": {depth // 2: "first"},
+        "and two hidden layers": {depth // 3: "first", 2 * depth // 3: "last"},
+    }
 
 
 def _deep_student(dataset, plan, seed, lr, targets=None, hints=None, **options) -> Module:
@@ -108,15 +116,18 @@ def d5(rows):
     fig = figure(ncols=2, width=17, height=6.5, width_ratios=(1.1, 1))
     curves, errors = fig.axes
     arms = (
-        ("and two hidden layers", "other", "outputs and\n2 hidden\nlayers"),
-        ("and one hidden layer", "claim", "outputs and\n1 hidden\nlayer"),
+        ("and two hidden layers", "other", "outputs and\ntwo hints"),
+        ("and one hidden layer", "claim", "outputs and\none hint"),
         ("teacher outputs", "more", "teacher's\noutputs"),
         ("labels", "rival", "labels"),
     )
-    draw_curves(curves, rows, arms)
-    draw_error_bars(errors, rows, arms[::-1])
-    curves.set_title(f"a student with {rows[0]['layers']} hidden layers of {rows[0]['width']} neurons")
-    errors.set_title("test errors of the nets chosen on validation data")
+    depth = rows[0]["layers"]
+    draw_curves(curves, rows, arms, bands=False)
+    hints = {arm: [f"{layer} ← {of}" for layer, of in pairs.items()] for arm, pairs in hinted_layers(depth).items()}
+    bars = [(arm, role, "\n".join([label, *hints.get(arm, ())])) for arm, role, label in arms[::-1]]
+    draw_error_bars(errors, rows, bars)
+    curves.set_title(f"a student with {depth} hidden layers of {rows[0]['width']} neurons")
+    errors.set_title("hints: layer of student ← of teacher")
     return fig
 
 
@@ -137,10 +148,11 @@ CLAIM = Claim(
         for arm in ("and one hidden layer", "and two hidden layers")
     ),
     figure=d5,
-    note="The student is deeper and thinner than its teacher, with batch norm. A linear regressor, discarded after training, "
-    "predicts the teacher's hidden layer from the student's; its error is added to the loss. All arms train for the same "
-    "number of epochs. Also tried on digits, at two to four seeds each: 6 and 10 layers without batch norm, which learn or "
-    "fail by chance, with hints or without; a third of the images; hints of three times the weight. With batch norm nothing "
-    "showed a gain. The 451 test images of digits leave a point of doubt about each net, the 10,000 of MNIST much less.",
+    note="The setting is that of FitNets: the student is deeper and thinner than its teacher, so its middle layer learns the "
+    "teacher's first hidden layer, or an earlier one the first and a later one the last. In the notes the teacher is the deeper "
+    "net. A linear regressor, discarded after training, predicts the teacher's layer from the student's; its error is added to "
+    "the loss. All arms train for the same number of epochs, with batch norm. Also tried on digits, at two to four seeds each: "
+    "6 and 10 layers without batch norm; a third of the images; hints of three times the weight. The 451 test images of "
+    "digits leave a point of doubt about each net, the 10,000 of MNIST much less.",
     source="Romero et al. 2015, FitNets: Hints for Thin Deep Nets",
 )

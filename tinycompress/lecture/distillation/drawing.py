@@ -6,12 +6,16 @@ from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, curve_with_band, percent_axis
 
 
-def draw_curves(ax, rows, arms):
-    """Draw validation accuracy over epochs, of `arms` (arm, colour role, label), limited to the range in which they differ."""
+def draw_curves(ax, rows, arms, bands=True):
+    """Draw validation accuracy over epochs, of `arms` (arm, colour role, label), limited to the range in which they differ.
+
+    bands: whether to draw the 95 % bands, too, of which more than three are hard to tell apart.
+    """
     lowest = []
     for arm, role, label in arms:
         curves = np.array([row["curve"] for row in rows if row["arm"] == arm])
-        curve_with_band(ax, np.arange(1, curves.shape[1] + 1), curves, label.replace("\n", " "), COLORS[role])
+        drawn = curves if bands else curves.mean(0)  # one curve has no band
+        curve_with_band(ax, np.arange(1, curves.shape[1] + 1), drawn, label.replace("\n", " "), COLORS[role])
         lowest.append(curves.mean(0)[max(1, curves.shape[1] // 10)])
     top = max(line.get_ydata().max() for line in ax.lines)
     ax.set_ylim(max(0, min(min(lowest), top - 5)), min(100, top + 0.3 * (100 - top) + 0.2))
