@@ -253,17 +253,29 @@ def test_the_arms_of_q4b_train_for_equally_many_epochs_except_for_the_one_that_s
         assert draws == {one for one in TINY_Q4B.settings if arm in q4b_overfitting.COMPARED or one[2] == 0}
 
 
-def test_q4b_says_for_which_training_sets_it_holds():
+def test_q4b_decides_each_amount_of_wrong_labels_on_its_own():
     made = [
-        {"seed": s, "arm": arm, "images": images, "wrong": wrong, "gap": gap + 0.01 * s}
+        {"seed": s, "arm": arm, "images": images, "wrong": wrong, "draw": 0, "gap": gap + 0.01 * s}
         for s in (0, 1, 2)
-        for images, wrong, binary in ((100, 0.0, 4), (100, 0.0, 6), (300, 0.0, 9.9), (300, 0.1, 10), (300, 0.4, 20))
-        for arm, gap in (("float", 10), ("binary", binary))
+        for images, wrong, binary in ((100, 0.0, 4), (300, 0.0, 9.9), (300, 0.1, 10), (300, 0.2, 14), (300, 0.4, 2))
+        for arm, gap in (("float", 10), ("binary", binary), ("float, dropout", 7), (q4b_overfitting.STOPPED, 5))
     ]
-    assert q4b_overfitting.effect_q4b(made, "gap", wrong=False) == pytest.approx([2.55] * 3)
-    assert q4b_overfitting.effect_q4b(made, "gap", wrong=True) == pytest.approx([-5] * 3)
-    assert q4b_overfitting.where_q4b(made, "gap", wrong=False) == "holds alone for 100 images"
-    assert q4b_overfitting.where_q4b(made, "gap", wrong=True).endswith("none, the opposite for 40 % of wrong labels")
+    expected = {(0.0,): 3.05, (0.1, 0.2): -2, (0.4,): 8}
+    for wrong, effect in expected.items():
+        assert q4b_overfitting.effect_q4b(made, "gap", wrong) == pytest.approx([effect] * 3)
+    usual = "dropout in place of binary: +3.0; stopped early in place of binary: +5.0"
+    assert q4b_overfitting.each_q4b(made, "gap", (0.4,)) == usual
+    words = q4b_overfitting.each_q4b(made, "gap", (0.1, 0.2))
+    assert words == f"10 %: +0.0, no difference; 20 %: -4.0, contradicted; {usual}"
+    assert q4b_overfitting.each_q4b(made, "gap", (0.0,)).startswith("100 images: +6.0, supported; 300 images: +0.1")
+    assert q4b_overfitting.effect_q4b(made, "gap", (0.5,)) == []
+
+
+def test_the_effects_of_q4b_cover_every_share_of_wrong_labels_of_its_plans():
+    covered = [share for effect in CLAIMS["Q4b"].effects for share in effect.of.keywords["wrong"]]
+    for name in q4b_overfitting.PLANS:
+        plan = TINY_Q4B.__class__() if name == "quick" else q4b_overfitting.PLANS[name]
+        assert set(plan.wrong) == set(covered)
 
 
 def test_q5_fails_if_any_file_loads_to_another_net(rows):
@@ -290,7 +302,20 @@ def test_q5_counts_the_files_in_which_the_tables_of_huffman_cost_more_than_its_c
         for arm in q5_one_file.ORDERS
         for size in (900, 300, 100, 101 if seed else 99, 90)
     ]
-    assert q5_one_file.huffman_longer(made).endswith("2 of 4 files")
+    made = [row for row in made if (row["seed"], row["arm"]) != (0, q5_one_file.ORDERS[1])]
+    words = q5_one_file.huffman_longer(made).splitlines()[-2:]
+    assert words == ["1 of 2 files, prune, then cluster", "1 of 1 files, cluster, then prune"]
+
+
+def test_q5_weighs_the_finished_file_of_the_first_order_against_the_float32_file():
+    made = [
+        {"seed": s, "arm": arm, "stage": stage, "same": True, "float_bytes": 800, "bytes": size}
+        for s in (0, 1)
+        for arm, last in zip(q5_one_file.ORDERS, (100, 50), strict=True)
+        for stage, size in (("float32", 820), ("Huffman", 200), ("arithmetic", last))
+    ]
+    assert q5_one_file.effect_size(made) == [3, 3]
+    assert q5_one_file.effect_size([made[0] | {"same": False}, *made[1:]]) is False
 
 
 def test_the_paper_budget_measures_both_nets_of_deep_compression():
@@ -393,8 +418,19 @@ def test_q6_times_every_form_beside_float32(rows):
         assert row["memory_ratio"] == (1 if row["arm"] == "float32" else pytest.approx(row["memory_ratio"]))
     assert forms["40×32", 1] == {"float32", "8 bits", "4 bits", "1 bit", "1 bit, activations too"}
     assert forms["LeNet-300-100", 1] == {"float32", "8 bits", "1 bit"}
-    made = [{"seed": 0, "arm": "8 bits", "speedup": 4.0}, {"seed": 0, "arm": "1 bit", "speedup": 64.0}]
-    assert q6_clock.effect_q6(made) == [2.0]
+
+
+def test_q6_says_where_each_form_is_faster_and_where_slower():
+    made = [
+        {"seed": s, "arm": arm, "shape": "8×8", "batch": batch, "speedup": speedup, "memory_ratio": ratio}
+        for s in (0, 1)
+        for arm, ratio, speedups in (("float32", 1, (1, 1)), ("8 bits", 4, (8.0, 0.5)), ("1 bit", 32, (64.0, 64.0)))
+        for batch, speedup in zip((1, 9), speedups, strict=True)
+    ]
+    assert q6_clock.effect_q6(made, "8 bits") == [1, 1] and q6_clock.effect_q6(made, "1 bit") == [6, 6]
+    where = "faster: 8×8, one image at a time (8.00×); slower: 8×8, 9 images at once (0.50×)"
+    assert q6_clock.where_q6(made, "8 bits") == where
+    assert q6_clock.effect_room(made) == [2, 2]
 
 
 def test_the_pull_of_a_plan_stays_below_its_whole_way():

@@ -5,6 +5,7 @@ import numpy as np
 from ...workshop.style import COLORS
 
 STAGES = ("float32", "pruned", "clustered", "Huffman", "arithmetic")
+LABELS = {"Huffman": "Huffman, or", "arithmetic": "arithmetic"}  # codes, of which a file has one
 
 
 def size_label(size: float) -> str:
@@ -12,6 +13,13 @@ def size_label(size: float) -> str:
     if size < 950:
         return f"{size:.0f} B"
     return f"{size / 1000:.3g} KB" if size < 999_500 else f"{size / 1000:,.0f} KB"
+
+
+def draw_line(ax, sizes, color):
+    """Draw the bytes after each stage as dots, joined by a line, which is dotted between the two codes."""
+    ax.plot(range(len(sizes)), sizes, "o", color=color, markersize=12)
+    ax.plot(range(len(sizes) - 1), sizes[:-1], color=color)
+    ax.plot([len(sizes) - 2, len(sizes) - 1], sizes[-2:], ":", color=color)
 
 
 KINDS = {
@@ -51,4 +59,5 @@ def draw_bytes(ax, row):
             va="top",
         )
     ax.text(0, -0.2, "The paler, the larger the byte (0 to 255).", transform=ax.transAxes, fontsize=14, va="top")
-    ax.set_title(f"Each of the file's {len(content):,} bytes")
+    of = f", seed {row['seed']}" if "seed" in row else ""
+    ax.set_title(f"Each of the file's {len(content):,} bytes{of}")

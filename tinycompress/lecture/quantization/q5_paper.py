@@ -4,7 +4,7 @@ import numpy as np
 
 from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, figure
-from .bytes_drawn import STAGES, size_label
+from .bytes_drawn import LABELS, STAGES, draw_line, size_label
 
 NAMES = {"lenet_300_100": "LeNet-300-100", "lenet_5": "LeNet-5"}
 
@@ -44,7 +44,7 @@ def _draw_stages(ax, net, rows):
     whole, recipe = rows[0]["float_bytes"], rows[0]["arm"].removeprefix(f"{net}, ")
     some = [[row for row in rows if row["stage"] == stage] for stage in STAGES]
     sizes, errors = ([np.mean([row[key] for row in at]) for at in some] for key in ("bytes", "error"))
-    ax.plot(range(len(STAGES)), sizes, "o-", color=COLORS["claim"], markersize=12)
+    draw_line(ax, sizes, COLORS["claim"])
     for place, (stage, size, error) in enumerate(zip(STAGES, sizes, errors, strict=True)):
         ax.annotate(
             f"{size_label(size)}\n{error:.2f} %", (place, size), (10, 4), textcoords="offset points", va="bottom",
@@ -62,7 +62,7 @@ def _draw_stages(ax, net, rows):
     ax.set_xlim(-0.3, len(STAGES) - 0.4)
     ax.set_ylim(min(row["bytes"] for row in rows) * 0.4, 2 * whole)
     _bytes_axis(ax.yaxis, *ax.get_ylim())
-    ax.set_xticks(range(len(STAGES)), STAGES)
+    ax.set_xticks(range(len(STAGES)), [LABELS.get(stage, stage) for stage in STAGES])
     ax.set_ylabel("bytes of the file")
     final = np.mean([row["float_bytes"] / row["bytes"] for row in rows if row["stage"] == STAGES[-1]])
     ax.set_title(f"{NAMES[net]}: {recipe}, {final:.0f}× smaller")
