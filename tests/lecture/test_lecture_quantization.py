@@ -14,7 +14,7 @@ from tinycompress import models
 from tinycompress.lecture import Settings, quantization
 from tinycompress.lecture.claim import judge, plain
 from tinycompress.lecture.quantization import nets, q2_clusters, q3_huffman, q4b_overfitting, q5_one_file, q6_clock
-from tinycompress.lecture.quantization.q4_binary import effect_q4
+from tinycompress.lecture.quantization.q4_binary import effect_q4, falling
 from tinycompress.nn.weighted import effective
 from tinycompress.quantization import cluster_weights, tcz
 from tinycompress.recipe import Recipe, compress, lesson_of, round_tables
@@ -131,6 +131,7 @@ def test_q2_measures_how_far_weights_are_from_the_value_of_their_group(rng):
         for arm, spread in (("after training", 0.4), ("pulled while training", 0.1))
     ]
     assert q2_clusters.effect_spread(made) == pytest.approx([2, 2])
+    assert q2_clusters.each_spread(made).startswith("4× with 2, 4× with 16 values per layer, at the pull chosen")
 
 
 def test_q2_says_from_how_many_values_on_less_than_a_point_is_lost():
@@ -145,6 +146,19 @@ def test_q2_says_from_how_many_values_on_less_than_a_point_is_lost():
     assert q2_clusters.where_n20(made((0.1, 3, 0.1))) == "from 16 values per layer on"
     assert q2_clusters.where_n20(made((0, 0, 2))) == "for no number of values"
     assert q2_clusters.effect_n20(made((8, 3, 0.5))) == pytest.approx([-0.5, -0.6, -0.7])
+
+
+def test_q2_says_at_which_numbers_of_values_the_pull_helps():
+    made = [
+        {"seed": s, "k": k, "arm": arm, "accuracy": value + 0.1 * s * (arm == "pulled while training")}
+        for s in (0, 1, 2)
+        for k, (pulled, rival) in {2: (90, 80), 3: (90, 85), 4: (95, 95), 8: (95, 98)}.items()
+        for arm, value in (("pulled while training", pulled), ("centroids fine-tuned", rival), ("after training", 70))
+    ]
+    words = "with 2 or 3 values per layer; no difference with 4; contradicted with 8"
+    assert q2_clusters.where_pull_helps(made, "centroids fine-tuned") == words
+    assert q2_clusters.where_pull_helps(made) == "with 2, 3, 4 or 8 values per layer"
+    assert q2_clusters.effect_q2(made, "centroids fine-tuned") == pytest.approx([5, 5.1, 5.2])
 
 
 def test_q3_fails_if_a_stream_is_not_decoded_exactly_or_a_code_is_too_good_to_be_true(rows):
@@ -185,6 +199,8 @@ def test_q3_names_the_streams_whose_tables_cost_more_than_their_codes_save():
     assert q3_huffman.where_larger(made).endswith("its tables: the positions of layer 2")
     assert q3_huffman.bits_by_code(made, "huffman", "table") == (4 * 70 + 76) / 20
     assert q3_huffman.bits_by_code(made, "fixed", stream="values") == 10
+    made = [row | {"entropy": 60, "symbols": 10, "exact": True} for row in made]
+    assert q3_huffman.effect_q3(made) == pytest.approx([100 * (400 - 280 - 76) / 400])
 
 
 def test_q4_is_signed_so_that_fewer_errors_of_binary_weights_support_it():
@@ -193,6 +209,18 @@ def test_q4_is_signed_so_that_fewer_errors_of_binary_weights_support_it():
     ]
     assert effect_q4(made) == [0.5, 0.5]
     assert effect_q4(made, "binary, 0 and 1") == []  # reports of earlier versions do not have it
+
+
+def test_q4_says_whose_error_still_falls_when_training_ends():
+    made = [
+        {"seed": s, "arm": arm, "curve": [90, 50, 40, 40 - s, 40, 40, last + s, last]}
+        for s in (0, 1, 2)
+        for arm, last in (("binary", 40), ("binary, 0 and 1", 20))
+    ]
+    assert falling(made, "binary") == falling(made, "ternary") == ""
+    words = "within 8 epochs; in the last 2 the validation error still fell, by 20 points"
+    assert falling(made, "binary, 0 and 1") == words
+    assert falling([row | {"curve": [3]} for row in made], "binary") == ""
 
 
 def test_binary_weights_of_q4_take_a_bit_in_the_file_whatever_their_values(rows):

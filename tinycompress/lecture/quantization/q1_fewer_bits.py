@@ -75,16 +75,19 @@ def q1(rows):
     fig = figure(ncols=2, width=17, height=6, width_ratios=(1.35, 1))
     left, right = fig.axes
     styles = {
-        ("during training", "per channel"): ("trained on the grid", "claim", "-"),
-        ("during training", "per tensor"): ("", "claim", ":"),
-        ("after training", "per channel"): ("only rounded", "rival", "-"),
-        ("after training", "per tensor"): ("", "rival", ":"),
+        "per tensor": {"linestyle": ":", "marker": "s", "mfc": "white", "ms": 13, "mew": 2},
+        "per channel": {"marker": "o"},
     }
-    for (arm, grain), (label, role, line) in styles.items():
-        bits, values = table(rows, arm, "bits", "accuracy", grain=grain)
-        curve_with_band(left, bits, values, label, COLORS[role], linestyle=line, marker="o")
+    for arm, label, role in (
+        ("during training", "trained on the grid", "claim"),
+        ("after training", "only rounded", "rival"),
+    ):
+        for grain, line in styles.items():
+            bits, values = table(rows, arm, "bits", "accuracy", grain=grain)
+            words = f" {label}" if grain == "per channel" else ""
+            curve_with_band(left, bits, values, words, COLORS[role], **line)
     dense = np.mean([row["float_accuracy"] for row in rows])
-    left.axhline(dense, color=COLORS["ideal"], linestyle="--", linewidth=2)
+    left.plot([8, 1], [dense, dense], color=COLORS["ideal"], linestyle="--", linewidth=2)
     integers = np.mean([row["accuracy"] for row in rows if row["arm"] == "in integers"])
     left.plot(8, integers, "*", color=COLORS["reference"], markersize=20, zorder=5)
     left.annotate(
@@ -93,7 +96,9 @@ def q1(rows):
         xytext=(0, 12),
         textcoords="offset points",
     )
-    left.text(0.03, 0.12, "solid: one grid per neuron\ndotted: one per layer", transform=left.transAxes, fontsize=14)
+    left.text(
+        0.03, 0.12, "● solid: one grid per neuron\n□ dotted: one per layer", transform=left.transAxes, fontsize=14
+    )
     left.set_xlim(8.3, 0.8)
     left.set_ylim(None, 102)
     left.set(xlabel="bits per weight", ylabel="test accuracy", xticks=range(8, 0, -1))
