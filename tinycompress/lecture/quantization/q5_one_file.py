@@ -187,8 +187,8 @@ def huffman_longer(rows) -> str:
     for arm in dict.fromkeys(row["arm"] for row in rows):
         seeds = sorted({row["seed"] for row in rows if row["arm"] == arm})
         files = [[row["bytes"] for row in rows if (row["arm"], row["seed"]) == (arm, seed)] for seed in seeds]
-        words.append(f"{sum(stages[-2] > stages[-3] for stages in files)} of {len(files)} files, {arm}")
-    return "\n".join(["Huffman's codes with their tables are longer", "than the fixed-length code in", *words])
+        words.append(f"{arm}: {sum(stages[-2] > stages[-3] for stages in files)} of {len(files)} files")
+    return "\n".join(["Huffman's codes with their tables are longer", "than the fixed-length code,", *words])
 
 
 def _draw_stages(ax, rows):
