@@ -21,11 +21,12 @@ def p0_row(arm, accuracy, part="weights", seed=0, removed=0.9):
 def test_each_effect_of_p0_compares_the_arms_that_it_names():
     accuracies = {"plain": 60, "plain, at random": 20, "dropout": 50, "targeted dropout": 90}
     rows = [
-        p0_row(arm, accuracy + (part == "neurons"), part)
+        p0_row(arm, (accuracy + (part == "neurons")) * (1 if removed < 0.8 else 0.5), part, removed=removed)
         for arm, accuracy in accuracies.items()
         for part in ("weights", "neurons")
+        for removed in (0.5, 0.7, 0.8, 0.98)
     ]
-    assert [effect.of(rows) for effect in CLAIMS["P0"].effects] == [[40.0], [40.0], [30.0]]
+    assert [effect.of(rows) for effect in CLAIMS["P0"].effects] == [[30.0], [40.0], [20.0], [30.0], [15.0]]
 
 
 def test_p0_says_for_weights_and_neurons_where_it_holds():
@@ -94,10 +95,15 @@ def test_p1c_subtracts_what_training_on_does_to_the_whole_net():
     values = {"before fine-tuning": 2, "after fine-tuning": 8, "whole net": 4, "whole net, trained on": 8}
     rows = [
         {"seed": 0, "arm": arm, "removed": share, "cost": value, "directions_1": value, "directions_2": value}
+        | {"accuracy": 20 if arm == "before fine-tuning" else 100}
         for arm, value in values.items()
         for share in (0.5, 0.9)
     ]
-    assert [effect.of(rows) for effect in CLAIMS["P1c"].effects] == [[2.0], [1.0], [1.0]]  # 6 - 4; log2 of 4 / 2
+    assert [effect.of(rows) for effect in CLAIMS["P1c"].effects] == [
+        [-6.0],
+        [1.0],
+        [1.0],
+    ]  # 8 - 10 - 4 %; log2 of 4 / 2
 
 
 def test_the_pruned_nets_and_the_control_of_p1c_train_on_for_as_many_epochs(monkeypatch):

@@ -22,7 +22,7 @@ from .nets import PLANS, Plan, dense_net
 REMOVED = (0.75, 0.875, 0.95)  # of the neurons of each hidden layer
 JUDGED = 2000  # test images at most
 NETS = 2  # per seed, averaged
-COSTS = 0.1  # the smallest difference that matters, in points per neuron: ten neurons make one point
+COSTS = 0.1  # the smallest difference that matters, in % of the net's accuracy: ten neurons make one per cent
 DIRECTIONS = float(np.log2(1.1))  # a tenth more directions
 BEFORE, AFTER, WHOLE, CONTROL = "before fine-tuning", "after fine-tuning", "whole net", "whole net, trained on"
 
@@ -99,13 +99,17 @@ def states_of_a_net(dataset: Dataset, plan: Plan, seed: int):
             yield arm, share, left, {"cost": cost, "accuracy": 100 * evaluate(net, (x, labels)).accuracy} | ratios
 
 
+def with_shares(rows) -> list[dict]:
+    """The rows, with the cost per neuron as a share of the net's own accuracy, in %: a net near chance has little to lose."""
+    return [row | {"share": 100 * row["cost"] / row["accuracy"]} for row in rows]
+
+
 def change(rows, value: str, **where) -> list[float]:
     """Per seed, what fine-tuning changed minus what as many epochs changed in the whole net, mean over the shares removed.
 
     Of a number of directions, the change is that of its log2.
     """
-    if value != "cost":
-        rows = [row | {value: float(np.log2(row[value]))} for row in rows]
+    rows = with_shares(rows) if value == "share" else [row | {value: float(np.log2(row[value]))} for row in rows]
     tuned, alone = paired(rows, AFTER, BEFORE, value, **where), paired(rows, CONTROL, WHOLE, value, **where)
     return [a - b for a, b in zip(tuned, alone, strict=True)]
 
@@ -117,12 +121,12 @@ def effect_of(value: str, name: str, unit: str, smallest: float) -> Effect:
         words = []
         for share in sorted({row["removed"] for row in rows}):
             one = verdict(change(rows, value, removed=share.__eq__), smallest=smallest)
-            size = f"{one.effect:+.1f}" if value == "cost" else f"×{2**one.effect:.2f}"
+            size = f"{one.effect:+.2f}" if value == "share" else f"×{2**one.effect:.2f}"
             words.append(f"{100 * share:.0f} % removed: {size} ({one.verdict})")
         return ", ".join(words)
 
     return Effect(
-        name=f"{name}, after fine-tuning against before, beside the same of the whole net",
+        name=f"{name}: change through fine-tuning, minus that of the whole net trained on for as long",
         of=lambda rows: change(rows, value),
         unit=unit,
         smallest=smallest,
@@ -133,21 +137,25 @@ def effect_of(value: str, name: str, unit: str, smallest: float) -> Effect:
 
 def p1c(rows):
     """What a neuron costs when it alone is removed, and in how many directions the activity lies, over the neurons left."""
-    fig = figure(ncols=3, width=20, height=6.8)
+    fig = figure(ncols=2, nrows=2, width=15, height=11.5)
+    cost, spare, *others = fig.axes
+    spare.remove()
+    cost.set_subplotspec(cost.get_subplotspec().get_gridspec()[0, :])
     roles = {AFTER: "claim", BEFORE: "rival", CONTROL: "ideal", WHOLE: "reference"}
     panels = (
-        ("cost", "points of accuracy", "what a neuron costs when it alone is removed"),
+        ("share", "% of the net's accuracy", "what a neuron costs when it alone is removed"),
         ("directions_1", "directions", "hidden layer 1: directions of its activity"),
         ("directions_2", "directions", "hidden layer 2: directions of its activity"),
     )
-    for number, (ax, (value, ylabel, title)) in enumerate(zip(fig.axes, panels, strict=True)):
+    rows = with_shares(rows)
+    for number, (ax, (value, ylabel, title)) in enumerate(zip((cost, *others), panels, strict=True)):
         for arm, role in roles.items():
             removed, values = table(rows, arm, "removed", value)
             line = {"linestyle": "--"} if arm in (WHOLE, CONTROL) else {"marker": "o"}
             curve_with_band(ax, range(len(removed)), values, arm, COLORS[role], **line)
         ax.set_xticks(range(len(removed)), [left_of(rows, share, number) for share in removed])
         ax.set(xlabel="neurons left", ylabel=ylabel, title=title)
-    fig.axes[0].set_xlabel("neurons left; accuracy before → after")
+    cost.set_xlabel("neurons left; accuracy before → after")
     return fig
 
 
@@ -167,14 +175,15 @@ CLAIM = Claim(
     measure=measure_p1c,
     plans=PLANS,
     effects=(
-        effect_of("cost", "points of accuracy that a neuron costs when it alone is removed", "points", COSTS),
+        effect_of("share", "share of its accuracy that the net loses when one neuron is removed", "%", COSTS),
         effect_of("directions_1", "directions of the activity of hidden layer 1", "log2 ×", DIRECTIONS),
         effect_of("directions_2", "directions of the activity of hidden layer 2", "log2 ×", DIRECTIONS),
     ),
     figure=p1c,
     note="LeNet-300-100; of each hidden layer, the neurons with the smallest weights are removed. The whole net is the "
-    "control: it trains on for as many epochs, and its costs are those of the same neurons among all others. A net with "
-    "little accuracy has little to lose, so read the costs beside the accuracy below them. Directions: the participation "
+    "control: it trains on for as many epochs, and its costs are those of the same neurons among all others. Costs are "
+    "relative to the net's own accuracy, since a net with little accuracy has little to lose. The sentence asks for all three "
+    "effects, so if they differ, it holds in part. Directions: the participation "
     f"ratio of the principal components of a layer's activity. Per seed, the mean of {NETS} nets.",
     source="Han et al. 2015; Morcos et al. 2018, On the importance of single directions for generalization; Gao et al. 2017, "
     "A theory of multineuronal dimensionality, for the participation ratio",
