@@ -15,6 +15,7 @@ from ..rows import paired
 from .nets import PLANS, dense_net, pruned_gradually
 
 REMOVED = (0.5, 0.8, 0.9, 0.95, 0.98)
+JUDGED = 0.9  # shares from here on decide
 SMALLEST = 1.0  # points of accuracy that matter
 
 
@@ -61,7 +62,7 @@ def measure_p1(data_name: str, budget: str, seed: int) -> list[dict]:
 
 
 def effect_p1(rows):
-    return paired(rows, "a little at a time", "all at once", "accuracy", removed=lambda share: share >= 0.9)
+    return paired(rows, "a little at a time", "all at once", "accuracy", removed=lambda share: share >= JUDGED)
 
 
 def lead(rows, share: float) -> list[float]:
@@ -69,15 +70,13 @@ def lead(rows, share: float) -> list[float]:
     return paired(rows, "a little at a time", "all at once", "accuracy", removed=share.__eq__)
 
 
-def from_which_share(rows) -> str:
-    """At which shares of removed weights the difference is shown, in words."""
-    shares = sorted({row["removed"] for row in rows})
-    shown = [share for share in shares if verdict(lead(rows, share), smallest=SMALLEST).verdict == "supported"]
-    return (
-        f"shown at {', '.join(f'{100 * share:.0f}' for share in shown)} % removed"
-        if shown
-        else "shown at no single share"
-    )
+def by_share(rows) -> str:
+    """The difference and its verdict at each judged share of removed weights, in words."""
+    words = []
+    for share in sorted({row["removed"] for row in rows if row["removed"] >= JUDGED}):
+        one = verdict(lead(rows, share), smallest=SMALLEST)
+        words.append(f"{100 * share:.0f} % removed: {one.effect:+.1f} ({one.verdict})")
+    return ", ".join(words)
 
 
 def ratios_p1(rows):
@@ -89,7 +88,7 @@ def ratios_p1(rows):
 
 
 def p1(rows):
-    """Accuracy over the weights left, for three ways of removing the others."""
+    """Accuracy over the weights removed, for three ways of removing the others."""
     fig = figure(width=11)
     (ax,) = fig.axes
     arms = (("a little at a time", "claim"), ("all at once", "rival"), ("not fine-tuned", "other"))
@@ -109,10 +108,12 @@ def p1(rows):
     )
     ax.set_xscale("log")
     ahead = [np.mean(lead(rows, share)) for share in removed]
-    ax.set_xticks(kept, [f"{100 * k:.0f} %\n{points:+.1f}" for k, points in zip(kept, ahead, strict=True)])
+    ax.set_xticks(kept, [f"{100 * share:.0f} %\n{points:+.1f}" for share, points in zip(removed, ahead, strict=True)])
     ax.minorticks_off()
     ax.invert_xaxis()
-    ax.set(xlabel="weights left, and by how many points a little at a time leads all at once", ylabel="test accuracy")
+    ax.set(
+        xlabel="weights removed, and by how many points a little at a time leads all at once", ylabel="test accuracy"
+    )
     percent_axis(ax.yaxis, 100)
     ax.set_title(f"The same {rows[0]['epochs']} epochs in total, spent in three ways")
     return fig
@@ -131,7 +132,7 @@ CLAIM = Claim(
             unit="points",
             smallest=SMALLEST,
             decides=("N2",),
-            holds=from_which_share,
+            holds=by_share,
         ),
     ),
     figure=p1,

@@ -26,7 +26,7 @@ from ...pruning import (
 )
 from ...selection import train
 from ...training import evaluate
-from ...workshop.interval import mean_interval, verdict
+from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, curve_with_band, figure, label_end, percent_axis, table
 from ..claim import Claim, Effect
 from ..plans import plan_of
@@ -46,6 +46,12 @@ CRITERIA = {  # the role in which each is drawn
     "activation": "other",
     "batch-norm scale": "extra",
     "slimmed": "more",
+}
+IN_WORDS = {"slimmed": "batch-norm scale after slimming"}
+TRIED = {  # on what each criterion is tried
+    "weights": ("magnitude", "magnitude per layer", "gradient"),
+    "neurons": ("magnitude", "gradient", "activation"),
+    "channels": ("magnitude", "gradient", "activation", "batch-norm scale", "slimmed"),
 }
 PARTS = {
     "weights": "single weights of a dense net",
@@ -135,57 +141,33 @@ def gain(rows, criterion: str, part: str) -> list[float]:
     return paired(rows, criterion, "chance", "accuracy", part=part.__eq__)
 
 
-def parts_of(rows, criterion: str) -> list[str]:
-    """What the criterion was tried on."""
-    return [part for part in PARTS if any((row["part"], row["arm"]) == (part, criterion) for row in rows)]
-
-
-def effect_of(criterion: str) -> Effect:
-    """The gain over chance by one criterion, with weights, neurons and channels counted alike, and what it is in each."""
-
-    def gains(rows):
-        return np.mean([gain(rows, criterion, part) for part in parts_of(rows, criterion)], axis=0).tolist()
-
-    def by_part(rows):
-        found = {part: verdict(gain(rows, criterion, part), smallest=SMALLEST) for part in parts_of(rows, criterion)}
-        return ", ".join(f"{part} {one.effect:+.0f} ({one.verdict})" for part, one in found.items())
-
+def effect_of(part: str, criterion: str) -> Effect:
+    """What the criterion gains over chance for weights, neurons or channels; they are never averaged."""
     return Effect(
-        name=f"{criterion}: test accuracy after removal by it minus after random removal, mean over shares",
-        of=gains,
+        name=f"{part} by {IN_WORDS.get(criterion, criterion)}: test accuracy after removal minus that after random removal",
+        of=lambda rows: gain(rows, criterion, part),
         unit="points",
         smallest=SMALLEST,
-        holds=by_part,
     )
 
 
 def p1b(rows):
-    """Accuracy over the share removed, by criterion; the gain of each over chance; and one layer pruned at a time."""
-    fig = figure(ncols=3, nrows=2, width=20, height=11.5)
-    *curves, gains, spare, layers = fig.axes
-    spare.remove()
-    gains.set_subplotspec(gains.get_subplotspec().get_gridspec()[1, :2])
+    """Accuracy over the share removed, by criterion, and the gain of each over chance."""
+    fig = figure(ncols=2, nrows=2, width=15, height=12)
+    *curves, gains = fig.axes
     for ax, (part, title) in zip(curves, PARTS.items(), strict=True):
         chosen = [row for row in rows if row["part"] == part]
         removed, accuracy = table(chosen, "chance", "removed", "accuracy")
         curve_with_band(ax, removed, accuracy, "chance", COLORS["ideal"], linestyle="--")
-        for arm in (arm for arm in CRITERIA if part in parts_of(rows, arm)):
+        for arm in TRIED[part]:
             removed, accuracy = table(chosen, arm, "removed", "accuracy")
             mean = np.mean(accuracy, axis=0)
             ax.plot(removed, mean, color=COLORS[CRITERIA[arm]], marker="o")
             label_end(ax, [(removed[0], mean[0]), (removed[-1], mean[-1])], arm, COLORS[CRITERIA[arm]])
         ax.set(xlabel=f"{part} removed", ylim=(0, 102), title=title)
         percent_axis(ax.xaxis), percent_axis(ax.yaxis, 100)
-    curves[0].set_ylabel("accuracy, not fine-tuned")
+        ax.set_ylabel("accuracy, not fine-tuned")
     _draw_gains(gains, rows)
-    scan = [row for row in rows if row["part"] == "layers"]
-    for arm, role in zip(sorted({row["arm"] for row in scan}), ("claim", "rival", "other"), strict=False):
-        removed, accuracy = table(scan, arm, "removed", "accuracy")
-        curve_with_band(layers, removed, accuracy, arm, COLORS[role], marker="o")
-    layers.set(xlabel="weights removed from one layer", ylabel="accuracy, not fine-tuned")
-    layers.set_title("the dense net, one layer pruned alone")
-    percent_axis(layers.xaxis)
-    layers.yaxis.set_major_formatter(lambda value, _: f"{value:.0f} %")
     return fig
 
 
@@ -193,7 +175,7 @@ def _draw_gains(ax, rows):
     """The gain over chance of each criterion, with its 95 % interval, in one block for weights, neurons and channels each."""
     place, places, names = 0.0, [], []
     for part in PARTS:
-        for arm in (arm for arm in CRITERIA if part in parts_of(rows, arm)):
+        for arm in TRIED[part]:
             mean, low, high = mean_interval(gain(rows, arm, part))
             color = COLORS[CRITERIA[arm]]
             ax.plot([low, high], [place, place], color=color)
@@ -204,9 +186,9 @@ def _draw_gains(ax, rows):
         place -= 0.6
     ax.axvline(0, color=COLORS["ideal"], linestyle="--", linewidth=2)
     ax.set_yticks(places, names)
-    ax.set(xlabel="points, mean over the shares removed")
+    ax.set(xlabel="points, mean over the shares")
     ax.grid(axis="x"), ax.grid(False, axis="y")
-    ax.set_title("accuracy by each criterion minus accuracy by chance, with its 95 % interval")
+    ax.set_title("gain over chance, with its 95 % interval")
 
 
 CLAIM = Claim(
@@ -216,10 +198,10 @@ CLAIM = Claim(
     question="Evaluate how important each weight and each neuron is, and remove the least important ones first.",
     measure=measure_p1b,
     plans=PLANS,
-    effects=tuple(map(effect_of, CRITERIA)),
+    effects=tuple(effect_of(part, criterion) for part, criteria in TRIED.items() for criterion in criteria),
     figure=p1b,
     note="Nothing is fine-tuned, so only the criterion matters; every layer loses the same share of neurons or channels. "
     f"Activation: how often a neuron is nonzero. Slimmed: the batch-norm scale after training with a penalty on it. Chance: "
-    f"the mean of {DRAWS} random removals. The scan of single layers uses validation data.",
+    f"the mean of {DRAWS} random removals. Accuracies are means over the shares removed.",
     source="Han et al. 2015; Molchanov et al. 2017; Hu et al. 2016, Network Trimming; Liu et al. 2017, Network Slimming",
 )

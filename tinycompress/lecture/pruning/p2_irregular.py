@@ -11,6 +11,7 @@ from ..claim import Claim, Effect, Settings, task_per_seed
 from ..plans import plan_of
 from .nets import PLANS, dense_net, pruned_gradually
 
+MORE_THAN_HALF = 50  # % of the neurons
 SOME = 1  # "some neurons" are more than one
 DOZEN = 12
 
@@ -47,9 +48,9 @@ def hidden_fan_in(rows) -> list[list[np.ndarray]]:
 
 
 def other_than_most(rows):
-    """Per seed, the share of hidden neurons whose fan-in is not the most common one in their layer; 0 in a regular net."""
+    """Per seed, the % of hidden neurons whose fan-in is not the most common one in their layer; 0 in a regular net."""
     return [
-        float(sum(len(counts) - np.bincount(counts).max() for counts in hidden) / sum(map(len, hidden)))
+        float(100 * sum(len(counts) - np.bincount(counts).max() for counts in hidden) / sum(map(len, hidden)))
         for hidden in hidden_fan_in(rows)
     ]
 
@@ -61,6 +62,15 @@ def keeping(*fan_ins: int):
 
 def of_how_many(rows) -> str:
     return f"of {sum(map(len, hidden_fan_in(rows)[0]))} hidden neurons"
+
+
+def how_many_keep_none(rows) -> str:
+    """The share of neurons without a connection, mean over seeds, in each hidden layer, in words."""
+    layers = zip(*hidden_fan_in(rows), strict=True)
+    shares = [100 * np.mean([np.mean(counts == 0) for counts in layer]) for layer in layers]
+    return "without a connection: " + ", ".join(
+        f"{share:.0f} % of hidden layer {number}" for number, share in enumerate(shares, 1)
+    )
 
 
 def p2(rows):
@@ -85,7 +95,7 @@ def p2(rows):
     _draw_histogram(histogram, rows)
     height, width, channels = one[0]["image_shape"]
     picture = np.array(one[0]["fan_out"]).reshape(height, width, channels).sum(2)
-    shown = image.imshow(picture, cmap="cividis")
+    shown = image.imshow(picture, cmap="cividis", vmin=0)
     image.set_title("connections left at each pixel of the image")
     image.set_axis_off()
     fig.colorbar(shown, ax=image, label="connections")
@@ -120,7 +130,7 @@ def _draw_dozen(ax, row):
 def _draw_histogram(ax, rows):
     most = 16
     ticks = np.arange(most + 1)  # the last bin also counts everything above
-    for layer, role in zip(sorted({row["layer"] for row in rows})[:-1], ("claim", "rival", "other"), strict=False):
+    for layer, role in zip(sorted({row["layer"] for row in rows})[:-1], ("other", "extra", "more"), strict=False):
         fan_ins = [row["fan_in"] for row in rows if row["layer"] == layer]
         counts = np.minimum(np.concatenate(fan_ins), most)
         label = f"hidden layer {layer + 1}: {len(fan_ins[0])} neurons"
@@ -163,11 +173,12 @@ CLAIM = Claim(
     plans=PLANS,
     effects=(
         Effect(
-            name="hidden neurons whose number of connections is not the most common one in their layer",
+            name="share of the hidden neurons whose number of connections is not the most common one in their layer",
             of=other_than_most,
-            unit="share",
-            margin=0.5,
+            unit="%",
+            margin=MORE_THAN_HALF,
             decides=("N4",),
+            holds=how_many_keep_none,
         ),
         Effect(
             name="hidden neurons that keep two or three connections",
@@ -187,8 +198,9 @@ CLAIM = Claim(
         ),
     ),
     figure=p2,
-    note="In a regular net, all neurons of a layer have the same number of inputs, and the share is 0. Irregular: more than "
-    "half of the neurons differ. Some neurons: more than one. Connections are counted on the side of the inputs. The drawings "
+    note="In a regular net, all neurons of a layer have the same number of inputs, and none differs. Irregular: more than "
+    "half of the neurons differ. Some neurons: more than one. Connections are counted on the side of the inputs. A neuron that "
+    "keeps none is dead: it says the same of every image, so it can be removed whole. The drawings "
     "and the pixels show one net, the histogram those of all seeds.",
     source="Han et al. 2015",
 )

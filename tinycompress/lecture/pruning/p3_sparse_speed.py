@@ -7,13 +7,14 @@ from ...pruning.products.blocks import BLOCK, block_sparse_matmul, pack_blocks
 from ...pruning.products.csr import csr_matmul
 from ...workshop.style import figure
 from ..claim import Claim, Effect, Settings
-from .speed import HARMLESS, by_panel, draw_crossovers, draw_csr, draw_speedups, ratio_of_times, where_slower
+from .speed import by_panel, draw_crossovers, draw_csr, draw_speedups, ratio_of_times, slower_effects
 
 SHAPES = {"quick": ((784, 300), (1024, 1024)), "full": ((784, 300), (1024, 1024), (4096, 1024))}
 
 BATCHES = (1, 32, 128)
 SPARSITIES = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98)
 SKIP_ZEROS = ("CSR, scipy", "CSR, ours")
+RATIOS_AT = 0.9  # of the weights removed
 SAME_TIME = np.log2(1.05)  # times that differ by less are equal for all that a user would notice
 
 
@@ -91,21 +92,10 @@ def fewer_neurons_are_faster(rows):
     return ratio_of_times(rows, ["dense"], ["fewer neurons"])
 
 
-def speed_drops(rows):
-    return ratio_of_times(rows, SKIP_ZEROS, ["dense"], upto=HARMLESS)
-
-
-def where_speed_drops(rows) -> str:
-    return where_slower(rows, SKIP_ZEROS)
-
-
 def ratios_p3(rows):
-    """Ratios of scipy's CSR at 90 % removed, in batches: how many times fewer weights, and how many times faster."""
-    chosen = [row for row in rows if row["removed"] == 0.9 and row["batch"] > 1 and row["arm"] == "CSR, scipy"]
-    return {
-        "theory": float(np.mean([1 / (1 - row["removed"]) for row in chosen])),
-        "clock": float(np.median([row["speedup"] for row in chosen])),
-    }
+    """How many times fewer weights, and how many times as fast the faster CSR product is, at one share removed."""
+    speedup = np.mean(ratio_of_times(rows, ["dense"], SKIP_ZEROS, (RATIOS_AT,)))
+    return {"theory": 1 / (1 - RATIOS_AT), "clock": float(2**speedup)}
 
 
 ARMS = {
@@ -148,20 +138,16 @@ CLAIM = Claim(
             unit="log2 ×",
             decides=("N31",),
         ),
-        Effect(
-            name=f"time of the faster CSR product over that of the dense one, up to {100 * HARMLESS:.0f} % removed",
-            of=speed_drops,
-            unit="log2 ×",
-            decides=("N8",),
-            holds=where_speed_drops,
-        ),
+        *slower_effects(SKIP_ZEROS, decides=("N8",)),
     ),
     timed=True,
     figure=p3,
     ratios=ratios_p3,
     note="CSR (compressed sparse rows) stores each weight that is left with its column, and multiplies only these. Right: from "
     "which share on the faster of two CSR products is faster than the dense one. In 16×1 blocks weights go 16 at a time: less "
-    "free than one by one, and regular enough for vector registers. The ratios are those of scipy's CSR at 90 % removed. Random "
-    "matrices: the clock does not see what a net has learned.",
+    "free than one by one, and regular enough for vector registers. A layer of fewer neurons can be faster than by the weights "
+    "that it saves, where its matrix then fits a faster cache. The ratios are those of the faster CSR product at "
+    f"{100 * RATIOS_AT:.0f} % removed, means over shapes and batch sizes. Random matrices: the clock does not see what a net "
+    "has learned.",
     source="Han et al. 2015; Wen et al. 2016, Learning Structured Sparsity",
 )

@@ -14,9 +14,12 @@ from ..claim import Claim, Effect
 from ..plans import plan_of
 from .nets import PLANS, dense_net
 
+NAMES = {"convolutions": "convolutional net"}  # of nets, where the figure's differ from those in the rows
+RATIOS_OF = ("LeNet-300-100", 0.5)
+
 
 def p4(rows):
-    """The nets before and after, and the measured speed-up beside the ideal one."""
+    """The nets before and after, and the measured speed-up beside the ideal one, above the accuracy before and after."""
     fig = figure(ncols=2, width=16, height=6, width_ratios=(1, 1.2))
     nets, bars = fig.axes
     one = [row for row in rows if row["net"] == rows[0]["net"] and row["seed"] == rows[0]["seed"]]
@@ -58,12 +61,19 @@ def p4(rows):
                 fontsize=13,
             )
     bars.axhline(1, color=COLORS["reference"], linewidth=1.5)
-    bars.set_xticks(
-        range(len(settings)), [f"{net}\n−{100 * removed:.0f} % neurons" for net, removed in settings], fontsize=13
+    bars.set_xticks(range(len(settings)), [_label(rows, *setting) for setting in settings], fontsize=13)
+    bars.set(
+        ylabel="times as fast as the whole net", xlabel="accuracy of the whole net → of the smaller one, fine-tuned"
     )
-    bars.set(ylabel="times faster than the whole net")
     bars.set_title("in theory (grey) and on the clock (blue)")
     return fig
+
+
+def _label(rows, net: str, removed: float) -> str:
+    """The net, the share of its neurons that is removed, and the mean accuracy before and after."""
+    chosen = [row for row in rows if (row["net"], row["removed"]) == (net, removed)]
+    before, after = (np.mean([row[key] for row in chosen]) for key in ("accuracy_before", "accuracy"))
+    return f"{NAMES.get(net, net)}\n−{100 * removed:.0f} % neurons\n{before:.1f} → {after:.1f} %"
 
 
 def prepare_p4(data_name: str, budget: str, seed: int) -> list[tuple[dict, Module, Module]]:
@@ -130,10 +140,19 @@ def _widths(net: Module) -> list[int]:
     return [int(layer.latent("weight").shape[-1]) for layer in prunable(net).values()]
 
 
-def effect_p4(rows):
-    """Per seed, log2 of the measured speed-up, mean over nets; False if any smaller net differs from the masked one."""
-    if any(row["difference"] > 1e-5 for row in rows):
-        return False
+def only_sizes_change(rows) -> bool:
+    """Whether every smaller net has the same layers, narrower but for the last one, and the outputs of the masked net."""
+    return all(
+        row["difference"] <= 1e-5
+        and len(row["widths"]) == len(row["widths_before"])
+        and row["widths"][-1] == row["widths_before"][-1]
+        and all(small < whole for small, whole in zip(row["widths"][:-1], row["widths_before"][:-1], strict=True))
+        for row in rows
+    )
+
+
+def speed_up(rows):
+    """Per seed, log2 of the measured speed-up, mean over nets."""
     return [
         float(np.mean([np.log2(row["speedup"]) for row in rows if row["seed"] == seed]))
         for seed in sorted({row["seed"] for row in rows})
@@ -141,7 +160,7 @@ def effect_p4(rows):
 
 
 def ratios_p4(rows):
-    chosen = [row for row in rows if row["net"] == "LeNet-300-100" and row["removed"] == 0.5]
+    chosen = [row for row in rows if (row["net"], row["removed"]) == RATIOS_OF]
     return {
         "theory": float(np.median([row["ideal_speedup"] for row in chosen])),
         "disk": float(np.median([row["disk_ratio"] for row in chosen])),
@@ -158,16 +177,24 @@ CLAIM = Claim(
     plans=PLANS,
     effects=(
         Effect(
-            name="speed-up of the smaller net on the clock, mean over nets and shares",
-            of=effect_p4,
-            unit="log2 ×",
+            name="only the sizes of layers change: the smaller net's outputs equal those of the net with masked neurons",
+            of=only_sizes_change,
             decides=("N10",),
+        ),
+        Effect(
+            name="speed-up of the smaller net on the clock, mean over nets and shares",
+            of=speed_up,
+            unit="log2 ×",
+            decides=("N31",),
         ),
     ),
     timed=True,
     figure=p4,
     ratios=ratios_p4,
-    note="The claim fails unless the smaller net's outputs equal those of the masked net. The clock shows less speed-up than "
-    "the multiplications where the rest of a layer's work, on the outputs and in Python, shrinks less.",
+    note="Outputs are compared before the smaller net is fine-tuned; the whole net does not train on for as long. The "
+    "clock shows less speed-up than the multiplications where the rest of a layer's work, on the outputs and in Python, shrinks "
+    "less. The speed-up of the verdict is the mean "
+    f"over all nets and shares; the ratios in theory, on disk and on the clock are those of {RATIOS_OF[0]} with "
+    f"{100 * RATIOS_OF[1]:.0f} % of its neurons removed.",
     source="Li et al. 2017, Pruning Filters for Efficient ConvNets; He et al. 2017, Channel Pruning",
 )

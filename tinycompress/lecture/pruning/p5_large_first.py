@@ -1,5 +1,6 @@
 """Claim P5: why train a large net and prune it, rather than train a small one."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,12 +12,14 @@ from ...optim import cosine
 from ...pruning import cubic, keep_neurons, prunable, prune_gradually, remove_neurons, sparsity, widen
 from ...selection import pick_on_validation, train
 from ...training import evaluate
+from ...workshop.interval import verdict
 from ...workshop.style import COLORS, curve_with_band, figure, table
 from ..claim import Claim, Effect, Settings
 from ..plans import plan_of
 
 LARGER, SMALLER = 4, 0.5  # initial widths of the nets to prune and to grow, relative to the final net
 FEWEST = 6  # neurons in a layer of the net to grow: all of two or three ReLUs may die, and nothing that grows from them learns
+SMALLEST = 1.0  # points of accuracy that matter
 NOISE = 0.1  # on the copies that widening makes, so that they can diverge
 
 
@@ -158,20 +161,41 @@ def _sizes(net: Module) -> tuple[int, int]:
     return round(weights * (1 - sparsity(net))), sum(layer.bias.size for layer in layers)
 
 
-def effect_p5(rows):
-    """Per seed, accuracy of the better large-first arm minus that of the net that grew, mean over final sizes.
+def ahead_of_growing(rows, rivals: Collection[str]) -> list[float]:
+    """Per seed, accuracy of the best of the rival arms minus that of the net that grew, mean over final sizes.
 
-    The better of the two arms is the one with the lower validation loss.
+    The best of several arms is the one with the lowest validation loss.
     """
     effects = []
     for seed in sorted({row["seed"] for row in rows}):
         gains = []
         for width in sorted({row["width"] for row in rows}):
             arms = {row["arm"]: row for row in rows if (row["seed"], row["width"]) == (seed, width)}
-            better = min((arms[name] for name in LARGE_FIRST), key=lambda row: row["val_loss"])
-            gains.append(better["accuracy"] - arms["smaller, then grown"]["accuracy"])
+            best = min((arms[name] for name in rivals), key=lambda row: row["val_loss"])
+            gains.append(best["accuracy"] - arms["smaller, then grown"]["accuracy"])
         effects.append(float(np.mean(gains)))
     return effects
+
+
+def effect_of(name: str, rivals: Collection[str], smallest: float = 0.0) -> Effect:
+    """Growing compared with the rival arms, and with the size of the final net for which it is shown."""
+
+    def by_size(rows):
+        words = []
+        for size in sorted({row["parameters"] for row in rows}):
+            chosen = [row for row in rows if row["parameters"] == size]
+            one = verdict(ahead_of_growing(chosen, rivals), smallest=smallest)
+            words.append(f"{size:,} parameters: {one.effect:+.1f} ({one.verdict})")
+        return ", ".join(words)
+
+    return Effect(
+        name=f"test accuracy, {name} minus smaller, then grown; mean over final sizes",
+        of=lambda rows: ahead_of_growing(rows, rivals),
+        unit="points",
+        smallest=smallest,
+        decides=("N11",),
+        holds=by_size,
+    )
 
 
 def p5(rows):
@@ -216,19 +240,15 @@ CLAIM = Claim(
     measure=measure_p5,
     plans=PLANS,
     effects=(
-        Effect(
-            name="test accuracy, better large-first arm minus smaller, then grown; mean over final sizes",
-            of=effect_p5,
-            unit="points",
-            decides=("N11",),
-        ),
+        effect_of("better large-first arm", LARGE_FIRST),
+        effect_of("small from the start", ["small from the start"], SMALLEST),
     ),
     figure=p5,
     note="At each size, all arms end with the same number of parameters and spend the same number of multiplications in "
     "training, so the small net trains for several times as many epochs. The large net starts four times as wide; the better "
     "way to prune it is chosen on validation data. The smaller one starts half as wide, but with six neurons per layer at "
-    "least, and is widened after half of its multiplications. The sentence is about growing. A net that is small from the "
-    "start is shown beside: it is another rival, and a stronger one.",
+    "least, and is widened after half of its multiplications. The sentence is about growing, which has two "
+    "rivals: to prune a larger net, and to start at the final size.",
     source="Chen et al. 2016, Net2Net; Li et al. 2020, Train Large, Then Compress; Liu et al. 2019, Rethinking the Value "
     "of Network Pruning",
 )

@@ -119,30 +119,35 @@ def best_rate(rows, arm: str, number: int, seed: int) -> dict:
     return min(chosen, key=lambda row: row["val_loss"])
 
 
-def effect_p6(rows):
-    """Per seed, ticket minus re-initialised after 7 and 15 rounds, each at its learning rate picked on validation data."""
-    return [
-        float(
-            np.mean(
-                [
-                    best_rate(rows, "ticket", number, seed)["accuracy"]
-                    - best_rate(rows, "re-initialised", number, seed)["accuracy"]
-                    for number in JUDGED
-                ]
-            )
-        )
-        for seed in sorted({row["seed"] for row in rows})
-    ]
+def lead(rows, rival: str) -> list[float]:
+    """Per seed, ticket minus rival, mean over the judged rounds, each at its learning rate picked on validation data."""
+
+    def accuracy(arm, seed):
+        return np.mean([best_rate(rows, arm, number, seed)["accuracy"] for number in JUDGED])
+
+    return [float(accuracy("ticket", seed) - accuracy(rival, seed)) for seed in sorted({row["seed"] for row in rows})]
 
 
-def at_which_rates(rows) -> str:
-    """By how many points the ticket leads the re-initialised net at each learning rate, both at this rate."""
-    words = []
+def at_which_rates(rows, rival: str) -> str:
+    """How many weights are left, and by how many points the ticket leads the rival at each learning rate, both at this rate."""
+    kept = {row["round"]: row["kept"] for row in rows}
+    words = ["at " + " and ".join(percent(kept[number]) for number in JUDGED) + " of the weights left"]
     for lr in sorted({row["lr"] for row in rows}):
-        pairs = paired(rows, "ticket", "re-initialised", "accuracy", lr=lr.__eq__, round=JUDGED.__contains__)
-        lead = verdict(pairs, smallest=SMALLEST)
-        words.append(f"at rate {lr:g}: {lead.effect:+.0f} points, {lead.verdict}")
+        pairs = paired(rows, "ticket", rival, "accuracy", lr=lr.__eq__, round=JUDGED.__contains__)
+        found = verdict(pairs, smallest=SMALLEST)
+        words.append(f"at rate {lr:g}: {found.effect:+.0f} points, {found.verdict}")
     return "; ".join(words)
+
+
+def effect_of(rival: str, name: str) -> Effect:
+    """The winning ticket compared with one of its rivals."""
+    return Effect(
+        name=f"test accuracy, winning ticket minus {name}, mean over two numbers of weights left",
+        of=lambda rows: lead(rows, rival),
+        unit="points",
+        smallest=SMALLEST,
+        holds=lambda rows: at_which_rates(rows, rival),
+    )
 
 
 ARMS = {  # in which role it is drawn, and what it is
@@ -227,18 +232,14 @@ CLAIM = Claim(
     measure=measure_p6,
     plans=PLANS,
     effects=(
-        Effect(
-            name="test accuracy, winning ticket minus the same net re-initialised, mean over rounds 7 and 15",
-            of=effect_p6,
-            unit="points",
-            smallest=SMALLEST,
-            holds=at_which_rates,
-        ),
+        effect_of("re-initialised", "the same net re-initialised"),
+        effect_of("small dense", "a small dense net of as many weights"),
     ),
     figure=p6,
     note="LeNet-300-100. Each round trains, removes the smallest fifth of the weights and resets the others to their initial "
     "values. Every net trains for the same number of epochs. Finding the mask takes all earlier rounds, a cost that all arms "
-    "but the small dense net share. The effect compares arms at the learning rates that they pick on validation data.",
+    "but the small dense net share. The effects compare arms at the learning rates that they pick on validation data. The "
+    "small dense net is the rival that says whether to train large first.",
     source="Frankle & Carbin 2019, The Lottery Ticket Hypothesis; Liu et al. 2019, Rethinking the Value of Network "
     "Pruning, who find that the answer depends on the learning rate",
 )

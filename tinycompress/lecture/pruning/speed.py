@@ -1,31 +1,34 @@
 """What P3 and P3b share: how fast a layer is in several forms, over its shape, the batch size and the weights removed."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ...workshop.style import COLORS, curve_with_band, label_end, percent_axis
+from ..claim import Effect
 
-HARMLESS = 0.8  # removed a little at a time, P1 loses a third of a point on digits, and less on MNIST
+HARMLESS = (0.5, 0.7, 0.8)  # removed a little at a time, P1 loses a third of a point on digits, and less on MNIST
 
 
-def by_panel(rows: list[dict], upto: float = 1.0) -> dict[int, list[dict[str, dict]]]:
-    """seed -> for each shape, batch size and share removed, `upto` at most, the rows by arm."""
+def by_panel(rows: list[dict], shares: Sequence[float] = ()) -> dict[int, list[dict[str, dict]]]:
+    """seed -> for each shape, batch size and share removed, or each of these shares, the rows by arm."""
     found = {}
     for row in rows:
-        if row["removed"] <= upto:
+        if not shares or row["removed"] in shares:
             panel = row["shape"], row["batch"], row["removed"]
             found.setdefault(row["seed"], {}).setdefault(panel, {})[row["arm"]] = row
     return {seed: list(panels.values()) for seed, panels in sorted(found.items())}
 
 
-def ratio_of_times(rows, slower, faster, upto: float = 1.0) -> list[float]:
+def ratio_of_times(rows, slower, faster, shares: Sequence[float] = ()) -> list[float]:
     """Per seed, log2 of the time of the fastest form in `slower` over that of the fastest form in `faster`.
 
-    The mean over all shapes, batch sizes, and shares removed up to `upto`. Times are those relative to the dense form's, in the
-    same round.
+    The mean over all shapes, batch sizes, and shares removed, or these shares. Times are those relative to the dense form's,
+    in the same round.
     """
     return [
         float(np.mean([np.log2(_fastest(panel, faster) / _fastest(panel, slower)) for panel in panels]))
-        for panels in by_panel(rows, upto).values()
+        for panels in by_panel(rows, shares).values()
     ]
 
 
@@ -62,15 +65,30 @@ def crossover_sparsity(removed, speedup) -> float | None:
     return float(removed[i] + (removed[i + 1] - removed[i]) * -logs[i] / (logs[i + 1] - logs[i]))
 
 
-def where_slower(rows, arms) -> str:
-    """For each shape and batch size, the share removed up to which the fastest of these forms is slower than dense, in words."""
-    first, last = (find(row["removed"] for row in rows) for find in (min, max))
-    words = []
-    for (shape, batch), crossover in crossovers(rows, arms).items():
-        where = f"up to {100 * (last if crossover is None else crossover):.0f} %"
-        where = f"nowhere from {100 * first:.0f} % on" if crossover == first else where
-        words.append(f"{shape}, batch {batch}: {where}")
-    return "slower than dense: " + "; ".join(words)
+def slower_effects(arms, decides: tuple[str, ...]) -> tuple[Effect, ...]:
+    """For each harmless share removed, the effect: whether the fastest of these forms is slower than the dense product."""
+    return tuple(
+        Effect(
+            name=f"time of the faster CSR product over that of the dense one, {100 * share:.0f} % removed",
+            of=lambda rows, share=share: ratio_of_times(rows, arms, ["dense"], (share,)),
+            unit="log2 ×",
+            decides=decides,
+            holds=lambda rows, share=share: where_slower(rows, arms, share),
+        )
+        for share in HARMLESS
+    )
+
+
+def where_slower(rows, arms, share: float) -> str:
+    """In which shapes and batch sizes the fastest of these forms is slower than dense at this share, in words.
+
+    As in `crossovers`: it is slower until its speed-up comes to stay above 1.
+    """
+    found = crossovers(rows, arms)
+    slower = [f"{shape}, batch {batch}" for (shape, batch), at in found.items() if at is None or at > share]
+    if len(slower) == len(found):
+        return f"slower in all {len(found)} cases"
+    return f"slower in {len(slower)} of {len(found)} cases" + (f": {'; '.join(slower)}" if slower else "")
 
 
 # ---- panels ----
