@@ -12,7 +12,7 @@ from tinycompress.lecture import judge, together
 from tinycompress.lecture.claim import plain
 from tinycompress.lecture.together import c1_three_numbers, c2_who_pays, methods
 from tinycompress.lecture.together.c1_three_numbers import _apart, effect_counting, effect_disk, file_bytes, holds_c1
-from tinycompress.lecture.together.c2_who_pays import _strongest, effect_classes, effect_images
+from tinycompress.lecture.together.c2_who_pays import _strongest, effect_accuracy, effect_classes, effect_images
 from tinycompress.quantization import tcz
 from tinycompress.workshop.style import png
 
@@ -159,4 +159,16 @@ def test_the_effects_of_c2_are_measured_from_the_control_and_from_the_average_lo
         )
     ]
     assert effect_images(made) == [2.0]
+    assert effect_images(made, "another start") == [-6.0]
     assert effect_classes(made) == [(2 + 0) / 2 - 0.5]
+    assert effect_classes(made, "another start") == [(2 + 0) / 2 - (98 - 49)]
+    assert effect_accuracy(made) == [-1.0]
+
+
+def test_c2_hatches_the_bars_of_methods_with_too_few_seeds_for_an_interval(rows):
+    def hatched(made):
+        return [bar.get_hatch() for bar in CLAIMS["C2"].figure(made).axes[2].patches]
+
+    few = rows["C2"]
+    enough = [row | {"seed": seed} for seed in range(3) for row in few if row["seed"] == 0]
+    assert all(hatched(few)) and not any(hatched(enough))

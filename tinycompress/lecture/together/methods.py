@@ -260,7 +260,7 @@ METHODS = [
     Method("separable", "architecture", separable, None, family="separable"),
     Method("low rank, a third", "architecture", low_rank, 1 / 3, (0.5, 1 / 3), "low rank"),
     Method("early exit", "dynamic", early_exit, 0.5, (0.0, 0.5, 1.0), "early exit"),
-    Method("half width, slimmable", "dynamic", narrower, 0.5, (0.75, 0.5, 0.25), "slimmable, narrower"),
+    Method("half width, slimmable", "dynamic", narrower, 0.5, (0.75, 0.5, 0.25), "slimmable"),
 ]
 
 
