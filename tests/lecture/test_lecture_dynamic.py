@@ -12,8 +12,8 @@ from tinycompress.dynamic import EarlyExit, ExitTable, Slimmable, exit_table
 from tinycompress.lecture import dynamic
 from tinycompress.lecture.claim import Settings, judge, plain
 from tinycompress.lecture.dynamic import nets, y1_exits, y2_width, y4_budget
-from tinycompress.lecture.dynamic.y1_exits import effect_accuracy, effect_speed, ratios_y1
-from tinycompress.lecture.dynamic.y3_easy_images import difficulty, effect_y3, leaving_by_share
+from tinycompress.lecture.dynamic.y1_exits import against_last, effect_accuracy, effect_speed, ratios_y1
+from tinycompress.lecture.dynamic.y3_easy_images import difficulty, effect_gain, effect_y3, holds_gain, leaving_by_share
 
 CLAIMS = {claim.id: claim for claim in dynamic.CLAIMS}
 TINY = nets.Plan(
@@ -98,7 +98,8 @@ def test_the_effects_of_y1_are_the_speed_up_one_image_at_a_time_and_what_it_cost
         )
     ]
     assert effect_speed(made) == [2.0, 2.0]
-    assert effect_accuracy(made) == [-8.0, -8.0]
+    assert effect_accuracy(made) == [-3.0, -3.0]
+    assert against_last(made) == [-8.0, -8.0]
     assert ratios_y1(made) == {"theory": 4.0, "clock": 4.0}
 
 
@@ -149,13 +150,31 @@ def test_an_image_is_hard_if_its_neighbours_are_of_another_class():
     np.testing.assert_array_equal(difficulty(made), [0, 0, 1])
 
 
-def test_the_effect_of_y3_compares_those_that_go_on_with_those_that_leave_first():
+def test_the_effects_of_y3_compare_those_that_go_on_with_those_that_leave_first_and_with_leaving_at_once():
     made = [
-        {"seed": 0, "exit": 1, "share": 0.8, "difficulty": 2.0},
-        {"seed": 0, "exit": 2, "share": 0.15, "difficulty": 10.0},
-        {"seed": 0, "exit": 3, "share": 0.05, "difficulty": 30.0},
+        {"seed": 0, "exit": i, "share": share, "difficulty": hard, "error": error, "error_at_first": at_first}
+        for i, share, hard, error, at_first in (
+            (1, 0.8, 2.0, 1.0, 1.0),
+            (2, 0.15, 10.0, 4.0, 6.0),
+            (3, 0.05, 30.0, 20.0, 40.0),
+        )
     ]
     assert effect_y3(made) == pytest.approx([13.0])
+    assert effect_gain(made) == pytest.approx([0.75 * 2 + 0.25 * 20])
+    assert holds_gain(made).endswith("exit 2: 6.0 → 4.0 %, exit 3: 40.0 → 20.0 %")
+
+
+def test_y2_says_which_untrained_width_is_worse_than_a_smaller_trained_one():
+    made = [
+        {"seed": 0, "arm": arm, "width": width, "accuracy": accuracy, "macs": int(100 * width)}
+        for arm, width, accuracy in (
+            ("slimmable", 0.25, 90.0),
+            ("slimmable", 0.5, 92.0),
+            ("width never trained", 0.375, 80.0),
+            ("width never trained", 0.75, 91.5),
+        )
+    ]
+    assert y2_width.holds_y2(made).endswith("0.25, 0.5; of the others, 0.375 (80.0 %) is worse than 0.25 (90.0 %)")
 
 
 def test_y4_never_chooses_beyond_the_budget_by_its_table(rows):
@@ -180,6 +199,20 @@ def test_y4_counts_the_budgets_that_were_kept_within_the_tolerance():
     ]
     assert y4_budget.effect_fixed(made) == [0.75]
     assert y4_budget.effect_changing(made) == [0.5]
+
+
+def test_y4_compares_depth_and_width_with_depth_at_the_budgets_that_fit_both():
+    made = [
+        {"seed": 0, "arm": arm, "budget": budget, "accuracy": accuracy}
+        for arm, accuracies in (
+            ("depth and width", (50.0, 92.0, 97.0)),
+            ("depth alone", (None, 90.0, 96.0)),
+            ("width alone", (None, None, 99.0)),
+        )
+        for budget, accuracy in zip((1.0, 2.0, 3.0), accuracies, strict=True)
+    ]
+    assert y4_budget.effect_width(made) == [1.5]
+    assert y4_budget.holds_width(made) == "fast enough: depth alone for 67 % and width alone for 33 % of the budgets"
 
 
 def test_y4_follows_the_budget_anew_in_each_turn(rows):

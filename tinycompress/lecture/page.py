@@ -77,7 +77,8 @@ def effect_text(finding: Finding) -> str:
     if finding.verdict == "not shown" and finding.interval:
         decided = f", {f'about {finding.seeds}' if finding.seeds else f'more than {MOST_SEEDS}'} seeds would decide it"
     text = number(mean) if unit in ("", "log2 ×") else f"{number(mean)} {unit}"
-    interval = f" [{', '.join(map(number, finding.interval))}]" if finding.interval else ""
+    most = 1.0 if unit == "share" else float("inf")  # no share exceeds 1, but Student's interval of shares near 1 may
+    interval = f" [{', '.join(number(min(x, most)) for x in finding.interval)}]" if finding.interval else ""
     margin = f", margin {number(effect.margin)}" if effect.margin else ""
     least = "equal within" if effect.equal else "matters from"
     smallest = f", {least} {number(effect.smallest).lstrip('+')}" if effect.smallest else ""

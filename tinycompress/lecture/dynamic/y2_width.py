@@ -62,9 +62,23 @@ def effect_y2(rows):
 
 
 def holds_y2(rows) -> str:
-    """How far the width adjusts the computation."""
+    """How far the width adjusts the computation, and which widths that were never trained do worse than a smaller one."""
     macs = [row["macs"] for row in rows if row["arm"] == "slimmable"]
-    return f"from {max(macs):,} to {min(macs):,} multiplications per image, {max(macs) / min(macs):.0f}× fewer"
+    trained, between = (_by_width(rows, arm) for arm in ("slimmable", "width never trained"))
+    worse = []
+    for width, accuracy in between.items():
+        smaller = max(w for w in trained if w < width)
+        if accuracy < trained[smaller] + MARGIN:
+            worse.append(f"{width:g} ({accuracy:.1f} %) is worse than {smaller:g} ({trained[smaller]:.1f} %)")
+    words = f"from {max(macs):,} to {min(macs):,} multiplications per image, {max(macs) / min(macs):.0f}× fewer"
+    words += f"; for the widths that were trained: {', '.join(f'{w:g}' for w in trained)}"
+    return words + (f"; of the others, {', '.join(worse)}" if worse else "")
+
+
+def _by_width(rows, arm) -> dict[float, float]:
+    """The accuracy of an arm at each of its widths, mean over seeds."""
+    widths, accuracies = table(rows, arm, "width", "accuracy")
+    return dict(zip(widths, np.mean(accuracies, axis=0), strict=True))
 
 
 def y2(rows):
@@ -78,6 +92,12 @@ def y2(rows):
             curve_with_band(ax, macs, accuracy, label, COLORS[role], marker="o")
         macs, accuracy = table(rows, "width never trained", "macs", "accuracy")
         ax.plot(macs, np.mean(accuracy, 0), "D", color=COLORS["more"], markersize=11)
+        if ax is fig.axes[0]:
+            for at, height, width in zip(
+                macs, np.mean(accuracy, 0), _by_width(rows, "width never trained"), strict=True
+            ):
+                place = {"xytext": (9, -5), "textcoords": "offset points", "va": "top", "fontsize": 14}
+                ax.annotate(f"× {width:g}", (at, height), color=COLORS["more"], **place)
         ax.set_xscale("log")
         ax.set_xlabel("multiplications per image, and width")
         ax.set_ylim(None, min(100, ax.get_ylim()[1]))
@@ -90,7 +110,7 @@ def y2(rows):
     close.set_ylabel("test accuracy")
     close.set_title("one set of weights for all widths")
     whole.set_title("and with one batch norm for all widths")
-    close.text(0.97, 0.05, "◆ widths never trained", color=COLORS["more"], ha="right", transform=close.transAxes)
+    close.text(0.03, 0.95, "◆ widths never trained", color=COLORS["more"], va="top", transform=close.transAxes)
     return fig
 
 

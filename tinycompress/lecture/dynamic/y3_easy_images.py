@@ -69,14 +69,46 @@ def _grey(image: np.ndarray) -> np.ndarray:
 
 def effect_y3(rows):
     """Per seed, the difficulty of the images that continue past the first exit minus that of the images that leave there."""
-    effects = []
-    for seed in sorted({row["seed"] for row in rows}):
-        mine = [row for row in rows if row["seed"] == seed and row["share"]]
-        late = [row for row in mine if row["exit"] > 1]
-        first = next(row["difficulty"] for row in mine if row["exit"] == 1)
-        beyond = np.average([row["difficulty"] for row in late], weights=[row["share"] for row in late])
-        effects.append(float(beyond - first))
-    return effects
+    first = [_mean(rows, seed, "difficulty", lambda exit: exit == 1) for seed in _seeds(rows)]
+    return np.subtract([_mean(rows, seed, "difficulty", _continues) for seed in _seeds(rows)], first).tolist()
+
+
+def effect_gain(rows):
+    """Per seed, the error that the images that continue would have had at the first exit minus that at their own exits."""
+    at_first, at_own = (
+        [_mean(rows, seed, error, _continues) for seed in _seeds(rows)] for error in ("error_at_first", "error")
+    )
+    return np.subtract(at_first, at_own).tolist()
+
+
+def holds_gain(rows) -> str:
+    """The errors at the first exit and at the exit where the images leave, by exit."""
+    exits = sorted({row["exit"] for row in rows if row["share"]} - {1})
+    pairs = [
+        [
+            np.mean([_mean(rows, seed, error, lambda exit, i=i: exit == i) for seed in _seeds(rows, i)])
+            for error in ("error_at_first", "error")
+        ]
+        for i in exits
+    ]
+    return "error of the images that leave at " + ", ".join(
+        f"exit {i}: {first:.1f} → {own:.1f} %" for i, (first, own) in zip(exits, pairs, strict=True)
+    )
+
+
+def _continues(exit) -> bool:
+    return exit > 1
+
+
+def _seeds(rows, exit=1) -> list[int]:
+    """The seeds of which images leave at this exit."""
+    return sorted({row["seed"] for row in rows if row["share"] and row["exit"] == exit})
+
+
+def _mean(rows, seed, key, which) -> float:
+    """The mean over the images of one seed that leave at the exits for which which(exit) is true."""
+    some = [row for row in rows if row["seed"] == seed and row["share"] and which(row["exit"])]
+    return float(np.average([row[key] for row in some], weights=[row["share"] for row in some]))
 
 
 def y3(rows):
@@ -169,14 +201,22 @@ CLAIM = Claim(
     id="Y3",
     chapter="dynamic",
     title="As much computation as needed",
-    question="A net can spend as much computation on an image as that image needs.",
+    question="A net can spend as much computation on an image as that image needs: harder images continue, and they gain by it.",
     measure=measure_y3,
     plans=PLANS,
     effects=(
         Effect(
-            name="nearest training images of another class, images that continue minus images that leave at exit 1",
+            name="share of another class among the ten nearest training images: images that continue minus images that leave "
+            "at exit 1",
             of=effect_y3,
             unit="points",
+        ),
+        Effect(
+            name="test error of the images that continue: at exit 1 minus where they leave",
+            of=effect_gain,
+            unit="points",
+            smallest=1.0,
+            holds=holds_gain,
         ),
     ),
     figure=y3,
