@@ -7,6 +7,7 @@ from verdicts import DECIDED
 import tinycompress as tc
 from tinycompress.lecture import Settings, architecture
 from tinycompress.lecture.architecture import a3_counts, a4_accuracy, a5_low_rank, nets, pairs
+from tinycompress.lecture.architecture.a1_depthwise import effect_local
 from tinycompress.lecture.architecture.a2_pointwise import A2_ARMS
 from tinycompress.lecture.architecture.a3_counts import _both, counts_fit
 from tinycompress.lecture.architecture.a5_low_rank import BUDGET, REPEATS, effect_accuracy, effect_spectrum, measure_a5
@@ -90,7 +91,18 @@ def test_a1_fails_if_a_channel_leaks_or_an_answer_is_not_left_to_chance(rows):
     for change in ({"channels": [[1, 1e-9], [0, 1]]}, {"accuracy": 50.1}):
         wrong = [dict(row) for row in rows["A1"]]
         next(row for row in wrong if row.get("question") == "same").update(change)
-        assert judge(CLAIMS["A1"], wrong, 0.0).verdict == "failed"
+        assert judge(CLAIMS["A1"], wrong, 0.0).findings[1].verdict == "failed"
+
+
+def test_a1_fails_unless_there_is_a_filter_per_channel_that_reads_its_window_only(rows):
+    (row, *_) = (row for row in rows["A1"] if row.get("layer") == "depthwise")
+    assert effect_local([row])
+    for place, value in (((0, 0, 1), 1e-9), ((3, 3, 2), 1e-9), ((2, 2, 1), 0.0)):
+        reads = np.array(row["reads"])
+        reads[place] = value
+        assert not effect_local([row | {"reads": reads.tolist()}])
+    assert not effect_local([row | {"parameters": row["parameters"] + 9}])
+    assert not effect_local([other for other in rows["A1"] if other.get("layer") != "depthwise"])
 
 
 def test_a2_fails_if_a_pointwise_layer_reads_another_pixel_or_misses_a_channel(rows):
@@ -199,6 +211,8 @@ def test_the_effect_of_a4_is_the_paired_difference_of_its_arms():
     ]
     assert a4_accuracy.effect_a4(made) == [-1.0, -1.0]
     assert a4_accuracy.holds_a4(made) == "by width: 8: -1.0, 16: -1.0"
+    assert a4_accuracy.effect_a4(made, "shrunk") == [9.0, 9.0]
+    assert a4_accuracy.holds_a4(made, "shrunk") == "by width: 8: +9.0, 16: +9.0"
 
 
 def test_a5_averages_the_repeats_of_a_seed():
@@ -218,7 +232,7 @@ def test_a5_compares_the_squares_in_a_quarter_of_the_directions_of_each_layer():
     ]
     assert effect_spectrum(made) == [(50 + 0) / 2]
     made[2]["shape"] = made[3]["shape"] = (4, 6)
-    assert a5_low_rank.holds_spectrum(made) == "4×4: +50.0, 4×6: +0.0"
+    assert a5_low_rank.holds_spectrum(made) == "at least 1 point for 4×4: +50.0; less for 4×6: +0.0"
 
 
 def test_a5_keeps_the_share_of_parameters_that_it_says(rows):

@@ -48,6 +48,7 @@ def test_report_and_page_say_how_many_beside_not_shown_only(mean, words):
     result = judge(claim, [{"seed": 0}], 0.0)
     (finding,) = result.findings
     assert finding.verdict == "not shown" and effect_text(finding).endswith(f", {words} would decide it")
+    assert ("leaning to supported" in effect_text(finding)) == bool(finding.seeds)
     assert words in report.table([result])
     assert words in report.page([result], {"F9": b""}, {}, {})
     shown = judge(fake_chapter.make("F9", 0.0, effect=lambda rows: [1.0, 1.1]), [{"seed": 0}], 0.0)

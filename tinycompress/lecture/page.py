@@ -62,7 +62,7 @@ operations), on disk, and on the clock. ⚠ marks ratios that disagree.</p>
 def effect_text(finding: Finding) -> str:
     """The effect with its interval, unit and what it is compared with, as in "+1.2 points [+0.8, +1.6], margin -0.5".
 
-    A log2 ratio is shown as the ratio. If the statement is not shown, how many seeds would decide it.
+    A log2 ratio is shown as the ratio. If the statement is not shown, which way it leans and how many seeds would decide it.
     """
     effect, mean, unit = finding.effect, finding.mean, finding.effect.unit
     if isinstance(mean, bool):
@@ -75,7 +75,9 @@ def effect_text(finding: Finding) -> str:
 
     decided = ""
     if finding.verdict == "not shown" and finding.interval:
-        decided = f", {f'about {finding.seeds}' if finding.seeds else f'more than {MOST_SEEDS}'} seeds would decide it"
+        if finding.seeds and not (effect.smallest or effect.equal):
+            decided = f", leaning to {'supported' if mean > effect.margin else 'contradicted'}"
+        decided += f", {f'about {finding.seeds}' if finding.seeds else f'more than {MOST_SEEDS}'} seeds would decide it"
     text = number(mean) if unit in ("", "log2 ×") else f"{number(mean)} {unit}"
     most = 1.0 if unit == "share" else float("inf")  # no share exceeds 1, but Student's interval of shares near 1 may
     interval = f" [{', '.join(number(min(x, most)) for x in finding.interval)}]" if finding.interval else ""

@@ -12,6 +12,7 @@ from .nets import PLANS, plan_for
 from .pairs import accuracy, trained
 
 CHANNELS, PIXELS, SHOWN = 4, 7, (3, 3, 1)  # of the layers' inputs; the output (i, j, channel) drawn
+KERNEL = 3  # height and width of the standard and depthwise kernels
 
 
 def measure_a1(data_name: str, budget: str, seed: int) -> list[dict]:
@@ -43,10 +44,25 @@ def measure_a1(data_name: str, budget: str, seed: int) -> list[dict]:
 
 def _convolutions(rng) -> dict:
     return {
-        "standard": Conv2d(CHANNELS, CHANNELS, 3, padding="same", bias=False, rng=rng),
-        "depthwise": DepthwiseConv2d(CHANNELS, 3, padding="same", bias=False, rng=rng),
+        "standard": Conv2d(CHANNELS, CHANNELS, KERNEL, padding="same", bias=False, rng=rng),
+        "depthwise": DepthwiseConv2d(CHANNELS, KERNEL, padding="same", bias=False, rng=rng),
         "pointwise": PointwiseConv2d(CHANNELS, CHANNELS, bias=False, rng=rng),
     }
+
+
+def effect_local(rows) -> bool:
+    """Whether depthwise layers have as many filters of KERNEL × KERNEL as channels, and an output depends on the pixels under
+    its filter in its own channel, and on nothing else."""
+    found = []
+    for row in rows:
+        if row.get("layer") == "depthwise":
+            seen, (i, j, channel) = np.array(row["reads"]) > 0, row["output"]
+            window = np.zeros_like(seen)
+            half = KERNEL // 2
+            window[i - half : i + half + 1, j - half : j + half + 1, channel] = True
+            filters = row["parameters"] / KERNEL**2
+            found.append(filters == seen.shape[-1] == len(row["channels"]) and (seen == window).all())
+    return bool(found) and all(found)
 
 
 def effect_a1(rows) -> bool:
@@ -114,6 +130,11 @@ CLAIM = Claim(
     plans=PLANS,
     effects=(
         Effect(
+            name=f"as many filters as channels, and an output depends on {KERNEL}×{KERNEL} pixels of its own channel only",
+            of=effect_local,
+            decides=("N26", "N27"),
+        ),
+        Effect(
             name="no output depends on another channel, and exactly half of the questions about two channels are "
             "answered correctly",
             of=effect_a1,
@@ -122,8 +143,9 @@ CLAIM = Claim(
     ),
     figure=a1,
     note="The drawing shows |∂ output / ∂ input| of real layers. In the task, each channel shows a digit and is asked "
-    "whether the other channel shows the same one; pairs are balanced, so that one channel alone gives no information. "
-    "Asked about its own digit, the same net does well. Adding the two answers at the end does not help: a sum "
+    "whether the other channel shows the same one. Exactly half is right by construction: every image occurs equally often "
+    "in pairs of the same digit and of different ones, so whatever sees one channel alone must score 50 %. "
+    "Asked about its own digit, the same net does well. Adding the two answers at the end hardly helps: a sum "
     "f(a) + g(b) can be right in at most three of the four cases.",
     source="Howard et al. 2017, MobileNets; Chollet 2017, Xception",
 )

@@ -14,7 +14,8 @@ from .nets import PLANS, Plan, accuracy, plan_for
 
 BUDGET = 0.25  # the share of the parameters to keep
 REPEATS = 3  # how often the factorised net that decides is fine-tuned, each time with the images in another order
-DIRECTIONS = 0.25  # the share of a layer's directions whose energy is compared
+DIRECTIONS = 0.25  # at most this share of a layer's directions is compared
+SMALLEST = 1.0  # points of the sum of squares
 
 
 def measure_a5(data_name: str, budget: str, seed: int) -> list[dict]:
@@ -63,7 +64,8 @@ def _fine_tuned(net: Module, dataset: Dataset, plan: Plan, seed: list[int]) -> M
 
 
 def effect_spectrum(rows):
-    """Per seed, the share of energy in a quarter of the directions, trained minus random, mean over layers, in points."""
+    """Per seed, the share of the sum of squares in at most a quarter of the directions, trained minus random, in points; mean
+    over layers."""
     gains = [_gain(rows, layer) for layer in _layers(rows)]
     return np.mean(gains, axis=0).tolist()
 
@@ -80,7 +82,7 @@ def _held(rows, layer, arm) -> np.ndarray:
 
 
 def _quarter(held: np.ndarray) -> int:
-    return max(1, round(DIRECTIONS * (held.shape[1] - 1)))
+    return max(1, int(DIRECTIONS * (held.shape[1] - 1)))
 
 
 def _gain(rows, layer) -> np.ndarray:
@@ -89,9 +91,13 @@ def _gain(rows, layer) -> np.ndarray:
 
 
 def holds_spectrum(rows) -> str:
-    """How much each layer differs from a random one, mean over seeds."""
+    """For which layers the difference from a random one matters, and how large it is, mean over seeds."""
     shapes = {row["layer"]: "×".join(map(str, row["shape"])) for row in rows if "layer" in row}
-    return ", ".join(f"{shapes[layer]}: {_gain(rows, layer).mean():+.1f}" for layer in shapes)
+    gains = {shape: _gain(rows, layer).mean() for layer, shape in shapes.items()}
+    large = [f"{shape}: {gain:+.1f}" for shape, gain in gains.items() if gain >= SMALLEST]
+    small = [f"{shape}: {gain:+.1f}" for shape, gain in gains.items() if gain < SMALLEST]
+    words = f"at least {SMALLEST:g} point for {', '.join(large) or 'no layer'}"
+    return words + (f"; less for {', '.join(small)}" if small else "")
 
 
 def effect_accuracy(rows):
@@ -201,10 +207,11 @@ CLAIM = Claim(
     plans=PLANS,
     effects=(
         Effect(
-            name="sum of squares in a quarter of the directions, trained minus random layer of the same size, mean over layers",
+            name="sum of squares in at most a quarter of the directions, trained minus random layer of the same size, mean over "
+            "layers",
             of=effect_spectrum,
             unit="points",
-            smallest=1.0,
+            smallest=SMALLEST,
             holds=holds_spectrum,
         ),
         Effect(
@@ -218,6 +225,7 @@ CLAIM = Claim(
     ratios=ratios_a5,
     note="The second half is supported if less than one point is lost. Without fine-tuning, much more is lost. The random layer "
     "is the same layer before training. Where the two curves coincide, the trained layer is not of low rank, and the net "
-    "that is split does well since it can adapt. Stars: ranks chosen for a large product of the layers' kept energies.",
+    "that is split does well since it can adapt. Stars: the ranks within a quarter of the parameters at which the layers "
+    "keep most of their sums of squares.",
     source="Denil et al. 2013, Predicting Parameters in Deep Learning; Zhang et al. 2016; Sainath et al. 2013",
 )
