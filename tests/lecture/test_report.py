@@ -261,6 +261,12 @@ def test_a_margin_is_stated_wherever_the_effect_is():
     assert report.effect_text(judge(claim, [], 0.0).findings[0]) == "1.07× [1.07×, 1.07×], matters from 2×"
 
 
+def test_no_interval_of_a_share_is_shown_above_1():
+    shares = fake_chapter.make("F9", 0.0, effect=lambda rows: [0.75, 1.0, 1.0], unit="share")
+    finding = judge(shares, [], 0.0).findings[0]
+    assert finding.interval[1] > 1 and report.effect_text(finding).endswith(", +1]")
+
+
 # ---- figures ----
 
 
