@@ -46,9 +46,9 @@ def page(results: Sequence[Result], svgs: dict[str, bytes], machine: dict, setti
 if the 95 % interval of its effect lies above 0, or above the margin where one is stated, <em>contradicted</em> if it lies
 below, <em>no difference</em> if it lies within the smallest effect that would matter, and <em>not shown</em> otherwise, with
 the number of seeds that would decide it if mean and spread stayed as they are. That smallest effect decides only
-<em>no difference</em>; a smaller one can be supported. Effects are paired by seed, so bars may overlap although their difference is clear, and signed so that positive values
-support the statement. × says how many times smaller or faster: in theory (parameters,
-operations), on disk, and on the clock. ⚠ marks ratios that disagree.</p>
+<em>no difference</em>; a smaller one can be supported. Effects are paired by seed, so bars may overlap although their
+difference is clear, and signed so that positive values support the statement. × says how many times smaller or faster: in
+theory (parameters, operations), on disk, and on the clock. ⚠ marks ratios that disagree.</p>
 {_overview(results)}
 {body}
 <h2>Settings and machine</h2>
@@ -71,7 +71,7 @@ def effect_text(finding: Finding) -> str:
         return "–"
 
     def number(x):
-        return f"{2**x:.3g}×" if unit == "log2 ×" else f"{x:+.3g}"
+        return f"{2**x:.3g}×" if unit == "log2 ×" else f"{round(x, 9) + 0:+.3g}"  # rounding is no effect
 
     decided = ""
     if finding.verdict == "not shown" and finding.interval:
