@@ -3,11 +3,12 @@
 import numpy as np
 
 from .. import functional as F
+from .. import kernels
 from ..guards import all_or_nothing, check_distinct, computes_as
 from ..nn import Conv2d, Dense, DepthwiseConv2d, Module, Residual, Sequential
 from ..nn.weighted import effective, weighted_layers
 from ..tensor import Tensor, record
-from .products.binary import binary_linear, binary_matmul, pack_signs
+from .products.binary import binary_linear, binary_matmul, pack_signs, unpack_signs
 
 
 class Binarize(Module):
@@ -178,9 +179,11 @@ class BinaryDense(Module):
 
 
 class BinaryConv2d(BinaryDense):
-    """A `BinaryDense` on every window of the image.
+    """A convolution with one bit per weight: (N, H, W, in) to (N, H', W', out).
 
-    Zero padding is neither +1 nor -1. So even after a `Sign`, padded convolutions multiply real numbers.
+    Signs times signs are a `BinaryDense` on every window of the image. Real numbers times signs take as many additions as a
+    float convolution takes multiply-adds, so that one is used, with the signs unpacked for the call: the bits save memory, not
+    time. Zero padding is neither +1 nor -1, so even after a `Sign`, padded convolutions multiply real numbers.
     """
 
     def __init__(self, layer: Conv2d, weight: np.ndarray, bias: np.ndarray | None, signs_only: bool = False):
@@ -191,10 +194,12 @@ class BinaryConv2d(BinaryDense):
         like = Tensor(
             np.broadcast_to(x.dtype.type(0), self.kernel)
         )  # stands for the weight, to reuse the checks and the padding of the real convolution
-        (sh, sw), padding = F._window("BinaryConv2d", x, like, self.kernel[2:3], self.stride, self.padding)
-        padded = np.pad(x.data, ((0, 0), *padding, (0, 0)))
+        stride, padding = F._window("BinaryConv2d", x, like, self.kernel[2:3], self.stride, self.padding)
+        if not self.signs_only:
+            weight = unpack_signs(self.packed).reshape(self.kernel) * self.scale
+            return Tensor(kernels.conv2d(x.data, weight, stride, padding, self.bias))
         kh, kw = self.kernel[:2]
-        seen = np.lib.stride_tricks.sliding_window_view(padded, (kh, kw), axis=(1, 2))[:, ::sh, ::sw]
+        seen = np.lib.stride_tricks.sliding_window_view(x.data, (kh, kw), axis=(1, 2))[:, :: stride[0], :: stride[1]]
         n, height, width, channels = seen.shape[:4]
         rows = seen.transpose(0, 1, 2, 4, 5, 3).reshape(n, height, width, kh * kw * channels)
         return Tensor(self.multiply(rows))

@@ -93,8 +93,8 @@ def _words(bits):
     return np.packbits(bits, axis=1, bitorder="little").view("<u4").astype(np.uint32)
 
 
-def _unpack(w):
-    """The weights as float32 +1 and -1, (in, out)."""
+def unpack_signs(w):
+    """The weights of a `BinaryWeights` as float32 +1 and -1, (in, out)."""
     inputs, outputs = w.shape
     rows = w.lines.transpose(0, 2, 1).reshape(-1, w.lines.shape[1]).astype("<u4", order="C")
     bits = np.unpackbits(rows.view(np.uint8), axis=1, bitorder="little")
@@ -166,4 +166,4 @@ def linear_loop(x, w):
 
 
 def linear_numpy(x, w):
-    return x @ _unpack(w)
+    return x @ unpack_signs(w)
