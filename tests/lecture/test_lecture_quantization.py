@@ -238,38 +238,6 @@ def test_binary_weights_of_q4_take_a_bit_in_the_file_whatever_their_values(rows)
 # ---- Q4b ----
 
 
-def test_a_spoiled_data_set_has_as_many_wrong_labels_as_asked_for_on_the_same_images():
-    dataset = tc.data.load("digits")
-    clean, spoiled = (q4b_overfitting.spoiled(dataset, 200, wrong, [3, 0]) for wrong in (0.0, 0.2))
-    assert np.array_equal(clean.x_train, spoiled.x_train)
-    assert (clean.y_train != spoiled.y_train).sum() == 40
-    assert spoiled.y_train.min() >= 0 and spoiled.y_train.max() <= 9
-    place = {image.tobytes(): label for image, label in zip(dataset.x_train, dataset.y_train, strict=True)}
-    assert all(place[x.tobytes()] == y for x, y in zip(clean.x_train, clean.y_train, strict=True))
-    assert np.array_equal(spoiled.y_val, dataset.y_val) and np.array_equal(spoiled.y_test, dataset.y_test)
-
-
-def test_the_error_on_wrong_labels_is_that_of_labels_replaced_at_random(rng):
-    right, predicted = rng.integers(0, 10, (2, 200_000))
-    predicted = np.where(rng.random(len(right)) < 0.7, right, predicted)
-    labels = np.where(rng.random(len(right)) < 0.4, (right + rng.integers(1, 10, len(right))) % 10, right)
-    error = 100 * (predicted != right).mean()
-    assert q4b_overfitting.with_wrong_labels(error, 0.4, 10) == pytest.approx(
-        100 * (predicted != labels).mean(), abs=0.4
-    )
-    assert q4b_overfitting.with_wrong_labels(error, 0.0, 10) == error
-
-
-def test_stopping_early_repeats_the_first_epochs_of_the_longer_training():
-    some, curve = q4b_overfitting.spoiled(tc.data.load("digits"), 80, 0.5, [0, 0]), []
-    q4b_overfitting._train("float", some, TINY_Q4B, [0, 0], 0.1, curve=curve)
-    for epochs in (1, 2):
-        shorter = []
-        net = q4b_overfitting._train("float", some, TINY_Q4B, [0, 0], 0.1, epochs, shorter)
-        assert shorter == curve[:epochs]
-        assert tc.evaluate(net, some.val).accuracy == curve[epochs - 1]
-
-
 def test_the_arms_of_q4b_train_for_equally_many_epochs_except_for_the_one_that_stops(rows):
     for row in rows["Q4b"]:
         stops = row["arm"] == q4b_overfitting.STOPPED
@@ -279,31 +247,6 @@ def test_the_arms_of_q4b_train_for_equally_many_epochs_except_for_the_one_that_s
     for arm in arms:
         draws = {(row["images"], row["wrong"], row["draw"]) for row in rows["Q4b"] if row["arm"] == arm}
         assert draws == {one for one in TINY_Q4B.settings if arm in q4b_overfitting.COMPARED or one[2] == 0}
-
-
-def test_q4b_decides_each_amount_of_wrong_labels_on_its_own():
-    made = [
-        {"seed": s, "arm": arm, "images": images, "wrong": wrong, "draw": 0, "gap": gap + 0.01 * s}
-        for s in (0, 1, 2)
-        for images, wrong, binary in ((100, 0.0, 4), (300, 0.0, 9.9), (300, 0.1, 10), (300, 0.2, 14), (300, 0.4, 2))
-        for arm, gap in (("float", 10), ("binary", binary), ("float, dropout", 7), (q4b_overfitting.STOPPED, 5))
-    ]
-    expected = {(0.0,): 3.05, (0.1, 0.2): -2, (0.4,): 8}
-    for wrong, effect in expected.items():
-        assert q4b_overfitting.effect_q4b(made, "gap", wrong) == pytest.approx([effect] * 3)
-    usual = "dropout in place of binary: +3.0; stopped early in place of binary: +5.0"
-    assert q4b_overfitting.each_q4b(made, "gap", (0.4,)) == usual
-    words = q4b_overfitting.each_q4b(made, "gap", (0.1, 0.2))
-    assert words == f"10 %: +0.0, no difference; 20 %: -4.0, contradicted; {usual}"
-    assert q4b_overfitting.each_q4b(made, "gap", (0.0,)).startswith("100 images: +6.0, supported; 300 images: +0.1")
-    assert q4b_overfitting.effect_q4b(made, "gap", (0.5,)) == []
-
-
-def test_the_effects_of_q4b_cover_every_share_of_wrong_labels_of_its_plans():
-    covered = [share for effect in CLAIMS["Q4b"].effects for share in effect.of.keywords["wrong"]]
-    for name in q4b_overfitting.PLANS:
-        plan = TINY_Q4B.__class__() if name == "quick" else q4b_overfitting.PLANS[name]
-        assert set(plan.wrong) == set(covered)
 
 
 def test_q5_fails_if_any_file_loads_to_another_net(rows):
