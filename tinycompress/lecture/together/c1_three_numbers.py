@@ -197,9 +197,12 @@ def _color(rows, arm) -> str:
 
 
 def _readable_log_ticks(ax, text):
+    """Label round numbers, as close as the range asks for: at least three, if possible."""
     low, high = ax.get_xlim()
-    steps = (1, 2, 5) if high > 10 * low else (1, 2, 3, 4, 6, 8)
-    ticks = [round(m * 10.0**e, 9) for e in range(-4, 8) for m in steps if low <= m * 10.0**e <= high]
+    for steps in ((1, 2, 5), (1, 1.5, 2, 3, 4, 6, 8), (1, 1.2, 1.5, 2, 2.5, *range(3, 10))):
+        ticks = [round(m * 10.0**e, 9) for e in range(-4, 8) for m in steps if low <= m * 10.0**e <= high]
+        if len(ticks) >= 3:
+            break
     ax.set_xticks(ticks, [text(t) for t in ticks])
     ax.minorticks_off()
 
