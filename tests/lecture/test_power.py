@@ -2,9 +2,9 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import fake_chapter
-import numpy as np
 import pytest
 
 from tinycompress.lecture import Settings, claims, judge, power, run
@@ -16,7 +16,7 @@ def test_each_set_is_judged_as_a_lecture_with_these_seeds_would_be():
     claim = fake_chapter.make("F5", 0.3)  # the noise is larger than the effect, so that verdicts differ
     ((entry,),) = power.power([claim], sets=4)
     alone = [run(claim, Settings(seeds=SET, first_seed=SET * i)).findings[0] for i in range(4)]
-    assert entry["means"] == [finding.mean for finding in alone]
+    assert entry["means"] == pytest.approx([finding.mean for finding in alone], abs=5e-5)
     words = [finding.verdict for finding in alone]
     assert entry["verdicts"] == {word: words.count(word) for word in set(words)}
     assert (entry["claim"], entry["effect"]) == ("F5", claim.effects[0].name)
@@ -41,7 +41,7 @@ def test_claims_of_several_effects_get_one_entry_each():
     assert [list(entry["verdicts"]) for entry in entries] == [["supported"], ["contradicted"]]
     assert entries[0]["means"] == entries[1]["means"]
     half = [row for row in rows if row["seed"] < SET]
-    assert np.isclose(entries[0]["means"][0], judge(claim, half, 0).findings[0].mean)
+    assert entries[0]["means"][0] == pytest.approx(judge(claim, half, 0).findings[0].mean, abs=5e-5)
 
 
 def test_a_claim_measured_again_replaces_its_own_entries_only(tmp_path):
@@ -64,6 +64,17 @@ def test_the_page_says_how_often_other_seeds_agree_where_that_was_measured(tmp_p
     settings = {"budget": "quick", "data": "digits", "training_images": 1000}
     said = "Other seeds: borderline: 17 of 20 sets of 5 seeds exact, 3 failed."
     assert said in page([result], {"A1": b""}, {}, settings)
+    monkeypatch.setattr(power, "read", lambda folder: [entry, entry])
+    assert said.replace(": b", ": each effect: b") in page([result], {"A1": b""}, {}, settings)
+    monkeypatch.setattr(power, "read", lambda folder: [entry, entry | {"verdicts": {"exact": 20}}])
+    assert "exact, 3 failed; 20 of 20 sets of 5 seeds exact." in page([result], {"A1": b""}, {}, settings)
     assert "Other seeds" not in page([result], {"A1": b""}, {}, settings | {"data": "mnist"})
     monkeypatch.setattr(power, "read", lambda folder: [])
     assert "Other seeds" not in page([result], {"A1": b""}, {}, settings)
+
+
+def test_the_committed_table_has_the_effects_of_todays_claims():
+    found = power.read(Path(power.__file__).parent)
+    names = {(claim.id, effect.name) for claim in claims() for effect in claim.effects}
+    assert found and {(entry["claim"], entry["effect"]) for entry in found} <= names
+    assert all(sum(entry["verdicts"].values()) == len(entry["means"]) == 20 for entry in found)

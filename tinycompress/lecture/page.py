@@ -151,7 +151,9 @@ def _other_seeds(result: Result, settings: dict) -> str:
     if (settings.get("budget"), settings.get("data")) != ("quick", "digits"):
         return ""
     said = power.said(result.claim.id)
-    return f'<p class="source">Other seeds: {escape("; ".join(said))}.</p>\n' if said else ""
+    which = "" if len(said) < 2 else "each effect: " if len(set(said)) == 1 else "effect by effect: "
+    words = which + "; ".join(said[:1] if len(set(said)) == 1 else said)
+    return f'<p class="source">Other seeds: {escape(words)}.</p>\n' if said else ""
 
 
 def _badge(finding: Finding) -> str:

@@ -47,7 +47,7 @@ def entries(claim: Claim, rows: list[Row]) -> list[dict]:
             "effect": effect.name,
             "unit": effect.unit,
             "verdicts": dict(Counter(one.verdict for one in of_sets).most_common()),
-            "means": [one.mean for one in of_sets],
+            "means": [one.mean if isinstance(one.mean, bool) else round(one.mean, 4) for one in of_sets],
         }
         for effect, *of_sets in zip(claim.effects, *found, strict=True)
     ]
