@@ -19,8 +19,8 @@ from .nets import PLANS, Plan, plan_for
 
 ARMS = ("float", "ternary", "binary", "binary, 0 and 1")
 PUBLISHED = {"float": 1.30, "float, dropout": 1.01, "binary": 1.29, "binary, stochastic": 1.18}  # % error, on MNIST
-# No weight of 0 or 1 is negative, so all neurons share a large part of their sums. Batch norm divides by its spread, which makes
-# the gradients as much smaller.
+# At the other arms' rates, weights of 0 and 1 hardly learn, as validation data of another seed say. Perhaps since none is
+# negative: all neurons then share a large part of their sums, and batch norm divides by its spread, and so the gradients.
 LARGER = {"binary, 0 and 1": 10}  # learning rates
 SHOWN_FEATURES = 12
 SMALLEST = 1.0  # point of test error that would matter
