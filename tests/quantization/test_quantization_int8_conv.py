@@ -9,6 +9,8 @@ from other_machines import as_other_cpus, assert_runs_as, assert_runs_at_the_edg
 from tinycompress import kernels
 from tinycompress.kernels import runtime
 from tinycompress.kernels.runtime import jit
+from tinycompress.quantization.grid import Grid
+from tinycompress.quantization.integers.layers import IntegerResidual
 from tinycompress.quantization.products.int8 import MAX_INPUTS
 from tinycompress.quantization.products.int8_conv import Int8Filters, int8_conv2d, int8_depthwise, pack_filters
 from tinycompress.quantization.products.requantize import Requantizer, fixed_point, requantize_sum
@@ -92,6 +94,21 @@ def test_the_sum_of_two_grids_is_rounded_once(size, factors, seed):
     ]
     for y in in_each_variant(requantize_sum, a, b, factors, offset, shift, 9, 3, 250):
         np.testing.assert_array_equal(y, np.array(expected, np.uint8))
+
+
+@pytest.mark.parametrize("ratio", [np.nextafter(1, 0), np.nextafter(0.25, 0), 2.0**29, 1.0])
+def test_factors_fit_31_bits_even_if_they_are_rounded_up(ratio):
+    factor, shift = fixed_point(np.array([ratio]))
+    assert 2**30 <= factor[0] < 2**31
+    assert factor[0] / 2.0 ** shift[0] == pytest.approx(ratio, rel=2**-30)
+
+
+def test_a_residual_sum_is_rounded_to_the_nearest_integer():
+    grids = [Grid(np.float32(scale), np.float32(zero), 8, False) for scale, zero in ((0.5, 10), (0.25, 3), (1.0, 7))]
+    q = np.arange(256, dtype=np.uint8)[None]
+    y = IntegerResidual([], grids[0], [], grids[1], grids[2])(q)
+    real = 0.5 * (q - 10.0) + 0.25 * (q - 3.0)
+    np.testing.assert_array_equal(y, np.clip(np.floor(real + 0.5) + 7, 0, 255))
 
 
 @pytest.mark.parametrize("weight", [-128, 127])

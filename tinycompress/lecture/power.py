@@ -17,7 +17,6 @@ from pathlib import Path
 
 from ..files import replace_file
 from ..text import aligned
-from ..workshop.executors import local_processes
 from . import claims
 from .claim import SEEDS, Claim, Row, Settings, judge, run_all
 from .store import Store
@@ -96,6 +95,8 @@ def write(found: list[dict], out: Path) -> None:
 
 
 def main() -> None:
+    from ..workshop.executors import local_processes  # reports import this module, and start no processes
+
     parser = argparse.ArgumentParser(prog="python -m tinycompress.lecture.power", description=__doc__.split("\n")[0])
     parser.add_argument("names", nargs="*", metavar="CHAPTER", help="chapters or claim ids; default: all chapters")
     parser.add_argument("--sets", type=int, default=20, help="disjoint sets of seeds; default: 20")

@@ -19,6 +19,7 @@ from .nets import PLANS, Plan, plan_for, scores, train_student, train_teacher, w
 EARLY, FEW, OWN, FINISHED = "stopped early", "few images", "the student's images", "finished"  # teachers
 
 DRAWS = 2  # of the few images, per seed: which images they are matters more than anything else
+LINE_HEIGHT = 20  # of the names in the figure, in points
 LOOKS = {EARLY: ("claim", "o"), FEW: ("other", "s"), OWN: ("extra", "^"), FINISHED: ("reference", "D")}
 
 
@@ -151,13 +152,14 @@ def d1b(rows):
     ax.axline((mean, mean), slope=1, color=COLORS["ideal"], linestyle="--", linewidth=2)
     top = max(high, *(np.max(quality.student) for quality in found))
     _write(ax, "as good as its teacher", (top, top), (-20, 0), "#555555", ha="right")
+    names = []
     for quality in found:
         role, marker = LOOKS[quality.kind]
         _point(ax, quality.accuracy, quality.student, COLORS[role], marker)
-        _write(ax, quality.name, (np.mean(quality.accuracy), np.mean(quality.student)), (10, -14), COLORS[role])
+        names.append((quality.name, (np.mean(quality.accuracy), np.mean(quality.student)), COLORS[role]))
     even = break_even(rows)
     _point(ax, even, None, COLORS["rival"], "*", at=mean, markersize=22)
-    _write(ax, "break-even", (np.mean(even), mean), (14, -16), COLORS["rival"])
+    _write_below(ax, [*names, ("break-even", (np.mean(even), mean), COLORS["rival"])])
     ax.set(
         xlabel="test accuracy of the teacher: stopped early, or trained on few images",
         ylabel="test accuracy of its student",
@@ -185,6 +187,22 @@ def _point(ax, across, up, color, marker, at=None, markersize=11):
 
 def _write(ax, text, place, offset, color, ha="left"):
     ax.annotate(text, place, xytext=offset, textcoords="offset points", color=color, ha=ha, va="center", fontsize=15)
+
+
+def _write_below(ax, names):
+    """Write each (text, place, color) below its place or, where names would overlap, below the name above."""
+    ax.autoscale_view()  # the places below are those of the final axes
+    points = 72 / ax.figure.dpi
+    width = ax.get_window_extent().width * points
+    written = []
+    for text, place, color in sorted(names, key=lambda name: -name[1][1]):
+        across, up = ax.transData.transform(place) * points
+        offset = -14
+        for other_across, other_up in written:
+            if abs(across - other_across) < 0.3 * width and other_up - (up + offset) < LINE_HEIGHT:
+                offset = other_up - LINE_HEIGHT - up
+        written.append((across, up + offset))
+        _write(ax, text, place, (14, offset), color)
 
 
 def _spread(values):
