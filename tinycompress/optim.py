@@ -5,6 +5,7 @@ from math import cos, pi
 
 import numpy as np
 
+from .kernels import update
 from .tensor import Tensor
 
 
@@ -59,18 +60,12 @@ class SGD(Optimizer):
         super().__init__(parameters, lr, weight_decay)
 
     def _start(self, data):
-        return [np.zeros_like(data)] if self.momentum else []
+        return [np.zeros(data.shape, data.dtype)] if self.momentum else []
 
-    def _update(self, data, g, state):
-        if self.weight_decay:
-            g = g + self.weight_decay * data
+    def _update(self, data, g, state):  # never in place: the caller may have kept the old values
         if self.momentum:
-            (velocity,) = state
-            velocity *= self.momentum
-            velocity += g
-            g = g + self.momentum * velocity if self.nesterov else velocity
-        step = np.multiply(g, self.lr, out=np.empty_like(data))
-        return np.subtract(data, step, out=step)  # not in place: the caller may have kept the old values
+            return update.sgd(data, g, *state, self.lr, self.momentum, self.weight_decay, self.nesterov)
+        return data - self.lr * (g + self.weight_decay * data if self.weight_decay else g)
 
 
 class Adam(Optimizer):

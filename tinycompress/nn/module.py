@@ -97,6 +97,9 @@ class Module:
     inference_only = False
     """Whether this was converted from a trained layer or net; only that one can be saved, pruned or trained."""
 
+    not_weights: tuple[str, ...] = ()
+    """Names of parameters with more than one axis that are not weights, so that compression leaves them alone."""
+
     @property
     def training(self) -> bool:
         """Whether the module is in training mode; inside `evaluation` this is per thread."""

@@ -60,7 +60,7 @@ def weighted_layers(model: Module) -> dict[str, Weighted]:
 def unknown_weights(layer: Module) -> Iterator[str]:
     """Yield the layer's own parameters with more than one axis, except the `weight` of a `Weighted` and those listed in
     `not_weights`. Parameters with one axis scale or shift channels."""
-    known = (*getattr(layer, "not_weights", ()), *(["weight"] if isinstance(layer, Weighted) else []))
+    known = (*layer.not_weights, *(["weight"] if isinstance(layer, Weighted) else []))
     for name, parameter in layer.named_parameters().items():
         if "." not in name and name not in known and sum(n > 1 for n in parameter.shape) > 1:
             yield f"{name} {parameter.shape}"

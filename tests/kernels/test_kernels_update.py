@@ -1,0 +1,51 @@
+"""The update of SGD: the variants agree bit for bit, and small velocities of weights that no longer train end at 0."""
+
+import numpy as np
+import pytest
+
+from tinycompress import kernels
+from tinycompress.kernels import update
+
+
+def arguments(rng, dtype, shape=(7, 5)):
+    w, g, velocity = (rng.standard_normal(shape).astype(dtype) for _ in range(3))
+    return w, g, velocity
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    "options", [{}, {"weight_decay": 0.3}, {"nesterov": True}, {"weight_decay": 0.1, "nesterov": True}]
+)
+def test_the_variants_give_the_same_bits(rng, dtype, options):
+    w, g, velocity = arguments(rng, dtype)
+    velocity[0, 0], g[0, 0], g[1, 1], velocity[2, 2], g[2, 2] = 1e-31, 0, np.nan, -1e-31, 0
+    found = {}
+    for variant in ("numpy", "fast"):
+        kept = velocity.copy()
+        with kernels.use(variant):
+            found[variant] = update.sgd(w, g, kept, 0.1, 0.9, **options).tobytes(), kept.tobytes()
+    assert found["numpy"] == found["fast"]
+
+
+@pytest.mark.parametrize("variant", ["numpy", "fast"])
+def test_arrays_in_any_memory_order_are_updated_alike_and_never_in_place(rng, variant):
+    w, g, velocity = arguments(rng, np.float32)
+    turned = [np.asfortranarray(w), np.repeat(g, 2, axis=1)[:, ::2], velocity.copy()]
+    before = [a.copy() for a in (w, g)]
+    with kernels.use(variant):
+        new = update.sgd(w, g, velocity, 0.1, 0.9)
+        assert np.array_equal(update.sgd(*turned, 0.1, 0.9), new)
+    assert np.array_equal(w, before[0]) and np.array_equal(g, before[1])
+    assert np.array_equal(velocity, turned[2])
+
+
+@pytest.mark.parametrize("variant", ["numpy", "fast"])
+def test_the_velocity_of_a_weight_without_gradient_ends_at_zero_and_not_in_subnormal_numbers(variant):
+    w, velocity = np.ones(3, np.float32), np.array([1, -1, 0], np.float32)
+    smallest = np.finfo(np.float32).smallest_normal
+    with kernels.use(variant):
+        for _ in range(1000):
+            w = update.sgd(w, np.zeros(3, np.float32), velocity, 0.1, 0.9)
+            assert not np.any((velocity != 0) & (np.abs(velocity) < smallest))
+    assert np.array_equal(velocity, np.zeros(3))
+    assert np.allclose(w, [0.1, 1.9, 1], atol=1e-4)  # lr momentum / (1 - momentum) in total
