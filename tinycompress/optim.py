@@ -5,7 +5,7 @@ from math import cos, pi
 
 import numpy as np
 
-from .kernels import update
+from .kernels import elementwise
 from .tensor import Tensor
 
 
@@ -64,7 +64,7 @@ class SGD(Optimizer):
 
     def _update(self, data, g, state):  # never in place: the caller may have kept the old values
         if self.momentum:
-            return update.sgd(data, g, *state, self.lr, self.momentum, self.weight_decay, self.nesterov)
+            return elementwise.sgd(data, g, *state, self.lr, self.momentum, self.weight_decay, self.nesterov)
         return data - self.lr * (g + self.weight_decay * data if self.weight_decay else g)
 
 

@@ -39,6 +39,9 @@ __all__ = [
     "get_num_threads",
     "max_pool2d",
     "max_pool2d_grad",
+    "prepare_conv2d",
+    "prepare_depthwise_conv2d",
+    "prepare_max_pool2d",
     "set_num_threads",
     "use",
     "variant",
@@ -104,6 +107,43 @@ def conv2d(x, w, stride, padding, bias=None):
     _check_conv(np.shape(x), np.shape(w), bias)
     x, w, bias = floats(x=x, w=w, bias=bias)
     return _kernels().conv2d(x, w, stride, padding, bias)
+
+
+def prepare_conv2d(x, w, stride, padding, bias=None, relu=False):
+    """A new array y and a function without arguments that computes y, as `conv2d` does, from what x then holds.
+
+    For a layer that runs often on arrays of one shape: all checks are done and the weights packed here, once.
+    """
+    _check_conv(x.shape, w.shape, bias)
+    x, w, bias = floats(x=x, w=w, bias=bias)
+    return _prepared("conv2d", (x, w, stride, padding, bias), relu)
+
+
+def prepare_depthwise_conv2d(x, w, stride, padding, bias=None, relu=False):
+    """As `prepare_conv2d`, for `depthwise_conv2d`."""
+    _check_depthwise(x.shape, w.shape, bias)
+    x, w, bias = floats(x=x, w=w, bias=bias)
+    return _prepared("depthwise_conv2d", (x, w, stride, padding, bias), relu)
+
+
+def prepare_max_pool2d(x, size, stride, relu=False):
+    """As `prepare_conv2d`, for the values of `max_pool2d`."""
+    (x,) = floats(x=x)
+    _check_images(x=x.shape)
+    return _prepared("max_pool2d", (x, size, stride), relu)
+
+
+def _prepared(name, arguments, relu):
+    if fast := getattr(_kernels(), f"prepare_{name}", None):
+        return fast(*arguments, relu)
+
+    def compute():
+        y = getattr(_kernels(), name)(*arguments)
+        y = y[0] if isinstance(y, tuple) else y  # without the positions
+        return np.maximum(y, y.dtype.type(0)) if relu else y
+
+    y = compute()
+    return y, lambda: np.copyto(y, compute())
 
 
 def conv2d_grad_x(g, w, stride, padding, x_shape):

@@ -26,7 +26,17 @@ from typing import NamedTuple
 import numpy as np
 
 from ..registers.strip import copy_strip, new_strip
-from ..registers.tile import copy, lanes_of, tile_add_to, tile_load, tile_outer_add, tile_store, tile_zeros
+from ..registers.tile import (
+    copy,
+    lanes_of,
+    tile_add_to,
+    tile_at_least,
+    tile_load,
+    tile_outer_add,
+    tile_outer_adds,
+    tile_store,
+    tile_zeros,
+)
 from ..registers.vectors import ROWS, VECTOR_BYTES, VECTORS
 from ..runtime.jit import jit
 from ..runtime.memory import aligned_empty, aligned_zeros
@@ -39,6 +49,11 @@ LONGEST_ROW = 64
 FEW_PIXELS = 256
 """The gradient of w adds at most this many pixels one by one, from several small images or a part of a large one, and then
 adds these sums: a long sum has a larger rounding error."""
+
+UNROLLED = 4
+"""Elements of a window that the inner loop takes at once, if a row of the window has at least LONG_RUN."""
+
+LONG_RUN = 16
 
 STEPS_OF_AN_ADDITION = 6
 """Adding a tile to memory takes as long as this many outer products."""
@@ -98,9 +113,9 @@ def new_scratch(x, images, G):
 
 
 @jit
-def convolve(vectors, images, start, end, x, scratch, w, bias, y, G):
-    """Compute y for the images from `start` up to `end`, 1 or ROWS at a time, in tiles of ROWS x len(vectors) vectors that
-    start as the bias."""
+def convolve(vectors, steps, images, start, end, x, scratch, w, bias, floor, y, G):
+    """Compute y for the images from `start` up to `end`, 1 or ROWS at a time, in tiles of ROWS x len(vectors)
+    vectors that start as the bias. Results below `floor` become `floor`: 0 for a ReLU, else -inf."""
     run, block = G.kw * G.C, len(vectors) * lanes_of(x)
     zeros = tile_zeros(ROWS, vectors, x)
     for n in range(start, end, images):
@@ -117,16 +132,26 @@ def convolve(vectors, images, start, end, x, scratch, w, bias, y, G):
                     window = image + oh * G.sh * row + ow * G.sw * G.C
                     acc = tile_load(zeros, bias, o, 0, None)
                     for i in range(G.kh):
-                        for k in range(run):
-                            weights = panel + (i * run + k) * block
-                            acc = tile_outer_add(acc, source, window + i * row + k, x_step, w, weights, None)
+                        at, weights, k = window + i * row, panel + i * run * block, 0
+                        while k + len(steps) <= run:
+                            acc = tile_outer_adds(acc, source, at + k, x_step, w, weights + k * block, steps)
+                            k += len(steps)
+                        while k < run and len(steps) > 1:
+                            acc = tile_outer_add(acc, source, at + k, x_step, w, weights + k * block, None)
+                            k += 1
                     pixel = G.y0 + n * G.y_image + oh * G.y_row + ow * G.y_pixel
+                    acc = tile_at_least(acc, floor)
                     tile_store(acc, y, pixel + o, y_step, min(ROWS, left - ow * per_pixel), columns)
 
 
 def vectors_for(channels, like):
     """A tuple as long as a tile for this many channels has vectors; see `tile_zeros`."""
     return (0,) * (1 if channels * like.itemsize <= VECTOR_BYTES else VECTORS)
+
+
+def steps_for(G):
+    """A tuple as long as the inner loop takes steps at once; one at a time if a row of a window is short."""
+    return (0,) * (UNROLLED if G.kw * G.C >= LONG_RUN else 1)
 
 
 def filled(count):
@@ -163,28 +188,45 @@ def forward_geometry(x_shape, w_shape, stride, padding):
 
 
 def conv2d(x, w, stride, padding, bias=None):
-    kernel, OC = w.shape[:2], w.shape[3]
-    y = aligned_empty((len(x), *output_size(x.shape[1:3], kernel, stride, padding), OC), x.dtype)
-    G = forward_geometry(images_as_rows(x.shape, kernel, stride, padding), w.shape, stride, padding)
-    convolve_all(x, y, [(w, G)], bias)
+    y, run = prepare_conv2d(x, w, stride, padding, bias)
+    run()
     return y
 
 
-def convolve_all(x, y, parts, bias=None):
+def prepare_conv2d(x, w, stride, padding, bias=None, relu=False):
+    """A new array y and a function without arguments that computes it, from what x then holds. The weights are packed here,
+    once for all calls."""
+    kernel, OC = w.shape[:2], w.shape[3]
+    y = aligned_empty((len(x), *output_size(x.shape[1:3], kernel, stride, padding), OC), x.dtype)
+    G = forward_geometry(images_as_rows(x.shape, kernel, stride, padding), w.shape, stride, padding)
+    return y, prepare(x, y, [(w, G)], bias, relu)
+
+
+def convolve_all(x, y, parts):
     """Run the convolutions `parts`, pairs of (weights, geometry), all from the images x, each into its part of y."""
+    prepare(x, y, parts)()
+
+
+def prepare(x, y, parts, bias=None, relu=False):
+    """A function without arguments that runs `parts`, as in `convolve_all`."""
     N, OC = parts[0][1].N, parts[0][1].OC
-    x, y = x.reshape(-1), y.reshape(-1)
+    x, y, floor = x.reshape(-1), y.reshape(-1), 0.0 if relu else -math.inf
     vectors = vectors_for(OC, x)
     bias = panels(np.zeros(OC, x.dtype) if bias is None else bias, len(vectors))
     parts = [(images_per_tile(N, G.OW), panels(weights, len(vectors)), G) for weights, G in parts]
-    step = max(images for images, _, _ in parts)
+    # Scratch that no thread is using; its borders stay zero.
+    step, idle = max(images for images, _, _ in parts), [[] for _ in parts]
 
     def work(start, end):
-        for images, weights, G in parts:
-            scratch = new_scratch(x, images, G)
-            convolve(vectors, images, start * step, min(end * step, N), x, scratch, weights, bias, y, G)
+        for (images, weights, G), unused in zip(parts, idle, strict=True):
+            scratch = unused.pop() if unused else new_scratch(x, images, G)
+            convolve(
+                vectors, steps_for(G), images, start * step, min(end * step, N), x, scratch, weights, bias, floor, y, G
+            )
+            unused.append(scratch)
 
-    share(work, math.ceil(N / step), N * sum(G.OH * G.OW * weights.size for _, weights, G in parts))
+    size = N * sum(G.OH * G.OW * weights.size for _, weights, G in parts)
+    return lambda: share(work, math.ceil(N / step), size)
 
 
 def panels(w, vectors):

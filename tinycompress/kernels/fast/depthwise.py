@@ -20,7 +20,15 @@ import math
 import numpy as np
 
 from ..registers.strip import copy_strip
-from ..registers.tile import lanes_of, tile_load, tile_multiply_add, tile_store, tile_window_add, tile_zeros
+from ..registers.tile import (
+    lanes_of,
+    tile_at_least,
+    tile_load,
+    tile_multiply_add,
+    tile_store,
+    tile_window_add,
+    tile_zeros,
+)
 from ..registers.vectors import VECTOR_BYTES, VECTORS
 from ..runtime.jit import jit
 from ..runtime.memory import aligned_empty, aligned_zeros
@@ -71,8 +79,9 @@ def take_row(x, n, h, ring, line, G):
 
 
 @jit
-def convolve(start, end, x, ring, w, bias, y, G):
-    """Compute y for the images from `start` up to `end`; a tile's rows are neighbouring pixels, its columns channels."""
+def convolve(start, end, x, ring, w, bias, floor, y, G):
+    """Compute y for the images from `start` up to `end`; a tile's rows are neighbouring pixels, its columns channels.
+    Results below `floor` become `floor`."""
     block, line, width = VECTORS * lanes_of(x), line_length(x, G), padded_width(G)
     for n in range(start, end):
         taken = 0
@@ -103,7 +112,7 @@ def convolve(start, end, x, ring, w, bias, y, G):
                                 )
                         taps += G.kw * block
                     pixel = G.y0 + n * G.y_image + oh * G.y_row + ow * G.y_pixel
-                    tile_store(acc, y, pixel + c, G.y_pixel, min(PIXELS, G.OW - ow), columns)
+                    tile_store(tile_at_least(acc, floor), y, pixel + c, G.y_pixel, min(PIXELS, G.OW - ow), columns)
 
 
 @jit(inline="always")
@@ -183,24 +192,38 @@ def new_ring(x, G):
 
 
 def depthwise_conv2d(x, w, stride, padding, bias=None):
-    G = forward_geometry(x.shape, w.shape, stride, padding)
-    y = aligned_empty((G.N, G.OH, G.OW, G.C), x.dtype)
-    convolve_all(x, y, [(w, G)], bias)
+    y, run = prepare_depthwise_conv2d(x, w, stride, padding, bias)
+    run()
     return y
 
 
-def convolve_all(x, y, parts, bias=None):
+def prepare_depthwise_conv2d(x, w, stride, padding, bias=None, relu=False):
+    """As `conv.prepare_conv2d`."""
+    G = forward_geometry(x.shape, w.shape, stride, padding)
+    y = aligned_empty((G.N, G.OH, G.OW, G.C), x.dtype)
+    return y, prepare(x, y, [(w, G)], bias, relu)
+
+
+def convolve_all(x, y, parts):
     """Run the convolutions `parts`, pairs of (weights, geometry), all from the images x, each into its part of y."""
+    prepare(x, y, parts)()
+
+
+def prepare(x, y, parts, bias=None, relu=False):
+    """A function without arguments that runs `parts`, as in `convolve_all`."""
     N, C = parts[0][1].N, parts[0][1].C
-    x, y = x.reshape(-1), y.reshape(-1)
+    x, y, floor = x.reshape(-1), y.reshape(-1), 0.0 if relu else -math.inf
     bias = panels(np.zeros(C, x.dtype) if bias is None else bias, VECTORS)
-    parts = [(panels(weights, VECTORS), G) for weights, G in parts]
+    parts, idle = [(panels(weights, VECTORS), G) for weights, G in parts], [[] for _ in parts]
 
     def work(start, end):
-        for weights, G in parts:
-            convolve(start, end, x, new_ring(x, G), weights, bias, y, G)
+        for (weights, G), unused in zip(parts, idle, strict=True):
+            ring = unused.pop() if unused else new_ring(x, G)
+            convolve(start, end, x, ring, weights, bias, floor, y, G)
+            unused.append(ring)
 
-    share(work, N, N * sum(G.OH * G.OW * weights.size for weights, G in parts))
+    size = N * sum(G.OH * G.OW * weights.size for weights, G in parts)
+    return lambda: share(work, N, size)
 
 
 def depthwise_conv2d_grad_x(g, w, stride, padding, x_shape):

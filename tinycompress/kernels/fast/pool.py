@@ -8,6 +8,7 @@ from ..registers.tile import (
     lanes_of,
     tile_add_where,
     tile_full,
+    tile_larger,
     tile_load,
     tile_max,
     tile_store,
@@ -52,6 +53,27 @@ def max_pool_images(start, end, x, y, argmax, image_size, out_size, size, stride
 
 
 @jit
+def max_pool_values(kh, kw, start, end, x, y, image_size, out_size, stride, floor):
+    """As `max_pool_images`, without the positions; windows of len(kh) x len(kw), constants, so that their loops unroll."""
+    (H, W, C), (OH, OW), (sh, sw) = image_size, out_size, stride
+    lanes = lanes_of(x)
+    columns = min(lanes, C)
+    least = tile_full(tile_zeros(1, 1, x), floor)
+    for n in range(start, end):
+        for oh in range(OH):
+            for ow in range(OW):
+                corner = ((n * H + oh * sh) * W + ow * sw) * C
+                pixel = ((n * OH + oh) * OW + ow) * C
+                for block in range(0, C, lanes):
+                    c = max(0, min(block, C - lanes))
+                    best = least
+                    for i in range(len(kh)):
+                        for j in range(len(kw)):
+                            best = tile_larger(best, tile_load(best, x, corner + (i * W + j) * C + c, 0, columns))
+                    tile_store(best, y, pixel + c, 0, 1, columns)
+
+
+@jit
 def max_pool_grad_images(start, end, g, argmax, gx, image_size, out_size, size, stride):
     """Send g back for the images from `start` up to `end`: store if windows do not overlap, else add to gx."""
     (H, W, C), (OH, OW), (kh, kw), (sh, sw) = image_size, out_size, size, stride
@@ -89,6 +111,19 @@ def max_pool2d(x, size, stride, relu=False):
 
     share(work, N, y.size * math.prod(size))
     return y, argmax
+
+
+def prepare_max_pool2d(x, size, stride, relu=False):
+    """As `conv.prepare_conv2d`, for the values of `max_pool2d`."""
+    N, H, W, C = x.shape
+    OH, OW = output_size((H, W), size, stride)
+    y, (kh, kw) = aligned_empty((N, OH, OW, C), x.dtype), ((0,) * n for n in size)
+    flat_x, flat_y, sizes = x.reshape(-1), y.reshape(-1), ((H, W, C), (OH, OW), tuple(stride), 0.0 if relu else -np.inf)
+
+    def work(start, end):
+        max_pool_values(kh, kw, start, end, flat_x, flat_y, *sizes)
+
+    return y, lambda: share(work, N, y.size * math.prod(size))
 
 
 def max_pool2d_grad(g, argmax, size, stride, x_shape):

@@ -73,12 +73,17 @@ def _zeros(context, builder, signature, args):
 
 @intrinsic(prefer_literal=True)
 def tile_zeros(typingctx, rows, vectors, like):
-    """A tile of zeros with the element type of the array `like`. `rows` and `vectors` must be constants. `vectors` may also be
-    a tuple of that length: Numba compiles a function once per length of a tuple argument, but not per value of an int."""
-    if not literals(rows) or not (literals(vectors) or isinstance(vectors, types.BaseTuple)):
+    """A tile of zeros with the element type of the array `like`. `rows` and `vectors` must be constants, or tuples of that
+    length: Numba compiles a function once per length of a tuple argument, but not per value of an int."""
+    shape = constant(rows), constant(vectors)
+    if None in shape:
         return None
-    width = len(vectors) if isinstance(vectors, types.BaseTuple) else vectors.literal_value
-    return Tile(like.dtype, rows.literal_value, width)(rows, vectors, like), _zeros
+    return Tile(like.dtype, *shape)(rows, vectors, like), _zeros
+
+
+def constant(n):
+    """The value of a Numba type of a constant int, or the length of a tuple's; None for other types."""
+    return len(n) if isinstance(n, types.BaseTuple) else n.literal_value if literals(n) else None
 
 
 @intrinsic
@@ -142,6 +147,36 @@ def _one_number(builder, tile, address, columns):
 def tile_outer_add(typingctx, acc, x, x0, x_step, w, w0, columns):
     """acc[p, :] += x[x0 + p*x_step] * w[w0 : w0 + columns] for every row p."""
     return acc(acc, x, INT, INT, w, INT, limit(columns)), _add_products(_one_number)
+
+
+@intrinsic(prefer_literal=True)
+def tile_outer_adds(typingctx, acc, x, x0, x_step, w, w0, steps):
+    """`steps` (as in `tile_zeros`) times `tile_outer_add`: with x[x0 + k + p*x_step] and row k of a panel of w, from w0 on.
+
+    A loop of single steps spends as many instructions on the addresses of the rows of x as on products; here they are
+    computed once for all steps, and the rest of an address is a constant.
+    """
+    count = constant(steps)
+    if count is None:
+        return None
+
+    def codegen(context, builder, signature, args):
+        acc, x, x0, x_step, w, w0, _ = args
+        tile = signature.args[0]
+        x_at, block = pointer(context, builder, signature.args[1], x, x0), tile.vectors * tile.lanes
+        rows = [builder.gep(x_at, [builder.mul(x_step, const(p))]) for p in range(tile.rows)]
+        for k in range(count):
+            at = pointer(context, builder, signature.args[4], w, builder.add(w0, const(k * block)))
+            weights = load_row(builder, tile, at, None)
+            for p, row in enumerate(rows):
+                number = spread(builder, builder.load(builder.gep(row, [const(k)])), tile.vector)
+                for v in range(tile.vectors):
+                    i = p * tile.vectors + v
+                    total = multiply_add(builder, number, weights[v], builder.extract_value(acc, i))
+                    acc = builder.insert_value(acc, total, i)
+        return acc
+
+    return acc(acc, x, INT, INT, w, INT, steps), codegen
 
 
 @intrinsic
@@ -284,6 +319,24 @@ def tile_max(typingctx, best, where, x, k):
         return context.make_tuple(builder, signature.return_type, [best_, where_])
 
     return types.Tuple((best, where))(best, where, x, INT), codegen
+
+
+@intrinsic
+def tile_larger(typingctx, a, b):
+    """max(a, b), element by element, of floats or unsigned integers. NaN counts as the largest number, as in `tile_max`."""
+
+    def codegen(context, builder, signature, args):
+        result = args[0]
+        for i in range(a.rows * a.vectors):
+            old, new = (builder.extract_value(tile, i) for tile in args)
+            if isinstance(a.dtype, types.Float):
+                kept = builder.or_(builder.fcmp_ordered(">=", old, new), builder.fcmp_unordered("uno", old, old))
+            else:
+                kept = builder.icmp_unsigned(">=", old, new)
+            result = builder.insert_value(result, builder.select(kept, old, new), i)
+        return result
+
+    return a(a, b), codegen
 
 
 def _into_rows(add):

@@ -17,6 +17,7 @@ _threads = None
 _pool = None
 _workers = []  # the native ids of the pool's threads
 _left_to = None  # the core that the pool's threads were last moved away from
+_shares = threading.local()  # .inside: whether this thread is at work on a part of something shared
 
 
 def get_num_threads():
@@ -59,6 +60,7 @@ def _new_pool():
 
     def begin():
         global _left_to
+        _shares.inside = True
         _workers.append(threading.get_native_id())
         _left_to = None  # this thread must be moved too
 
@@ -104,11 +106,12 @@ if hasattr(os, "register_at_fork"):
 def share(work, n, multiply_adds=0):
     """Call work(start, end) for consecutive parts of range(n), on as many threads as pay off. Returns when all are done.
 
-    `multiply_adds` is the size of the whole work. The calling thread does one part, and then any that have not started.
+    `multiply_adds` is the size of the whole work. The calling thread does one part, and then any that have not started. Work
+    that is shared inside of a part stays in its thread.
     """
     global _pool
     parts = max(1, min(get_num_threads(), n, multiply_adds // WORTH_A_THREAD))
-    if parts == 1:
+    if parts == 1 or getattr(_shares, "inside", False):
         work(0, n)
         return
     if _pool is None:
@@ -117,9 +120,13 @@ def share(work, n, multiply_adds=0):
     bounds = [n * part // parts for part in range(parts + 1)]
     own, *others = zip(bounds[:-1], bounds[1:], strict=True)
     waiting = [(_pool.submit(work, *part), part) for part in others]
-    work(*own)
-    for future, part in waiting:
-        if future.cancel():  # no thread has started it yet: the cores are busy
-            work(*part)
-        else:
-            future.result()
+    _shares.inside = True
+    try:
+        work(*own)
+        for future, part in waiting:
+            if future.cancel():  # no thread has started it yet: the cores are busy
+                work(*part)
+            else:
+                future.result()
+    finally:
+        _shares.inside = False

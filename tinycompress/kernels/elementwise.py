@@ -1,7 +1,4 @@
-"""The update of stochastic gradient descent with momentum, in one pass over the parameter.
-
-In NumPy each of its operations reads and writes whole arrays.
-"""
+"""Operations on each element of arrays of one shape, in one pass: in NumPy, each addition reads and writes whole arrays."""
 
 import functools
 
@@ -16,17 +13,17 @@ numbers below 1e-38, which float32 holds only with fewer digits ("subnormal").""
 
 @functools.cache
 def _fast():
-    from .fast.update import sgd
+    from .fast import elementwise
 
-    return sgd
+    return elementwise
 
 
 def sgd(w, g, velocity, lr, momentum, weight_decay=0.0, nesterov=False):
-    """Return the new w, with its shape; changes `velocity` in place. All variants give the same bits.
+    """A step of stochastic gradient descent: returns the new w, changes `velocity` in place. All variants give the same bits.
 
     d = g + weight_decay w,  velocity = momentum velocity + d,  w - lr velocity      Nesterov: w - lr (d + momentum velocity)
     """
-    return choose(sgd_numpy, sgd_numpy, _fast)(w, g, velocity, lr, momentum, weight_decay, nesterov)
+    return choose(sgd_numpy, sgd_numpy, lambda: _fast().sgd)(w, g, velocity, lr, momentum, weight_decay, nesterov)
 
 
 def sgd_numpy(w, g, velocity, lr, momentum, weight_decay, nesterov):
@@ -37,3 +34,15 @@ def sgd_numpy(w, g, velocity, lr, momentum, weight_decay, nesterov):
     velocity[np.abs(velocity) < TINY] = 0
     step = np.multiply(g + momentum * velocity if nesterov else velocity, lr, out=np.empty_like(w))
     return np.subtract(w, step, out=step)
+
+
+def add(a, b, relu, y):
+    """y = a + b, then a ReLU if `relu`; contiguous arrays of one shape and dtype, of which y may be one."""
+    return choose(add_numpy, add_numpy, lambda: _fast().add)(a, b, relu, y)
+
+
+def add_numpy(a, b, relu, y):
+    np.add(a, b, out=y)
+    if relu:
+        np.maximum(y, y.dtype.type(0), out=y)
+    return y

@@ -1,10 +1,10 @@
-"""The update of SGD: the variants agree bit for bit, and small velocities of weights that no longer train end at 0."""
+"""Operations on each element: the variants agree bit for bit; small velocities of weights that no longer train end at 0."""
 
 import numpy as np
 import pytest
 
 from tinycompress import kernels
-from tinycompress.kernels import update
+from tinycompress.kernels import elementwise
 
 
 def arguments(rng, dtype, shape=(7, 5)):
@@ -23,7 +23,7 @@ def test_the_variants_give_the_same_bits(rng, dtype, options):
     for variant in ("numpy", "fast"):
         kept = velocity.copy()
         with kernels.use(variant):
-            found[variant] = update.sgd(w, g, kept, 0.1, 0.9, **options).tobytes(), kept.tobytes()
+            found[variant] = elementwise.sgd(w, g, kept, 0.1, 0.9, **options).tobytes(), kept.tobytes()
     assert found["numpy"] == found["fast"]
 
 
@@ -33,8 +33,8 @@ def test_arrays_in_any_memory_order_are_updated_alike_and_never_in_place(rng, va
     turned = [np.asfortranarray(w), np.repeat(g, 2, axis=1)[:, ::2], velocity.copy()]
     before = [a.copy() for a in (w, g)]
     with kernels.use(variant):
-        new = update.sgd(w, g, velocity, 0.1, 0.9)
-        assert np.array_equal(update.sgd(*turned, 0.1, 0.9), new)
+        new = elementwise.sgd(w, g, velocity, 0.1, 0.9)
+        assert np.array_equal(elementwise.sgd(*turned, 0.1, 0.9), new)
     assert np.array_equal(w, before[0]) and np.array_equal(g, before[1])
     assert np.array_equal(velocity, turned[2])
 
@@ -45,7 +45,23 @@ def test_the_velocity_of_a_weight_without_gradient_ends_at_zero_and_not_in_subno
     smallest = np.finfo(np.float32).smallest_normal
     with kernels.use(variant):
         for _ in range(1000):
-            w = update.sgd(w, np.zeros(3, np.float32), velocity, 0.1, 0.9)
+            w = elementwise.sgd(w, np.zeros(3, np.float32), velocity, 0.1, 0.9)
             assert not np.any((velocity != 0) & (np.abs(velocity) < smallest))
     assert np.array_equal(velocity, np.zeros(3))
     assert np.allclose(w, [0.1, 1.9, 1], atol=1e-4)  # lr momentum / (1 - momentum) in total
+
+
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_sum_with_relu_is_that_of_numpy_in_place_or_not_and_keeps_nan(rng, dtype, relu):
+    a, b = (rng.standard_normal((5, 3, 7)).astype(dtype) for _ in range(2))
+    a[0, 0, 0], b[1, 1, 1] = np.nan, np.inf
+    expected = np.maximum(a + b, 0) if relu else a + b
+    for variant in ("numpy", "fast"):
+        with kernels.use(variant):
+            y = np.empty_like(a)
+            assert elementwise.add(a, b, relu, y) is y
+            assert np.array_equal(y, expected, equal_nan=True)
+            kept = a.copy()
+            elementwise.add(kept, b, relu, kept)
+            assert np.array_equal(kept, expected, equal_nan=True)
