@@ -27,12 +27,13 @@ def fold_batch_norm(model: Module) -> Module:
             ]
             for first, second in pairwise(list(module.layers)):
                 if second in folded:
-                    _fold(first, second)
+                    fold_into(first, second)
             module.layers = [layer for layer in module.layers if layer not in folded]
     return model
 
 
-def _fold(layer: Module, norm: BatchNorm):
+def fold_into(layer: Weighted, norm: BatchNorm):
+    """Fold the norm into the layer, in place. Raises ValueError for a parametrization other than a mask."""
     for name in "weight", "bias":
         if other := [step for step in layer.parametrizations(name) if not isinstance(step, Mask)]:
             raise ValueError(f"fold_batch_norm: {layer!r} already has a {other[0]!r}; fold before quantizing")

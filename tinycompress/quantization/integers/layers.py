@@ -13,15 +13,18 @@ from math import prod
 import numpy as np
 
 from ... import functional as F
+from ...kernels.shapes import NO_PADDING
 from ...nn import AvgPool2d, GlobalAvgPool, MaxPool2d, Module
 from ...nn.weighted import effective
 from ...tensor import Tensor
 from ..grid import Grid
-from ..products.int8 import MAX_INPUTS, int8_linear, int8_matmul, pack_int8
-from ..products.int8_conv import int8_conv2d, int8_depthwise, pack_filters
+from ..products import int8_conv
+from ..products.int8 import MAX_INPUTS, int8_linear, pack_int8
+from ..products.int8_conv import pack_filters
 from ..products.requantize import Requantizer, fixed_point, requantize, requantize_sum
 
 SUM_SHIFT = 16  # of the sum of two branches
+LONGEST_ROW = 64  # rows of a batch that make one row of an image
 BIAS_LIMIT = 2**30  # of a bias in units of the sums: a bias plus a sum must fit 32 bits
 
 
@@ -32,6 +35,11 @@ class IntegerLayer:
 
     def __call__(self, q: np.ndarray) -> np.ndarray:
         raise NotImplementedError(f"{type(self).__name__} needs a method __call__(self, q)")
+
+    def prepare(self, q: np.ndarray):
+        """A new array y, and a function without arguments that computes it from what q then holds."""
+        y = np.ascontiguousarray(self(q))
+        return y, lambda: np.copyto(y, self(q))
 
 
 class IntegerDense(IntegerLayer):
@@ -47,8 +55,8 @@ class IntegerDense(IntegerLayer):
         self.zero_point = int(grid.zero_point)
         self.scale = np.ascontiguousarray(scale * grid.scale, np.float32)
         real_bias = np.zeros(len(self.scale), np.float32) if layer.latent("bias") is None else effective(layer, "bias")
-        self.weights, self.bias = self.pack(layer, weights), real_bias
-        self.out = out
+        self.out, self.bias = out, real_bias
+        self.weights = self.pack(layer, weights)
         if out is not None:
             factor, shift = fixed_point(self.scale.astype(np.float64) / out.scale)
             # Keep the bias in units of sum times factor. In units of the sums it would be rounded, which training does
@@ -64,21 +72,30 @@ class IntegerDense(IntegerLayer):
         return self.weights.nbytes + per_output * len(self.bias)
 
     def pack(self, layer: Module, weights: np.ndarray):
-        return pack_int8(weights)
+        return pack_int8(weights) if self.out is None else pack_filters(weights[None, None])
 
     def __call__(self, q):
+        if self.out is not None:
+            y, run = self.prepare(q)
+            run()
+            return y
         rows = q.reshape(-1, q.shape[-1])
-        if self.out is None:
-            y = int8_linear(rows, self.weights, self.scale, self.zero_point, self.bias)
-        else:
-            y = requantize(int8_matmul(rows, self.weights), *self.finish)
+        y = int8_linear(rows, self.weights, self.scale, self.zero_point, self.bias)
         return y.reshape(*q.shape[:-1], y.shape[-1])
+
+    def prepare(self, q):
+        if self.out is None:
+            return super().prepare(q)
+        # A 1×1 convolution of images of one row, which rounds the sums while they are in registers.
+        count = prod(q.shape[:-1])
+        length = max(n for n in range(1, LONGEST_ROW + 1) if count % n == 0)
+        images = np.ascontiguousarray(q).reshape(count // length, 1, length, q.shape[-1])
+        y, run = int8_conv.prepare(images, self.weights, (1, 1), NO_PADDING, self.zero_point, self.finish)
+        return y.reshape(*q.shape[:-1], y.shape[-1]), run
 
 
 class IntegerConv2d(IntegerDense):
     """A dense layer on every window of an image: (N, H, W, in) to (N, H', W', out)."""
-
-    product = staticmethod(int8_conv2d)
 
     def __init__(self, layer: Module, weights, scale, grid, out):
         if out is None:
@@ -90,16 +107,19 @@ class IntegerConv2d(IntegerDense):
         return pack_filters(weights)
 
     def __call__(self, q):
+        y, run = self.prepare(q)
+        run()
+        return y
+
+    def prepare(self, q):
         # Reuse the checks and the padding of the real convolution.
         x, weight = (Tensor(np.broadcast_to(np.float32(0), shape)) for shape in (q.shape, self.kernel))
         stride, padding = F._window("an integer convolution", x, weight, q.shape[3:], self.stride, self.padding)
-        return self.product(q, self.weights, stride, padding, self.zero_point, self.finish)
+        return int8_conv.prepare(np.ascontiguousarray(q), self.weights, stride, padding, self.zero_point, self.finish)
 
 
 class IntegerDepthwiseConv2d(IntegerConv2d):
     """Each channel with its own filter: (N, H, W, C) to (N, H', W', C)."""
-
-    product = staticmethod(int8_depthwise)
 
     def pack(self, layer, weights):
         return weights
@@ -123,11 +143,12 @@ class IntegerMaxPool2d(IntegerLayer):
         self.size, self.stride = layer.size, layer.stride
 
     def __call__(self, q):
-        seen = _pooled(q, self.size, self.stride)
-        y = seen[..., 0, 0]
-        for i, j in np.ndindex(*seen.shape[4:]):
-            y = np.maximum(y, seen[..., i, j])
+        y, run = self.prepare(q)
+        run()
         return y
+
+    def prepare(self, q):
+        return int8_conv.prepare_max_pool(np.ascontiguousarray(q), *_pool_window(q, self.size, self.stride))
 
 
 class IntegerAvgPool2d(IntegerLayer):
@@ -157,6 +178,9 @@ class IntegerFlatten(IntegerLayer):
     def __call__(self, q):
         return q.reshape(len(q), -1)
 
+    def prepare(self, q):
+        return self(q), lambda: None  # a view
+
 
 class IntegerResidual(IntegerLayer):
     """body(x) + shortcut(x): branches on different grids, `body_grid` and `around`, added on the grid `out`."""
@@ -174,17 +198,33 @@ class IntegerResidual(IntegerLayer):
         self.nbytes = 8 + sum(layer.nbytes for branch in self.branches for layer in branch)
 
     def __call__(self, q):
-        results = []
+        y, run = self.prepare(q)
+        run()
+        return y
+
+    def prepare(self, q):
+        ends, runs = [], []
         for branch in self.branches:
             y = q
             for layer in branch:
-                y = layer(y)
-            results.append(y)
-        return requantize_sum(*results, *self.how)
+                y, run = layer.prepare(y)
+                runs.append(run)
+            ends.append(y)
+        y = np.empty_like(ends[0])
+
+        def run():
+            for part in runs:
+                part()
+            np.copyto(y, requantize_sum(*ends, *self.how))
+
+        return y, run
+
+
+def _pool_window(q, size, stride) -> tuple[tuple[int, int], tuple[int, int]]:
+    return F._pool_window("an integer pooling", Tensor(np.broadcast_to(np.float32(0), q.shape)), size, stride)
 
 
 def _pooled(q, size, stride) -> np.ndarray:
     """Every window of a pooling: (N, H, W, C) to a view (N, H', W', C, kh, kw)."""
-    like = Tensor(np.broadcast_to(np.float32(0), q.shape))
-    size, (sh, sw) = F._pool_window("an integer pooling", like, size, stride)
+    size, (sh, sw) = _pool_window(q, size, stride)
     return np.lib.stride_tricks.sliding_window_view(q, size, axis=(1, 2))[:, ::sh, ::sw]

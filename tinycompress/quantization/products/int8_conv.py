@@ -95,6 +95,43 @@ def int8_depthwise(x, w, stride, padding, zero_point, finish):
     )
 
 
+def prepare(x, w, stride, padding, zero_point, finish):
+    """A new array y and a function without arguments that computes y, as `int8_conv2d` or, for filters of three axes,
+    `int8_depthwise` does, from what x then holds: for a layer that runs often on arrays of one shape."""
+    channels, *outputs = w.shape[2:]
+    _checked(x, channels, outputs[0] if outputs else channels, zero_point, finish)
+    convolve, fast = (int8_conv2d, "prepare_int8_conv2d") if outputs else (int8_depthwise, "prepare_int8_depthwise")
+    arguments = x, w, stride, padding, zero_point, finish
+
+    def called():
+        y = convolve(*arguments)
+        return y, lambda: np.copyto(y, convolve(*arguments))
+
+    return choose(called, called, lambda: lambda: getattr(_fast(), fast)(*arguments))()
+
+
+def prepare_max_pool(x, size, stride):
+    """As `prepare`, for the largest byte of each window of `size` (kh, kw): (N, OH, OW, C)."""
+    if x.dtype != np.uint8:
+        raise TypeError(f"the images should be uint8, but are {x.dtype}")
+    check(x.ndim == 4, f"x is (batch, height, width, channels), but has the shape {x.shape}")
+    output_size(x.shape[1:3], size, stride)  # raises ValueError if no window fits
+
+    def called():
+        y = np.ascontiguousarray(max_pool_numpy(x, size, stride))
+        return y, lambda: np.copyto(y, max_pool_numpy(x, size, stride))
+
+    return choose(called, called, lambda: lambda: _fast().prepare_max_pool(x, size, stride))()
+
+
+def max_pool_numpy(x, size, stride):
+    seen = np.lib.stride_tricks.sliding_window_view(x, size, axis=(1, 2))[:, :: stride[0], :: stride[1]]
+    y = seen[..., 0, 0]
+    for i, j in np.ndindex(*size):
+        y = np.maximum(y, seen[..., i, j])
+    return y
+
+
 def _checked(x, channels, outputs, zero_point, finish):
     if x.dtype != np.uint8:
         raise TypeError(f"the images should be uint8, but are {x.dtype}; scale, round and clip them to 0 .. 255")

@@ -8,7 +8,7 @@ nor 32-bit sums go to memory.
 
 import numpy as np
 
-from ...kernels.registers.tile import copy, lanes_of, tile_load, tile_store, tile_zeros
+from ...kernels.registers.tile import copy, lanes_of, tile_larger, tile_load, tile_store, tile_zeros
 from ...kernels.registers.vectors import ROWS, VECTORS
 from ...kernels.runtime.jit import jit
 from ...kernels.runtime.threads import share
@@ -110,26 +110,22 @@ def whole_vectors(finish, block):
     return *columns, *finish[3:]
 
 
-def int8_conv2d(x, w, stride, padding, zero_point, finish):
+def prepare_int8_conv2d(x, w, stride, padding, zero_point, finish):
+    """A new array y and a function without arguments that computes it, from what x then holds."""
     (N, H, W, C), (kh, kw, _, OC), (sh, sw) = x.shape, w.shape, stride
     (top, _), (left, _) = padding
     OH, OW = output_size((H, W), (kh, kw), stride, padding)
     height, width, words = (OH - 1) * sh + kh, (OW - 1) * sw + kw, w.lines.shape[2]
     sizes = H, W, C, kh, words, sh, sw, top, left, height, width, OH, OW, OC
     y, vectors = np.empty((N, OH, OW, OC), np.uint8), vectors_for(OC)
-    flat_x, lines, flat_y = x.reshape(-1), w.lines.reshape(-1).view(np.int32), y.reshape(-1)
-    columns = whole_vectors(finish, len(vectors) * WORDS)
-
-    def work(start, end):
-        # A tile may read, but does not use, what lies beyond the last pixel.
-        scratch = np.full((height * width + ROWS * sw) * C + 4, zero_point, NUMBER)
-        convolve(vectors, start, end, flat_x, scratch, lines, flat_y, sizes, *columns)
-
-    share(work, N, N * OH * OW * w.lines.size // 4)
-    return y
+    lines, columns = w.lines.reshape(-1).view(np.int32), whole_vectors(finish, len(vectors) * WORDS)
+    # A tile may read, but does not use, what lies beyond the last pixel.
+    scratch = (height * width + ROWS * sw) * C + 4, zero_point, NUMBER
+    return y, _shared(convolve, vectors, x, y, lines, sizes, columns, scratch, N * OH * OW * w.lines.size // 4)
 
 
-def int8_depthwise(x, w, stride, padding, zero_point, finish):
+def prepare_int8_depthwise(x, w, stride, padding, zero_point, finish):
+    """As `prepare_int8_conv2d`."""
     (N, H, W, C), (kh, kw, _), (sh, sw) = x.shape, w.shape, stride
     (top, _), (left, _) = padding
     OH, OW = output_size((H, W), (kh, kw), stride, padding)
@@ -140,12 +136,60 @@ def int8_depthwise(x, w, stride, padding, zero_point, finish):
     filters = np.zeros((-(-C // block), kh, kw, block), np.int32)
     for filter_, c in zip(filters, range(0, C, block), strict=True):
         filter_[..., : C - c] = w[..., c : c + block]
-    flat_x, filters, flat_y = x.reshape(-1), filters.reshape(-1), y.reshape(-1)
-    columns = whole_vectors(finish, block)
+    columns, scratch = whole_vectors(finish, block), ((height * width + ROWS * sw) * C + block, zero_point, NUMBER)
+    weights = filters.reshape(-1)
+    return y, _shared(convolve_channels, vectors, x, y, weights, sizes, columns, scratch, N * OH * OW * w.size)
+
+
+def _shared(kernel, vectors, x, y, w, sizes, columns, scratch, multiply_adds):
+    """A function that runs the kernel on all images, each thread with scratch of its own: np.full(*scratch)."""
+    flat_x, flat_y, unused = x.reshape(-1), y.reshape(-1), []
 
     def work(start, end):
-        scratch = np.full((height * width + ROWS * sw) * C + block, zero_point, NUMBER)
-        convolve_channels(vectors, start, end, flat_x, scratch, filters, flat_y, sizes, *columns)
+        images = unused.pop() if unused else np.full(*scratch)
+        kernel(vectors, start, end, flat_x, images, w, flat_y, sizes, *columns)
+        unused.append(images)  # its border still holds the zero point
 
-    share(work, N, N * OH * OW * w.size)
+    return lambda: share(work, len(x), multiply_adds)
+
+
+def int8_conv2d(*arguments):
+    y, run = prepare_int8_conv2d(*arguments)
+    run()
     return y
+
+
+def int8_depthwise(*arguments):
+    y, run = prepare_int8_depthwise(*arguments)
+    run()
+    return y
+
+
+@jit
+def pool(kh, kw, start, end, x, y, image_size, out_size, stride):
+    """The largest byte of each window, for the images from `start` up to `end`; see `kernels/fast/pool.py`."""
+    (H, W, C), (OH, OW), (sh, sw) = image_size, out_size, stride
+    lanes, like = lanes_of(x), tile_zeros(1, 1, x)
+    for n in range(start, end):
+        for oh in range(OH):
+            for ow in range(OW):
+                corner, pixel = ((n * H + oh * sh) * W + ow * sw) * C, ((n * OH + oh) * OW + ow) * C
+                for c in range(0, C, lanes):
+                    best = like
+                    for i in range(len(kh)):
+                        for j in range(len(kw)):
+                            best = tile_larger(best, tile_load(like, x, corner + (i * W + j) * C + c, 0, C - c))
+                    tile_store(best, y, pixel + c, 0, 1, C - c)
+
+
+def prepare_max_pool(x, size, stride):
+    """As `prepare_int8_conv2d`, for the largest of each window."""
+    N, H, W, C = x.shape
+    out = output_size((H, W), size, stride)
+    y, (kh, kw) = np.empty((N, *out, C), np.uint8), ((0,) * n for n in size)
+    flat = x.reshape(-1), y.reshape(-1)
+
+    def work(start, end):
+        pool(kh, kw, start, end, *flat, (H, W, C), out, tuple(stride))
+
+    return y, lambda: share(work, N, y.size)
