@@ -97,7 +97,12 @@ def block_sparse_matmul(x, w):
         x.ndim == 2 and x.shape[1] == w.shape[0],
         f"x should be (batch, {w.shape[0]}), but has the shape {x.shape}",
     )
-    return choose(matmul_loop, matmul_numpy, lambda: _fast().block_sparse_matmul)(x, w)
+    return kernel()(x, w)
+
+
+def kernel():
+    """The active variant of `block_sparse_matmul`, without its checks."""
+    return choose(matmul_loop, matmul_numpy, lambda: _fast().block_sparse_matmul)
 
 
 def matmul_loop(x, w):

@@ -38,7 +38,12 @@ def csr_matmul(indptr, indices, values, x):
     # Viewed as unsigned, negative indices are huge: one pass finds those on either side.
     if indices.size and indices.view(f"u{indices.itemsize}").max() >= len(x):
         raise IndexError(f"an index lies outside x, which has {len(x)} rows; the sparse matrix has more columns")
-    return choose(matmul_loop, matmul_numpy, lambda: _fast().csr_matmul)(indptr, indices, values, x)
+    return kernel()(indptr, indices, values, x)
+
+
+def kernel():
+    """The active variant of `csr_matmul`, without its checks, for matrices that were checked before."""
+    return choose(matmul_loop, matmul_numpy, lambda: _fast().csr_matmul)
 
 
 def matmul_loop(indptr, indices, values, x):

@@ -1,0 +1,243 @@
+"""The form for prediction: what an inference engine makes of a trained net.
+
+    fast = optimize(net, x)         once, for batches like x
+    fast(x)                         the same predictions, in less time
+    print(fast)                     what became of each layer, and why
+
+Training needs a graph, the batch norms' statistics, weights that can change, and checks that explain mistakes. Prediction
+needs none of them, so each step below is done once instead of for every batch:
+
+1. parametrizations (masks, centroids, signs) are computed: `bake`
+2. a batch norm scales and shifts what the layer before it adds up anyway, so it goes into that layer's weights and bias
+3. the bias and the ReLU are applied while the sums are still in registers
+4. each layer gets the form that runs fastest on this machine: `forms`
+5. the weights are packed, and every array between two layers is allocated: `Plan`
+
+What is left of a prediction is a list of functions without arguments, called one after the other.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from ..dynamic import EarlyExit, Slimmable
+from ..graph import no_grad
+from ..guards import computes_as, is_as_stated
+from ..kernels import get_num_threads
+from ..kernels.reductions import FEW
+from ..kernels.runtime.threads import share
+from ..nn import BatchNorm, Dropout, Flatten, GlobalAvgPool, Module, MultiExit, ReLU, Residual, Sequential, Weighted
+from ..quantization.batch_norm import fold_into
+from ..quantization.integers import IntegerNet
+from ..tensor import Tensor
+from ..text import aligned
+from . import forms
+
+PLANS = 4
+"""Sizes of batches for which a net keeps plans; those of the size that came first go first."""
+
+SPEED = 2e10
+"""Multiply-adds per second, to translate a measured time for `share`."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One or several layers that are computed together.
+
+    layers: what they were. form: how they are computed. why: why so. prepare(x): allocates the output y for an input array x
+    and returns (y, run); run() computes y from what x then holds.
+    """
+
+    layers: str
+    form: str
+    prepare: forms.Prepare
+    why: str = ""
+
+
+class InferenceNet(Module):
+    """A net for prediction only, made by `optimize`. (N, …) -> what the net gives, up to rounding.
+
+    For inputs that the net would refuse or that are not finite, and for an empty batch, `net` itself is called: they get its
+    message or its result. Threads may share an InferenceNet.
+    """
+
+    inference_only = True
+
+    def __init__(self, net: Module, steps: list[Step], x: np.ndarray):
+        self.net, self.steps, self.batch, self.input_shape, self.dtype = net, steps, len(x), x.shape[1:], x.dtype
+        self._idle, self._lock = {}, threading.Lock()  # batch size -> plans that no thread is using
+        # That may each run a part of the batch; with other settings later, the layers share their work one by one.
+        self.threads = 1 if any(step.form in forms.USE_BLAS for step in steps) else get_num_threads()
+        plan = self._take(len(x))
+        plan.run(x)
+        start = time.perf_counter()
+        self.output_shape = plan.run(x).shape[1:]
+        self.seconds = (time.perf_counter() - start) / len(x)  # per image
+
+    nbytes = 0  # its arrays are those of `net`
+
+    def forward(self, x):
+        return Tensor(self.run(x.data))
+
+    def run(self, x: np.ndarray) -> np.ndarray:
+        """The outputs for a batch x, as arrays. Threads take a part of the batch each, through the whole net."""
+        if x.dtype == self.dtype and x.shape[1:] == self.input_shape and len(x) and np.isfinite(x.sum()):
+            y = np.empty((len(x), *self.output_shape), self.dtype)
+            size = len(x) * self.seconds * SPEED if self.threads == get_num_threads() else 0
+            share(lambda start, end: self._run(x[start:end], y[start:end]), len(x), int(size))
+            if np.isfinite(y.sum()):
+                return y
+        with no_grad(), self.net.evaluation():
+            return self.net(Tensor(x)).data
+
+    def _run(self, x: np.ndarray, y: np.ndarray):
+        plan = self._take(len(x))
+        y[:] = plan.run(x)
+        with self._lock:
+            self._idle.setdefault(len(x), []).append(plan)
+            while len(self._idle) > PLANS:
+                del self._idle[next(iter(self._idle))]
+
+    def _take(self, n: int) -> "Plan":
+        with self._lock:
+            if plans := self._idle.get(n):
+                return plans.pop()
+        return Plan(self.steps, (n, *self.input_shape), self.dtype)
+
+    def parts(self, x: np.ndarray) -> list[tuple[str, Callable[[], object]]]:
+        """Each step's layers, and a function that computes it for the batch x, for `profiling.by_layer`."""
+        plan = Plan(self.steps, x.shape, self.dtype)
+        plan.run(x)
+        return [(f"{step.layers} ({step.form})", call) for step, call in zip(self.steps, plan.calls, strict=True)]
+
+    def __reduce__(self):  # a copy, perhaps on another machine, chooses its forms anew
+        return optimize, (self.net, np.zeros((self.batch, *self.input_shape), self.dtype))
+
+    def __deepcopy__(self, memo):
+        return InferenceNet(self.net.copy(), self.steps, np.zeros((self.batch, *self.input_shape), self.dtype))
+
+    def extra_repr(self):
+        rows = [("layers", "form", "why"), *((step.layers, step.form, step.why) for step in self.steps)]
+        return "\n" + "\n".join(aligned(rows)) + "\n"
+
+
+class Plan:
+    """All arrays for batches of one shape, and the functions that fill them in turn."""
+
+    def __init__(self, steps: list[Step], shape: tuple[int, ...], dtype):
+        y = self.x = np.zeros(shape, dtype)
+        self.calls = []
+        for step in steps:
+            y, run = step.prepare(y)
+            self.calls.append(run)
+        self.y = y
+
+    def run(self, x: np.ndarray) -> np.ndarray:
+        np.copyto(self.x, x)
+        for run in self.calls:
+            run()
+        return self.y  # until the next batch
+
+
+def optimize(net: Module, x: np.ndarray) -> Module:
+    """The net in its form for prediction, fastest for batches like x (N, …) on this machine; `net` itself stays as it is.
+
+    Returns an `InferenceNet`; for an `EarlyExit` an `EarlyExit` with one per stage and head, which still stops early. A
+    `MultiExit` is taken to its last exit, a `Slimmable` at its full width (take `cut(width)` for another one). Modules that
+    are not known are called as they are. Outputs differ from the net's by rounding only, since sums are added in another
+    order. Raises ValueError for an empty batch, and what the net raises for x.
+    """
+    x = np.asarray(x)
+    if len(x) == 0:
+        raise ValueError("optimize: the batch is empty; pass one like those that will be predicted")
+    if isinstance(net, Slimmable):
+        net = net.cut(max(net.widths))
+    net = net.copy().eval().bake()
+    if isinstance(net, EarlyExit):
+        return _early(net, x)
+    if computes_as(net, MultiExit):
+        net = net.exit(-1)
+    with no_grad():
+        net(Tensor(x[:1]))  # raises what the net raises
+        steps = _integer_steps(net) if isinstance(net, IntegerNet) else _steps(net.copy(), x)[0]
+    return InferenceNet(net, steps, x)
+
+
+def _early(net: EarlyExit, x: np.ndarray) -> EarlyExit:
+    stages, heads, inner = [], [], net.net
+    for stage, head in zip(inner.stages, inner.heads, strict=True):
+        stages.append(optimize(stage, x))
+        x = stages[-1].run(x)
+        heads.append(optimize(head, x))
+    inner.stages, inner.heads = stages, heads
+    return net
+
+
+def _integer_steps(net: IntegerNet) -> list[Step]:
+    """The steps of a net of 8-bit integers, whose layers have one form each: bytes in, bytes out."""
+    steps = [Step("real numbers", "rounded to bytes", forms.called(net.grid.quantize))]
+    for layer in net.integer_layers:
+        steps.append(Step(type(layer).__name__, "bytes", layer.prepare))
+    return steps
+
+
+def _steps(net: Module, x: np.ndarray) -> tuple[list[Step], np.ndarray]:
+    """The steps of a net that may be changed, and its output for x."""
+    steps, layers = [], _flat(net)
+    while layers:
+        layer, *layers = layers
+        if computes_as(layer, Dropout):
+            continue
+        names = [repr(layer)]
+        if isinstance(layer, Weighted) and is_as_stated(layer) and layers and type(layers[0]) is BatchNorm:
+            layer = layer.copy()  # it may stand in two places
+            fold_into(layer, layers.pop(0))
+            names.append("BatchNorm")
+        known = next((kind for kind in forms.TAKE_RELU if computes_as(layer, kind)), None)
+        relu = known is not None and bool(layers) and type(layers[0]) is ReLU
+        if relu:
+            layers.pop(0)
+            names.append("ReLU")
+        step, x = _step(" + ".join(names), layer, known, relu, x)
+        steps.append(step)
+    return steps, x
+
+
+def _flat(net: Module) -> list[Module]:
+    """The layers of nested `Sequential`s in the order in which they run."""
+    if not computes_as(net, Sequential):
+        return [net]
+    return [inner for layer in net.layers for inner in _flat(layer)]
+
+
+def _step(names: str, layer: Module, known: type | None, relu: bool, x: np.ndarray) -> tuple[Step, np.ndarray]:
+    if known is Residual:
+        branches = [_steps(branch, x)[0] if branch else [] for branch in (layer.body, layer.shortcut)]
+        inner = "; ".join(f"{step.layers}: {step.form}" for steps in branches for step in steps)
+        form, prepare, why = "branches, added in one pass", forms.residual(*branches, relu), inner
+    elif computes_as(layer, Flatten):
+        form, prepare, why = "no work: the same numbers in another shape", forms.flatten, ""
+    elif computes_as(layer, GlobalAvgPool) and x.ndim == 4 and prod(x.shape[1:3]) <= 2 * FEW:
+        form, prepare, why = "one sum", forms.global_average, ""
+    elif known is None:
+        form = forms.CALLED if layer.parameters() else "as it is"
+        prepare, why = forms.called(_values_of(layer)), ""
+    else:
+        form, prepare, why = forms.fastest(forms.of(layer, known, relu, x), x)
+    y, run = prepare(x)
+    run()
+    return Step(names, form, prepare, why), y
+
+
+def _values_of(layer: Module) -> Callable[[np.ndarray], np.ndarray]:
+    """The layer as a function of arrays, without a graph."""
+
+    def call(x):
+        with no_grad():
+            return layer(Tensor(x)).data
+
+    return call
