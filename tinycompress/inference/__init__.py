@@ -18,7 +18,7 @@ What is left of a prediction is a list of functions without arguments, called on
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import prod
 
@@ -48,14 +48,21 @@ SPEED = 2e10
 class Step:
     """One or several layers that are computed together.
 
-    layers: what they were. form: how they are computed. why: why so. prepare(x): allocates the output y for an input array x
-    and returns (y, run); run() computes y from what x then holds.
+    layers: what they were. form: how they are computed. why: why so. inner: the steps of the branches of a residual block.
+    prepare(x): allocates the output y for an input array x and returns (y, run); run() computes y from what x then holds.
     """
 
     layers: str
     form: str
     prepare: forms.Prepare
     why: str = ""
+    inner: tuple["Step", ...] = ()
+
+    def rows(self, indent: str = "") -> Iterator[tuple[str, str, str]]:
+        """Its layers, form and reason, and those of the steps inside, indented."""
+        yield indent + self.layers, self.form, self.why
+        for step in self.inner:
+            yield from step.rows(indent + "  ")
 
 
 class InferenceNet(Module):
@@ -71,7 +78,9 @@ class InferenceNet(Module):
         self.net, self.steps, self.batch, self.input_shape, self.dtype = net, steps, len(x), x.shape[1:], x.dtype
         self._idle, self._lock = {}, threading.Lock()  # batch size -> plans that no thread is using
         # That may each run a part of the batch; with other settings later, the layers share their work one by one.
-        self.threads = 1 if any(step.form in forms.USE_BLAS for step in steps) else get_num_threads()
+        self.threads = (
+            1 if any(row[1] in forms.USE_BLAS for step in steps for row in step.rows()) else get_num_threads()
+        )
         plan = self._take(len(x))
         plan.run(x)
         start = time.perf_counter()
@@ -108,11 +117,11 @@ class InferenceNet(Module):
                 return plans.pop()
         return Plan(self.steps, (n, *self.input_shape), self.dtype)
 
-    def parts(self, x: np.ndarray) -> list[tuple[str, Callable[[], object]]]:
-        """Each step's layers, and a function that computes it for the batch x, for `profiling.by_layer`."""
+    def parts(self, x: np.ndarray) -> list[tuple[str, np.ndarray, Callable[[], object]]]:
+        """Each step's text, its output for the batch x, and a function that computes it, for `profiling.by_layer`."""
         plan = Plan(self.steps, x.shape, self.dtype)
         plan.run(x)
-        return [(f"{step.layers} ({step.form})", call) for step, call in zip(self.steps, plan.calls, strict=True)]
+        return list(_flattened(plan.parts))
 
     def __reduce__(self):  # a copy, perhaps on another machine, chooses its forms anew
         return optimize, (self.net, np.zeros((self.batch, *self.input_shape), self.dtype))
@@ -121,7 +130,7 @@ class InferenceNet(Module):
         return InferenceNet(self.net.copy(), self.steps, np.zeros((self.batch, *self.input_shape), self.dtype))
 
     def extra_repr(self):
-        rows = [("layers", "form", "why"), *((step.layers, step.form, step.why) for step in self.steps)]
+        rows = [("layers", "form", "why"), *(row for step in self.steps for row in step.rows())]
         return "\n" + "\n".join(aligned(rows)) + "\n"
 
 
@@ -130,17 +139,25 @@ class Plan:
 
     def __init__(self, steps: list[Step], shape: tuple[int, ...], dtype):
         y = self.x = np.zeros(shape, dtype)
-        self.calls = []
+        self.parts = []  # (step, its output, its function)
         for step in steps:
             y, run = step.prepare(y)
-            self.calls.append(run)
+            self.parts.append((step, y, run))
         self.y = y
 
     def run(self, x: np.ndarray) -> np.ndarray:
         np.copyto(self.x, x)
-        for run in self.calls:
+        for _, _, run in self.parts:
             run()
         return self.y  # until the next batch
+
+
+def _flattened(parts, indent: str = ""):
+    for step, y, run in parts:
+        if isinstance(run, forms.Sum):
+            yield from _flattened(run.parts, indent + "  ")
+            run = run.add
+        yield f"{indent}{step.layers}: {step.form}", y, run
 
 
 def optimize(net: Module, x: np.ndarray) -> Module:
@@ -192,7 +209,7 @@ def _steps(net: Module, x: np.ndarray) -> tuple[list[Step], np.ndarray]:
         layer, *layers = layers
         if computes_as(layer, Dropout):
             continue
-        names = [repr(layer)]
+        names = ["Residual" if computes_as(layer, Residual) else repr(layer)]
         if isinstance(layer, Weighted) and is_as_stated(layer) and layers and type(layers[0]) is BatchNorm:
             layer = layer.copy()  # it may stand in two places
             fold_into(layer, layers.pop(0))
@@ -215,22 +232,21 @@ def _flat(net: Module) -> list[Module]:
 
 
 def _step(names: str, layer: Module, known: type | None, relu: bool, x: np.ndarray) -> tuple[Step, np.ndarray]:
+    why, inner = "", ()
     if known is Residual:
         branches = [_steps(branch, x)[0] if branch else [] for branch in (layer.body, layer.shortcut)]
-        inner = "; ".join(f"{step.layers}: {step.form}" for steps in branches for step in steps)
-        form, prepare, why = "branches, added in one pass", forms.residual(*branches, relu), inner
+        form, prepare, inner = "sum in one pass", forms.residual(*branches, relu), (*branches[0], *branches[1])
     elif computes_as(layer, Flatten):
-        form, prepare, why = "no work: the same numbers in another shape", forms.flatten, ""
+        form, prepare = "the same numbers", forms.flatten
     elif computes_as(layer, GlobalAvgPool) and x.ndim == 4 and prod(x.shape[1:3]) <= 2 * FEW:
-        form, prepare, why = "one sum", forms.global_average, ""
+        form, prepare = "one sum", forms.global_average
     elif known is None:
-        form = forms.CALLED if layer.parameters() else "as it is"
-        prepare, why = forms.called(_values_of(layer)), ""
+        form, prepare = forms.CALLED if layer.parameters() else "as it is", forms.called(_values_of(layer))
     else:
         form, prepare, why = forms.fastest(forms.of(layer, known, relu, x), x)
     y, run = prepare(x)
     run()
-    return Step(names, form, prepare, why), y
+    return Step(names, form, prepare, why, inner), y
 
 
 def _values_of(layer: Module) -> Callable[[np.ndarray], np.ndarray]:

@@ -181,24 +181,30 @@ def flatten(x: np.ndarray):
     return x.reshape(len(x), -1), lambda: None
 
 
+class Sum:
+    """Runs the steps of two branches, and adds what they end with. parts: (step, its output, its function)."""
+
+    def __init__(self, parts: list, add: Callable[[], object]):
+        self.parts, self.add = parts, add
+
+    def __call__(self):
+        for _, _, run in self.parts:
+            run()
+        self.add()
+
+
 def residual(body: list, shortcut: list, relu: bool) -> Prepare:
     """The sum of two lists of steps; an empty list stands for the input itself."""
 
     def prepare(x):
-        ends, runs = [], []
+        ends, parts = [], []
         for steps in (body, shortcut):
             y = x
             for step in steps:
                 y, run = step.prepare(y)
-                runs.append(run)
+                parts.append((step, y, run))
             ends.append(y)
         y = aligned_empty(ends[0].shape, x.dtype) if np.shares_memory(ends[0], x) else ends[0]
-
-        def run():
-            for branch in runs:
-                branch()
-            elementwise.add(*ends, relu, y)
-
-        return y, run
+        return y, Sum(parts, lambda: elementwise.add(*ends, relu, y))
 
     return prepare

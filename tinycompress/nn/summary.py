@@ -71,29 +71,37 @@ def summary(model: Module, input_shape: tuple[int, ...] | None = None) -> Summar
     input_shape = input_shape or getattr(model, "input_shape", None)
     if input_shape is None:
         raise ValueError("summary: the model has no input_shape; pass input_shape, for example (28, 28, 1)")
-    names = {id(module): name for name, module in model.named_modules()}
-    with trace() as calls, no_grad(), model.evaluation():
-        model(np.zeros((1, *input_shape), np.float32))
     layers, counted = [], set()
-    for module, in_shape, out in calls:
-        own = {name: id(p) for name, p in module.named_parameters().items() if "." not in name}
-        if id(module) not in names or (not own and next(iter(module.children()), None) is not None):
-            continue  # a parametrization, or a container, whose layers are counted
-        arrays = [effective(module, name) for name, parameter in own.items() if parameter not in counted]
+    for name, module, in_shape, out_shape in layer_calls(model, np.zeros((1, *input_shape), np.float32)):
+        own = {array: id(p) for array, p in module.named_parameters().items() if "." not in array}
+        arrays = [effective(module, array) for array, parameter in own.items() if parameter not in counted]
         counted |= {*own.values()}  # a parameter that is used twice is counted once
         layers.append(
             LayerCost(
-                names[id(module)],
+                name,
                 repr(module),
-                out.shape[1:],
+                out_shape[1:],
                 sum(a.size for a in arrays),
                 sum(int(np.count_nonzero(a)) for a in arrays),
-                _macs(module, in_shape, out.shape),
+                macs_of(module, in_shape, out_shape),
             )
         )
     return Summary(layers)
 
 
-def _macs(layer: Module, in_shape, out_shape) -> int | None:
+def layer_calls(model: Module, x: np.ndarray):
+    """Yield (name, layer, input shape, output shape) of each layer that runs for x, in order; containers and parametrizations
+    are left out."""
+    names = {id(module): name for name, module in model.named_modules()}
+    with trace() as calls, no_grad(), model.evaluation():
+        model(x)
+    for module, in_shape, out in calls:
+        own = any("." not in name for name in module.named_parameters())
+        if id(module) in names and (own or module.inference_only or next(iter(module.children()), None) is None):
+            yield names[id(module)], module, in_shape, out.shape
+
+
+def macs_of(layer: Module, in_shape, out_shape) -> int | None:
+    """Multiply-accumulates of one call, or None if they are unknown."""
     silent = type(layer).macs in (Module.macs, Weighted.macs) and any(unknown_weights(layer))
     return None if silent or layer.inference_only else layer.macs(in_shape, out_shape)
