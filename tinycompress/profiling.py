@@ -114,7 +114,14 @@ class Profile:
         for layer in self.layers:
             shape, share = "×".join(map(str, layer.output_shape)), layer.ms / total
             macs = "?" if layer.macs is None else f"{layer.macs:,}"
-            yield f"{layer.name} {layer.layer}" if layer.name else layer.layer, shape, macs, f"{layer.ms:.3f}", f"{share:.0%}", _bar(share)
+            yield (
+                f"{layer.name} {layer.layer}" if layer.name else layer.layer,
+                shape,
+                macs,
+                f"{layer.ms:.3f}",
+                f"{share:.0%}",
+                _bar(share),
+            )
         yield "all layers", "", f"{sum(known):,}" if len(known) == len(self.layers) else "?", f"{total:.3f}", "", ""
         yield f"the net, batch {self.batch}", "", "", f"{self.whole.median:.3f}", "", ""
 

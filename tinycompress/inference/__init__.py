@@ -32,13 +32,17 @@ from ..kernels.reductions import FEW
 from ..kernels.runtime.threads import share
 from ..nn import BatchNorm, Dropout, Flatten, GlobalAvgPool, Module, MultiExit, ReLU, Residual, Sequential, Weighted
 from ..quantization.batch_norm import fold_into
+from ..quantization.binary import BinaryDense
 from ..quantization.integers import IntegerNet
 from ..tensor import Tensor
 from ..text import aligned
 from . import forms
 
-PLANS = 4
+PLANS = 8
 """Sizes of batches for which a net keeps plans; those of the size that came first go first."""
+
+ROUNDED = 16
+"""Plans are for a power of 2 up to this many images, or a multiple of it."""
 
 SPEED = 2e10
 """Multiply-adds per second, to translate a measured time for `share`."""
@@ -107,11 +111,13 @@ class InferenceNet(Module):
         plan = self._take(len(x))
         y[:] = plan.run(x)
         with self._lock:
-            self._idle.setdefault(len(x), []).append(plan)
+            self._idle.setdefault(len(plan.x), []).append(plan)
             while len(self._idle) > PLANS:
                 del self._idle[next(iter(self._idle))]
 
     def _take(self, n: int) -> "Plan":
+        """A plan for n images or a few more: after an early exit, each batch has another size."""
+        n = 1 << (n - 1).bit_length() if n < ROUNDED else -(-n // ROUNDED) * ROUNDED
         with self._lock:
             if plans := self._idle.get(n):
                 return plans.pop()
@@ -146,10 +152,10 @@ class Plan:
         self.y = y
 
     def run(self, x: np.ndarray) -> np.ndarray:
-        np.copyto(self.x, x)
+        self.x[: len(x)] = x  # behind them are older images, which cost a little time and harm nobody
         for _, _, run in self.parts:
             run()
-        return self.y  # until the next batch
+        return self.y[: len(x)]  # until the next batch
 
 
 def _flattened(parts, indent: str = ""):
@@ -209,6 +215,8 @@ def _steps(net: Module, x: np.ndarray) -> tuple[list[Step], np.ndarray]:
         layer, *layers = layers
         if computes_as(layer, Dropout):
             continue
+        if isinstance(layer, BinaryDense) and not layer.signs_only:
+            layer = layer.unpacked()
         names = ["Residual" if computes_as(layer, Residual) else repr(layer)]
         if isinstance(layer, Weighted) and is_as_stated(layer) and layers and type(layers[0]) is BatchNorm:
             layer = layer.copy()  # it may stand in two places

@@ -5,7 +5,7 @@ import numpy as np
 from .. import functional as F
 from .. import kernels
 from ..guards import all_or_nothing, check_distinct, computes_as
-from ..nn import Conv2d, Dense, DepthwiseConv2d, Module, Residual, Sequential
+from ..nn import Conv2d, Dense, DepthwiseConv2d, Module, Parameter, Residual, Sequential
 from ..nn.weighted import effective, weighted_layers
 from ..tensor import Tensor, record
 from .products.binary import binary_linear, binary_matmul, pack_signs, unpack_signs
@@ -166,6 +166,14 @@ class BinaryDense(Module):
 
     nbytes = property(lambda self: self.packed.nbytes + self.scale.nbytes + self.bias.nbytes)
 
+    def unpacked(self) -> Dense:
+        """The same layer with float32 weights."""
+        return self._with_weights(Dense.__new__(Dense), unpack_signs(self.packed) * self.scale)
+
+    def _with_weights(self, layer: Module, weight: np.ndarray) -> Module:
+        layer.weight, layer.bias = Parameter(weight), Parameter(self.bias.copy())
+        return layer
+
     def forward(self, x):
         return Tensor(self.multiply(x.data))
 
@@ -189,6 +197,12 @@ class BinaryConv2d(BinaryDense):
     def __init__(self, layer: Conv2d, weight: np.ndarray, bias: np.ndarray | None, signs_only: bool = False):
         super().__init__(weight, bias, signs_only and layer.padding in ("valid", 0))
         self.kernel, self.stride, self.padding = weight.shape, layer.stride, layer.padding
+
+    def unpacked(self) -> Conv2d:
+        """The same layer with float32 weights."""
+        layer = Conv2d.__new__(Conv2d)
+        layer.stride, layer.padding = self.stride, self.padding
+        return self._with_weights(layer, unpack_signs(self.packed).reshape(self.kernel) * self.scale)
 
     def forward(self, x):
         like = Tensor(

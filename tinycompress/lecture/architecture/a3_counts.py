@@ -1,14 +1,15 @@
 """Claim A3: depthwise and pointwise together need fewer parameters than a standard convolution."""
 
+import functools
 from fractions import Fraction
 
 import numpy as np
 
 from ...architecture import separable_block, separable_share
+from ...inference import optimize
 from ...nn import Conv2d, Sequential
 from ...profiling import latency
 from ...quantization import tcz
-from ...training import predict
 from ...workshop.style import COLORS, curve_with_band, figure
 from ..claim import DISAGREEMENT, Claim, Effect, Settings
 
@@ -42,7 +43,7 @@ def measure_a3(channels: int, batch: int, seed: int) -> list[dict]:
     x = rng.random((batch, *shape), np.float32)
     depthwise, pointwise = separable.layers
     calls = {"standard": standard, "separable": separable, "depthwise": depthwise, "pointwise": pointwise}
-    calls = {name: lambda net=net: predict(net, x) for name, net in calls.items()}
+    calls = {name: functools.partial(optimize(net, x).run, x) for name, net in calls.items()}
     times = latency(calls, rounds=9, round_ms=3)
     low, high = times["separable"].spread
     costs = standard.summary(shape), separable.summary(shape)

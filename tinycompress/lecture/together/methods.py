@@ -23,7 +23,6 @@ from ...quantization import (
     binarize_weights,
     cluster_weights,
     fold_batch_norm,
-    pack_binary,
     quantize_weights,
     to_integers,
 )
@@ -177,7 +176,7 @@ def few_values(teacher, dataset, plan, seed, k) -> Small:
 
 def binary_weights(teacher, dataset, plan, seed, _) -> Small:
     net = _trained(lambda: binarize_weights(teacher.copy()), dataset, plan, [seed, 3])
-    return Small(net, pack_binary(net), macs_of(teacher), weights_of(teacher), weight_bits=1)
+    return _plain(net, weight_bits=1)
 
 
 def one_file(teacher, dataset, plan, seed, removed) -> Small:
