@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import tinycompress as tc
-from tinycompress import models, nn
+from tinycompress import kernels, models, nn
 from tinycompress.nn.weighted import effective
 from tinycompress.pruning import prune_weights
 from tinycompress.quantization import (
@@ -151,16 +151,31 @@ def test_signs_times_signs_are_exact(rng):
     assert np.array_equal(packed[2](hidden).data, net[2](hidden).data)
 
 
-@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize("padding", ["valid", "same", ((0, 2), (1, 0))])
 @pytest.mark.parametrize("first", [None, Sign()])
-def test_packed_convolutions_compute_the_same(rng, padding, first):
-    conv = nn.Conv2d(3, 8, 3, stride=2, padding=padding, rng=rng)
+@pytest.mark.parametrize("channels", [3, 32, 33])
+@pytest.mark.parametrize("variant", ["numpy", "fast"])
+def test_packed_convolutions_compute_the_same(rng, padding, first, channels, variant):
+    conv = nn.Conv2d(channels, 8, 3, stride=2, padding=padding, rng=rng)
     conv.bias.data = rng.normal(0, 1, 8)
-    net = nn.Sequential(*([first] if first else []), conv, input_shape=(9, 9, 3))
+    net = nn.Sequential(*([first] if first else []), conv, input_shape=(9, 8, channels))
     binarize_weights(net)
     packed = pack_binary(net)
-    x = rng.normal(0, 1, (4, 9, 9, 3)).astype(np.float32)
-    assert isinstance(packed[-1], BinaryConv2d) and packed[-1].signs_only == bool(first and padding == "valid")
+    x = rng.normal(0, 1, (4, 9, 8, channels)).astype(np.float32)
+    assert isinstance(packed[-1], BinaryConv2d) and packed[-1].signs_only == bool(first)
+    with kernels.use(variant):
+        assert tc.predict(packed, x).dtype == np.float32
+        _assert_the_same_convolution(net, packed, x)
+
+
+def test_signs_with_padding_are_counted_exactly(rng):
+    net = nn.Sequential(Sign(), nn.Conv2d(40, 6, (3, 2), padding=((1, 2), (1, 0)), rng=rng), input_shape=(5, 6, 40))
+    binarize_weights(net, scale=1.0)
+    x = rng.normal(0, 1, (3, 5, 6, 40)).astype(np.float32)
+    assert np.array_equal(tc.predict(pack_binary(net), x), tc.predict(net, x))  # sums of whole numbers
+
+
+def _assert_the_same_convolution(net, packed, x):
     assert np.allclose(tc.predict(packed, x), tc.predict(net, x), rtol=1e-4, atol=1e-4)
     if not packed[-1].signs_only:  # then it is the same convolution, bit for bit
         assert np.array_equal(tc.predict(packed, x), tc.predict(net, x))

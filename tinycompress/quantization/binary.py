@@ -8,7 +8,15 @@ from ..guards import all_or_nothing, check_distinct, computes_as
 from ..nn import Conv2d, Dense, DepthwiseConv2d, Module, Parameter, Residual, Sequential
 from ..nn.weighted import effective, weighted_layers
 from ..tensor import Tensor, record
-from .products.binary import binary_linear, binary_matmul, pack_signs, unpack_signs
+from .products.binary import (
+    BITS,
+    binary_linear,
+    binary_matmul,
+    multiply_signs,
+    pack_signs,
+    sign_words,
+    unpack_signs,
+)
 
 
 class Binarize(Module):
@@ -180,7 +188,7 @@ class BinaryDense(Module):
     def multiply(self, x: np.ndarray) -> np.ndarray:
         rows = np.ascontiguousarray(x.reshape(-1, x.shape[-1]))
         sums = binary_matmul(rows, self.packed) if self.signs_only else binary_linear(rows, self.packed)
-        return (sums * self.scale + self.bias).reshape(*x.shape[:-1], len(self.scale))
+        return (sums.astype(np.float32) * self.scale + self.bias).reshape(*x.shape[:-1], len(self.scale))
 
     def extra_repr(self):
         return "{}, {}".format(*self.packed.shape) + (", of signs" if self.signs_only else "")
@@ -189,14 +197,23 @@ class BinaryDense(Module):
 class BinaryConv2d(BinaryDense):
     """A convolution with one bit per weight: (N, H, W, in) to (N, H', W', out).
 
-    Signs times signs are a `BinaryDense` on every window of the image. Real numbers times signs take as many additions as a
-    float convolution takes multiply-adds, so that one is used, with the signs unpacked for the call: the bits save memory, not
-    time. Zero padding is neither +1 nor -1, so even after a `Sign`, padded convolutions multiply real numbers.
+    Real numbers times signs take as many additions as a float convolution takes multiply-adds, so that one is used, with the
+    signs unpacked for the call: the bits save memory, not time. Signs times signs are products of whole words: the signs of
+    each pixel fill words of their own, so that a window is a few runs of words.
     """
 
     def __init__(self, layer: Conv2d, weight: np.ndarray, bias: np.ndarray | None, signs_only: bool = False):
-        super().__init__(weight, bias, signs_only and layer.padding in ("valid", 0))
         self.kernel, self.stride, self.padding = weight.shape, layer.stride, layer.padding
+        super().__init__(weight, bias, signs_only)
+        if signs_only:
+            kh, kw, channels, outputs = weight.shape
+            apart = np.ones((kh, kw, -(-channels // BITS) * BITS, outputs), np.float32)
+            apart[:, :, :channels] = weight
+            self.packed = pack_signs(apart.reshape(-1, outputs))
+            self.tap_sums = (
+                np.sign(weight).sum(2).astype(np.int32)
+            )  # (kh, kw, out): what a pixel of +1 adds through each tap
+            self.extra = kh * kw * (apart.shape[2] - channels)  # products of bits that only fill up words, all +1
 
     def unpacked(self) -> Conv2d:
         """The same layer with float32 weights."""
@@ -205,18 +222,36 @@ class BinaryConv2d(BinaryDense):
         return self._with_weights(layer, unpack_signs(self.packed).reshape(self.kernel) * self.scale)
 
     def forward(self, x):
-        like = Tensor(
-            np.broadcast_to(x.dtype.type(0), self.kernel)
-        )  # stands for the weight, to reuse the checks and the padding of the real convolution
+        # Stands for the weight, to reuse the checks and the padding of the real convolution.
+        like = Tensor(np.broadcast_to(x.dtype.type(0), self.kernel))
         stride, padding = F._window("BinaryConv2d", x, like, self.kernel[2:3], self.stride, self.padding)
-        if not self.signs_only:
-            weight = unpack_signs(self.packed).reshape(self.kernel) * self.scale
-            return Tensor(kernels.conv2d(x.data, weight, stride, padding, self.bias))
-        kh, kw = self.kernel[:2]
-        seen = np.lib.stride_tricks.sliding_window_view(x.data, (kh, kw), axis=(1, 2))[:, :: stride[0], :: stride[1]]
-        n, height, width, channels = seen.shape[:4]
-        rows = seen.transpose(0, 1, 2, 4, 5, 3).reshape(n, height, width, kh * kw * channels)
-        return Tensor(self.multiply(rows))
+        if self.signs_only:
+            return Tensor(self._of_signs(x.data, stride, padding))
+        weight = unpack_signs(self.packed).reshape(self.kernel) * self.scale
+        return Tensor(kernels.conv2d(x.data, weight, stride, padding, self.bias))
+
+    def _of_signs(self, x, stride, padding) -> np.ndarray:
+        words = sign_words(x.reshape(-1, x.shape[-1])).reshape(*x.shape[:3], -1)
+        seen = self._windows(np.pad(words, ((0, 0), *padding, (0, 0))), stride)
+        n, height, width = seen.shape[:3]
+        y = multiply_signs(seen.reshape(n * height * width, -1), self.packed).astype(np.float32)
+        y = y.reshape(n, height, width, -1)
+        y *= self.scale
+        y += self._constants(x.shape[1:3], stride, padding)
+        return y
+
+    def _constants(self, size, stride, padding) -> np.ndarray:
+        """The bias, less what bits have added that stand for no number: (H', W', out). A pixel of padding is 0, but its bits say
+        +1."""
+        outside = np.pad(np.zeros((1, *size, 1), np.int32), ((0, 0), *padding, (0, 0)), constant_values=1)
+        seen = self._windows(outside, stride)
+        added = seen.reshape(-1, self.tap_sums[..., 0].size) @ self.tap_sums.reshape(-1, self.kernel[3]) + self.extra
+        return (self.bias - added * self.scale).astype(np.float32).reshape(*seen.shape[1:3], -1)
+
+    def _windows(self, image, stride) -> np.ndarray:
+        """Every window of an image (n, H, W, words): a view (n, H', W', kh, kw, words)."""
+        seen = np.lib.stride_tricks.sliding_window_view(image, self.kernel[:2], axis=(1, 2))
+        return seen[:, :: stride[0], :: stride[1]].transpose(0, 1, 2, 4, 5, 3)
 
 
 def pack_binary(model: Module) -> Module:

@@ -113,7 +113,24 @@ def binary_matmul(x, w):
 
     x: float (batch, in), only its signs are used. w: `BinaryWeights`. ValueError if the shapes do not match.
     """
-    return choose(matmul_loop, matmul_numpy, lambda: _fast().binary_matmul)(_check_x(x, w), w)
+    return multiply_signs(sign_words(_check_x(x, w)), w)
+
+
+def sign_words(x):
+    """The signs of float x (batch, in), 32 per word: uint32 (batch, in / 32, rounded up), in the order of `BinaryWeights`."""
+    (x,) = floats(x=x)
+    check(x.ndim == 2, f"x should be (batch, in), but has shape {x.shape}")
+    return choose(words_numpy, words_numpy, lambda: _fast().sign_words)(x)
+
+
+def multiply_signs(words, w):
+    """`binary_matmul` for signs that are packed: words uint32 (batch, words), as `sign_words` returns them."""
+    check(
+        words.dtype == np.uint32 and words.shape[1:] == w.lines.shape[1:2],
+        f"words should be uint32 (batch, {w.lines.shape[1]}), but are {words.dtype} {words.shape}",
+    )
+    words = np.ascontiguousarray(words)
+    return choose(multiply_loop, multiply_numpy, lambda: _fast().multiply_signs)(words, w)
 
 
 def binary_linear(x, w):
@@ -132,25 +149,26 @@ def _sign(w, k, o):
     return -1 if w.lines[o // LINE, k // BITS, o % LINE] >> (k % BITS) & 1 else 1
 
 
-def matmul_loop(x, w):
-    batch, (inputs, outputs) = len(x), w.shape
+def words_numpy(x):
+    negative = np.zeros((len(x), -(-x.shape[1] // BITS) * BITS), bool)
+    negative[:, : x.shape[1]] = x < 0
+    return _words(negative)
+
+
+def multiply_loop(words, w):
+    batch, (inputs, outputs) = len(words), w.shape
     y = np.empty((batch, outputs), np.int32)
-    for b in range(batch):
-        for o in range(outputs):
-            different = sum((x[b, k] < 0) != (_sign(w, k, o) < 0) for k in range(inputs))
-            y[b, o] = inputs - 2 * different
+    for b, o in np.ndindex(y.shape):
+        signs = (-1 if words[b, k // BITS] >> (k % BITS) & 1 else 1 for k in range(inputs))
+        y[b, o] = sum(sign * _sign(w, k, o) for k, sign in enumerate(signs))
     return y
 
 
-def matmul_numpy(x, w):
-    batch, (inputs, outputs) = len(x), w.shape
-    words = w.lines.shape[1]
-    negative = np.zeros((batch, words * BITS), bool)
-    negative[:, :inputs] = x < 0
-    packed = _words(negative)
-    y = np.empty((batch, w.lines.shape[0] * LINE), np.int32)
+def multiply_numpy(words, w):
+    inputs, outputs = w.shape
+    y = np.empty((len(words), w.lines.shape[0] * LINE), np.int32)
     for j, lines in enumerate(w.lines):
-        different = np.bitwise_count(packed[:, :, None] ^ lines).sum(axis=1, dtype=np.int32)
+        different = np.bitwise_count(words[:, :, None] ^ lines).sum(axis=1, dtype=np.int32)
         y[:, j * LINE : (j + 1) * LINE] = inputs - 2 * different
     return np.ascontiguousarray(y[:, :outputs])
 

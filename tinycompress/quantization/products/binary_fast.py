@@ -126,19 +126,26 @@ def choose_sums(first, last, start, end, x, inputs, w, words, y, outputs):
             tile_store(acc, y, b * outputs + o, outputs, 1, outputs - o)
 
 
-def binary_matmul(x, w):
-    (batch, inputs), outputs = x.shape, w.shape[1]
-    words = w.lines.shape[1]
+def sign_words(x):
+    batch, inputs = x.shape
+    words = -(-inputs // BITS)
+    bits, flat_x = np.empty((batch, words), np.uint32), x.reshape(-1)
+
+    def work(start, end):
+        pack_rows(start, end, flat_x, inputs, bits.reshape(-1), words)
+
+    share(work, batch, x.size // 8)
+    return bits
+
+
+def multiply_signs(bits, w):
+    (batch, words), (inputs, outputs) = bits.shape, w.shape
     y = np.empty((batch, outputs), np.int32)
-    bits = np.empty(batch * words, np.uint32)
-    flat_x, flat_y, lines = x.reshape(-1), y.reshape(-1), w.lines.reshape(-1)
-
-    def pack_work(start, end):
-        pack_rows(start, end, flat_x, inputs, bits, words)
-
-    share(pack_work, batch, x.size // 8)
+    flat_y, lines = y.reshape(-1), w.lines.reshape(-1)
     if BYTE_TABLES:
-        fours = np.stack([bits.view(np.uint8) << 4, bits.view(np.uint8) & 0xF0], axis=1).reshape(-1)
+        fours = np.stack(
+            [bits.reshape(-1).view(np.uint8) << 4, bits.reshape(-1).view(np.uint8) & 0xF0], axis=1
+        ).reshape(-1)
 
         def work(start, end):
             multiply_by_tables(start, end, fours, batch, lines, words, inputs, DIFFERENT, flat_y, outputs)
@@ -147,7 +154,7 @@ def binary_matmul(x, w):
     else:
 
         def work(start, end):
-            multiply(start, end, bits, batch, lines, words, inputs, flat_y, outputs)
+            multiply(start, end, bits.reshape(-1), batch, lines, words, inputs, flat_y, outputs)
 
         share(work, -(-outputs // TILE_OUTPUTS), y.size * words)
     return y
