@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from tinycompress import models, nn, predict, profiling, pruning
-from tinycompress.profiling import Timing, latency, stored_bytes
+from tinycompress.inference import optimize
+from tinycompress.profiling import Timing, by_layer, latency, stored_bytes
 
 
 @pytest.fixture
@@ -84,3 +85,45 @@ def test_a_timing_tells_its_median_and_quartiles():
 def test_no_rounds_are_refused():
     with pytest.raises(ValueError, match="rounds must be 1 or more, got 0"):
         latency({"a": lambda: None}, rounds=0)
+
+
+def test_a_profile_has_each_layer_once_with_its_macs_and_its_time(clock, rng):
+    net = nn.Sequential(nn.Dense(6, 4, rng=rng), nn.ReLU(), nn.Residual(nn.Dense(4, 4, rng=rng)), input_shape=(6,))
+    seconds = {id(net[0]): 3e-3, id(net[1]): 1e-3, id(net[2].body): 6e-3}
+    for module in (net[0], net[1], net[2].body):
+        spent = type(module)
+
+        def forward(self, x, spent=spent):
+            clock.now += seconds[id(self)]
+            return spent.forward(self, x)
+
+        module.__class__ = type(spent.__name__, (spent,), {"forward": forward})
+    profile = by_layer(net, rng.random((5, 6), np.float32))
+    assert [(layer.name, layer.macs, layer.output_shape) for layer in profile.layers] == [
+        ("0", 24, (4,)),
+        ("1", 0, (4,)),
+        ("2.body", 16, (4,)),
+    ]
+    assert np.allclose([layer.ms for layer in profile.layers], [3, 1, 6])
+    assert np.isclose(profile.whole.median, 10)
+    lines = str(profile).split("\n")
+    assert [line.split("%")[0].split()[-1] for line in lines[1:4]] == ["30", "10", "60"]
+    assert lines[-1].startswith("the net, batch 5")
+    assert "<table>" in profile._repr_html_()
+
+
+def test_a_profile_leaves_modes_and_results_alone(rng):
+    net = models.convnet((8, 8, 1), 3, (4, 6), rng=rng).train()
+    x = rng.random((4, 8, 8, 1), np.float32)
+    before = predict(net, x)
+    by_layer(net, x, rounds=1)
+    assert net.training and np.array_equal(predict(net, x), before)
+    with pytest.raises(ValueError, match="the batch is empty"):
+        by_layer(net, x[:0])
+
+
+def test_the_profile_of_a_net_for_prediction_lists_its_steps(rng):
+    net, x = models.resnet((8, 8, 1), 3, (4, 6), rng=rng), rng.random((4, 8, 8, 1), np.float32)
+    names = [layer.layer for layer in by_layer(optimize(net, x), x, rounds=1).layers]
+    assert "sum in one pass" in " ".join(names) and names[-1].startswith("Dense")
+    assert sum("Conv2d" in name for name in names) == sum(type(m) is nn.Conv2d for m in net.modules())

@@ -26,6 +26,7 @@ __all__ = [
     "functional",
     "get_num_threads",
     "gradcheck",
+    "inference",
     "kernels",
     "maximum",
     "models",
@@ -42,11 +43,11 @@ __all__ = [
     "where",
 ]
 
-CHAPTERS = ("architecture", "distillation", "dynamic", "pruning", "quantization")
+LATER = ("architecture", "distillation", "dynamic", "inference", "pruning", "quantization")
 
 
-def __getattr__(name: str):  # chapters are imported on first use: together they take a tenth of the start-up time
-    if name not in CHAPTERS:
+def __getattr__(name: str):  # imported on first use: together they take a tenth of the start-up time
+    if name not in LATER:
         raise AttributeError(f"module 'tinycompress' has no attribute {name!r}")
     from importlib import import_module
 
@@ -54,4 +55,4 @@ def __getattr__(name: str):  # chapters are imported on first use: together they
 
 
 def __dir__():
-    return [*globals(), *CHAPTERS]
+    return [*globals(), *LATER]
