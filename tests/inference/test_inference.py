@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinycompress import kernels, models, nn, predict
+from tinycompress import inference, kernels, models, nn, predict
 from tinycompress.architecture import factorise, make_separable
 from tinycompress.dynamic import EarlyExit, Slimmable, add_exits, confidence
 from tinycompress.inference import InferenceNet, forms, optimize
@@ -232,6 +232,14 @@ def test_results_are_not_overwritten_by_the_next_batch(small):
     kept = first.copy()
     fast.run(-x)
     assert np.array_equal(first, kept)
+
+
+def test_batches_of_many_sizes_share_plans(small):
+    net, fast, x = small
+    many = np.tile(x, (8, 1, 1, 1))
+    for n in range(1, len(many)):
+        assert_same(fast, net, many[:n])
+    assert len(fast._idle) <= inference.PLANS + len(many) / inference.ROUNDED + 1
 
 
 def test_threads_may_share_it_and_may_split_a_batch(rng, monkeypatch):

@@ -39,10 +39,10 @@ from ..text import aligned
 from . import forms
 
 PLANS = 8
-"""Sizes of batches for which a net keeps plans; those of the size that came first go first."""
+"""Sizes of batches for which a net has plans of their own. Batches of other sizes, which early exits leave behind, use a plan for
+the next multiple of ROUNDED."""
 
 ROUNDED = 16
-"""Plans are for a power of 2 up to this many images, or a multiple of it."""
 
 SPEED = 2e10
 """Multiply-adds per second, to translate a measured time for `share`."""
@@ -85,7 +85,7 @@ class InferenceNet(Module):
         self.threads = (
             1 if any(row[1] in forms.USE_BLAS for step in steps for row in step.rows()) else get_num_threads()
         )
-        plan = self._take(len(x))
+        plan = Plan(steps, x.shape, self.dtype)
         plan.run(x)
         start = time.perf_counter()
         self.output_shape = plan.run(x).shape[1:]
@@ -98,11 +98,11 @@ class InferenceNet(Module):
 
     def run(self, x: np.ndarray) -> np.ndarray:
         """The outputs for a batch x, as arrays. Threads take a part of the batch each, through the whole net."""
-        if x.dtype == self.dtype and x.shape[1:] == self.input_shape and len(x) and np.isfinite(x.sum()):
+        if x.dtype == self.dtype and x.shape[1:] == self.input_shape and len(x) and _finite(x):
             y = np.empty((len(x), *self.output_shape), self.dtype)
             size = len(x) * self.seconds * SPEED if self.threads == get_num_threads() else 0
             share(lambda start, end: self._run(x[start:end], y[start:end]), len(x), int(size))
-            if np.isfinite(y.sum()):
+            if _finite(y):
                 return y
         with no_grad(), self.net.evaluation():
             return self.net(Tensor(x)).data
@@ -111,15 +111,14 @@ class InferenceNet(Module):
         plan = self._take(len(x))
         y[:] = plan.run(x)
         with self._lock:
-            self._idle.setdefault(len(plan.x), []).append(plan)
-            while len(self._idle) > PLANS:
-                del self._idle[next(iter(self._idle))]
+            self._idle[len(plan.x)].append(plan)
 
     def _take(self, n: int) -> "Plan":
-        """A plan for n images or a few more: after an early exit, each batch has another size."""
-        n = 1 << (n - 1).bit_length() if n < ROUNDED else -(-n // ROUNDED) * ROUNDED
+        """A plan for n images or a few more that no thread is using."""
         with self._lock:
-            if plans := self._idle.get(n):
+            if n not in self._idle and len(self._idle) >= PLANS:
+                n = -(-n // ROUNDED) * ROUNDED
+            if plans := self._idle.setdefault(n, []):
                 return plans.pop()
         return Plan(self.steps, (n, *self.input_shape), self.dtype)
 
@@ -156,6 +155,12 @@ class Plan:
         for _, _, run in self.parts:
             run()
         return self.y[: len(x)]  # until the next batch
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def _finite(x: np.ndarray) -> bool:
+    """Whether all numbers are finite, and their sum. NaN and infinity pass from each number to the sum."""
+    return bool(np.isfinite(x.sum()))
 
 
 def _flattened(parts, indent: str = ""):
