@@ -38,6 +38,9 @@ from ..tensor import Tensor
 from ..text import aligned
 from . import forms
 
+MOST = 128
+"""Images per plan: enough for any layer to be fast, and the arrays of a plan stay small. Larger batches take turns."""
+
 PLANS = 8
 """Sizes of batches for which a net has plans of their own. Batches of other sizes, which early exits leave behind, use a plan for
 the next multiple of ROUNDED."""
@@ -108,10 +111,12 @@ class InferenceNet(Module):
             return self.net(Tensor(x)).data
 
     def _run(self, x: np.ndarray, y: np.ndarray):
-        plan = self._take(len(x))
-        y[:] = plan.run(x)
-        with self._lock:
-            self._idle[len(plan.x)].append(plan)
+        for i in range(0, len(x), MOST):
+            some = x[i : i + MOST]
+            plan = self._take(len(some))
+            y[i : i + MOST] = plan.run(some)
+            with self._lock:
+                self._idle[len(plan.x)].append(plan)
 
     def _take(self, n: int) -> "Plan":
         """A plan for n images or a few more that no thread is using."""
@@ -182,6 +187,7 @@ def optimize(net: Module, x: np.ndarray) -> Module:
     x = np.asarray(x)
     if len(x) == 0:
         raise ValueError("optimize: the batch is empty; pass one like those that will be predicted")
+    x = x[:MOST]
     if isinstance(net, Slimmable):
         net = net.cut(max(net.widths))
     net = net.copy().eval().bake()
