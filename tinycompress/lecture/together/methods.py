@@ -49,6 +49,7 @@ class Plan:
 
 PLANS = {
     "quick": Plan(),
+    "quick, many images": Plan(widths=(32, 64), teacher=3, more=2, batch_size=128),
     "full": Plan(widths=(32, 64), teacher=30, more=20, lrs=(0.01, 0.03, 0.1), small_lrs=(0.0003, 0.001, 0.005)),
     "paper": Plan(widths=(32, 64), teacher=8, more=6, batch_size=128),
 }
