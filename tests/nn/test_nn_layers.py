@@ -193,6 +193,32 @@ def test_lenet_5_costs_what_the_papers_say(rng):
     assert [row.output_shape for row in summary.layers][:4] == [(24, 24, 20), (12, 12, 20), (12, 12, 20), (8, 8, 50)]
 
 
+def test_resnet_20_costs_what_the_paper_says(rng):
+    net = tc.models.resnet20(rng=rng)
+    summary = net.summary()
+    stages = [(32, 16), (16, 32), (8, 64)]  # side and channels; the first convolution of a stage has fewer inputs
+    by_name = {row.name: row for row in summary.layers}
+    convolutions = [row for name, row in by_name.items() if row.layer.startswith("Conv2d") and "shortcut" not in name]
+    assert len(convolutions) + 1 == 20  # the last is dense
+    inputs, expected = 3, []
+    for side, channels in [(32, 16), *np.repeat(stages, 6, axis=0)]:
+        expected.append((9 * inputs * channels, side * side * 9 * inputs * channels, (side, side, channels)))
+        inputs = channels
+    assert [(row.parameters, row.macs, row.output_shape) for row in convolutions] == expected
+    shortcuts = 16 * 32 + 2 * 32 + 32 * 64 + 2 * 64  # the paper's net for CIFAR-10 has none
+    assert summary.parameters - shortcuts == pytest.approx(0.27e6, abs=0.005e6)
+    assert summary.parameters == 272_474 and sum("shortcut" in name for name in by_name) == 2 * 2
+    assert summary.macs == sum(macs for _, macs, _ in expected) + 16**2 * 16 * 32 + 8**2 * 32 * 64 + 640 == 40_813_184
+
+
+def test_a_residual_net_has_the_blocks_it_is_given_and_shortcuts_where_shapes_change(rng):
+    net = tc.models.resnet((9, 7, 1), 5, (4, 6), blocks=2, rng=rng)
+    blocks = [layer for layer in net if isinstance(layer, nn.Residual)]
+    assert [block.shortcut is None for block in blocks] == [True, True, False, True]
+    assert [row.output_shape for row in net.summary().layers if row.layer == "ReLU()"][-1] == (5, 4, 6)
+    assert net(np.zeros((2, 9, 7, 1), np.float32)).shape == (2, 5)
+
+
 def test_multiply_accumulates_by_hand(rng):
     net = nn.Sequential(
         nn.Conv2d(3, 8, (3, 5), stride=2, padding="same", rng=rng),  # 5 x 4 x 8 outputs of 3 * 5 * 3

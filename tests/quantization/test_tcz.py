@@ -1,6 +1,7 @@
 """The .tcz file: what is loaded predicts what was saved, bit for bit, and every byte is accounted for."""
 
 import os
+import re
 
 import numpy as np
 import pytest
@@ -69,10 +70,17 @@ def test_a_loaded_net_predicts_the_same_bits(rng, build, way):
     assert sizes["smallest"] <= min(sizes.values()) + 4
 
 
+def with_single_numbers(text):
+    """The text with n for (n, n): strides and paddings come back as pairs."""
+    while (shorter := re.sub(r"\((\d+), \1\)", r"\1", text)) != text:
+        text = shorter
+    return text
+
+
 def test_the_shape_and_the_parameters_come_back_as_they_were(rng):
     net = used(NETS["resnet"](rng), rng)
     back = tcz.from_bytes(tcz.to_bytes(net))
-    assert repr(back).replace("(2, 2)", "2").replace("(1, 1)", "1") == repr(net)
+    assert with_single_numbers(repr(back)) == with_single_numbers(repr(net))
     assert back.input_shape == net.input_shape and not back.training
     state, again = net.state_dict(), back.state_dict()
     assert list(state) == list(again)
