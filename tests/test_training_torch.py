@@ -17,7 +17,7 @@ NETS = {
 @pytest.mark.parametrize("name", NETS)
 def test_fifty_steps_have_the_losses_of_pytorch(name):
     torch = pytest.importorskip("torch")
-    from tinycompress.bench.torch_side import images, twin
+    from tinycompress.bench.rivals.torch_side import images, twin
 
     digits = data.load("digits")
     rng = np.random.default_rng(0)

@@ -71,9 +71,9 @@ def test_quick_runs_are_repeated_to_fill_a_block_and_slow_ones_are_not():
 # The processes.
 
 
-def measured(*cases, threads=1, rounds=2, torch=False):
+def measured(*cases, threads=1, rounds=2, against=()):
     suites = [bench.Suite("fake", list(cases))]
-    return [row for rows in bench.run(suites, threads, rounds, torch, np.random.default_rng(0)) for row in rows]
+    return [row for rows in bench.run(suites, threads, rounds, against, np.random.default_rng(0)) for row in rows]
 
 
 def test_a_case_is_measured_in_as_many_rounds_as_asked_for_and_compared_with_its_strongest_rival():
@@ -152,6 +152,12 @@ def test_a_goal_is_met_by_what_is_at_most_as_large(rounds, goal):
     assert make_row(replace(CASE, goal=None), ours, rival, "rival")["met"] is None
 
 
+def test_a_goal_may_be_another_one_on_several_threads():
+    case = replace(fake_bench.GOOD, on_several_threads=2e9)
+    assert [measured(case, threads=threads)[0]["goal"] for threads in (1, 2)] == [1e9, 2e9]
+    assert fake_bench.GOOD.on(2) is fake_bench.GOOD
+
+
 @pytest.mark.parametrize("goal, close", [(0.5, False), (1.0, True), (1.5, True), (3.5, False)])
 def test_a_goal_between_the_quartiles_is_called_close(goal, close):
     assert is_close(make_row(CASE, [1.0, 1.0, 2.0, 2.0], [1.0] * 4, "rival", goal=goal)) == close
@@ -207,15 +213,17 @@ def test_a_sparse_product_has_crossed_over_only_when_it_stays_faster():
     assert sparse.crossover((0.2, 0.4, 0.6, 0.8), (0.5, 1.5, 0.5, 0.1), 1.0) == pytest.approx(0.5)
 
 
-# Without PyTorch.
+# Without the other libraries.
 
 
-def test_without_pytorch_its_rows_are_skipped_and_the_others_measured(monkeypatch):
-    against_torch = replace(fake_bench.GOOD, name="against torch", sides={"torch": fake_bench.raising})
-    first, second = measured(against_torch, fake_bench.GOOD)
-    assert "--against torch" in first["problem"] and not bench.failed(first) and second["problem"] is None
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    first, second = measured(against_torch, fake_bench.GOOD, torch=True)
+@pytest.mark.parametrize("library", measure.LIBRARIES)
+def test_without_another_library_its_rows_are_skipped_and_the_others_measured(library, monkeypatch):
+    against_it = replace(fake_bench.GOOD, name="against it", sides={library: fake_bench.raising})
+    first, second = measured(against_it, fake_bench.GOOD)
+    assert f"--against {library}" in first["problem"] and not bench.failed(first) and second["problem"] is None
+    last = measure.LIBRARIES[library][1][-1]
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == last else name)
+    first, second = measured(against_it, fake_bench.GOOD, against=[library])
     assert "not installed" in first["problem"] and not bench.failed(first) and second["problem"] is None
 
 
@@ -242,8 +250,9 @@ ROW = {
     "point": dict,
     "problem": str,
     "machine": str,
+    "cpu_features": list,
 }
-NEVER_MISSING = {"suite", "name", "threads", "judged", "unit", "rounds", "machine"}
+NEVER_MISSING = {"suite", "name", "threads", "judged", "unit", "rounds", "machine", "cpu_features"}
 
 
 def test_a_run_ends_with_its_table_its_rows_and_its_roofline(only_fakes, tmp_path, capsys):
@@ -257,6 +266,7 @@ def test_a_run_ends_with_its_table_its_rows_and_its_roofline(only_fakes, tmp_pat
         assert set(row) == set(ROW)
         for key, value in row.items():
             assert isinstance(value, ROW[key]) or (value is None and key not in NEVER_MISSING), (key, value)
+    assert all(feature in out.splitlines()[-1] for feature in rows[0]["cpu_features"])
     assert "2 of 2 goals met" in out and "failed: plain: ValueError: no such shape\n  fake: raising" in out
     assert {path.name for path in tmp_path.iterdir()} == {"rows.json"}  # no roof was measured
 
@@ -283,6 +293,7 @@ def test_an_interrupted_run_writes_the_rows_it_has(monkeypatch, tmp_path, capsys
     [
         (["stpes"], "did you mean 'steps'"),
         (["--against", "tensorflow"], "torch"),
+        (["--against", "torch", "--against", "onnx"], "onnxruntime"),
         (["--rounds", "0"], "whole number, 1 or more"),
         (["--threads", "none"], "whole number, 1 or more"),
         (["--json", "no/such/folder/rows.json"], "in an existing folder"),

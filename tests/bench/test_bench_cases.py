@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from tinycompress import bench, nn
+from tinycompress import bench, models, nn
 from tinycompress.bench import case as case_module
-from tinycompress.bench import roofline, startup, turns
+from tinycompress.bench import measure, predict, roofline, startup, turns
 
 CASES = [case for suite in bench.suites() for case in suite.cases]
 
@@ -20,7 +20,7 @@ def name_of(case):
 
 
 SMALL = {
-    **dict.fromkeys(("conv", "depthwise", "pointwise", "steps"), {"batch": 3}),
+    **dict.fromkeys(("conv", "depthwise", "pointwise", "steps", "predict"), {"batch": 3}),
     "tape": {},
     **dict.fromkeys(("sparse", "lowbit"), {"inputs": 70, "outputs": 40, "batch": 5}),
     "coding": {"count": 3000, "clusters": 4},
@@ -34,8 +34,9 @@ def small(case):
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.suite != "startup"], ids=name_of)
 def test_both_sides_of_a_case_find_the_same(case):
-    if "torch" in case.sides:
-        pytest.importorskip("torch")
+    for library in measure.LIBRARIES.keys() & case.sides.keys():
+        for package in measure.LIBRARIES[library][1]:
+            pytest.importorskip(package)
     found, times, nothing_to_compare = {}, {}, case.suite == "limits"
     for side, build in case.sides.items():
         for name, work in build(np.random.default_rng(5), **small(case)).items():
@@ -78,36 +79,98 @@ def test_a_difference_in_a_result_is_seen_whether_in_value_in_shape_or_in_nan():
     assert case_module.disagreement(a, [a[0], a[1] * np.nan], 1.0) is not None
 
 
-@pytest.mark.parametrize("layout", ["eager", "channels-last"])
-def test_a_twin_computes_what_the_net_does(layout, rng):
-    torch = pytest.importorskip("torch")
-    from tinycompress.bench.torch_side import images, twin
-
+@pytest.fixture
+def one_of_each(rng):
+    """A net with every layer that other libraries have a copy of, but no average pooling; with random values."""
     net = nn.Sequential(
         nn.Conv2d(3, 5, 3, padding="same", rng=rng),
         nn.BatchNorm(5),
         nn.ReLU(),
+        nn.Residual(nn.Sequential(nn.Conv2d(5, 5, 3, padding=1, rng=rng), nn.BatchNorm(5))),
         nn.MaxPool2d(2),
-        nn.DepthwiseConv2d(5, 3, stride=2, padding=1, rng=rng),
-        nn.AvgPool2d(2, 1),
+        nn.ReLU(),
+        nn.Residual(nn.DepthwiseConv2d(5, 3, stride=2, padding=1, rng=rng), nn.Conv2d(5, 5, 1, stride=2, rng=rng)),
+        nn.MaxPool2d(2, 1),
         nn.PointwiseConv2d(5, 4, bias=False, rng=rng),
         nn.Flatten(),
         nn.Dense(16, 6, rng=rng),
+        nn.ReLU(),
+        nn.Dense(6, 5, bias=False, rng=rng),
         input_shape=(12, 12, 3),
     )
     for parameter in net.parameters():
         parameter.data = rng.standard_normal(parameter.shape, np.float32)
-    norm = net.layers[1]
-    norm.weight.data, norm.bias.data = np.ones(5), np.zeros(5)  # as both libraries start it
-    x = rng.standard_normal((4, 12, 12, 3), np.float32)
-    with torch.no_grad():
-        theirs = twin(net, layout)(images(x, layout)).numpy()
-    np.testing.assert_allclose(net(x).data, theirs, rtol=1e-4, atol=1e-4)
+    for norm in net.modules():
+        if isinstance(norm, nn.BatchNorm):
+            norm.running_mean[:], norm.running_var[:] = rng.standard_normal(5), rng.uniform(0.5, 2, 5)
+    return net
+
+
+@pytest.mark.parametrize("layout", ["eager", "channels-last"])
+def test_a_twin_computes_what_the_net_does(layout, one_of_each, rng):
+    torch = pytest.importorskip("torch")
+    from tinycompress.bench.rivals.torch_side import images, twin
+
+    net = one_of_each
+    net.layers[7] = nn.AvgPool2d(2, 1)
+    x = rng.standard_normal((4, *net.input_shape), np.float32)
+    rival = twin(net, layout)
+    for training in (False, True):  # with the statistics of the net, and with those of the batch
+        with torch.no_grad():
+            theirs = rival.train(training)(images(x, layout)).numpy()
+        ours = net.train(training)(x).data
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4 * np.abs(ours).max())
+
+
+def test_an_exported_net_computes_what_the_net_does(one_of_each, rng):
+    onnx_side = with_onnx()
+    net = one_of_each.eval()
+    x = rng.standard_normal((4, *net.input_shape), np.float32)
+    images, ours = onnx_side.channels_first(x), net(x).data
+    theirs = onnx_side.session(onnx_side.to_onnx(net))
+    np.testing.assert_allclose(ours, theirs(images), rtol=1e-4, atol=1e-4 * np.abs(ours).max())
+    np.testing.assert_array_equal(theirs(images[:1]), theirs(images)[:1])  # any batch size
+    in_8_bits = onnx_side.session(onnx_side.quantized(net, images))(images)
+    assert 0 < np.abs(ours - in_8_bits).max() < 0.2 * np.abs(ours).max()
+
+
+def test_between_its_ends_a_quantized_net_computes_in_integers_only(rng):
+    onnx_side, onnx = with_onnx(), pytest.importorskip("onnx")
+    net = models.convnet((16, 16, 1), rng=rng)
+    images = rng.standard_normal((4, 1, 16, 16), np.float32)
+    graph = onnx.load_from_string(onnx_side.quantized(net, images)).graph
+    kinds = {node.op_type for node in graph.node}
+    assert kinds <= {"QuantizeLinear", "DequantizeLinear", "Conv", "MaxPool", "Flatten", "Gemm"}  # ReLUs only clip
+    made_by = {output: node for node in graph.node for output in node.output}
+    for node in graph.node:
+        if node.op_type in ("Conv", "Gemm", "MaxPool"):  # all numbers that it reads are dequantized integers
+            assert {made_by[name].op_type for name in node.input} == {"DequantizeLinear"}
+
+
+def test_an_exported_relu_follows_what_it_can_be_fused_into(rng):
+    onnx_side, onnx = with_onnx(), pytest.importorskip("onnx")
+    graph = onnx.load_from_string(onnx_side.to_onnx(models.lenet_5(rng=rng))).graph  # with its ReLUs after the pooling
+    made_by = {output: node.op_type for node in graph.node for output in node.output}
+    assert [made_by[node.input[0]] for node in graph.node if node.op_type == "Relu"] == ["Conv", "Conv", "Gemm"]
+
+
+def test_a_net_that_is_not_exported_is_refused(rng):
+    onnx_side = with_onnx()
+    with pytest.raises(ValueError, match="AvgPool2d.* is not exported"):
+        onnx_side.to_onnx(nn.Sequential(nn.AvgPool2d(2), nn.Flatten(), input_shape=(4, 4, 1)))
+
+
+def with_onnx():
+    for package in measure.LIBRARIES["onnxruntime"][1]:
+        pytest.importorskip(package)
+    from tinycompress.bench.rivals import onnx_side
+
+    return onnx_side
 
 
 def test_a_net_that_pytorch_cannot_copy_is_refused(rng):
     pytest.importorskip("torch")
-    from tinycompress.bench.torch_side import twin
+    from tinycompress.bench.rivals.torch_side import twin
 
     one_sided = nn.Sequential(nn.Conv2d(1, 2, 3, stride=2, padding="same", rng=rng), input_shape=(8, 8, 1))
     with pytest.raises(ValueError, match="cannot pad one side only"):
@@ -127,7 +190,8 @@ def test_every_goal_has_its_rows():
         "conv": {1.0},
         "depthwise": {0.9},
         "pointwise": {0.8},
-        "steps": {0.60, 0.45, 0.75},
+        "steps": {0.60, 0.45, 0.75, 0.90},
+        "predict": {0.8, 0.9, 1.0, 0.15, predict.INT8_OF_FLOAT, None},
         "tape": {0.40},
         "sparse": {0.5, 0.12, 1.2},
         "lowbit": {1 / 5, 1 / 20, 1 / 4},

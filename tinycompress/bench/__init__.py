@@ -1,7 +1,7 @@
 """The benchmark: how fast the engine is beside its rivals, against stated goals.
 
     from tinycompress.bench import run, suites
-    for rows in run(suites(["conv"]), threads=1, rounds=11, torch=True, rng=np.random.default_rng()):
+    for rows in run(suites(["conv"]), threads=1, rounds=11, against=["torch"], rng=np.random.default_rng()):
         print(rows)
 
 `case.py` defines a row, `turns.py` the turns that processes take. Most other modules hold one or more suites: our work
@@ -23,6 +23,7 @@ MODULES = {
     "depthwise": "convolutions",
     "pointwise": "convolutions",
     "steps": "steps",
+    "predict": "predict",
     "tape": "tape",
     "sparse": "sparse",
     "lowbit": "lowbit",

@@ -1,7 +1,7 @@
 """A row of the benchmark: a case, the sides that compete, and how their times become a ratio and meet a goal."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -50,7 +50,8 @@ def against_strongest(case: "Case", times: Times) -> list[Row]:
 class Case:
     """One contest.
 
-    goal: the largest ratio ours / rival that is good enough; None for no goal.
+    goal: the largest ratio ours / rival that is good enough; None for no goal. on_several_threads: the same for more than
+        one thread, if it differs.
     sides: "ours" and its rivals by name. Each is a module-level function, since each side runs in a separate process.
         Called as side(rng, **arguments), it draws the same data as all others and returns {variant: Work}.
     arguments: plain values that fit into JSON.
@@ -68,6 +69,11 @@ class Case:
     tolerance: float = 1e-3
     most_rounds: int | None = None
     point: Point | None = None
+    on_several_threads: float | None = None
+
+    def on(self, threads: int) -> "Case":
+        """The case with its goal for this number of threads."""
+        return replace(self, goal=self.on_several_threads) if threads > 1 and self.on_several_threads else self
 
 
 MEASURED = ("ours", "rival", "ratio", "met", "ours_quartiles", "rival_quartiles", "ratio_quartiles", "ratios")

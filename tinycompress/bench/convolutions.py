@@ -9,7 +9,7 @@ import numpy as np
 from .. import functional as F
 from ..tensor import Tensor
 from .case import Case, Point, Row, Suite, Work, geometric_mean
-from .torch_side import FROM_TORCH, TO_TORCH, images, images_back, layouts, torch_ready
+from .rivals.torch_side import FROM_TORCH, TO_TORCH, images, images_back, layouts, torch_ready
 
 WEIGHT_SHAPES = {
     "conv": lambda kernel, channels, outputs: (kernel, kernel, channels, outputs),

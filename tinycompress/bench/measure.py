@@ -2,45 +2,51 @@
 
 import importlib.util
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 
-from ..workshop.machine import machine_line
+from ..workshop.machine import cpu_features, machine_line
 from .case import Case, Row, Suite, empty_row
 from .turns import SideFailed, Sides, contest
 
 FAILED = "failed: "
-NOT_ASKED = "skipped: compares with PyTorch; run it with --against torch"
-NOT_INSTALLED = "skipped: compares with PyTorch, which is not installed; pip install 'tinycompress[bench]'"
+NOT_ASKED = "skipped: compares with {}; run it with --against {}"
+NOT_INSTALLED = "skipped: compares with {}, which is not installed; pip install 'tinycompress[bench]'"
+
+LIBRARIES = {"torch": ("PyTorch", ["torch"]), "onnxruntime": ("ONNX Runtime", ["onnxruntime", "onnx"])}
+"""Sides that need other packages, and compete only if asked: name, and the packages."""
 
 
 def run(
-    suites: Sequence[Suite], threads: int, rounds: int, torch: bool, rng: np.random.Generator
+    suites: Sequence[Suite], threads: int, rounds: int, against: Collection[str], rng: np.random.Generator
 ) -> Iterator[list[Row]]:
     """Measure the suites and yield the rows of each case as it finishes. A suite's last case also brings its summary rows.
 
-    torch: whether PyTorch competes, if it is installed. A case that cannot be measured gives a row whose "problem" says
-    why. Closing the generator ends its processes.
+    against: which of `LIBRARIES` compete, if they are installed. A case that cannot be measured gives a row whose "problem"
+    says why. Closing the generator ends its processes.
     """
-    common = {"threads": threads, "machine": machine_line(threads)}
+    common = {"threads": threads, "machine": machine_line(threads), "cpu_features": cpu_features()}
     for suite in suites:
         rows = []
         with Sides(threads) as sides:
             for case in suite.cases:
-                done = measure(case, sides, rounds, torch, rng)
+                done = measure(case.on(threads), sides, rounds, against, rng)
                 rows += done
                 if case is suite.cases[-1]:
                     done = done + suite.summary(rows)
                 yield [row | common for row in done]
 
 
-def measure(case: Case, sides: Sides, rounds: int, torch: bool, rng: np.random.Generator) -> list[Row]:
+def measure(case: Case, sides: Sides, rounds: int, against: Collection[str], rng: np.random.Generator) -> list[Row]:
     """The rows of one case."""
-    if "torch" in case.sides and not torch:
-        return [empty_row(case, NOT_ASKED)]
-    if "torch" in case.sides and importlib.util.find_spec("torch") is None:
-        return [empty_row(case, NOT_INSTALLED)]
+    for library, (name, packages) in LIBRARIES.items():
+        if library not in case.sides:
+            continue
+        if library not in against:
+            return [empty_row(case, NOT_ASKED.format(name, library))]
+        if not all(map(importlib.util.find_spec, packages)):
+            return [empty_row(case, NOT_INSTALLED.format(name))]
     try:
         return case.rows(case, contest(case, sides, rounds, rng))
     except SideFailed as error:

@@ -9,8 +9,8 @@ import numpy as np
 from .. import functional as F
 from .. import models, nn
 from ..optim import SGD
-from .case import Case, Row, Suite, Times, Work, against_strongest, make_row
-from .torch_side import images, layouts, torch_ready, twin
+from .case import Case, Row, Suite, Times, Work, make_row
+from .rivals.torch_side import images, layouts, torch_ready, twin
 
 LR, MOMENTUM = 0.01, 0.9
 
@@ -31,7 +31,11 @@ def separable_net(rng):
     return net
 
 
-NETS = {function.__name__: function for function in (lenet_300_100, lenet_5, separable_net)}
+def resnet20(rng):
+    return models.resnet20(rng=rng)
+
+
+NETS = {function.__name__: function for function in (lenet_300_100, lenet_5, separable_net, resnet20)}
 
 
 def draw(rng, net, batch):
@@ -99,9 +103,9 @@ def against_each(case: Case, times: Times) -> list[Row]:
 LAYOUT_GOALS = {"eager": 0.40, "channels-last": 0.75}
 
 
-def case(name, goal, net, batch, rows=against_strongest):
+def case(name, goal, net, batch, **options):
     sides = {"ours": ours, "torch": torch_step}
-    return Case("steps", f"{name}, batch {batch}", goal, sides, {"net": net, "batch": batch}, rows=rows)
+    return Case("steps", f"{name}, batch {batch}", goal, sides, {"net": net, "batch": batch}, **options)
 
 
 SUITES = [
@@ -111,7 +115,8 @@ SUITES = [
             case("LeNet-300-100", 0.60, "lenet_300_100", 64),
             case("LeNet-300-100", 0.60, "lenet_300_100", 128),
             case("LeNet-5", 0.45, "lenet_5", 64),
-            case("small separable net", LAYOUT_GOALS["channels-last"], "separable_net", 64, against_each),
+            case("small separable net", LAYOUT_GOALS["channels-last"], "separable_net", 64, rows=against_each),
+            case("ResNet-20", 0.90, "resnet20", 128, on_several_threads=0.95, most_rounds=5),
         ],
     )
 ]

@@ -4,7 +4,7 @@ import numpy as np
 
 from ..tensor import Tensor
 from .case import Case, Suite, Work
-from .torch_side import torch_ready
+from .rivals.torch_side import torch_ready
 
 LAYERS = 10  # of three operations each; the final sum is the 31st
 

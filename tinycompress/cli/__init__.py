@@ -78,8 +78,9 @@ Each side runs in a separate process, on the same number of threads. All get the
 data, must find the same results, and then take strict turns, round by round. A ratio is ours / rival,
 so below 1 is a win: the median of the rounds' ratios against the rival's fastest variant.
 
-suites: conv, depthwise, pointwise, steps, tape (against PyTorch); sparse, lowbit, coding (against BLAS,
-scipy, plain Python, scikit-learn); startup; limits (of this machine). Default: all.
+suites: conv, depthwise, pointwise, steps, tape (against PyTorch); predict (against PyTorch, ONNX Runtime,
+and our own float32); sparse, lowbit, coding (against BLAS, scipy, plain Python, scikit-learn); startup;
+limits (of this machine). Default: all.
 
 Written: roofline.svg and roofline.png to --out, if a suite has a place on the roofline; the rows to
 --json, if given.
@@ -87,8 +88,9 @@ Written: roofline.svg and roofline.png to --out, if a suite has a place on the r
 
 _BENCH_EXAMPLES = """\
 examples:
-  tinycompress bench                                       everything that needs no PyTorch
+  tinycompress bench                                       everything that needs no other library
   tinycompress bench conv steps --against torch            two suites, against PyTorch
+  tinycompress bench predict --against torch --against onnxruntime
   tinycompress bench --against torch --threads 1 --json one.json
 
 exit codes: 0 done (a missed goal is a result, not an error); 1 a row could not be measured; 2 bad
@@ -202,7 +204,13 @@ def _add_bench(commands, form) -> None:
     )
     bench.set_defaults(command=_bench, parser=bench)
     bench.add_argument("names", nargs="*", metavar="SUITE", help="suites; default: all of them")
-    bench.add_argument("--against", choices=("torch",), help="let PyTorch compete, too; otherwise its rows are skipped")
+    bench.add_argument(
+        "--against",
+        choices=("torch", "onnxruntime"),
+        action="append",
+        default=[],
+        help="let this library compete, too; otherwise its rows are skipped; may be given twice",
+    )
     bench.add_argument("--threads", type=_count, metavar="N", help="threads per side; default: the number of cores")
     bench.add_argument("--rounds", type=_count, metavar="N", default=11, help="turns per side; default: 11")
     bench.add_argument("--json", metavar="FILE", help="file to write the rows to")
@@ -335,7 +343,9 @@ def _bench(arguments) -> int:
     from tqdm.auto import tqdm
 
     from ..bench import busy, failed, report, roofline, run, suites
+    from ..kernels.registers.vectors import ROWS, VECTOR_BYTES, VECTORS
     from ..kernels.runtime.threads import usable_cores
+    from ..workshop.machine import cpu_features, machine_line
 
     try:
         chosen = suites(arguments.names)
@@ -347,7 +357,7 @@ def _bench(arguments) -> int:
     if warning := busy():
         print(f"tinycompress: {warning}", file=sys.stderr)
     threads, rows, interrupted = arguments.threads or usable_cores(), [], False
-    measured = run(chosen, threads, arguments.rounds, arguments.against == "torch", np.random.default_rng())
+    measured = run(chosen, threads, arguments.rounds, arguments.against, np.random.default_rng())
     try:
         with tqdm(total=sum(len(suite.cases) for suite in chosen), unit="case", disable=None) as bar:
             for done in measured:
@@ -361,6 +371,7 @@ def _bench(arguments) -> int:
             report.write_json(rows, arguments.json)
     if rows:
         print(report.table(rows))
+        print(f"\n{machine_line(threads)}; {', '.join(cpu_features())}; tile {ROWS}×{VECTORS} of {VECTOR_BYTES} bytes")
         if path := roofline.write(rows, out):
             print(f"\n{path} shows how close the kernels come to the machine's limits.")
     if interrupted:

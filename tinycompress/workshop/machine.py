@@ -31,6 +31,23 @@ def machine_line(threads: int | None = None) -> str:
     return f"{found['cpu']}, {_count(found['threads'], 'thread')} on {_count(found['cores'], 'core')}"
 
 
+INSTRUCTIONS = {
+    "AVX2": {"avx2"},
+    "AVX-512": {"avx512f"},
+    "VNNI": {"avx512vnni", "avxvnni"},
+    "NEON": {"neon"},
+    "dot products of bytes": {"dotprod"},
+}
+"""Instruction sets that decide how fast the kernels are, and LLVM's names for them."""
+
+
+def cpu_features() -> list[str]:
+    """The `INSTRUCTIONS` of the CPU that the kernels are compiled for, as in ["AVX2", "AVX-512", "VNNI"]."""
+    from ..kernels.runtime.jit import host_cpu
+
+    return [name for name, any_of in INSTRUCTIONS.items() if any_of & set(host_cpu()[1])]
+
+
 def _count(n: int, what: str) -> str:
     return f"{n} {what}" if n == 1 else f"{n} {what}s"
 

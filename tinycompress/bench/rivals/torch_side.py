@@ -5,9 +5,9 @@ PyTorch is imported inside the functions, so that only the process of that side 
 
 import numpy as np
 
-from .. import nn
-from ..graph import no_grad
-from ..kernels import get_num_threads
+from ... import nn
+from ...graph import no_grad
+from ...kernels import get_num_threads
 
 # Our weights to PyTorch's (out, in / groups, kh, kw), and back.
 TO_TORCH = {
@@ -48,31 +48,42 @@ def images_back(x) -> np.ndarray:
     return x.detach().permute(0, 2, 3, 1).numpy()
 
 
+def pixels_before(model: nn.Module) -> dict[int, int]:
+    """By id of each dense layer, the pixels of the images flattened for it; 1 if its input comes from no image."""
+    with nn.trace() as calls, no_grad(), model.evaluation():
+        model(np.zeros((1, *model.input_shape), np.float32))
+    found, pixels = {}, 1
+    for layer, before, _ in calls:
+        if isinstance(layer, nn.Flatten) and len(before) == 4:
+            pixels = before[1] * before[2]
+        elif isinstance(layer, nn.Dense):
+            found[id(layer)], pixels = pixels, 1
+    return found
+
+
+def channel_by_channel(weight: np.ndarray, pixels: int) -> np.ndarray:
+    """Dense weights (in, out) for images that are flattened channel by channel, not pixel by pixel as ours are."""
+    inputs, outputs = weight.shape
+    return weight.reshape(pixels, inputs // pixels, outputs).swapaxes(0, 1).reshape(inputs, outputs)
+
+
 def twin(model: nn.Sequential, layout: str = "eager"):
-    """A net of ours as a torch.nn.Sequential with the same weights, in training mode.
+    """A net of ours as a torch.nn.Sequential with the same weights and statistics, in training mode.
 
     Raises ValueError for layers and paddings without a counterpart in PyTorch.
     """
     torch = torch_ready()
-    model.eval()
-    with nn.trace() as calls, no_grad():
-        model(np.zeros((1, *model.input_shape), np.float32))
-    model.train()
-    layers, pixels = [], 1
-    for layer, before, _ in calls:
-        if layer is model:
-            continue
-        if isinstance(layer, nn.Flatten) and len(before) == 4:
-            pixels = before[1] * before[2]
-        layers.append(_layer(torch, layer, pixels))
-        if isinstance(layer, nn.Dense):
-            pixels = 1
-    return torch.nn.Sequential(*layers).to(memory_format=layouts(torch)[layout])
+    return _layer(torch, model, pixels_before(model)).to(memory_format=layouts(torch)[layout])
 
 
-def _layer(torch, layer: nn.Module, pixels: int):
-    """PyTorch's version of one layer. pixels: of the images flattened just before it, else 1."""
+def _layer(torch, layer: nn.Module, pixels: dict[int, int]):
+    """PyTorch's version of one layer, or of one made of layers. pixels: from `pixels_before`."""
     match layer:
+        case nn.Sequential():
+            return torch.nn.Sequential(*(_layer(torch, inner, pixels) for inner in layer.layers))
+        case nn.Residual():
+            body, shortcut = (_layer(torch, part or nn.Sequential(), pixels) for part in (layer.body, layer.shortcut))
+            return _residual(torch)(body, shortcut)
         case nn.PointwiseConv2d() | nn.Conv2d() | nn.DepthwiseConv2d():
             kind = KINDS[type(layer)]
             weight = TO_TORCH[kind](layer.weight.data)
@@ -80,19 +91,19 @@ def _layer(torch, layer: nn.Module, pixels: int):
             groups = outputs if kind == "depthwise" else 1
             options = {
                 "stride": getattr(layer, "stride", 1),
-                "padding": _padding(layer),
+                "padding": same_on_opposite_sides(layer),
                 "bias": layer.bias is not None,
             }
             theirs = torch.nn.Conv2d(inputs * groups, outputs, kernel, groups=groups, **options)
-            return _with_weights(torch, theirs, weight, layer.bias)
+            return _with_values(torch, theirs, weight=weight, bias=layer.bias)
         case nn.Dense():
-            inputs, outputs = layer.weight.shape
-            # PyTorch flattens channel by channel, ours pixel by pixel.
-            weight = layer.weight.data.reshape(pixels, inputs // pixels, outputs).transpose(2, 1, 0)
-            theirs = torch.nn.Linear(inputs, outputs, bias=layer.bias is not None)
-            return _with_weights(torch, theirs, weight.reshape(outputs, inputs), layer.bias)
+            weight = channel_by_channel(layer.weight.data, pixels[id(layer)]).T
+            theirs = torch.nn.Linear(*layer.weight.shape, bias=layer.bias is not None)
+            return _with_values(torch, theirs, weight=weight, bias=layer.bias)
         case nn.BatchNorm():
-            return torch.nn.BatchNorm2d(len(layer.running_mean), layer.eps, layer.momentum)
+            theirs = torch.nn.BatchNorm2d(len(layer.running_mean), layer.eps, layer.momentum)
+            statistics = {name: getattr(layer, name) for name in ("running_mean", "running_var")}
+            return _with_values(torch, theirs, weight=layer.weight.data, bias=layer.bias, **statistics)
         case nn.AvgPool2d():  # a subclass of MaxPool2d, so it comes first
             return torch.nn.AvgPool2d(layer.size, layer.stride)
         case nn.MaxPool2d():
@@ -106,16 +117,32 @@ def _layer(torch, layer: nn.Module, pixels: int):
     raise ValueError(f"{layer!r} has no twin in PyTorch here")
 
 
-def _with_weights(torch, theirs, weight: np.ndarray, bias):
+def _residual(torch):
+    class Residual(torch.nn.Module):
+        def __init__(self, body, shortcut):
+            super().__init__()
+            self.body, self.shortcut = body, shortcut
+
+        def forward(self, x):
+            return self.body(x) + self.shortcut(x)
+
+    return Residual
+
+
+def _with_values(torch, theirs, bias, **values):
+    if bias is not None:
+        values["bias"] = bias.data
     with torch.no_grad():
-        theirs.weight.copy_(torch.tensor(np.ascontiguousarray(weight)))
-        if bias is not None:
-            theirs.bias.copy_(torch.tensor(bias.data))
+        for name, value in values.items():
+            getattr(theirs, name).copy_(torch.tensor(np.ascontiguousarray(value)))
     return theirs
 
 
-def _padding(layer):
-    """PyTorch's padding, which is equal on opposite sides; "same" with a stride often needs more on one side."""
+def same_on_opposite_sides(layer):
+    """The layer's padding as other libraries take it: "same", or a number for opposite sides.
+
+    Raises ValueError for "same" with a stride, which often needs more on one side.
+    """
     padding = getattr(layer, "padding", "valid")
     if padding == "same" and layer.stride != 1:
         raise ValueError(f"{layer!r}: PyTorch cannot pad one side only; give the layer a number as its padding")
