@@ -311,6 +311,16 @@ def test_the_help_names_every_suite(capsys):
     assert all(name in out for name in bench.MODULES)
 
 
+def test_rows_name_the_instructions_that_kernels_are_compiled_for(monkeypatch):
+    for features, names in (
+        (("avx", "avx2", "avxvnni"), ["AVX2", "VNNI"]),
+        (("avx2", "avx512f", "avx512vnni", "fma"), ["AVX2", "AVX-512", "VNNI"]),
+        ((), []),
+    ):
+        monkeypatch.setattr("tinycompress.kernels.runtime.jit.host_cpu", lambda features=features: ("a CPU", features))
+        assert measured(replace(fake_bench.GOOD, sides={"torch": fake_bench.raising}))[0]["cpu_features"] == names
+
+
 def test_a_busy_machine_is_warned_of(monkeypatch):
     monkeypatch.setattr(measure.os, "getloadavg", lambda: (3.25, 1.0, 1.0), raising=False)
     assert "load 3.2" in bench.busy()
