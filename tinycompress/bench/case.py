@@ -82,7 +82,7 @@ MEASURED = ("ours", "rival", "ratio", "met", "ours_quartiles", "rival_quartiles"
 
 @dataclass(frozen=True)
 class Suite:
-    """Cases that belong together; summary(rows) returns extra rows about all of them."""
+    """Cases that belong together; summary(rows) returns extra rows about all of them, whose "threads" are known."""
 
     name: str
     cases: Sequence[Case]

@@ -31,11 +31,11 @@ def run(
         rows = []
         with Sides(threads) as sides:
             for case in suite.cases:
-                done = measure(case.on(threads), sides, rounds, against, rng)
+                done = [row | common for row in measure(case.on(threads), sides, rounds, against, rng)]
                 rows += done
                 if case is suite.cases[-1]:
                     done = done + suite.summary(rows)
-                yield [row | common for row in done]
+                yield done
 
 
 def measure(case: Case, sides: Sides, rounds: int, against: Collection[str], rng: np.random.Generator) -> list[Row]:

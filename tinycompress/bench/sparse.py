@@ -87,7 +87,7 @@ def crossover_case(inputs, outputs, batch):
     return Case(
         "sparse",
         f"CSR beats BLAS from, {inputs} → {outputs}, batch {batch}",
-        0.5,
+        0.6,
         {"ours": our_csr, "scipy": scipy_csr, "dense": blas},
         {"inputs": inputs, "outputs": outputs, "batch": batch},
         crossover_rows,

@@ -48,6 +48,6 @@ def torch_graph(rng):
 SUITES = [
     Suite(
         "tape",
-        [Case("tape", "graph of 31 tiny operations", 0.40, {"ours": ours, "torch": torch_graph})],
+        [Case("tape", "graph of 31 tiny operations", 0.50, {"ours": ours, "torch": torch_graph})],
     )
 ]
