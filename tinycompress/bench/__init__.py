@@ -4,8 +4,8 @@
     for rows in run(suites(["conv"]), threads=1, rounds=11, against=["torch"], rng=np.random.default_rng()):
         print(rows)
 
-`case.py` defines a row, `turns.py` the turns that processes take. Most other modules hold one or more suites: our work
-and the rival's side by side, and a table of cases.
+`case.py` defines a row, `turns.py` the turns that processes take, and `rivals/` gives our nets to other libraries. Most
+other modules hold one or more suites: our work and the rival's side by side, and a table of cases.
 """
 
 import importlib
