@@ -4,7 +4,7 @@ import os
 import threading
 
 import pytest
-from waiting import LONG
+from waiting import LONG, wait_for
 
 import tinycompress as tc
 from tinycompress.kernels.runtime import threads
@@ -67,3 +67,74 @@ def test_where_cores_cannot_be_told_apart_threads_work_all_the_same(monkeypatch)
     monkeypatch.delattr(os, "sched_setaffinity", raising=False)
     assert threads._current_core() is None
     share_with_a_worker()
+
+
+def test_work_that_is_shared_inside_of_a_part_stays_in_its_thread():
+    both, seen = threading.Barrier(2, timeout=LONG), []
+
+    def outer(start, end):
+        both.wait()
+        here = threading.get_ident()
+        threads.share(lambda a, b: seen.append((here, threading.get_ident(), a, b)), 2, ENOUGH)
+
+    threads.share(outer, 2, ENOUGH)
+    assert len({outside for outside, *_ in seen}) == 2
+    assert all(outside == inside and part == [0, 2] for outside, inside, *part in seen)
+
+
+def test_callers_in_several_threads_get_their_own_work_done():
+    tc.set_num_threads(3)
+    totals = {}
+
+    def caller(name):
+        for _ in range(200):
+            done = []
+            threads.share(lambda start, end, done=done: done.extend(range(start, end)), 30, 30 * ENOUGH)
+            assert sorted(done) == list(range(30))
+        totals[name] = True
+
+    callers = [threading.Thread(target=caller, args=(i,)) for i in range(4)]
+    for thread in callers:
+        thread.start()
+    for thread in callers:
+        thread.join(LONG)
+    assert len(totals) == 4
+
+
+def test_a_worker_that_fell_asleep_wakes_up_for_the_next_work():
+    share_with_a_worker()
+    wait_for("the workers fall asleep", lambda: all(worker.asleep for worker in threads._workers))
+    share_with_a_worker()
+
+
+def test_a_worker_keeps_nothing_of_a_work_that_is_done():
+    share_with_a_worker()
+    wait_for("the work is let go", lambda: all(worker.job is None for worker in threads._workers))
+
+
+def test_after_an_error_the_next_work_is_done():
+    def work(start, end):
+        raise KeyError("lost")
+
+    with pytest.raises(KeyError, match="lost"):
+        threads.share(work, 2, ENOUGH)
+    share_with_a_worker()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_has_workers_of_its_own():
+    share_with_a_worker()
+    child = os.fork()
+    if child == 0:
+        try:
+            share_with_a_worker()
+            os._exit(0)
+        except BaseException:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_with_more_threads_than_cores_nobody_waits_awake(monkeypatch):
+    monkeypatch.setattr(threads, "usable_cores", lambda: 1)
+    number = share_with_a_worker()
+    assert [worker.spin for worker in threads._workers if worker.native_id == number] == [0]
