@@ -114,6 +114,7 @@ def test_students_run_the_public_checks_with_plain_pytest(exercise, tmp_path):
     stub = subprocess.run(program, capture_output=True, text=True)
     assert stub.returncode == 1
     assert "keep is not written yet" in stub.stdout
+    assert "\ntoy/keep: 0/1 (0 of 1 points)\n" in stub.stdout, "the summary names the exercise"
     assert "public checks 0/1 (0 of 1 points); hidden checks run after hand-in" in stub.stdout
     (out / "toy" / "keep.py").write_text(SOLUTION)
     assert "public checks 1/1" in subprocess.run(program, capture_output=True, text=True).stdout
@@ -348,6 +349,13 @@ def test_a_notebook_draws_the_students_numbers_beside_the_solutions(tmp_path):
     lines = {line.get_label(): line for line in show("n_of_m", tmp_path).axes[0].lines}
     yours, reference = lines["your n of 4"], lines["the solution's n of 4"]
     assert np.array_equal(yours.get_ydata(), reference.get_ydata()) and np.ptp(yours.get_ydata()) > 10
+
+
+def test_each_case_of_a_parametrized_test_has_a_title_of_its_own(tmp_path):
+    cases = '@pytest.mark.parametrize("size", [9, 3], ids=["many", "few"])\ndef test_the_mean(submission, rng, size):\n'
+    exercise = write_exercise(tmp_path, tests=changed(TESTS, ("def test_the_mean(submission, rng):\n", cases)))
+    titles = [result.title for result in run_tests(exercise, load_here(exercise.solution, ()))]
+    assert titles == ["Three of five stay", "Any values", "the mean (many)", "the mean (few)"]
 
 
 def test_partial_credit_is_part_of_the_points(exercise):

@@ -47,6 +47,7 @@ class Session:
     seed: str = "public"
     hidden: bool = True
     results: list[TestResult] = field(default_factory=list)
+    exercises: list[str] = field(default_factory=list)  # the exercise that each result belongs to
     loaded: dict = field(default_factory=dict)
 
     def pytest_configure(self, config):
@@ -164,6 +165,7 @@ def pytest_runtest_makereport(item, call):
     if call.when == "teardown":
         found = item.stash.get(REPORTED, None) or _grader_error(item, "the test did not run")
         item.config.stash[SESSION].results.append(found)
+        item.config.stash[SESSION].exercises.append(exercise_of(item).id)
     return report
 
 
@@ -196,21 +198,32 @@ def _grader_error(item, staff: str) -> TestResult:
 
 
 def _title(item) -> str:
-    """What a test checks, in words: the first line of its docstring, or else its name."""
+    """What a test checks, in words: the first line of its docstring, or else its name; and which case, if parametrized."""
     doc = (item.function.__doc__ or "").strip()
-    return doc.splitlines()[0].rstrip(".") if doc else item.name.removeprefix("test_").replace("_", " ")
+    title = doc.splitlines()[0].rstrip(".") if doc else item.originalname.removeprefix("test_").replace("_", " ")
+    case = getattr(item, "callspec", None)
+    return f"{title} ({case.id})" if case else title
 
 
 def pytest_terminal_summary(terminalreporter, config):
-    results = [result for result in config.stash[SESSION].results if result.public]
-    if not results or config.stash[SESSION].submission is not None:
+    session = config.stash[SESSION]
+    found = {}
+    for exercise, result in zip(session.exercises, session.results, strict=True):
+        if result.public:
+            found.setdefault(exercise, []).append(result)
+    if not found or session.submission is not None:
         return
+    terminalreporter.write_sep("=", "your exercises")
+    for exercise, results in found.items():
+        terminalreporter.write_line(f"{exercise}: {_public_checks(results)}")
+        for result in results:
+            if result.outcome != EARNED:
+                terminalreporter.write_line(f"  {result.title}: {result.message}"[:500])
+    every = [result for results in found.values() for result in results]
+    terminalreporter.write_line(f"public checks {_public_checks(every)}; hidden checks run after hand-in")
+
+
+def _public_checks(results) -> str:
     passed = sum(result.outcome == EARNED for result in results)
     points, earned = sum(r.points for r in results), sum(r.earned for r in results)
-    terminalreporter.write_sep("=", "your exercises")
-    for result in results:
-        if result.outcome != EARNED:
-            terminalreporter.write_line(f"  {result.title}: {result.message}"[:500])
-    terminalreporter.write_line(
-        f"public checks {passed}/{len(results)} ({earned:g} of {points:g} points); hidden checks run after hand-in"
-    )
+    return f"{passed}/{len(results)} ({earned:g} of {points:g} points)"
