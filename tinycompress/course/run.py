@@ -63,4 +63,4 @@ def run_tests(exercise: Exercise, submission, seed: str = "public", student: str
 
 def total(results: list) -> tuple[float, float]:
     """(points earned, points possible)."""
-    return round(sum(r.earned for r in results), 4), sum(r.points for r in results)
+    return round(sum(r.earned for r in results), 4), round(sum(r.points for r in results), 4)

@@ -1,4 +1,4 @@
-"""When separable pays (30 minutes, 10 points).
+"""When separable pays (30 minutes, 6 points).
 
 A separable convolution has a share of 1 / outputs + 1 / kernel**2 of a standard one's weights (Howard et al. 2017, section
 3.1). So with 3×3 filters the share never falls to 1/9, and with 9 outputs it is still 2/9. How many outputs does a given
@@ -46,15 +46,13 @@ def layer_times(channels: int, kernel: int, size: int, peak: float, bandwidth: f
 
 
 def pays_from(kernel: int, size: int, peak: float, bandwidth: float, speedup: float, most: int) -> int | None:
-    """The smallest number of channels c such that for *all* numbers from c to `most` the separable layer is at least
-    `speedup` times as fast as the standard one; None if no such number from 1 to `most` exists.
+    """The smallest number of channels, from 1 to `most`, at which the separable layer is at least `speedup` times as fast as
+    the standard one; None if there is none.
     """
     ### BEGIN SOLUTION
-    first = None
-    for channels in range(most, 0, -1):
+    for channels in range(1, most + 1):
         standard, separable = layer_times(channels, kernel, size, peak, bandwidth)
-        if standard < speedup * separable:
-            break
-        first = channels
-    return first
+        if standard >= speedup * separable:
+            return channels
+    return None
     ### END SOLUTION

@@ -1,4 +1,4 @@
-"""What a net costs, on paper (30 minutes, 10 points).
+"""What a net costs, on paper (30 minutes, 6 points).
 
 Before a net is trained, two numbers say much about it: the number of weights, which must be stored and read, and the
 number of multiply-accumulates (MACs) per image, which must be computed. A 3×3 convolution from 16 to 32 channels has

@@ -45,7 +45,7 @@ def factors(weight: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def ranks_for_budget(singular: list, prices: list, budget: int) -> list[int]:
-    """The rank of each layer, by the second rule of the statement.
+    """The rank of each layer, by the second rule of the statement: a list or an array of integers.
 
     singular: for each layer its singular values, largest first, not all zero; prices: for each layer the cost of one rank,
     inputs + outputs; budget: the number of weights allowed in all. A layer's energy is a share of its *own* squares. The next

@@ -1,4 +1,4 @@
-"""A derivative by hand: a dense layer with its ReLU (15 minutes, 6 points).
+"""A derivative by hand: a dense layer with its ReLU (15 minutes, 3 points).
 
 In training, each layer is given the derivative of the loss by its outputs. From that it must compute the derivatives by
 its inputs, weights and biases. For y = relu(x W + b) the chain rule gives them in three products. With the

@@ -20,7 +20,7 @@ def measure(exercise):
         x[0, SIZE // 2, SIZE // 2, 0] = 1
         w, rows = np.full((3, 3, 1, 1), 1 / 9), []
         for layer, d in enumerate(dilations, 1):
-            x = exercise.forward(x, w, d)
+            x = exercise.forward(x, w, d, exercise.output_size(*x.shape[1:3], (3, 3), d))
             row = x[0, x.shape[1] // 2, :, 0]
             pad = (SIZE - len(row)) // 2
             rows.append(

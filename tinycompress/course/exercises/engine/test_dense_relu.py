@@ -1,4 +1,4 @@
-"""Tests of dense_relu. Public: the example of the statement. Hidden: difference quotients."""
+"""Tests of dense_relu. Public: the example of the statement. Hidden: any batch, and difference quotients."""
 
 import numpy as np
 import pytest
@@ -21,20 +21,35 @@ def gradients(submission, grad, x, weight, y):
 
 
 @pytest.mark.public
-@pytest.mark.points(1)
+@pytest.mark.points(0.1)
 def test_the_output_of_one_example(submission):
     """The forward pass of the example in the statement."""
     expect_close(submission.forward(X, WEIGHT, BIAS), [[3, 0]], "y = relu(x W + b): negative values become 0")
 
 
 @pytest.mark.public
-@pytest.mark.points(1)
+@pytest.mark.points(0.2)
 def test_the_gradients_of_one_example(submission):
     """The backward pass of the example in the statement."""
     dx, dweight, dbias = gradients(submission, np.array([[10.0, 100.0]]), X, WEIGHT, np.array([[3.0, 0.0]]))
     expect_close(dbias, [10, 0], "a neuron with y = 0 is shut by the ReLU: nothing flows back through it")
     expect_close(dweight, [[10, 0], [20, 0]], "weight (i, o) changes h_o by x_i")
     expect_close(dx, [[10, 10]], "input i changes every h_o by weight (i, o): sum over the neurons")
+
+
+@pytest.mark.hidden
+@pytest.mark.points(0.7)
+def test_outputs_of_any_batch(submission, rng):
+    """Batches of any size, small and large outputs, with a bias for each neuron."""
+    for batch, inputs, outputs in (6, 4, 3), (1, 2, 5), (4, 1, 1):
+        x, weight, bias = (
+            20 * rng.normal(size=(batch, inputs)),
+            rng.normal(size=(inputs, outputs)),
+            rng.normal(size=outputs),
+        )
+        h = np.array([[sum(x[n] * weight[:, o]) + bias[o] for o in range(outputs)] for n in range(batch)])
+        message = "every h = x W + b above 0 stays as it is, however large; the others become 0"
+        expect_close(submission.forward(x, weight, bias), np.where(h > 0, h, 0), message)
 
 
 def quotients(loss, value, step=1e-6):
@@ -51,7 +66,7 @@ def quotients(loss, value, step=1e-6):
 
 
 @pytest.mark.hidden
-@pytest.mark.points(1)
+@pytest.mark.points(0.5)
 @pytest.mark.parametrize("which", ["x", "weight", "bias"])
 def test_gradients_are_limits_of_difference_quotients(submission, rng, which):
     """A derivative says how a small step of x, the weight or the bias changes the loss of a whole batch."""
@@ -73,7 +88,7 @@ def test_gradients_are_limits_of_difference_quotients(submission, rng, which):
 
 
 @pytest.mark.hidden
-@pytest.mark.points(1)
+@pytest.mark.points(0.5)
 def test_a_shut_neuron_learns_nothing(submission, rng):
     """Where y is 0 (also if h is exactly 0), nothing flows back, whatever the sign of dL/dy."""
     x, weight = rng.normal(size=(6, 3)), rng.normal(size=(3, 4))
