@@ -1,4 +1,4 @@
-"""A little at a time, to the last weight (20 minutes, 6 points).
+"""A little at a time, to the last weight (20 minutes, 4 points).
 
 Gradual pruning removes many weights at first, while many are superfluous, and few towards the end (Zhu & Gupta 2017,
 equation 1). If `before` weights are removed at the start and `final` at the end, then after step k of n there should be
@@ -16,7 +16,7 @@ import numpy as np
 def removed_counts(before: int, final: int, steps: int) -> list[int]:
     """How many weights are removed in total after each of the steps 1 to `steps`: the formula, exact, rounded up.
 
-    0 <= before <= final, up to a billion weights. Returns `steps` integers; the last one is `final`.
+    0 <= before <= final, up to a billion weights, in up to 5000 steps. Returns `steps` integers; the last one is `final`.
     """
     ### BEGIN SOLUTION
     return [final - (final - before) * (steps - k) ** 3 // steps**3 for k in range(1, steps + 1)]
@@ -27,7 +27,7 @@ def prune_to(weight: np.ndarray, mask: np.ndarray, count: int) -> np.ndarray:
     """The next mask, with exactly `count` weights removed in total.
 
     Weights that are already removed stay removed. Then the kept weights of smallest magnitude are removed; of equal
-    magnitudes, the one that comes first in memory (row by row). weight: (inputs, outputs), with arbitrary values where
+    magnitudes, the one that comes first, row by row. weight: (inputs, outputs), with arbitrary values where
     weights are removed; mask: booleans of the same shape, True = kept. Raises ValueError if `count` is less than the
     number already removed, or more than the number of weights.
     """

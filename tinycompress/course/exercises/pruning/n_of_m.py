@@ -1,4 +1,4 @@
-"""Sparsity that hardware likes: 2 of every 4 (45 minutes, 10 points).
+"""Sparsity that hardware likes: 2 of every 4 (45 minutes, 9 points).
 
 Single weights are hard to skip: their places must be stored and read one by one. So recent GPUs require a regular
 pattern instead: of every m consecutive inputs of a neuron, at most n weights are not zero, with n:m = 2:4 (Mishra et al.

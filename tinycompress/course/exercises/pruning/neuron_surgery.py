@@ -1,4 +1,4 @@
-"""Neuron surgery: how the next layer must change, too (45 minutes, 10 points).
+"""Neuron surgery: how the next layer must change, too (45 minutes, 9 points).
 
 A neuron is a column of one layer and a row of the layer that reads its output. Here the layer is h = relu(x W + b) and its
 reader is y = h R + c, so neuron k is column k of W, entry k of b and row k of R.
@@ -42,8 +42,8 @@ def merge(weight, bias, reader, stays: int, goes: int) -> tuple:
     """The layers without neuron `goes`, whose incoming weights and bias are a positive multiple of those of neuron `stays`.
 
     weight, bias, reader: as in `remove`. Returns the three arrays with one neuron less; the net's outputs do not change.
-    Raises ValueError if `goes` is not a positive multiple of `stays`, up to 0.1 % of rounding error. The weights and bias
-    of `stays` are not all 0.
+    Raises ValueError if `goes` is not a positive multiple of `stays`. Rounding is allowed for: a weight or bias of `goes` may
+    differ from the multiple by up to 0.1 % of the largest magnitude among them. The weights and bias of `stays` are not all 0.
     """
     ### BEGIN SOLUTION
     one, other = (np.append(weight[:, k], bias[k]) for k in (stays, goes))

@@ -1,4 +1,4 @@
-"""Which neuron would be missed? Taylor's answer (30 minutes, 9 points).
+"""Which neuron would be missed? Taylor's answer (30 minutes, 6 points).
 
 A neuron's importance is how much the loss changes when its output h becomes 0. The first term of a Taylor series estimates
 this from one backward pass, without trying it: the change is about |h * dL/dh| (Molchanov et al. 2017, "Pruning
