@@ -39,10 +39,10 @@ def encode(symbols: np.ndarray, codes: list[str]) -> np.ndarray:
     """The codes of the symbols one after another, as bytes: uint8, (bits / 8, rounded up).
 
     symbols: (count,) integers. The first bit is the highest bit of the first byte; the last byte is filled up with zeros.
-    Raises ValueError for a symbol without a code.
+    Raises ValueError for a symbol without a code, as are those below 0 or beyond the last one.
     """
     ### BEGIN SOLUTION
-    if any(not codes[s] for s in symbols):
+    if any(not (0 <= s < len(codes) and codes[s]) for s in symbols):
         raise ValueError("a symbol has no code")
     bits = "".join(codes[s] for s in symbols)
     return np.packbits(np.array([int(bit) for bit in bits], np.uint8))

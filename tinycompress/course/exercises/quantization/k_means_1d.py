@@ -1,4 +1,4 @@
-"""Shared weights: k-means, and the best clusters there are (an evening, 12 points).
+"""Shared weights: k-means, and the best clusters there are (an evening, 24 points).
 
 If the weights of a layer share k values, each weight can be stored as a number from 0 to k - 1 (Han et al. 2016, section 3).
 K-means searches for good values, the centroids, in two alternating steps (Lloyd 1982): each weight is assigned to the
