@@ -1,4 +1,4 @@
-"""Two ways to average teachers (25 minutes, 7 points).
+"""Two ways to average teachers (25 minutes, 5 points).
 
 Several teachers know more than one. One can average their probabilities, or their logits:
 

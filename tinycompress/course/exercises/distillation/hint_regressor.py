@@ -1,4 +1,4 @@
-"""Hints from the teacher's hidden layer (45 minutes, 11 points).
+"""Hints from the teacher's hidden layer (45 minutes, 9 points).
 
 A hint is a hidden layer of the teacher that a hidden layer of the student should learn to predict (Romero et al. 2015,
 FitNets). The two layers have different widths. So a small extra layer, the regressor, translates the student's outputs h

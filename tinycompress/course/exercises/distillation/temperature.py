@@ -1,4 +1,4 @@
-"""Learning from a teacher's doubts (35 minutes, 10 points).
+"""Learning from a teacher's doubts (35 minutes, 7 points).
 
 A teacher that says "a 3, and if not, rather an 8 than a 1" says more than a label does. Its doubts are small numbers. A
 temperature T makes them larger (Hinton et al. 2015): p = softmax(z / T) for logits z. With t the teacher's logits and s the

@@ -18,7 +18,7 @@ def answers(submission, h, t, weight, bias):
 
 
 @pytest.mark.public
-@pytest.mark.points(1)
+@pytest.mark.points(0.2)
 def test_the_loss_of_one_row(submission):
     """For h = (1, 2) and t = 10 the regressor predicts 3 * 1 + 1 * 2 + 1."""
     loss, *_ = answers(submission, *ONE)
@@ -26,7 +26,7 @@ def test_the_loss_of_one_row(submission):
 
 
 @pytest.mark.public
-@pytest.mark.points(1)
+@pytest.mark.points(0.2)
 def test_the_gradients_of_one_row(submission):
     """The derivatives for the same row."""
     _, dh, dweight, dbias = answers(submission, *ONE)
@@ -48,11 +48,11 @@ def quotients(loss, value, step=1e-6):
 
 
 @pytest.mark.hidden
-@pytest.mark.points(2)
+@pytest.mark.points(1.6)
 @pytest.mark.parametrize("rows", [(5,), (2, 3, 2)], ids=["examples", "images"])
 def test_gradients_are_limits_of_difference_quotients(submission, rng, rows):
     """The derivatives say how small steps of h, the weight and the bias change the loss, for dense layers and images."""
-    h, t = rng.normal(size=(*rows, 4)), rng.normal(size=(*rows, 3))
+    h, t = np.moveaxis(rng.normal(size=(4, *rows)), 0, -1), rng.normal(size=(*rows, 3))  # units far apart in memory
     weight, bias = rng.normal(size=(4, 3)), rng.normal(size=3)
 
     def loss():
@@ -68,7 +68,7 @@ def test_gradients_are_limits_of_difference_quotients(submission, rng, rows):
 
 
 @pytest.mark.public
-@pytest.mark.points(1)
+@pytest.mark.points(0.25)
 def test_a_teacher_that_can_be_said_exactly(submission):
     """For t = 2 h + 1 and almost no decay, the regressor is exact."""
     h = np.array([[0.0], [1.0], [2.0]])
@@ -78,10 +78,10 @@ def test_a_teacher_that_can_be_said_exactly(submission):
 
 
 @pytest.mark.hidden
-@pytest.mark.points(1)
+@pytest.mark.points(2)
 def test_no_step_makes_it_better(submission, rng):
     """At the best regressor the derivatives of the decayed loss are 0; the bias is not decayed."""
-    for rows in (30,), (4, 3, 2):
+    for rows in (30,), (4, 3, 2), (1,), (3,):
         h, t, decay = 1 + rng.normal(size=(*rows, 4)), 5 + rng.normal(size=(*rows, 3)), 0.3
         weight, bias = expect_tuple(submission.best_regressor(h, t, decay), 2)
         expect_array(weight, (4, 3), "float", "the weight")
@@ -93,7 +93,7 @@ def test_no_step_makes_it_better(submission, rng):
 
 
 @pytest.mark.hidden
-@pytest.mark.points(1)
+@pytest.mark.points(1.2)
 def test_idle_units_and_twins_do_no_harm(submission, rng):
     """Some units of h are constant, or equal to others."""
     h = rng.normal(size=(40, 3))
@@ -108,7 +108,7 @@ def test_idle_units_and_twins_do_no_harm(submission, rng):
 
 
 @pytest.mark.public
-@pytest.mark.points(1)
+@pytest.mark.points(0.25)
 def test_the_mean_explains_nothing(submission):
     """A regressor that always predicts the mean explains nothing."""
     t = np.array([[1.0], [3.0], [8.0]])
@@ -117,7 +117,7 @@ def test_the_mean_explains_nothing(submission):
 
 
 @pytest.mark.hidden
-@pytest.mark.points(1)
+@pytest.mark.points(1.7)
 def test_explained_variance_of_images(submission, rng):
     """Units have different means, and pixels are rows; a regressor worse than the mean gets a negative share."""
     h, t = rng.normal(size=(2, 3, 3, 4)), rng.normal(size=(2, 3, 3, 5)) + [0, 10, 20, 30, 40]

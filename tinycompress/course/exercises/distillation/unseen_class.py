@@ -1,4 +1,4 @@
-"""A class that the student never saw (30 minutes, 8 points).
+"""A class that the student never saw (30 minutes, 6 points).
 
 A student that learned from a teacher's outputs, but never saw a 3, still knows what a 3 looks like: it learned that from the
 teacher's doubts about 8s and 2s. But it thinks that 3s are rare, since it saw none, and so it seldom answers 3. Hinton et al.

@@ -51,6 +51,7 @@ def test_no_threshold_is_better(submission, rng):
     """Your choice is compared with every number of kept weights, channel by channel."""
     best, channels = 0, 40
     weight = rng.normal(size=(15, channels)) * np.exp(1.5 * rng.normal(size=(15, channels)))
+    weight[:, 0] = rng.permutation([3.2, *np.ones(14)]) * rng.choice([-1, 1], 15)  # m = 1 beats m = 2, but not m = 15
     signs, scales = ternary(submission.ternarize(weight), weight.shape)
     size = -np.sort(-np.abs(weight), axis=0)
     for c in range(channels):
