@@ -9,7 +9,7 @@ MAY_IMPORT = ()
 
 
 @pytest.mark.public
-@pytest.mark.points(0.3)
+@pytest.mark.points(0.2)
 def test_a_warmer_teacher_has_more_doubts(submission):
     """The example of the statement."""
     expect_close(submission.soften(np.array([[2.0, 0.0]]), 2.0), [[0.73105858, 0.26894142]], "softmax of (1, 0)")
@@ -37,7 +37,7 @@ def test_temperatures_that_are_none(submission, rng):
 
 
 @pytest.mark.public
-@pytest.mark.points(0.2)
+@pytest.mark.points(0.1)
 def test_nothing_to_learn_from_oneself(submission):
     """The gradient is 0 for a student that says what its teacher says."""
     z = np.array([[2.0, 0.0, 1.0]])
@@ -51,6 +51,14 @@ def test_without_a_teacher_it_is_the_cross_entropy(submission):
     """With alpha = 0 only the labels count."""
     found = submission.gradient(np.array([[1.0, 0.0]]), np.array([[9.0, 0.0]]), np.array([1]), 3.0, 0.0)
     expect_close(found, [[0.73105858, -0.73105858]], "softmax(s) minus the one-hot label, at T = 1")
+
+
+@pytest.mark.public
+@pytest.mark.points(0.2)
+def test_a_net_that_is_too_sure(submission):
+    """Of four equal answers, three are right: the probability of the answer should be 3/4."""
+    found = expect_number(submission.calibrate(np.array(4 * [[5.0, 0.0]]), np.array([0, 0, 0, 1])), "the temperature")
+    expect_close(found, 5 / np.log(3), "softmax of (5 / T, 0) is (3/4, 1/4) if 5 / T is ln 3", 1e-3)
 
 
 def softmax(z):

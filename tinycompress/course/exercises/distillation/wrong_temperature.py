@@ -43,7 +43,7 @@ def sum_over_the_batch(student, teacher, labels, temperature, alpha):
     return alpha * temperature * soft + (1 - alpha) * hard
 
 
-@wrong("calibrate", points=4.5, why="tries a coarse grid, which also ends too early")
+@wrong("calibrate", points=4.3, why="tries a coarse grid, which also ends too early")
 def coarse_grid(logits, labels):
     grid = np.arange(0.5, 10.1, 0.5)
     rows = np.arange(len(labels))
@@ -59,7 +59,7 @@ def one_maximum(logits, temperature):
         return p / p.sum(1, keepdims=True)
 
 
-@wrong("soften", points=5.7, why="multiplies by the temperature")
+@wrong("soften", points=5.8, why="multiplies by the temperature")
 def cooled(logits, temperature):
     if temperature <= 0:
         raise ValueError
@@ -76,12 +76,12 @@ def _loss_at(temperature, logits, labels):
     return -np.log(softmax(logits / temperature)[np.arange(len(labels)), labels] + 1e-300).mean()
 
 
-@wrong("calibrate", points=5.4, why="tries a grid with steps of 2 %")
+@wrong("calibrate", points=5.2, why="tries a grid with steps of 2 %")
 def grid_of_two_percent(logits, labels):
     return float(min(np.geomspace(0.05, 20, 303), key=lambda T: _loss_at(T, logits, labels)))
 
 
-@wrong("calibrate", points=4.5, why="returns 1 / T")
+@wrong("calibrate", points=4.3, why="returns 1 / T")
 def inverse(logits, labels):
     return float(1 / min(np.geomspace(0.05, 20, 3000), key=lambda T: _loss_at(T, logits, labels)))
 

@@ -1,4 +1,4 @@
-"""What a cascade costs (30 minutes, 10 points).
+"""What a cascade costs (30 minutes, 6 points).
 
 A cascade asks a cheap net first. If that net is not sure enough, it asks the next one, which starts again from the image, and so
 on (Viola & Jones 2001). An image that reaches the last net has paid for all of them. Suppose that the nets cost 10, 50 and

@@ -1,4 +1,4 @@
-"""Leave where the entropy is low (30 minutes, 10 points).
+"""Leave where the entropy is low (30 minutes, 6 points).
 
 In a net with an early exit, an image leaves at the exit if the exit is sure enough. BranchyNet (Teerapittayanon et al. 2016)
 measures this by the entropy of the exit's probabilities p, in nats:

@@ -11,7 +11,7 @@ ROW, WEIGHTS = np.arange(1.0, 7).reshape(1, 1, 6, 1), np.array([1.0, 10, 100]).r
 
 
 @pytest.mark.public
-@pytest.mark.points(0.8)
+@pytest.mark.points(0.6)
 def test_the_output_of_one_row(submission):
     """The example of the statement."""
     found = expect_array(submission.forward(ROW, WEIGHTS, 2, (1, 2)), (1, 1, 2, 1), "float")
@@ -19,7 +19,7 @@ def test_the_output_of_one_row(submission):
 
 
 @pytest.mark.public
-@pytest.mark.points(0.8)
+@pytest.mark.points(0.6)
 def test_the_size_of_the_output(submission):
     """Kernels with and without holes."""
     for kernel, dilation, size in ((3, 3), 1, (8, 6)), ((3, 3), 2, (6, 4)), ((1, 5), 1, (10, 4)):
@@ -80,7 +80,7 @@ def test_no_images_have_no_outputs(submission, rng):
 
 
 @pytest.mark.public
-@pytest.mark.points(0.8)
+@pytest.mark.points(0.6)
 def test_the_gradients_of_one_row(submission):
     """The example of the statement, backward, from dL/dy = (1, 1000)."""
     grad = np.array([1.0, 1000]).reshape(1, 1, 2, 1)
@@ -109,6 +109,14 @@ def test_gradients_are_limits_of_difference_quotients(submission, rng, which):
         "w": "a tap is used at every output pixel of every image: its derivative is the sum over all of them",
     }[which]
     expect_close(found, expected, message, 1e-6, 1e-8)
+
+
+@pytest.mark.public
+@pytest.mark.points(0.6)
+def test_the_receptive_field_of_two_layers(submission):
+    """Three taps with dilation 1, then three with dilation 2."""
+    found = expect_number(submission.receptive_field(3, [1, 2]), "the receptive field")
+    assert found == 7, "an output sees 3 pixels 2 apart, each of which sees 3 neighbours"
 
 
 @pytest.mark.hidden

@@ -5,7 +5,7 @@ import numpy as np
 from tinycompress.course import wrong
 
 
-@wrong("output_size", points=21.2, why="counts the taps, not the pixels between them")
+@wrong("output_size", points=21.4, why="counts the taps, not the pixels between them")
 def without_holes(height, width, kernel, dilation):
     return height - kernel[0] + 1, width - kernel[1] + 1
 
@@ -25,7 +25,7 @@ def loops(x, w, dilation, size):
     return y
 
 
-@wrong("forward", points=14.2, why="flips the kernel, as mathematicians do")
+@wrong("forward", points=14.4, why="flips the kernel, as mathematicians do")
 def flipped(x, w, dilation, size):
     kh, kw, _, outputs = w.shape
     height, width = size
@@ -97,6 +97,6 @@ def overwritten(grad, x, w, dilation):
     return dx, dw
 
 
-@wrong("receptive_field", points=22.4, why="multiplies the layers' windows instead of adding up what each layer adds")
+@wrong("receptive_field", points=21.8, why="multiplies the layers' windows instead of adding up what each layer adds")
 def product(kernel, dilations):
     return int(np.prod([(kernel - 1) * d + 1 for d in dilations]))
