@@ -1,5 +1,6 @@
 """From exercise to handout: markers, what is released, and what `course check` finds."""
 
+import ast
 import json
 import re
 import signal
@@ -338,6 +339,11 @@ def test_the_command_line_checks_and_releases(exercise, tmp_path, capsys):
 def test_every_exercise_of_the_lecture_is_fit_to_be_released(exercise):
     found = check(exercise, notebook=False)
     assert not found.faults, str(found)
+
+
+@pytest.mark.parametrize("exercise", find_exercises(), ids=lambda exercise: exercise.id)
+def test_every_notebook_says_what_to_look_for(exercise):
+    assert "\n\nLook for " in ast.get_docstring(ast.parse(exercise.show.read_text()))
 
 
 def test_a_notebook_draws_the_students_numbers_beside_the_solutions(tmp_path):

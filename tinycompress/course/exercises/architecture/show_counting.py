@@ -3,6 +3,9 @@
 Your `total` counts the cost of the lecture's net with two 3×3 convolutions on 28×28 images, at several widths, with standard
 and with separable convolutions. Left: weights. Right: multiply-accumulates. Nothing is trained, and you already know which
 net will be small.
+
+Look for the distance between the two lines, which grows with the width: a standard layer from C to O channels has k²
+C O weights, a separable one only (k² + O) C.
 """
 
 from tinycompress.workshop import style

@@ -3,6 +3,9 @@
 Two channels of digits are filtered, each by its own 3×3 edge detector. Your `depthwise` and your `weight_gradient` have to find
 these two filters, in 30 steps of gradient descent that start from zeros, with a stride of 2. If both functions are right,
 the error falls almost to 0.
+
+Look for a line that is straight on this scale, because each step removes about the same share of the error. If yours
+flattens out, the derivative is wrong.
 """
 
 import numpy as np

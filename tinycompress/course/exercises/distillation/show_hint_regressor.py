@@ -3,6 +3,9 @@
 A teacher for the UCI digits has a hidden layer of 64 units. Small nets with 2 to 32 hidden units learned the digits from
 labels only, without the teacher. On training images, your `best_regressor` learns to translate their hidden layer into the
 teacher's. What share of the teacher's variance does it explain on validation images?
+
+Look for the distance between the two lines: what learning the same task has in common, beyond what any random layer
+knows. With many units a random layer knows much, too.
 """
 
 import numpy as np

@@ -3,6 +3,9 @@
 A teacher has learned the UCI digits. A student with 12 hidden neurons sees only a tenth of the images. Your `gradient` trains
 it three times: on the labels, on the teacher's outputs at T = 4, and on half of each. A student with a wrong gradient learns,
 too, but then look at how much the teacher still helps.
+
+Look for how far apart the lines are at the end. The same few images say more with the teacher's doubts than with
+labels alone.
 """
 
 import numpy as np

@@ -3,6 +3,8 @@
 A student learns the outputs of a teacher for the UCI digits, at T = 2, from images without a single 3. Your `shift` corrects
 it by the frequency of 3s that the teacher finds on validation images without labels. What share of each digit does the
 student recognise before the correction (hollow) and after it (full)?
+
+Look for the unseen digit, which a single number brings back, and what this costs the other digits.
 """
 
 from dataclasses import replace

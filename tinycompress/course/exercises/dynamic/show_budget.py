@@ -3,6 +3,8 @@
 Five nets of increasing width were trained on the UCI digits and measured on validation images. For every budget of
 multiply-accumulates, your `hull` and `mixture` decide how many images go to which net. The plot shows the expected accuracy.
 Dashed: the best single net within the budget, a staircase. A mixture needs no further training, and fills in the steps.
+
+Look for the corners of your line, which are nets of the hull; a net below the line is of no use at any budget.
 """
 
 import numpy as np

@@ -3,6 +3,9 @@
 Two nets were trained on the UCI digits: a small one, which answers first, and a larger one for images that do not leave. On
 validation images your `choose_threshold` finds a threshold for each of several accuracies. Your `judge` then applies it to
 the test images, which nothing was fitted to: how many leave, and how many answers are right?
+
+Look for how far the test accuracy lies from the one asked for: a threshold that just suffices on validation images
+was also chosen for their noise.
 """
 
 import numpy as np

@@ -108,7 +108,7 @@ def test_mixtures_of_any_table(submission, reference, rng):
     for n in 1, 3, 8, 15:
         costs, accuracies = table(rng, n)
         corners = list(reference.hull(costs, accuracies))
-        for budget in [*(costs.min() + rng.uniform(0.01, 0.99, 5) * np.ptp(costs)), costs.max() + 3]:
+        for budget in [*(costs.min() + rng.uniform(0.01, 0.99, 5) * max(1, np.ptp(costs))), costs.max() + 3]:
             check_mixture(submission, costs, accuracies, corners, budget)
 
 

@@ -59,7 +59,7 @@ def with_points_on_lines(costs, accuracies):
     return kept
 
 
-@wrong("mixture", points=9, why="refuses a budget that is just the cheapest cost")
+@wrong("mixture", points=11.4, why="refuses a budget that is just the cheapest cost")
 def above_the_cheapest(costs, accuracies, hull, budget):
     if budget <= costs[hull[0]]:
         raise ValueError

@@ -3,6 +3,9 @@
 An image with a single bright pixel passes through five layers with 3 x 3 kernels of equal weights, computed by your
 `forward`. Above, all layers have dilation 1; below, they have dilations 1, 2, 4, … The curves show, after each layer, which
 outputs depend on the bright pixel. The number beside a curve is your `receptive_field`: how many outputs in a row it should be.
+
+Look for how the width of the curves grows from layer to layer: by the same number of pixels above, doubling below.
+Gaps within a curve would be pixels that nothing has heard.
 """
 
 import numpy as np

@@ -3,6 +3,9 @@
 Your `n_of_m_mask` prunes a net that was trained on the UCI digits: 3, 2 or 1 of every 4 weights stay, without any further
 training. Dashed: the same number of weights, chosen by magnitude anywhere in the layer. The regular pattern, which hardware
 can use, costs a little accuracy.
+
+Look for where the two lines part: 3 of 4 costs almost nothing, 2 of 4 a few percent before the net is trained
+further, and with 1 of 4 too few weights are left for either.
 """
 
 import numpy as np

@@ -3,6 +3,9 @@
 A net for the UCI digits with 64 hidden neurons loses more and more of them, without any training. Those whose variation
 changes the outputs least go first. With your `remove`, each leaves its mean over the training images in the reader's bias.
 Dashed: the neurons are simply deleted.
+
+Look for how many neurons may go before the lines part: only then does what they contributed on average begin to
+matter.
 """
 
 import numpy as np

@@ -2,6 +2,8 @@
 
 A net for the UCI digits with two hidden layers loses more and more of its neurons, without any training afterwards. Your
 functions choose them by Taylor's importance on the training images. Dashed: by the norm of their weights. Dotted: at random.
+
+Look for how many neurons each way can remove at no cost; with Taylor's importance the line stays flat for longest.
 """
 
 import numpy as np

@@ -3,6 +3,9 @@
 The weights of a net that was trained on the UCI digits are quantized to 3 to 8 bits. The lecture's `code_lengths` finds the
 length of each integer's code. Your functions make the codes, encode all weights, and decode them. Dashed: the entropy, which
 no code can beat. Dotted: the bits of plain integers.
+
+Look for the distance to the dashed line: a code spends whole bits on each symbol, so that it loses most where there
+are few symbols, and never a whole bit.
 """
 
 import numpy as np

@@ -3,6 +3,8 @@
 150 weights of a net that was trained on the UCI digits are put into 6 clusters. Your `assign` and `update` alternate, from
 two starts: centroids spread evenly over the weights' range (as Han et al. start), and six random weights. The dashed line
 is the error of your `best_clusters`: no start can get below it.
+
+Look for where each line becomes flat: that is a solution which no step improves, and it lies above the dashed line.
 """
 
 import numpy as np
