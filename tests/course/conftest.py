@@ -32,13 +32,13 @@ def submit(kit, tmp_path):
 
     made = []
 
-    def submit(source, kit=kit):
+    def submit(source, kit=kit, level="bubblewrap", secrets=()):
         name = f"answer_{uuid.uuid4().hex}.py"
         folder = tmp_path / f"submission{len(made)}"
         folder.mkdir()
         (folder / name).write_bytes(source if isinstance(source, bytes) else source.encode())
         readable(folder)
-        made.append(InWorkers(kit, folder, name))
+        made.append(InWorkers(kit, folder, name, level, secrets))
         return made[-1]
 
     yield submit

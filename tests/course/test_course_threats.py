@@ -9,7 +9,8 @@ import pytest
 from course_class import inside, write_exercise
 
 from tinycompress.course import SubmissionProblem, SubmissionRaised, expect_array, expect_close, expect_number, sandbox
-from tinycompress.course.sandbox import Kit, readable
+from tinycompress.course.sandbox import Kit, bubblewrap, readable
+from tinycompress.course.sandbox.workers import InWorkers
 
 # ---- ending the process, and answering for it ----
 
@@ -183,7 +184,7 @@ def test_neither_tests_nor_reference_nor_anything_of_the_host_can_be_seen(submit
     assert submission.listing("/submission") == [submission._file]
     assert submission.listing("/runner") == ["wire.py", "worker.py"]
     assert submission.modules() == [] and submission.processes() == [] and 0 not in submission.identity()
-    assert set(submission.environment()) == {*sandbox._quiet_environment(), "PWD"}
+    assert set(submission.environment()) == {*bubblewrap.quiet_environment(), "PWD"}
     for path in (
         tmp_path / "gradebook.jsonl",
         exercise.tests,
@@ -231,14 +232,29 @@ def test_an_exercise_sees_only_the_modules_it_allows(submit, tmp_path):
 @inside
 def test_there_is_no_network(submit):
     with socket.create_server(("127.0.0.1", 0)) as server:
-        source = (
+        submission = submit(
             "import socket\ndef connect(port):\n    socket.create_connection(('127.0.0.1', port), 2)\n"
-            "def names():\n    return [name for _, name in socket.if_nameindex()]\n"
+            "def make(family):\n    socket.socket(family)\ndef pair():\n    return len(socket.socketpair())\n"
         )
-        submission = submit(source)
-        with pytest.raises(SubmissionRaised, match="OSError|ConnectionRefusedError"):
+        with pytest.raises(SubmissionRaised, match="PermissionError"):
             submission.connect(server.getsockname()[1])
+        for family in socket.AF_UNIX, socket.AF_INET6, socket.AF_NETLINK, socket.AF_PACKET, socket.AF_VSOCK:
+            with pytest.raises(SubmissionRaised, match="PermissionError"):
+                submission.make(int(family))
+        assert submission.pair() == 2
+
+
+@inside
+def test_without_the_filter_there_is_still_no_network(kit, tmp_path):
+    (tmp_path / "answer.py").write_text(
+        "import socket\ndef names(): return [name for _, name in socket.if_nameindex()]\n"
+    )
+    readable(tmp_path)
+    submission = InWorkers(kit, tmp_path, "answer.py", sandbox.UNFILTERED)
+    try:
         assert submission.names() == ["lo"]
+    finally:
+        submission.close()
 
 
 @inside

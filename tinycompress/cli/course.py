@@ -179,7 +179,9 @@ def _grade(arguments) -> int:
     print(f"sandbox: {found.name} ({found.detail})", flush=True)
     if not arguments.seed:
         print("seed: public, so anyone can generate the hidden inputs; give --seed for real marks", file=sys.stderr)
-    tasks = grade.make_tasks(handins, exercises, arguments.seed or "public", arguments.per_student, found.name)
+    tasks = grade.make_tasks(
+        handins, exercises, arguments.seed or "public", arguments.per_student, found.name, arguments.log
+    )
     with tqdm(total=len(tasks), unit="exercise", disable=None) as bar:
         count = grade.grade(
             tasks, Log(arguments.log), lambda: _executor(arguments), lambda record: bar.update(), others

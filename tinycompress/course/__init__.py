@@ -60,7 +60,8 @@ returns the figure. `course release` stores the solution's numbers and writes a 
 them. The docstring becomes the notebook's text. The file may import anything.
 
 The sandbox has NumPy, Numba, SciPy, and what MAY_IMPORT lists. The engine's kernels run in NumPy there, and a first @njit
-costs a second. Exercises of your own have the same layout, in a folder that you pass as --exercises DIR.
+costs a second. Submissions can use threads, but no further processes and no sockets. Exercises of your own have the same
+layout, in a folder that you pass as --exercises DIR.
 
     tinycompress course check pruning/name      solution 100 %, stub 0, wrong answers as stated, two runs agree
     tinycompress course release --out handout   the students' folder

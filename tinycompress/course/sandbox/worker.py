@@ -44,33 +44,36 @@ def main(requests: int, replies: int, file: str, processes: int, site: str) -> N
     del sys.path[0]
     limit(processes)
     silence()
-    send = lambda *reply: write_all(replies, wire.pack(wire.dumps(reply)))  # noqa: E731
     read = lambda count: read_exactly(requests, count)  # noqa: E731
-    send(0, "ready")
-    module = None
+    write_all(replies, wire.pack(wire.dumps((0, "ready"))))
+    process, module = os.getpid(), {}
     while True:
         request = wire.unpack(read)
+        number = 0 if request == ("load",) else request[0]
         try:
             if request == ("load",):
                 module = load(file)
-                send(0, "value", None)
-                continue
-            number, function, arguments, keywords = request
-            callee = module.get(function)
-            if not callable(callee):
-                send(number, "missing")
-                continue
-            value = callee(*arguments, **keywords)
-            try:
-                frames = wire.pack(wire.dumps((number, "value", value)))
-            except wire.WireError as error:
-                frames = wire.pack(wire.dumps((number, "unsendable", str(error))))
-            write_all(replies, frames)
+                reply = wire.dumps((0, "value", None))
+            else:
+                reply = answer(wire, module, *request)
         except BaseException as error:  # SystemExit and KeyboardInterrupt, too
             kind, text, line = describe_error(error, file)
-            send(
-                0 if request == ("load",) else request[0], "raised", kind, text.encode(errors="replace").decode(), line
-            )
+            reply = wire.dumps((number, "raised", kind, text.encode(errors="replace").decode(), line))
+        if os.getpid() != process:  # a copy that the submission forked: only the worker itself answers
+            os._exit(0)
+        write_all(replies, wire.pack(reply))
+
+
+def answer(wire, module: dict, number: int, function: str, arguments: tuple, keywords: dict) -> list[bytes]:
+    """Call the function, and return the frames of the reply."""
+    callee = module.get(function)
+    if not callable(callee):
+        return wire.dumps((number, "missing"))
+    value = callee(*arguments, **keywords)
+    try:
+        return wire.dumps((number, "value", value))
+    except wire.WireError as error:
+        return wire.dumps((number, "unsendable", str(error)))
 
 
 def load(file: str) -> dict:

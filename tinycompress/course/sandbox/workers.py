@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from ..outcome import SubmissionProblem
-from . import Kit, SandboxProblem, start, wire
+from . import FULL, Kit, SandboxProblem, start, wire
 from .submission import LOAD_SECONDS, Submission, TookTooLong, clean, raised
 
 START_SECONDS = 60  # enough for a busy machine
@@ -29,8 +29,8 @@ class Gone(Exception):
 class Worker:
     """One process in the sandbox, and the pipe to it."""
 
-    def __init__(self, kit: Kit, submission: Path, file: str, trusted: bool = False):
-        self._process, self._requests, self._replies = start(kit, submission, file, trusted)
+    def __init__(self, kit: Kit, submission: Path, file: str, level: str = FULL, secrets: tuple[str, ...] = ()):
+        self._process, self._requests, self._replies = start(kit, submission, file, level, secrets)
         os.set_blocking(self._requests, False)
         os.set_blocking(self._replies, False)
         self._number = 0
@@ -130,11 +130,14 @@ class Worker:
 
 
 class InWorkers(Submission):
-    """The functions of `folder`/`file`, in workers that are started when needed. Call `close` at the end."""
+    """The functions of `folder`/`file`, in workers that are started when needed. Call `close` at the end.
 
-    def __init__(self, kit: Kit, folder: Path, file: str, trusted: bool = False):
+    level, secrets: as of `sandbox.start`.
+    """
+
+    def __init__(self, kit: Kit, folder: Path, file: str, level: str = FULL, secrets: tuple[str, ...] = ()):
         super().__init__()
-        self._start = lambda: Worker(kit, folder, file, trusted)
+        self._start = lambda: Worker(kit, folder, file, level, secrets)
         self._file = file
         self._worker = None
         self._broken = None  # the messages if the file cannot be loaded; it is not tried again

@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 from ...kernels.runtime.threads import usable_cores
-from ..sandbox import LIBRARIES, PROCESSES, SCRATCH, Level, level, wire, worker, workers
+from ..sandbox import Level, level, wire, worker, workers
+from ..sandbox.bubblewrap import LIBRARIES, PROCESSES, SCRATCH
 
 
 def report() -> tuple[str, Level]:
@@ -18,7 +19,7 @@ def report() -> tuple[str, Level]:
         f"inside       {', '.join(LIBRARIES)}, and the parts of tinycompress that an exercise allows; no network, no /proc",
         f"a call       10 s unless its test allows more; {worker.CPU_SECONDS} s of processor time per process and "
         f"{workers.SECONDS} s in total per exercise",
-        f"memory       {worker.MEMORY >> 20} MiB per process, {PROCESSES} processes and threads, {SCRATCH >> 20} MiB of files",
+        f"memory       {worker.MEMORY >> 20} MiB per process, {PROCESSES} threads, {SCRATCH >> 20} MiB of files",
         f"an answer    at most {wire.MAX_TOTAL >> 20} MiB in {wire.MAX_ARRAYS} arrays of {wire.MAX_ARRAY >> 20} MiB",
         f"cores        {usable_cores()}",
         f"pytest       {_version('pytest')}",

@@ -13,6 +13,7 @@ from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
 from ...files import replace_file
+from ..sandbox import NONE, UNFILTERED
 from .feedback import page
 from .gradebook import Entry, Gradebook
 
@@ -97,7 +98,8 @@ def _remark(entry: Entry) -> str:
         last = entry.corrections[-1]
         return f"corrected by {last['who']}: {last['why']}"
     remark = "" if entry.status == "graded" else entry.status
-    return remark + ("" if entry.record["level"] != "none" else " (graded without a sandbox)")
+    weak = {NONE: " (graded without a sandbox)", UNFILTERED: " (graded without a filter of system calls)"}
+    return remark + weak.get(entry.record["level"], "")
 
 
 def as_gradescope(entries: list[Entry]) -> dict:

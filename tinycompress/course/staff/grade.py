@@ -31,7 +31,10 @@ PREFIX = "tinycompress-grade-"
 
 @dataclass(frozen=True)
 class Task:
-    """One exercise of one hand-in. `source` is the student's file, or None if it is unusable; `refused` then says why."""
+    """One exercise of one hand-in. `source` is the student's file, or None if it is unusable; `refused` then says why.
+
+    level: that of the sandbox; secrets: files and folders that it must not show.
+    """
 
     student: str
     exercise: Exercise
@@ -41,6 +44,7 @@ class Task:
     seed: str
     per_student: bool
     level: str
+    secrets: tuple[str, ...] = ()
 
     @property
     def handin_hash(self) -> str:
@@ -64,10 +68,16 @@ class NothingHandedIn(Submission):
 
 
 def make_tasks(
-    handins: list[HandIn], exercises: list[Exercise], seed: str, per_student: bool, level: str
+    handins: list[HandIn],
+    exercises: list[Exercise],
+    seed: str,
+    per_student: bool,
+    level: str,
+    log: Path | str | None = None,
 ) -> list[Task]:
-    """One task per hand-in and exercise. Each student's file is read here, once."""
+    """One task per hand-in and exercise. Each student's file is read here, once. log: where the results will be."""
     hashes = {exercise.id: exercise.tests_hash() for exercise in exercises}
+    secrets = secret_paths({handin.path.parent for handin in handins}, exercises, log)
     tasks = []
     for handin in handins:
         for exercise in exercises:
@@ -76,8 +86,19 @@ def make_tasks(
                 source = handin.read(exercise)
             except Refused as problem:
                 refused = str(problem)
-            tasks.append(Task(handin.student, exercise, source, refused, hashes[exercise.id], seed, per_student, level))
+            given = handin.student, exercise, source, refused, hashes[exercise.id], seed, per_student, level, secrets
+            tasks.append(Task(*given))
     return tasks
+
+
+def secret_paths(handins, exercises: list[Exercise], log: Path | str | None) -> tuple[str, ...]:
+    """What no submission may see, wherever it lies: the folders of hand-ins, the exercises, and the log's folder."""
+    paths = {*handins, *(exercise.folder for exercise in exercises)}
+    for exercise in exercises:
+        paths |= {path for path in (exercise.solution, exercise.tests, exercise.wrong, exercise.show) if path}
+    if log is not None:
+        paths |= {Path(log).absolute().parent, Path(log)}
+    return tuple(sorted(str(Path(path).absolute()) for path in paths))
 
 
 def grade_one(task: Task) -> dict:
@@ -126,7 +147,7 @@ def _run(task: Task):
         submission.mkdir()
         (submission / f"{task.exercise.name}.py").write_bytes(task.source)
         readable(submission)
-        workers = InWorkers(kit, submission, f"{task.exercise.name}.py", trusted=task.level == "none")
+        workers = InWorkers(kit, submission, f"{task.exercise.name}.py", task.level, task.secrets)
         try:
             return run_tests(task.exercise, workers, task.seed, student)
         finally:

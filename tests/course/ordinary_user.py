@@ -1,0 +1,44 @@
+"""Run a command as a user without any rights, for tests that root runs.
+
+    python ordinary_user.py COMMAND ...
+
+The interpreter, its packages, and this folder's repository may lie below a folder that is closed to others. So the command
+runs in a private mount namespace, in which an open folder with only these is mounted over the closed one.
+"""
+
+import os
+import shlex
+import sys
+from pathlib import Path
+
+NOBODY = "65534"
+STAGE = "/mnt"
+
+
+def as_ordinary_user(command: list[str], *more: Path) -> list[str]:
+    """The command that does it; `more` are further folders that it needs. Not being root, this changes nothing."""
+    if os.geteuid() != 0:
+        return command
+    needed = {Path(path).resolve() for path in (sys.base_prefix, Path(__file__).parents[2], *more)} | {Path(sys.prefix)}
+    closed = {path: folder for path in needed if (folder := closed_parent(path))}
+    lines = ["set -e", f"mount -t tmpfs tmpfs {STAGE}"]
+    for number, path in enumerate(closed):
+        lines.append(f"mkdir {STAGE}/{number}; mount --bind {shlex.quote(str(path))} {STAGE}/{number}")
+    lines += [f"mount -t tmpfs -o mode=755 tmpfs {shlex.quote(str(folder))}" for folder in sorted(set(closed.values()))]
+    for number, path in enumerate(closed):
+        place = shlex.quote(str(path))
+        lines.append(f"mkdir -p {place}; mount --bind {STAGE}/{number} {place}")
+    lines.append(f"umount -l {STAGE}")
+    drop = ["setpriv", "--reuid", NOBODY, "--regid", NOBODY, "--clear-groups", "--inh-caps=-all", "--bounding-set=-all"]
+    lines.append("exec " + shlex.join([*drop, "env", "HOME=/tmp", *command]))
+    return ["unshare", "--mount", "--propagation", "private", "sh", "-c", "\n".join(lines)]
+
+
+def closed_parent(path: Path) -> Path | None:
+    """The topmost folder on the way to this one, or it, that other users may not enter."""
+    return next((folder for folder in (*reversed(path.parents), path) if not folder.stat().st_mode & 0o001), None)
+
+
+if __name__ == "__main__":
+    command = as_ordinary_user(sys.argv[1:])
+    os.execvp(command[0], command)
