@@ -74,7 +74,11 @@ def add_commands(commands, form) -> None:
     for parser in grade, correct, export:
         parser.add_argument("--log", metavar="FILE", default="results.jsonl", help="default: results.jsonl")
 
-    part("doctor", _doctor, "show whether this machine can grade untrusted code, and with what limits")
+    doctor = part("doctor", _doctor, "show whether this machine can grade untrusted code, and with what limits")
+    doctor.add_argument("handins", nargs="?", metavar="FOLDER", help="a folder of hand-ins that must stay secret")
+    doctor.add_argument("--exercises", metavar="DIR", help="your own folder of exercises; default: the lecture's")
+    doctor.add_argument("--log", metavar="FILE", default="results.jsonl", help="default: results.jsonl")
+    doctor.set_defaults(names=[])
 
 
 def _add_grade(part):
@@ -260,6 +264,7 @@ def _export(arguments) -> int:
 def _doctor(arguments) -> int:
     from ..course.staff.doctor import report
 
-    text, found = report()
+    handins = None if arguments.handins is None else Path(arguments.handins)
+    text, good = report(_chosen(arguments), handins, arguments.log)
     print(text)
-    return DONE if found.name != "none" else FAULTY
+    return DONE if good else FAULTY

@@ -6,17 +6,24 @@ import sys
 from pathlib import Path
 
 from ...kernels.runtime.threads import usable_cores
-from ..sandbox import Level, level, wire, worker, workers
+from ..exercise import Exercise
+from ..sandbox import NONE, level, wire, worker, workers
 from ..sandbox.bubblewrap import LIBRARIES, PROCESSES, SCRATCH
+from .secrets import seen_inside
 
 
-def report() -> tuple[str, Level]:
-    """The findings, one per line, and the level of the sandbox."""
+def report(exercises: list[Exercise], handins: Path | None, log: Path | str) -> tuple[str, bool]:
+    """The findings, one per line, and whether submissions can be graded: there is a sandbox, and no secret seen in it.
+
+    handins: the folder of hand-ins, if it is known.
+    """
     found = level()
+    count, seen = (0, {}) if found.name == NONE else seen_inside(exercises, handins, log, found.name)
     lines = [
         f"sandbox      {found.name}: {found.detail}",
         f"python       {sys.version.split()[0]}, {_visibility()}",
         f"inside       {', '.join(LIBRARIES)}, and the parts of tinycompress that an exercise allows; no network, no /proc",
+        f"secrets      {_secrets(count, seen, found.name)}",
         f"a call       10 s unless its test allows more; {worker.CPU_SECONDS} s of processor time per process and "
         f"{workers.SECONDS} s in total per exercise",
         f"memory       {worker.MEMORY >> 20} MiB per process, {PROCESSES} threads, {SCRATCH >> 20} MiB of files",
@@ -25,9 +32,19 @@ def report() -> tuple[str, Level]:
         f"pytest       {_version('pytest')}",
         f"distributed  {_version('distributed')} (only for --dask)",
     ]
-    if found.name == "none":
+    if found.name == NONE:
         lines += ["", "This machine will not grade untrusted code. " + _advice()]
-    return "\n".join(lines), found
+    return "\n".join(lines), found.name != NONE and not seen
+
+
+def _secrets(count: int, seen: dict[str, str], level: str) -> str:
+    """How many files were looked for inside, and which of them a submission can read."""
+    if level == NONE:
+        return "not tried, without a sandbox"
+    if not seen:
+        return f"none of {count} files (solutions, tests, hand-ins, log) can be read inside"
+    lines = [f"{path} can be read inside" + ("" if path == place else f", as {place}") for path, place in seen.items()]
+    return "\n             ".join([f"{len(seen)} of {count} files are NOT SECRET; move them away:", *sorted(lines)])
 
 
 def _visibility() -> str:

@@ -24,6 +24,7 @@ from ..exercise import CourseProblem, Exercise
 from ..outcome import SubmissionProblem
 from ..sandbox.submission import Submission
 from .log import Log
+from .secrets import secret_paths
 
 MOST_BREAKS = 3  # give up when the executor has died this often
 PREFIX = "tinycompress-grade-"
@@ -89,16 +90,6 @@ def make_tasks(
             given = handin.student, exercise, source, refused, hashes[exercise.id], seed, per_student, level, secrets
             tasks.append(Task(*given))
     return tasks
-
-
-def secret_paths(handins, exercises: list[Exercise], log: Path | str | None) -> tuple[str, ...]:
-    """What no submission may see, wherever it lies: the folders of hand-ins, the exercises, and the log's folder."""
-    paths = {*handins, *(exercise.folder for exercise in exercises)}
-    for exercise in exercises:
-        paths |= {path for path in (exercise.solution, exercise.tests, exercise.wrong, exercise.show) if path}
-    if log is not None:
-        paths |= {Path(log).absolute().parent, Path(log)}
-    return tuple(sorted(str(Path(path).absolute()) for path in paths))
 
 
 def grade_one(task: Task) -> dict:
