@@ -41,8 +41,11 @@ earlier part can still solve the later one.
 - `reference.f(...)` calls the solution's `f`; hidden tests only.
 - `rng`: a seeded generator. In hidden tests its seed differs between courses. Use no other randomness.
 - `raise Partial(0.5, "message")` gives a share of the points. Passing gives all, a failing `assert` none.
-- Check types first, with `expect_array`, `expect_number`, `expect_tuple`, `expect_close`, `expect_error`: NaN, None and
-  wrong shapes are then the student's error. Any other exception is a `grader_error`, which a person must fix.
+- Check types first, with `expect_array`, `expect_number`, `expect_tuple`, and compare with `expect_close`, `expect_equal`,
+  `expect_error`: NaN, None and wrong shapes are then the student's error, with a message that helps. A test that raises
+  anything else gives nothing if it passes with the solution, and staff are told; otherwise it is a `grader_error`, which a
+  person must fix.
+- A test of a refusal (`expect_error`) should also ask for an answer; else `raise ValueError` everywhere earns its points.
 - Messages of hidden tests should not reveal the expected numbers. `assert not (abs(a - b) > tol)` passes NaN;
   `expect_close` does not.
 - The public tests are released together with the parts of this file that they use, and nothing else.
@@ -72,7 +75,7 @@ The sandbox only returns values; only the trusted side knows the answers and giv
 `reference` never enter the sandbox.
 '''
 
-from .expect import expect_array, expect_close, expect_error, expect_number, expect_tuple
+from .expect import expect_array, expect_close, expect_equal, expect_error, expect_number, expect_tuple
 from .outcome import Partial, SubmissionProblem, SubmissionRaised
 
 __all__ = [
@@ -81,6 +84,7 @@ __all__ = [
     "SubmissionRaised",
     "expect_array",
     "expect_close",
+    "expect_equal",
     "expect_error",
     "expect_number",
     "expect_tuple",

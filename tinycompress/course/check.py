@@ -1,5 +1,6 @@
 """`course check`: what must hold for an exercise before students see it."""
 
+import builtins
 import re
 import tempfile
 from collections.abc import Callable
@@ -24,6 +25,11 @@ LAZY: dict[str, Callable] = {
     "a string": lambda *a, **k: "42",
     "its first argument": lambda *a, **k: a[0] if a else None,
     "NaN everywhere": lambda *a, **k: np.full(np.shape(a[0]) if a else (), np.nan),
+}
+UNFORESEEN: dict[str, Callable] = {
+    "the largest integer": lambda *a, **k: -(2**64 - 1),
+    "an array of many axes": lambda *a, **k: np.zeros((1, 2, 1, 2, 1, 2, 1, 2)),
+    "arrays in a tuple": lambda *a, **k: (np.zeros(2), np.zeros((3, 1)), np.zeros(0)),
 }
 
 
@@ -117,17 +123,33 @@ def _check_wrong_answers(exercise, found):
 
 def _check_lazy_answers(exercise, found):
     most = 0.0
-    for name, answer in LAZY.items():
+    for name, answer in (LAZY | UNFORESEEN).items():
         results = _graded_with(exercise, answer, exercise.functions())
         most = max(most, total(results)[0])
         found.faults += [
             f"{r.name} breaks where the answer is {name}; check types first (expect_array …): {r.staff}"
             for r in results
-            if r.outcome == "grader_error"
+            if r.outcome == "grader_error" or (r.staff and name in LAZY)
         ]
     found.scores.append(("lazy", most, "the best of None, NaN, the first argument, … returned by every function"))
     if most > 0.2 * found.points:
         found.faults.append(f"a lazy answer earns {most:g} of {found.points:g} points")
+    for name in sorted(set(re.findall(r"expect_error\(\s*(\w+)", exercise.tests.read_text(encoding="utf-8")))):
+        results = _graded_with(exercise, _raising(getattr(builtins, name, ValueError)), exercise.functions())
+        found.faults += [
+            f"to raise {name} everywhere earns {r.earned:g} points in {r.name}; ask there for an answer, too"
+            for r in results
+            if r.earned
+        ]
+
+
+def _raising(error: type[Exception]) -> Callable:
+    """A function that refuses whatever it is given."""
+
+    def refuse(*arguments, **keywords):
+        raise error("no")
+
+    return refuse
 
 
 def _graded_with(exercise, answer, functions):

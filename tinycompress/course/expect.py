@@ -4,6 +4,8 @@ An answer is anything that the wire carries: None, booleans, numbers, strings, b
 of them. A test first checks the type with these functions, so that a wrong type is the student's error, not the test's.
 """
 
+import math
+
 import numpy as np
 
 from .outcome import SubmissionRaised
@@ -13,6 +15,14 @@ KINDS = {"bool": "b", "int": "iu", "float": "f", "number": "iuf"}
 
 def expect_array(value, shape: tuple | None = None, kind: str = "number", name: str = "the result") -> np.ndarray:
     """Return the value if it is a finite array of this shape (None: any length) and kind (bool, int, float or number)."""
+    value = _array(value, shape, kind, name)
+    if value.dtype.kind == "f" and not np.isfinite(value).all():
+        raise AssertionError(f"{name} holds NaN or infinity")
+    return value
+
+
+def _array(value, shape, kind, name) -> np.ndarray:
+    """The value if it is an array of this shape and kind, whether or not it is finite."""
     if not isinstance(value, np.ndarray):
         raise AssertionError(f"{name} should be a NumPy array, but it is {described(value)}")
     if shape is not None:
@@ -24,19 +34,23 @@ def expect_array(value, shape: tuple | None = None, kind: str = "number", name: 
             raise AssertionError(f"{name} should have the shape {wanted}, but it has the shape {value.shape}")
     if value.dtype.kind not in KINDS[kind]:
         raise AssertionError(f"{name} should hold {kind} values, but its dtype is {value.dtype}")
-    if value.dtype.kind == "f" and not np.isfinite(value).all():
-        raise AssertionError(f"{name} holds NaN or infinity")
     return value
 
 
-def expect_number(value, name: str = "the result") -> float:
+def expect_number(value, name: str = "the result") -> int | float:
     """Return the value if it is a finite int or float; a zero-dimensional array counts as its element."""
+    value = _number(value, name)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise AssertionError(f"{name} should be finite, but it is {value}")
+    return value
+
+
+def _number(value, name) -> int | float:
+    """The value if it is an int or a float, whether or not it is finite."""
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value.item()
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise AssertionError(f"{name} should be a number, but it is {described(value)}")
-    if not np.isfinite(value):
-        raise AssertionError(f"{name} should be finite, but it is {value}")
     return value
 
 
@@ -50,15 +64,52 @@ def expect_tuple(value, length: int, name: str = "the result") -> tuple:
 def expect_close(value, expected, message: str, rtol: float = 1e-5, atol: float = 1e-7, name: str = "the result"):
     """Check that every element of an array or number is within atol + rtol * |expected| of the expected one.
 
-    If not, AssertionError says `message`; `name` is what a wrong type or shape is reported for.
+    Elements are compared as real numbers, whatever their types: integers neither wrap nor round. Only the same infinity is
+    close to an infinity, and nothing is close to NaN. If not, AssertionError says `message`; `name` is what a wrong type
+    or shape is reported for.
     """
     expected = np.asarray(expected)
-    if expected.ndim == 0:
-        value = np.asarray(expect_number(value, name))
-    else:
-        expect_array(value, expected.shape, "number", name)
-    if not (np.abs(value - expected) <= atol + rtol * np.abs(expected)).all():
+    value = _number(value, name) if expected.ndim == 0 else _array(value, expected.shape, "number", name)
+    value, expected = np.asarray(value, np.longdouble), np.asarray(expected, np.longdouble)
+    finite = np.isfinite(expected)
+    if np.isnan(value).any() or np.isinf(value[finite]).any():
+        raise AssertionError(f"{name} holds NaN or infinity")
+    with np.errstate(all="ignore"):
+        close = np.abs(value - expected) <= atol + rtol * np.abs(expected)
+    if not np.where(finite, close, value == expected).all():
         raise AssertionError(message)
+
+
+def expect_equal(value, expected, message: str):
+    """Check that the value is the expected one: anything that the wire carries, nested or not. Cannot raise but to say so.
+
+    Numbers are compared as real numbers, whatever their types, but True is no 1. A list equals a tuple of the same
+    elements. Arrays equal arrays of the same shape only. NaN equals nothing.
+    """
+    if not _equal(value, expected):
+        raise AssertionError(message)
+
+
+def _equal(value, expected) -> bool:
+    value, expected = (x.item() if _is_scalar(x) else x for x in (value, expected))
+    if isinstance(value, np.ndarray) and isinstance(expected, np.ndarray):
+        kinds = {array.dtype.kind.replace("u", "i").replace("i", "f") for array in (value, expected)}
+        if value.shape != expected.shape or len(kinds) > 1:
+            return False
+        exact = np.longdouble if kinds == {"f"} else None
+        return bool((np.asarray(value, exact) == np.asarray(expected, exact)).all())
+    if isinstance(value, list | tuple) and isinstance(expected, list | tuple):
+        return len(value) == len(expected) and all(map(_equal, value, expected))
+    if isinstance(value, dict) and isinstance(expected, dict):
+        return value.keys() == expected.keys() and all(_equal(value[key], expected[key]) for key in expected)
+    number = {int, float}
+    if type(value) is type(expected) or {type(value), type(expected)} <= number:
+        return not isinstance(value, np.ndarray) and bool(value == expected)
+    return False
+
+
+def _is_scalar(value) -> bool:
+    return isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0)
 
 
 def expect_error(error: type[Exception], function, *arguments, message: str = "", **keywords):

@@ -1,9 +1,12 @@
 """The outcomes of a test other than passing or failing: part of the points, or no usable answer.
 
 A test passes (all its points), fails with an AssertionError (none), raises `Partial` (a share of them), or meets a
-`SubmissionProblem` when the submission gave no usable answer (none). Anything else is a bug in the test, which a person
-must look at: a `grader_error`, never a silent zero.
+`SubmissionProblem` when the submission gave no usable answer (none). If it raises anything else, but not with the solution,
+the answer was wrong in a way that the test does not foresee (none, and staff are told). Otherwise the test has a bug: a
+`grader_error`, which a person must look at, never a silent zero.
 """
+
+DOES_NOT_FIT = "is of a type, shape or value that this test could not work with"
 
 
 class Partial(Exception):

@@ -9,6 +9,7 @@ In a students' folder, conftest.py loads it, and the functions of the file besid
 `course grade` passes a `Session` instead, whose submission runs in the sandbox.
 """
 
+import dataclasses
 import hashlib
 from dataclasses import dataclass, field
 
@@ -16,10 +17,13 @@ import numpy as np
 import pytest
 
 from .exercise import Exercise
-from .outcome import Partial, SubmissionProblem
+from .outcome import DOES_NOT_FIT, Partial, SubmissionProblem
 from .sandbox.submission import InProcess, Submission, load_here
+from .sandbox.wire import WireError
 
 EARNED, PARTIAL, FAILED, ERROR = "passed", "partial", "failed", "grader_error"
+# What a test raises that computes with an answer of an unforeseen type, shape or value.
+UNFORESEEN = (TypeError, ValueError, LookupError, ArithmeticError, AttributeError, RecursionError, WireError)
 
 
 @dataclass
@@ -35,7 +39,7 @@ class TestResult:
     earned: float
     outcome: str
     message: str
-    staff: str = ""  # only for staff: the traceback of a grader_error
+    staff: str = ""  # only for staff: the traceback of what the test raised, other than its verdict
 
 
 @dataclass
@@ -130,9 +134,13 @@ def _load(session, exercise) -> Submission:
 @pytest.fixture
 def reference(request) -> Submission:
     """The solution, for hidden tests. It runs in this process; graded submissions never do."""
+    return _solution(request.node)
+
+
+def _solution(item) -> InProcess:
     from .exercise import load_module
 
-    session, path = request.config.stash[SESSION], exercise_of(request.node).solution
+    session, path = item.config.stash[SESSION], exercise_of(item).solution
     key = ("reference", path)
     if key not in session.loaded:
         session.loaded[key] = InProcess(load_module(path))
@@ -142,8 +150,12 @@ def reference(request) -> Submission:
 @pytest.fixture
 def rng(request) -> np.random.Generator:
     """A generator seeded by the test's name; in hidden tests also by the course's seed (and the student, if wanted)."""
-    session, public = request.config.stash[SESSION], _audience(request.node) == "public"
-    parts = [exercise_of(request.node).id, request.node.name, *(() if public else (session.seed, session.student))]
+    return _generator(request.node)
+
+
+def _generator(item) -> np.random.Generator:
+    session, public = item.config.stash[SESSION], _audience(item) == "public"
+    parts = [exercise_of(item).id, item.name, *(() if public else (session.seed, session.student))]
     digest = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).digest()
     return np.random.default_rng(np.frombuffer(digest, np.uint32))
 
@@ -188,7 +200,27 @@ def _result(item, excinfo) -> TestResult:
         if not public:  # further lines, such as those of numpy.testing, may show the expected values
             message = message.partition("\n")[0]
         return result(FAILED, 0.0, message or f"this does not hold: {title}")
-    return _grader_error(item, str(excinfo.getrepr(style="short")))
+    staff = str(excinfo.getrepr(style="short"))
+    if isinstance(error, UNFORESEEN) and _is_the_answers_fault(item):
+        return dataclasses.replace(result(FAILED, 0.0, f"the result {DOES_NOT_FIT}"), staff=staff[-4000:])
+    return _grader_error(item, staff)
+
+
+def _is_the_answers_fault(item) -> bool:
+    """Whether the test passes with the solution instead, so that what it raised is due to a wrong answer."""
+    if "submission" not in item.funcargs:
+        return False
+    if item.config.stash[SESSION].submission is None:  # a student's folder, where there is no solution
+        return True
+    given = {name: item.funcargs[name] for name in item._fixtureinfo.argnames}
+    fresh = {"submission": _solution(item)} | ({"rng": _generator(item)} if "rng" in given else {})
+    try:
+        item.function(**given | fresh)
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        return False
+    return True
 
 
 def _grader_error(item, staff: str) -> TestResult:

@@ -11,9 +11,12 @@ from pathlib import Path
 
 from ..collect import not_handed_in
 from ..exercise import CourseProblem
+from ..outcome import DOES_NOT_FIT
 from ..sandbox.workers import CANNOT_BE_IMPORTED, ENDED
 from .grade import faulty, latest_left_out
 from .log import Log
+
+MISHAPS = (CANNOT_BE_IMPORTED, ENDED, DOES_NOT_FIT)  # words of messages
 
 
 @dataclass
@@ -137,4 +140,4 @@ def _mishap(entry: Entry) -> str:
     if entry.record.get("refused"):
         return "" if entry.missing else entry.record["refused"]
     messages = [result["message"] for result in entry.record["results"]]
-    return next((text for text in messages if CANNOT_BE_IMPORTED in text or ENDED in text), "")
+    return next((text for text in messages if any(words in text for words in MISHAPS)), "")
