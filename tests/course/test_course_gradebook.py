@@ -4,13 +4,16 @@ import csv
 import io
 import json
 import re
+import subprocess
+import sys
 import xml.etree.ElementTree as ElementTree
 
 import pytest
-from course_class import FOUND, SOLUTION, TESTS, here, marks, tasks_of, write_class
+from course_class import FOUND, SOLUTION, TESTS, command, here, marks, tasks_of, write_class
 
 from tinycompress.cli import main
-from tinycompress.course.staff.export import cell, export, file_name
+from tinycompress.course.exercise import CourseProblem
+from tinycompress.course.staff.export import cell, export, file_name, file_names, unique_name
 from tinycompress.course.staff.grade import grade
 from tinycompress.course.staff.gradebook import Gradebook
 from tinycompress.course.staff.log import Log
@@ -53,8 +56,104 @@ def test_a_correction_does_not_pass_to_a_later_hand_in_unseen(course):
     (entry,) = Gradebook(course / "log").entries("none")
     assert entry.points == 0 and entry.status == "correction of an earlier hand-in"
 
+    for form in "csv", "junit":
+        assert export(Gradebook(course / "log"), form, course / form)
+    assert "correction of an earlier hand-in, not applied, since the hand-in changed: 2 points by kim" in (
+        (course / "csv").read_text()
+    )
+
+
+def test_a_correction_does_not_pass_to_other_tests_unseen(course, capsys):
+    write_class(course / "class", FOUND)
+    grade(tasks_of(course), Log(course / "log"), here)
+    Gradebook(course / "log").correct("good", "toy/keep", 2, "kim", "copied")
+    tests = course / "toy" / "test_keep.py"
+    tests.write_text(TESTS.replace("points(1)", "points(2)", 1))
+    assert main(command(course, "--workers", "1")) == 0
+    assert "look at 'good': toy/keep: not applied, since the tests changed: 2 points by kim" in capsys.readouterr().out
+    (entry,) = Gradebook(course / "log").entries("good")
+    assert entry.points == 4 and entry.status == "correction with other tests"
+    assert main(["course", "export", "csv", "--out", str(course / "m.csv"), "--log", str(course / "log")]) == 0
+    assert "correction of 'good' in toy/keep not applied, since the tests changed" in capsys.readouterr().err
+    assert "not applied" in (course / "m.csv").read_text()
+    Gradebook(course / "log").correct("good", "toy/keep", 3, "kim", "copied")
+    assert marks(course)["good"] == 3
+    tests.write_text(TESTS)
+    grade(tasks_of(course), Log(course / "log"), here)
+    assert marks(course)["good"] == 2  # the first correction was made for these
+
+
+@pytest.mark.parametrize("points", [-0.5, 3.5, 5.5, float("inf"), float("nan")])
+@pytest.mark.parametrize("broken", [False, True])
+def test_points_are_between_none_and_the_maximum_even_where_no_test_ran(course, points, broken):
+    write_class(course / "class", FOUND)
+    grade(tasks_of(course), Log(course / "log"), here)
+    if broken:
+        (course / "toy" / "test_keep.py").write_text("def broken(:\n")
+        grade(tasks_of(course), Log(course / "log"), here)
+    book = Gradebook(course / "log")
+    (entry,) = book.entries("good")
+    assert entry.most == 3 and (entry.points is None) == broken
+    with pytest.raises(CourseProblem, match="points of toy/keep are from 0 to 3, got"):
+        book.correct("good", "toy/keep", points, "kim", "x")
+    assert not (course / "corrections.jsonl").exists()
+    book.correct("good", "toy/keep", 2.5, "kim", "x")
+    line = json.loads((course / "corrections.jsonl").read_text()) | {"points": points}  # as if by hand
+    Log(course / "corrections.jsonl").append(line)
+    with pytest.raises(CourseProblem, match="points for 'good' in toy/keep, which are from 0 to 3; remove this line"):
+        Gradebook(course / "log")
+
+
+def test_nobody_is_corrected_while_the_maximum_is_unknown(course):
+    write_class(course / "class", FOUND)
+    (course / "toy" / "test_keep.py").write_text("def broken(:\n")
+    grade(tasks_of(course), Log(course / "log"), here)
+    with pytest.raises(CourseProblem, match="no result says how many points toy/keep gives"):
+        Gradebook(course / "log").correct("good", "toy/keep", 1, "kim", "x")
+
+
+@pytest.mark.parametrize("room", [0, 5, 100])
+def test_on_a_full_disk_a_correction_is_written_whole_or_not_at_all(course, room):
+    write_class(course / "class", FOUND)
+    grade(tasks_of(course), Log(course / "log"), here)
+    Gradebook(course / "log").correct("none", "toy/keep", 1, "kim", "was ill")
+    path = course / "corrections.jsonl"
+    before, limit = path.read_bytes(), path.stat().st_size + room
+    program = (
+        "import resource, signal, sys; from tinycompress.cli import main\n"
+        f"signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, ({limit},) * 2)\n"
+        "sys.exit(main(['course', 'correct', 'none', 'toy/keep', '2', '--who', 'lee', '--why', 'x', '--log', sys.argv[1]]))"
+    )
+    if room == 0:  # not even for the name of who holds the lock
+        path.unlink()
+        before, program = b"", program.replace(f"({limit},) * 2", "(0,) * 2")
+    said = subprocess.run([sys.executable, "-c", program, str(course / "log")], capture_output=True, text=True)
+    assert said.returncode == 2 and "corrections.jsonl cannot be written" in said.stderr, said.stderr
+    assert (path.read_bytes() if path.exists() else b"") == before
+    assert marks(course)["none"] == (1 if before else 0)
+
 
 # ---- exports ----
+
+
+def test_each_student_keeps_a_file_whatever_the_file_system_takes_for_equal(course, tmp_path):
+    names = ["eve", "Eve", "e ve", "e_ve", "eve.", "e\u0301ve", "\u00e9ve", "x" * 70, "x" * 71, "bob"]
+    names += [unique_name("eve"), unique_name("Eve").upper()]
+    write_class(course / "class", {"eve": ("", 0), "bob": ("", 0)})
+    grade(tasks_of(course), Log(course / "log"), here)
+    assert {path.name for path in export(Gradebook(course / "log"), "feedback", tmp_path / "f")} == {
+        "eve.html",
+        "bob.html",
+    }
+    write_class(course / "class", {name: ("", 0) for name in names if name not in ("eve", "bob")})
+    grade(tasks_of(course), Log(course / "log"), here)
+    paths = export(Gradebook(course / "log"), "feedback", tmp_path / "f")
+    assert len({path.name.casefold() for path in paths}) == len(names) and tmp_path / "f" / "bob.html" in paths
+    assert {path for path in (tmp_path / "f").iterdir()} == set(paths)  # nobody's earlier page is left behind
+    for name in names:
+        assert sum(f"Feedback for {name}<" in path.read_text() for path in paths) == 1, name
+    assert set(file_names(names)) == set(names)
+
 
 NASTY = "=cmd|' /C calc'!A0<script>alert(1)</script>\x1b[2J\u202e\n\"'&"
 

@@ -252,6 +252,11 @@ def _export(arguments) -> int:
     except OSError as error:
         kind = "a file" if arguments.form in ONE_FILE else "a folder"
         raise CourseProblem(f"--out {arguments.out}: {arguments.form} is {kind}: {error.strerror}") from error
+    for entry in book.entries():
+        if entry.unapplied:
+            print(
+                f"correction of {entry.student!a} in {entry.exercise} {ascii(entry.unapplied)[1:-1]}", file=sys.stderr
+            )
     waiting = sorted({e.student for e in book.entries() if e.points is None})
     print(f"{arguments.out}: {_number(len(files), 'file')}")
     if waiting:

@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 import re
+from collections import Counter
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
@@ -37,10 +38,12 @@ def export(book: Gradebook, form: str, out: Path) -> list[Path]:
         "feedback": (page, ".html"),
     }[form]
     out.mkdir(parents=True, exist_ok=True)
-    written = []
+    written, names = [], file_names(book.students())
     for student in book.students():
         entries = book.entries(student)
-        path = out / (file_name(student) + ending)
+        path = out / (names[student] + ending)
+        for other in {file_name(student), unique_name(student)} - set(names.values()):
+            (out / (other + ending)).unlink(missing_ok=True)  # from an export of other students
         if form != "feedback" and any(entry.points is None for entry in entries):
             path.unlink(missing_ok=True)  # from an earlier export
             continue
@@ -51,10 +54,25 @@ def export(book: Gradebook, form: str, out: Path) -> list[Path]:
 
 def file_name(student: str) -> str:
     """A name for a student's file: the student's name if it is harmless, else its harmless characters and a hash."""
-    plain = re.sub(r"[^A-Za-z0-9_-]+", "_", student)[:60].strip("_")
-    if plain == student:
-        return student
-    return f"{plain or 'student'}-{hashlib.sha256(student.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
+    harmless = _plain(student) == student and not re.search(r"-[0-9a-fA-F]{16}$", student)  # as unique_name ends
+    return student if harmless else unique_name(student)
+
+
+def unique_name(student: str) -> str:
+    """A name that no other student's file has, by a hash."""
+    digest = hashlib.sha256(student.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{_plain(student) or 'student'}-{digest[:16]}"
+
+
+def file_names(students: list[str]) -> dict[str, str]:
+    """A name for each student's file. They differ in more than upper and lower case, which some file systems ignore."""
+    count = Counter(file_name(student).casefold() for student in students)
+    shared = {student for student in students if count[file_name(student).casefold()] > 1}
+    return {student: unique_name(student) if student in shared else file_name(student) for student in students}
+
+
+def _plain(student: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", student)[:60].strip("_")
 
 
 def printable(text: str) -> str:
@@ -98,6 +116,8 @@ def _remark(entry: Entry) -> str:
         last = entry.corrections[-1]
         return f"corrected by {last['who']}: {last['why']}"
     remark = "" if entry.status == "graded" else entry.status
+    if entry.unapplied:
+        remark += f", {entry.unapplied}"
     weak = {NONE: " (graded without a sandbox)", UNFILTERED: " (graded without a filter of system calls)"}
     return remark + weak.get(entry.record["level"], "")
 

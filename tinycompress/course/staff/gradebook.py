@@ -1,11 +1,13 @@
 """The gradebook: the results in the log, and corrections by people.
 
 A correction is a line in `corrections.jsonl` beside the log: student, exercise, points, who decided it, and why. It applies
-to the hand-in that existed when it was made. A later hand-in is graded again, and its status then says that an earlier one
-was corrected, so that someone can look at it. Both files are only ever appended to.
+to the hand-in and to the tests that it was made for, by their hashes. If either changes, the result is what the tests find,
+and status, exports and `course grade` say that a correction no longer applies, so that someone can look at it. Both files
+are only ever appended to.
 """
 
 import datetime
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,8 +31,9 @@ class Entry:
     student: str
     exercise: str
     record: dict
-    corrections: list[dict] = field(default_factory=list)  # of this hand-in; the last one counts
-    stale: list[dict] = field(default_factory=list)  # of earlier hand-ins
+    corrections: list[dict] = field(default_factory=list)  # of this hand-in and these tests; the last one counts
+    stale: list[dict] = field(default_factory=list)  # of other ones
+    usual: float = 0.0  # the maximum in other results of this exercise, for one in which no test ran
 
     @property
     def missing(self) -> bool:
@@ -39,7 +42,7 @@ class Entry:
 
     @property
     def most(self) -> float:
-        return sum(result["points"] for result in self.record["results"])
+        return sum(result["points"] for result in self.record["results"]) or self.usual
 
     @property
     def points(self) -> float | None:
@@ -55,7 +58,22 @@ class Entry:
             return "corrected"
         if faulty(self.record):
             return "grader_error"
-        return "correction of an earlier hand-in" if self.stale else "graded"
+        if not self.stale:
+            return "graded"
+        same = self.stale[-1]["handin"] == self.record["handin"]
+        return "correction with other tests" if same else "correction of an earlier hand-in"
+
+    @property
+    def unapplied(self) -> str:
+        """The last correction if it no longer applies, and why; else ""."""
+        if self.corrections or not self.stale:
+            return ""
+        last = self.stale[-1]
+        changed = "the tests" if last["handin"] == self.record["handin"] else "the hand-in"
+        return (
+            f"not applied, since {changed} changed: {last['points']:g} points by {last['who']} ({last['why']}); "
+            "correct it again if that still holds"
+        )
 
 
 class Gradebook:
@@ -73,11 +91,28 @@ class Gradebook:
             if record.get("kind") in ("result", "again") and record["key"] in by_key:
                 place = record["student"], record["exercise"]
                 self._entries[place] = Entry(*place, by_key[record["key"]])
+        self._set_usual(by_key.values())
         for correction in self.corrections.records():
             entry = self._entries.get((correction["student"], correction["exercise"]))
             if entry:
-                same = correction["handin"] == entry.record["handin"]
+                same = all(correction.get(part) == entry.record[part] for part in ("handin", "tests"))
+                if same and not in_range(correction["points"], entry.most):
+                    raise CourseProblem(
+                        f"{self.corrections.path}: {correction['points']} points for {entry.student!a} in {entry.exercise}, "
+                        f"which are from 0 to {entry.most:g}; remove this line"
+                    )
                 (entry.corrections if same else entry.stale).append(correction)
+
+    def _set_usual(self, records) -> None:
+        """Let each entry know what its exercise gave in its other results; what the same tests gave counts most."""
+        found = {}
+        for record in records:
+            if record["results"]:
+                most = sum(result["points"] for result in record["results"])
+                found[record["exercise"]] = found[record["exercise"], record["tests"]] = most
+        for entry in self._entries.values():
+            exercise, tests = entry.exercise, entry.record["tests"]
+            entry.usual = found.get((exercise, tests), found.get(exercise, 0.0))
 
     def entries(self, student: str | None = None) -> list[Entry]:
         """The entries of one student, or all, by student and exercise. Raises CourseProblem if nothing is graded yet."""
@@ -92,14 +127,16 @@ class Gradebook:
         return sorted({entry.exercise for entry in self.entries()})
 
     def to_look_at(self, students: set[str], exercises: set[str]) -> list[tuple[str, str]]:
-        """(student, why) for each hand-in whose points may be due to a mishap, such as a missing file or a crash."""
+        """(student, why) for each hand-in whose points may be due to a mishap: a missing file, a crash, a lost correction."""
         found = []
         for student in sorted(students):
             entries = [entry for entry in self.entries(student) if entry.exercise in exercises]
             if entries and all(entry.missing for entry in entries):
                 found.append((student, "none of the exercises is in the hand-in"))
                 continue
-            reasons = {reason: entry.exercise for entry in reversed(entries) if (reason := _mishap(entry))}
+            reasons = {
+                reason: entry.exercise for entry in reversed(entries) if (reason := entry.unapplied or _mishap(entry))
+            }
             if reasons:
                 (why, exercise), *more = reversed(reasons.items())
                 found.append((student, f"{exercise}: {why}" + (f" (and {len(more)} more)" if more else "")))
@@ -117,7 +154,9 @@ class Gradebook:
             raise CourseProblem(f"there is no result of {student!a} in {exercise!a}; grade first")
         if not who.strip() or not why.strip():
             raise CourseProblem("a correction needs who decided it (--who), and why (--why)")
-        if not 0 <= points <= (entry.most or float("inf")):
+        if not entry.most:
+            raise CourseProblem(f"no result says how many points {exercise} gives; repair its tests, and grade again")
+        if not in_range(points, entry.most):
             raise CourseProblem(f"points of {exercise} are from 0 to {entry.most:g}, got {points:g}")
         correction = {
             "student": student,
@@ -127,12 +166,19 @@ class Gradebook:
             "why": why,
             "when": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "handin": entry.record["handin"],
+            "tests": entry.record["tests"],
             "instead_of": entry.points,
         }
         with self.corrections.lock():
             self.corrections.append(correction)
         entry.corrections.append(correction)
         return entry
+
+
+def in_range(points, most: float) -> bool:
+    """Whether these are points out of so many: a finite number."""
+    number = isinstance(points, int | float) and not isinstance(points, bool)
+    return number and math.isfinite(points) and 0 <= points <= most
 
 
 def _mishap(entry: Entry) -> str:
