@@ -195,7 +195,10 @@ def test_a_good_exercise_passes_its_check(exercise):
     found = check(exercise)
     assert found.faults == [] and found.points == 3
     scores = {name: earned for name, earned, _ in found.scores}
-    assert scores == {"solution": 3, "stub": 0, "sorted_ones": 1.5, "total": 2, "lazy": 0}
+    assert scores == {
+        **{"solution": 3, "stub": 0, "sorted_ones": 1.5, "total": 2, "lazy": 0},
+        **{"public table": 1, "earlier table": 1},  # the point of the public test
+    }
 
 
 def changed(text, *changes):
@@ -243,13 +246,35 @@ FAULTY = [
         ["there should be public and hidden tests"],
     ),
     (
+        {"tests": changed(TESTS, ("values = rng.normal(size=9)", "values = np.arange(9.0)"))},
+        [
+            "those to all calls of a course with another seed earn 1 of 2 hidden points, more than 10%, in test_the_mean (1)"
+        ],
+    ),
+    (  # other values, but the same answer
+        {"tests": changed(TESTS, ("values = rng.normal(size=9)", "values = rng.normal() * np.array([-1.0, 0, 1])"))},
+        ["earn 1 of 2 hidden points, more than 10%, in test_the_mean (1)"],
+    ),
+    (
+        {
+            "tests": changed(
+                TESTS, ("submission.mean(values), math.fsum(values) / 9", "submission.keep(VALUES, 3), [3.0, 4, 5]")
+            )
+        },
+        ["the answers to the public tests' calls by heart earn"],
+    ),
+    (
         {"solution": changed(SOLUTION, ("(3 points)", "(4 points)"))},
         ["its docstring promises 4 points, but its tests give 3"],
     ),
 ]
 
 
-@pytest.mark.parametrize(("files", "faults"), FAULTY, ids=["solution", "wrong", "tests", "public", "points"])
+@pytest.mark.parametrize(
+    ("files", "faults"),
+    FAULTY,
+    ids=["solution", "wrong", "tests", "public", "constant", "insensitive", "known", "points"],
+)
 def test_faults_of_an_exercise_are_found_and_said(tmp_path, files, faults):
     found = " | ".join(check(write_exercise(tmp_path, **files)).faults)
     for fault in faults:
@@ -335,17 +360,22 @@ def test_the_command_line_checks_and_releases(exercise, tmp_path, capsys):
     assert main(["course", "check", "--exercises", root]) == 1
 
 
-# One of their tests gives its points to whoever refuses everything.
-WEAK = ["dynamic/budget", "dynamic/cascade", "pruning/n_of_m", "pruning/neuron_surgery"]
-WEAK += ["quantization/canonical_huffman", "quantization/ternary"]
+# Exercises some points of which do not yet depend on the seed, or go to whoever refuses everything.
+WEAK = ("hidden points, more than 10%", "everywhere earns")
+STILL_WEAK = {
+    *("architecture/break_even", "architecture/counting", "architecture/depthwise", "architecture/low_rank"),
+    *("distillation/ensemble_average", "distillation/temperature", "distillation/unseen_class"),
+    *("dynamic/budget", "dynamic/cascade", "dynamic/entropy_exit", "engine/dense_relu", "engine/dilated_conv"),
+    *("pruning/cubic_counts", "pruning/n_of_m", "pruning/neuron_surgery", "pruning/taylor_neurons"),
+    *("quantization/canonical_huffman", "quantization/ternary"),
+}
 
 
 @pytest.mark.parametrize("exercise", find_exercises(), ids=lambda exercise: exercise.id)
-def test_every_exercise_of_the_lecture_is_fit_to_be_released(exercise, request):
-    if exercise.id in WEAK:
-        request.applymarker(pytest.mark.xfail(strict=False, reason="its points do not yet depend on an answer"))
+def test_every_exercise_of_the_lecture_is_fit_to_be_released(exercise):
     found = check(exercise, notebook=False)
-    assert not found.faults, str(found)
+    known = WEAK if exercise.id in STILL_WEAK else ()
+    assert not [fault for fault in found.faults if not any(words in fault for words in known)], str(found)
 
 
 @pytest.mark.parametrize("exercise", find_exercises(), ids=lambda exercise: exercise.id)

@@ -39,7 +39,9 @@ earlier part can still solve the later one.
   clock; call twice before you judge a time, since the first call may compile. `@pytest.mark.timeout(30)` allows more than
   10 s.
 - `reference.f(...)` calls the solution's `f`; hidden tests only.
-- `rng`: a seeded generator. In hidden tests its seed differs between courses. Use no other randomness.
+- `rng`: a seeded generator. In hidden tests its seed differs between courses. Use no other randomness. Draw the inputs of
+  hidden tests from it, so that answers must be computed: a table of the answers to another seed's inputs may earn no more
+  than a tenth of the hidden tests' points.
 - `raise Partial(0.5, "message")` gives a share of the points. Passing gives all, a failing `assert` none.
 - Check types first, with `expect_array`, `expect_number`, `expect_tuple`, and compare with `expect_close`, `expect_equal`,
   `expect_error`: NaN, None and wrong shapes are then the student's error, with a message that helps. A test that raises

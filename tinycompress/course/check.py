@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from .author.release import check_nothing_leaks, write_exercise
+from .author.table import LIMIT, earned_by_tables
 from .exercise import CourseProblem, Exercise, load_module
 from .run import run_tests, total
 from .sandbox import level
@@ -52,7 +53,8 @@ def check(exercise: Exercise, notebook: bool = True) -> Checked:
     """Grade known answers to an exercise, check what would be released, and return the findings.
 
     The solution must earn all points, in two runs that agree, and in the sandbox, too, if there is one. The stub must earn
-    nothing, each wrong answer what it states, and an answer of a wrong type must not cause a grader_error.
+    nothing, each wrong answer what it states, and an answer of a wrong type must not cause a grader_error. Refusing all
+    must earn nothing, and a table of answers that were known before at most a tenth of the hidden tests' points.
 
     notebook: whether to run the experiment, as a release does. The solution runs unprotected: never check an exercise from
     someone you do not trust.
@@ -63,6 +65,7 @@ def check(exercise: Exercise, notebook: bool = True) -> Checked:
         _check_stub(exercise, found)
         _check_wrong_answers(exercise, found)
         _check_lazy_answers(exercise, found)
+        _check_tables(exercise, found)
         _check_in_sandbox(exercise, found)
         _check_release(exercise, found, notebook)
     except CourseProblem as problem:
@@ -150,6 +153,25 @@ def _raising(error: type[Exception]) -> Callable:
         raise error("no")
 
     return refuse
+
+
+def _check_tables(exercise, found):
+    words = {
+        "public": "the answers to the public tests' calls by heart",
+        "earlier": "those to all calls of a course with another seed",
+    }
+    for name, results in earned_by_tables(exercise).items():
+        hidden = [r for r in results if not r.public]
+        earned, most = total(hidden)
+        found.scores.append(
+            (f"{name} table", total(results)[0], f"{words[name]}; {earned:g} of {most:g} hidden points")
+        )
+        if earned > LIMIT * most:
+            gives = ", ".join(f"{r.name} ({r.earned:g})" for r in hidden if r.earned)
+            found.faults.append(
+                f"{words[name]} earn {earned:g} of {most:g} hidden points, more than {LIMIT:.0%}, in {gives}; "
+                "draw the inputs from rng"
+            )
 
 
 def _graded_with(exercise, answer, functions):
