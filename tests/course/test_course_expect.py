@@ -4,15 +4,17 @@ import itertools
 
 import numpy as np
 import pytest
-from course_class import SOLUTION, TESTS, here, marks, tasks_of, write_class, write_exercise
+from course_class import SOLUTION, TESTS, here, inside, marks, tasks_of, write_class, write_exercise
 
 from tinycompress.course import (
     Partial,
+    SubmissionRaised,
     expect_array,
     expect_close,
     expect_equal,
     expect_number,
     expect_tuple,
+    expect_unchanged,
 )
 from tinycompress.course.check import check
 from tinycompress.course.run import run_tests
@@ -137,6 +139,59 @@ def test_infinities_are_close_to_themselves_only_and_nan_to_nothing():
             )
     with pytest.raises(AssertionError, match="x holds NaN or infinity"):
         expect_close(np.array([inf]), np.array([1.0]), "far off", name="x")
+
+
+# ---- arguments that were changed ----
+
+CHANGES = """
+import numpy as np
+def none(a, b, c=None): return a.sum() + len(b)
+def first(a, b, c=None): a[0] += 1; return a
+def nested(a, b, c=None): b[1][0]["x"].append(1); return 0
+def keyword(a, b, c=None): c *= 2; return 0
+def several(a, b, c=None): a.sort(); b.clear(); c[:] = 0
+def resized(a, b, c=None): a.resize(7, refcheck=False)
+def signed(a, b, c=None): a *= -1; a *= -1
+def odd(a, b, c=None): b.append(print)
+def raises(a, b, c=None): a[0] = 99; raise ValueError
+"""
+
+
+@pytest.fixture(params=["here", pytest.param("inside", marks=inside)])
+def changing(request, tmp_path):
+    if request.param == "inside":
+        return request.getfixturevalue("submit")(CHANGES)
+    (tmp_path / "answer.py").write_text(CHANGES)
+    return load_here(tmp_path / "answer.py", ())
+
+
+def test_arguments_that_a_call_changed_are_named(changing):
+    changed = {"none": [], "first": [0], "nested": [1], "keyword": ["c"], "several": [0, 1, "c"], "resized": [0]}
+    for name, names in (changed | {"signed": [], "odd": [1], "none": []}).items():
+        given = np.array([3.0, 1.0, 2.0]), [0, ({"x": [1]},)]
+        getattr(changing, name)(*given, c=np.ones(2))
+        assert changing.changed == names, name
+        assert given[0].tolist() == [3, 1, 2] and given[1] == [0, ({"x": [1]},)]  # it got copies
+    with pytest.raises(SubmissionRaised):
+        changing.raises(np.ones(3), [])
+    expect_unchanged(changing)
+    changing.several(np.array([2.0, 1.0]), [1], c=np.ones(1))
+    with pytest.raises(AssertionError, match="argument 1, argument 2, c should not be changed: work on a copy"):
+        expect_unchanged(changing)
+
+
+def test_a_test_can_ask_for_unchanged_arguments(course):
+    tests = TESTS.replace("import Partial,", "import expect_unchanged, Partial,").replace(
+        "values = rng.normal(size=9)\n",
+        "values = rng.normal(size=9)\n    submission.mean(values); expect_unchanged(submission)\n",
+    )
+    write_exercise(course, tests=tests)
+    sorts = SOLUTION.replace("    return float(values.mean())", "    values.sort()\n    return float(values.mean())")
+    write_class(course / "class", {"good": (SOLUTION, 3), "sorts": (sorts, 2)})
+    grade(tasks_of(course), Log(course / "log"), here)
+    assert marks(course) == {"good": 3, "sorts": 2}
+    (entry,) = Gradebook(course / "log").entries("sorts")
+    assert entry.record["results"][-1]["message"] == "argument 1 should not be changed: work on a copy"
 
 
 # ---- an answer that a test does not foresee ----

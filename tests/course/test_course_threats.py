@@ -47,12 +47,16 @@ def f(*a):
     {}
 """
 FORGERIES = {
-    "extra": "os.write(replies, wire.pack(wire.dumps((1, 'value', 'forged')))); return 1",
-    "another number": "os.write(replies, wire.pack(wire.dumps((7, 'value', 1)))); os._exit(0)",
-    "number true": "os.write(replies, wire.pack(wire.dumps((True, 'value', 1)))); os._exit(0)",
+    "extra": "os.write(replies, wire.pack(wire.dumps((1, 'value', 'forged', [])))); return 1",
+    "another number": "os.write(replies, wire.pack(wire.dumps((7, 'value', 1, [])))); os._exit(0)",
+    "number true": "os.write(replies, wire.pack(wire.dumps((True, 'value', 1, [])))); os._exit(0)",
+    "changed": "os.write(replies, wire.pack(wire.dumps((1, 'value', 1, [3])))); os._exit(0)",
+    "changed true": "os.write(replies, wire.pack(wire.dumps((1, 'value', 1, [False])))); os._exit(0)",
+    "changed array": "import numpy; os.write(replies, wire.pack(wire.dumps((1, 'value', 1, [numpy.ones(2)])))); os._exit(0)",
+    "changed by name": "os.write(replies, wire.pack(wire.dumps((1, 'value', 1, ['secret'])))); os._exit(0)",
     "unknown kind": "os.write(replies, wire.pack(wire.dumps((1, 'passed', 10)))); os._exit(0)",
     "no tuple": "os.write(replies, wire.pack(wire.dumps('passed'))); os._exit(0)",
-    "half": "os.write(replies, wire.pack(wire.dumps((1, 'value', 1)))[:-3]); os._exit(0)",
+    "half": "os.write(replies, wire.pack(wire.dumps((1, 'value', 1, [])))[:-3]); os._exit(0)",
     "half length": "os.write(replies, b'123'); os._exit(0)",
     "huge": "os.write(replies, (1 << 62).to_bytes(8, 'little') + b'0' * 1000); os._exit(0)",
     "pickle": "import pickle; p = pickle.dumps(print); os.write(replies, len(p).to_bytes(8, 'little') + p); os._exit(0)",

@@ -38,6 +38,7 @@ earlier part can still solve the later one.
 - `submission.f(...)` calls the student's `f` with copies. `submission.elapsed`: seconds of the last call, by the grader's
   clock; call twice before you judge a time, since the first call may compile. `@pytest.mark.timeout(30)` allows more than
   10 s.
+- `expect_unchanged(submission)` after a call checks that it changed none of its arguments; `submission.changed` names them.
 - `reference.f(...)` calls the solution's `f`; hidden tests only.
 - `rng`: a seeded generator. In hidden tests its seed differs between courses. Use no other randomness. Draw the inputs of
   hidden tests from it, so that answers must be computed: a table of the answers to another seed's inputs may earn no more
@@ -77,7 +78,15 @@ The sandbox only returns values; only the trusted side knows the answers and giv
 `reference` never enter the sandbox.
 '''
 
-from .expect import expect_array, expect_close, expect_equal, expect_error, expect_number, expect_tuple
+from .expect import (
+    expect_array,
+    expect_close,
+    expect_equal,
+    expect_error,
+    expect_number,
+    expect_tuple,
+    expect_unchanged,
+)
 from .outcome import Partial, SubmissionProblem, SubmissionRaised
 
 __all__ = [
@@ -90,6 +99,7 @@ __all__ = [
     "expect_error",
     "expect_number",
     "expect_tuple",
+    "expect_unchanged",
     "wrong",
 ]
 

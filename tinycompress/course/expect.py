@@ -123,6 +123,13 @@ def expect_error(error: type[Exception], function, *arguments, message: str = ""
     raise AssertionError(message or f"{error.__name__} should be raised here, but a result was returned")
 
 
+def expect_unchanged(submission, message: str = ""):
+    """Check that the submission's last call left its arguments as they were."""
+    if submission.changed:
+        names = [f"argument {name + 1}" if isinstance(name, int) else name for name in submission.changed]
+        raise AssertionError(message or f"{', '.join(names)} should not be changed: work on a copy")
+
+
 def described(value) -> str:
     """Describe a value's type and size for messages, as in "a list of 3"."""
     if isinstance(value, np.ndarray):

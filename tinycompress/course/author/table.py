@@ -30,6 +30,7 @@ class Recording(Submission):
             answer = self._solution._call(*given)
         except SubmissionRaised as error:
             answer = error
+        self.changed = self._solution.changed
         for key in _exact(given), _outline(given):
             self.table.setdefault(key, answer)
         if isinstance(answer, SubmissionRaised):

@@ -56,10 +56,13 @@ def time_limit(seconds: float):
 class Submission:
     """An object whose attributes are the student's functions.
 
-    elapsed: seconds that the last call took, by the grader's clock; timeout: seconds that a call may take.
+    elapsed: seconds that the last call took, by the grader's clock; timeout: seconds that a call may take; changed: the
+    arguments, by position or keyword, that the last call changed instead of working on copies. The latter is the word of the
+    process that the student's code runs in: enough to teach, not to prove.
     """
 
     def __init__(self):
+        self.changed: list[int | str] = []
         self.elapsed = float("nan")
         self.timeout = 10.0
 
@@ -95,7 +98,9 @@ class InProcess(Submission):
         callee = getattr(self._module, function, None)
         if not callable(callee):
             raise SubmissionProblem(f"there is no function {function} in your file")
+        self.changed = []
         arguments, keywords = wire.loads(wire.dumps((arguments, keywords)))
+        before = wire.fingerprints(arguments, keywords)
         start = time.perf_counter()
         try:
             with time_limit(self.timeout) if self._limited else contextlib.nullcontext():
@@ -108,6 +113,7 @@ class InProcess(Submission):
             raise raised(function, *describe_error(error, self._module.__file__)) from error
         finally:
             self.elapsed = time.perf_counter() - start
+        self.changed = wire.changed(before, wire.fingerprints(arguments, keywords))
         try:
             return wire.loads(wire.dumps(result))
         except wire.WireError as error:

@@ -113,6 +113,22 @@ def _to_npy(array) -> bytes:
     return buffer.getvalue()
 
 
+def fingerprints(arguments: tuple, keywords: dict) -> dict[int | str, tuple | None]:
+    """For each argument, by position or keyword, what changes with it; None for one that could no longer be sent."""
+    found = {}
+    for name, value in {**dict(enumerate(arguments)), **keywords}.items():
+        try:
+            found[name] = tuple(map(hash, dumps(value)))
+        except WireError:
+            found[name] = None
+    return found
+
+
+def changed(before: dict, after: dict) -> list[int | str]:
+    """The arguments whose fingerprints differ: those that a function changed instead of working on a copy."""
+    return [name for name in before if after[name] is None or after[name] != before[name]]
+
+
 # ---- frames to values ----
 
 

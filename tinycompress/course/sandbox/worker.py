@@ -6,8 +6,8 @@ It knows no answers, and nothing it says is trusted, since it shares a process w
 wire.py are all that the sandbox sees of the course, so they import only the standard library and NumPy.
 
 A request is a tuple: ("load",), or (number, function, arguments, keywords). A reply begins with the request's number, 0
-for loading: (number, "value", value), (number, "raised", type, text, line), (number, "missing"),
-(number, "unsendable", text).
+for loading: (number, "value", value, which arguments the function changed), (number, "raised", type, text, line),
+(number, "missing"), (number, "unsendable", text).
 """
 
 import builtins
@@ -53,7 +53,7 @@ def main(requests: int, replies: int, file: str, processes: int, site: str) -> N
         try:
             if request == ("load",):
                 module = load(file)
-                reply = wire.dumps((0, "value", None))
+                reply = wire.dumps((0, "value", None, []))
             else:
                 reply = answer(wire, module, *request)
         except BaseException as error:  # SystemExit and KeyboardInterrupt, too
@@ -69,9 +69,11 @@ def answer(wire, module: dict, number: int, function: str, arguments: tuple, key
     callee = module.get(function)
     if not callable(callee):
         return wire.dumps((number, "missing"))
+    before = wire.fingerprints(arguments, keywords)
     value = callee(*arguments, **keywords)
+    changed = wire.changed(before, wire.fingerprints(arguments, keywords))
     try:
-        return wire.dumps((number, "value", value))
+        return wire.dumps((number, "value", value, changed))
     except wire.WireError as error:
         return wire.dumps((number, "unsendable", str(error)))
 

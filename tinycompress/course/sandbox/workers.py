@@ -48,17 +48,24 @@ class Worker:
         """Execute the student's file. Raises SubmissionRaised, Gone, TookTooLong, WireError."""
         self._ask(("load",), 0, "the file", seconds)
 
-    def call(self, function: str, arguments: tuple, keywords: dict, seconds: float):
-        """Call the function and return its result. Raises SubmissionProblem, Gone, TookTooLong, WireError."""
+    def call(self, function: str, arguments: tuple, keywords: dict, seconds: float) -> tuple[object, list[int | str]]:
+        """Call the function and return its result, and the arguments that it changed by its own account.
+
+        Raises SubmissionProblem, Gone, TookTooLong, WireError.
+        """
         self._number += 1
-        return self._ask((self._number, function, arguments, keywords), self._number, function, seconds)
+        value, changed = self._ask((self._number, function, arguments, keywords), self._number, function, seconds)
+        names = [*range(len(arguments)), *keywords]
+        if any(type(name) not in (int, str) for name in changed) or changed != [n for n in names if n in changed]:
+            raise wire.WireError("names of changed arguments that are none")
+        return value, changed
 
     def _ask(self, request, number, function, seconds):
         deadline = time.monotonic() + seconds
         self._send(wire.pack(wire.dumps(request)), deadline)
         reply = self._receive(deadline)
         match reply:
-            case (n, "value", value) if n == number and type(n) is int:
+            case (n, "value", value, list() as changed) if n == number and type(n) is int:
                 problem = None
             case (n, "raised", str(type_), str(text), int() | None as line) if n == number:
                 # An arbitrary integer could carry a hidden test's inputs out of the sandbox.
@@ -75,7 +82,7 @@ class Worker:
             raise wire.WireError("more than one reply")
         if problem:
             raise problem
-        return value
+        return value, changed
 
     def _send(self, data, deadline):
         view = memoryview(data)
@@ -145,6 +152,7 @@ class InWorkers(Submission):
         self._left = SECONDS
 
     def _call(self, function, arguments, keywords):
+        self.changed = []
         arguments, keywords = wire.loads(wire.dumps((arguments, keywords)))  # a WireError here is the test's fault
         if self._broken:
             raise SubmissionProblem(*self._broken)
@@ -155,7 +163,8 @@ class InWorkers(Submission):
         worker, seconds = self._loaded(), min(self.timeout, self._left)
         start_time = time.monotonic()
         try:
-            return worker.call(function, arguments, keywords, seconds)
+            value, self.changed = worker.call(function, arguments, keywords, seconds)
+            return value
         except SubmissionProblem:
             raise
         except TookTooLong:
