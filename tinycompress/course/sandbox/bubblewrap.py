@@ -73,18 +73,17 @@ def hidden(mounted: list[tuple[str, str]], secrets: tuple[str, ...] = ()) -> lis
 
     Raises SandboxProblem for a secret that every worker needs.
     """
-    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    roots = {*SYSTEM, f"{os.path.realpath(sys.base_prefix)}/lib"}
-    candidates = [f"{root}/{version}/{kind}-packages" for root in roots for kind in ("site", "dist")]
-    candidates += ["/usr/lib/python3/dist-packages", sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
-    candidates += [str(HERE.parents[1]), *secrets]
+    candidates = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), str(HERE.parents[1])}
+    for root in {*SYSTEM, f"{os.path.realpath(sys.base_prefix)}/lib"}:
+        candidates |= {str(path) for path in Path(root).glob("python*/*-packages")}  # "site" or "dist", of any version
+    sources = [(Path(os.path.realpath(source)), place) for source, place in mounted]
     found = set()
-    for path in map(os.path.realpath, candidates):
-        for source, place in mounted:
-            if Path(path).is_relative_to(source := os.path.realpath(source)) and path != source:
-                found.add(str(Path(place) / Path(path).relative_to(source)))
-            elif path == source == os.path.realpath(place):
+    for path in map(Path, map(os.path.realpath, candidates | set(secrets))):
+        for source, place in sources:
+            if path == source == Path(os.path.realpath(place)):
                 raise SandboxProblem(f"{path} is secret, but every submission needs it; move the course's files away")
+            if path.is_relative_to(source) and path != source:
+                found.add(os.path.join(place, path.relative_to(source)))
     return sorted(place for place in found if not any(str(parent) in found for parent in Path(place).parents))
 
 

@@ -34,7 +34,7 @@ PREFIX = "tinycompress-grade-"
 class Task:
     """One exercise of one hand-in. `source` is the student's file, or None if it is unusable; `refused` then says why.
 
-    level: that of the sandbox; secrets: files and folders that it must not show.
+    level: that of the sandbox; secrets: folders that it must not show.
     """
 
     student: str
@@ -78,7 +78,8 @@ def make_tasks(
 ) -> list[Task]:
     """One task per hand-in and exercise. Each student's file is read here, once. log: where the results will be."""
     hashes = {exercise.id: exercise.tests_hash() for exercise in exercises}
-    secrets = secret_paths({handin.path.parent for handin in handins}, exercises, log)
+    links = [handin.path for handin in handins if handin.path.is_symlink()]  # to where a hand-in really is
+    secrets = secret_paths([*links, *{handin.path.parent for handin in handins}], exercises, log)
     tasks = []
     for handin in handins:
         for exercise in exercises:

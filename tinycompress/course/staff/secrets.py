@@ -43,13 +43,11 @@ def copies(sizes, digests):
 
 
 def secret_paths(handins, exercises: list[Exercise], log: Path | str | None) -> tuple[str, ...]:
-    """Files and folders: the folders of hand-ins, the exercises with their tests, and the log with all beside it."""
-    paths = {*map(Path, handins), *(exercise.folder for exercise in exercises)}
-    for exercise in exercises:
-        paths |= {path for path in (exercise.solution, exercise.tests, exercise.wrong, exercise.show) if path}
+    """The folders of hand-ins, of exercises with their tests, and of the log with all beside it."""
+    folders = {*map(Path, handins), *(exercise.folder for exercise in exercises)}
     if log is not None:
-        paths |= {Path(log).absolute().parent, Path(log)}
-    return tuple(sorted(str(path.absolute()) for path in paths))
+        folders.add(Path(log).absolute().parent)
+    return tuple(sorted(str(folder.absolute()) for folder in folders))
 
 
 def seen_inside(
