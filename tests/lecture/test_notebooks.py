@@ -193,6 +193,27 @@ def test_a_slider_redraws_and_the_same_cell_has_a_picture(displayed, monkeypatch
     assert len(bundle["image/png"]) > len(before)  # two stills, one below the other
 
 
+def test_the_sliders_need_nothing_that_ipywidgets_7_lacks(displayed, monkeypatch):
+    import ipywidgets
+
+    made, true_box = [], ipywidgets.VBox
+    monkeypatch.setattr(ipywidgets, "VBox", lambda children: made.append(true_box(children)) or made[-1])
+    monkeypatch.delattr(ipywidgets.Widget, "_repr_mimebundle_", raising=False)
+    explore(line, {"height": [1.0, 2.0]}, alt="a line")
+    ((bundle, _),) = displayed
+    view = {"version_major": 2, "version_minor": 0, "model_id": made[0].model_id}  # of the protocol, as in 7 and 8
+    assert bundle[notebooks.WIDGET] == view
+
+
+def test_with_an_ipywidgets_that_fails_the_picture_stands_alone(displayed, monkeypatch):
+    import ipywidgets
+
+    monkeypatch.delattr(ipywidgets, "SelectionSlider")
+    explore(line, {"height": [1.0, 2.0]}, alt="a line")
+    ((bundle, _),) = displayed
+    assert set(bundle) == {"image/png", "text/plain"}
+
+
 def test_without_ipywidgets_the_picture_stands_alone(displayed, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "ipywidgets", None)
     explore(line, {"height": [1.0, 2.0]}, alt="a line")

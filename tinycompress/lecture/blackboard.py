@@ -17,6 +17,7 @@ from pathlib import Path
 
 from ..workshop import style
 from . import claims, report
+from .notebooks import WIDGET
 from .notes import SENTENCES, where
 from .page import RATIOS, effect_text, finding_text, marked_verdict
 
@@ -127,12 +128,15 @@ def explore(draw: Callable, sliders: Mapping[str, Iterable], alt: str, stills: I
     picture = functools.cache(lambda *values: _png(draw(*values)))
     stills = list(stills) or [tuple(list(values.values())[len(values) // 2] for values in options.values())]
     bundle = {"image/png": _stacked([picture(*values) for values in stills]), "text/plain": alt}
-    with contextlib.suppress(ImportError):  # without ipywidgets, only the stills are shown
-        bundle |= _with_sliders(picture, options, stills[0])._repr_mimebundle_() | {"text/plain": alt}
+    with contextlib.suppress(Exception):  # without ipywidgets, or one that fits its host, the stills stand alone
+        widgets = _with_sliders(picture, options, stills[0])
+        # Written here, since hosted notebooks have ipywidgets 7, whose widgets can only display themselves.
+        bundle[WIDGET] = {"version_major": 2, "version_minor": 0, "model_id": widgets.model_id}
     _display(bundle)
 
 
 def _with_sliders(picture: Callable[..., bytes], options: dict[str, dict], start: tuple):
+    """The sliders above the picture that they redraw. Raises whatever another version of ipywidgets may raise."""
     import ipywidgets
 
     image = ipywidgets.Image(value=picture(*start), format="png", layout={"max_width": "100%"})

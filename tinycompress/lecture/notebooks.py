@@ -12,7 +12,7 @@ from pathlib import Path
 from ..files import replace_file
 
 LARGEST = 1_000_000  # bytes per file
-WIDGET = "application/vnd.jupyter.widget-view+json"
+WIDGET = "application/vnd.jupyter.widget-view+json"  # the output that names a widget, which its kernel holds
 PATHS = re.compile(r"/(?:home|root|tmp|Users|private|mnt|work)/|site-packages|[A-Za-z]:\\\\")
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
