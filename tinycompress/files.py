@@ -55,7 +55,7 @@ def check_home(folder):
 
 def others_can_write(folder: Path) -> bool:
     """Whether other users can write to the folder, or own it."""
-    if os.name != "posix":
+    if not hasattr(os, "getuid"):  # Windows
         return False
     status = folder.stat()
     return status.st_uid != os.getuid() or bool(status.st_mode & (stat.S_IWGRP | stat.S_IWOTH))

@@ -13,6 +13,7 @@ import pytest
 from course_class import SOLUTION, TESTS, WRONG, write_exercise
 from waiting import LONG
 
+import tinycompress
 from tinycompress.cli import main
 from tinycompress.course.author.notebook import show, write_notebook
 from tinycompress.course.author.release import check_nothing_leaks, public_tests, release
@@ -126,6 +127,7 @@ def test_a_handout_says_what_to_do_with_it_and_what_is_missing_in_this_python(ex
     release([exercise], out)
     readme = (out / "README.md").read_text()
     for words in (
+        f'`pip install "tinycompress[course,notebooks]=={tinycompress.__version__}"`',
         "`toy/keep.py`: Keep the largest (3 points)",
         "`pytest toy/test_keep.py`",
         "`tinycompress course pack`",

@@ -114,7 +114,7 @@ def test_without_pytest_one_message_says_how_to_install_it(course, monkeypatch, 
     }
     monkeypatch.setitem(sys.modules, "pytest", None)
     assert main(given[name]) == 2
-    assert "pip install -e '.[course]' in the clone of tinycompress" in capsys.readouterr().err
+    assert 'pip install "tinycompress[course]"' in capsys.readouterr().err
     assert not (course / "log").exists()
 
 

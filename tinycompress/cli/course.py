@@ -171,8 +171,10 @@ def _grade(arguments) -> int:
     from ..course.staff import grade
     from ..course.staff.gradebook import Gradebook
     from ..course.staff.log import Log
+    from ..course.system import require_grader
 
     require_pytest()
+    require_grader(arguments.trust)
     if arguments.workers is not None and arguments.workers < 1:
         raise CourseProblem(f"--workers must be 1 or more; got {arguments.workers}")
     handins, exercises = find_handins(Path(arguments.handins)), _chosen(arguments)
@@ -230,7 +232,9 @@ def _executor(arguments):
 
 def _correct(arguments) -> int:
     from ..course.staff.gradebook import Gradebook
+    from ..course.system import require_grader
 
+    require_grader()
     book = Gradebook(arguments.log)
     entry = book.correct(arguments.student, arguments.exercise, arguments.points, arguments.who, arguments.why)
     before = entry.corrections[-1]["instead_of"]

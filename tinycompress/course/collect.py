@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ..files import whole_file
+from . import system
 from .exercise import CourseProblem, Exercise
 
 MAX_SOURCE = 1 << 20  # bytes of one exercise
@@ -112,46 +113,21 @@ def _places(exercise: Exercise) -> list[PurePosixPath]:
 
 
 def _from_folder(folder: Path, exercise: Exercise) -> bytes:
-    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
-    top = os.open(folder, flags | os.O_DIRECTORY)
-    try:
-        inner = [entry.name for entry in os.scandir(top) if entry.is_dir(follow_symlinks=False)]
-        places = _places(exercise)
+    with system.opened(folder) as top:
+        inner, places = system.folders_in(top), _places(exercise)
         if len(inner) == 1:
             places += [PurePosixPath(inner[0], place) for place in places]
         for place in places:
-            data = _read_below(top, place, flags)
-            if data is not None:
-                return data
-    finally:
-        os.close(top)
-    raise Refused(not_handed_in(exercise.id))
-
-
-def _read_below(top: int, place: PurePosixPath, flags: int) -> bytes | None:
-    """The bytes of a regular file below an open folder, reached without following links; None if it does not exist."""
-    folder = os.dup(top)
-    try:
-        for part in place.parts[:-1]:
             try:
-                inner = os.open(part, flags | os.O_DIRECTORY, dir_fd=folder)
-            except (FileNotFoundError, NotADirectoryError):
-                return None
-            os.close(folder)
-            folder = inner
-        try:
-            # O_NONBLOCK: otherwise, opening a pipe without a writer would never return.
-            file = os.open(place.name, flags | os.O_NONBLOCK, dir_fd=folder)
-        except FileNotFoundError:
-            return None
-        with open(file, "rb") as stream:
-            if not stat.S_ISREG(os.fstat(file).st_mode):
-                raise Refused(f"{place} is not a regular file")
-            return _bounded(stream.read(MAX_SOURCE + 1), place)
-    except OSError as error:
-        raise Refused(f"{place} is not a regular file that can be read (a link?): {error.strerror}") from error
-    finally:
-        os.close(folder)
+                data = system.read_below(top, place, MAX_SOURCE + 1)
+            except system.NotAFile:
+                raise Refused(f"{place} is not a regular file") from None
+            except OSError as error:
+                why = error.strerror
+                raise Refused(f"{place} is not a regular file that can be read (a link?): {why}") from error
+            if data is not None:
+                return _bounded(data, place)
+    raise Refused(not_handed_in(exercise.id))
 
 
 def _from_archive(path: Path, exercise: Exercise) -> bytes:

@@ -23,7 +23,7 @@ def require_pytest() -> None:
     """Raise CourseProblem if pytest is not installed."""
     if importlib.util.find_spec("pytest") is None:
         raise CourseProblem(
-            "exercises need pytest, which is not installed: run pip install -e '.[course]' in the clone of tinycompress"
+            'exercises need pytest, which is not installed: run pip install "tinycompress[course]", or pip install pytest'
         )
 
 

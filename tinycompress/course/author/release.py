@@ -5,6 +5,7 @@ import json
 import tempfile
 from pathlib import Path
 
+from ... import __version__
 from ..allowed import ENGINE
 from ..collect import MANIFEST
 from ..exercise import BEGIN, END, CourseProblem, Exercise
@@ -22,7 +23,8 @@ pytest_plugins = ["tinycompress.course.plugin"]
 README = """\
 # Exercises
 
-Install once, in a clone of tinycompress: `pip install -e '.[course,notebooks]'`. Then, in this folder:
+Install once: `pip install "tinycompress[course,notebooks]=={version}"`, or `pip install -e ".[course,notebooks]"` in a clone
+of that version. Then, in this folder:
 
 1. Edit `{file}` (or another file listed below): replace each `raise NotImplementedError` by your code.
 2. Check it with `pytest {tests}`, or all exercises with `pytest`. Hidden checks run after you have handed in.
@@ -82,6 +84,7 @@ def _readme(exercises) -> str:
         lines.append(f"- `{exercise.id}.py`: {title}; from tinycompress: {imports}")
     first = exercises[0]
     return README.format(
+        version=__version__,
         file=f"{first.id}.py",
         tests=f"{first.chapter}/{first.tests.name}",
         engine=", ".join(ENGINE),

@@ -13,6 +13,7 @@ import sysconfig
 from importlib.util import find_spec
 from pathlib import Path
 
+from ..system import require_grader
 from . import HERE, SandboxProblem, syscalls
 
 LIBRARIES = ("numpy", "numba", "llvmlite", "scipy")
@@ -97,6 +98,7 @@ def command(
 
     filters: the descriptor of the filter of system calls, if there is one; arguments: those of worker.py.
     """
+    require_grader(trusted=False)
     bwrap = shutil.which("bwrap")
     if bwrap is None:
         raise SandboxProblem(

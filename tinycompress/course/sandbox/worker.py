@@ -94,7 +94,8 @@ def load(file: str) -> dict:
 def limit(processes: int) -> None:
     """Set limits that nothing in this process can raise again.
 
-    They are set here, not before the sandbox starts, so that processes are counted inside its user namespace.
+    They are set here, not before the sandbox starts, so that processes are counted inside its user namespace. Without a
+    sandbox (processes = 0), limits that the system does not have are left out.
     """
     import resource
 
@@ -102,7 +103,11 @@ def limit(processes: int) -> None:
     if processes:
         limits["NPROC"] = processes
     for name, value in limits.items():
-        resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (value, value))
+        try:
+            resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (value, value))
+        except (AttributeError, ValueError, OSError):  # macOS does not limit memory; it has no sandbox either
+            if processes:
+                raise
 
 
 def silence() -> None:

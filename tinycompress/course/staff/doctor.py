@@ -9,6 +9,7 @@ from ...kernels.runtime.threads import usable_cores
 from ..exercise import Exercise
 from ..sandbox import NONE, level, wire, worker, workers
 from ..sandbox.bubblewrap import LIBRARIES, PROCESSES, SCRATCH
+from ..system import can_grade
 from .secrets import seen_inside
 
 
@@ -49,6 +50,8 @@ def _secrets(count: int, seen: dict[str, str], level: str) -> str:
 
 def _visibility() -> str:
     """Whether an unprivileged user can reach this interpreter."""
+    if not can_grade(trusted=False):
+        return "for students: untrusted code is graded on Linux"
     path = Path(os.path.realpath(sys.executable))
     closed = [str(folder) for folder in reversed(path.parents) if not folder.stat().st_mode & 0o001]
     if not closed:
@@ -59,6 +62,8 @@ def _visibility() -> str:
 
 
 def _advice() -> str:
+    if not can_grade(trusted=False):
+        return "Grade on Linux; on Windows, use WSL (the Windows Subsystem for Linux)."
     if shutil.which("bwrap") is None:
         return "Install bubblewrap: `apt-get install bubblewrap` (Debian, Ubuntu), `dnf install bubblewrap` (Fedora)."
     return (

@@ -23,6 +23,7 @@ from ..collect import HandIn, Refused
 from ..exercise import CourseProblem, Exercise
 from ..outcome import SubmissionProblem
 from ..sandbox.submission import Submission
+from ..system import is_running
 from .log import Log
 from .secrets import secret_paths
 
@@ -151,7 +152,7 @@ def _scratch() -> tempfile.TemporaryDirectory:
     """A folder that is removed when this process ends. Folders left behind by killed processes are removed now."""
     for left in Path(tempfile.gettempdir()).glob(f"{PREFIX}*-*"):
         process = left.name.removeprefix(PREFIX).partition("-")[0]
-        if process.isdecimal() and not Path(f"/proc/{process}").exists() and left.stat().st_uid == os.getuid():
+        if process.isdecimal() and not is_running(int(process)) and left.stat().st_uid == os.getuid():
             shutil.rmtree(left, ignore_errors=True)
     return tempfile.TemporaryDirectory(prefix=f"{PREFIX}{os.getpid()}-")
 
