@@ -1,5 +1,6 @@
 """The course at the command line: packing, grading, the doctor, and what each says when something is wrong."""
 
+import subprocess
 import sys
 import zipfile
 
@@ -124,3 +125,15 @@ def test_an_export_to_the_wrong_kind_of_place_is_said_in_a_line(course, capsys):
     for form, out, words in ("csv", course, "csv is a file"), ("feedback", course / "log", "feedback is a folder"):
         assert main(["course", "export", form, "--out", str(out), "--log", str(course / "log")]) == 2
         assert f"--out {out}: {words}" in capsys.readouterr().err
+
+
+def test_without_asserts_nothing_is_tested_or_graded(course, tmp_path):
+    release(find_exercises(root=course), tmp_path / "handout")
+    write_class(course / "class", FOUND)
+    checking = ["-m", "tinycompress", "course", "check", "--exercises", str(course)]
+    testing = ["-m", "tinycompress", "course", "test", "--folder", str(tmp_path / "handout")]
+    grading = ["-m", "tinycompress", *command(course)]
+    for arguments in checking, testing, grading, ["-m", "pytest", str(tmp_path / "handout")]:
+        done = subprocess.run([sys.executable, "-O", *arguments], capture_output=True, text=True)
+        assert done.returncode in (2, pytest.ExitCode.USAGE_ERROR)
+        assert "without -O, and unset PYTHONOPTIMIZE" in done.stderr and "Traceback" not in done.stderr

@@ -18,6 +18,7 @@ import pytest
 
 from .exercise import Exercise
 from .outcome import DOES_NOT_FIT, Partial, SubmissionProblem
+from .run import NO_ASSERTS
 from .sandbox.submission import InProcess, Submission, load_here
 from .sandbox.wire import WireError
 
@@ -63,6 +64,8 @@ REPORTED = pytest.StashKey[TestResult]()
 
 
 def pytest_configure(config):
+    if not __debug__:
+        raise pytest.UsageError(NO_ASSERTS)
     config.addinivalue_line("markers", "points(n): what the test is worth")
     config.addinivalue_line("markers", "hidden: runs only after hand-in")
     config.addinivalue_line("markers", "public: students have this test, too")

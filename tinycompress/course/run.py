@@ -19,8 +19,13 @@ UNUSED = (
 _one_at_a_time = threading.Lock()  # pytest changes sys.stdout and os.environ while it runs
 
 
+NO_ASSERTS = "Python leaves out every assert here, so all tests would pass: run it without -O, and unset PYTHONOPTIMIZE"
+
+
 def require_pytest() -> None:
-    """Raise CourseProblem if pytest is not installed."""
+    """Raise CourseProblem if pytest is not installed, or if its tests could not fail."""
+    if not __debug__:
+        raise CourseProblem(NO_ASSERTS)
     if importlib.util.find_spec("pytest") is None:
         raise CourseProblem(
             'exercises need pytest, which is not installed: run pip install "tinycompress[course]", or pip install pytest'
