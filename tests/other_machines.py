@@ -1,8 +1,9 @@
-"""Compiled code run in a process of its own: compiled for other CPUs, and on arrays that end where memory ends."""
+"""Other machines: compiled code run as on other CPUs, and on arrays that end where memory ends; and a disk that is full."""
 
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import pytest
 from waiting import LONG
@@ -69,3 +70,15 @@ def _assert_runs(code, settings):
         [sys.executable, "-c", code], env=os.environ | settings, capture_output=True, text=True, timeout=LONG
     )
     assert done.returncode == 0, done.stderr or f"ended by signal {-done.returncode}"
+
+
+@contextmanager
+def full_disk(most=0):
+    """In the block, this process cannot write a file beyond this many bytes, as if a disk or a quota were full."""
+    resource = pytest.importorskip("resource")
+    _, hard = before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

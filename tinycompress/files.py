@@ -10,13 +10,16 @@ from pathlib import Path
 @contextmanager
 def whole_file(path):
     """Yield a temporary binary file that replaces `path` when the block ends; if the block fails, `path` is unchanged.
-    Readers never see half a file."""
+    Readers never see half a file. An OSError names `path`."""
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.part")
     try:
         with open(temporary, "wb") as file:
             yield file
         os.replace(temporary, path)
+    except OSError as error:
+        error.filename = str(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -25,6 +28,14 @@ def replace_file(path, content: str | bytes) -> None:
     """Write text (as UTF-8) or bytes to `path`, completely or not at all. Raises TypeError for anything else."""
     with whole_file(path) as file:
         file.write(content.encode() if isinstance(content, str) else content)
+
+
+def check_room(folder, size: int = 1 << 20) -> None:
+    """Raise OSError unless the folder takes a new file of this many bytes now."""
+    import tempfile
+
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(bytes(size))
 
 
 def write_checked(path: Path, data: bytes) -> None:

@@ -11,6 +11,7 @@ import time
 import fake_chapter
 import numpy as np
 import pytest
+from other_machines import full_disk
 from waiting import LONG, wait_for
 
 from tinycompress import lecture
@@ -125,6 +126,39 @@ def test_a_folder_that_cannot_be_written_ends_with_2_before_anything_is_measured
     (tmp_path / "file").write_text("")
     code, _, err = cli("lecture", "--out", str(tmp_path / "file"))
     assert code == 2 and "--out" in err and err.count("\n") == 1
+
+
+# ---- a full disk ----
+
+
+def test_a_disk_without_room_ends_with_2_before_anything_is_measured(cli, tmp_path, monkeypatch):
+    monkeypatch.setattr(fake_chapter, "before_task", lambda seed: pytest.fail("measured"))
+    with full_disk():
+        code, _, err = cli("lecture", "F1")
+    assert code == 2 and "--out" in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize("most, file", [(20, "unfinished.jsonl"), (2400, "claims.json")])
+def test_a_disk_that_fills_up_ends_a_run_in_one_line_with_nothing_half_written(cli, tmp_path, monkeypatch, most, file):
+    monkeypatch.setattr("tinycompress.cli.check_room", lambda folder: None)
+    with full_disk(most):
+        code, _, err = cli("lecture", "F1")
+    (line,) = [line for line in err.splitlines() if line.startswith("tinycompress: ")]
+    assert code == 1 and f"{file}: " in line and "; make room" in line and "Traceback" not in err
+    (left,) = tmp_path.iterdir()
+    assert left.name == "unfinished.jsonl"
+    for row in left.read_text().splitlines():
+        json.loads(row)
+    assert cli("lecture", "F1")[0] == 0 and not left.exists()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
+def test_output_that_finds_no_room_ends_in_one_line():
+    command = [sys.executable, "-m", "tinycompress", "claims"]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, env=environment, text=True)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1 and "the output: No space left" in done.stderr
 
 
 # ---- interrupted ----

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from other_machines import full_disk
 
 import tinycompress as tc
 from tinycompress import models
@@ -94,6 +95,16 @@ def test_the_same_seed_writes_the_same_file(cli, small, tmp_path):
 def test_what_does_not_fit_is_said_in_one_line(cli, arguments, words):
     code, out, error = cli(*arguments)
     assert code == 2 and out == "" and error.count("\n") == 1 and words in error
+
+
+def test_a_target_without_room_is_refused_before_the_training(cli, tmp_path, monkeypatch):
+    monkeypatch.setattr("tinycompress.recipe.compress", lambda *_: pytest.fail("trained"))
+    with full_disk():
+        code, _, error = cli("compress", "lenet_300_100", "--out", tmp_path / "x.tcz")
+    assert code == 2 and error.count("\n") == 1 and "x.tcz: its folder cannot be written" in error
+    code, _, error = cli("compress", "lenet_300_100", "--out", tmp_path)
+    assert code == 2 and error.count("\n") == 1 and "this is a folder" in error
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_damaged_file_is_refused_by_every_command(cli, small, tmp_path):

@@ -5,20 +5,22 @@
 
 import argparse
 import contextlib
+import errno
 import os
 import re
 import signal
 import sys
-import tempfile
 import threading
 from pathlib import Path
 
 from ..course.exercise import CourseProblem
+from ..files import check_room
 from ..text import did_you_mean
 from . import course as cli_course
 from . import files as cli_files
 
 DONE, FAILED, BAD_ARGUMENTS, INTERRUPTED = 0, 1, 2, 130
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no space on the disk, in the quota, in the size that a file may have
 
 _ABOUT = """\
 Network compression, taught by short programs that run live: a lecture that measures each of its
@@ -115,8 +117,15 @@ def main(argv: list[str] | None = None) -> int:
         sys.stdout.flush()  # here, where a closed pipe is caught
         return code
     except BrokenPipeError:  # whoever reads, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush when Python ends
+        _drop_output()
         return DONE
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        advice = "make room, and start the same command again"
+        print(f"tinycompress: {error.filename or 'the output'}: {error.strerror}; {advice}", file=sys.stderr)
+        _drop_output()
+        return FAILED
     except (BadArguments, cli_files.FileProblem, CourseProblem) as error:
         print(f"tinycompress: {error}", file=sys.stderr)
         return BAD_ARGUMENTS
@@ -125,6 +134,14 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("tinycompress: interrupted", file=sys.stderr)
         return INTERRUPTED
+
+
+def _drop_output() -> None:
+    """Print what is still waiting, if that is possible, and nothing after it, so that Python can end in silence."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class _Parser(argparse.ArgumentParser):
@@ -300,11 +317,11 @@ def _lecture(arguments) -> int:
         if results:
             replaced = (out / "claims.json").exists() and not report.joins(settings, out)
             with _uninterrupted() as interrupts:
+                print(report.table(sorted(results, key=lambda result: claims.index(result.claim))))
                 report.write(results, settings, out, drawings)
             if interrupts:
                 code, reason = INTERRUPTED, "interrupted"
     if results:
-        print(report.table(sorted(results, key=lambda result: claims.index(result.claim))))
         _print_place(out, replaced)
     if code != DONE:
         finished = f"{len(results)} of {len(claims)} claims finished; the same command resumes from here"
@@ -367,13 +384,14 @@ def _bench(arguments) -> int:
         interrupted = True
     finally:
         measured.close()  # ends the processes
+        if rows:
+            print(report.table(rows))
         if arguments.json:
             report.write_json(rows, arguments.json)
     if rows:
-        print(report.table(rows))
         print(f"\n{machine_line(threads)}; {', '.join(cpu_features())}; tile {ROWS}×{VECTORS} of {VECTOR_BYTES} bytes")
-        if path := roofline.write(rows, out):
-            print(f"\n{path} shows how close the kernels come to the machine's limits.")
+    if rows and (path := roofline.write(rows, out)):
+        print(f"\n{path} shows how close the kernels come to the machine's limits.")
     if interrupted:
         print("tinycompress: interrupted", file=sys.stderr)
         return INTERRUPTED
@@ -397,10 +415,10 @@ def _folder(name: str) -> Path:
     """The folder, created if needed. A folder that cannot be written is better refused now than after the measurement."""
     try:
         Path(name).mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=name):
-            return Path(name)
+        check_room(name)
     except OSError as error:
         raise BadArguments(f"--out {name}: cannot create or write to this folder ({error.strerror})") from error
+    return Path(name)
 
 
 def _chosen(names):

@@ -128,8 +128,12 @@ def _check(arguments) -> int:
 
 def _release(arguments) -> int:
     from ..course.author.release import release
+    from ..course.exercise import CourseProblem
 
-    files = release(_chosen(arguments), Path(arguments.out))
+    try:
+        files = release(_chosen(arguments), Path(arguments.out))
+    except OSError as error:
+        raise CourseProblem(f"--out {arguments.out}: {error.strerror}") from error
     count = _number(len(files), "file")
     print(f"{arguments.out}: {count} for the students, without any solution or hidden test")
     return DONE

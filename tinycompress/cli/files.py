@@ -119,10 +119,7 @@ def _compress(arguments) -> int:
     from ..recipe import Recipe, compress
     from ..training import evaluate
 
-    dataset = _data(arguments.data)
-    out = Path(arguments.out)
-    if not out.absolute().parent.is_dir():
-        raise FileProblem(f"--out {out}: the folder {out.absolute().parent} does not exist")
+    out, dataset = _target(arguments.out), _data(arguments.data)
     start = _model(arguments.model, dataset)
     recipe = Recipe(
         net=arguments.model if start is None else "",
@@ -154,6 +151,22 @@ def _compress(arguments) -> int:
     print(f"\n{found}\n")
     print(f"{out}: {_percent(after)} of the test images are right; {_percent(accuracies['before'])} before")
     return DONE
+
+
+def _target(name: str) -> Path:
+    """The file to write, after a check that its folder takes it: better refused now than after the training."""
+    from ..files import check_room
+
+    out = Path(name)
+    if out.is_dir():
+        raise FileProblem(f"--out {out}: this is a folder; give the name of a file")
+    if not out.absolute().parent.is_dir():
+        raise FileProblem(f"--out {out}: the folder {out.absolute().parent} does not exist")
+    try:
+        check_room(out.absolute().parent)
+    except OSError as error:
+        raise FileProblem(f"--out {out}: its folder cannot be written ({error.strerror})") from error
+    return out
 
 
 def _inspect(arguments) -> int:

@@ -1,5 +1,6 @@
 """The finished tasks of an unfinished run, so that an interrupted run continues where it stopped."""
 
+import errno
 import hashlib
 import json
 import os
@@ -28,17 +29,24 @@ class Store:
         return self._found.get(self._key(claim_id, task, threads), (None, 0.0))
 
     def put(self, claim_id: str, task: tuple, threads: int, rows: list[dict], seconds: float) -> None:
-        """Append a finished task."""
+        """Append a finished task. If that fails, remove any part of it and raise OSError, which names the file."""
         key = self._key(claim_id, task, threads)
         self._found[key] = rows, seconds
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with open(self.path, "ab+") as file:
-            if file.tell():
+        line = json.dumps([key, claim_id, rows, seconds]).encode() + b"\n"
+        with open(self.path, "ab+", buffering=0) as file:
+            size = file.tell()
+            if size:
                 file.seek(-1, os.SEEK_END)
                 # A process killed while writing leaves a partial line; end it, so that this one stays intact.
-                torn = file.read(1) != b"\n"
-                file.write(b"\n" if torn else b"")
-            file.write(json.dumps([key, claim_id, rows, seconds]).encode() + b"\n")
+                line = line if file.read(1) == b"\n" else b"\n" + line
+            try:
+                if file.write(line) != len(line):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            except OSError as error:
+                file.truncate(size)
+                error.filename = str(self.path)
+                raise
 
     def discard(self, claim_ids: set[str]) -> None:
         """Forget the tasks of these claims, whose run is complete. The file is deleted with its last line."""
