@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -73,6 +74,23 @@ def test_chapters_are_imported_when_they_are_first_used():
     subprocess.run([sys.executable, "-c", program], check=True)
     with pytest.raises(AttributeError, match="'tinycompress' has no attribute 'prunning'"):
         tinycompress.prunning  # noqa: B018
+
+
+def test_dir_shows_what_a_module_offers_and_not_what_it_imports():
+    offered = [getattr(tinycompress, name) for name in tinycompress.__all__]
+    for module in [tinycompress, *(module for module in offered if isinstance(module, ModuleType))]:
+        shown = dir(module)
+        assert not {"np", "annotations", "Callable", "dataclass", "Path", "partial"} & set(shown), module
+        assert all(hasattr(module, name) for name in shown) and len(set(shown)) == len(shown) > 0
+    assert dir(tinycompress) == sorted(tinycompress.__all__)
+    assert {"relu", "conv2d"} <= set(dir(tinycompress.functional)) and "Tensor" not in dir(tinycompress.functional)
+
+
+def test_type_checkers_see_the_chapters():
+    tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
+    seen = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    assert [alias.name for alias in seen[0].body[0].names] == list(tinycompress.CHAPTERS)
+    assert (PACKAGE / "py.typed").exists()
 
 
 @pytest.mark.parametrize("source", SOURCES + TESTS, ids=name_of)

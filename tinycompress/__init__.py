@@ -5,6 +5,11 @@ data = tc.data.load("digits")
 net = tc.models.lenet_300_100(data.image_shape, data.num_classes, rng=np.random.default_rng(0))
 """
 
+from functools import partial
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
+
 # Modules that annotate with numpy.random keep annotations as text, since importing it takes 15 ms.
 from . import data, functional, kernels, models, nn, optim, profiling, tensor
 from .gradcheck import gradcheck
@@ -45,14 +50,29 @@ __all__ = [
 
 LATER = ("architecture", "distillation", "dynamic", "inference", "pruning", "quantization")
 
+if TYPE_CHECKING:
+    from . import architecture, distillation, dynamic, inference, pruning, quantization
+
 
 def __getattr__(name: str):  # imported on first use: together they take a tenth of the start-up time
     if name not in LATER:
         raise AttributeError(f"module 'tinycompress' has no attribute {name!r}")
-    from importlib import import_module
-
     return import_module(f"{__name__}.{name}")
 
 
-def __dir__():
-    return [*globals(), *LATER]
+def _shown(names: dict) -> list[str]:
+    """What `dir` of a module shows: what it offers, rather than what it imports."""
+
+    def own(name, value):  # a dot: a method that is also offered as a function, such as `functional.relu`
+        here = getattr(value, "__module__", None) == names["__name__"] or "." in getattr(value, "__qualname__", "")
+        return here and not name.startswith("_")
+
+    return sorted(names.get("__all__", [name for name, value in names.items() if own(name, value)]))
+
+
+def __dir__() -> list[str]:
+    return _shown(globals())
+
+
+for _module in [value for value in globals().values() if isinstance(value, ModuleType)]:
+    _module.__dir__ = partial(_shown, vars(_module))

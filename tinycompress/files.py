@@ -18,7 +18,8 @@ def whole_file(path):
             yield file
         os.replace(temporary, path)
     except OSError as error:
-        error.filename = str(path)
+        if error.errno is not None:  # otherwise its message has no place for a name
+            error.filename = str(path)
         raise
     finally:
         temporary.unlink(missing_ok=True)

@@ -45,3 +45,7 @@ __all__ = [
     "separable_share",
     "singular_values",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

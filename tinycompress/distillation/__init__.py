@@ -46,3 +46,7 @@ __all__ = [
     "teacher_targets",
     "without_classes",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

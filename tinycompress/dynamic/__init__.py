@@ -48,3 +48,7 @@ __all__ = [
     "measure_settings",
     "ms_costs",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -81,3 +81,7 @@ __all__ = [
     "taylor",
     "widen",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

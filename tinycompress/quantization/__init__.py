@@ -80,3 +80,7 @@ __all__ = [
     "ternarize_weights",
     "to_integers",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__
