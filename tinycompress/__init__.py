@@ -5,9 +5,7 @@ data = tc.data.load("digits")
 net = tc.models.lenet_300_100(data.image_shape, data.num_classes, rng=np.random.default_rng(0))
 """
 
-from functools import partial
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 # Modules that annotate with numpy.random keep annotations as text, since importing it takes 15 ms.
@@ -16,6 +14,7 @@ from .gradcheck import gradcheck
 from .graph import no_grad
 from .kernels import get_num_threads, set_num_threads
 from .tensor import Tensor, concatenate, maximum, stack, where
+from .text import names
 from .training import evaluate, fit, predict
 
 __version__ = "0.1.0"
@@ -52,27 +51,10 @@ LATER = ("architecture", "distillation", "dynamic", "inference", "pruning", "qua
 
 if TYPE_CHECKING:
     from . import architecture, distillation, dynamic, inference, pruning, quantization
+else:
+
+    def __getattr__(name):  # imported on first use: together they take a tenth of the start-up time
+        return import_module(f"{__name__}.{name}") if name in LATER else names.missing(globals(), name)
 
 
-def __getattr__(name: str):  # imported on first use: together they take a tenth of the start-up time
-    if name not in LATER:
-        raise AttributeError(f"module 'tinycompress' has no attribute {name!r}")
-    return import_module(f"{__name__}.{name}")
-
-
-def _shown(names: dict) -> list[str]:
-    """What `dir` of a module shows: what it offers, rather than what it imports."""
-
-    def own(name, value):  # a dot: a method that is also offered as a function, such as `functional.relu`
-        here = getattr(value, "__module__", None) == names["__name__"] or "." in getattr(value, "__qualname__", "")
-        return here and not name.startswith("_")
-
-    return sorted(names.get("__all__", [name for name, value in names.items() if own(name, value)]))
-
-
-def __dir__() -> list[str]:
-    return _shown(globals())
-
-
-for _module in [value for value in globals().values() if isinstance(value, ModuleType)]:
-    _module.__dir__ = partial(_shown, vars(_module))
+names.answer(globals())

@@ -36,18 +36,18 @@ def hard_swish(x: Tensor) -> Tensor:
     return x * (x + 3).clip(0, 6) * (1 / 6)
 
 
-def softmax(x: Tensor, temperature: float = 1.0) -> Tensor:
-    """exp(x / T), normalised over the last axis."""
-    T = _temperature("softmax", temperature)
+def softmax(x: Tensor, temperature: float = 1.0, dim: int = -1) -> Tensor:
+    """exp(x / T), normalised over the last axis, which is the only `dim`."""
+    T = _temperature("softmax", x, temperature, dim)
     scaled = x.data / T
     p = np.exp(scaled - scaled.max(-1, keepdims=True))
     p /= p.sum(-1, keepdims=True)
     return record(p, (x, lambda g: p * (g - (g * p).sum(-1, keepdims=True)) / T))
 
 
-def log_softmax(x: Tensor, temperature: float = 1.0) -> Tensor:
-    """The logarithm of `softmax(x, temperature)`, computed without overflow."""
-    T = _temperature("log_softmax", temperature)
+def log_softmax(x: Tensor, temperature: float = 1.0, dim: int = -1) -> Tensor:
+    """The logarithm of `softmax(x, temperature, dim)`, computed without overflow."""
+    T = _temperature("log_softmax", x, temperature, dim)
     y = _log_softmax(x.data / T)
     return record(y, (x, lambda g: (g - np.exp(y) * g.sum(-1, keepdims=True)) / T))
 
@@ -95,7 +95,7 @@ def kl_div(logits: Tensor, target_logits, temperature: float = 1.0) -> Tensor:
             f"kl_div: expected two arrays of logits (N, classes), got {logits.shape} and {target.shape}; "
             "the teacher must see the same batch and have the same classes"
         )
-    n, T, target = len(target), _temperature("kl_div", temperature), target.astype(logits.dtype, copy=False)
+    n, T, target = len(target), _temperature("kl_div", logits, temperature), target.astype(logits.dtype, copy=False)
     log_q, log_p = _log_softmax(logits.data / T), _log_softmax(target / T)
     p = np.exp(log_p)
     value = T * T / n * (p * (log_p - log_q)).sum()
@@ -255,7 +255,11 @@ def _normalised(x: Tensor, weight: Tensor, bias: Tensor, mean, inverse, relu, co
     return record(y, (x, derivative), (weight, lambda g: sums(g)[1]), (bias, lambda g: sums(g)[0]))
 
 
-def _temperature(name: str, value) -> float:
+def _temperature(name: str, x: Tensor, value, dim: int = -1) -> float:
+    if dim not in (-1, x.ndim - 1):
+        raise ValueError(
+            f"{name} runs over the last axis, here {x.ndim - 1}; got dim={dim}: transpose before and after"
+        )
     if not value > 0:
         raise ValueError(f"{name}: the temperature must be above 0, got {value}")
     return float(value)  # a NumPy scalar would promote float32

@@ -1,4 +1,5 @@
-"""The nets of the lecture. Each function takes the shape of one image (H, W, C), the number of classes and a Generator."""
+"""The nets of the lecture. Each function takes the shape of one image (H, W, C), the number of classes and a Generator,
+or its seed."""
 
 from __future__ import annotations
 
@@ -21,8 +22,9 @@ from .nn import (
 )
 
 
-def mlp(input_shape, widths, classes: int, *, rng: np.random.Generator) -> Sequential:
+def mlp(input_shape, widths, classes: int, *, rng: np.random.Generator | int) -> Sequential:
     """Dense layers of the given hidden widths with ReLU between; images are flattened first."""
+    rng = np.random.default_rng(rng)
     widths = [prod(input_shape), *widths]
     layers = [Flatten()]
     for inputs, outputs in zip(widths[:-1], widths[1:], strict=True):
@@ -30,16 +32,17 @@ def mlp(input_shape, widths, classes: int, *, rng: np.random.Generator) -> Seque
     return Sequential(*layers, Dense(widths[-1], classes, rng=rng), input_shape=tuple(input_shape))
 
 
-def lenet_300_100(input_shape=(28, 28, 1), classes: int = 10, *, rng: np.random.Generator) -> Sequential:
+def lenet_300_100(input_shape=(28, 28, 1), classes: int = 10, *, rng: np.random.Generator | int) -> Sequential:
     """LeNet-300-100 (LeCun et al. 1998): two hidden layers of 300 and 100; 266,610 parameters on MNIST."""
     return mlp(input_shape, (300, 100), classes, rng=rng)
 
 
-def lenet_5(input_shape=(28, 28, 1), classes: int = 10, *, rng: np.random.Generator) -> Sequential:
+def lenet_5(input_shape=(28, 28, 1), classes: int = 10, *, rng: np.random.Generator | int) -> Sequential:
     """LeNet-5 as the compression papers use it (Caffe's 20-50-500-10); 431,080 parameters on MNIST.
 
     For images too small for two unpadded 5×5 convolutions (under 16 pixels per side), the padding is "same".
     """
+    rng = np.random.default_rng(rng)
     height, width, channels = input_shape
     padding = "valid" if min(height, width) >= 16 else "same"
 
@@ -62,8 +65,9 @@ def lenet_5(input_shape=(28, 28, 1), classes: int = 10, *, rng: np.random.Genera
     )
 
 
-def convnet(input_shape, classes: int = 10, widths=(16, 32), *, rng: np.random.Generator) -> Sequential:
+def convnet(input_shape, classes: int = 10, widths=(16, 32), *, rng: np.random.Generator | int) -> Sequential:
     """3×3 convolutions with batch norm and ReLU, halving the image after each, then one dense layer."""
+    rng = np.random.default_rng(rng)
     height, width, channels = input_shape
     layers = []
     for outputs in widths:
@@ -79,8 +83,9 @@ def convnet(input_shape, classes: int = 10, widths=(16, 32), *, rng: np.random.G
     )
 
 
-def separable_net(input_shape, classes: int = 10, widths=(16, 32, 64), *, rng: np.random.Generator) -> Sequential:
+def separable_net(input_shape, classes: int = 10, widths=(16, 32, 64), *, rng: np.random.Generator | int) -> Sequential:
     """A small MobileNet (Howard et al. 2017): a 3×3 convolution, then pairs of depthwise 3×3 (stride 2) and pointwise."""
+    rng = np.random.default_rng(rng)
     layers = [Conv2d(input_shape[2], widths[0], 3, padding="same", bias=False, rng=rng), BatchNorm(widths[0]), ReLU()]
     for inputs, outputs in zip(widths[:-1], widths[1:], strict=True):
         layers += [DepthwiseConv2d(inputs, 3, stride=2, padding="same", bias=False, rng=rng), BatchNorm(inputs), ReLU()]
@@ -89,7 +94,7 @@ def separable_net(input_shape, classes: int = 10, widths=(16, 32, 64), *, rng: n
 
 
 def resnet(
-    input_shape, classes: int = 10, widths=(16, 32, 64), blocks: int = 1, *, rng: np.random.Generator
+    input_shape, classes: int = 10, widths=(16, 32, 64), blocks: int = 1, *, rng: np.random.Generator | int
 ) -> Sequential:
     """A residual net (He et al. 2016, section 4.2): one 3×3 convolution, then per width `blocks` blocks of two.
 
@@ -97,6 +102,7 @@ def resnet(
     convolution with stride 2 and batch norm (the paper's option B; on CIFAR-10 it pads with zeros instead, option A). Elsewhere
     the shortcut is the identity.
     """
+    rng = np.random.default_rng(rng)
 
     def conv(inputs, outputs, size, stride):
         return Conv2d(inputs, outputs, size, stride, size // 2, bias=False, rng=rng), BatchNorm(outputs)
@@ -112,7 +118,7 @@ def resnet(
     return Sequential(*layers, GlobalAvgPool(), Dense(inputs, classes, rng=rng), input_shape=tuple(input_shape))
 
 
-def resnet20(input_shape=(32, 32, 3), classes: int = 10, *, rng: np.random.Generator) -> Sequential:
+def resnet20(input_shape=(32, 32, 3), classes: int = 10, *, rng: np.random.Generator | int) -> Sequential:
     """ResNet-20 for CIFAR-10 (He et al. 2016, section 4.2): 20 layers; 272,474 parameters and 40.8 million multiply-adds.
 
     The paper's has 0.27 million parameters, too; the two shortcuts of option B (see `resnet`) add 1 % to them.

@@ -1,6 +1,7 @@
 """Optimisers (one `step` after each `backward`) and learning-rate schedules."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from math import cos, pi
 
 import numpy as np
@@ -27,6 +28,12 @@ class Optimizer:
         self.parameters = list(dict.fromkeys(parameters))  # a shared parameter is updated once
         self.lr, self.weight_decay = lr, weight_decay
         self._state = [self._start(p.data) for p in self.parameters]
+
+    def __repr__(self):
+        settings = {name: value for name, value in vars(self).items() if name not in ("parameters", "_state")}
+        numbers = sum(parameter.size for parameter in self.parameters)
+        shown = ", ".join(f"{name}={value}" for name, value in settings.items())
+        return f"{type(self).__name__}({len(self.parameters)} parameters of {numbers:,} numbers, {shown})"
 
     def _start(self, data: np.ndarray) -> list:
         """The state kept for one parameter between steps, such as a velocity."""
@@ -113,6 +120,18 @@ class AdamW(Adam):
 Schedule = Callable[[float], float]
 
 
+@dataclass(frozen=True)
+class _Schedule:
+    name: str
+    factor: Schedule
+
+    def __call__(self, t: float) -> float:
+        return self.factor(t)
+
+    def __repr__(self):
+        return self.name
+
+
 def constant(t: float) -> float:
     """Always 1: the learning rate stays as it is."""
     return 1.0
@@ -130,11 +149,12 @@ def cosine(t: float) -> float:
 def steps(at: Iterable[float], gamma: float = 0.1) -> Schedule:
     """Multiply by gamma at each share of training in `at`, for example steps((0.5, 0.75))."""
     at = tuple(at)
-    return lambda t: gamma ** sum(t >= milestone for milestone in at)
+    return _Schedule(f"steps({at}, gamma={gamma})", lambda t: gamma ** sum(t >= milestone for milestone in at))
 
 
 def warmup(share: float, then: Schedule = constant) -> Schedule:
     """Rise linearly from 0 over the first `share` of training, then follow `then` over the rest."""
     if not 0 < share < 1:
         raise ValueError(f"warmup: the share of training must lie between 0 and 1, got {share}")
-    return lambda t: t / share if t < share else then((t - share) / (1 - share))
+    rise = lambda t: t / share if t < share else then((t - share) / (1 - share))  # noqa: E731
+    return _Schedule(f"warmup({share}, {getattr(then, '__name__', repr(then))})", rise)

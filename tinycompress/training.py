@@ -9,18 +9,21 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from . import functional as F
+from .data import Dataset
 from .graph import no_grad
 from .guards import idle_latents
 from .nn import BatchNorm, Module, trace
 from .optim import Optimizer, Schedule, constant
 from .tensor import Tensor
 
+Pair = tuple[np.ndarray, np.ndarray]
+
 
 class TrainingDiverged(FloatingPointError):
     """The loss is no longer finite; the message names the layer where that began. `.history` holds the epochs before that."""
 
 
-@dataclass
+@dataclass(repr=False)
 class History:
     """Loss, learning rate and validation accuracy, one entry per epoch; `interrupted`: whether Ctrl-C ended training."""
 
@@ -28,6 +31,15 @@ class History:
     lr: list[float] = field(default_factory=list)
     val_accuracy: list[float] = field(default_factory=list)
     interrupted: bool = False
+
+    def __repr__(self):
+        if not self.loss:
+            return "<History: no epoch>"
+        accuracy = f", validation accuracy {100 * self.val_accuracy[-1]:.1f} %" if self.val_accuracy else ""
+        return f"<History: {len(self.loss)} epochs, loss {self.loss[0]:.3g} → {self.loss[-1]:.3g}{accuracy}>"
+
+    def _repr_png_(self):
+        return self.plot()._repr_png_(), {"alt": repr(self)}
 
     def plot(self):
         """A matplotlib Figure of the loss and, if there was validation data, the accuracy over epochs."""
@@ -63,28 +75,31 @@ class Evaluation:
 
 def fit(
     model: Module,
-    train: tuple[np.ndarray, np.ndarray],
+    train: Pair | Dataset,
     *,
     optimizer: Optimizer,
     epochs: int,
-    rng: np.random.Generator,
+    rng: np.random.Generator | int,
     batch_size: int = 64,
     loss: Callable[[Tensor, np.ndarray], Tensor] = F.cross_entropy,
     schedule: Schedule = constant,
     augment: Callable[[np.ndarray, np.random.Generator], np.ndarray] | None = None,
-    validation: tuple[np.ndarray, np.ndarray] | None = None,
+    validation: Pair | Dataset | None = None,
     progress: bool = True,
 ) -> History:
     """Train `model` in place and return its History; leaves the model in evaluation mode.
 
     train: x (N, …) and its targets (N, …), usually labels; loss(outputs, targets) gets batches of them, so the targets can
-    also be the outputs of a teacher. schedule(t) scales the optimiser's learning rate when the share t of the training is done.
+    also be the outputs of a teacher. A Dataset stands for its training split, and as `validation` for its validation split.
+    rng: a generator, or its seed. schedule(t) scales the optimiser's learning rate when the share t of the training is done.
     augment(x, rng) changes each batch (see `data.shift`). The same seed gives the same bits. Ctrl-C stops training and
     keeps the result so far. With batch norm, a single image left over for the last batch joins the batch before it,
     since one image has no variance. Raises TrainingDiverged if the loss is not finite, ValueError if inputs and targets
     differ in length or the optimiser holds parameters of another net.
     """
-    x, y = train
+    x, y = _pair("fit", train, "train")
+    rng = np.random.default_rng(rng)
+    validation = None if validation is None else _pair("fit", validation, "val")
     if len(x) != len(y) or len(x) == 0:
         raise ValueError(f"fit: {len(x)} inputs and {len(y)} targets; pass one target per input, and at least one")
     if epochs < 0 or batch_size < 1:
@@ -120,8 +135,19 @@ def fit(
     return history
 
 
+def _pair(what: str, data: Pair | Dataset, split: str) -> Pair:
+    """The inputs and targets of a pair, or of this split of a Dataset."""
+    pair = getattr(data, split) if isinstance(data, Dataset) else data
+    if not isinstance(pair, tuple | list) or len(pair) != 2:
+        raise TypeError(f"{what}: expected a Dataset or a pair, {what}(net, (x, y), …); got {type(pair).__name__}")
+    return pair
+
+
 def _check_optimizer(model: Module, optimizer: Optimizer):
     """Refuse an optimiser made before the net got new parameters: it would train arrays that are no longer used."""
+    if not isinstance(optimizer, Optimizer):
+        ours = "tc.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)"
+        raise TypeError(f"fit: the optimiser is an object such as {ours}; got {optimizer!r}")
     held = {id(parameter) for parameter in optimizer.parameters}
     named = model.named_parameters()
     idle = {id(latent) for latent in idle_latents(model)}
@@ -155,9 +181,9 @@ def predict(model: Module, x: np.ndarray, batch_size: int = 512) -> np.ndarray:
         return np.concatenate([model(x[i : i + batch_size]).data for i in range(0, len(x), batch_size)])
 
 
-def evaluate(model: Module, data: tuple[np.ndarray, np.ndarray], batch_size: int = 512) -> Evaluation:
-    """Return the accuracy and the mean cross-entropy on (x, labels)."""
-    x, y = data
+def evaluate(model: Module, data: Pair | Dataset, batch_size: int = 512) -> Evaluation:
+    """Return the accuracy and the mean cross-entropy on (x, labels), or on the test split of a Dataset."""
+    x, y = _pair("evaluate", data, "test")
     logits = predict(model, x, batch_size)
     loss = F.cross_entropy(Tensor(logits), y).item()  # first: it checks the labels
     return Evaluation(float((logits.argmax(1) == y).mean()), loss)

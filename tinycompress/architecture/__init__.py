@@ -28,6 +28,7 @@ array([[1, 0, 0],
        [0, 0, 1]])
 """
 
+from ..text import names
 from .jacobian import channel_jacobian, jacobian
 from .low_rank import as_matrix, factorise, ranks_by_budget, ranks_by_energy, singular_values
 from .separable import make_separable, nearest_separable, separable_block, separable_share
@@ -46,6 +47,4 @@ __all__ = [
     "singular_values",
 ]
 
-
-def __dir__() -> list[str]:
-    return __all__
+names.answer(globals())

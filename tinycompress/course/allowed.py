@@ -40,6 +40,7 @@ def copy_package(may_import: tuple[str, ...], folder: Path) -> Path | None:
     chosen = modules(may_import)
     if not chosen:
         return None
+    chosen |= {"text"}  # which the package itself needs
     target = folder / "tinycompress"
     target.mkdir(parents=True)
     for name in sorted(chosen):

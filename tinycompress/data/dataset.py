@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..text import html_table
 from .checks import DataError, check_classes, check_images, check_labels
 from .pixels import common_white, scale
 
@@ -47,6 +48,14 @@ class Dataset:
     def __repr__(self) -> str:
         sizes = f"{len(self.y_train)} train, {len(self.y_val)} val, {len(self.y_test)} test"
         return f"<Dataset {self.name}: {_by(self.image_shape)} images, {self.num_classes} classes, {sizes}>"
+
+    def _repr_html_(self) -> str:
+        rows = []
+        for split in "train", "val", "test":
+            counts = np.bincount(getattr(self, split)[1], minlength=self.num_classes)
+            rows.append([split, f"{counts.sum():,}", f"{counts.min():,} to {counts.max():,}"])
+        of = f"{self.name}, {_by(self.image_shape)} pixels, {self.num_classes} classes"
+        return html_table((of, "images", "of a class"), rows)
 
 
 def from_arrays(name: str, x_train, y_train, x_test, y_test, classes=None) -> Dataset:

@@ -26,6 +26,7 @@ Everything takes any `nn.Module`. Targets are a structured array, so `fit` shuff
 True
 """
 
+from ..text import names
 from .bias import correct_bias
 from .ensemble import Ensemble
 from .hints import HintedStudent, HintLoss, regressor
@@ -47,6 +48,4 @@ __all__ = [
     "without_classes",
 ]
 
-
-def __dir__() -> list[str]:
-    return __all__
+names.answer(globals())

@@ -7,8 +7,10 @@ import numpy as np
 
 from .. import functional as F
 from ..tensor import Tensor, record
+from ..text.names import keywords
 
 
+@keywords(T="temperature")
 @dataclass(frozen=True)
 class DistillationLoss:
     """alpha T² KL(softmax(v / T) || softmax(z / T)) + (1 - alpha) cross_entropy(z, label), averaged over the batch.

@@ -7,14 +7,19 @@ from ..nn import Module, trace
 from ..tensor import Tensor
 
 
-def teacher_targets(teacher: Module, x: np.ndarray, labels=None, layers=(), batch_size: int = 512) -> np.ndarray:
+def teacher_targets(
+    teacher: Module, x: np.ndarray | tuple, labels=None, layers=(), batch_size: int = 512
+) -> np.ndarray:
     """The teacher's outputs for x (N, …) as one structured array of N rows, in evaluation mode and without a graph.
 
+    x may be a pair (x, labels), such as `data.train`.
     Fields: "logits" (classes,); "label" if labels (N,) are given; "hidden" if `layers` are given: a record with the
     output of each of these hidden layers, by dotted name. The array is batched like any targets, so the teacher runs
     only once, however long the student trains. Images that `augment` changes keep the targets of the originals. Raises
     ValueError for outputs that are not finite class scores, and for labels or layers that do not fit.
     """
+    if isinstance(x, tuple):
+        x, labels = x if labels is None else (x[0], labels)
     layers = list(layers)
     if labels is not None and np.shape(labels) != (len(x),):
         raise ValueError(

@@ -21,6 +21,7 @@
 [1482, 3466]
 """
 
+from ..text import names
 from .budget import BudgetController, Setting, best_within, frontier, measure_settings
 from .exits import EarlyExit, add_exits, certainty, confidence, exit_at
 from .joint import JointLoss
@@ -49,6 +50,4 @@ __all__ = [
     "ms_costs",
 ]
 
-
-def __dir__() -> list[str]:
-    return __all__
+names.answer(globals())

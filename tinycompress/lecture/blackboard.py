@@ -35,7 +35,7 @@ def show_source(*objects) -> None:
     from IPython.display import Markdown, display
 
     for thing in objects:
-        thing = getattr(thing, "py_func", thing)  # the Python function behind a compiled one
+        thing = inspect.unwrap(getattr(thing, "py_func", thing))  # the function behind a compiled or decorated one
         package = Path(inspect.getsourcefile(report)).parents[2]
         file = Path(inspect.getsourcefile(thing)).relative_to(package).as_posix()
         source = textwrap.dedent(inspect.getsource(thing))

@@ -15,7 +15,7 @@ import numpy as np
 from ..files import whole_file
 from ..graph import no_grad
 from ..tensor import Tensor, record
-from ..text import did_you_mean
+from ..text.names import hint
 
 if TYPE_CHECKING:
     from .summary import Summary
@@ -133,7 +133,7 @@ class Module:
         if name.startswith("__"):
             raise AttributeError(name)
         known = [n for n in [*vars(self), *parametrized, *dir(type(self))] if not n.startswith("_")]
-        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{did_you_mean(name, known)}")
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{hint('a module', name, known)}")
 
     def __setattr__(self, name, value):
         old = self.__dict__.get(name)

@@ -30,6 +30,7 @@ True
 """
 
 from ..channels import Channels, channel_groups
+from ..text import names
 from .gradual import cubic, prune_gradually
 from .importance import (
     activation,
@@ -82,6 +83,4 @@ __all__ = [
     "widen",
 ]
 
-
-def __dir__() -> list[str]:
-    return __all__
+names.answer(globals())

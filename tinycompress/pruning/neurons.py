@@ -40,10 +40,11 @@ def keep_neurons(
     return {name: np.sort(_ranked(scores[name])[: max(1, count)]) for name, count in counts.items()}
 
 
-def mask_neurons(model: Module, kept: dict[str, np.ndarray]) -> Module:
+def mask_neurons(model: Module, kept: dict[str, np.ndarray] | float) -> Module:
     """Switch off, in place, every neuron that is not kept: its weights, its bias, and the weights that read it.
 
-    kept: layer name -> indices of the neurons to keep, as `keep_neurons` returns them. Returns the model.
+    kept: layer name -> indices of the neurons to keep, as `keep_neurons` returns them. A number is the share to switch off,
+    as in `prune_weights`: 0.9 keeps the tenth of each layer that `keep_neurons` chooses. Returns the model.
     """
     for group, index in _checked(model, kept):
         alive = np.zeros(group.count, bool)
@@ -57,11 +58,12 @@ def mask_neurons(model: Module, kept: dict[str, np.ndarray]) -> Module:
     return model
 
 
-def remove_neurons(model: Module, kept: dict[str, np.ndarray]) -> Module:
+def remove_neurons(model: Module, kept: dict[str, np.ndarray] | float) -> Module:
     """A new, smaller model with only the kept neurons; its outputs equal those of `mask_neurons(model, kept)`.
 
-    kept: layer name -> indices. Masked weights stay masked. Raises ValueError for a net whose channels cannot be
-    followed (`channel_groups`), an unknown layer, wrong indices, and the output layer, whose classes must all stay.
+    kept: layer name -> indices, or the share to remove, as in `mask_neurons`. Masked weights stay masked. Raises ValueError
+    for a net whose channels cannot be followed (`channel_groups`), an unknown layer, wrong indices, and the output layer,
+    whose classes must all stay.
 
     >>> import tinycompress as tc
     >>> net = tc.models.lenet_300_100((8, 8, 1), 10, rng=np.random.default_rng(0))
@@ -101,8 +103,12 @@ def _alive(group: Channels) -> np.ndarray:
     return (gets > 0) & (passes > 0)
 
 
-def _checked(model: Module, kept: dict[str, np.ndarray]) -> list[tuple[Channels, np.ndarray]]:
+def _checked(model: Module, kept: dict[str, np.ndarray] | float) -> list[tuple[Channels, np.ndarray]]:
     """(group, indices) of everything in `kept`, after all of it has been checked."""
+    if not isinstance(kept, dict):
+        if not 0 <= kept <= 1:
+            raise ValueError(f"the share of neurons to remove must be from 0 to 1, got {kept}")
+        kept = keep_neurons(model, 1 - kept)
     checked = [(group, group.checked(index)) for group, index in by_group(model, kept).values()]
     for group, index in checked:
         if len(np.unique(index)) != len(index):

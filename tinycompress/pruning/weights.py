@@ -7,6 +7,7 @@ import numpy as np
 
 from ..nn import Mask, Module, Weighted
 from ..nn.weighted import effective
+from ..text.names import keywords
 from .importance import Importance, magnitude, prunable
 
 
@@ -30,6 +31,7 @@ def kept_weights(model: Module) -> dict[str, np.ndarray]:
     return found
 
 
+@keywords(amount="share")
 def prune_weights(
     model: Module,
     share: float | dict[str, float],

@@ -29,6 +29,7 @@ True
 >>> folder.cleanup()
 """
 
+from ..text import names
 from ..training import recalibrate_batch_norm
 from . import tcz
 from .batch_norm import fold_batch_norm
@@ -81,6 +82,4 @@ __all__ = [
     "to_integers",
 ]
 
-
-def __dir__() -> list[str]:
-    return __all__
+names.answer(globals())

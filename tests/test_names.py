@@ -1,0 +1,148 @@
+"""What those who come from PyTorch, Keras or scikit-learn write at first: it works, or the error names ours."""
+
+import dataclasses
+import re
+
+import numpy as np
+import pytest
+
+import tinycompress as tc
+from tinycompress.text import names
+
+
+@pytest.fixture(scope="module")
+def data():
+    whole = tc.data.load("digits")
+    return dataclasses.replace(whole, x_train=whole.x_train[:200], y_train=whole.y_train[:200])
+
+
+@pytest.fixture
+def net(data):
+    return tc.models.mlp(data.image_shape, (20, 10), data.num_classes, rng=0)
+
+
+def sgd(net):
+    return tc.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
+
+
+def same(one, two):
+    pairs = zip(one.state_dict().values(), two.state_dict().values(), strict=True)
+    return all(np.array_equal(a, b) for a, b in pairs)
+
+
+# ---- what works ----
+
+
+@pytest.mark.parametrize(
+    "make", [tc.models.lenet_300_100, tc.models.lenet_5, tc.models.resnet], ids=lambda f: f.__name__
+)
+def test_an_int_is_the_seed_of_a_generator(make):
+    one, two = (make((8, 8, 1), 10, rng=rng) for rng in (3, np.random.default_rng(3)))
+    assert same(one, two) and not same(one, make((8, 8, 1), 10, rng=4))
+
+
+def test_a_data_set_stands_for_its_splits(data, net):
+    other = net.copy()
+    history = tc.fit(net, data, optimizer=sgd(net), epochs=2, rng=0, validation=data, progress=False)
+    generator = np.random.default_rng(0)
+    pairs = tc.fit(
+        other, data.train, optimizer=sgd(other), epochs=2, rng=generator, validation=data.val, progress=False
+    )
+    assert history == pairs and same(net, other)
+    assert tc.evaluate(net, data) == tc.evaluate(net, data.test) != tc.evaluate(net, data.val)
+
+
+def test_a_pair_of_images_and_labels_gives_targets_with_labels(data, net):
+    targets = tc.distillation.teacher_targets(net, data.train)
+    assert np.array_equal(targets, tc.distillation.teacher_targets(net, *data.train))
+    others = data.y_train[::-1]
+    assert np.array_equal(tc.distillation.teacher_targets(net, data.train, others)["label"], others)
+
+
+@pytest.mark.parametrize("share", [0, 0.25, 0.9, 1])
+def test_a_share_of_neurons_is_the_share_to_remove(data, net, share):
+    kept = tc.pruning.keep_neurons(net, 1 - share)
+    assert same(tc.pruning.remove_neurons(net, share), tc.pruning.remove_neurons(net, kept))
+    assert np.array_equal(
+        tc.predict(tc.pruning.mask_neurons(net.copy(), share), data.x_test),
+        tc.predict(tc.pruning.mask_neurons(net.copy(), kept), data.x_test),
+    )
+
+
+def test_softmax_takes_the_last_axis_by_number():
+    x = tc.Tensor(np.arange(6.0).reshape(2, 3))
+    for operation in tc.functional.softmax, tc.functional.log_softmax:
+        assert np.array_equal(operation(x, dim=1).data, operation(x).data)
+        with pytest.raises(ValueError, match="the last axis, here 1; got dim=0"):
+            operation(x, dim=0)
+
+
+# ---- what is answered ----
+
+ANSWERED = {
+    "tc.nn.Linear": "nn.Dense(in_features, out_features, rng=rng)",
+    "tc.nn.BatchNorm2d": "nn.BatchNorm(channels)",
+    "tc.nn.CrossEntropyLoss": "tc.functional.cross_entropy",
+    "tc.save": "net.save(path)",
+    "net.to('cuda')": "everything runs on the CPU",
+    "net.fit": "tc.fit(net, data, optimizer=…, epochs=…, rng=0)",
+    "tc.evaluate(net, data.x_test, data.y_test)": "evaluate(net, (x, y), …)",
+    "tc.fit(net, data, optimizer='sgd', epochs=1, rng=0)": "tc.optim.SGD(net.parameters()",
+    "tc.pruning.prune_weights(net, amount=0.5)": "here it is 'share'",
+    "tc.pruning.remove_neurons(net, 1.5)": "the share of neurons to remove must be from 0 to 1, got 1.5",
+    "tc.distillation.DistillationLoss(T=4)": "here it is 'temperature'",
+    "tc.prunning": "did you mean 'pruning'?",
+    "tc.pruning.prune_wieghts": "did you mean 'prune_weights'?",
+    "tc.quantization.tcz.laod": "did you mean 'load'?",
+}
+
+
+@pytest.mark.parametrize("guess", ANSWERED)
+def test_the_answer_names_ours(data, net, guess):
+    with pytest.raises((AttributeError, TypeError, ValueError), match=re.escape(ANSWERED[guess])):
+        eval(guess, {"tc": tc, "net": net, "data": data})
+
+
+def test_every_answer_names_something_that_is_there():
+    offered = re.compile(r"\b(tc|nn|functional|pruning)((?:\.\w+)+)")
+    roots = {"tc": tc, "nn": tc.nn, "functional": tc.functional, "pruning": tc.pruning}
+    for place, answers in names.ELSEWHERE.items():
+        for name, ours in answers.items():
+            owner = tc.nn.Module if place == "a module" else eval(place.replace("tinycompress", "tc", 1), {"tc": tc})
+            assert not hasattr(owner, name), f"{place}.{name} exists, so nobody needs its answer"
+            for root, path in offered.findall(ours):
+                thing = roots[root]
+                for part in path.split(".")[1:]:
+                    thing = getattr(thing, part)
+
+
+def test_private_names_are_looked_for_without_a_word():
+    assert not hasattr(tc, "__wrapped__")
+    with pytest.raises(AttributeError, match="no attribute '_tensr'$"):
+        tc._tensr  # noqa: B018
+
+
+# ---- what is shown ----
+
+
+def test_what_a_cell_ends_in_says_what_it_is(data, net):
+    optimizer = sgd(net)
+    assert repr(optimizer).startswith("SGD(6 parameters of 1,620 numbers, ") and "lr=0.05" in repr(optimizer)
+    assert repr(tc.optim.steps((0.5, 0.75))) == "steps((0.5, 0.75), gamma=0.1)"
+    assert repr(tc.optim.warmup(0.1, tc.optim.cosine)) == "warmup(0.1, cosine)"
+    history = tc.fit(net, data, optimizer=optimizer, epochs=2, rng=0, validation=data, progress=False)
+    words = (
+        f"loss {history.loss[0]:.3g} → {history.loss[1]:.3g}, validation accuracy {100 * history.val_accuracy[1]:.1f} %"
+    )
+    assert repr(history) == f"<History: 2 epochs, {words}>"
+
+
+def test_in_jupyter_a_history_is_a_picture_and_a_data_set_a_table(data):
+    shell = pytest.importorskip("IPython.core.interactiveshell").InteractiveShell.instance()
+    shown = shell.display_formatter.format
+    bundle, described = shown(tc.training.History([2.0, 1.0], [0.1, 0.1]))
+    assert bundle["image/png"] and described["image/png"]["alt"] == "<History: 2 epochs, loss 2 → 1>"
+    table = shown(data)[0]["text/html"]
+    assert re.findall(r"<td>(.*?)</td>", table)[:2] == ["train", "200"]
+    counts = np.bincount(data.y_val)
+    assert f"<td>{counts.min()} to {counts.max()}</td>" in table
