@@ -1,6 +1,7 @@
 """The command line: what it writes, what it says in one line, and the code it ends with."""
 
 import contextlib
+import io
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ import pytest
 from other_machines import full_disk
 from waiting import LONG, wait_for
 
+import tinycompress
 from tinycompress import lecture
 from tinycompress.cli import main
 from tinycompress.lecture import report
@@ -299,6 +301,29 @@ def test_claims_are_listed_with_their_statements(cli):
     assert "F1" not in cli("claims", "F2")[1]
 
 
+def test_a_reader_that_leaves_early_does_not_cost_the_report(tmp_path, monkeypatch):
+    class Closed(io.StringIO):
+        def write(self, text):
+            raise BrokenPipeError
+
+    with contextlib.suppress(io.UnsupportedOperation), contextlib.redirect_stdout(Closed()):
+        main(["lecture", "F1", "--out", str(tmp_path), "--workers", "1", "--seeds", "2"])
+    assert len(report_of(tmp_path)["claims"]) == 1
+
+
+def test_claims_and_notes_are_listed_for_programs(cli):
+    code, out, _ = cli("claims", "F2", "--json")
+    (claim,) = json.loads(out)
+    assert code == 0 and claim["id"] == "F2" and claim["statement"] == "Ours is better." and claim["timed"] is False
+    notes = json.loads(cli("claims", "--notes", "--json")[1])
+    assert [note["id"] for note in notes] == [f"N{n}" for n in range(1, len(notes) + 1)]
+    assert all(note["english"] and note["where"] for note in notes)
+
+
+def test_the_version_is_that_of_the_package(cli):
+    assert cli("--version")[:2] == (0, f"tinycompress {tinycompress.__version__}\n")
+
+
 def test_help_waits_for_no_heavy_import():
     code = (
         "import contextlib, io, sys\n"
@@ -311,8 +336,9 @@ def test_help_waits_for_no_heavy_import():
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows reports a closed pipe otherwise")
-def test_a_reader_that_has_seen_enough_is_no_error():
-    command = [sys.executable, "-m", "tinycompress", "claims"]
+@pytest.mark.parametrize("arguments", [["claims"], ["claims", "--json"], ["course", "list"], ["--help"]], ids=" ".join)
+def test_a_reader_that_has_seen_enough_is_no_error(arguments):
+    command = [sys.executable, "-m", "tinycompress", *arguments]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
         process.stdout.close()

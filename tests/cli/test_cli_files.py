@@ -1,5 +1,7 @@
 """The commands around .tcz files: what they write, and what they say in one line when they cannot."""
 
+import json
+
 import numpy as np
 import pytest
 from other_machines import full_disk
@@ -52,6 +54,14 @@ def test_inspect_adds_up_and_draws(cli, small, tmp_path):
     parts = [line.split() for line in out.splitlines() if "bytes  " in line]
     assert sum(int(words[-4].replace(",", "")) for words in parts) == small.stat().st_size
     assert image.read_bytes().startswith(b"<?xml")
+
+
+def test_a_program_reads_the_same_as_a_person(cli, small):
+    found = json.loads(cli("inspect", small, "--json")[1])
+    assert found["bytes"] == small.stat().st_size == sum(part["nbytes"] for part in found["parts"])
+    assert f"{found['arrays'][0]['path']} " in cli("inspect", small)[1]
+    result = json.loads(cli("run", small, "--split", "val", "--json")[1])
+    assert f"{result['right']} of {result['images']} val images" in cli("run", small, "--split", "val")[1]
 
 
 def test_a_file_is_compressed_further(cli, small, tmp_path):

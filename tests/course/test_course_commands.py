@@ -1,5 +1,6 @@
 """The course at the command line: packing, grading, the doctor, and what each says when something is wrong."""
 
+import json
 import subprocess
 import sys
 import zipfile
@@ -137,3 +138,37 @@ def test_without_asserts_nothing_is_tested_or_graded(course, tmp_path):
         done = subprocess.run([sys.executable, "-O", *arguments], capture_output=True, text=True)
         assert done.returncode in (2, pytest.ExitCode.USAGE_ERROR)
         assert "without -O, and unset PYTHONOPTIMIZE" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_student_tests_one_exercise_by_its_name(course, tmp_path, capsys, monkeypatch):
+    handout = tmp_path / "handout"
+    release(find_exercises(root=course), handout)
+    started = []
+    monkeypatch.setattr(
+        subprocess, "run", lambda command: started.append(command[3:]) or subprocess.CompletedProcess([], 0)
+    )
+    for names in [], ["toy"], ["keep"], ["toy/keep"]:
+        assert main(["course", "test", "--folder", str(handout), *names]) == 0
+    assert started == [[str(handout)], *[[str(handout / "toy" / "test_keep.py")]] * 3]
+    assert main(["course", "test", "--folder", str(handout), "kep"]) == 2
+    assert "no exercise or chapter is called 'kep'; there are toy/keep" in capsys.readouterr().err
+
+
+def test_exercises_are_listed_for_people_and_for_programs(course, capsys):
+    assert main(["course", "list", "--exercises", str(course)]) == 0
+    assert capsys.readouterr().out == "toy/keep  Keep the largest (3 points)\n"
+    assert main(["course", "list", "--exercises", str(course), "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    assert found == {
+        "id": "toy/keep",
+        "title": "Keep the largest (3 points)",
+        "functions": ["keep", "mean"],
+        "may_import": [],
+    }
+
+
+def test_the_doctor_finds_a_missing_pytest(monkeypatch, capsys):
+    monkeypatch.setattr("tinycompress.course.staff.doctor.level", lambda: sandbox.Level("bubblewrap", "it works"))
+    assert main(["course", "doctor"]) == 0
+    monkeypatch.setattr("tinycompress.cli.course.find_spec", lambda name: None)
+    assert main(["course", "doctor"]) == 1

@@ -1,6 +1,6 @@
-"""The command line: `lecture` measures the lecture's claims, `claims` lists them, `bench` measures the engine.
+"""The command line: `lecture` measures the lecture's claims, `bench` measures the engine.
 
-`compress`, `inspect` and `run` are in `files.py`, `course` is in `course.py`.
+`claims` is in `claims.py`, `compress`, `inspect` and `run` are in `files.py`, `course` is in `course.py`.
 """
 
 import argparse
@@ -13,11 +13,13 @@ import sys
 import threading
 from pathlib import Path
 
+from .. import __version__
 from ..course.exercise import CourseProblem
 from ..files import check_room
 from ..text import did_you_mean
 from . import course as cli_course
 from . import files as cli_files
+from .claims import BadArguments, add_claims, chosen
 
 DONE, FAILED, BAD_ARGUMENTS, INTERRUPTED = 0, 1, 2, 130
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no space on the disk, in the quota, in the size that a file may have
@@ -68,11 +70,6 @@ exit codes: 0 done (a contradicted claim is a result, not an error); 1 something
 arguments or data; 130 interrupted. However a run ends, its finished claims are written.
 """
 
-_CLAIMS = """\
-List the lecture's claims: id, title, and statement. `tinycompress lecture ID` measures one of them.
-With --notes, list the sentences of the notes instead, each with the claims that decide it.
-"""
-
 _BENCH = """\
 Compare the engine's speed with its rivals', against stated goals.
 
@@ -100,20 +97,13 @@ arguments; 130 interrupted. However a run ends, its finished rows are written.
 """
 
 
-class BadArguments(Exception):
-    """The arguments do not fit; the message says how to fix them."""
-
-
 def main(argv: list[str] | None = None) -> int:
     """Run the command line with these arguments (default: those of the process) and return the exit code."""
     for stream in sys.stdout, sys.stderr:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a console without × must not end a measurement
     try:
-        arguments, unknown = _parser().parse_known_args(argv)
-        if unknown:
-            arguments.parser.error(f"not recognised: {' '.join(unknown)}")
-        code = arguments.command(arguments)
+        code = _run(argv)
         sys.stdout.flush()  # here, where a closed pipe is caught
         return code
     except BrokenPipeError:  # whoever reads, such as `head`, has seen enough
@@ -126,10 +116,18 @@ def main(argv: list[str] | None = None) -> int:
         print(f"tinycompress: {error.filename or 'the output'}: {error.strerror}; {advice}", file=sys.stderr)
         _drop_output()
         return FAILED
+
+
+def _run(argv: list[str] | None) -> int:
+    try:
+        arguments, unknown = _parser().parse_known_args(argv)
+        if unknown:
+            arguments.parser.error(f"not recognised: {' '.join(unknown)}")
+        return arguments.command(arguments)
     except (BadArguments, cli_files.FileProblem, CourseProblem) as error:
         print(f"tinycompress: {error}", file=sys.stderr)
         return BAD_ARGUMENTS
-    except SystemExit as end:  # --help
+    except SystemExit as end:  # --help, --version
         return end.code
     except KeyboardInterrupt:
         print("tinycompress: interrupted", file=sys.stderr)
@@ -157,12 +155,10 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     form = argparse.RawDescriptionHelpFormatter
     parser = _Parser(prog="tinycompress", description=_ABOUT, formatter_class=form)
+    parser.add_argument("--version", action="version", version=f"tinycompress {__version__}")
     commands = parser.add_subparsers(dest="COMMAND", title="commands", required=True)
     _add_lecture(commands, form)
-    claims = commands.add_parser("claims", help="list the lecture's claims", description=_CLAIMS, formatter_class=form)
-    claims.set_defaults(command=_claims, parser=claims)
-    claims.add_argument("names", nargs="*", metavar="CHAPTER", help="chapters or claim ids; default: all chapters")
-    claims.add_argument("--notes", action="store_true", help="list the sentences of the notes, and what decides each")
+    add_claims(commands, form)
     cli_files.add_commands(commands, form)
     cli_course.add_commands(commands, form)
     _add_bench(commands, form)
@@ -248,37 +244,6 @@ def _seed(text: str) -> int:
     return int(text)
 
 
-def _claims(arguments) -> int:
-    import textwrap
-
-    if arguments.notes:
-        return _notes(_chosen(arguments.names))
-    chapter = None
-    for claim in _chosen(arguments.names):
-        if claim.chapter != chapter:
-            chapter = claim.chapter
-            print(chapter)
-        timed = " (timed)" if claim.timed else ""
-        print(f"  {claim.id}  {claim.title}{timed}")
-        print(textwrap.fill(claim.statement, 100, initial_indent=" " * 6, subsequent_indent=" " * 6))
-    return DONE
-
-
-def _notes(claims) -> int:
-    """Print each sentence of the notes that one of the claims decides, or, for the whole lecture, every sentence."""
-    from ..lecture import CHAPTERS
-    from ..lecture.notes import SENTENCES, where
-
-    whole = {claim.chapter for claim in claims} == set(CHAPTERS)
-    for sentence in SENTENCES.values():
-        if whole or any(sentence.id in claim.decides for claim in claims):
-            print(f"{sentence.id:>3}  {sentence.english}")
-            if sentence.text:
-                print(f"     {sentence.text}")
-            print(f"     → {where(sentence)}")
-    return DONE
-
-
 def _lecture(arguments) -> int:
     from concurrent.futures import BrokenExecutor
 
@@ -290,7 +255,7 @@ def _lecture(arguments) -> int:
         raise BadArguments(
             "--workers are processes of this machine, --dask takes those of a cluster: give only one of them"
         )
-    claims = _chosen(arguments.names)
+    claims = chosen(arguments.names)
     settings = _settings(arguments)
     out = _folder(arguments.out)
     workers = arguments.workers or max(1, usable_cores() // settings.threads)
@@ -317,8 +282,10 @@ def _lecture(arguments) -> int:
         if results:
             replaced = (out / "claims.json").exists() and not report.joins(settings, out)
             with _uninterrupted() as interrupts:
-                print(report.table(sorted(results, key=lambda result: claims.index(result.claim))))
-                report.write(results, settings, out, drawings)
+                try:
+                    report.write(results, settings, out, drawings)
+                finally:  # whether there is room for them or not
+                    print(report.table(sorted(results, key=lambda result: claims.index(result.claim))))
             if interrupts:
                 code, reason = INTERRUPTED, "interrupted"
     if results:
@@ -365,7 +332,7 @@ def _bench(arguments) -> int:
     from ..workshop.machine import cpu_features, machine_line
 
     try:
-        chosen = suites(arguments.names)
+        found = suites(arguments.names)
     except LookupError as error:
         raise BadArguments(error.args[0]) from error
     out = _folder(arguments.out)
@@ -374,9 +341,9 @@ def _bench(arguments) -> int:
     if warning := busy():
         print(f"tinycompress: {warning}", file=sys.stderr)
     threads, rows, interrupted = arguments.threads or usable_cores(), [], False
-    measured = run(chosen, threads, arguments.rounds, arguments.against, np.random.default_rng())
+    measured = run(found, threads, arguments.rounds, arguments.against, np.random.default_rng())
     try:
-        with tqdm(total=sum(len(suite.cases) for suite in chosen), unit="case", disable=None) as bar:
+        with tqdm(total=sum(len(suite.cases) for suite in found), unit="case", disable=None) as bar:
             for done in measured:
                 rows += done
                 bar.update()
@@ -384,10 +351,11 @@ def _bench(arguments) -> int:
         interrupted = True
     finally:
         measured.close()  # ends the processes
-        if rows:
-            print(report.table(rows))
-        if arguments.json:
-            report.write_json(rows, arguments.json)
+        try:
+            if arguments.json:
+                report.write_json(rows, arguments.json)
+        finally:
+            print(report.table(rows), end="\n" if rows else "")
     if rows:
         print(f"\n{machine_line(threads)}; {', '.join(cpu_features())}; tile {ROWS}×{VECTORS} of {VECTOR_BYTES} bytes")
     if rows and (path := roofline.write(rows, out)):
@@ -419,12 +387,3 @@ def _folder(name: str) -> Path:
     except OSError as error:
         raise BadArguments(f"--out {name}: cannot create or write to this folder ({error.strerror})") from error
     return Path(name)
-
-
-def _chosen(names):
-    from ..lecture import claims
-
-    try:
-        return claims(names)
-    except LookupError as error:
-        raise BadArguments(error.args[0]) from error

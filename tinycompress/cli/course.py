@@ -2,6 +2,7 @@
 
 import sys
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 DONE, FAULTY = 0, 1
@@ -10,7 +11,7 @@ MOST_LOOKS = 20  # how many hand-ins to look at `grade` lists
 _COURSE = """\
 Exercises that students solve in plain .py files and pytest grades.
 
-the lecturer   check, release              python -c "import tinycompress.course as c; help(c)" explains how to write one
+the lecturer   list, check, release              python -c "import tinycompress.course as c; help(c)" explains how to write one
 the student    test, pack                  in the folder that release wrote
 the staff      grade, correct, export, doctor
 """
@@ -47,6 +48,8 @@ def add_commands(commands, form) -> None:
         parser.set_defaults(command=command, parser=parser)
         return parser
 
+    listing = part("list", _list, "list the exercises, with what each is about and worth")
+    listing.add_argument("--json", action="store_true", help="as JSON")
     check = part("check", _check, "check that exercises are fit for release: solution 100 %%, stub 0, …")
     release = part("release", _release, "write the students' folder")
     release.add_argument("--out", metavar="DIR", required=True, help="a new folder")
@@ -57,8 +60,9 @@ def add_commands(commands, form) -> None:
         parser.add_argument("--folder", metavar="DIR", default=".", help="the students' folder; default: this one")
 
     grade = _add_grade(part)
-    for parser in check, release, grade:
+    for parser in listing, check, release, test, grade:
         parser.add_argument("names", nargs="*", metavar="NAME", help="chapters or exercises; default: all")
+    for parser in listing, check, release, grade:
         parser.add_argument("--exercises", metavar="DIR", help="your own folder of exercises; default: the lecture's")
 
     correct = part("correct", _correct, "change the points of a hand-in, with who and why; nothing is overwritten")
@@ -111,6 +115,21 @@ def _chosen(arguments):
     return find_exercises(arguments.names, arguments.exercises or EXERCISES)
 
 
+def _list(arguments) -> int:
+    from ..text import aligned
+    from .claims import print_json
+
+    found = [
+        {"id": e.id, "title": e.title(), "functions": e.functions(), "may_import": list(e.may_import())}
+        for e in _chosen(arguments)
+    ]
+    if arguments.json:
+        print_json(found)
+    else:
+        print("\n".join(aligned([(e["id"], e["title"]) for e in found])))
+    return DONE
+
+
 def _check(arguments) -> int:
     from ..course.check import check
     from ..course.run import require_pytest
@@ -142,12 +161,13 @@ def _release(arguments) -> int:
 def _test(arguments) -> int:
     import subprocess
 
-    from ..course.collect import released_exercises
+    from ..course.collect import released_exercises, tests_of
     from ..course.run import require_pytest
 
     require_pytest()
-    released_exercises(Path(arguments.folder))
-    return subprocess.run([sys.executable, "-m", "pytest", arguments.folder]).returncode
+    folder = Path(arguments.folder)
+    tests = tests_of(released_exercises(folder), arguments.names)
+    return subprocess.run([sys.executable, "-m", "pytest", *(str(folder / test) for test in tests)]).returncode
 
 
 def _pack(arguments) -> int:
@@ -280,4 +300,4 @@ def _doctor(arguments) -> int:
     handins = None if arguments.handins is None else Path(arguments.handins)
     text, good = report(_chosen(arguments), handins, arguments.log)
     print(text)
-    return DONE if good else FAULTY
+    return DONE if good and find_spec("pytest") else FAULTY

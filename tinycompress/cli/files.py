@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from ..text import did_you_mean
+from .claims import print_json
 
 DONE = 0
 NETS = ("lenet_300_100", "lenet_5", "convnet", "separable_net", "resnet")
@@ -49,6 +50,7 @@ def add_commands(commands, form) -> None:
     )
     inspect.set_defaults(command=_inspect, parser=inspect)
     inspect.add_argument("file", metavar="FILE", help="a .tcz file")
+    inspect.add_argument("--json", action="store_true", help="print the arrays and the parts as JSON")
     inspect.add_argument("--figure", metavar="IMAGE", help="draw every byte of the file into this .svg or .png file")
 
     run = commands.add_parser(
@@ -60,6 +62,7 @@ def add_commands(commands, form) -> None:
     run.add_argument(
         "--split", choices=("train", "val", "test"), default="test", help="images to predict; default: test"
     )
+    run.add_argument("--json", action="store_true", help="print the result as JSON")
     run.add_argument("--threads", type=_count, default=1, metavar="N", help="number of threads; default: 1")
 
 
@@ -175,12 +178,22 @@ def _inspect(arguments) -> int:
     if arguments.figure and Path(arguments.figure).suffix not in (".svg", ".png"):
         raise FileProblem(f"--figure {arguments.figure}: give a name that ends in .svg or .png")
     found = _readable(tcz.inspect, arguments.file)
-    print(found, end="\n\n")
-    for kind, count in found.bytes_by_kind().items():
-        print(f"{kind:13}{count:>10,} bytes  {_percent(count / found.nbytes)}")
+    if arguments.json:
+        print_json({"bytes": found.nbytes, "float32_bytes": found.float_bytes} | _plain(found))
+    else:
+        print(found, end="\n\n")
+        for kind, count in found.bytes_by_kind().items():
+            print(f"{kind:13}{count:>10,} bytes  {_percent(count / found.nbytes)}")
     if arguments.figure:
         _draw(found, arguments.file, Path(arguments.figure))
     return DONE
+
+
+def _plain(found) -> dict:
+    """The file's arrays and parts as plain values."""
+    from dataclasses import asdict
+
+    return {"arrays": [asdict(array) for array in found.arrays], "parts": [asdict(part) for part in found.parts]}
 
 
 def _draw(found, file, image: Path) -> None:
@@ -223,6 +236,10 @@ def _run(arguments) -> int:
     except (ValueError, TypeError) as error:
         raise FileProblem(f"{arguments.file} cannot take the images of {dataset.name}: {error}") from error
     right = int((outputs.argmax(1) == y).sum())
+    if arguments.json:
+        result = {"data": dataset.name, "split": arguments.split, "images": len(y), "right": right}
+        print_json(result | {"milliseconds": 1000 * seconds, "threads": arguments.threads})
+        return DONE
     print(
         f"{right:,} of {len(y):,} {arguments.split} images of {dataset.name} right ({_percent(right / len(y))}), "
         f"in {1000 * seconds:.3g} ms"

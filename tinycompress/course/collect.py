@@ -183,6 +183,18 @@ def released_exercises(folder: Path) -> list[str]:
         ) from error
 
 
+def tests_of(exercises: list[str], names: list[str]) -> list[str]:
+    """The test files, in a students' folder, of the exercises with these names ("pruning", "pruning/n_of_m" or "n_of_m").
+
+    exercises: ids, as in its manifest. No names: [""], the folder with all of them. Raises CourseProblem for an unknown name.
+    """
+    for name in names:
+        if not any(name in (exercise, *exercise.split("/")) for exercise in exercises):
+            raise CourseProblem(f"no exercise or chapter is called {name!r}; there are {', '.join(exercises)}")
+    chosen = [exercise.split("/") for exercise in exercises if {exercise, *exercise.split("/")} & set(names)]
+    return [f"{chapter}/test_{name}.py" for chapter, name in chosen] or [""]
+
+
 def pack(folder: Path, exercises: list[str], archive: Path) -> dict[str, str]:
     """Write the hand-in of a students' folder, `exercises` as in its manifest, into a .zip; return the state of each file.
 

@@ -61,6 +61,11 @@ class Exercise:
                 return tuple(ast.literal_eval(node.value))
         return ("engine",)
 
+    def title(self) -> str:
+        """The first line of its docstring: what it is about, the minutes it takes and the points it is worth."""
+        text = ast.get_docstring(ast.parse(self.solution.read_text(encoding="utf-8"))) or self.name
+        return text.splitlines()[0].rstrip(".")
+
     def tests_hash(self) -> str:
         """SHA-256 of the solution and the tests, on which a mark depends besides the submission."""
         digest = hashlib.sha256()

@@ -79,9 +79,8 @@ def _write(exercises, out):
 def _readme(exercises) -> str:
     lines = []
     for exercise in exercises:
-        title = (ast.get_docstring(ast.parse(exercise.stub())) or exercise.name).splitlines()[0].rstrip(".")
         imports = ", ".join(f'"{name}"' for name in exercise.may_import()) or "nothing"
-        lines.append(f"- `{exercise.id}.py`: {title}; from tinycompress: {imports}")
+        lines.append(f"- `{exercise.id}.py`: {exercise.title()}; from tinycompress: {imports}")
     first = exercises[0]
     return README.format(
         version=__version__,

@@ -1,0 +1,83 @@
+"""The command `claims`: what the lecture claims, and what its notes say."""
+
+import json
+
+_CLAIMS = """\
+List the lecture's claims: id, title, and statement. `tinycompress lecture ID` measures one of them.
+With --notes, list the sentences of the notes instead, each with the claims that decide it.
+"""
+
+
+DONE = 0
+
+
+class BadArguments(Exception):
+    """The arguments do not fit; the message says how to fix them."""
+
+
+def add_claims(commands, form) -> None:
+    """Add `claims` to a parser's subcommands."""
+    claims = commands.add_parser("claims", help="list the lecture's claims", description=_CLAIMS, formatter_class=form)
+    claims.set_defaults(command=_claims, parser=claims)
+    claims.add_argument("names", nargs="*", metavar="CHAPTER", help="chapters or claim ids; default: all chapters")
+    claims.add_argument("--notes", action="store_true", help="list the sentences of the notes, and what decides each")
+    claims.add_argument("--json", action="store_true", help="as JSON")
+
+
+def chosen(names) -> list:
+    """The claims with these names, or of these chapters; all without names. Raises BadArguments."""
+    from ..lecture import claims
+
+    try:
+        return claims(names)
+    except LookupError as error:
+        raise BadArguments(error.args[0]) from error
+
+
+def _claims(arguments) -> int:
+    claims = chosen(arguments.names)
+    if arguments.notes:
+        _print_notes(claims, arguments.json)
+    elif arguments.json:
+        names = ("id", "chapter", "title", "statement", "timed", "source")
+        print_json(
+            [{name: getattr(claim, name) for name in names} | {"decides": list(claim.decides)} for claim in claims]
+        )
+    else:
+        _print_claims(claims)
+    return DONE
+
+
+def print_json(content) -> None:
+    """Print it as a program reads it, in lines that a person can read, too."""
+    print(json.dumps(content, ensure_ascii=False, indent=1))
+
+
+def _print_claims(claims) -> None:
+    import textwrap
+
+    chapter = None
+    for claim in claims:
+        if claim.chapter != chapter:
+            chapter = claim.chapter
+            print(chapter)
+        timed = " (timed)" if claim.timed else ""
+        print(f"  {claim.id}  {claim.title}{timed}")
+        print(textwrap.fill(claim.statement, 100, initial_indent=" " * 6, subsequent_indent=" " * 6))
+
+
+def _print_notes(claims, as_json: bool) -> None:
+    """Print each sentence of the notes that one of the claims decides, or, for the whole lecture, every sentence."""
+    from ..lecture import CHAPTERS
+    from ..lecture.notes import SENTENCES, where
+
+    whole = {claim.chapter for claim in claims} == set(CHAPTERS)
+    found = [s for s in SENTENCES.values() if whole or any(s.id in claim.decides for claim in claims)]
+    if as_json:
+        print_json([{"id": s.id, "text": s.text, "english": s.english, "where": where(s)} for s in found])
+        return
+    for sentence in found:
+        print(f"{sentence.id:>3}  {sentence.english}")
+        if sentence.text:
+            print(f"     {sentence.text}")
+        print(f"     → {where(sentence)}")
