@@ -8,6 +8,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 import tinycompress
+from tinycompress.cli import main
 from tinycompress.lecture import claims, notebooks
 from tinycompress.lecture.blackboard import explore, show_claim, show_notes, show_source
 from tinycompress.workshop.style import figure
@@ -145,6 +146,28 @@ def test_a_notebook_that_fails_is_left_as_it_was(tmp_path):
 
 
 # ---- what is put on the board ----
+
+
+def test_the_notebooks_are_written_with_what_they_show_and_never_over_something(
+    tmp_path, capsys, displayed, monkeypatch
+):
+    out = tmp_path / "lecture"
+    assert main(["notebooks", "--out", str(out)]) == 0
+    assert [path.name for path in sorted(out.glob("*.ipynb"))] == [path.name for path in FILES]
+    monkeypatch.chdir(out)
+    show_claim("P1")
+    assert any("image/png" in bundle for bundle, _ in displayed)
+    (out / "0_engine.ipynb").write_text("mine")
+    assert main(["notebooks", "--out", str(out)]) == 2
+    assert "not an empty folder" in capsys.readouterr().err and (out / "0_engine.ipynb").read_text() == "mine"
+
+
+def test_a_report_beside_the_notebooks_goes_before_the_one_that_came_with_them(tmp_path, displayed, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    read = []
+    monkeypatch.setattr("tinycompress.lecture.report.read", lambda folder, _: read.append(str(folder)))
+    show_claim("P1")
+    assert read == ["../report", "report", "../figures", "figures"]
 
 
 @pytest.fixture

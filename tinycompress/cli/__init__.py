@@ -1,6 +1,6 @@
 """The command line: `lecture` measures the lecture's claims, `bench` measures the engine.
 
-`claims` is in `claims.py`, `compress`, `inspect` and `run` are in `files.py`, `course` is in `course.py`.
+`claims` and `notebooks` are in `claims.py`, `compress`, `inspect` and `run` are in `files.py`, `course` is in `course.py`.
 """
 
 import argparse
@@ -17,9 +17,10 @@ from .. import __version__
 from ..course.exercise import CourseProblem
 from ..files import check_room
 from ..text import did_you_mean
+from . import claims as cli_claims
 from . import course as cli_course
 from . import files as cli_files
-from .claims import BadArguments, add_claims, chosen
+from .claims import BadArguments, chosen
 
 DONE, FAILED, BAD_ARGUMENTS, INTERRUPTED = 0, 1, 2, 130
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no space on the disk, in the quota, in the size that a file may have
@@ -32,6 +33,7 @@ examples:
   tinycompress claims              list what the lecture claims
   tinycompress lecture pruning     measure chapter 1 on the UCI digits, and draw it
   tinycompress lecture --help      other data, more seeds, more cores
+  tinycompress notebooks --out lecture           write the lecture's notebooks
   tinycompress bench               compare the engine's speed with its rivals'
   tinycompress compress lenet_5 --out net.tcz    train a net and compress it
   tinycompress inspect net.tcz                   show where its bytes go
@@ -158,7 +160,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"tinycompress {__version__}")
     commands = parser.add_subparsers(dest="COMMAND", title="commands", required=True)
     _add_lecture(commands, form)
-    add_claims(commands, form)
+    cli_claims.add_commands(commands, form)
     cli_files.add_commands(commands, form)
     cli_course.add_commands(commands, form)
     _add_bench(commands, form)

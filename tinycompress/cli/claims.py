@@ -1,4 +1,4 @@
-"""The command `claims`: what the lecture claims, and what its notes say."""
+"""The commands `claims`, which lists what the lecture claims and what its notes say, and `notebooks`, which writes it."""
 
 import json
 
@@ -8,6 +8,14 @@ With --notes, list the sentences of the notes instead, each with the claims that
 """
 
 
+_NOTEBOOKS = """\
+Write the lecture's notebooks into a new folder, with the report whose claims they show. Jupyter opens them, with sliders, if
+it is installed (extra: notebooks). A report of your own in the subfolder `report` goes before the one that is written:
+
+  tinycompress notebooks --out lecture && cd lecture
+  tinycompress lecture P4          measures one claim again; the notebooks then show it
+"""
+
 DONE = 0
 
 
@@ -15,13 +23,19 @@ class BadArguments(Exception):
     """The arguments do not fit; the message says how to fix them."""
 
 
-def add_claims(commands, form) -> None:
-    """Add `claims` to a parser's subcommands."""
+def add_commands(commands, form) -> None:
+    """Add both commands to a parser's subcommands."""
     claims = commands.add_parser("claims", help="list the lecture's claims", description=_CLAIMS, formatter_class=form)
     claims.set_defaults(command=_claims, parser=claims)
     claims.add_argument("names", nargs="*", metavar="CHAPTER", help="chapters or claim ids; default: all chapters")
     claims.add_argument("--notes", action="store_true", help="list the sentences of the notes, and what decides each")
     claims.add_argument("--json", action="store_true", help="as JSON")
+
+    notebooks = commands.add_parser(
+        "notebooks", help="write the lecture's notebooks into a folder", description=_NOTEBOOKS, formatter_class=form
+    )
+    notebooks.set_defaults(command=_notebooks, parser=notebooks)
+    notebooks.add_argument("--out", metavar="FOLDER", required=True, help="a new folder")
 
 
 def chosen(names) -> list:
@@ -45,6 +59,17 @@ def _claims(arguments) -> int:
         )
     else:
         _print_claims(claims)
+    return DONE
+
+
+def _notebooks(arguments) -> int:
+    from ..lecture.notebooks import hand_out
+
+    try:
+        files = hand_out(arguments.out)
+    except (FileExistsError, FileNotFoundError, PermissionError) as error:
+        raise BadArguments(f"--out: {error}") from error
+    print(f"{arguments.out}: {len(files)} notebooks; open them with: jupyter lab {arguments.out}")
     return DONE
 
 

@@ -21,7 +21,8 @@ from .notebooks import WIDGET
 from .notes import SENTENCES, where
 from .page import RATIOS, effect_text, finding_text, marked_verdict
 
-REPORTS = ("../report", "../figures")  # relative to notebooks/: your own report, then the project's
+# Seen from the notebooks: your own report, in their folder's parent or in it, then the project's in the same places.
+REPORTS = ("../report", "report", "../figures", "figures")
 WIDEST = 1000  # the largest width of a picture, in pixels
 
 

@@ -14,7 +14,28 @@ from ..files import replace_file
 LARGEST = 1_000_000  # bytes per file
 WIDGET = "application/vnd.jupyter.widget-view+json"  # the output that names a widget, which its kernel holds
 PATHS = re.compile(r"/(?:home|root|tmp|Users|private|mnt|work)/|site-packages|[A-Za-z]:\\\\")
+SHIPPED = Path(__file__).parent / "shipped"  # in a wheel (setup.py): the folders `notebooks` and `figures` of a clone
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+
+
+def hand_out(out: str | Path) -> list[Path]:
+    """Write the notebooks, and the report whose claims they show, into a new folder; return the notebooks.
+
+    The notebooks find the report in `figures/` beside them, and yours in `report/`. Raises FileExistsError for a folder that
+    is not empty, FileNotFoundError if this installation has no notebooks, and another OSError if `out` cannot be written.
+    """
+    out, home = Path(out), SHIPPED if SHIPPED.is_dir() else Path(__file__).parents[2]  # a clone
+    if not (home / "notebooks").is_dir():
+        raise FileNotFoundError(f"the notebooks are not part of this installation ({home})")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise FileExistsError(f"{out} is not an empty folder; give a new one, so that nothing of yours is overwritten")
+    notebooks = sorted((home / "notebooks").glob("*.ipynb"))
+    targets = {path: out / path.name for path in notebooks}
+    targets[home / "figures" / "claims.json"] = out / "figures" / "claims.json"
+    for path, target in targets.items():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(target, path.read_bytes())
+    return [targets[path] for path in notebooks]
 
 
 def refresh(path: str | Path) -> float:
