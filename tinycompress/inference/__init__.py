@@ -35,8 +35,10 @@ from ..quantization.batch_norm import fold_into
 from ..quantization.binary import BinaryDense
 from ..quantization.integers import IntegerNet
 from ..tensor import Tensor
-from ..text import aligned
+from ..text import aligned, names
 from . import forms
+
+__all__ = ["InferenceNet", "Plan", "Step", "optimize"]
 
 MOST = 128
 """Images per plan: enough for any layer to be fast, and the arrays of a plan stay small. Larger batches take turns."""
@@ -276,3 +278,6 @@ def _values_of(layer: Module) -> Callable[[np.ndarray], np.ndarray]:
             return layer(Tensor(x)).data
 
     return call
+
+
+names.answer(globals())
