@@ -44,7 +44,7 @@ class Node:
 
     __slots__ = ("_data", "_version", "_birth", "_edges", "grad", "requires_grad", "__weakref__")
 
-    def backward(self, gradient=None):
+    def backward(self, gradient=None) -> None:
         """Add d(self)/d(leaf), weighted by `gradient` (this tensor's shape; 1 for a single number), to every leaf's `.grad`.
 
         Raises RuntimeError if this tensor has no graph, if an earlier `backward` freed it, or if a tensor was changed

@@ -29,7 +29,7 @@ class Optimizer:
         self.lr, self.weight_decay = lr, weight_decay
         self._state = [self._start(p.data) for p in self.parameters]
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         settings = {name: value for name, value in vars(self).items() if name not in ("parameters", "_state")}
         numbers = sum(parameter.size for parameter in self.parameters)
         shown = ", ".join(f"{name}={value}" for name, value in settings.items())
@@ -43,13 +43,13 @@ class Optimizer:
         """Return the new values of one parameter; may update `state` in place."""
         raise NotImplementedError
 
-    def step(self):
+    def step(self) -> None:
         """Update every parameter that has a gradient and is not frozen."""
         for parameter, state in zip(self.parameters, self._state, strict=True):
             if parameter.grad is not None and parameter.requires_grad:
                 parameter.data = self._update(parameter.data, parameter.grad, state)
 
-    def zero_grad(self):
+    def zero_grad(self) -> None:
         for parameter in self.parameters:
             parameter.grad = None
 
@@ -60,7 +60,7 @@ class SGD(Optimizer):
     As in PyTorch, the learning rate is applied outside the velocity, unlike in Sutskever et al. 2013.
     """
 
-    def __init__(self, parameters, lr=0.1, momentum=0.0, nesterov=False, weight_decay=0.0):
+    def __init__(self, parameters: Iterable[Tensor], lr=0.1, momentum=0.0, nesterov=False, weight_decay=0.0) -> None:
         if not 0 <= momentum < 1 or (nesterov and momentum == 0):
             raise ValueError(f"SGD: momentum must lie in [0, 1), and above 0 for Nesterov; got {momentum}")
         self.momentum, self.nesterov = momentum, nesterov
@@ -84,7 +84,7 @@ class Adam(Optimizer):
 
     decoupled = False
 
-    def __init__(self, parameters, lr=0.001, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
+    def __init__(self, parameters: Iterable[Tensor], lr=0.001, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0) -> None:
         if not all(0 <= beta < 1 for beta in betas):
             raise ValueError(f"{type(self).__name__}: both betas must lie in [0, 1), got {betas}")
         self.betas, self.eps = betas, eps
@@ -112,7 +112,7 @@ class AdamW(Adam):
 
     decoupled = True
 
-    def __init__(self, parameters, lr=0.001, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01):
+    def __init__(self, parameters: Iterable[Tensor], lr=0.001, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01) -> None:
         super().__init__(parameters, lr, betas, eps, weight_decay)
 
 

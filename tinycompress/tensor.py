@@ -41,7 +41,7 @@ class Tensor(Node):
         self._version = 0
         self._birth = next(births)
         self._edges = ()
-        self.grad = None
+        self.grad: np.ndarray | None = None
         self.requires_grad = requires_grad
 
     @property
@@ -82,16 +82,16 @@ class Tensor(Node):
     def __reduce__(self):
         return type(self), (self._data, self.requires_grad)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"{type(self).__name__}({self._data}{', requires_grad=True' if self.requires_grad else ''})"
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._data)
 
-    def __bool__(self):
+    def __bool__(self) -> bool:
         return bool(self._data)
 
-    def __float__(self):
+    def __float__(self) -> float:
         return float(self._data)
 
     def __array__(self, dtype=None, copy=None):
@@ -113,31 +113,31 @@ class Tensor(Node):
     __ge__ = _compared_by(operator.ge)
 
     # Arithmetic: each operation is a row of the table of derivatives.
-    def __add__(self, other):
+    def __add__(self, other) -> "Tensor":
         a, b = _alike(self, other)
         return record(a.data + b.data, (a, lambda g: g), (b, lambda g: g))
 
-    def __sub__(self, other):
+    def __sub__(self, other) -> "Tensor":
         a, b = _alike(self, other)
         return record(a.data - b.data, (a, lambda g: g), (b, lambda g: -g))
 
-    def __mul__(self, other):
+    def __mul__(self, other) -> "Tensor":
         a, b = _alike(self, other)
         return record(a.data * b.data, (a, lambda g: g * b.data), (b, lambda g: g * a.data))
 
-    def __truediv__(self, other):
+    def __truediv__(self, other) -> "Tensor":
         a, b = _alike(self, other)
         y = a.data / b.data
         return record(y, (a, lambda g: g / b.data), (b, lambda g: -g * y / b.data))
 
-    def __pow__(self, exponent):
+    def __pow__(self, exponent) -> "Tensor":
         if not isinstance(exponent, int | float | np.number):
             raise TypeError(f"power: the exponent must be a number, got {exponent!r}; use (x.log() * p).exp()")
         p = exponent.item() if isinstance(exponent, np.number) else exponent
         before = p - 1 if p else 1  # the derivative of x ** 0 is 0, at 0 too
         return record(self.data**p, (self, lambda g: g * p * self.data**before))
 
-    def __matmul__(self, other):
+    def __matmul__(self, other) -> "Tensor":
         a, b = _alike(self, other)
         x, y = a.data, b.data
         if x.ndim < 2 or y.ndim < 2 or x.shape[-1] != y.shape[-2]:
@@ -148,72 +148,72 @@ class Tensor(Node):
         multiply = np.dot if x.ndim == y.ndim == 2 else np.matmul  # the same, but half a microsecond faster
         return record(multiply(x, y), (a, lambda g: multiply(g, y.mT)), (b, lambda g: multiply(x.mT, g)))
 
-    def __neg__(self):
+    def __neg__(self) -> "Tensor":
         return record(-self.data, (self, lambda g: -g))
 
     __radd__ = __add__
     __rmul__ = __mul__
 
-    def __rsub__(self, other):
+    def __rsub__(self, other) -> "Tensor":
         return _alike(self, other)[1] - self
 
-    def __rtruediv__(self, other):
+    def __rtruediv__(self, other) -> "Tensor":
         return _alike(self, other)[1] / self
 
-    def __rmatmul__(self, other):
+    def __rmatmul__(self, other) -> "Tensor":
         return _alike(self, other)[1] @ self
 
     # Elementary functions.
-    def exp(self):
+    def exp(self) -> "Tensor":
         y = np.exp(self.data)
         return record(y, (self, lambda g: g * y))
 
-    def log(self):
+    def log(self) -> "Tensor":
         return record(np.log(self.data), (self, lambda g: g / self.data))
 
-    def sqrt(self):
+    def sqrt(self) -> "Tensor":
         y = np.sqrt(self.data)
         return record(y, (self, lambda g: g / (2 * y)))
 
-    def tanh(self):
+    def tanh(self) -> "Tensor":
         """The hyperbolic tangent."""
         y = np.tanh(self.data)
         return record(y, (self, lambda g: g * (1 - y * y)))
 
     @np.errstate(over="ignore")  # if exp(-x) overflows, 1 / (1 + inf) is 0, as it should be
-    def sigmoid(self):
+    def sigmoid(self) -> "Tensor":
         """1 / (1 + exp(-x))."""
         y = 1 / (1 + np.exp(-self.data))
         return record(y, (self, lambda g: g * y * Tensor(-self.data).sigmoid().data))  # 1 - y would round to 0 too soon
 
-    def relu(self):
+    def relu(self) -> "Tensor":
         """max(x, 0)."""
         y = np.maximum(self.data, _ZERO[self._data.dtype])
         return record(y, (self, lambda g: g * (y > _ZERO[y.dtype])))
 
-    def abs(self):
+    def abs(self) -> "Tensor":
         return record(np.abs(self.data), (self, lambda g: g * np.sign(self.data)))
 
-    def clip(self, low, high):
+    def clip(self, low, high) -> "Tensor":
         """Clip the values to [low, high]; the gradient passes only inside, bounds included."""
         x, low, high = self.data, float(low), float(high)
         return record(np.clip(x, low, high), (self, lambda g: g * ((x >= low) & (x <= high))))
 
     # Reductions. `axis` is None (all), an int or a tuple of ints, as in NumPy.
-    def sum(self, axis=None, keepdims=False):
+    def sum(self, axis=None, keepdims=False) -> "Tensor":
         return record(
             axis_sums(self.data, axis, keepdims),
             (self, lambda g: np.broadcast_to(_restore(g, self.shape, axis), self.shape)),
         )
 
-    def mean(self, axis=None, keepdims=False):
+    def mean(self, axis=None, keepdims=False) -> "Tensor":
         return self.sum(axis, keepdims) / prod(self.shape[a] for a in _axes(self.shape, axis))
 
-    def var(self, axis=None, keepdims=False):
+    def var(self, axis=None, keepdims=False) -> "Tensor":
         """The population variance (divided by n, not n - 1)."""
         return ((self - self.mean(axis, keepdims=True)) ** 2).mean(axis, keepdims)
 
-    def max(self, axis=None, keepdims=False):
+    def max(self, axis=None, keepdims=False) -> "Tensor":
         """The largest value; on a tie, the gradient is shared equally."""
         y = self.data.max(axis, keepdims=True)
 
@@ -223,25 +223,25 @@ class Tensor(Node):
 
         return record(y if keepdims else y.squeeze(axis), (self, derivative))
 
-    def min(self, axis=None, keepdims=False):
+    def min(self, axis=None, keepdims=False) -> "Tensor":
         return -((-self).max(axis, keepdims))
 
     # Shapes.
-    def reshape(self, *shape):
+    def reshape(self, *shape) -> "Tensor":
         shape = shape[0] if len(shape) == 1 and isinstance(shape[0], tuple | list) else shape
         return record(self.data.reshape(shape), (self, lambda g: g.reshape(self.shape)))
 
-    def transpose(self, *axes):
+    def transpose(self, *axes) -> "Tensor":
         """Permute the axes; reverse them all if none are given."""
         axes = (axes[0] if len(axes) == 1 and isinstance(axes[0], tuple | list) else axes) or range(self.ndim)[::-1]
         back = np.argsort([axis % self.ndim for axis in axes])
         return record(self.data.transpose(axes), (self, lambda g: g.transpose(back)))
 
     @property
-    def T(self):
+    def T(self) -> "Tensor":
         return self.transpose()
 
-    def __getitem__(self, index):
+    def __getitem__(self, index) -> "Tensor":
         def derivative(g):
             full = np.zeros_like(self.data)
             np.add.at(full, index, g)  # an element picked twice gets both gradients

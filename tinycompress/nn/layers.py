@@ -44,7 +44,7 @@ class Conv2d(Weighted):
 
     def __init__(
         self, in_channels, out_channels, kernel_size=3, stride=1, padding="valid", bias=True, init="he_normal", *, rng
-    ):
+    ) -> None:
         kh, kw = F._two("Conv2d", "kernel size", kernel_size)
         shape = (kh, kw, in_channels, out_channels)
         self.weight = Parameter(initialise(shape, init, rng, kh * kw * in_channels, kh * kw * out_channels))
@@ -64,7 +64,7 @@ class DepthwiseConv2d(Weighted):
 
     connects = "own"
 
-    def __init__(self, channels, kernel_size=3, stride=1, padding="valid", bias=True, init="he_normal", *, rng):
+    def __init__(self, channels, kernel_size=3, stride=1, padding="valid", bias=True, init="he_normal", *, rng) -> None:
         kh, kw = F._two("DepthwiseConv2d", "kernel size", kernel_size)
         self.weight = Parameter(initialise((kh, kw, channels), init, rng, kh * kw, kh * kw))
         self.bias = _bias(bias, channels)
@@ -167,7 +167,7 @@ class GlobalAvgPool(_Elementwise):
 class MaxPool2d(Module):
     """The largest value of each window. stride: the window's size if None."""
 
-    def __init__(self, size=2, stride=None):
+    def __init__(self, size=2, stride=None) -> None:
         self.size, self.stride = size, stride
 
     def forward(self, x, relu=False):

@@ -18,6 +18,8 @@ from ..tensor import Tensor, record
 from ..text.names import hint
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from .summary import Summary
 
 
@@ -126,7 +128,7 @@ class Module:
             _thread.calls.append((self, x.shape, out))
         return out
 
-    def __getattr__(self, name):  # called only if there is no ordinary attribute of that name
+    def __getattr__(self, name: str):  # called only if there is no ordinary attribute of that name
         parametrized = self.__dict__.get("_parametrized", {})
         if name in parametrized:
             return Effective(parametrized[name].effective())
@@ -149,7 +151,7 @@ class Module:
         object.__setattr__(self, name, value)
 
     # The tree of modules and their arrays.
-    def children(self):
+    def children(self) -> "Iterator[tuple[str, Module]]":
         """Yield (name, module) for each direct child."""
         for name, value in vars(self).items():
             if isinstance(value, Module):
@@ -157,7 +159,7 @@ class Module:
             elif isinstance(value, list | tuple):
                 yield from ((f"{name}.{i}", m) for i, m in enumerate(value) if isinstance(m, Module))
 
-    def named_modules(self, prefix="", seen: set[int] | None = None):
+    def named_modules(self, prefix="", seen: set[int] | None = None) -> "Iterator[tuple[str, Module]]":
         """Yield (dotted name, module) for this module (named "") and all inside, outermost first. A module used in several
         places is listed once, under its first name."""
         seen = set() if seen is None else seen
@@ -168,7 +170,7 @@ class Module:
         for name, child in self.children():
             yield from child.named_modules(f"{prefix}.{name}" if prefix else name, seen)
 
-    def modules(self):
+    def modules(self) -> "list[Module]":
         return [module for _, module in self.named_modules()]
 
     def named_parameters(self) -> dict[str, Parameter]:
@@ -228,7 +230,7 @@ class Module:
         finally:
             _thread.modes = before
 
-    def zero_grad(self):
+    def zero_grad(self) -> None:
         for parameter in self.parameters():
             parameter.grad = None
 
@@ -321,7 +323,7 @@ class Module:
                 value[...] = new[name]
         return self
 
-    def save(self, path):
+    def save(self, path) -> None:
         """Write the state as a compressed .npz, completely or not at all."""
         state = self.state_dict()
         with whole_file(path) as file:
@@ -357,7 +359,7 @@ class Module:
     def extra_repr(self) -> str:
         return ""
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"{type(self).__name__}({self.extra_repr()})"
 
     def macs(self, in_shape, out_shape) -> int:

@@ -1,9 +1,13 @@
 """Names: what `dir` of a module shows, and what the library says to a name from PyTorch, Keras or scikit-learn."""
 
 import functools
+from collections.abc import Callable
 from types import ModuleType
+from typing import TypeVar
 
 from . import did_you_mean
+
+Decorated = TypeVar("Decorated", bound=Callable)
 
 _SAVED = (
     "net.save(path) and net.load(path) keep a net's numbers; tc.quantization.tcz.save(net, path) makes a small file"
@@ -98,7 +102,7 @@ def answer(names: dict) -> None:
         found.setdefault("__getattr__", functools.partial(missing, found))
 
 
-def keywords(**ours: str):
+def keywords(**ours: str) -> Callable[[Decorated], Decorated]:
     """Decorate a function, or a class, so that a keyword from another library is answered with ours."""
 
     def decorate(function):

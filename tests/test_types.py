@@ -1,0 +1,63 @@
+"""A user's script as a strict type checker reads it: every call is typed, and no result is Any."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import tinycompress
+
+pytest.importorskip("mypy")
+
+SCRIPT = """\
+import numpy as np
+
+import tinycompress as tc
+
+data = tc.data.load("digits")
+rng = np.random.default_rng(0)
+net = tc.models.lenet_300_100(data.image_shape, data.num_classes, rng=rng)
+sgd = tc.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
+history = tc.fit(net, data.train, optimizer=sgd, epochs=20, rng=rng, schedule=tc.optim.cosine)
+print(net.summary(), tc.evaluate(net, data.test).accuracy)
+
+pruned = tc.pruning.prune_weights(net, 0.9)
+small = tc.pruning.remove_neurons(net, tc.pruning.keep_neurons(net, 0.5))
+targets = tc.distillation.teacher_targets(net, data.x_train, data.y_train)
+loss = tc.distillation.DistillationLoss(4, 0.9)
+adam = tc.optim.Adam(small.parameters())
+learned = tc.fit(small, (data.x_train, targets), optimizer=adam, epochs=1, rng=0, loss=loss)
+clustered = tc.quantization.cluster_weights(small, 16)
+found = tc.quantization.tcz.save(small, "net.tcz")
+again = tc.quantization.tcz.load("net.tcz")
+
+conv = tc.nn.Conv2d(1, 4, 3, rng=rng)
+model = tc.nn.Sequential(conv, tc.nn.BatchNorm(4), tc.nn.ReLU(), tc.nn.Flatten(), tc.nn.Dense(144, 10, rng=rng))
+out = model(data.x_test[:4])
+probabilities = tc.functional.softmax(out)
+x = tc.Tensor(np.ones((2, 3)), requires_grad=True)
+y = ((x * 2 + 1) @ np.ones((3, 1))).sum()
+y.backward()
+number = y.item()
+gradient = x.grad
+for name, module in net.named_modules():
+    print(name, module)
+net.save("net.npz")
+reveal_type((net, history, pruned, small, loss, learned, clustered, found, again, out, probabilities, y, number))
+"""
+
+
+def test_a_strict_type_checker_understands_a_script(tmp_path):
+    (tmp_path / "script.py").write_text(SCRIPT)
+    (tmp_path / "path").mkdir()
+    (tmp_path / "path" / "tinycompress").symlink_to(Path(tinycompress.__file__).parent)
+    (tmp_path / "mypy.ini").write_text(
+        f"[mypy]\nstrict = True\nfollow_imports = silent\nmypy_path = {tmp_path / 'path'}\n"
+    )
+    command = [sys.executable, "-m", "mypy", "--cache-dir", str(tmp_path / "cache"), "script.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (revealed,) = re.findall(r'Revealed type is "(.*)"', done.stdout)
+    assert revealed.count("tinycompress.") == 12 and "Any" not in revealed
