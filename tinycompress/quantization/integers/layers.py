@@ -161,15 +161,24 @@ class IntegerAvgPool2d(IntegerLayer):
         self.zero_point, self.ratio, self.out = int(grid.zero_point), float(grid.scale) / float(out.scale), out
 
     def __call__(self, q):
-        if self.size is None:
-            sums, count = q.sum((1, 2), dtype=np.int32), prod(q.shape[1:3])
-        else:
-            seen = _pooled(q, self.size, self.stride)
-            sums, count = seen.sum((4, 5), dtype=np.int32), prod(seen.shape[4:])
+        y, run = self.prepare(q)
+        run()
+        return y
+
+    def prepare(self, q):
+        count = prod(q.shape[1:3]) if self.size is None else prod(_pool_window(q, self.size, self.stride)[0])
         factor, shift = (np.full(q.shape[-1], value) for value in fixed_point(self.ratio / count))
-        offset, out = -count * self.zero_point * factor, self.out
-        rows = sums.reshape(-1, q.shape[-1])
-        return requantize(rows, offset, factor, shift, out.zero_point, out.low, out.high).reshape(sums.shape)
+        how = -count * self.zero_point * factor, factor, shift, self.out.zero_point, self.out.low, self.out.high
+
+        def computed():
+            if self.size is None:
+                sums = np.add.reduce(q.reshape(len(q), -1, q.shape[-1]), axis=1, dtype=np.int32)
+            else:
+                sums = _pooled(q, self.size, self.stride).sum((4, 5), dtype=np.int32)
+            return requantize(sums.reshape(-1, q.shape[-1]), *how).reshape(sums.shape)
+
+        y = computed()
+        return y, lambda: np.copyto(y, computed())
 
 
 class IntegerFlatten(IntegerLayer):

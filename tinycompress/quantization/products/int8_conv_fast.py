@@ -49,11 +49,11 @@ def copy_bytes(to, to0, source, source0, n):
 
 
 @jit
-def convolve(vectors, start, end, x, scratch, w, y, sizes, offset, factor, shift, zero_point, low, high):
-    """Compute y for the images from `start` up to `end`, in tiles of ROWS pixels x len(vectors) vectors of outputs."""
+def convolve(rows, vectors, start, end, x, scratch, w, y, sizes, offset, factor, shift, zero_point, low, high):
+    """Compute y for the images from `start` up to `end`, in tiles of len(rows) pixels x len(vectors) vectors of outputs."""
     H, W, C, kh, words, sh, sw, top, left, height, width, OH, OW, OC = sizes
     block = len(vectors) * WORDS
-    zeros = tile_zeros(ROWS, vectors, w)
+    zeros = tile_zeros(rows, vectors, w)
     for n in range(start, end):
         fill(x, n, scratch, H, W, C, top, left, height, width)
         for oh in range(OH):
@@ -62,16 +62,18 @@ def convolve(vectors, start, end, x, scratch, w, y, sizes, offset, factor, shift
                 to_next = (
                     kh * words * LINE if o // LINE * LINE + LINE < OC else 0
                 )  # last block: read twice, stored once
-                for ow in range(0, OW, ROWS):
+                for ow in range(0, OW, len(rows)):
                     acc = zeros
                     for i in range(kh):
                         at = ((oh * sh + i) * width + ow * sw) * C
                         line = first + i * words * LINE
                         for k in range(words):
-                            acc = tile_dot4_add(acc, scratch, at + 4 * k, sw * C, ROWS, w, line + k * LINE, to_next)
+                            acc = tile_dot4_add(
+                                acc, scratch, at + 4 * k, sw * C, len(rows), w, line + k * LINE, to_next
+                            )
                     q = tile_requantized(acc, offset, factor, shift, o, zero_point, low, high)
                     pixel = ((n * OH + oh) * OW + ow) * OC + o
-                    tile_store(q, y, pixel, OC, min(ROWS, OW - ow), min(block, OC - o))
+                    tile_store(q, y, pixel, OC, min(len(rows), OW - ow), min(block, OC - o))
 
 
 @jit
@@ -119,9 +121,10 @@ def prepare_int8_conv2d(x, w, stride, padding, zero_point, finish):
     sizes = H, W, C, kh, words, sh, sw, top, left, height, width, OH, OW, OC
     y, vectors = np.empty((N, OH, OW, OC), np.uint8), vectors_for(OC)
     lines, columns = w.lines.reshape(-1).view(np.int32), whole_vectors(finish, len(vectors) * WORDS)
+    rows = (0,) * (1 if OW == 1 else ROWS)  # a dense layer on one image has one pixel
     # A tile may read, but does not use, what lies beyond the last pixel.
     scratch = (height * width + ROWS * sw) * C + 4, zero_point, NUMBER
-    return y, _shared(convolve, vectors, x, y, lines, sizes, columns, scratch, N * OH * OW * w.lines.size // 4)
+    return y, _shared(convolve, (rows, vectors), x, y, lines, sizes, columns, scratch, N * OH * OW * w.lines.size // 4)
 
 
 def prepare_int8_depthwise(x, w, stride, padding, zero_point, finish):
@@ -138,16 +141,16 @@ def prepare_int8_depthwise(x, w, stride, padding, zero_point, finish):
         filter_[..., : C - c] = w[..., c : c + block]
     columns, scratch = whole_vectors(finish, block), ((height * width + ROWS * sw) * C + block, zero_point, NUMBER)
     weights = filters.reshape(-1)
-    return y, _shared(convolve_channels, vectors, x, y, weights, sizes, columns, scratch, N * OH * OW * w.size)
+    return y, _shared(convolve_channels, (vectors,), x, y, weights, sizes, columns, scratch, N * OH * OW * w.size)
 
 
-def _shared(kernel, vectors, x, y, w, sizes, columns, scratch, multiply_adds):
+def _shared(kernel, tile, x, y, w, sizes, columns, scratch, multiply_adds):
     """A function that runs the kernel on all images, each thread with scratch of its own: np.full(*scratch)."""
     flat_x, flat_y, unused = x.reshape(-1), y.reshape(-1), []
 
     def work(start, end):
         images = unused.pop() if unused else np.full(*scratch)
-        kernel(vectors, start, end, flat_x, images, w, flat_y, sizes, *columns)
+        kernel(*tile, start, end, flat_x, images, w, flat_y, sizes, *columns)
         unused.append(images)  # its border still holds the zero point
 
     return lambda: share(work, len(x), multiply_adds)
