@@ -51,6 +51,7 @@ def add_commands(commands, form) -> None:
     listing = part("list", _list, "list the exercises, with what each is about and worth")
     listing.add_argument("--json", action="store_true", help="as JSON")
     check = part("check", _check, "check that exercises are fit for release: solution 100 %%, stub 0, …")
+    check.add_argument("--quick", action="store_true", help="without mutants, which take up to a minute per exercise")
     release = part("release", _release, "write the students' folder")
     release.add_argument("--out", metavar="DIR", required=True, help="a new folder")
     test = part("test", _test, "run the public checks of a students' folder, as pytest does there")
@@ -138,7 +139,7 @@ def _check(arguments) -> int:
     faulty = 0
     exercises = _chosen(arguments)
     for exercise in exercises:
-        checked = check(exercise)
+        checked = check(exercise, mutants=not arguments.quick)
         faulty += bool(checked.faults)
         print(checked, flush=True)
     print(f"{_number(len(exercises), 'exercise')}, {faulty or 'none'} faulty")

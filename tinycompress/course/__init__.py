@@ -41,8 +41,8 @@ earlier part can still solve the later one.
 - `expect_unchanged(submission)` after a call checks that it changed none of its arguments; `submission.changed` names them.
 - `reference.f(...)` calls the solution's `f`; hidden tests only.
 - `rng`: a seeded generator. In hidden tests its seed differs between courses. Use no other randomness. Draw the inputs of
-  hidden tests from it, so that answers must be computed: a table of the answers to another seed's inputs may earn no more
-  than a tenth of the hidden tests' points.
+  hidden tests from it, edges and errors included, so that answers must be computed: a table of the answers to another seed's
+  inputs may earn no more than a tenth of the hidden tests' points.
 - `raise Partial(0.5, "message")` gives a share of the points. Passing gives all, a failing `assert` none.
 - Check types first, with `expect_array`, `expect_number`, `expect_tuple`, and compare with `expect_close`, `expect_equal`,
   `expect_error`: NaN, None and wrong shapes are then the student's error, with a message that helps. A test that raises
@@ -52,6 +52,10 @@ earlier part can still solve the later one.
 - Messages of hidden tests should not reveal the expected numbers. `assert not (abs(a - b) > tol)` passes NaN;
   `expect_close` does not.
 - The public tests are released together with the parts of this file that they use, and nothing else.
+- Points follow the work: one per five minutes of the time that the statement gives (an evening is two hours). The public
+  tests earn a tenth of them, since a table of their answers passes them. Equalities, dtypes and errors have small tests
+  of their own, so that one slip does not cost much. A test of a later function accepts what follows from the student's own
+  earlier ones: call these, and compare.
 
 `wrong_name.py`: at least two plausible wrong answers. Each replaces one function of the solution and states how many
 points the whole exercise then earns:
@@ -69,7 +73,8 @@ The sandbox has NumPy, Numba, SciPy, and what MAY_IMPORT lists. The engine's ker
 costs a second. Submissions can use threads, but no further processes and no sockets. Exercises of your own have the same
 layout, in a folder that you pass as --exercises DIR.
 
-    tinycompress course check pruning/name      solution 100 %, stub 0, wrong answers as stated, two runs agree
+    tinycompress course check pruning/name      solution 100 %, stub 0, wrong answers as stated, two runs agree; of small
+                                                changes of the solution that change a result, at most 5 % earn all points
     tinycompress course release --out handout   the students' folder
 
 ## The one rule

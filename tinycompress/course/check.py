@@ -12,6 +12,7 @@ import numpy as np
 from .author.release import check_nothing_leaks, write_exercise
 from .author.table import LIMIT, earned_by_tables
 from .exercise import CourseProblem, Exercise, load_module
+from .mutants import MOST_SURVIVORS, mutation
 from .run import run_tests, total
 from .sandbox import level
 from .sandbox.submission import InProcess, load_here
@@ -42,22 +43,24 @@ class Checked:
     points: float = 0.0
     scores: list[tuple[str, float, str]] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def __str__(self):
         lines = [f"{self.exercise.id}: {self.points:g} points" + (", FAULTY" if self.faults else "")]
         lines += [f"  {earned:>6g}  {name}{': ' if why else ''}{why}" for name, earned, why in self.scores]
+        lines += [f"  {note}" for note in self.notes]
         return "\n".join(lines + [f"  fault: {fault}" for fault in self.faults])
 
 
-def check(exercise: Exercise, notebook: bool = True) -> Checked:
+def check(exercise: Exercise, notebook: bool = True, mutants: bool = False) -> Checked:
     """Grade known answers to an exercise, check what would be released, and return the findings.
 
     The solution must earn all points, in two runs that agree, and in the sandbox, too, if there is one. The stub must earn
     nothing, each wrong answer what it states, and an answer of a wrong type must not cause a grader_error. Refusing all
     must earn nothing, and a table of answers that were known before at most a tenth of the hidden tests' points.
 
-    notebook: whether to run the experiment, as a release does. The solution runs unprotected: never check an exercise from
-    someone you do not trust.
+    notebook: whether to run the experiment, as a release does; mutants: whether to run the tests on mutants of the solution,
+    which takes up to a minute. The solution runs unprotected: never check an exercise from someone you do not trust.
     """
     found = Checked(exercise)
     try:
@@ -68,6 +71,8 @@ def check(exercise: Exercise, notebook: bool = True) -> Checked:
         _check_tables(exercise, found)
         _check_in_sandbox(exercise, found)
         _check_release(exercise, found, notebook)
+        if mutants and not found.faults:
+            _check_mutants(exercise, found)
     except CourseProblem as problem:
         found.faults.append(str(problem))
     return found
@@ -172,6 +177,16 @@ def _check_tables(exercise, found):
                 f"{words[name]} earn {earned:g} of {most:g} hidden points, more than {LIMIT:.0%}, in {gives}; "
                 "draw the inputs from rng"
             )
+
+
+def _check_mutants(exercise, found):
+    mutated = mutation(exercise)
+    found.notes += [str(mutated), *(f"survives: {mutant}" for mutant in mutated.survivors)]
+    if mutated.share > MOST_SURVIVORS:
+        found.faults.append(
+            f"{mutated.share:.0%} of the mutants that change a result earn all points (at most {MOST_SURVIVORS:.0%}): "
+            "test what they change"
+        )
 
 
 def _graded_with(exercise, answer, functions):

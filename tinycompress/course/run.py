@@ -32,9 +32,12 @@ def require_pytest() -> None:
         )
 
 
-def run_tests(exercise: Exercise, submission, seed: str = "public", student: str = "", hidden: bool = True) -> list:
+def run_tests(
+    exercise: Exercise, submission, seed: str = "public", student: str = "", hidden: bool = True, stop=False
+) -> list:
     """A `plugin.TestResult` for each test, in the order of the file; hidden tests only if `hidden`.
 
+    stop: whether to leave out the tests after the first that does not earn all its points.
     submission: a `Submission`; None runs the file beside the tests, in this process. Configuration files, conftest.py and
     other plugins are ignored. Raises CourseProblem if the tests cannot be collected, or there are none.
     """
@@ -51,6 +54,7 @@ def run_tests(exercise: Exercise, submission, seed: str = "public", student: str
         *("--noconftest", "--import-mode=importlib", "--strict-markers", "--assert=plain", "--capture=no", "-q"),
         *(f"-pno:{name}" for name in UNUSED),
         *("-p", plugin.__name__),
+        *(["--maxfail=1"] if stop else []),
     ]
     output = io.StringIO()
     with _one_at_a_time, mock.patch.dict(os.environ, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1", PYTEST_ADDOPTS=""):
