@@ -48,14 +48,15 @@ def best_clusters(values: np.ndarray, k: int) -> np.ndarray:
     """
     ### BEGIN SOLUTION
     v = np.sort(values.astype(np.float64))
-    n, sums, squares = len(v), np.append(0, np.cumsum(v)), np.append(0, np.cumsum(v**2))
-    least = np.append(0.0, np.full(n, np.inf))  # error of the best runs of the first i values
+    n, sums = len(v), np.append(0, np.cumsum(v))
+    # error of the best runs of the first i values, less the sum of their squares, which all runs share
+    least = np.append(0.0, np.full(n, np.inf))
     starts = []
     for _ in range(k):
         new, start = np.full(n + 1, np.inf), np.zeros(n + 1, np.int64)
         for i in range(1, n + 1):
             j = np.arange(i)  # the last run is j to i - 1
-            error = least[:i] + squares[i] - squares[j] - (sums[i] - sums[j]) ** 2 / (i - j)
+            error = least[:i] - (sums[i] - sums[j]) ** 2 / (i - j)
             start[i] = error.argmin()
             new[i] = error[start[i]]
         least = new
