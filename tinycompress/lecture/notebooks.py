@@ -14,7 +14,9 @@ from ..files import replace_file
 LARGEST = 1_000_000  # bytes per file
 WIDGET = "application/vnd.jupyter.widget-view+json"  # the output that names a widget, which its kernel holds
 PATHS = re.compile(r"/(?:home|root|tmp|Users|private|mnt|work)/|site-packages|[A-Za-z]:\\\\")
-SHIPPED = Path(__file__).parent / "shipped"  # in a wheel (setup.py): the folders `notebooks` and `figures` of a clone
+SHIPPED = (
+    Path(__file__).parent / "shipped"
+)  # in a wheel: the folders `notebooks` and `figures` of a clone (workshop/packaging.py)
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
