@@ -37,8 +37,9 @@ from ..quantization.integers import IntegerNet
 from ..tensor import Tensor
 from ..text import aligned, names
 from . import forms
+from .exits import InferenceExits
 
-__all__ = ["InferenceNet", "Plan", "Step", "optimize"]
+__all__ = ["InferenceExits", "InferenceNet", "Plan", "Step", "optimize"]
 
 MOST = 128
 """Images per plan: enough for any layer to be fast, and the arrays of a plan stay small. Larger batches take turns."""
@@ -181,7 +182,7 @@ def _flattened(parts, indent: str = ""):
 def optimize(net: Module, x: np.ndarray) -> Module:
     """The net in its form for prediction, fastest for batches like x (N, …) on this machine; `net` itself stays as it is.
 
-    Returns an `InferenceNet`; for an `EarlyExit` an `EarlyExit` with one per stage and head, which still stops early. A
+    Returns an `InferenceNet`; for an `EarlyExit` an `InferenceExits` with one per stage and head, which still stops early. A
     `MultiExit` is taken to its last exit, a `Slimmable` at its full width (take `cut(width)` for another one). Modules that
     are not known are called as they are. Outputs differ from the net's by rounding only, since sums are added in another
     order. Raises ValueError for an empty batch, and what the net raises for x.
@@ -203,14 +204,14 @@ def optimize(net: Module, x: np.ndarray) -> Module:
     return InferenceNet(net, steps, x)
 
 
-def _early(net: EarlyExit, x: np.ndarray) -> EarlyExit:
+def _early(net: EarlyExit, x: np.ndarray) -> InferenceExits:
     stages, heads, inner = [], [], net.net
     for stage, head in zip(inner.stages, inner.heads, strict=True):
         stages.append(optimize(stage, x))
         x = stages[-1].run(x)
         heads.append(optimize(head, x))
     inner.stages, inner.heads = stages, heads
-    return net
+    return InferenceExits(inner, net.thresholds, net.score)
 
 
 def _integer_steps(net: IntegerNet) -> list[Step]:

@@ -5,7 +5,7 @@ import numpy as np
 from ... import data
 from ...data import Dataset
 from ...dynamic import EarlyExit, ExitTable, exit_at, exit_table, mac_costs
-from ...inference import optimize
+from ...inference import InferenceExits, optimize
 from ...nn import Module, MultiExit
 from ...profiling import latency
 from ...training import evaluate
@@ -68,7 +68,7 @@ def _times(plain: Module, net: MultiExit, settings: dict, dataset: Dataset, tabl
 
     def runs(x):
         fast = optimize(EarlyExit(net, exit_at(-1, len(net.stages))), x).net
-        found = {key: EarlyExit(fast, thresholds).run for key, thresholds in settings.items()}
+        found = {key: InferenceExits(fast, thresholds).run for key, thresholds in settings.items()}
         return found | {("plain", ""): optimize(plain, x).run}
 
     x, batch = dataset.x_test[table.sample(ONE_BY_ONE)], dataset.x_test[table.sample(BATCH)]
