@@ -248,7 +248,7 @@ def test_a_source_is_shown_as_it_stands_in_its_file(displayed):
     show_source(tinycompress.Tensor.__mul__)
     ((bundle, _),) = displayed
     assert bundle["text/markdown"].startswith("`tinycompress/tensor.py`")
-    assert "\ndef __mul__(self, other):\n    a, b = _alike(self, other)\n" in bundle["text/markdown"]
+    assert '\ndef __mul__(self, other) -> "Tensor":\n    a, b = _alike(self, other)\n' in bundle["text/markdown"]
 
 
 def test_a_picture_that_moves_is_drawn_in_the_lecture_style_and_leaves_no_trace():
