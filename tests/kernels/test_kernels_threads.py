@@ -4,7 +4,7 @@ import os
 import threading
 
 import pytest
-from waiting import LONG, wait_for
+from waiting import LONG
 
 import tinycompress as tc
 from tinycompress.kernels.runtime import threads
@@ -101,17 +101,6 @@ def test_callers_in_several_threads_get_their_own_work_done():
     assert len(totals) == 4
 
 
-def test_a_worker_that_fell_asleep_wakes_up_for_the_next_work():
-    share_with_a_worker()
-    wait_for("the workers fall asleep", lambda: all(worker.asleep for worker in threads._workers))
-    share_with_a_worker()
-
-
-def test_a_worker_keeps_nothing_of_a_work_that_is_done():
-    share_with_a_worker()
-    wait_for("the work is let go", lambda: all(worker.job is None for worker in threads._workers))
-
-
 def test_after_an_error_the_next_work_is_done():
     def work(start, end):
         raise KeyError("lost")
@@ -132,9 +121,3 @@ def test_a_forked_child_has_workers_of_its_own():
         except BaseException:
             os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-
-
-def test_with_more_threads_than_cores_nobody_waits_awake(monkeypatch):
-    monkeypatch.setattr(threads, "usable_cores", lambda: 1)
-    number = share_with_a_worker()
-    assert [worker.spin for worker in threads._workers if worker.native_id == number] == [0]

@@ -1,24 +1,23 @@
-"""Workers that split the images of a batch (see `workers.py`). The kernels themselves are serial and run without the GIL.
+"""One thread pool that splits the images of a batch. The kernels themselves are serial and run without the GIL.
 
-Handing work to another thread takes some 10 µs, so work of less than a few tens of microseconds stays in the calling thread.
+Waking a Python thread takes about 10 µs, so work of less than a few tens of microseconds stays in the calling thread.
 Numba's `parallel=True` is not used: it doubles the compile time, its threading layers abort or hang in concurrent and
 forked processes, and they compete with the threads of BLAS.
 """
 
 import functools
 import os
-from collections import deque
+import threading
 from contextlib import suppress
-
-from .workers import Job, Worker, here, spins
 
 WORTH_A_THREAD = 400_000
 """Multiply-adds per thread for which waking one pays off: about 10 to 20 µs of one core."""
 
 _threads = None
-_workers = []
-_free = deque()  # those without a job
-_left_to = None  # the core that the workers were last moved away from
+_pool = None
+_workers = []  # the native ids of the pool's threads
+_left_to = None  # the core that the pool's threads were last moved away from
+_shares = threading.local()  # .inside: whether this thread is at work on a part of something shared
 
 
 def get_num_threads():
@@ -45,28 +44,31 @@ def set_num_threads(n):
     import threadpoolctl
 
     threadpoolctl.threadpool_limits(n, user_api="blas")
+    if n != _threads:
+        _forget_pool()
     _threads = n
 
 
-def _forget_workers():
-    global _free, _left_to
-    _free, _left_to = deque(), None
+def _forget_pool():
+    global _pool, _left_to
+    _pool, _left_to = None, None
     _workers.clear()
 
 
-def _hire(count):
-    """Start workers until there are `count`."""
-    global _left_to
-    while len(_workers) < count:
-        worker = Worker(lambda worker: _free.append(worker), len(_workers))
-        _workers.append(worker)
-        _free.append(worker)
-        worker.start()
-        _left_to = None  # this one must be moved, too
+def _new_pool():
+    from concurrent.futures import ThreadPoolExecutor  # takes 5 ms to import
+
+    def begin():
+        global _left_to
+        _shares.inside = True
+        _workers.append(threading.get_native_id())
+        _left_to = None  # this thread must be moved too
+
+    return ThreadPoolExecutor(max(get_num_threads() - 1, 1), thread_name_prefix="tinycompress", initializer=begin)
 
 
 def _leave_core_to_caller():
-    """Keep the workers off the core on which the calling thread runs.
+    """Keep the pool's threads off the core on which the calling thread runs.
 
     Linux often wakes a thread on the core of the waking thread although another core is idle, especially if there are only
     two. Both threads then take turns on one core, and are as slow as one thread.
@@ -76,9 +78,9 @@ def _leave_core_to_caller():
     if here == _left_to or here is None:
         return
     others = os.sched_getaffinity(0) - {here}
-    for worker in list(_workers) if others else ():
+    for thread in list(_workers) if others else ():
         with suppress(OSError):  # the thread has just ended
-            os.sched_setaffinity(worker.native_id, others)
+            os.sched_setaffinity(thread, others)
     _left_to = here
 
 
@@ -96,9 +98,9 @@ def _current_core():
     return _libc().sched_getcpu()
 
 
-# A forked child inherits the list of workers but not their threads, so its work would wait for ever.
+# A forked child inherits the pool but not its threads, so submitted work would wait for ever.
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_workers)
+    os.register_at_fork(after_in_child=_forget_pool)
 
 
 def share(work, n, multiply_adds=0):
@@ -107,18 +109,24 @@ def share(work, n, multiply_adds=0):
     `multiply_adds` is the size of the whole work. The calling thread does one part, and then any that have not started. Work
     that is shared inside of a part stays in its thread.
     """
+    global _pool
     parts = max(1, min(get_num_threads(), n, multiply_adds // WORTH_A_THREAD))
-    if parts == 1 or getattr(here, "helping", False):
+    if parts == 1 or getattr(_shares, "inside", False):
         work(0, n)
         return
-    _hire(parts - 1)
+    if _pool is None:
+        _pool = _new_pool()
     _leave_core_to_caller()
     bounds = [n * part // parts for part in range(parts + 1)]
-    job = Job(work, list(zip(bounds[:-1], bounds[1:], strict=True)))
-    # With fewer cores, threads that wait awake would keep others from working.
-    spin = spins() if get_num_threads() <= usable_cores() else 0
-    for _ in range(parts - 1):
-        with suppress(IndexError):  # all are busy with other callers' work: fewer hands, the same work
-            _free.pop().post(job, spin)
-    job.help()
-    job.wait(spin)
+    own, *others = zip(bounds[:-1], bounds[1:], strict=True)
+    waiting = [(_pool.submit(work, *part), part) for part in others]
+    _shares.inside = True
+    try:
+        work(*own)
+        for future, part in waiting:
+            if future.cancel():  # no thread has started it yet: the cores are busy
+                work(*part)
+            else:
+                future.result()
+    finally:
+        _shares.inside = False
