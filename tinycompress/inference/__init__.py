@@ -231,17 +231,17 @@ def _steps(net: Module, x: np.ndarray) -> tuple[list[Step], np.ndarray]:
             continue
         if isinstance(layer, BinaryDense) and not layer.signs_only:
             layer = layer.unpacked()
-        names = ["Residual" if computes_as(layer, Residual) else repr(layer)]
+        joined = ["Residual" if computes_as(layer, Residual) else repr(layer)]
         if isinstance(layer, Weighted) and is_as_stated(layer) and layers and type(layers[0]) is BatchNorm:
             layer = layer.copy()  # it may stand in two places
             fold_into(layer, layers.pop(0))
-            names.append("BatchNorm")
+            joined.append("BatchNorm")
         known = next((kind for kind in forms.TAKE_RELU if computes_as(layer, kind)), None)
         relu = known is not None and bool(layers) and type(layers[0]) is ReLU
         if relu:
             layers.pop(0)
-            names.append("ReLU")
-        step, x = _step(" + ".join(names), layer, known, relu, x)
+            joined.append("ReLU")
+        step, x = _step(" + ".join(joined), layer, known, relu, x)
         steps.append(step)
     return steps, x
 
@@ -253,7 +253,7 @@ def _flat(net: Module) -> list[Module]:
     return [inner for layer in net.layers for inner in _flat(layer)]
 
 
-def _step(names: str, layer: Module, known: type | None, relu: bool, x: np.ndarray) -> tuple[Step, np.ndarray]:
+def _step(layers: str, layer: Module, known: type | None, relu: bool, x: np.ndarray) -> tuple[Step, np.ndarray]:
     why, inner = "", ()
     if known is Residual:
         branches = [_steps(branch, x)[0] if branch else [] for branch in (layer.body, layer.shortcut)]
@@ -268,7 +268,7 @@ def _step(names: str, layer: Module, known: type | None, relu: bool, x: np.ndarr
         form, prepare, why = forms.fastest(forms.of(layer, known, relu, x), x)
     y, run = prepare(x)
     run()
-    return Step(names, form, prepare, why, inner), y
+    return Step(layers, form, prepare, why, inner), y
 
 
 def _values_of(layer: Module) -> Callable[[np.ndarray], np.ndarray]:

@@ -114,11 +114,12 @@ def max_pool2d(x, size, stride, relu=False):
 
 
 def prepare_max_pool2d(x, size, stride, relu=False):
-    """As `conv.prepare_conv2d`, for the values of `max_pool2d`."""
+    """As `conv.prepare_conv2d`, for the values of `max_pool2d`; x may also hold bytes."""
     N, H, W, C = x.shape
     OH, OW = output_size((H, W), size, stride)
     y, (kh, kw) = aligned_empty((N, OH, OW, C), x.dtype), ((0,) * n for n in size)
-    flat_x, flat_y, sizes = x.reshape(-1), y.reshape(-1), ((H, W, C), (OH, OW), tuple(stride), 0.0 if relu else -np.inf)
+    floor = x.dtype.type(0 if relu or x.dtype.kind == "u" else -np.inf)
+    flat_x, flat_y, sizes = x.reshape(-1), y.reshape(-1), ((H, W, C), (OH, OW), tuple(stride), floor)
 
     def work(start, end):
         max_pool_values(kh, kw, start, end, flat_x, flat_y, *sizes)

@@ -245,8 +245,8 @@ CLAIM = Claim(
     ratios=ratios_a3,
     note="Top: each square is a weight; filters are rows, input channels are columns. With a single output channel, or 1×1 "
     "kernels, the share is above 1, and nothing is saved. The claim fails unless counts are exact for random shapes, "
-    "kernels and strides. Disk: a .tcz file of 32-bit weights. With few channels or images the clock lags behind, perhaps "
-    "since a depthwise convolution uses each number that it loads only k² times, and memory limits it, and since two layers "
-    "have twice the overhead of one. The ratios are those at 64 channels, in batches.",
+    "kernels and strides. Disk: a .tcz file of 32-bit weights. Clock: layers in their form for prediction. With few channels "
+    "or images the clock lags behind, perhaps since a depthwise convolution uses each number that it loads only k² times, and "
+    "memory limits it, and since two layers have twice the overhead of one. The ratios are those at 64 channels, in batches.",
     source="Howard et al. 2017, section 3.1",
 )

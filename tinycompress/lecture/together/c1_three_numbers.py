@@ -266,6 +266,7 @@ CLAIM = Claim(
     timed=True,
     note="Counted work: multiplications by nonzero weights, times the bits of the wider factor. Integers of 8 bits count a "
     "quarter; binary weights, which multiply 32-bit numbers, count in full. Bytes: those of a .tcz file that loads to the same "
-    "predictions, for the teacher, too. All methods start from the same teacher and train equally long.",
+    "predictions, for the teacher, too. Clock: nets in their form for prediction (`inference.optimize`). All methods start "
+    "from the same teacher and train equally long.",
     source="Blalock et al. 2020, What is the State of Neural Network Pruning?",
 )

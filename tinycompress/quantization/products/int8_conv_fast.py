@@ -8,7 +8,7 @@ nor 32-bit sums go to memory.
 
 import numpy as np
 
-from ...kernels.registers.tile import copy, lanes_of, tile_larger, tile_load, tile_store, tile_zeros
+from ...kernels.registers.tile import copy, lanes_of, tile_load, tile_store, tile_zeros
 from ...kernels.registers.vectors import ROWS, VECTORS
 from ...kernels.runtime.jit import jit
 from ...kernels.runtime.threads import share
@@ -166,33 +166,3 @@ def int8_depthwise(*arguments):
     y, run = prepare_int8_depthwise(*arguments)
     run()
     return y
-
-
-@jit
-def pool(kh, kw, start, end, x, y, image_size, out_size, stride):
-    """The largest byte of each window, for the images from `start` up to `end`; see `kernels/fast/pool.py`."""
-    (H, W, C), (OH, OW), (sh, sw) = image_size, out_size, stride
-    lanes, like = lanes_of(x), tile_zeros(1, 1, x)
-    for n in range(start, end):
-        for oh in range(OH):
-            for ow in range(OW):
-                corner, pixel = ((n * H + oh * sh) * W + ow * sw) * C, ((n * OH + oh) * OW + ow) * C
-                for c in range(0, C, lanes):
-                    best = like
-                    for i in range(len(kh)):
-                        for j in range(len(kw)):
-                            best = tile_larger(best, tile_load(like, x, corner + (i * W + j) * C + c, 0, C - c))
-                    tile_store(best, y, pixel + c, 0, 1, C - c)
-
-
-def prepare_max_pool(x, size, stride):
-    """As `prepare_int8_conv2d`, for the largest of each window."""
-    N, H, W, C = x.shape
-    out = output_size((H, W), size, stride)
-    y, (kh, kw) = np.empty((N, *out, C), np.uint8), ((0,) * n for n in size)
-    flat = x.reshape(-1), y.reshape(-1)
-
-    def work(start, end):
-        pool(kh, kw, start, end, *flat, (H, W, C), out, tuple(stride))
-
-    return y, lambda: share(work, N, y.size)

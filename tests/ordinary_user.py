@@ -19,7 +19,7 @@ def as_ordinary_user(command: list[str], *more: Path) -> list[str]:
     """The command that does it; `more` are further folders that it needs. Not being root, this changes nothing."""
     if os.geteuid() != 0:
         return command
-    needed = {Path(path).resolve() for path in (sys.base_prefix, Path(__file__).parents[2], *more)} | {Path(sys.prefix)}
+    needed = {Path(path).resolve() for path in (sys.base_prefix, Path(__file__).parents[1], *more)} | {Path(sys.prefix)}
     closed = {path: folder for path in needed if (folder := closed_parent(path))}
     lines = ["set -e", f"mount -t tmpfs tmpfs {STAGE}"]
     for number, path in enumerate(closed):
