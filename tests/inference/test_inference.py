@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from small_nets import NETS
 
 from tinycompress import inference, kernels, models, nn, predict
 from tinycompress.architecture import factorise, make_separable
@@ -87,6 +88,12 @@ def test_nets_of_any_layers_predict_the_same(net_and_rng, n):
     fast = optimize(net, images(rng, n))
     for size in (n, 5):  # also batches of another size
         assert_same(fast, net, images(rng, size))
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_the_nets_of_the_lecture_predict_the_same(name, rng):
+    net, x = awake(NETS[name](rng), rng), images(rng, 5, (8, 8, 1))
+    assert_same(optimize(net, x), net, x)
 
 
 @pytest.mark.parametrize("variant", kernels.runtime.dispatch.VARIANTS)
