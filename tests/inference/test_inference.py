@@ -279,5 +279,8 @@ def test_a_copy_and_an_unpickled_one_predict_the_same(small):
 
 def test_its_text_says_what_became_of_each_layer(rng):
     net = make_separable(models.convnet((8, 8, 1), 4, (8, 8), rng=rng), rng=rng)
-    text = repr(optimize(net, images(rng, 4, (8, 8, 1))))
+    fast = optimize(net, images(rng, 4, (8, 8, 1)))
+    text = repr(fast)
     assert "BatchNorm + ReLU" in text and "tile" in text and "Flatten" not in text.split("\n")[0]
+    shown = fast._repr_html_()
+    assert shown.count("<tr>") == 1 + len(fast.steps) and "BatchNorm + ReLU" in shown

@@ -35,11 +35,13 @@ from ..quantization.batch_norm import fold_into
 from ..quantization.binary import BinaryDense
 from ..quantization.integers import IntegerNet
 from ..tensor import Tensor
-from ..text import aligned, names
+from ..text import aligned, html_table, names
 from . import forms
 from .exits import InferenceExits
 
 __all__ = ["InferenceExits", "InferenceNet", "Plan", "Step", "optimize"]
+
+HEAD = ("layers", "form", "why")
 
 MOST = 128
 """Images per plan: enough for any layer to be fast, and the arrays of a plan stay small. Larger batches take turns."""
@@ -88,9 +90,7 @@ class InferenceNet(Module):
         self.net, self.steps, self.batch, self.input_shape, self.dtype = net, steps, len(x), x.shape[1:], x.dtype
         self._idle, self._lock = {}, threading.Lock()  # batch size -> plans that no thread is using
         # That may each run a part of the batch; with other settings later, the layers share their work one by one.
-        self.threads = (
-            1 if any(row[1] in forms.USE_BLAS for step in steps for row in step.rows()) else get_num_threads()
-        )
+        self.threads = 1 if any(form in forms.USE_BLAS for _, form, _ in self._rows()) else get_num_threads()
         plan = Plan(steps, x.shape, self.dtype)
         plan.run(x)
         start = time.perf_counter()
@@ -142,9 +142,14 @@ class InferenceNet(Module):
     def __deepcopy__(self, memo):
         return InferenceNet(self.net.copy(), self.steps, np.zeros((self.batch, *self.input_shape), self.dtype))
 
+    def _rows(self):
+        return [row for step in self.steps for row in step.rows()]
+
     def extra_repr(self):
-        rows = [("layers", "form", "why"), *(row for step in self.steps for row in step.rows())]
-        return "\n" + "\n".join(aligned(rows)) + "\n"
+        return "\n" + "\n".join(aligned([HEAD, *self._rows()])) + "\n"
+
+    def _repr_html_(self):
+        return html_table(HEAD, self._rows())
 
 
 class Plan:
