@@ -57,18 +57,31 @@ def test_a_claim_measured_again_replaces_its_own_entries_only(tmp_path):
     assert power.read(tmp_path / "none") == []
 
 
+def test_what_all_seeds_say_together_is_kept_beside_the_sets():
+    claim = fake_chapter.make("F5", 0.3)
+    ((entry,),) = power.power([claim], sets=4)
+    (finding,) = run(claim, Settings(seeds=4 * SET)).findings
+    assert entry["together"]["verdict"] == finding.verdict
+    assert entry["together"]["mean"] == pytest.approx(finding.mean, abs=5e-5)
+    assert entry["together"]["interval"] == pytest.approx(finding.interval, abs=5e-5)
+
+
 def test_the_page_says_how_often_other_seeds_agree_where_that_was_measured(tmp_path, monkeypatch):
     (result,) = [run(claims(["A1"])[0], Settings(seeds=1))]
-    entry = {"claim": "A1", "effect": "e", "unit": "", "verdicts": {"exact": 17, "failed": 3}, "means": [True] * 20}
+    together = {"verdict": "exact", "mean": True, "interval": None}
+    entry = {"claim": "A1", "unit": "", "verdicts": {"exact": 17, "failed": 3}, "means": [True] * 20}
+    entry |= {"effect": result.claim.effects[0].name, "together": together}
     monkeypatch.setattr(power, "read", lambda folder: [entry])
     settings = {"budget": "quick", "data": "digits", "training_images": 1000}
-    said = "Other seeds: borderline: 17 of 20 sets of 5 seeds exact, 3 failed."
-    assert said in page([result], {"A1": b""}, {}, settings)
+    borderline = "borderline: 17 of 20 sets of 5 seeds exact, 3 failed (all 100 seeds together: exact, holds)"
+    assert f"Other seeds: {borderline}." in page([result], {"A1": b""}, {}, settings)
     monkeypatch.setattr(power, "read", lambda folder: [entry, entry])
-    assert said.replace(": b", ": each effect: b") in page([result], {"A1": b""}, {}, settings)
+    assert f"Other seeds: each effect: {borderline}." in page([result], {"A1": b""}, {}, settings)
     monkeypatch.setattr(power, "read", lambda folder: [entry, entry | {"verdicts": {"exact": 20}}])
-    assert "exact, 3 failed; 20 of 20 sets of 5 seeds exact." in page([result], {"A1": b""}, {}, settings)
+    assert f"{borderline}; 20 of 20 sets of 5 seeds exact." in page([result], {"A1": b""}, {}, settings)
     assert "Other seeds" not in page([result], {"A1": b""}, {}, settings | {"data": "mnist"})
+    monkeypatch.setattr(power, "read", lambda folder: [entry | {"effect": "one that no claim has any more"}])
+    assert "Other seeds" not in page([result], {"A1": b""}, {}, settings)
     monkeypatch.setattr(power, "read", lambda folder: [])
     assert "Other seeds" not in page([result], {"A1": b""}, {}, settings)
 
@@ -78,3 +91,4 @@ def test_the_committed_table_has_the_effects_of_todays_claims():
     names = {(claim.id, effect.name) for claim in claims() for effect in claim.effects}
     assert found and {(entry["claim"], entry["effect"]) for entry in found} <= names
     assert all(sum(entry["verdicts"].values()) == len(entry["means"]) == 20 for entry in found)
+    assert all(entry["together"]["verdict"] for entry in found)

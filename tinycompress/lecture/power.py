@@ -3,7 +3,8 @@
     python -m tinycompress.lecture.power --sets 20 --out tinycompress/lecture P1 D3
 
 A verdict over a few seeds is an estimate, too. Each set has as many seeds as a quick lecture takes; a verdict that stands is the
-same on at least STANDS of the sets. The table goes to `<out>/power.json`, one entry per effect; a claim that is measured again
+same on at least STANDS of the sets. Where it is borderline, reports show beside it what all sets together say: the larger run
+that live time does not allow. The table goes to `<out>/power.json`, one entry per effect; a claim that is measured again
 replaces its entries. An interrupted run resumes where it stopped. Reports of quick lectures on digits quote the table that is
 beside this file.
 """
@@ -32,7 +33,7 @@ def power(chosen: Iterable[Claim], sets: int, executor: Executor | None = None, 
 
 
 def entries(claim: Claim, rows: list[Row]) -> list[dict]:
-    """One table entry per effect: how many sets of seeds gave each verdict, and the mean of each set.
+    """One table entry per effect: how many sets of seeds gave each verdict, the mean of each set, and what all seeds say.
 
     rows: those of sets of SET consecutive seeds, starting at 0; each row has the key "seed".
     """
@@ -40,16 +41,26 @@ def entries(claim: Claim, rows: list[Row]) -> list[dict]:
     for row in rows:
         groups.setdefault(row["seed"] // SET, []).append(row)
     found = [judge(claim, group, 0).findings for _, group in sorted(groups.items())]
+    together = judge(claim, rows, 0).findings
     return [
         {
             "claim": claim.id,
             "effect": effect.name,
             "unit": effect.unit,
             "verdicts": dict(Counter(one.verdict for one in of_sets).most_common()),
-            "means": [one.mean if isinstance(one.mean, bool) else round(one.mean, 4) for one in of_sets],
+            "means": [_rounded(one.mean) for one in of_sets],
+            "together": {
+                "verdict": of_all.verdict,
+                "mean": _rounded(of_all.mean),
+                "interval": [_rounded(end) for end in of_all.interval] if of_all.interval else None,
+            },
         }
-        for effect, *of_sets in zip(claim.effects, *found, strict=True)
+        for effect, of_all, *of_sets in zip(claim.effects, together, *found, strict=True)
     ]
+
+
+def _rounded(value: float | bool) -> float | bool:
+    return value if isinstance(value, bool) else round(value, 4)
 
 
 def stands(entry: dict) -> bool:
@@ -64,20 +75,6 @@ def table(found: list[dict]) -> str:
         counts = ", ".join(f"{count} {word}" for word, count in entry["verdicts"].items())
         lines.append((entry["claim"], "" if stands(entry) else "borderline", counts, entry["effect"]))
     return "\n".join(aligned(lines))
-
-
-def said(claim_id: str) -> list[str]:
-    """How often sets of seeds give each verdict, in words, one text per effect; none if the claim's power was not measured."""
-    return [_words(entry) for entry in read(Path(__file__).parent) if entry["claim"] == claim_id]
-
-
-def _words(entry: dict) -> str:
-    """Such as "borderline: 13 of 20 sets of 5 seeds not shown, 7 supported"."""
-    (first, count), *others = entry["verdicts"].items()
-    more = "".join(f", {n} {word}" for word, n in others)
-    return (
-        f"{'' if stands(entry) else 'borderline: '}{count} of {len(entry['means'])} sets of {SET} seeds {first}{more}"
-    )
 
 
 def read(out: Path) -> list[dict]:
