@@ -14,7 +14,14 @@ from tinycompress.architecture import factorise, make_separable
 from tinycompress.dynamic import EarlyExit, Slimmable, add_exits, confidence
 from tinycompress.inference import InferenceNet, forms, optimize
 from tinycompress.pruning import prune_weights
-from tinycompress.quantization import binarize_weights, cluster_weights, pack_binary, quantize_weights, to_integers
+from tinycompress.quantization import (
+    Sign,
+    binarize_weights,
+    cluster_weights,
+    pack_binary,
+    quantize_weights,
+    to_integers,
+)
 from tinycompress.tensor import Tensor
 
 SHAPE = (9, 10, 3)
@@ -177,6 +184,24 @@ def test_nets_made_for_inference_are_called_as_they_are(rng):
     assert np.array_equal(predict(optimize(to_integers(net, x), x), x), predict(to_integers(net, x), x))
     packed = pack_binary(binarize_weights(net.copy()))
     assert_same(optimize(packed, x), packed, x)
+
+
+@pytest.mark.parametrize("padding", ["same", "valid"])
+def test_binary_layers_take_the_signs_of_what_reaches_them(rng, padding):
+    first, second = (nn.Conv2d(1, 33, 3, padding=padding, rng=rng), nn.Conv2d(33, 70, 3, padding=padding, rng=rng))
+    head = nn.Dense(70, 4, rng=rng)
+    net = nn.Sequential(first, Sign(), second, nn.GlobalAvgPool(), Sign(), head)
+    net = pack_binary(binarize_weights(net, layers=["2", "5"])).eval()
+    x = images(rng, 16, (8, 8, 1))
+    fast = optimize(net, x)
+    assert [step.layers.split(" + ")[0] for step in fast.steps].count(
+        "Sign()"
+    ) == 2  # each joined with the layer after it
+    assert sum("signs" in step.form for step in fast.steps) == 2 and len(fast.steps) == 4
+    assert_same(fast, net, x)
+    assert_same(fast, net, x[:3])
+    x[:, 0] = -0.0  # counts as +1, as in Sign
+    assert_same(fast, net, x)
 
 
 @pytest.fixture

@@ -10,7 +10,13 @@ from tinycompress import kernels
 from tinycompress.kernels import runtime
 from tinycompress.kernels.runtime import jit
 from tinycompress.pruning.products.blocks import BlockSparse, block_sparse_matmul, pack_blocks
-from tinycompress.quantization.products.binary import BinaryWeights, binary_linear, binary_matmul, pack_signs
+from tinycompress.quantization.products.binary import (
+    BinaryWeights,
+    binary_linear,
+    binary_matmul,
+    pack_signs,
+    scale_dots,
+)
 from tinycompress.quantization.products.codebook import CodebookWeights, codebook_matvec, pack_codes
 from tinycompress.quantization.products.int8 import MAX_INPUTS, Int8Weights, int8_linear, int8_matmul, pack_int8
 
@@ -277,6 +283,20 @@ def test_zero_of_either_sign_and_nan_count_as_plus_one():
         packed = pack_signs(odd.T)
     for y in in_each_variant(binary_matmul, np.ones((1, 40), np.float32), packed):
         assert y.tolist() == [[expected.sum()]]
+
+
+@given(st.integers(1, 3), st.sampled_from([1, 4]), st.sampled_from([1, 16, 33]), st.integers(0, 99))
+def test_sums_of_signs_are_scaled_row_by_row_and_shifted_pixel_by_pixel(images, pixels, outputs, seed):
+    rng = np.random.default_rng(seed)
+    dots = rng.integers(-600, 600, (images * pixels, outputs)).astype(np.int32)
+    scale, shift = normal(outputs, seed=seed), normal((pixels, outputs), seed=seed)
+    expected = [dots[r].astype(np.float32) * scale + shift[r % pixels] for r in range(len(dots))]
+    for given_out in (False, True):
+        out = np.empty(dots.shape, np.float32) if given_out else None
+        for y in in_each_variant(scale_dots, dots, scale, shift, out):
+            assert np.array_equal(y, expected) and (out is None or y is out)
+    with pytest.raises(ValueError, match="do not match"):
+        scale_dots(dots, scale[1:], shift)
 
 
 def test_binary_weights_are_32_times_smaller():

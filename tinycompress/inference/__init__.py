@@ -32,7 +32,7 @@ from ..kernels.reductions import FEW
 from ..kernels.runtime.threads import share
 from ..nn import BatchNorm, Dropout, Flatten, GlobalAvgPool, Module, MultiExit, ReLU, Residual, Sequential, Weighted
 from ..quantization.batch_norm import fold_into
-from ..quantization.binary import BinaryDense
+from ..quantization.binary import BinaryDense, Sign
 from ..quantization.integers import IntegerNet
 from ..tensor import Tensor
 from ..text import aligned, html_table, names
@@ -237,6 +237,9 @@ def _steps(net: Module, x: np.ndarray) -> tuple[list[Step], np.ndarray]:
         if isinstance(layer, BinaryDense) and not layer.signs_only:
             layer = layer.unpacked()
         joined = ["Residual" if computes_as(layer, Residual) else repr(layer)]
+        if computes_as(layer, Sign) and layers and isinstance(layers[0], BinaryDense) and layers[0].signs_only:
+            layer = layers.pop(0)  # which takes the signs itself
+            joined.append(repr(layer))
         if isinstance(layer, Weighted) and is_as_stated(layer) and layers and type(layers[0]) is BatchNorm:
             layer = layer.copy()  # it may stand in two places
             fold_into(layer, layers.pop(0))
@@ -267,6 +270,8 @@ def _step(layers: str, layer: Module, known: type | None, relu: bool, x: np.ndar
         form, prepare = "the same numbers", forms.flatten
     elif computes_as(layer, GlobalAvgPool) and x.ndim == 4 and prod(x.shape[1:3]) <= 2 * FEW:
         form, prepare = "one sum", forms.global_average
+    elif isinstance(layer, BinaryDense):
+        form, prepare = "signs, counted in words", layer.prepare
     elif known is None:
         form, prepare = forms.CALLED if layer.parameters() else "as it is", forms.called(_values_of(layer))
     else:

@@ -162,7 +162,7 @@ def _other_seeds(result: Result, settings: dict) -> str:
 
 
 def _sets(entry: dict, effects: dict[str, Effect]) -> str:
-    """Such as "borderline: 13 of 20 sets of 5 seeds not shown, 7 supported; all 100 seeds: supported, +0.4 points [+0.1, +0.7]"."""
+    """Such as "borderline: 13 of 20 sets of 5 seeds not shown, 7 supported (all 100 seeds together: supported, +0.4 points)"."""
     (first, count), *others = entry["verdicts"].items()
     sets = len(entry["means"])
     words = f"{count} of {sets} sets of {power.SET} seeds {first}" + "".join(f", {n} {word}" for word, n in others)

@@ -1,5 +1,8 @@
 """Binary and ternary weights: trained as real numbers, used as signs; and packed nets with 32 weights per word."""
 
+from collections.abc import Callable
+from math import prod
+
 import numpy as np
 
 from .. import functional as F
@@ -14,6 +17,7 @@ from .products.binary import (
     binary_matmul,
     multiply_signs,
     pack_signs,
+    scale_dots,
     sign_words,
     unpack_signs,
 )
@@ -185,10 +189,20 @@ class BinaryDense(Module):
     def forward(self, x):
         return Tensor(self.multiply(x.data))
 
-    def multiply(self, x: np.ndarray) -> np.ndarray:
+    def multiply(self, x: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+        """The outputs for an array x, written to `out` if it is given. With signs_only, the signs of x are taken first."""
         rows = np.ascontiguousarray(x.reshape(-1, x.shape[-1]))
-        sums = binary_matmul(rows, self.packed) if self.signs_only else binary_linear(rows, self.packed)
-        return (sums.astype(np.float32) * self.scale + self.bias).reshape(*x.shape[:-1], len(self.scale))
+        flat = None if out is None else out.reshape(-1, len(self.scale))
+        if self.signs_only:
+            y = scale_dots(binary_matmul(rows, self.packed), self.scale, self.bias[None], flat)
+        else:
+            y = np.add(binary_linear(rows, self.packed) * self.scale, self.bias, out=flat)
+        return y.reshape(*x.shape[:-1], len(self.scale))
+
+    def prepare(self, x: np.ndarray) -> tuple[np.ndarray, Callable[[], object]]:
+        """An array for the outputs, and a function that fills it for what x then holds."""
+        y = np.empty((*x.shape[:-1], len(self.scale)), np.float32)
+        return y, lambda: self.multiply(x, y)
 
     def extra_repr(self):
         return "{}, {}".format(*self.packed.shape) + (", of signs" if self.signs_only else "")
@@ -221,24 +235,33 @@ class BinaryConv2d(BinaryDense):
         layer.stride, layer.padding = self.stride, self.padding
         return self._with_weights(layer, unpack_signs(self.packed).reshape(self.kernel) * self.scale)
 
-    def forward(self, x):
-        # Stands for the weight, to reuse the checks and the padding of the real convolution.
-        like = Tensor(np.broadcast_to(x.dtype.type(0), self.kernel))
-        stride, padding = F._window("BinaryConv2d", x, like, self.kernel[2:3], self.stride, self.padding)
+    def multiply(self, x: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+        stride, padding = self._window(x)
         if self.signs_only:
-            return Tensor(self._of_signs(x.data, stride, padding))
+            return self._of_signs(x, stride, padding, self._constants(x.shape[1:3], stride, padding), out)
         weight = unpack_signs(self.packed).reshape(self.kernel) * self.scale
-        return Tensor(kernels.conv2d(x.data, weight, stride, padding, self.bias))
+        return kernels.conv2d(x, weight, stride, padding, self.bias)
 
-    def _of_signs(self, x, stride, padding) -> np.ndarray:
+    def prepare(self, x):
+        if not self.signs_only:
+            return super().prepare(x)
+        stride, padding = self._window(x)
+        constants = self._constants(x.shape[1:3], stride, padding)
+        y = np.empty((len(x), *constants.shape), np.float32)
+        return y, lambda: self._of_signs(x, stride, padding, constants, y)
+
+    def _window(self, x):
+        """Stride and padding, after the checks of the real convolution, for whose weight a single zero stands here."""
+        like = Tensor(np.broadcast_to(x.dtype.type(0), self.kernel))
+        return F._window("BinaryConv2d", Tensor(x), like, self.kernel[2:3], self.stride, self.padding)
+
+    def _of_signs(self, x, stride, padding, constants, out) -> np.ndarray:
         words = sign_words(x.reshape(-1, x.shape[-1])).reshape(*x.shape[:3], -1)
         seen = self._windows(np.pad(words, ((0, 0), *padding, (0, 0))), stride)
-        n, height, width = seen.shape[:3]
-        y = multiply_signs(seen.reshape(n * height * width, -1), self.packed).astype(np.float32)
-        y = y.reshape(n, height, width, -1)
-        y *= self.scale
-        y += self._constants(x.shape[1:3], stride, padding)
-        return y
+        size = seen.shape[:3]
+        dots = multiply_signs(seen.reshape(prod(size), -1), self.packed)
+        flat = None if out is None else out.reshape(dots.shape)
+        return scale_dots(dots, self.scale, constants.reshape(-1, dots.shape[1]), flat).reshape(*size, -1)
 
     def _constants(self, size, stride, padding) -> np.ndarray:
         """The bias, less what bits have added that stand for no number: (H', W', out). A pixel of padding is 0, but its bits say

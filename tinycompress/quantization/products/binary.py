@@ -16,9 +16,9 @@ equal, and -1 where they differ, that is, where their exclusive or is 1. If d of
 So an exclusive or and a bit count (the CPU counts the bits of 16 words at once) replace 32 multiply-adds in each lane
 (Courbariaux et al., "Binarized Neural Networks", 2016, section 1.5; Rastegari et al., "XNOR-Net", 2016).
 
-With AVX2, which counts bits only in single words, a table is faster. Four bits of x select one of 16 tables of 16
-bytes. In it, four weights of each of 32 outputs select the number of bits that differ. So one look-up (vpshufb) and one
-addition replace 128 multiply-adds.
+On CPUs that count bits only in single words (AVX2, and AVX-512 without VPOPCNTDQ), a table is faster. Four bits of x
+select one of 16 tables of 16 bytes. In it, four weights of each of 32 or 64 outputs select the number of bits that differ. So
+one look-up (vpshufb) and one addition replace 128 or 256 multiply-adds.
 
 **Float activations** (`binary_linear`). Four inputs can meet only 16 patterns of signs. The 16 possible sums, computed
 once per image, form a table that fits in one register. Four bits of each of 16 outputs select from it in one
@@ -29,7 +29,7 @@ instruction, so that one addition replaces 64 multiply-adds:
     bits     output 0: 2    output 1: 0    output 2: 15  ...  output 15: 1      one line of weights
     chosen   [ table[2]       table[0]       table[15]   ...    table[1]   ]    added to the 16 outputs' sums
 
-The scale per output (XNOR-Net's alpha) is left to the caller.
+The scale per output (XNOR-Net's alpha) is left to the caller, who may use `scale_dots`.
 """
 
 import functools
@@ -133,6 +133,23 @@ def multiply_signs(words, w):
     return choose(multiply_loop, multiply_numpy, lambda: _fast().multiply_signs)(words, w)
 
 
+def scale_dots(dots, scale, shift, out=None):
+    """dots[r, o] * scale[o] + shift[r % pixels, o], float32 (rows, out): `multiply_signs`' sums, scaled in one pass.
+
+    dots: int32 (rows, out). scale: float32 (out,). shift: float32 (pixels, out), one row for each pixel of an image, or a
+    single one. out: where to write it, contiguous. ValueError for other shapes.
+    """
+    rows, outputs = dots.shape
+    out = np.empty(dots.shape, np.float32) if out is None else out
+    same = scale.shape == (outputs,) and shift.shape[1:] == (outputs,) and out.shape == dots.shape
+    check(
+        same and rows % max(1, len(shift)) == 0,
+        f"dots {dots.shape}, scale {scale.shape}, shift {shift.shape} do not match",
+    )
+    choose(scale_numpy, scale_numpy, lambda: _fast().scale_dots)(dots, scale, shift, out)
+    return out
+
+
 def binary_linear(x, w):
     """The product of x and the signs w: y[b, o] = sum over k of x[b, k] * s[k, o], float32 (batch, out).
 
@@ -171,6 +188,12 @@ def multiply_numpy(words, w):
         different = np.bitwise_count(words[:, :, None] ^ lines).sum(axis=1, dtype=np.int32)
         y[:, j * LINE : (j + 1) * LINE] = inputs - 2 * different
     return np.ascontiguousarray(y[:, :outputs])
+
+
+def scale_numpy(dots, scale, shift, out):
+    of_pixels = out.reshape(-1, *shift.shape)  # a view
+    np.multiply(dots.reshape(of_pixels.shape).astype(np.float32), scale, out=of_pixels)
+    of_pixels += shift
 
 
 def linear_loop(x, w):

@@ -8,7 +8,7 @@ from ...kernels.runtime.jit import jit
 from ...kernels.runtime.threads import share
 from .binary import BITS, LINE
 from .bytes_and_bits import TILE_OUTPUTS, sign_bits, tile_count_differences, tile_dots_of_signs
-from .tables import BYTE_TABLES, tile_add_bytes_to, tile_add_looked_up, tile_add_nibble_sums
+from .tables import COUNTS_BY_TABLE, tile_add_bytes_to, tile_add_looked_up, tile_add_nibble_sums
 
 WORD_TABLES = 8 * 16
 """Numbers in the tables for the 32 inputs of a word: 16 per four inputs."""
@@ -46,11 +46,13 @@ def multiply(start, end, bits, batch, w, words, inputs, y, outputs):
 DIFFERENT = np.bitwise_count(np.arange(16)[:, None] ^ np.arange(16)).astype(np.uint8).reshape(-1)
 """DIFFERENT[16 * a + b]: the number of bits in which the 4-bit numbers a and b differ."""
 
-FOURS_A_SUM = 63
-"""How many numbers up to 4 add up to at most 255, a byte."""
+BYTES_A_SUM = 31
+"""How many times two numbers up to 4 can be added into a byte."""
 
-SIDE = 2 * VECTOR_BYTES
-"""Outputs per tile of bytes."""
+SIDE = 64
+"""Outputs per tile of bytes: the largest register."""
+
+SIDE_VECTORS = SIDE // VECTOR_BYTES
 
 
 @jit
@@ -67,28 +69,36 @@ def spread_fours(w, words, outputs, o, fours):
 
 
 @jit(allocates=True)
-def multiply_by_tables(start, end, fours_x, batch, w, words, inputs, different, y, outputs):
+def multiply_by_tables(start, end, bits, batch, w, words, inputs, different, y, outputs):
     """The same as `multiply`, if the CPU cannot count bits in all lanes: four bits of x select a table, four weights an
     entry.
 
-    fours_x: four bits of a row of x per byte, times 16. Counts are summed in bytes as long as these cannot overflow, and
-    then added to 32-bit sums.
+    bits: the words of x as bytes. Counts are summed in bytes as long as these cannot overflow, and then added to 32-bit sums.
     """
-    steps = 8 * words
-    fours, counts = np.empty(steps * SIDE, np.uint8), np.empty(ROWS * SIDE, np.int32)
+    steps = 4 * words
+    fours, counts = np.empty(2 * steps * SIDE, np.uint8), np.empty(ROWS * SIDE, np.int32)
     for o in range(start * SIDE, min(end * SIDE, outputs), SIDE):
         spread_fours(w, words, outputs, o, fours)
         for b in range(0, batch, ROWS):
             counts[:] = 0
-            for first in range(0, steps, FOURS_A_SUM):
-                acc = tile_zeros(ROWS, 2, fours)
-                for k in range(first, min(first + FOURS_A_SUM, steps)):
-                    acc = tile_add_looked_up(acc, different, fours_x, b * steps + k, steps, batch - b, fours, k * SIDE)
+            for first in range(0, steps, BYTES_A_SUM):
+                acc = tile_zeros(ROWS, SIDE_VECTORS, fours)
+                for k in range(first, min(first + BYTES_A_SUM, steps)):
+                    acc = tile_add_looked_up(acc, different, bits, b * steps + k, steps, batch - b, fours, 2 * k * SIDE)
                 tile_add_bytes_to(acc, counts, 0)
             for row in range(min(ROWS, batch - b)):
                 of_row, to = counts[row * SIDE :], y[(b + row) * outputs + o :]
                 for i in range(min(SIDE, outputs - o)):
                     to[i] = inputs - 2 * of_row[i]
+
+
+@jit
+def scale_rows(start, end, dots, scale, shift, y):
+    pixels, outputs = shift.shape
+    for r in range(start, end):
+        of_pixel, of_row, to = shift[r % pixels], dots[r], y[r]
+        for o in range(outputs):
+            to[o] = np.float32(of_row[o]) * scale[o] + of_pixel[o]
 
 
 @jit
@@ -142,13 +152,11 @@ def multiply_signs(bits, w):
     (batch, words), (inputs, outputs) = bits.shape, w.shape
     y = np.empty((batch, outputs), np.int32)
     flat_y, lines = y.reshape(-1), w.lines.reshape(-1)
-    if BYTE_TABLES:
-        fours = np.stack(
-            [bits.reshape(-1).view(np.uint8) << 4, bits.reshape(-1).view(np.uint8) & 0xF0], axis=1
-        ).reshape(-1)
+    if COUNTS_BY_TABLE:
+        seen = bits.reshape(-1).view(np.uint8)
 
         def work(start, end):
-            multiply_by_tables(start, end, fours, batch, lines, words, inputs, DIFFERENT, flat_y, outputs)
+            multiply_by_tables(start, end, seen, batch, lines, words, inputs, DIFFERENT, flat_y, outputs)
 
         share(work, -(-outputs // SIDE), y.size * words)
     else:
@@ -158,6 +166,10 @@ def multiply_signs(bits, w):
 
         share(work, -(-outputs // TILE_OUTPUTS), y.size * words)
     return y
+
+
+def scale_dots(dots, scale, shift, y):
+    share(lambda start, end: scale_rows(start, end, dots, scale, shift, y), len(dots), y.size)
 
 
 def binary_linear(x, w):

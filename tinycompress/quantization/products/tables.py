@@ -12,6 +12,9 @@ F32 = ir.FloatType()
 BYTE_TABLES = WORDS == 8 and "avx2" in FEATURES
 """Whether looking up bytes beats looking up 32-bit numbers: AVX2 looks up 32 bytes at once in a table of 16."""
 
+COUNTS_BY_TABLE = BYTE_TABLES or (WORDS == 16 and "avx512bw" in FEATURES and "avx512vpopcntdq" not in FEATURES)
+"""Whether bits are counted by looking up bytes: the CPU has no instruction that counts them in all lanes."""
+
 
 def _register_table(context, builder, array_type, array, at):
     """table[at : at + 16] of float32, loaded into registers if the CPU can look up in them; else its address."""
@@ -173,7 +176,8 @@ def tile_store_row_sums(typingctx, acc, out, out0):
 
 @intrinsic
 def tile_add_looked_up(typingctx, acc, tables, x, x0, x_step, rows, w, w0):
-    """acc[p, o] += tables[x[x0 + p*x_step] + w[w0 + o]], all of them bytes. Requires BYTE_TABLES.
+    """acc[p, o] += tables[16*low + w[w0 + o]] + tables[16*high + w[w0 + lanes + o]], all of them bytes, where low and high are
+    the halves of the byte x[x0 + p*x_step], and lanes a row of the tile. Requires COUNTS_BY_TABLE.
 
     x selects a table of 16 entries for all outputs, w an entry per output. Only the first `rows` rows have to exist.
     """
@@ -181,22 +185,27 @@ def tile_add_looked_up(typingctx, acc, tables, x, x0, x_step, rows, w, w0):
     def codegen(context, builder, signature, args):
         acc_, tables_, x_, x0_, x_step_, rows_, w_, w0_ = args
         tile = signature.args[0]
-        half, both = vector_of(I8, 16), [*range(16)] * 2
+        name = f"llvm.x86.{'avx512' if tile.lanes == 64 else 'avx2'}.pshuf.b{'.512' if tile.lanes == 64 else ''}"
+        everywhere = constants(vector_of(I32, tile.lanes), [*range(16)] * (tile.lanes // 16))
         w_at = pointer(context, builder, signature.args[6], w_, w0_)
         index = [
-            load_whole(builder, builder.gep(w_at, [const(v * tile.lanes)]), tile.vector) for v in range(tile.vectors)
+            load_whole(builder, builder.gep(w_at, [const(v * tile.lanes)]), tile.vector)
+            for v in range(2 * tile.vectors)
         ]
         last = builder.sub(rows_, const(1))
         for p in range(tile.rows):
             row = builder.select(builder.icmp_signed("<", last, const(p)), last, const(p))
             at = pointer(context, builder, signature.args[2], x_, builder.add(x0_, builder.mul(x_step_, row)))
-            table_at = pointer(context, builder, signature.args[1], tables_, builder.zext(builder.load(at), I64))
-            table = load_whole(builder, table_at, half)
-            table = builder.shuffle_vector(table, table, constants(vector_of(I32, 32), both))
-            for v in range(tile.vectors):
-                i = p * tile.vectors + v
-                found = call(builder, "llvm.x86.avx2.pshuf.b", tile.vector, table, index[v])
-                acc_ = builder.insert_value(acc_, builder.add(builder.extract_value(acc_, i), found), i)
+            byte = builder.zext(builder.load(at), I64)
+            low = builder.shl(builder.and_(byte, const(15)), const(4))
+            for half, table in enumerate((low, builder.and_(byte, const(240)))):
+                table_at = pointer(context, builder, signature.args[1], tables_, table)
+                entries = load_whole(builder, table_at, vector_of(I8, 16))
+                entries = builder.shuffle_vector(entries, entries, everywhere)
+                for v in range(tile.vectors):
+                    i = p * tile.vectors + v
+                    found = call(builder, name, tile.vector, entries, index[half * tile.vectors + v])
+                    acc_ = builder.insert_value(acc_, builder.add(builder.extract_value(acc_, i), found), i)
         return acc_
 
     return acc(acc, tables, x, INT, INT, INT, w, INT), codegen
