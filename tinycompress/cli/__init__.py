@@ -207,6 +207,7 @@ def _add_lecture(commands, form) -> None:
         "scheduler, such as tcp://10.0.0.1:8786 (needs the extra `distributed`)",
     )
     lecture.add_argument("--out", metavar="DIR", default="report", help="folder for the report; default: report")
+    lecture.add_argument("--language", choices=("en", "zh"), default="en", help="of the report: English or Chinese")
 
 
 def _add_bench(commands, form) -> None:
@@ -247,6 +248,13 @@ def _seed(text: str) -> int:
 
 
 def _lecture(arguments) -> int:
+    from ..lecture.language import speaking
+
+    with speaking(arguments.language):
+        return _lectured(arguments)
+
+
+def _lectured(arguments) -> int:
     from concurrent.futures import BrokenExecutor
 
     from ..kernels.runtime.threads import usable_cores

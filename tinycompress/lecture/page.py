@@ -9,7 +9,9 @@ from pathlib import Path
 from ..text import html_table
 from ..workshop.interval import MOST_SEEDS
 from . import power
-from .claim import Effect, Finding, Result, Row
+from .claim import Claim, Effect, Finding, Result, Row
+from .language import language, say
+from .notes import SENTENCES
 from .plans import plan_name
 
 RATIOS = ("theory", "disk", "clock")
@@ -24,35 +26,41 @@ MARKS = {
 }
 LONGEST_LIST, MOST_ROWS = 12, 300  # the page shows no more than this; claims.json has everything
 
+INTRODUCTION = (
+    "Claims about network compression, each decided by measurements on this machine. A claim is <em>supported</em> if "
+    "the 95 % interval of its effect lies above 0, or above the margin where one is stated, <em>contradicted</em> if "
+    "it lies below, <em>no difference</em> if it lies within the smallest effect that would matter, and <em>not "
+    "shown</em> otherwise, with the number of seeds that would decide it if mean and spread stayed as they are. That "
+    "smallest effect decides only <em>no difference</em>; a smaller one can be supported. Effects are paired by seed, "
+    "so bars may overlap although their difference is clear, and signed so that positive values support the "
+    "statement. × says how many times smaller or faster: in theory (parameters, operations), on disk, and on the "
+    "clock. ⚠ marks ratios that disagree."
+)
+
 
 def page(results: Sequence[Result], svgs: dict[str, bytes], machine: dict, settings: dict) -> str:
     """The report as HTML. svgs: claim id -> figure."""
     body = "".join(
-        f"<h2>{escape(chapter.capitalize())}</h2>\n" + "".join(_section(r, svgs[r.claim.id], settings) for r in members)
+        f"<h2>{escape(say(chapter.capitalize()))}</h2>\n"
+        + "".join(_section(r, svgs[r.claim.id], settings) for r in members)
         for chapter, members in groupby(results, key=lambda result: result.claim.chapter)
     )
     return f"""<!DOCTYPE html>
-<html lang="en">
+<html lang="{language()}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<title>tinycompress: the lecture, measured</title>
+<title>tinycompress: {say("The lecture, measured")}</title>
 <style>{_CSS}</style>
 </head>
 <body>
 <main>
-<h1>The lecture, measured</h1>
-<p>{len(results)} claims about network compression, each decided by measurements on this machine. A claim is <em>supported</em>
-if the 95 % interval of its effect lies above 0, or above the margin where one is stated, <em>contradicted</em> if it lies
-below, <em>no difference</em> if it lies within the smallest effect that would matter, and <em>not shown</em> otherwise, with
-the number of seeds that would decide it if mean and spread stayed as they are. That smallest effect decides only
-<em>no difference</em>; a smaller one can be supported. Effects are paired by seed, so bars may overlap although their
-difference is clear, and signed so that positive values support the statement. × says how many times smaller or faster: in
-theory (parameters, operations), on disk, and on the clock. ⚠ marks ratios that disagree.</p>
+<h1>{say("The lecture, measured")}</h1>
+<p>{say(INTRODUCTION)}</p>
 {_overview(results)}
 {body}
-<h2>Settings and machine</h2>
+<h2>{say("Settings and machine")}</h2>
 {_facts(settings | machine)}
 </main>
 </body>
@@ -67,36 +75,39 @@ def effect_text(finding: Finding) -> str:
     """
     effect, mean, unit = finding.effect, finding.mean, finding.effect.unit
     if isinstance(mean, bool):
-        return "holds" if mean else "does not hold"
+        return say("holds" if mean else "does not hold")
     if mean is None:
         return "–"
 
     def number(x):
         return f"{2**x:.3g}×" if unit == "log2 ×" else f"{round(x, 9) + 0:+.3g}"  # rounding is no effect
 
-    decided = ""
+    words = []
+    if effect.margin:
+        words.append(f"margin {number(effect.margin)}")
+    if effect.smallest:
+        words.append(f"{'equal within' if effect.equal else 'matters from'} {number(effect.smallest).lstrip('+')}")
     if finding.verdict == "not shown" and finding.interval:
         if finding.seeds and not (effect.smallest or effect.equal):
-            decided = f", leaning to {'supported' if mean > effect.margin else 'contradicted'}"
-        decided += f", {f'about {finding.seeds}' if finding.seeds else f'more than {MOST_SEEDS}'} seeds would decide it"
-    text = number(mean) if unit in ("", "log2 ×") else f"{number(mean)} {unit}"
+            words.append(f"leaning to {'supported' if mean > effect.margin else 'contradicted'}")
+        words.append(
+            f"{f'about {finding.seeds}' if finding.seeds else f'more than {MOST_SEEDS}'} seeds would decide it"
+        )
+    text = number(mean) if unit in ("", "log2 ×") else f"{number(mean)} {say(unit)}"
     most = 1.0 if unit == "share" else float("inf")  # no share exceeds 1, but Student's interval of shares near 1 may
     interval = f" [{', '.join(number(min(x, most)) for x in finding.interval)}]" if finding.interval else ""
-    margin = f", margin {number(effect.margin)}" if effect.margin else ""
-    least = "equal within" if effect.equal else "matters from"
-    smallest = f", {least} {number(effect.smallest).lstrip('+')}" if effect.smallest else ""
-    return text + interval + margin + smallest + decided
+    return text + interval + "".join(f", {say(word)}" for word in words)
 
 
 def finding_text(finding: Finding) -> str:
     """The name of the effect, its value if there is one, and from where to where the statement holds."""
     value = "" if finding.mean is None else f": {effect_text(finding)}"
-    return finding.effect.name + value + (f"; {finding.holds}" if finding.holds else "")
+    return say(finding.effect.name) + value + (f"; {say(finding.holds)}" if finding.holds else "")
 
 
 def marked_verdict(finding: Finding) -> str:
     """The verdict after its mark, so that it can be told without colours."""
-    return f"{MARKS[_kind(finding)]} {finding.verdict}"
+    return f"{MARKS[_kind(finding)]} {say(finding.verdict)}"
 
 
 def _kind(finding: Finding) -> str:
@@ -105,46 +116,58 @@ def _kind(finding: Finding) -> str:
 
 
 def _overview(results: Sequence[Result]) -> str:
-    head = "".join(f'<th scope="col">{name} ×</th>' for name in RATIOS)
+    head = "".join(f'<th scope="col">{say(name)} ×</th>' for name in RATIOS)
     rows = "".join(
-        f'<tr><th scope="row"><a href="#{escape(r.claim.id)}">{escape(r.claim.id)}</a> {escape(r.claim.title)}</th>'
+        f'<tr><th scope="row"><a href="#{escape(r.claim.id)}">{escape(r.claim.id)}</a> {escape(say(r.claim.title))}</th>'
         f"<td>{'<br>'.join(map(_badge, r.findings))}</td>"
         f"<td>{'<br>'.join(escape(effect_text(finding)) for finding in r.findings)}</td>"
         + "".join(f"<td>{f'{r.ratios[name]:.3g}' if name in r.ratios else '–'}</td>" for name in RATIOS)
-        + f"<td>{''.join(f'⚠ {escape(words)}<br>' for words in r.disagreements)}</td></tr>\n"
+        + f"<td>{''.join(f'⚠ {escape(say(words))}<br>' for words in r.disagreements)}</td></tr>\n"
         for r in results
     )
     return f"""<div class="wide"><table>
-<thead><tr><th scope="col">claim</th><th scope="col">verdict</th><th scope="col">effect [95 % interval]</th>{head}<th
-scope="col">disagreements</th></tr></thead>
+<thead><tr><th scope="col">{say("claim")}</th><th scope="col">{say("verdict")}</th><th
+scope="col">{say("effect [95 % interval]")}</th>{head}<th scope="col">{say("disagreements")}</th></tr></thead>
 <tbody>
 {rows}</tbody></table></div>"""
 
 
 def _section(result: Result, svg: bytes, settings: dict) -> str:
     claim = result.claim
-    found = ". ".join(f"{finding_text(finding)}; {finding.verdict}" for finding in result.findings)
-    alt = f"Figure of claim {claim.id}, {claim.title}. {found}."
+    found = ". ".join(f"{finding_text(finding)}; {say(finding.verdict)}" for finding in result.findings)
+    alt = say(f"Figure of claim {claim.id}, {claim.title}.") + f" {found}."
     image = base64.b64encode(svg).decode()
-    flags = "".join(f'<p class="flag">⚠ {escape(words)}</p>\n' for words in result.disagreements)
-    source = f'<p class="source">Further reading: {escape(claim.source)}</p>\n' if claim.source else ""
+    flags = "".join(f'<p class="flag">⚠ {escape(say(words))}</p>\n' for words in result.disagreements)
+    source = _small(f"{say('Further reading')}: {claim.source}") if claim.source else ""
     plan = plan_name(claim.plans, settings["budget"], settings["training_images"]) if claim.plans else ""
-    trained = f'<p class="source">Trained by the plan “{plan}”.</p>\n' if plan else ""
+    trained = _small(say(f"Trained by the plan “{plan}”.")) if plan else ""
+    numbers = say(f"The numbers ({len(result.rows)} rows, {result.seconds:.1f} s of computation)")
     return f"""<section id="{escape(claim.id)}">
-<h3>{escape(claim.id)} {escape(claim.title)}</h3>
-<p class="source">{escape(claim.asked_by)}:</p>
-<blockquote>{escape(claim.statement)}</blockquote>
+<h3>{escape(claim.id)} {escape(say(claim.title))}</h3>
+{_small(f"{say(claim.asked_by)}:")}<blockquote>{escape(_statement(claim))}</blockquote>
 <img src="data:image/svg+xml;base64,{image}" alt="{escape(alt)}">
-{"".join(map(_finding, result.findings))}{_other_seeds(result, settings)}<p>{escape(claim.note)}</p>
-{flags}{source}{trained}<details><summary>The numbers ({len(result.rows)} rows, {result.seconds:.1f} s of computation)</summary>
+{"".join(map(_finding, result.findings))}{_other_seeds(result, settings)}<p>{escape(say(claim.note))}</p>
+{flags}{source}{trained}<details><summary>{escape(numbers)}</summary>
 {_numbers(result.rows)}</details>
 </section>
 """
 
 
+def _statement(claim: Claim) -> str:
+    """What the claim decides: in Chinese, sentences of the notes are quoted in their own words."""
+    if language() == "zh" and claim.decides:
+        return "；".join(SENTENCES[name].text for name in claim.decides)
+    return say(claim.statement)
+
+
+def _small(text: str) -> str:
+    return f'<p class="source">{escape(text)}</p>\n'
+
+
 def _finding(finding: Finding) -> str:
     words = finding_text(finding)
-    return f"<p>{_badge(finding)} <strong>{escape(words[0].upper() + words[1:])}.</strong></p>\n"
+    stop = "。" if language() == "zh" else "."
+    return f"<p>{_badge(finding)} <strong>{escape(words[0].upper() + words[1:])}{stop}</strong></p>\n"
 
 
 def _other_seeds(result: Result, settings: dict) -> str:
@@ -156,31 +179,34 @@ def _other_seeds(result: Result, settings: dict) -> str:
     said = [
         _sets(entry, effects) for entry in entries if entry["claim"] == result.claim.id and entry["effect"] in effects
     ]
-    which = "" if len(said) < 2 else "each effect: " if len(set(said)) == 1 else "effect by effect: "
+    which = "" if len(said) < 2 else say("each effect: ") if len(set(said)) == 1 else say("effect by effect: ")
     words = which + "; ".join(said[:1] if len(set(said)) == 1 else said)
-    return f'<p class="source">Other seeds: {escape(words)}.</p>\n' if said else ""
+    return _small(f"{say('Other seeds')}: {words}.") if said else ""
 
 
 def _sets(entry: dict, effects: dict[str, Effect]) -> str:
     """Such as "borderline: 13 of 20 sets of 5 seeds not shown, 7 supported (all 100 seeds together: supported, +0.4 points)"."""
     (first, count), *others = entry["verdicts"].items()
     sets = len(entry["means"])
-    words = f"{count} of {sets} sets of {power.SET} seeds {first}" + "".join(f", {n} {word}" for word, n in others)
+    words = say(f"{count} of {sets} sets of {power.SET} seeds {first}") + "".join(
+        f", {n} {say(word)}" for word, n in others
+    )
     if power.stands(entry):
         return words
     all_seeds = entry["together"]
     finding = Finding(effects[entry["effect"]], all_seeds["verdict"], all_seeds["mean"], all_seeds["interval"])
-    return f"borderline: {words} (all {sets * power.SET} seeds together: {finding.verdict}, {effect_text(finding)})"
+    together = say(f"all {sets * power.SET} seeds together")
+    return f"{say('borderline')}: {words} ({together}: {say(finding.verdict)}, {effect_text(finding)})"
 
 
 def _badge(finding: Finding) -> str:
-    return f'<span class="{_kind(finding).replace(" ", "-")}">{marked_verdict(finding)}</span>'
+    return f'<span class="{_kind(finding).replace(" ", "-")}">{escape(marked_verdict(finding))}</span>'
 
 
 def _numbers(rows: list[Row]) -> str:
     names = list(dict.fromkeys(name for row in rows for name in row))
     table = html_table(names, ([_cell(row.get(name)) for name in names] for row in rows[:MOST_ROWS]))
-    more = f"<p>and {len(rows) - MOST_ROWS} more, in claims.json</p>" if len(rows) > MOST_ROWS else ""
+    more = f"<p>{say(f'and {len(rows) - MOST_ROWS} more, in claims.json')}</p>" if len(rows) > MOST_ROWS else ""
     return f'<div class="wide">{table}</div>{more}'
 
 
@@ -196,7 +222,7 @@ def _cell(value) -> str:
 
 def _facts(facts: dict) -> str:
     pairs = "".join(
-        f"<dt>{escape(name.replace('_', ' '))}</dt><dd>{escape(str(value))}</dd>" for name, value in facts.items()
+        f"<dt>{escape(say(name.replace('_', ' ')))}</dt><dd>{escape(str(value))}</dd>" for name, value in facts.items()
     )
     return f"<dl>{pairs}</dl>"
 

@@ -11,12 +11,13 @@ from pathlib import Path
 
 from ..data import load
 from ..files import replace_file
-from ..text import aligned
+from ..text import aligned, columns
 from ..workshop import style
 from ..workshop.identity import fingerprint, source_hash
 from ..workshop.machine import machine
 from . import claims
 from .claim import Finding, Result, Settings, judge
+from .language import language, say, translate_figure
 from .page import RATIOS, effect_text, finding_text, marked_verdict, page
 
 
@@ -59,7 +60,7 @@ def write(
         replace_file(out / f"{claim_id}.svg", svg)
         replace_file(out / f"{claim_id}.png", png)
     # Figures and rows now agree. Record the sources, so that the next run need not draw the kept figures again.
-    replace_file(out / "claims.json", _json(head | {"sources": source_hash()}, results))
+    replace_file(out / "claims.json", _json(head | {"sources": source_hash(), "language": language()}, results))
     replace_file(out / "index.html", page(results, {key: svg for key, (svg, _) in drawings.items()}, **head))
     return results
 
@@ -81,21 +82,21 @@ def read(out: str | os.PathLike, claim_id: str) -> Result | None:
 
 def table(results: Sequence[Result]) -> str:
     """The results as a text table. Below each claim stand the name of its effect and the ratios that disagree."""
-    head = ["claim", "verdict", "effect [95 % interval]", *(f"{name} ×" for name in RATIOS)]
+    head = [*map(say, ("claim", "verdict", "effect [95 % interval]")), *(f"{say(name)} ×" for name in RATIOS)]
     body = [
-        [f"{r.claim.id} {r.claim.title}", marked_verdict(r.findings[0]), effect_text(r.findings[0])]
+        [f"{r.claim.id} {say(r.claim.title)}", marked_verdict(r.findings[0]), effect_text(r.findings[0])]
         + [f"{r.ratios[name]:.3g}" if name in r.ratios else "–" for name in RATIOS]
         for r in results
     ]
-    rule = ["─" * max(map(len, column)) for column in zip(head, *body, strict=True)]
+    rule = ["─" * max(map(columns, column)) for column in zip(head, *body, strict=True)]
     head, rule, *body = aligned([head, rule, *body])
     lines = [head, rule]
     for result, line in zip(results, body, strict=True):
         indent = " " * (len(result.claim.id) + 1)
         first, *others = result.findings
-        lines += [line, indent + first.effect.name + (f"; {first.holds}" if first.holds else "")]
+        lines += [line, indent + say(first.effect.name) + (f"; {say(first.holds)}" if first.holds else "")]
         lines += [f"{indent}{marked_verdict(finding)}: {finding_text(finding)}" for finding in others]
-        lines += [f"{indent}⚠ {words}" for words in result.disagreements]
+        lines += [f"{indent}⚠ {say(words)}" for words in result.disagreements]
     return "\n".join(lines)
 
 
@@ -162,8 +163,9 @@ def _finding(finding: Finding) -> dict:
 
 
 def draw(result: Result) -> tuple[bytes, bytes]:
-    """The claim's figure as SVG and as PNG."""
+    """The claim's figure as SVG and as PNG, in the current language."""
     fig = result.figure()
+    translate_figure(fig)
     svg = style.svg(fig)
     fig.set_layout_engine("none")  # the layout is done, and repeating it would take longer than drawing
     return svg, style.png(fig)
@@ -198,9 +200,9 @@ def _known(old: dict):
 def _kept(old: dict, measured: set[str], out: Path):
     """Yield the results of earlier claims that were not measured again, with their figures.
 
-    Figures are drawn again if the sources of this package have changed since.
+    Figures are drawn again if the sources of this package, or the language, have changed since.
     """
-    same = old.get("sources") == source_hash()
+    same = old.get("sources") == source_hash() and old.get("language", "en") == language()
     for claim, entry in _known(old):
         if claim.id in measured:
             continue

@@ -1,5 +1,6 @@
 """Text output: aligned tables, and suggestions for misspelt names."""
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 
 
@@ -14,13 +15,18 @@ def aligned(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[st
     1 Dense    64
     """
     full = [row for row in rows if len(row) > 1]
-    widths = [max(map(len, column)) for column in zip(*full, strict=True)]
+    widths = [max(map(columns, column)) for column in zip(*full, strict=True)]
 
     def line(row):
-        cells = zip(row, widths, strict=False)
-        return "  ".join(c.rjust(w) if i in right else c.ljust(w) for i, (c, w) in enumerate(cells)).rstrip()
+        cells = [(cell, " " * (width - columns(cell))) for cell, width in zip(row, widths, strict=False)]
+        return "  ".join(gap + cell if i in right else cell + gap for i, (cell, gap) in enumerate(cells)).rstrip()
 
     return [line(row) for row in rows]
+
+
+def columns(text: str) -> int:
+    """How many columns of a terminal the text takes: a Chinese character takes two."""
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
 
 
 def html_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
