@@ -1,4 +1,4 @@
-"""The digits, the split that every source shares, names known and unknown, and shifted images."""
+"""The digits, the split that every source shares, names known and unknown, and images shifted or mirrored."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from dataset_checks import message, pairs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinycompress.data import LOADERS, VALIDATION_SEED, DataError, Dataset, load, shift
+from tinycompress.data import LOADERS, VALIDATION_SEED, DataError, Dataset, load, mirror, shift
 from tinycompress.data.dataset import hold_out
 
 pytestmark = pytest.mark.usefixtures("alone")
@@ -89,7 +89,7 @@ def test_a_loader_is_all_that_another_data_set_needs(digits, monkeypatch):
     [("mnsit", "did you mean 'mnist'?"), ("FashionMNIST", "did you mean 'fashion_mnist'?"), ("Digits", "'digits'?")],
 )
 def test_unknown_name_suggests_the_nearest_and_lists_all(name, hint):
-    with pytest.raises(DataError, match="Known: digits, mnist, fashion_mnist") as error:
+    with pytest.raises(DataError, match="Known: digits, mnist, fashion_mnist, cifar10, or") as error:
         load(name)
     assert hint in message(error)
 
@@ -156,3 +156,14 @@ def test_shift_refuses_what_is_not_a_batch_of_images(shape, pixels):
     with pytest.raises(ValueError, match=r"\(N, H, W, C\) and pixels >= 0; got") as error:
         shift(np.zeros(shape, np.float32), np.random.default_rng(0), pixels)
     assert str(shape) in message(error)
+
+
+def test_mirror_turns_about_half_of_the_images_left_to_right_and_changes_nothing_else(rng):
+    x = rng.random((400, 3, 5, 3), np.float32)
+    before, y = x.copy(), mirror(x, np.random.default_rng(1))
+    turned = [np.array_equal(new, old[:, ::-1]) for new, old in zip(y, x, strict=True)]
+    kept = [np.array_equal(new, old) for new, old in zip(y, x, strict=True)]
+    assert all(a != b for a, b in zip(turned, kept, strict=True)) and 150 < sum(turned) < 250
+    assert np.array_equal(x, before) and np.array_equal(y, mirror(x, np.random.default_rng(1)))
+    with pytest.raises(ValueError, match=r"mirror takes images \(N, H, W, C\)"):
+        mirror(x[0], rng)

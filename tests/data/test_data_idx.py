@@ -28,6 +28,11 @@ def digests(contents: dict[str, bytes]) -> tuple[str, ...]:
     return tuple(hashlib.sha256(contents[file]).hexdigest() for file in IDX_FILES)
 
 
+def files(packed: dict[str, bytes]) -> tuple[data.File, ...]:
+    sums = zip(IDX_FILES, digests(packed), strict=True)
+    return tuple(data.File(f"{file}.gz", len(packed[file]), digest) for file, digest in sums)
+
+
 @pytest.fixture
 def small(monkeypatch):
     """The unpacked and packed files of a small stand-in for MNIST, with its checksums in place of MNIST's."""
@@ -36,11 +41,9 @@ def small(monkeypatch):
     x_train, x_test = rng.integers(0, 256, (100, 7, 6)), rng.integers(0, 256, (20, 7, 6))
     unpacked = dict(zip(IDX_FILES, map(idx, (x_train, y_train, x_test, y_test)), strict=True))
     packed = {file: gzip.compress(raw, mtime=0) for file, raw in unpacked.items()}
-    mnist = replace(data.IDX_SOURCES["mnist"], packed=digests(packed), unpacked=digests(unpacked))
-    monkeypatch.setitem(data.IDX_SOURCES, "mnist", mnist)
-    monkeypatch.setitem(
-        data.IDX_SOURCES, "fashion_mnist", replace(data.IDX_SOURCES["fashion_mnist"], packed=digests(packed))
-    )
+    mnist = replace(data.SOURCES["mnist"], files=files(packed), unpacked=digests(unpacked))
+    monkeypatch.setitem(data.SOURCES, "mnist", mnist)
+    monkeypatch.setitem(data.SOURCES, "fashion_mnist", replace(data.SOURCES["fashion_mnist"], files=files(packed)))
     return unpacked, packed
 
 
@@ -260,12 +263,12 @@ def test_caches_of_the_two_sources_are_apart(small, internet, tmp_path):
     load("mnist")
     with pytest.raises(DataError, match="is a file of mnist"):
         load("fashion_mnist")
-    assert len(internet.calls) == 5 and internet.calls[4].startswith(data.IDX_SOURCES["fashion_mnist"].mirrors[0])
+    assert len(internet.calls) == 5 and internet.calls[4].startswith(data.SOURCES["fashion_mnist"].mirrors[0])
 
 
 @pytest.mark.parametrize("spoil", [down, lost_half_way, half, login_page])
 def test_next_mirror_is_tried(small, internet, spoil):
-    first, second = (mirror.split("/")[2] for mirror in data.IDX_SOURCES["mnist"].mirrors[:2])
+    first, second = (mirror.split("/")[2] for mirror in data.SOURCES["mnist"].mirrors[:2])
     internet.spoil[first] = spoil
     assert_is_whole(load("mnist"), small[0])
     assert len(internet.calls) == 8 and second in internet.calls[1]
@@ -279,7 +282,7 @@ def test_partial_download_is_never_taken_for_a_whole_one(small, internet, tmp_pa
             load("mnist")
         text = message(error)
         assert "set TINYCOMPRESS_DATA to the parent of that folder" in text and "use 'digits'" in text
-        assert all(mirror.split("/")[2] in text for mirror in data.IDX_SOURCES["mnist"].mirrors)
+        assert all(mirror.split("/")[2] in text for mirror in data.SOURCES["mnist"].mirrors)
         assert files_below(tmp_path / "cache") == []
     internet.spoil.clear()
     assert_is_whole(load("mnist"), small[0])

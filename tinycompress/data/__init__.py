@@ -1,7 +1,8 @@
-"""Data: the UCI digits, MNIST, Fashion-MNIST or an `.npz` of your own, split in one fixed way and checked.
+"""Data: the UCI digits, MNIST, Fashion-MNIST, CIFAR-10 or an `.npz` of your own, split in one fixed way and checked.
 
     data = load("digits")
     x, y = data.train
+    print(sources())                     where the data sets come from, their licences, and whom to cite
 
 One rule splits every source, so that two people with the same data train and test on the same images. The
 test split is that of the source; for the digits, which have none, it is a quarter of every class. Of the
@@ -12,29 +13,43 @@ import os
 from pathlib import Path
 
 from ..text import did_you_mean
-from . import digits, fashion_mnist, idx, mnist, npz
-from .augment import shift, window
+from . import cifar10, digits, fashion_mnist, idx, mnist, npz
+from .augment import mirror, shift, window
 from .checks import DataError
 from .dataset import VALIDATION_PERCENT, VALIDATION_SEED, Dataset
-from .idx import IDX_FILES, IdxSource
+from .idx import IDX_FILES
+from .source import File, Source, described
 
 __all__ = [
     "IDX_FILES",
-    "IDX_SOURCES",
     "LOADERS",
+    "SOURCES",
     "VALIDATION_PERCENT",
     "VALIDATION_SEED",
     "DataError",
     "Dataset",
-    "IdxSource",
+    "File",
+    "Source",
     "load",
+    "mirror",
     "shift",
+    "sources",
     "window",
 ]
 
-# A data set is a file in this folder and a line here: in IDX_SOURCES if its files are IDX, else in LOADERS.
-LOADERS = {"digits": digits.load}
-IDX_SOURCES = {"mnist": mnist.SOURCE, "fashion_mnist": fashion_mnist.SOURCE}
+# A data set is a file in this folder, a line in SOURCES and, unless its files are IDX, a line in LOADERS.
+SOURCES = {
+    "digits": digits.SOURCE,
+    "mnist": mnist.SOURCE,
+    "fashion_mnist": fashion_mnist.SOURCE,
+    "cifar10": cifar10.SOURCE,
+}
+LOADERS = {"digits": digits.load, "cifar10": cifar10.load}
+
+
+def sources() -> str:
+    """Each public data set's address, licence and citation, and the size and the checksum of its files, as text."""
+    return described(SOURCES)
 
 
 def load(name: str | os.PathLike = "digits") -> Dataset:
@@ -45,6 +60,8 @@ def load(name: str | os.PathLike = "digits") -> Dataset:
     - `"mnist"` (LeCun et al. 1998), `"fashion_mnist"` (Xiao et al. 2017): 60,000 + 10,000 images of 28x28
       pixels in four IDX files, plain or compressed (.gz). They are read from `$TINYCOMPRESS_DATA/<name>/` if that
       folder is there, else downloaded once into the user's cache, where only whole, checksummed files arrive.
+    - `"cifar10"` (Krizhevsky 2009): 50,000 + 10,000 colour images of 32x32 pixels in the binary layout: the archive or its
+      unpacked folder in `$TINYCOMPRESS_DATA/cifar10/`, else downloaded. Its arrays are mapped from the user's cache.
     - a path to an `.npz` with x_train, y_train, x_test, y_test. Images are grey (N, H, W) or (N, H, W, 1), or
       colour (N, H, W, 3). Labels are integers 0..K-1, each of which occurs in y_train. Other arrays are ignored.
 
@@ -58,12 +75,12 @@ def load(name: str | os.PathLike = "digits") -> Dataset:
     """
     if name in LOADERS:
         return LOADERS[name]()
-    if name in IDX_SOURCES:
-        return idx.load(name, IDX_SOURCES)
+    if name in SOURCES:
+        return idx.load(name, SOURCES)
     path = Path(name).expanduser()
     if path.suffix == ".npz":
         return npz.load(path)
-    known = [*LOADERS, *IDX_SOURCES]
+    known = [*dict.fromkeys((*SOURCES, *LOADERS))]
     if path.exists():
         raise DataError(f"{path} is not an .npz file; give an .npz, or one of the names {', '.join(known)}")
     hint = did_you_mean(str(name), known) or "."

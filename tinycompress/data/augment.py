@@ -1,4 +1,4 @@
-"""Augmentation: images moved by a few pixels at random."""
+"""Augmentation: images moved by a few pixels, or mirrored, at random."""
 
 from __future__ import annotations  # numpy.random takes 15 ms to import, so it is only named in annotations
 
@@ -26,3 +26,16 @@ def window(x: np.ndarray, top, left, pixels: int = 1) -> np.ndarray:
     windows = np.lib.stride_tricks.sliding_window_view(padded, (h, w), axis=(1, 2))
     # With the channels last before it selects, NumPy copies whole images in the order they have in memory.
     return np.moveaxis(windows, 3, -1)[np.arange(n), top, left]
+
+
+def mirror(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Each image of `x` (N, H, W, C) mirrored left to right with probability 1/2; a new array.
+
+    For CIFAR-10, He et al. 2016 (section 4.2) move by 4 pixels and mirror: `lambda x, rng: mirror(shift(x, rng, 4), rng)`.
+    Raises ValueError for another number of axes.
+    """
+    if x.ndim != 4:
+        raise ValueError(f"mirror takes images (N, H, W, C); got {x.shape}")
+    y, chosen = x.copy(), rng.random(len(x)) < 0.5
+    y[chosen] = x[chosen, :, ::-1]
+    return y

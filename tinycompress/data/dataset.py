@@ -23,6 +23,7 @@ class Dataset:
     x_test: np.ndarray
     y_test: np.ndarray
     classes: tuple[str, ...]
+    origin: str = ""  # what is known about the files, where that matters
 
     @property
     def train(self) -> tuple[np.ndarray, np.ndarray]:
@@ -47,7 +48,8 @@ class Dataset:
 
     def __repr__(self) -> str:
         sizes = f"{len(self.y_train)} train, {len(self.y_val)} val, {len(self.y_test)} test"
-        return f"<Dataset {self.name}: {_by(self.image_shape)} images, {self.num_classes} classes, {sizes}>"
+        origin = f"; {self.origin}" if self.origin else ""
+        return f"<Dataset {self.name}: {_by(self.image_shape)} images, {self.num_classes} classes, {sizes}{origin}>"
 
     def _repr_html_(self) -> str:
         rows = []
@@ -58,7 +60,7 @@ class Dataset:
         return html_table((of, "images", "of a class"), rows)
 
 
-def from_arrays(name: str, x_train, y_train, x_test, y_test, classes=None) -> Dataset:
+def from_arrays(name: str, x_train, y_train, x_test, y_test, classes=None, origin: str = "") -> Dataset:
     """Check the arrays, split off the validation split, and scale the pixels. Raises DataError if a check fails."""
     x_train, x_test = check_images(x_train, f"{name}: x_train"), check_images(x_test, f"{name}: x_test")
     y_train, y_test = check_labels(y_train, f"{name}: y_train"), check_labels(y_test, f"{name}: y_test")
@@ -76,7 +78,7 @@ def from_arrays(name: str, x_train, y_train, x_test, y_test, classes=None) -> Da
     white = common_white(name, x_train, x_test)
     x_train, x_val, x_test = (scale(x, white) for x in (x_train[kept], x_train[held], x_test))
     y_train, y_val = y_train[kept].astype(np.int64), y_train[held].astype(np.int64)
-    return Dataset(name, x_train, y_train, x_val, y_val, x_test, y_test.astype(np.int64), classes)
+    return Dataset(name, x_train, y_train, x_val, y_val, x_test, y_test.astype(np.int64), classes, origin)
 
 
 def hold_out(labels: np.ndarray, percent: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -3,11 +3,14 @@
 import os
 from pathlib import Path
 
+from .checks import DataError
+from .source import File
+
 
 def find(name: str, files: tuple[str, ...]) -> Path | None:
-    """The first of these files that is in $TINYCOMPRESS_DATA/<name>; None if there is no such folder.
+    """The first of these files or folders that is in $TINYCOMPRESS_DATA/<name>; None if there is no such folder.
 
-    Raises FileNotFoundError if the folder has none of the files, and if the setting is not a folder.
+    Raises FileNotFoundError if the folder has none of them, and if the setting is not a folder.
     """
     setting = os.environ.get("TINYCOMPRESS_DATA")
     if not setting:
@@ -19,12 +22,32 @@ def find(name: str, files: tuple[str, ...]) -> Path | None:
     if not folder.is_dir():
         return None
     for path in map(folder.joinpath, files):
-        if path.is_file():
+        if path.exists():
             return path
     raise FileNotFoundError(f"{folder} (TINYCOMPRESS_DATA) has no {' or '.join(files)}; put one there")
 
 
-def download(name: str, file: str, sha256: str, mirrors: tuple[str, ...], needed: str) -> Path:
+def cache_folder(name: str) -> Path:
+    """The user's cache folder for this data set, which need not be there yet."""
+    import pooch
+
+    return pooch.os_cache("tinycompress") / name
+
+
+def check_whole(path: Path, file: File) -> None:
+    """Raise DataError unless `path` has the size and the checksum of the published file."""
+    import hashlib
+
+    if (size := path.stat().st_size) != file.size:
+        state = "cut short" if size < file.size else "too long"
+        raise DataError(f"{path} is {state}: {size:,} bytes, expected {file.size:,}; get it again")
+    with open(path, "rb") as content:
+        digest = hashlib.file_digest(content, "sha256").hexdigest()
+    if digest != file.sha256:
+        raise DataError(f"{path} was altered: its SHA-256 is {digest}, expected {file.sha256}; get it again")
+
+
+def download(name: str, file: File, mirrors: tuple[str, ...], needed: str) -> Path:
     """The file in the user's cache folder; if it is not there, it comes from the first mirror that works.
 
     `needed` names the files that a user without network must get, such as "four IDX files". Raises PermissionError if the cache
@@ -32,7 +55,7 @@ def download(name: str, file: str, sha256: str, mirrors: tuple[str, ...], needed
     """
     import pooch
 
-    folder, reasons = pooch.os_cache("tinycompress") / name, []
+    folder, reasons = cache_folder(name), []
     hint = (
         f"Without network, put its {needed} into a folder {name}/ and set TINYCOMPRESS_DATA to the "
         "parent of that folder, or use 'digits', which needs no download"
@@ -42,9 +65,9 @@ def download(name: str, file: str, sha256: str, mirrors: tuple[str, ...], needed
         try:
             # pooch writes to a temporary file, which gets this name only once its checksum is right.
             path = pooch.retrieve(
-                f"{mirror}{file}",
-                known_hash=f"sha256:{sha256}",
-                fname=file,
+                f"{mirror}{file.name}",
+                known_hash=f"sha256:{file.sha256}",
+                fname=file.name,
                 path=folder,
                 downloader=pooch.HTTPDownloader(progressbar=True, timeout=30),
             )
@@ -55,4 +78,4 @@ def download(name: str, file: str, sha256: str, mirrors: tuple[str, ...], needed
             reasons.append(f"{host}: {type(error).__name__}")
         except ValueError:
             reasons.append(f"{host}: wrong checksum, cut short or another page")
-    raise ConnectionError(f"could not download {file} of {name} ({'; '.join(reasons)}). {hint}")
+    raise ConnectionError(f"could not download {file.name} of {name} ({'; '.join(reasons)}). {hint}")

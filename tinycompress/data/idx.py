@@ -1,7 +1,6 @@
 """The IDX format of MNIST and its kin: four files, each a header with the array's shape and then its bytes."""
 
 import zlib
-from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 
@@ -10,27 +9,17 @@ import numpy as np
 from .checks import DataError
 from .dataset import Dataset, from_arrays
 from .download import download, find
+from .source import Source
 
 IDX_FILES = tuple(f"{split}-{kind}-ubyte" for split in ("train", "t10k") for kind in ("images-idx3", "labels-idx1"))
 
 
-@dataclass(frozen=True)
-class IdxSource:
-    """Where the IDX_FILES come from, and their SHA-256 as published (.gz) and unpacked (empty: unknown)."""
-
-    classes: tuple[str, ...]
-    mirrors: tuple[str, ...]
-    packed: tuple[str, ...]
-    unpacked: tuple[str, ...] = ()
-
-
-def load(name: str, sources: dict[str, IdxSource]) -> Dataset:
+def load(name: str, sources: dict[str, Source]) -> Dataset:
     """The data set `name`; the other sources are used to recognise their files in its place."""
     source, arrays = sources[name], []
     for index, file in enumerate(IDX_FILES):
-        packed = f"{file}.gz"
-        path = find(name, (file, packed)) or download(
-            name, packed, source.packed[index], source.mirrors, needed="four IDX files"
+        path = find(name, (file, f"{file}.gz")) or download(
+            name, source.files[index], source.mirrors, needed="four IDX files"
         )
         raw = _unpack(path)
         arrays.append(_parse(raw, path, axes=3 if "images" in file else 1))
@@ -65,7 +54,7 @@ def _parse(raw: bytes, path: Path, axes: int) -> np.ndarray:
     return np.frombuffer(raw, np.uint8, offset=header).reshape(shape)
 
 
-def _check_origin(raw: bytes, path: Path, name: str, index: int, sources: dict[str, IdxSource]) -> None:
+def _check_origin(raw: bytes, path: Path, name: str, index: int, sources: dict[str, Source]) -> None:
     """Refuse a wrong checksum, and a file of another source: theirs have the same names and sizes."""
     import hashlib
 
