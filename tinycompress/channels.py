@@ -22,6 +22,7 @@ from .nn.layers import (
     HardSwish,
     LeakyReLU,
     MaxPool2d,
+    Normalize,
     ReLU,
     Sigmoid,
     Tanh,
@@ -30,7 +31,7 @@ from .nn.module import Module, Parameter
 from .nn.weighted import Weighted, check_untied
 
 PASSES_ON = (
-    *(BatchNorm, Dropout, Flatten, GlobalAvgPool, MaxPool2d, AvgPool2d),
+    *(Normalize, BatchNorm, Dropout, Flatten, GlobalAvgPool, MaxPool2d, AvgPool2d),
     *(ReLU, LeakyReLU, Sigmoid, Tanh, GELU, HardSwish),
 )
 OUTPUTS = "they are the model's outputs, the classes"

@@ -208,6 +208,13 @@ def batch_norm(
     return _normalised(x, weight, bias, mean.astype(x.dtype), inverse, relu, constant=True)
 
 
+def normalize(x: Tensor, mean: np.ndarray, std: np.ndarray) -> Tensor:
+    """(x - mean) / std with constants per channel. x: (…, C); mean and std: (C,)."""
+    scale = (1 / std).astype(x.dtype)
+    y = affine.apply(x.data.reshape(-1, x.shape[-1]), scale, (-mean * scale).astype(x.dtype))
+    return record(y.reshape(x.shape), (x, lambda g: g * scale))
+
+
 def batch_norm_training(
     x: Tensor, weight: Tensor, bias: Tensor, eps=1e-5, relu: bool = False
 ) -> tuple[Tensor, np.ndarray, np.ndarray]:

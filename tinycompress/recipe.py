@@ -111,6 +111,8 @@ def dense_net(recipe: Recipe, dataset: Dataset, seed: int) -> Module:
     def arm(lr):
         rng = np.random.default_rng(seed)
         net = getattr(models, recipe.net)(dataset.image_shape, dataset.num_classes, rng=rng)
+        if dataset.image_shape[-1] > 1:  # the learning rates were chosen for grey images as they are
+            net = models.normalized(net, dataset.x_train)
         return _train(net, recipe, dataset, rng, lr, recipe.dense, weight_decay=1e-4 if recipe.shift else 0.0)
 
     return pick_on_validation(arm, recipe.lrs, dataset)[0]

@@ -29,6 +29,7 @@ LAYERS = {
     "DepthwiseConv2d": (lambda rng: nn.DepthwiseConv2d(2, 3, stride=2, padding=1, rng=rng), (2, 5, 4, 2)),
     "BatchNorm": (lambda rng: nn.BatchNorm(3), (4, 3)),
     "BatchNorm on images": (lambda rng: nn.BatchNorm(2), (2, 3, 3, 2)),
+    "Normalize": (lambda rng: nn.Normalize([0.3, -1], [0.5, 2]), (2, 3, 3, 2)),
     "MaxPool2d": (lambda rng: nn.MaxPool2d(2), (2, 5, 4, 2)),
     "AvgPool2d": (lambda rng: nn.AvgPool2d(3, stride=2), (1, 5, 5, 2)),
     "GlobalAvgPool": (lambda rng: nn.GlobalAvgPool(), (2, 3, 4, 2)),
@@ -77,6 +78,7 @@ def test_layers_take_the_shapes_they_document(rng):
         nn.GlobalAvgPool(): (2, 3),
         nn.Flatten(): (2, 189),
         nn.BatchNorm(3): (2, 9, 7, 3),
+        nn.Normalize([0] * 3, [1] * 3): (2, 9, 7, 3),
     }.items():
         assert layer(x).shape == expected, layer
     assert nn.Conv2d(3, 5, (2, 4), rng=rng).weight.shape == (2, 4, 3, 5)
@@ -90,6 +92,24 @@ def test_an_activation_layer_is_its_function(layer):
     x = np.linspace(-4, 4, 9)
     function = getattr(F, names.get(layer.__name__, layer.__name__.lower()))
     np.testing.assert_array_equal(layer()(x).data, function(Tensor(x)).data)
+
+
+def test_normalize_brings_each_channel_to_mean_0_and_variance_1(rng):
+    x = (rng.random((2500, 3, 4, 3)) * [0.2, 5, 0] + [0.4, 0, 0.25]).astype(np.float32)
+    layer = nn.Normalize.of(x)
+    np.testing.assert_allclose(layer.mean, x.mean((0, 1, 2), np.float64), rtol=1e-6)
+    np.testing.assert_allclose(layer.std, [*x[..., :2].std((0, 1, 2), np.float64), 1], rtol=1e-6)
+    y = layer(x).data
+    np.testing.assert_allclose(y, (x - layer.mean) / layer.std, atol=1e-5)
+    assert not layer.parameters() and set(layer.named_buffers()) == {"mean", "std"}
+
+
+@pytest.mark.parametrize("std", [[1, 0], [1], [[1, 1]], [1, np.nan], [1, -1]])
+def test_normalize_refuses_what_cannot_be_divided_by(std):
+    with pytest.raises(ValueError, match="one mean and one std above 0 per channel"):
+        nn.Normalize([0, 0], std)
+    with pytest.raises(ValueError, match="its last axis must be the 2 channels"):
+        nn.Normalize([0, 0], [1, 1])(np.zeros((2, 3), np.float32))
 
 
 def test_dropout_drops_in_training_only_and_keeps_the_mean():

@@ -223,6 +223,16 @@ def test_what_was_trained_is_what_runs(activation, pool, rng, monkeypatch):
     assert_runs_as_trained(ready(layers, x, rng), x, monkeypatch)
 
 
+def test_what_was_trained_behind_a_normalize_is_what_runs(rng, monkeypatch):
+    x = 0.5 + 0.1 * rng.random((60, 8, 8, 2)).astype(np.float32)
+    layers = [nn.Normalize.of(x), nn.Conv2d(2, 5, padding="same", rng=rng), nn.ReLU(), nn.Flatten()]
+    net = ready(layers, x, rng)
+    assert isinstance(net[0], nn.Normalize) and net[1].grid.dequantize(np.array(0)) < -1
+    with pytest.raises(ValueError, match="it can only be the first layer"):
+        to_integers(nn.Sequential(layers[1], nn.Normalize([0] * 5, [1] * 5), net[-1]), x)
+    assert_runs_as_trained(net, x, monkeypatch)
+
+
 def test_what_was_trained_in_branches_and_nested_nets_is_what_runs(rng, monkeypatch):
     x = rng.random((60, 8, 8, 2)).astype(np.float32)
     body = nn.Sequential(

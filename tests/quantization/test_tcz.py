@@ -129,7 +129,15 @@ def one_of_each(rng):
         nn.Dense(4, 3, rng=rng),
         nn.ReLU(),
         nn.Sigmoid(),
+        nn.Normalize([0.1, 0.2, -3], [0.5, 2, 1]),
     )
+
+
+def test_a_deviation_that_is_not_above_0_is_refused():
+    layer = nn.Normalize([0.5], [1])
+    layer.std[0] = 0
+    with pytest.raises(tcz.TczError, match="array std has a standard deviation that is not above 0"):
+        tcz.from_bytes(tcz.to_bytes(layer))
 
 
 def test_every_layer_of_the_package_can_be_kept(rng):

@@ -103,7 +103,7 @@ def int8_layer(rng, **sizes):
     """From bytes to bytes, as in the middle of a net."""
     layer, x = draw_layer(rng, **sizes)
     net = to_integers(nn.Sequential(layer, nn.GlobalAvgPool(), nn.Dense(sizes["channels"], 1, rng=rng)), x)
-    integer, q = net.integer_layers[0], net.grid.quantize(x)
+    integer, q = net.integer_layers[0], net.quantize(x)
     return {"ours": Work(lambda: integer(q), lambda y: [integer.out.dequantize(y)])}
 
 

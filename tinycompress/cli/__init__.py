@@ -186,7 +186,7 @@ def _add_lecture(commands, form) -> None:
     lecture.add_argument(
         "--data",
         metavar="NAME|FILE",
-        help="digits, mnist, fashion_mnist, or your own .npz; default: digits (mnist for --budget paper)",
+        help="digits, mnist, fashion_mnist, cifar10, or your own .npz; default: digits (mnist for --budget paper)",
     )
     lecture.add_argument("--seeds", type=_count, metavar="N", help="number of seeds; default: 5 (10 for --budget full)")
     lecture.add_argument(

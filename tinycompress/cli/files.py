@@ -7,7 +7,7 @@ from ..text import did_you_mean
 from .claims import print_json
 
 DONE = 0
-NETS = ("lenet_300_100", "lenet_5", "convnet", "separable_net", "resnet")
+NETS = ("lenet_300_100", "lenet_5", "convnet", "separable_net", "resnet", "resnet20", "vgg", "mobilenet")
 MOST_NUMBERS = 2**24  # outputs of a layer, for one batch
 
 _COMPRESS = """\
@@ -58,7 +58,9 @@ def add_commands(commands, form) -> None:
     )
     run.set_defaults(command=_run, parser=run)
     run.add_argument("file", metavar="FILE", help="a .tcz file")
-    run.add_argument("--data", metavar="NAME|FILE", default="digits", help="digits (default), mnist, …, or an .npz")
+    run.add_argument(
+        "--data", metavar="NAME|FILE", default="digits", help="digits (default), mnist, cifar10, …, or an .npz"
+    )
     run.add_argument(
         "--split", choices=("train", "val", "test"), default="test", help="images to predict; default: test"
     )
@@ -78,7 +80,7 @@ def _add_compress(commands, form) -> None:
     compress.add_argument("model", metavar="MODEL", help=f"{', '.join(NETS)}, or a .tcz file")
     compress.add_argument("--out", metavar="FILE", required=True, help="the .tcz file to write")
     compress.add_argument(
-        "--data", metavar="NAME|FILE", default="digits", help="digits (default), mnist, …, or an .npz"
+        "--data", metavar="NAME|FILE", default="digits", help="digits (default), mnist, cifar10, …, or an .npz"
     )
     compress.add_argument(
         "--sparsity", type=_share, default=0.9, metavar="S", help="share of weights to remove; default: 0.9"

@@ -221,7 +221,7 @@ def _early(net: EarlyExit, x: np.ndarray) -> InferenceExits:
 
 def _integer_steps(net: IntegerNet) -> list[Step]:
     """The steps of a net of 8-bit integers, whose layers have one form each: bytes in, bytes out."""
-    steps = [Step("real numbers", "rounded to bytes", forms.called(net.grid.quantize))]
+    steps = [Step("real numbers", "rounded to bytes", forms.called(net.quantize))]
     for layer in net.integer_layers:
         steps.append(Step(type(layer).__name__, "bytes", layer.prepare))
     return steps

@@ -109,6 +109,42 @@ class BatchNorm(Module):
         return str(len(self.running_mean))
 
 
+class Normalize(Module):
+    """(x - mean) / std per channel (the last axis), so that a net takes raw pixels. As the first layer, it is saved with the net.
+
+    mean and std: one number per channel, buffers that are not trained. Raises ValueError for other shapes, and unless each std
+    is above 0.
+    """
+
+    def __init__(self, mean, std):
+        self.mean, self.std = (np.array(values, np.float32) for values in (mean, std))
+        if self.mean.ndim != 1 or self.mean.shape != self.std.shape or not (self.std > 0).all():
+            raise ValueError(f"Normalize: expected one mean and one std above 0 per channel; got {mean} and {std}")
+
+    @classmethod
+    def of(cls, x: np.ndarray) -> Normalize:
+        """The layer that brings each channel of x (N, …, C), usually the training split, to mean 0 and variance 1. A channel
+        that never changes keeps its scale."""
+        sums, squares = np.zeros((2, x.shape[-1]))
+        for some in np.array_split(
+            x, max(1, len(x) // 1000)
+        ):  # parts, so that large data need little memory in float64
+            rows = some.reshape(-1, x.shape[-1]).astype(np.float64)
+            sums += rows.sum(0)
+            squares += np.einsum("nc,nc->c", rows, rows)
+        count = x.size // x.shape[-1]
+        std = np.sqrt(np.maximum(squares / count - (sums / count) ** 2, 0))
+        return cls(sums / count, np.where(std > 1e-6, std, 1))
+
+    def forward(self, x):
+        if x.shape[-1] != len(self.mean):
+            raise ValueError(f"Normalize: the input is {x.shape}; its last axis must be the {len(self.mean)} channels")
+        return F.normalize(x, self.mean, self.std)
+
+    def extra_repr(self):
+        return ", ".join(f"{mean:.3g}±{std:.3g}" for mean, std in zip(self.mean, self.std, strict=True))
+
+
 class _Elementwise(Module):
     """An activation without parameters: its class attribute `function` is the operation."""
 

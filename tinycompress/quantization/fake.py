@@ -4,7 +4,7 @@ behind them."""
 import numpy as np
 
 from ..guards import all_or_nothing, computes_as
-from ..nn import Module, Parameter, Residual, Sequential
+from ..nn import Module, Normalize, Parameter, Residual, Sequential
 from ..nn.weighted import effective, weighted_layers
 from ..tensor import Tensor, record
 from ..training import predict
@@ -102,7 +102,7 @@ def quantize_biases(model: Module, bits: int = 8, method: str = "min_max") -> Mo
 
 def quantize_activations(model: Sequential, x: np.ndarray, bits: int = 8, method: str = "min_max") -> Sequential:
     """A `Sequential` of the model's layers with a `FakeQuantize` (affine, one grid per layer, calibrated on x (N, …))
-    for the input and wherever an integer net rounds. Once trained, `to_integers` computes the same.
+    for the input (after a `Normalize`) and wherever an integer net rounds. Once trained, `to_integers` computes the same.
 
     An integer net rounds the outputs of weighted layers and of residual blocks, after the ReLU and max pooling that
     directly follow; of other activations, which are looked up in a table, so that their inputs are rounded as well; and
@@ -114,8 +114,9 @@ def quantize_activations(model: Sequential, x: np.ndarray, bits: int = 8, method
     layers, _ = _on_grids(model, x, bits, method)
     if isinstance(layers[-1], FakeQuantize):
         layers.pop()
-    first = FakeQuantize(calibrate(x, bits, False, method=method))
-    return Sequential(first, *layers, input_shape=model.input_shape)
+    front = [layers.pop(0)] if type(layers[0]) is Normalize else []
+    first = FakeQuantize(calibrate(predict(Sequential(*front), x), bits, False, method=method))
+    return Sequential(*front, first, *layers, input_shape=model.input_shape)
 
 
 def _on_grids(model: Sequential, x: np.ndarray, bits: int, method: str) -> tuple[list[Module], np.ndarray]:

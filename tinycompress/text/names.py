@@ -37,6 +37,7 @@ ELSEWHERE = {
         "Linear": "nn.Dense(in_features, out_features, rng=rng)",
         "MSELoss": "tc.functional.mse_loss, as in fit(…, loss=tc.functional.mse_loss)",
         "MaxPooling2D": "nn.MaxPool2d(size)",
+        "Normalization": "nn.Normalize.of(data.x_train), or tc.models.normalized(net, data.x_train)",
         "ModuleList": "a list of modules as an attribute; its modules are found",
         "Softmax": "tc.functional.softmax; nets end in logits, and cross_entropy applies the softmax",
         "functional": "tc.functional",

@@ -14,6 +14,7 @@ from ...nn import (
     Flatten,
     MaxPool2d,
     Module,
+    Normalize,
     Residual,
     Sequential,
     Weighted,
@@ -45,18 +46,26 @@ SAME_GRID = {MaxPool2d: IntegerMaxPool2d, Flatten: lambda _: IntegerFlatten()}
 class IntegerNet(Module):
     """A net of 8-bit integers, for inference only: real images (N, …) in, real logits (N, classes) out.
 
-    Made by `to_integers`. nbytes: the size of all weights, biases, factors and tables.
+    Made by `to_integers`. normalize: the `Normalize` with which the net begins, if any. nbytes: the size of all weights, biases,
+    factors and tables.
     """
 
     inference_only = True
 
-    def __init__(self, grid: Grid, layers: list[IntegerLayer], input_shape=None):
-        self.grid, self.integer_layers, self.input_shape = grid, layers, input_shape
+    def __init__(self, grid: Grid, layers: list[IntegerLayer], input_shape=None, normalize: Normalize | None = None):
+        self.grid, self.integer_layers, self.input_shape, self.normalize = grid, layers, input_shape, normalize
 
-    nbytes = property(lambda self: sum(layer.nbytes for layer in self.integer_layers))
+    @property
+    def nbytes(self):
+        constants = 0 if self.normalize is None else self.normalize.mean.nbytes + self.normalize.std.nbytes
+        return constants + sum(layer.nbytes for layer in self.integer_layers)
+
+    def quantize(self, x: np.ndarray) -> np.ndarray:
+        """Real images (N, …) as the bytes that the first layer takes."""
+        return self.grid.quantize(x if self.normalize is None else self.normalize(Tensor(x)).data)
 
     def forward(self, x):
-        q = self.grid.quantize(x.data)
+        q = self.quantize(x.data)
         for layer in self.integer_layers:
             q = layer(q)
         return Tensor(q)
@@ -70,14 +79,17 @@ def to_integers(model: Module, x: np.ndarray, bits: int = 8, method: str = "min_
 
     Where weights or activations have a `FakeQuantize`, its grid is used, and the integer net computes what was trained
     (see `quantize_activations`). Elsewhere batch norms are folded, weights get a grid of `bits` over their range per
-    channel, and activations one of 8 bits, calibrated by `method` on x (N, …), a few hundred training images. Raises
-    ValueError for a layer that has no integer form or appears twice in the net, for weights on an affine grid, and if
-    the last layer is not dense.
+    channel, and activations one of 8 bits, calibrated by `method` on x (N, …), a few hundred training images. A `Normalize`
+    stays real, as the first layer. Raises ValueError for a layer that has no integer form or appears twice in the net, for
+    weights on an affine grid, and if the last layer is not dense.
     """
     check_distinct("to_integers", model)
     if not any(isinstance(step, FakeQuantize) for m in model.modules() for step in m.parametrizations("weight")):
         model = fold_batch_norm(model)
-    parts = stages(model)
+    parts, normalize = stages(model), None
+    if type(parts[0][0]) is Normalize:
+        normalize = parts.pop(0)[0]
+        x = predict(normalize, x)
     if isinstance(parts[0][0], FakeQuantize):
         first = parts.pop(0)[0].grid
     else:
@@ -89,7 +101,7 @@ def to_integers(model: Module, x: np.ndarray, bits: int = 8, method: str = "min_
         )
     layers, grid, _ = _convert(hidden, first, x, bits, method)
     layers.append(IntegerDense(last, *_integer_weights(last, bits, grid), grid, None))
-    return IntegerNet(first, layers, getattr(model, "input_shape", None))
+    return IntegerNet(first, layers, getattr(model, "input_shape", None), normalize)
 
 
 def _convert(parts: list[list[Module]], grid: Grid, x, bits, method) -> tuple[list[IntegerLayer], Grid, np.ndarray]:
@@ -137,6 +149,7 @@ def _convert(parts: list[list[Module]], grid: Grid, x, bits, method) -> tuple[li
             raise ValueError(
                 f"to_integers: {layer!r} has no integer form"
                 + ("; it can only be folded into the layer directly before it" if isinstance(layer, BatchNorm) else "")
+                + ("; it can only be the first layer" if isinstance(layer, Normalize) else "")
             )
         layers += [IntegerMaxPool2d(follower) for follower in followers if type(follower) is MaxPool2d]
     return layers, grid, x

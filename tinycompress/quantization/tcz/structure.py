@@ -27,7 +27,7 @@ MOST_LAYERS = 4096
 LARGEST = 2**31 - 1  # of a single size
 PADDINGS = ("valid", "same")
 DEFAULTS = (0.1, 1e-5)  # momentum and eps of batch norm
-BUFFERS = ("running_mean", "running_var", "zero_point")  # arrays that are not trained
+BUFFERS = ("running_mean", "running_var", "zero_point", "mean", "std")  # arrays that are not trained
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,11 @@ class Slot:
     trained = property(lambda self: self.name not in BUFFERS)
 
     def fill(self, values: np.ndarray):
-        """Put the array into its layer. Raises `TczError` for a variance below 0."""
+        """Put the array into its layer. Raises `TczError` for a variance below 0 or a std that is not above it."""
         if self.name == "running_var" and values.min(initial=0) < 0:
             raise TczError(f"array {self.path} has variances below 0")
+        if self.name == "std" and not values.min(initial=1) > 0:
+            raise TczError(f"array {self.path} has a standard deviation that is not above 0")
         object.__setattr__(self.layer, self.name, Parameter(values) if self.trained else values)
 
 
@@ -203,6 +205,7 @@ TABLE = (  # code, layer, fields; to add a layer, add its line
     (19, Sign),
     (20, FakeQuantize, BITS, channels("scale", "zero_point", least=0)),
     (21, nn.MultiExit, INPUT_SHAPE, EXITS),  # never inside another layer
+    (22, nn.Normalize, channels("mean", "std")),
 )
 BY_KIND = {kind: (code, fields) for code, kind, *fields in TABLE}
 BY_CODE = {code: (kind, fields) for code, kind, *fields in TABLE}
