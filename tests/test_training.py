@@ -2,6 +2,8 @@
 
 import io
 import pickle
+import re
+import time
 
 import numpy as np
 import pytest
@@ -140,9 +142,28 @@ def test_nothing_happens_in_no_epochs():
     assert not model.training
 
 
-def test_a_progress_bar_can_be_shown(capsys):
-    run(nn.Dense(2, 3, rng=np.random.default_rng(0)), blobs(), epochs=1, progress=True)
-    assert "epoch" in capsys.readouterr().err
+def test_the_bar_tells_the_time_left_within_the_first_epoch(capsys):
+    def slow(x, rng):
+        time.sleep(0.03)  # the bar is drawn every tenth of a second
+        return x
+
+    run(nn.Dense(2, 3, rng=np.random.default_rng(0)), blobs(), epochs=2, progress=True, augment=slow)
+    shown = capsys.readouterr().err
+    assert "2 epochs" in shown and re.search(r" ([1-9]|1[01])/24 \[\d\d:\d\d<\d\d:\d\d", shown)
+
+
+def test_no_step_has_a_gradient_above_the_norm_it_is_clipped_to():
+    norms = []
+
+    class Spy(optim.SGD):
+        def step(self):
+            norms.append(np.sqrt(sum((p.grad.astype(float) ** 2).sum() for p in self.parameters)))
+            super().step()
+
+    for limit in (None, 0.1):
+        model = nn.Dense(2, 3, rng=np.random.default_rng(0))
+        run(model, blobs(), epochs=1, optimizer=Spy(model.parameters(), 0.05), clip_grad_norm=limit)
+    assert max(norms[:12]) > 0.2 and max(norms[12:]) == pytest.approx(0.1)
 
 
 # When it goes wrong.

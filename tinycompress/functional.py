@@ -52,11 +52,15 @@ def log_softmax(x: Tensor, temperature: float = 1.0, dim: int = -1) -> Tensor:
     return record(y, (x, lambda g: (g - np.exp(y) * g.sum(-1, keepdims=True)) / T))
 
 
-def cross_entropy(logits: Tensor, labels) -> Tensor:
+def cross_entropy(logits: Tensor, labels, label_smoothing: float = 0.0) -> Tensor:
     """-log softmax(logits)[label], averaged over the batch.
 
-    logits: (N, classes). labels: N integers from 0 to classes - 1. Raises ValueError for other shapes or labels.
+    logits: (N, classes). labels: N integers from 0 to classes - 1. label_smoothing: the share of the target that is spread evenly
+    over all classes, the right one included (Szegedy et al. 2016, section 7). Raises ValueError for other shapes or labels, and
+    for a share that is not from 0 to 1.
     """
+    if not 0 <= label_smoothing <= 1:
+        raise ValueError(f"cross_entropy: label_smoothing is a share from 0 to 1, got {label_smoothing}")
     labels = np.asarray(labels)
     if logits.ndim != 2 or labels.shape != logits.shape[:1] or labels.dtype.kind not in "iu":
         raise ValueError(
@@ -76,11 +80,16 @@ def cross_entropy(logits: Tensor, labels) -> Tensor:
 
     def derivative(g):
         d = np.exp(log_p)
-        d.reshape(-1)[picked] -= 1
+        d.reshape(-1)[picked] -= 1 - label_smoothing
+        if label_smoothing:
+            d -= label_smoothing / classes
         d *= g / n
         return d
 
-    return record(-log_p.reshape(-1)[picked].mean(), (logits, derivative))
+    value = -log_p.reshape(-1)[picked].mean()
+    if label_smoothing:
+        value = (1 - label_smoothing) * value - label_smoothing * log_p.mean()
+    return record(value, (logits, derivative))
 
 
 def kl_div(logits: Tensor, target_logits, temperature: float = 1.0) -> Tensor:

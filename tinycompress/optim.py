@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from math import cos, pi
+from math import cos, pi, sqrt
 
 import numpy as np
 
@@ -48,6 +48,24 @@ class Optimizer:
         for parameter, state in zip(self.parameters, self._state, strict=True):
             if parameter.grad is not None and parameter.requires_grad:
                 parameter.data = self._update(parameter.data, parameter.grad, state)
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """What is kept between steps, such as velocities, by the number of the parameter and its place: "0.1"."""
+        states = enumerate(self._state)
+        return {f"{i}.{j}": np.array(value) for i, state in states for j, value in enumerate(state)}
+
+    def load_state_dict(self, state: dict[str, np.ndarray]) -> None:
+        """Load what `state_dict` returned. Raises ValueError, and changes nothing, if it does not fit the parameters."""
+        own = self.state_dict()
+        if {name: values.shape for name, values in own.items()} != {name: np.shape(v) for name, v in state.items()}:
+            raise ValueError(
+                f"the state is that of another optimiser or of other parameters: it has {len(state)} arrays, "
+                f"{self!r} has {len(own)}, whose shapes must agree"
+            )
+        for i, values in enumerate(self._state):
+            for j, value in enumerate(values):
+                new = np.array(state[f"{i}.{j}"])
+                values[j] = new if isinstance(value, np.ndarray) else new.item()
 
     def zero_grad(self) -> None:
         for parameter in self.parameters:
@@ -116,6 +134,22 @@ class AdamW(Adam):
         super().__init__(parameters, lr, betas, eps, weight_decay)
 
 
+def clip_grad_norm(parameters: Iterable[Tensor], max_norm: float) -> float:
+    """Scale all gradients by one factor so that their norm, taken over all of them together, is at most `max_norm` (Pascanu et
+    al. 2013, algorithm 1). Returns the norm that they had. Parameters without a gradient do not count.
+
+    Raises ValueError unless max_norm is above 0.
+    """
+    if not max_norm > 0:
+        raise ValueError(f"clip_grad_norm: max_norm must be above 0, got {max_norm}")
+    found = [parameter for parameter in dict.fromkeys(parameters) if parameter.grad is not None]
+    norm = sqrt(sum(float(np.square(parameter.grad, dtype=np.float64).sum()) for parameter in found))
+    if norm > max_norm:
+        for parameter in found:
+            parameter.grad = parameter.grad * parameter.grad.dtype.type(max_norm / norm)
+    return norm
+
+
 # A schedule maps the share of training done (0 at the first step, towards 1 at the last) to a factor on the learning rate.
 Schedule = Callable[[float], float]
 
@@ -158,3 +192,26 @@ def warmup(share: float, then: Schedule = constant) -> Schedule:
         raise ValueError(f"warmup: the share of training must lie between 0 and 1, got {share}")
     rise = lambda t: t / share if t < share else then((t - share) / (1 - share))  # noqa: E731
     return _Schedule(f"warmup({share}, {getattr(then, '__name__', repr(then))})", rise)
+
+
+def one_cycle(pct_start: float = 0.3, div_factor: float = 25.0, final_div_factor: float = 1e4) -> Schedule:
+    """Rise from 1 / div_factor to 1 over the share `pct_start` of training, then fall to 1 / (div_factor final_div_factor), both
+    along half a cosine (Smith & Topin 2019), with the names of PyTorch's OneCycleLR. The optimiser's rate is the highest one; its
+    momentum stays as it is.
+
+    >>> [round(one_cycle()(t), 3) for t in (0, 0.15, 0.3, 0.65, 1)]
+    [0.04, 0.52, 1.0, 0.5, 0.0]
+    """
+    if not 0 < pct_start < 1 or not (div_factor >= 1 and final_div_factor >= 1):
+        raise ValueError(
+            "one_cycle: pct_start must lie between 0 and 1, and both factors must be 1 or more; got "
+            f"{pct_start}, {div_factor} and {final_div_factor}"
+        )
+    first, last = 1 / div_factor, 1 / (div_factor * final_div_factor)
+
+    def factor(t: float) -> float:
+        rising = t < pct_start
+        end, share = (first, 1 - t / pct_start) if rising else (last, (t - pct_start) / (1 - pct_start))
+        return end + (1 - end) * cosine(share)
+
+    return _Schedule(f"one_cycle({pct_start}, {div_factor}, {final_div_factor})", factor)

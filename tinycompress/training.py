@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from . import functional as F
+from . import optim
+from .checkpoint import Checkpoint
 from .data import Dataset
 from .graph import no_grad
 from .guards import idle_latents
@@ -37,6 +40,17 @@ class History:
             return "<History: no epoch>"
         accuracy = f", validation accuracy {100 * self.val_accuracy[-1]:.1f} %" if self.val_accuracy else ""
         return f"<History: {len(self.loss)} epochs, loss {self.loss[0]:.3g} → {self.loss[-1]:.3g}{accuracy}>"
+
+    def add(self, loss: float, lr: float, val_accuracy: float | None) -> None:
+        """Append an epoch."""
+        self.loss.append(loss)
+        self.lr.append(lr)
+        if val_accuracy is not None:
+            self.val_accuracy.append(val_accuracy)
+
+    def entries(self) -> dict[str, list[float]]:
+        """The lists by name; `History(**entries)` is this history."""
+        return {"loss": self.loss, "lr": self.lr, "val_accuracy": self.val_accuracy}
 
     def _repr_png_(self):
         return self.plot()._repr_png_(), {"alt": repr(self)}
@@ -84,7 +98,9 @@ def fit(
     loss: Callable[[Tensor, np.ndarray], Tensor] = F.cross_entropy,
     schedule: Schedule = constant,
     augment: Callable[[np.ndarray, np.random.Generator], np.ndarray] | None = None,
+    clip_grad_norm: float | None = None,
     validation: Pair | Dataset | None = None,
+    checkpoint: str | os.PathLike | None = None,
     progress: bool = True,
 ) -> History:
     """Train `model` in place and return its History; leaves the model in evaluation mode.
@@ -92,47 +108,65 @@ def fit(
     train: x (N, …) and its targets (N, …), usually labels; loss(outputs, targets) gets batches of them, so the targets can
     also be the outputs of a teacher. A Dataset stands for its training split, and as `validation` for its validation split.
     rng: a generator, or its seed. schedule(t) scales the optimiser's learning rate when the share t of the training is done.
-    augment(x, rng) changes each batch (see `data.shift`). The same seed gives the same bits. Ctrl-C stops training and
-    keeps the result so far. With batch norm, a single image left over for the last batch joins the batch before it,
-    since one image has no variance. Raises TrainingDiverged if the loss is not finite, ValueError if inputs and targets
-    differ in length or the optimiser holds parameters of another net.
+    augment(x, rng) changes each batch (see `data.shift`). clip_grad_norm: as `max_norm` in `optim.clip_grad_norm`. The same
+    seed gives the same bits. Ctrl-C stops training and keeps the result so far. checkpoint: a file that is written after each
+    epoch. Where it exists, training goes on from it, with the same bits as if it had never stopped: make net and optimiser
+    anew, and call `fit` as before. With batch norm, a single image left over for the last batch joins the one before it.
+    Raises TrainingDiverged if the loss is not finite, ValueError if arguments do not fit each other or the checkpoint.
     """
     x, y = _pair("fit", train, "train")
     rng = np.random.default_rng(rng)
     validation = None if validation is None else _pair("fit", validation, "val")
-    if len(x) != len(y) or len(x) == 0:
-        raise ValueError(f"fit: {len(x)} inputs and {len(y)} targets; pass one target per input, and at least one")
-    if epochs < 0 or batch_size < 1:
-        raise ValueError(f"fit: epochs must be 0 or more and batch_size 1 or more, got {epochs} and {batch_size}")
-    _check_optimizer(model, optimizer)
-    history, base_lr = History(), optimizer.lr
+    _check(model, optimizer, x, y, epochs, batch_size)
     starts = _batch_starts(model, len(x), batch_size)
-    batches = len(starts) - 1
+    batches, base_lr = len(starts) - 1, optimizer.lr
+    settings = {"epochs": epochs, "batch_size": batch_size, "inputs": [*np.shape(x)]}
+    saved = Checkpoint(checkpoint, model, optimizer, rng, settings) if checkpoint else None
+    history = History(**saved.load()) if saved else History()
+    bar = _bar(epochs, batches, len(history.loss), progress)
     try:
-        for epoch in _bar(range(epochs), progress):
+        for epoch in range(len(history.loss), epochs):
             model.train()
             order, total = rng.permutation(len(x)), 0.0
             for i in range(batches):
                 optimizer.lr = base_lr * float(schedule((epoch * batches + i) / (epochs * batches)))
                 rows = order[starts[i] : starts[i + 1]]
                 xb = augment(x[rows], rng) if augment else x[rows]
-                optimizer.zero_grad()
-                value = loss(model(xb), y[rows])
-                if not np.isfinite(value.data).all():
+                value = _step(model, optimizer, loss, xb, y[rows], clip_grad_norm)
+                if not np.isfinite(value):
                     raise _diverged(model, xb, epoch, i, optimizer.lr, history)
-                value.backward()
-                optimizer.step()
-                total += value.item() * len(rows)
-            if validation is not None:  # first, so that an epoch interrupted here leaves no entry
-                history.val_accuracy.append(evaluate(model, validation).accuracy)
-            history.loss.append(total / len(x))
-            history.lr.append(optimizer.lr)
+                total += value * len(rows)
+                bar.update()
+            history.add(total / len(x), optimizer.lr, validation and evaluate(model, validation).accuracy)
+            if saved:
+                saved.save(history.entries())
     except KeyboardInterrupt:
         history.interrupted = True
     finally:
+        bar.close()
         optimizer.lr = base_lr
         model.eval()
     return history
+
+
+def _check(model: Module, optimizer: Optimizer, x, y, epochs: int, batch_size: int):
+    if len(x) != len(y) or len(x) == 0:
+        raise ValueError(f"fit: {len(x)} inputs and {len(y)} targets; pass one target per input, and at least one")
+    if epochs < 0 or batch_size < 1:
+        raise ValueError(f"fit: epochs must be 0 or more and batch_size 1 or more, got {epochs} and {batch_size}")
+    _check_optimizer(model, optimizer)
+
+
+def _step(model: Module, optimizer: Optimizer, loss, x, y, clip_grad_norm: float | None) -> float:
+    """Take one step on a batch, unless the loss is not finite. Returns the loss."""
+    optimizer.zero_grad()
+    value = loss(model(x), y)
+    if np.isfinite(value.data).all():
+        value.backward()
+        if clip_grad_norm is not None:
+            optim.clip_grad_norm(optimizer.parameters, clip_grad_norm)
+        optimizer.step()
+    return value.item()
 
 
 def _pair(what: str, data: Pair | Dataset, split: str) -> Pair:
@@ -212,12 +246,14 @@ def recalibrate_batch_norm(model: Module, x: np.ndarray, batch_size: int = 256) 
     return model
 
 
-def _bar(epochs, progress: bool):
-    if not progress:
-        return epochs
-    from tqdm.auto import tqdm
-
-    return tqdm(epochs, unit="epoch", leave=False)
+def _bar(epochs: int, batches: int, done: int, progress: bool):
+    """A bar over the batches of all epochs, so that it tells the time left from the first few batches on."""
+    if progress:
+        from tqdm.auto import tqdm
+    else:
+        from tqdm.std import tqdm
+    settings = {"desc": f"{epochs} epochs", "unit": "batch", "leave": False, "disable": not progress}
+    return tqdm(total=epochs * batches, initial=done * batches, **settings)
 
 
 def _diverged(model, x, epoch, batch, lr, history) -> TrainingDiverged:

@@ -42,6 +42,24 @@ def test_the_gradient_of_cross_entropy_is_softmax_minus_one_hot(rng):
     np.testing.assert_allclose(x.grad, (F.softmax(x).data - np.eye(3)[labels]) / 4, atol=1e-15)
 
 
+@pytest.mark.parametrize("share", [0.1, 0.5, 1])
+def test_label_smoothing_mixes_the_target_with_equal_shares_of_all_classes(share, rng):
+    x, labels = rng.standard_normal((4, 3)), np.array([0, 2, 2, 1])
+    target = (1 - share) * np.eye(3)[labels] + share / 3
+    expected = -(target * F.log_softmax(Tensor(x)).data).sum(1).mean()
+    assert F.cross_entropy(Tensor(x), labels, label_smoothing=share).item() == pytest.approx(expected)
+    assert gradcheck(lambda x: F.cross_entropy(x, labels, share) * 3, x, rng=rng)
+    with pytest.raises(ValueError, match="label_smoothing is a share from 0 to 1"):
+        F.cross_entropy(Tensor(x), labels, share + 1)
+
+
+def test_label_smoothing_agrees_with_pytorch(rng):
+    torch = pytest.importorskip("torch")
+    x, labels = rng.standard_normal((4, 3)), np.array([0, 2, 2, 1])
+    theirs = torch.nn.functional.cross_entropy(torch.tensor(x), torch.tensor(labels), label_smoothing=0.2)
+    assert F.cross_entropy(Tensor(x), labels, label_smoothing=0.2).item() == pytest.approx(theirs.item())
+
+
 def test_cross_entropy_of_equal_logits_is_the_logarithm_of_the_number_of_classes():
     assert F.cross_entropy(Tensor(np.zeros((2, 7))), [3, 0]).item() == pytest.approx(math.log(7))
 

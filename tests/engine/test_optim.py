@@ -239,3 +239,84 @@ def test_schedules_stay_between_0_and_1_and_fall_after_any_warm_up(schedule):
 def test_steps_may_be_given_as_a_generator():
     drop = optim.steps(t / 4 for t in (1, 2))
     assert drop(1) == drop(1) == pytest.approx(0.01)
+
+
+def test_one_cycle_rises_to_1_and_falls_to_almost_0():
+    cycle = optim.one_cycle(pct_start=0.25, div_factor=10, final_div_factor=100)
+    assert [cycle(t) for t in (0, 0.125, 0.25, 0.625, 1)] == pytest.approx([0.1, 0.55, 1, 0.5005, 0.001])
+    assert repr(cycle) == "one_cycle(0.25, 10, 100)"
+    for wrong in ({"pct_start": 0}, {"pct_start": 1}, {"div_factor": 0.5}, {"final_div_factor": 0}):
+        with pytest.raises(ValueError, match="one_cycle: pct_start must lie"):
+            optim.one_cycle(**wrong)
+
+
+def test_one_cycle_has_the_rates_of_pytorch():
+    torch = pytest.importorskip("torch")
+    steps, options = 40, {"pct_start": 0.25, "div_factor": 20, "final_div_factor": 50}
+    sgd = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1)
+    theirs = torch.optim.lr_scheduler.OneCycleLR(sgd, 0.4, total_steps=steps, cycle_momentum=False, **options)
+    rates = []
+    for _ in range(steps):
+        rates.append(sgd.param_groups[0]["lr"])
+        sgd.step()
+        theirs.step()
+    top = options["pct_start"] * steps - 1  # theirs reaches the top and the end one step earlier
+    times = [i / top * 0.25 if i < top else 0.25 + (i - top) / (steps - 1 - top) * 0.75 for i in range(steps)]
+    assert rates == pytest.approx([0.4 * optim.one_cycle(**options)(t) for t in times])
+
+
+# The norm of the gradient.
+def with_gradients(*gradients):
+    parameters = [Tensor(np.zeros_like(g), requires_grad=True) for g in gradients]
+    for parameter, g in zip(parameters, gradients, strict=True):
+        parameter.grad = g
+    return parameters
+
+
+def test_clipping_scales_all_gradients_by_one_factor_and_only_if_their_norm_is_larger(rng):
+    gradients = [rng.standard_normal(shape).astype(np.float32) for shape in ((3, 4), (5,), ())]
+    norm = math.sqrt(sum((g.astype(float) ** 2).sum() for g in gradients))
+    for limit, factor in ((norm / 3, 1 / 3), (norm * 1.01, 1)):
+        parameters = [*with_gradients(*gradients), Tensor(np.ones(2), requires_grad=True)]
+        assert optim.clip_grad_norm([*parameters, parameters[0]], limit) == pytest.approx(norm)
+        for parameter, g in zip(parameters, gradients, strict=False):
+            np.testing.assert_allclose(parameter.grad, g * factor, rtol=1e-5)
+            assert parameter.grad.dtype == np.float32
+        assert parameters[3].grad is None
+    with pytest.raises(ValueError, match="max_norm must be above 0, got 0"):
+        optim.clip_grad_norm(parameters, 0)
+
+
+def test_clipping_agrees_with_pytorch(rng):
+    torch = pytest.importorskip("torch")
+    gradients = [rng.standard_normal(shape).astype(np.float32) for shape in ((3, 4), (5,))]
+    ours, theirs = with_gradients(*gradients), [torch.zeros(g.shape, requires_grad=True) for g in gradients]
+    for parameter, g in zip(theirs, gradients, strict=True):
+        parameter.grad = torch.tensor(g)
+    norm = torch.nn.utils.clip_grad_norm_(theirs, 0.7)
+    assert optim.clip_grad_norm(ours, 0.7) == pytest.approx(norm.item())
+    for one, two in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(one.grad, two.grad.numpy(), rtol=1e-5)
+
+
+# The state.
+@pytest.mark.parametrize("make", [lambda p: optim.SGD(p, 0.1, momentum=0.9), lambda p: optim.Adam(p, 0.1)])
+def test_an_optimiser_goes_on_from_its_state(make, rng):
+    def step(parameters, optimizer, gradient):
+        for parameter in parameters:
+            parameter.grad = gradient * np.ones_like(parameter.data)
+        optimizer.step()
+
+    parameters = [Tensor(rng.random((2, 3), np.float32), requires_grad=True), Tensor(np.ones(4), requires_grad=True)]
+    one = make(parameters)
+    for gradient in (0.5, -1, 2):
+        step(parameters, one, np.float32(gradient))
+    twins = [Tensor(parameter.data.copy(), requires_grad=True) for parameter in parameters]
+    two = make(twins)
+    two.load_state_dict(one.state_dict())
+    for gradient in (1, 3):
+        step(parameters, one, np.float32(gradient))
+        step(twins, two, np.float32(gradient))
+    assert all(a.data.tobytes() == b.data.tobytes() for a, b in zip(parameters, twins, strict=True))
+    with pytest.raises(ValueError, match="the state is that of another optimiser"):
+        make(parameters[:1]).load_state_dict(one.state_dict())

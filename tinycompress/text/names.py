@@ -13,7 +13,7 @@ _SAVED = (
     "net.save(path) and net.load(path) keep a net's numbers; tc.quantization.tcz.save(net, path) makes a small file"
 )
 _ONE_DEVICE = "everything runs on the CPU, so there is no device to choose"
-_SCHEDULE = "pass a schedule to fit: tc.fit(…, schedule=tc.optim.cosine), or steps, warmup"
+_SCHEDULE = "pass a schedule to fit: tc.fit(…, schedule=tc.optim.cosine), or steps, warmup, one_cycle"
 
 ELSEWHERE = {
     "tinycompress": {
@@ -47,7 +47,13 @@ ELSEWHERE = {
         "nll_loss": "functional.cross_entropy(logits, labels), which includes log_softmax",
         "one_hot": "np.eye(classes)[labels]; cross_entropy takes the labels themselves",
     },
-    "tinycompress.optim": {"lr_scheduler": _SCHEDULE, "CosineAnnealingLR": _SCHEDULE, "StepLR": _SCHEDULE},
+    "tinycompress.optim": {
+        "lr_scheduler": _SCHEDULE,
+        "CosineAnnealingLR": _SCHEDULE,
+        "OneCycleLR": "tc.fit(…, schedule=tc.optim.one_cycle()); the optimiser's rate is the highest one",
+        "StepLR": _SCHEDULE,
+        "clip_grad_norm_": "tc.optim.clip_grad_norm(net.parameters(), max_norm), or tc.fit(…, clip_grad_norm=1.0)",
+    },
     "tinycompress.data": {
         "DataLoader": "fit(net, data.train, batch_size=64, …) makes the batches itself",
         "load_digits": 'tc.data.load("digits")',
