@@ -16,9 +16,15 @@ STAGE = "/mnt"
 
 
 def as_ordinary_user(command: list[str], *more: Path) -> list[str]:
-    """The command that does it; `more` are further folders that it needs. Not being root, this changes nothing."""
-    if os.geteuid() != 0:
+    """The command that does it; `more` are further folders that it needs. Without root's rights, this changes nothing."""
+    if not may_mount():
         return command
+    drop = ["setpriv", "--reuid", NOBODY, "--regid", NOBODY, "--clear-groups", "--inh-caps=-all", "--bounding-set=-all"]
+    return where_all_can_read([*drop, "env", "HOME=/tmp", *command], *more)
+
+
+def where_all_can_read(command: list[str], *more: Path, unshare=()) -> list[str]:
+    """The command, in a mount namespace where every user can read what it needs. `unshare`: further options."""
     needed = {Path(path).resolve() for path in (sys.base_prefix, Path(__file__).parents[1], *more)} | {Path(sys.prefix)}
     closed = {path: folder for path in needed if (folder := closed_parent(path))}
     lines = ["set -e", f"mount -t tmpfs tmpfs {STAGE}"]
@@ -28,10 +34,14 @@ def as_ordinary_user(command: list[str], *more: Path) -> list[str]:
     for number, path in enumerate(closed):
         place = shlex.quote(str(path))
         lines.append(f"mkdir -p {place}; mount --bind {STAGE}/{number} {place}")
-    lines.append(f"umount -l {STAGE}")
-    drop = ["setpriv", "--reuid", NOBODY, "--regid", NOBODY, "--clear-groups", "--inh-caps=-all", "--bounding-set=-all"]
-    lines.append("exec " + shlex.join([*drop, "env", "HOME=/tmp", *command]))
-    return ["unshare", "--mount", "--propagation", "private", "sh", "-c", "\n".join(lines)]
+    lines += [f"umount -l {STAGE}", f"exec {shlex.join(command)}"]
+    return ["unshare", "--mount", "--propagation", "private", *unshare, "sh", "-c", "\n".join(lines)]
+
+
+def may_mount() -> bool:
+    """Whether this is root, with CAP_SYS_ADMIN, which containers usually withhold."""
+    held = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("CapEff"))
+    return os.geteuid() == 0 and bool(int(held.split()[1], 16) >> 21 & 1)
 
 
 def closed_parent(path: Path) -> Path | None:

@@ -25,14 +25,20 @@ def kit(tmp_path_factory):
 
 
 @pytest.fixture
-def submit(kit, tmp_path):
+def wall(request):
+    """The level that `submit` runs submissions at; tests marked with `walls` run at each."""
+    return getattr(request, "param", "bubblewrap")
+
+
+@pytest.fixture
+def submit(kit, tmp_path, wall):
     """Make a submission of this source; its functions run in the sandbox."""
     from tinycompress.course.sandbox import readable
     from tinycompress.course.sandbox.workers import InWorkers
 
     made = []
 
-    def submit(source, kit=kit, level="bubblewrap", secrets=()):
+    def submit(source, kit=kit, level=wall, secrets=()):
         name = f"answer_{uuid.uuid4().hex}.py"
         folder = tmp_path / f"submission{len(made)}"
         folder.mkdir()

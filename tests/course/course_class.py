@@ -12,6 +12,19 @@ from tinycompress.course.staff.gradebook import Gradebook
 
 LEVEL = sandbox.level()
 inside = pytest.mark.skipif(LEVEL.name != "bubblewrap", reason=f"no sandbox here: {LEVEL.detail}")
+OF_ANOTHER_USER = sandbox._try(sandbox.ANOTHER_USER)
+# For attacks that must fail at both levels; tests/container.py runs them where only the second one can be had.
+walls = pytest.mark.parametrize(
+    "wall",
+    [
+        pytest.param(sandbox.FULL, marks=inside),
+        pytest.param(
+            sandbox.ANOTHER_USER,
+            marks=pytest.mark.skipif(bool(OF_ANOTHER_USER), reason=f"not as another user: {OF_ANOTHER_USER}"),
+        ),
+    ],
+    indirect=True,
+)
 
 SOLUTION = '''\
 """Keep the largest (3 points)."""

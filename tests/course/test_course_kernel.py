@@ -11,12 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from course_class import inside
+from course_class import inside, walls
 from ordinary_user import as_ordinary_user
 
 from tinycompress.course import SubmissionRaised, sandbox
-from tinycompress.course.sandbox import launch, readable, syscalls
-from tinycompress.course.sandbox.workers import InWorkers
+from tinycompress.course.sandbox import launch, syscalls
 
 # ---- the filter itself ----
 
@@ -51,6 +50,7 @@ def test_the_filter_refuses_what_is_in_its_table_and_nothing_else(machine):
     assert len(program) % 8 == 0 and len(program) // 8 <= 4096  # BPF_MAXINSNS
     refused = {number for number in range(1000) if result(program, architecture, number) != syscalls.ALLOW}
     named = {numbers[column] for numbers in syscalls.DENIED.values()} | set(syscalls.FORKS[machine])
+    prctl = syscalls.PRCTL[column]
     clone, clone3 = syscalls.CLONE[column], syscalls.CLONE3[column]
     assert refused == named | {clone, clone3} and not refused & set(ALLOWED[machine].values())
     assert {result(program, architecture, number) for number in named} == {0x50000 | errno.EPERM}
@@ -58,6 +58,8 @@ def test_the_filter_refuses_what_is_in_its_table_and_nothing_else(machine):
     assert result(program, architecture, clone, 0x3D0F00) == syscalls.ALLOW  # the flags of pthread_create
     assert result(program, architecture, clone, 0x1200011) == 0x50000 | errno.EPERM  # those of fork
     assert result(program, 0x40000003, 1) == syscalls.KILL  # 32-bit x86
+    assert result(program, architecture, prctl, 38) == syscalls.ALLOW  # PR_SET_NO_NEW_PRIVS
+    assert result(program, architecture, prctl, syscalls.PR_SET_PDEATHSIG) == 0x50000 | errno.EPERM
     if machine == "x86_64":
         assert result(program, architecture, 0x40000000 + 1) == 0x50000 | errno.EPERM  # x32
 
@@ -73,7 +75,7 @@ def test_the_numbers_are_those_of_the_kernels_headers(machine):
         name: int(number) for name, number in re.findall(r"#define __NR3?2?6?4?_(\w+)\s+(\d+)", header.read_text())
     }
     column = syscalls.ARCHITECTURES[machine][0]
-    table = syscalls.DENIED | {"clone": syscalls.CLONE, "clone3": syscalls.CLONE3}
+    table = syscalls.DENIED | {"clone": syscalls.CLONE, "clone3": syscalls.CLONE3, "prctl": syscalls.PRCTL}
     shared = set(table) & set(known)
     assert len(shared) > 50
     assert {name: table[name][column] for name in shared} == {name: known[name] for name in shared}
@@ -128,31 +130,23 @@ def score(): return 1
 """
 
 
-@inside
-@pytest.mark.parametrize("name", sorted(syscalls.DENIED))
-def test_no_system_call_of_the_table_gets_through(seen, name):
-    numbers = syscalls.DENIED[name]
-    assert seen.call(numbers[syscalls.ARCHITECTURES[os.uname().machine][0]], 0, 0, 0, 0, 0) == errno.EPERM
+@walls
+def test_no_system_call_of_the_table_gets_through(submit):
+    submission, column = submit(CALLS), syscalls.ARCHITECTURES[os.uname().machine][0]
+    for name, numbers in syscalls.DENIED.items():
+        assert submission.call(numbers[column], 0, 0, 0, 0, 0) == errno.EPERM, name
+    assert submission.call(syscalls.PRCTL[column], syscalls.PR_SET_PDEATHSIG, 0, 0, 0, 0) == errno.EPERM
 
 
-@pytest.fixture(scope="module")
-def seen(kit, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("seen")
-    (folder / "calls.py").write_text(CALLS)
-    readable(folder)
-    submission = InWorkers(kit, folder, "calls.py")
-    yield submission
-    submission.close()
-
-
-@inside
-def test_threads_and_parallel_loops_work_and_further_processes_do_not(seen):
-    assert seen.threads() == [0, 1, 2, 3]
-    seen.timeout = 60
-    assert seen.parallel(np.ones(100)) == 100
+@walls
+def test_threads_and_parallel_loops_work_and_further_processes_do_not(submit):
+    submission = submit(CALLS)
+    assert submission.threads() == [0, 1, 2, 3]
+    submission.timeout = 60
+    assert submission.parallel(np.ones(100)) == 100
     for function in "fork", "spawn":
         with pytest.raises(SubmissionRaised, match="PermissionError"):
-            getattr(seen, function)()
+            getattr(submission, function)()
 
 
 SESSION, JOIN, USER_TYPE = -3, 1, b"user"
@@ -173,14 +167,18 @@ def add_key(secret):
     return keyctl, key
 
 
-@inside
-@pytest.mark.parametrize("level", [sandbox.FULL, sandbox.UNFILTERED])
-def test_no_key_of_the_graders_session_can_be_read(submit, level):
+@walls
+def test_no_key_of_the_graders_session_can_be_read(submit):
     keyctl, key = add_key(b"secret")
-    submission = submit(CALLS, level=level)
-    assert submission.read_key(keyctl, -3) == b""  # the session's keyring, which holds the key's number
-    if level == sandbox.FULL:
-        assert submission.read_key(keyctl, key) == b""
+    submission = submit(CALLS)
+    for place in -3, key:  # the session's keyring, which holds the key's number
+        assert submission.read_key(keyctl, place) == b""
+
+
+@inside
+def test_without_the_filter_the_graders_session_is_still_another(submit):
+    keyctl, _ = add_key(b"secret")
+    assert submit(CALLS, level=sandbox.UNFILTERED).read_key(keyctl, -3) == b""
 
 
 def test_the_launcher_joins_an_empty_keyring_and_is_the_first_to_be_killed():
@@ -199,7 +197,7 @@ def test_the_launcher_joins_an_empty_keyring_and_is_the_first_to_be_killed():
     assert said.stdout.split() == ["0", "1000"], said.stderr
 
 
-@inside
+@walls
 def test_the_kernel_kills_a_worker_before_its_grader(submit):
     submission = submit(CALLS)
     assert submission.score() == 1
@@ -223,7 +221,7 @@ def test_files_in_memory_are_limited_in_number(submit):
 FORKS = "import os\nos.fork()\ndef f(x):\n    return x\n"
 
 
-@inside
+@walls
 def test_a_file_that_forks_cannot_be_imported(submit):
     with pytest.raises(Exception, match="cannot be imported: the file raised PermissionError"):
         submit(FORKS).f(1)

@@ -5,6 +5,8 @@ Inside are the interpreter, NumPy, Numba, the modules that the exercise allows a
 key of the grader's login. A filter closes off what the kernel keeps outside of all this, and denies further processes, so
 that the limits of one process are those of the submission (`syscalls.py`). When the worker ends, so does everything in it.
 
+Where namespaces cannot be had, a single hand-in can be run behind a lower wall, as another user (`another_user.py`).
+
 The worker is also the first that the kernel kills when memory runs out (`launch.py`).
 """
 
@@ -20,7 +22,8 @@ from pathlib import Path
 from ..exercise import CourseProblem
 
 HERE = Path(__file__).parent
-FULL, UNFILTERED, NONE = "bubblewrap", "bubblewrap without a filter", "none"  # levels, from the best one down
+# levels, from the best one down
+FULL, UNFILTERED, ANOTHER_USER, NONE = "bubblewrap", "bubblewrap without a filter", "another user", "none"
 
 
 class SandboxProblem(CourseProblem):
@@ -57,30 +60,20 @@ def start(
 ) -> tuple[subprocess.Popen, int, int]:
     """Start a worker for `submission`/`file`. Return its process and two descriptors, for requests and for replies.
 
-    level: NONE runs without a sandbox, only for code from people whom you trust. secrets: files and folders that must not
-    be seen inside, even where they lie below a folder that is. Raises SandboxProblem if there is no sandbox.
+    level: NONE runs without a sandbox, only for code from people whom you trust; ANOTHER_USER needs kit and submission in a
+    folder made by `another_user.stage`. secrets: files and folders that must not be seen inside, even where they lie below
+    a folder that is. Raises SandboxProblem if there is no sandbox.
     """
-    from . import bubblewrap
+    from .bubblewrap import quiet_environment
 
     to_worker, requests = os.pipe()
     replies, from_worker = os.pipe()
     passed = [to_worker, from_worker]
     try:
-        arguments = [str(to_worker), str(from_worker)]
-        if level == NONE:
-            runner = str(kit.folder / "runner" / "worker.py")
-            command = [sys.executable, "-B", "-P", "-s", runner, *arguments, str(submission / file), "0", ""]
-            environment = {"PATH": os.defpath, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-        else:
-            if level == FULL:
-                passed.append(bubblewrap.filter_pipe())
-            arguments += [f"/submission/{file}", str(bubblewrap.PROCESSES), "/site"]
-            mounts = bubblewrap.mounts(kit.folder, submission)
-            command = bubblewrap.command(mounts, secrets, passed[2:], arguments)
-            environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+        command, environment = _command(kit, submission, file, level, secrets, passed)
         process = subprocess.Popen(
             command,
-            env=environment | bubblewrap.quiet_environment(),
+            env=quiet_environment() | environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -99,12 +92,30 @@ def start(
     return process, requests, replies
 
 
+def _command(kit, submission, file, level, secrets, passed: list[int]) -> tuple[list[str], dict[str, str]]:
+    """The command that starts the worker, and its environment. `passed`: its two pipes, to which others are added."""
+    from . import another_user, bubblewrap
+
+    arguments = [str(descriptor) for descriptor in passed]
+    if level == NONE:
+        runner = str(kit.folder / "runner" / "worker.py")
+        command = [sys.executable, "-B", "-P", "-s", runner, *arguments, str(submission / file), "0", ""]
+        return command, {"PATH": os.defpath, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    if level == ANOTHER_USER:
+        return another_user.command(kit.folder, file, secrets, passed), another_user.environment(kit.folder)
+    if level == FULL:
+        passed.append(bubblewrap.filter_pipe())
+    arguments += [f"/submission/{file}", str(bubblewrap.PROCESSES), "/site"]
+    mounts = bubblewrap.mounts(kit.folder, submission)
+    return bubblewrap.command(mounts, secrets, passed[2:], arguments), {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+
+
 # ---- availability ----
 
 
 @dataclass(frozen=True)
 class Level:
-    """How untrusted code can be run: `name` is FULL, UNFILTERED or NONE; `detail` says more, such as the reason."""
+    """How untrusted code can be run: `name` is one of the levels above; `detail` says more, such as the reason."""
 
     name: str
     detail: str
@@ -120,6 +131,19 @@ def level() -> Level:
         return Level(NONE, problem)
     missing = f"WITHOUT a filter of system calls ({problem}): submissions can use shared memory and several processes"
     return Level(UNFILTERED, f"{_bubblewrap()}, {missing}")
+
+
+@functools.cache
+def level_of_one() -> Level:
+    """The best level for a single hand-in, in a container that is thrown away: where `level` finds none, ANOTHER_USER."""
+    from . import confine
+
+    found = level()
+    if found.name != NONE or (problem := _try(ANOTHER_USER)):
+        return found if found.name != NONE else Level(NONE, f"{found.detail}; nor as another user: {problem}")
+    version = confine.landlock_version()
+    files = f"Landlock {version}" if version else "WITHOUT Landlock: files are protected by their permissions only"
+    return Level(ANOTHER_USER, f"a user of its own, with a filter of system calls, and {files}")
 
 
 def _try(level: str) -> str:

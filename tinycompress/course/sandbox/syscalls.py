@@ -44,6 +44,7 @@ DENIED = {
 ARCHITECTURES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}  # column of DENIED, and AUDIT_ARCH_*
 FORKS = {"x86_64": (57, 58), "aarch64": ()}  # fork, vfork
 CLONE, CLONE3, CLONE_THREAD = (56, 220), (435, 435), 0x10000
+PRCTL, PR_SET_PDEATHSIG = (157, 167), 1
 X32 = 0x40000000  # from here on, the numbers of x86_64's second calling convention
 
 LOAD, JUMP_EQUAL, JUMP_FROM, JUMP_BITS, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06  # BPF_LD|W|ABS, BPF_JMP|J*|K, BPF_RET|K
@@ -68,6 +69,9 @@ def program(machine: str | None = None) -> bytes | None:
         code += [(JUMP_FROM, 0, 1, X32), refuse]
     for number in (*(numbers[column] for numbers in DENIED.values()), *FORKS[machine]):
         code += [(JUMP_EQUAL, 0, 1, number), refuse]
+    # A worker cannot choose to outlive its grader.
+    code += [(JUMP_EQUAL, 0, 4, PRCTL[column]), (LOAD, 0, 0, FIRST_ARGUMENT)]
+    code += [(JUMP_EQUAL, 1, 0, PR_SET_PDEATHSIG), (RETURN, 0, 0, ALLOW), refuse]
     # clone3 keeps its flags in memory, where a filter cannot look. Where it does not exist, the C library uses clone.
     code += [(JUMP_EQUAL, 0, 1, CLONE3[column]), (RETURN, 0, 0, FAIL | errno.ENOSYS)]
     code += [(JUMP_EQUAL, 0, 3, CLONE[column]), (LOAD, 0, 0, FIRST_ARGUMENT), (JUMP_BITS, 1, 0, CLONE_THREAD), refuse]

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from ..outcome import SubmissionProblem
-from . import FULL, Kit, SandboxProblem, start, wire
+from . import ANOTHER_USER, FULL, Kit, SandboxProblem, another_user, start, wire
 from .submission import LOAD_SECONDS, Submission, TookTooLong, clean, raised
 
 START_SECONDS = 60  # enough for a busy machine
@@ -30,7 +30,15 @@ class Worker:
     """One process in the sandbox, and the pipe to it."""
 
     def __init__(self, kit: Kit, submission: Path, file: str, level: str = FULL, secrets: tuple[str, ...] = ()):
-        self._process, self._requests, self._replies = start(kit, submission, file, level, secrets)
+        self._staged = None
+        if level == ANOTHER_USER:
+            self._staged = another_user.stage(kit.folder, submission)
+            kit, submission = Kit(Path(self._staged.name)), Path(self._staged.name) / "submission"
+        try:
+            self._process, self._requests, self._replies = start(kit, submission, file, level, secrets)
+        except BaseException:
+            self._tidy()
+            raise
         os.set_blocking(self._requests, False)
         os.set_blocking(self._replies, False)
         self._number = 0
@@ -126,7 +134,12 @@ class Worker:
             self._await_end(time.monotonic() + 10)
         finally:
             os.close(self._replies)
+            self._tidy()
         return said.decode(errors="replace")
+
+    def _tidy(self):
+        if self._staged:
+            self._staged.cleanup()
 
     def _await_end(self, deadline):
         """Wait until no process holds the reply pipe. Without the pipe, a process left behind can no longer send anything."""

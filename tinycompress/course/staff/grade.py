@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, wait
@@ -22,13 +23,13 @@ from pathlib import Path
 from ..collect import HandIn, Refused
 from ..exercise import CourseProblem, Exercise
 from ..outcome import SubmissionProblem
+from ..sandbox.another_user import PREFIX
 from ..sandbox.submission import Submission
 from ..system import is_running
 from .log import Log
 from .secrets import secret_paths
 
 MOST_BREAKS = 3  # give up when the executor has died this often
-PREFIX = "tinycompress-grade-"
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,8 @@ def _run(task: Task):
     from ..sandbox import readable
     from ..sandbox.workers import InWorkers
 
-    kit = _kit(task.exercise.may_import())
+    with _one_at_a_time:
+        kit = _kit(task.exercise.may_import())
     with tempfile.TemporaryDirectory(dir=_scratch().name) as folder:
         submission = Path(folder) / "submission"
         submission.mkdir()
@@ -145,6 +147,9 @@ def _run(task: Task):
             return run_tests(task.exercise, workers, task.seed, student)
         finally:
             workers.close()
+
+
+_one_at_a_time = threading.Lock()  # threads that grade share their kits
 
 
 @functools.cache
