@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
+from . import course_containers
+
 DONE, FAULTY = 0, 1
 MOST_LOOKS = 20  # how many hand-ins to look at `grade` lists
 
@@ -13,7 +15,7 @@ Exercises that students solve in plain .py files and pytest grades.
 
 the lecturer   list, check, release              python -c "import tinycompress.course as c; help(c)" explains how to write one
 the student    test, pack                  in the folder that release wrote
-the staff      grade, correct, export, doctor
+the staff      grade, correct, export, doctor; grade-one, container (in Gradescope, PrairieLearn or a CI system)
 """
 
 _GRADE = """\
@@ -60,10 +62,10 @@ def add_commands(commands, form) -> None:
     for parser in test, packing:
         parser.add_argument("--folder", metavar="DIR", default=".", help="the students' folder; default: this one")
 
-    grade = _add_grade(part)
-    for parser in listing, check, release, test, grade:
+    grade, others = _add_grade(part), course_containers.add_commands(part)
+    for parser in listing, check, release, test, grade, *others:
         parser.add_argument("names", nargs="*", metavar="NAME", help="chapters or exercises; default: all")
-    for parser in listing, check, release, grade:
+    for parser in listing, check, release, grade, *others:
         parser.add_argument("--exercises", metavar="DIR", help="your own folder of exercises; default: the lecture's")
 
     correct = part("correct", _correct, "change the points of a hand-in, with who and why; nothing is overwritten")

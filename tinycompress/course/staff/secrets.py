@@ -1,5 +1,6 @@
 """What no submission may see, and a trial from inside the sandbox whether one could."""
 
+import contextlib
 import hashlib
 import os
 import tempfile
@@ -10,6 +11,7 @@ from ..outcome import SubmissionProblem
 from ..sandbox import Kit, SandboxProblem, readable
 from ..sandbox.workers import SECONDS, InWorkers
 
+PACKAGE = Path(__file__).parents[2] / "__init__.py"
 MOST_FILES = 5000  # looked for in one trial
 SMALL = 64  # bytes; the same few may well be in any file of the system
 PROBE = """\
@@ -62,22 +64,35 @@ def seen_inside(
     digests = {hashlib.sha256(path.read_bytes()).hexdigest(): str(path) for path in files}
     found = {}
     for may_import in {exercise.may_import() for exercise in exercises}:
-        with tempfile.TemporaryDirectory() as folder:
-            submission = Path(folder) / "submission"
-            submission.mkdir()
-            (submission / "probe.py").write_text(PROBE)
-            readable(submission)
-            probe = InWorkers(Kit.make(may_import, Path(folder) / "kit"), submission, "probe.py", level, secrets)
-            probe.timeout = SECONDS
-            try:
-                found |= {path: path for path in probe.opened([str(path) for path in files])}
-                sizes = sorted({path.stat().st_size for path in files})
-                found |= {digests[digest]: place for place, digest in probe.copies(sizes, list(digests))}
-            except SubmissionProblem as problem:
-                raise SandboxProblem(f"looking for secrets inside the sandbox failed: {problem}") from problem
-            finally:
-                probe.close()
+        with _probe(may_import, level, secrets) as probe:
+            found |= {path: path for path in probe.opened([str(path) for path in files])}
+            sizes = sorted({path.stat().st_size for path in files})
+            found |= {digests[digest]: place for place, digest in probe.copies(sizes, list(digests))}
     return len(files), found
+
+
+def opened_inside(files: list[Path], level: str) -> list[str]:
+    """Those of the files that a submission can open by their path. Raises SandboxProblem if it cannot be tried."""
+    with _probe((), level, ()) as probe:
+        return probe.opened([str(path.absolute()) for path in files])
+
+
+@contextlib.contextmanager
+def _probe(may_import: tuple[str, ...], level: str, secrets: tuple[str, ...]):
+    """A submission that looks for files."""
+    with tempfile.TemporaryDirectory() as folder:
+        submission = Path(folder) / "submission"
+        submission.mkdir()
+        (submission / "probe.py").write_text(PROBE)
+        readable(submission)
+        probe = InWorkers(Kit.make(may_import, Path(folder) / "kit"), submission, "probe.py", level, secrets)
+        probe.timeout = SECONDS
+        try:
+            yield probe
+        except SubmissionProblem as problem:
+            raise SandboxProblem(f"looking for secrets inside the sandbox failed: {problem}") from problem
+        finally:
+            probe.close()
 
 
 def _files(exercises, handins, log) -> list[Path]:

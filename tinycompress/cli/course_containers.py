@@ -1,0 +1,101 @@
+"""`tinycompress course grade-one` and `container`: grading where courses already are."""
+
+import sys
+from pathlib import Path
+
+DONE, FAULTY = 0, 1
+
+_ONE = """\
+Grade one hand-in, a folder or a .zip, in a container that another system starts for it, and write its result.
+
+Without user namespaces, as in most containers, the submission runs as another user, which root starts: no network, no
+further processes, the same limits. The level is part of the result.
+"""
+_ONE_EXAMPLES = """\
+example:
+  tinycompress course grade-one submission pruning --results results.json --format gradescope --seed-file seed.txt
+
+exit codes: 0 the result is written, whatever the points; 1 a person must look at it (grader_error): JUnit shows an error,
+PrairieLearn a submission that is not gradable, and Gradescope gets no file, as from an autograder that failed; 2 bad
+arguments, or no sandbox.
+"""
+
+
+def add_commands(part) -> list:
+    """Add both to the parts of `course`, and return their parsers, which also take names and --exercises."""
+    one = part("grade-one", _grade_one, "grade one hand-in inside a container", _ONE, _ONE_EXAMPLES)
+    one.add_argument("submission", metavar="SUBMISSION", help="a folder or .zip")
+    one.add_argument("--results", metavar="FILE", required=True, help="where to write the result")
+    one.add_argument("--format", choices=("gradescope", "prairielearn", "junit"), required=True)
+    one.add_argument(
+        "--seed-file", metavar="FILE", help="a file with the seed of the hidden tests; default: a public one"
+    )
+    one.add_argument("--student", metavar="NAME", help="name in the result; default: the submission's")
+    one.add_argument("--trust", action="store_true", help="no sandbox: only for code from people you trust")
+    container = part("container", _container, "write what Gradescope or PrairieLearn need to run grade-one")
+    container.add_argument("--for", dest="system", choices=("gradescope", "prairielearn"), required=True)
+    container.add_argument("--out", metavar="FOLDER", required=True, help="a new folder")
+    container.add_argument("--seed", metavar="TEXT", help="seed of the hidden tests; default: a new, secret one")
+    container.add_argument(
+        "--image", metavar="NAME", default="tinycompress-grader", help="PrairieLearn: the image's name"
+    )
+    return [one, container]
+
+
+def _grade_one(arguments) -> int:
+    from ..course.exercise import CourseProblem
+    from ..course.run import require_pytest
+    from ..course.sandbox import NONE, Level, level_of_one
+    from ..course.staff.one import check_secrets, grade_handin, write_result
+    from ..course.system import require_grader
+    from ..kernels.runtime.threads import usable_cores
+    from ..workshop.executors import local_processes
+
+    require_pytest()
+    require_grader(arguments.trust)
+    submission, out, exercises = Path(arguments.submission), Path(arguments.results), _chosen(arguments)
+    if not submission.exists():
+        raise CourseProblem(f"{submission}: there is no such folder or .zip")
+    seed_files = [Path(arguments.seed_file)] if arguments.seed_file else []
+    try:
+        seed = next((path.read_text(encoding="utf-8").strip() for path in seed_files), "") or "public"
+        out.unlink(missing_ok=True)  # of an earlier run, should this one fail
+    except OSError as error:
+        raise CourseProblem(f"{error.filename}: {error.strerror}") from error
+    level = Level(NONE, "no sandbox, since this code is trusted") if arguments.trust else level_of_one()
+    if level.name == NONE and not arguments.trust:
+        raise CourseProblem(f"untrusted code needs a sandbox, and here is none: {level.detail}")
+    check_secrets(exercises, seed_files, level)
+    print(f"sandbox: {level.name} ({level.detail})", flush=True)
+    workers = min(usable_cores(), len(exercises))
+    student = arguments.student or submission.stem
+    book = grade_handin(submission, student, exercises, seed, level, lambda: local_processes(workers))
+    complete = write_result(book, arguments.format, level, out)
+    for entry in book.entries():
+        points = "grader_error" if entry.points is None else f"{entry.points:g} of {entry.most:g} points"
+        print(f"{entry.exercise}: {points}")
+        if entry.points is None:
+            reasons = [entry.record["error"], *(result["staff"] for result in entry.record["results"])]
+            print("\n".join(ascii(reason)[1:-1] for reason in reasons if reason), file=sys.stderr)
+    return DONE if complete else FAULTY
+
+
+def _chosen(arguments):
+    from ..course.exercise import EXERCISES, find_exercises
+
+    return find_exercises(arguments.names, arguments.exercises or EXERCISES)
+
+
+def _container(arguments) -> int:
+    from ..course.author.container import write_container
+    from ..course.exercise import CourseProblem
+
+    out = Path(arguments.out)
+    try:
+        steps = write_container(_chosen(arguments), arguments.system, out, arguments.seed, arguments.image)
+    except OSError as error:
+        raise CourseProblem(f"--out {out}: {error.strerror}") from error
+    print(f"{out}: for {arguments.system}; keep it secret, since it holds solutions, tests and the seed")
+    for step in steps:
+        print(f"next: {step}")
+    return DONE

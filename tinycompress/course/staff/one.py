@@ -1,0 +1,81 @@
+"""`course grade-one`: one hand-in, in the container of another system, and its result as that system reads it.
+
+Gradescope, PrairieLearn and most CI systems start a container for each submission, as root, and throw it away. Namespaces
+can rarely be had there; submissions then run as another user. A result that a person must look at is never written as a
+number.
+"""
+
+import json
+import os
+import shlex
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from xml.etree import ElementTree
+
+from ...files import replace_file
+from ..collect import HandIn
+from ..exercise import Exercise
+from ..sandbox import ANOTHER_USER, Level, SandboxProblem, confine
+from .export import as_gradescope, as_junit, as_prairielearn, printable
+from .grade import grade, make_tasks
+from .gradebook import Gradebook
+from .log import Log
+from .secrets import PACKAGE, opened_inside
+
+FORMATS = ("gradescope", "prairielearn", "junit")
+LOOK = "the grader failed; a person must look at this submission"
+
+
+def grade_handin(
+    path: Path, student: str, exercises: list[Exercise], seed: str, level: Level, executor: Callable
+) -> Gradebook:
+    """The gradebook of one hand-in, a folder or a .zip; nothing is left on the disk. executor: as of `grade`."""
+    with tempfile.TemporaryDirectory() as folder:
+        log = Log(Path(folder) / "results.jsonl")
+        grade(make_tasks([HandIn(student, path)], exercises, seed, False, level.name, log.path), log, executor)
+        return Gradebook(log.path)
+
+
+def check_secrets(exercises: list[Exercise], files: list[Path], level: Level) -> None:
+    """Raise SandboxProblem if submissions could read solutions, tests, this package or one of the files."""
+    if level.name != ANOTHER_USER or confine.landlock_version():
+        return
+    secrets = [path for e in exercises for path in (e.solution, e.tests, e.wrong) if path] + [PACKAGE, *files]
+    if seen := opened_inside(secrets, level.name):
+        folders = sorted({str(path.absolute().parent) for path in map(Path, seen)})
+        raise SandboxProblem(
+            f"submissions can read {len(seen)} of {len(secrets)} secret files, such as {seen[0]}, since this kernel has no "
+            f"Landlock and their permissions allow it; run: chmod -R go= {shlex.join(folders)}"
+        )
+
+
+def write_result(book: Gradebook, form: str, level: Level, out: Path) -> bool:
+    """Write the result as `form`, one of FORMATS, with the level of the sandbox. Return whether it is complete.
+
+    What a person must look at becomes, in Gradescope, no file (which its staff sees as a failed autograder), in PrairieLearn
+    a submission that is not gradable and costs no attempt, and in JUnit an error.
+    """
+    entries = book.entries()
+    complete = all(entry.points is not None for entry in entries)
+    sandbox = {"level": level.name, "detail": level.detail}
+    os.makedirs(out.absolute().parent, exist_ok=True)
+    if form == "junit":
+        replace_file(out, _with_properties(as_junit(book), sandbox))
+    elif form == "prairielearn":
+        result = as_prairielearn(entries) if complete else {"gradable": False, "message": LOOK}
+        replace_file(out, json.dumps(result | {"sandbox": sandbox}, indent=1))
+    elif complete:
+        replace_file(out, json.dumps(as_gradescope(entries) | {"extra_data": {"sandbox": sandbox}}, indent=1))
+    return complete
+
+
+def _with_properties(junit: str, sandbox: dict[str, str]) -> str:
+    """The XML with a <properties> in each suite, which must come first in it."""
+    root = ElementTree.fromstring(junit.encode())
+    for suite in root.iter("testsuite"):
+        properties = ElementTree.Element("properties")
+        for name, value in sandbox.items():
+            ElementTree.SubElement(properties, "property", name=f"sandbox.{name}", value=printable(value))
+        suite.insert(0, properties)
+    return ElementTree.tostring(root, encoding="unicode", xml_declaration=True)
