@@ -1,6 +1,7 @@
 """The command line: `lecture` measures the lecture's claims, `bench` measures the engine.
 
-`claims` and `notebooks` are in `claims.py`, `compress`, `inspect` and `run` are in `files.py`, `course` is in `course.py`.
+`claims` and `notebooks` are in `claims.py`, `compress`, `inspect` and `run` are in `files.py`, `course` is in `course.py`,
+`challenge` in `challenge.py`.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from .. import __version__
 from ..course.exercise import CourseProblem
 from ..files import check_room
 from ..text import did_you_mean
+from . import challenge as cli_challenge
 from . import claims as cli_claims
 from . import course as cli_course
 from . import files as cli_files
@@ -39,6 +41,7 @@ examples:
   tinycompress inspect net.tcz                   show where its bytes go
   tinycompress run net.tcz                       test its predictions
   tinycompress course --help       exercises and their grading
+  tinycompress challenge --help    the best net that fits, judged by a number
 """
 
 _LECTURE = """\
@@ -163,6 +166,7 @@ def _parser() -> argparse.ArgumentParser:
     cli_claims.add_commands(commands, form)
     cli_files.add_commands(commands, form)
     cli_course.add_commands(commands, form)
+    cli_challenge.add_commands(commands, form)
     _add_bench(commands, form)
     return parser
 

@@ -1,0 +1,84 @@
+"""A first valid hand-in: train a net, compress it until it keeps the rules, save it. Then make it better.
+
+    python start.py
+
+takes about two minutes on digits, and some more on MNIST. Everything here may be changed: a hand-in is only the file that
+it writes. Choose by the validation images (data.val); data.test is the public half, by which you see how you stand, and the
+images that decide are others.
+"""
+
+# %% The rules and the data
+import sys
+from pathlib import Path
+
+import numpy as np
+
+import tinycompress as tc
+from tinycompress.challenge.judge import Refused, judge
+from tinycompress.challenge.rules import read_rules
+from tinycompress.quantization import tcz
+from tinycompress.recipe import Recipe, compress
+
+FOLDER = Path(__file__).parent if "__file__" in globals() else Path(".")
+SHARES = (0.5, 0.3, 0.2, 0.1, 0.05)  # of the weights to keep, from the largest net to the smallest
+
+
+# %% Train a plain net. More epochs, another net, augmentation: `help(tc.models)`, `help(tc.data.shift)`
+def train_plain(data, epochs):
+    """A small convolutional net, trained on the labels."""
+    rng = np.random.default_rng(0)
+    net = tc.models.convnet(data.image_shape, data.num_classes, (8, 16), rng=rng)
+    sgd = tc.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
+    tc.fit(net, data.train, optimizer=sgd, epochs=epochs, rng=rng, schedule=tc.optim.cosine)
+    return net
+
+
+# %% Compress it: prune, learn from the plain net, cluster. The chapters of the lecture have more: `help(tc.pruning)`, …
+def compressed(net, data, kept, epochs):
+    """The net with this share of its weights, of 8 values per layer."""
+    recipe = Recipe(
+        kept=kept, k=8, prune=epochs, tune=max(1, epochs // 2), distil=True, lrs=(0.05,), centroid_lrs=(0.001,)
+    )
+    return compress(recipe, data, seed=0, net=net)
+
+
+# %% Is it a valid hand-in, by the validation images?
+def keeps(content, data, rules):
+    """Whether the file's net keeps the rules on the validation images, and its accuracy there."""
+    x, y = data.val
+    answer = judge(content, x, data.num_classes, rules)
+    accuracy = float((answer.classes == y).mean())
+    fits = answer.work.mean() <= (rules.most_multiplications or np.inf)
+    return fits and accuracy >= (rules.least_accuracy or 0), accuracy
+
+
+def main(folder=FOLDER, epochs=None, out="first.tcz"):
+    """Write the best of SHARES that keeps the rules to `out`; returns its path, or None if none does."""
+    folder, best = Path(folder), None
+    rules, data = read_rules(folder), tc.data.load(folder / "data.npz")
+    epochs = epochs or (20 if len(data.y_train) < 10_000 else 3)
+    print(rules.goal())
+    net = train_plain(data, epochs)
+    for kept in SHARES:
+        content = tcz.to_bytes(compressed(net, data, kept, epochs))
+        try:
+            good, accuracy = keeps(content, data, rules)
+        except Refused as why:
+            print(f"{100 * kept:3.0f} % of the weights: {why}")
+            continue
+        print(
+            f"{100 * kept:3.0f} % of the weights: {len(content):,} bytes, {100 * accuracy:.2f} % of the validation images"
+        )
+        value = accuracy if rules.measure == "accuracy" else -len(content)
+        if good and (best is None or value > best[0]):
+            best = value, content
+    if best is None:
+        print("No share of weights keeps the rules: train longer, or start from another net", file=sys.stderr)
+        return None
+    (folder / out).write_bytes(best[1])
+    print(f"{out} is written. Now: tinycompress challenge check {out}")
+    return folder / out
+
+
+if __name__ == "__main__":
+    main()
