@@ -58,7 +58,8 @@ def accuracy_over_cost(entries: list[Entry], places: list[Place], rules: Rules, 
     ax.set(xlabel="multiplications per image" if multiplications else "bytes", ylabel=f"accuracy, {half} images")
     ax.set_ylim(floor, None)
     percent_axis(ax.yaxis)
-    ax.legend(loc="lower right")
+    if ax.get_legend_handles_labels()[0]:
+        ax.legend(loc="lower right")
     return fig
 
 

@@ -186,9 +186,11 @@ def _hand_ins(path: Path, student: str | None) -> list[tuple[str, Path]]:
         return [(student, path)]
 
     def files(folder):
-        return sorted(
-            (p for p in folder.iterdir() if p.suffix.lower() == ".tcz"), key=lambda p: (p.stat().st_mtime, p.name)
-        )
+        found = [file for file in folder.iterdir() if not file.is_dir()]
+        for file in found:
+            if file.suffix.lower() != ".tcz" and not file.name.startswith("."):
+                print(f"left out: {str(file)!a} is not a .tcz file", file=sys.stderr)
+        return sorted((f for f in found if f.suffix.lower() == ".tcz"), key=lambda f: (f.lstat().st_mtime, f.name))
 
     inner = [(folder.name, file) for folder in sorted(path.iterdir()) if folder.is_dir() for file in files(folder)]
     return [(student or name, file) for name, file in [*((file.stem, file) for file in files(path)), *inner]]
