@@ -32,8 +32,10 @@ def test_large_logits_do_not_overflow(submission, rng):
 def test_temperatures_that_are_none(submission, rng):
     """A temperature is above 0."""
     for bad in 0.0, -float(rng.uniform(0.1, 5)):
-        message = "a temperature must be above 0: raise ValueError"
-        expect_error(ValueError, submission.soften, rng.normal(size=(2, 3)), bad, message=message)
+        message, logits = "a temperature must be above 0: raise ValueError", rng.normal(size=(2, 3))
+        expect_error(ValueError, submission.soften, logits, bad, message=message)
+        found = expect_array(submission.soften(logits, 1.0), (2, 3), "float")
+        assert np.array_equal(found.argsort(), logits.argsort()), "a temperature above 0 keeps the order of the classes"
 
 
 @pytest.mark.public

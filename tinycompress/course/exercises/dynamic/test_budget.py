@@ -130,6 +130,7 @@ def test_a_budget_below_the_cheapest(submission, reference, rng):
     arguments = costs, accuracies, list(reference.hull(costs, accuracies)), costs.min() - 0.01
     message = "a mean below the cheapest cost is impossible: raise ValueError"
     expect_error(ValueError, submission.mixture, *arguments, message=message)
+    check_mixture(submission, *arguments[:3], costs.max() + 1)
 
 
 @pytest.mark.hidden

@@ -100,12 +100,13 @@ def test_what_is_removed_stays_removed(submission, rng):
 @pytest.mark.points(0.6)
 def test_counts_that_cannot_be_are_refused(submission, rng):
     """`count` is neither less than the number already removed, nor more than the number of weights."""
-    weight, mask = rng.normal(size=(4, 3)), np.arange(12).reshape(4, 3) % 3 > 0
+    weight, mask = rng.normal(size=(7, 5)), rng.permutation(35).reshape(7, 5) >= int(rng.integers(4, 30))
+    gone = int((~mask).sum())
     message = "some weights are removed already: a smaller count would bring them back"
-    expect_error(ValueError, submission.prune_to, weight, mask, 3, message=message)
+    expect_error(ValueError, submission.prune_to, weight, mask, gone - 1, message=message)
     message = "more weights cannot be removed than there are"
-    expect_error(ValueError, submission.prune_to, weight, mask, 13, message=message)
-    found = expect_array(submission.prune_to(weight, mask, 4), mask.shape, "bool", "the mask")
+    expect_error(ValueError, submission.prune_to, weight, mask, 36, message=message)
+    found = expect_array(submission.prune_to(weight, mask, gone), mask.shape, "bool", "the mask")
     assert np.array_equal(found, mask), "to remove nothing more is not an error"
-    found = expect_array(submission.prune_to(weight, mask, 12), mask.shape, "bool", "the mask")
+    found = expect_array(submission.prune_to(weight, mask, 35), mask.shape, "bool", "the mask")
     assert not found.any(), "to remove all weights is not an error"

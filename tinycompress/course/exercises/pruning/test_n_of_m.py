@@ -88,6 +88,9 @@ def test_inputs_that_make_no_whole_groups_are_refused(submission, rng):
         weight = rng.normal(size=(inputs, 2 * m)).astype(np.float32)
         message = "some inputs are left over at the end, which are no whole group"
         expect_error(ValueError, submission.n_of_m_mask, weight, 2, m, message=message)
+        whole = weight[: inputs // m * m]
+        mask = expect_array(submission.n_of_m_mask(whole, 2, m), whole.shape, "bool", "the mask")
+        assert mask.sum() == 2 * len(whole) // m * 2 * m, "of whole groups, n of every m are kept"
 
 
 @pytest.mark.hidden

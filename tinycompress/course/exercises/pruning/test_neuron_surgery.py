@@ -120,6 +120,8 @@ def test_what_is_no_multiple_is_refused(submission, rng):
     expect_error(ValueError, submission.merge, weight, bias, reader, 3, 2, message=message)
     weight[:, 2], bias[2] = 0, 0
     expect_error(ValueError, submission.merge, weight, bias, reader, 3, 2, message="0 is not a positive multiple")
+    weight[:, 2], bias[2] = 2 * weight[:, 3], 2 * bias[3]
+    four(submission.merge(weight, bias, reader, 3, 2), 6, 6, 3, 3)
 
 
 @pytest.mark.hidden

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tinycompress.course import Partial, expect_array, expect_error
+from tinycompress.course import Partial, expect_array, expect_equal, expect_error
 
 MAY_IMPORT = ()
 
@@ -119,6 +119,7 @@ def test_symbols_without_a_code(submission, rng):
         symbols = np.append(rng.choice(np.flatnonzero(lengths), 4), symbol)
         message = "a symbol without a code cannot be encoded; Python counts negative indices from the end"
         expect_error(ValueError, submission.encode, symbols, codes, message=message)
+        expect_array(submission.encode(symbols[:-1], codes), None, "int", "the bytes")
 
 
 @pytest.mark.hidden
@@ -150,6 +151,7 @@ def test_bytes_that_end_too_early(submission, rng):
         message = "the bytes end before `count` symbols: raise ValueError instead of returning fewer"
         expect_error(ValueError, submission.decode, packed, codes, 8 * len(packed) + 1, message=message)
         expect_error(ValueError, submission.decode, packed[:-1], codes, count, message=message)
+        expect_equal(submission.decode(packed, codes, count), symbols, "bytes that are not cut off hold all symbols")
 
 
 @pytest.mark.hidden
@@ -163,3 +165,4 @@ def test_bits_that_begin_no_code(submission, rng):
         packed = np.packbits([int(bit) for bit in bits])
         message = "a code of only ones is longer than these, so that these bits begin none: do not skip them"
         expect_error(ValueError, submission.decode, packed, codes, 5, message=message)
+        expect_equal(submission.decode(packed, codes, 4), symbols, "the four symbols before the damage can be read")

@@ -133,6 +133,7 @@ def test_bytes_that_are_no_signs(submission, rng):
     """Damaged bytes are refused, as are more signs than there are."""
     for bad in 243, int(rng.integers(244, 256)):
         packed = rng.integers(0, 243, 6).astype(np.uint8)
+        expect_array(submission.unpack(packed, 30), (30,), "int", "the signs")
         packed[int(rng.integers(0, 6))] = bad
         message = "five signs make at most 242; a larger byte shows that the file is damaged"
         expect_error(ValueError, submission.unpack, packed, 30, message=message)
