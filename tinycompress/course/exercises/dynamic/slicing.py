@@ -49,7 +49,7 @@ def forward(layers: list, x: np.ndarray, eps: float) -> np.ndarray:
 
 
 def recalibrate(layers: list, x: np.ndarray, eps: float) -> list:
-    """The same net with mean and var measured on x (N, inputs): a new list of dicts, in which all other arrays are unchanged.
+    """The same net with mean and var measured on x (N, inputs): a new list of new dicts, in which all other arrays are unchanged.
 
     var is the mean squared distance from the mean: divide by N, not by N - 1.
     """

@@ -102,3 +102,12 @@ def _measured(layers, x, root, mixed):
         x = np.maximum(layer["gamma"] * (z - layer["mean"]) / root(layer["var"]) + layer["beta"], 0)
         measured.append(layer)
     return [*measured, layers[-1]]
+
+
+@wrong("recalibrate", points=11.58, why="writes the new statistics into the given net")
+def in_place(layers, x, eps):
+    for layer in layers[:-1]:
+        z = x @ layer["weight"]
+        layer["mean"], layer["var"] = z.mean(0), z.var(0)
+        x = np.maximum(layer["gamma"] * (z - layer["mean"]) / np.sqrt(layer["var"] + eps) + layer["beta"], 0)
+    return layers

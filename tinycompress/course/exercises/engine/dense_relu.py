@@ -29,7 +29,7 @@ def backward(grad: np.ndarray, x: np.ndarray, weight: np.ndarray, y: np.ndarray)
     """The derivatives of the loss by x, weight and bias.
 
     grad: dL/dy, (batch, outputs); y: the layer's output, (batch, outputs). The loss is one number for the whole batch.
-    Returns (dL/dx, dL/dweight, dL/dbias), with the shapes of x, weight and bias.
+    Returns (dL/dx, dL/dweight, dL/dbias), with the shapes of x, weight and bias. No argument may be changed.
     """
     ### BEGIN SOLUTION
     grad = grad * (y > 0)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tinycompress.course import expect_array, expect_close, expect_tuple
+from tinycompress.course import Partial, expect_array, expect_close, expect_tuple
 
 MAY_IMPORT = ()
 
@@ -98,3 +98,5 @@ def test_a_shut_neuron_learns_nothing(submission, rng):
     assert dbias[is_open].all() and dweight[:, is_open].all(), "neurons that are open let their gradient through"
     shut = not dbias[~is_open].any() and not dweight[:, ~is_open].any()
     assert shut, "a neuron is open where y > 0: at y = 0 nothing flows back"
+    if submission.changed:
+        raise Partial(0.6, "grad *= … changes the caller's array, which it may still need: write grad = grad * …")

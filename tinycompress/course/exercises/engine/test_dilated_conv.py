@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from tinycompress.course import Partial, expect_array, expect_close, expect_error, expect_number, expect_tuple
+from tinycompress.course import (
+    Partial,
+    expect_array,
+    expect_close,
+    expect_error,
+    expect_number,
+    expect_tuple,
+    expect_unchanged,
+)
 
 MAY_IMPORT = ()
 
@@ -69,6 +77,7 @@ def test_outputs_of_any_shape(submission, rng):
         x, w = rng.normal(size=shape), rng.normal(size=(4, *kernel, shape[-1])).transpose(1, 2, 3, 0)
         message = "y[n, i, j, o] sums x[n, i + a d, j + b d, c] * w[a, b, c, o] over a, b and c"
         expect_close(submission.forward(x, w, d, places(x, w, d)), formula(x, w, d), message, 1e-6, 1e-8)
+        expect_unchanged(submission)
 
 
 @pytest.mark.hidden

@@ -36,3 +36,9 @@ def relu_of_the_gradient(grad, x, weight, y):
 def mask_of_the_inputs(grad, x, weight, y):
     grad = grad * (y > 0)
     return grad @ weight.T * (x > 0), x.T @ grad, grad.sum(0)
+
+
+@wrong("backward", points=2.8, why="changes the caller's dL/dy")
+def in_place(grad, x, weight, y):
+    grad *= y > 0
+    return grad @ weight.T, x.T @ grad, grad.sum(0)

@@ -28,8 +28,8 @@ def prune_to(weight: np.ndarray, mask: np.ndarray, count: int) -> np.ndarray:
 
     Weights that are already removed stay removed. Then the kept weights of smallest magnitude are removed; of equal
     magnitudes, the one that comes first, row by row. weight: (inputs, outputs), with arbitrary values where
-    weights are removed; mask: booleans of the same shape, True = kept. Raises ValueError if `count` is less than the
-    number already removed, or more than the number of weights.
+    weights are removed; mask: booleans of the same shape, True = kept. Neither may be changed. Raises ValueError if `count`
+    is less than the number already removed, or more than the number of weights.
     """
     ### BEGIN SOLUTION
     if not np.sum(~mask) <= count <= mask.size:

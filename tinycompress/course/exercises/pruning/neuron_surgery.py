@@ -30,7 +30,7 @@ def remove(weight, bias, reader, reader_bias, kept, constant) -> tuple:
 
     weight: (inputs, neurons); bias: (neurons,); reader: (neurons, outputs); reader_bias: (outputs,); kept: (neurons,)
     booleans; constant: (neurons,), the constant outputs, used only for removed neurons. Returns the new weight, bias,
-    reader and reader_bias, in this order, with the dtypes they had.
+    reader and reader_bias, in this order, with the dtypes they had. No argument may be changed.
     """
     ### BEGIN SOLUTION
     said = constant[~kept] @ reader[~kept]
@@ -41,9 +41,10 @@ def remove(weight, bias, reader, reader_bias, kept, constant) -> tuple:
 def merge(weight, bias, reader, stays: int, goes: int) -> tuple:
     """The layers without neuron `goes`, whose incoming weights and bias are a positive multiple of those of neuron `stays`.
 
-    weight, bias, reader: as in `remove`. Returns the three arrays with one neuron less; the net's outputs do not change.
-    Raises ValueError if `goes` is not a positive multiple of `stays`. Rounding is allowed for: a weight or bias of `goes` may
-    differ from the multiple by up to 0.1 % of the largest magnitude among them. The weights and bias of `stays` are not all 0.
+    weight, bias, reader: as in `remove`. Returns the three arrays with one neuron less; the net's outputs do not change. No
+    argument may be changed. Raises ValueError if `goes` is not a positive multiple of `stays`. Rounding is allowed for: a
+    weight or bias of `goes` may differ from the multiple by up to 0.1 % of the largest magnitude among them. The weights and
+    bias of `stays` are not all 0.
     """
     ### BEGIN SOLUTION
     one, other = (np.append(weight[:, k], bias[k]) for k in (stays, goes))

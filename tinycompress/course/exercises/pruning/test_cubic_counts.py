@@ -6,7 +6,7 @@ from math import ceil
 import numpy as np
 import pytest
 
-from tinycompress.course import expect_array, expect_error, expect_number, expect_tuple
+from tinycompress.course import Partial, expect_array, expect_error, expect_number, expect_tuple
 
 MAY_IMPORT = ()
 
@@ -89,11 +89,15 @@ def test_what_is_removed_stays_removed(submission, rng):
     weight = rng.integers(-4, 5, (5, 7)).astype(np.float32).T  # row by row is not the order in memory
     mask = rng.random((7, 5)) < 0.7
     mask[0, 0], weight[0, 0] = False, 9
+    changed = False
     for count in range(int((~mask).sum()), 36, 4):
         found = expect_array(submission.prune_to(weight, mask, count), mask.shape, "bool", "the mask")
         assert not (found & ~mask).any(), "a removed weight came back: its old value in `weight` must not count"
         assert (~found).sum() == count, "rank the weights: a threshold removes more than `count` where some are equal"
         assert np.array_equal(found, one_by_one(weight, mask, count)), "of equal magnitudes the first goes: sort stably"
+        changed |= bool(submission.changed)
+    if changed:
+        raise Partial(0.7, "the old mask and the weights may still be needed: work on copies")
 
 
 @pytest.mark.hidden

@@ -66,7 +66,7 @@ def test_one_of_two_neurons_goes(submission):
 @pytest.mark.points(2.3)
 def test_constant_neurons_go_without_a_trace(submission, rng):
     """No output changes if the removed neurons did not depend on the input; float32 stays float32."""
-    same = True
+    same, changed = True, False
     for removed in (1, 4, 5), (), (6,):
         parts, x = layers(rng), rng.normal(size=(20, 6)).astype(np.float32)
         kept = ~np.isin(np.arange(7), removed)
@@ -78,6 +78,11 @@ def test_constant_neurons_go_without_a_trace(submission, rng):
         for part, whole in zip(found[:2], parts[:2], strict=True):
             expect_close(part, whole[..., kept], "the neurons that are kept do not change, nor does their order", 0, 0)
         same &= all(part.dtype == np.float32 for part in found)
+        changed |= bool(submission.changed)
+    if changed:
+        raise Partial(
+            0.8, "the caller still has the old layers: reader_bias += … changes them, reader_bias + … does not"
+        )
     if not same:
         raise Partial(0.7, "float32 layers stay float32, even with float64 constants")
 
@@ -96,14 +101,17 @@ def test_twins_merge(submission):
 @pytest.mark.points(2.6)
 def test_multiples_merge_without_a_trace(submission, rng):
     """No output changes when a multiple of another neuron is removed, whichever of them comes first."""
-    x = rng.normal(size=(20, 6)).astype(np.float32)
+    x, changed = rng.normal(size=(20, 6)).astype(np.float32), False
     for stays, goes, factor in (1, 4, 3.0), (5, 2, 0.25), (6, 0, 1.0), (0, 1, 40.0):
         parts = layers(rng)
         parts[0][0, stays] = 0  # nothing to divide by
         parts[0][:, goes], parts[1][goes] = factor * parts[0][:, stays], factor * parts[1][stays]
         found = four(submission.merge(*parts[:3], stays, goes), 6, 6, 3, 3)
         message = "relu(s h) = s relu(h): multiply the removed neuron's row by s before you add it"
+        changed |= bool(submission.changed)
         expect_close(output(x, *found, parts[3]), output(x, *parts), message, 1e-3, 1e-3)
+    if changed:
+        raise Partial(0.8, "the caller still has the old reader: add the row up in a copy of it")
 
 
 @pytest.mark.hidden

@@ -85,3 +85,12 @@ def threshold(weight, mask, count):
         raise ValueError
     kept = np.sort(np.abs(weight[mask]))
     return mask if count == gone else mask & (np.abs(weight) > kept[count - gone - 1])
+
+
+@wrong("prune_to", points=3.7, why="changes the old mask instead of a copy")
+def in_place(weight, mask, count):
+    if not np.sum(~mask) <= count <= mask.size:
+        raise ValueError
+    order = np.argsort(np.where(mask, np.abs(weight), -1), axis=None, kind="stable")
+    mask[np.unravel_index(order[:count], mask.shape)] = False
+    return mask

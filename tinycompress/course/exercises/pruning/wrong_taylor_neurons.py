@@ -66,3 +66,10 @@ def sums_first(h, grad):
     if h.ndim == 4:
         h, grad = h.sum((1, 2)), grad.sum((1, 2))
     return np.abs(h * grad).sum(0)
+
+
+@wrong("comparable", points=5.8, why="divides the caller's arrays in place")
+def in_place(scores):
+    for s in scores:
+        s /= np.linalg.norm(s) or 1
+    return scores
