@@ -33,9 +33,19 @@ def test_a_solution_gives_way_to_a_stub_that_says_what_is_missing():
     assert stub.count("raise") == 2 and '"""Their mean."""' in stub
 
 
+def test_students_may_get_faulty_lines_instead():
+    source = (
+        "def f(x):\n    ### BEGIN SOLUTION\n    y = x + 1\n    ### STUDENTS GET\n    # if x:  # odd\n    #     x += 2\n"
+    )
+    stub = strip_solution(source + "    ### END SOLUTION\n    return x\n")
+    assert stub == "def f(x):\n    if x:  # odd\n        x += 2\n    return x\n"
+
+
 @pytest.mark.parametrize(
     ("source", "words"),
     [
+        ("def f():\n    ### STUDENTS GET\n    pass\n", "belongs inside a solution"),
+        ("def f():\n    ### BEGIN SOLUTION\n    x\n    ### STUDENTS GET\n    x\n", "each line with '# '"),
         ("def f():\n    ### BEGIN SOLUTION\n    pass\n", "does not end"),
         ("def f():\n    pass\n    ### END SOLUTION\n", "did not begin"),
         ("### BEGIN SOLUTION\n### BEGIN SOLUTION\n### END SOLUTION\n", "inside the one that began on line 1"),

@@ -19,10 +19,12 @@
         ### END SOLUTION
 
 A marker stands alone on its line. A block inside a function becomes `raise NotImplementedError`; one at the left margin
-(a helper, an import) disappears. Functions take and return only what can cross the pipe to the sandbox: None, booleans,
-numbers, strings, bytes, arrays (not of objects), and lists, tuples and dicts of these. No Tensors: make them inside the
-function and return `.data`. A later part takes an earlier part's *result* as an argument, so that a student who fails the
-earlier part can still solve the later one.
+(a helper, an import) disappears. To hand out something else instead, such as a faulty line that is to be found, put it into
+the block after the solution's own lines, as comments below a line `### STUDENTS GET`.
+
+Functions take and return only what can cross the pipe to the sandbox: None, booleans, numbers, strings, bytes, arrays (not
+of objects), and lists, tuples and dicts of these. No Tensors: make them inside the function and return `.data`. A later part
+takes an earlier part's *result* as an argument, so that a student who fails the earlier part can still solve the later one.
 
 `test_name.py`: ordinary pytest functions, all in this one file.
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 EXERCISES = Path(__file__).parent / "exercises"
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
+INSTEAD = "### STUDENTS GET"
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -120,8 +121,9 @@ def public_functions(source: str) -> list[str]:
 def strip_solution(source: str, name: str = "the exercise") -> str:
     """The source without the blocks between the markers.
 
-    A block inside a function becomes `raise NotImplementedError`; one at the left margin (the solution's helpers and
-    imports) is dropped. Raises CourseProblem for markers that are unbalanced, nested, misspelt, or missing.
+    A block inside a function becomes `raise NotImplementedError`, or the lines that follow STUDENTS GET in it as comments;
+    one at the left margin (the solution's helpers and imports) is dropped. Raises CourseProblem for markers that are
+    unbalanced, nested, misspelt, or missing.
     """
     kept, opened, functions = [], None, _function_of_line(source, name)
     for number, line in enumerate(source.splitlines(), 1):
@@ -129,14 +131,22 @@ def strip_solution(source: str, name: str = "the exercise") -> str:
         if text == BEGIN:
             if opened:
                 raise CourseProblem(f"{place}: a solution begins inside the one that began on line {opened}")
-            opened, indent = number, line[: len(line) - len(line.lstrip())]
+            opened, given, indent = number, False, line[: len(line) - len(line.lstrip())]
         elif text == END:
             if not opened:
                 raise CourseProblem(f"{place}: a solution ends that did not begin")
-            if indent:
+            if indent and not given:
                 function = functions.get(opened, "this")
                 kept.append(f'{indent}raise NotImplementedError("{function} is yours to write")')
             opened = None
+        elif text == INSTEAD and opened:
+            given = True
+        elif opened and given:
+            if not text.startswith("# "):
+                raise CourseProblem(f"{place}: what students get instead is in comments, each line with '# ' before it")
+            kept.append(line.replace("# ", "", 1))
+        elif text == INSTEAD:
+            raise CourseProblem(f"{place}: {INSTEAD!r} belongs inside a solution, after its lines")
         elif re.search(r"#.*\b(BEGIN|END)\W+\w*SOLUTION", line, re.IGNORECASE):
             raise CourseProblem(f"{place}: is {text!r} a marker? A marker is {BEGIN!r} or {END!r}, alone on its line")
         elif not opened:
