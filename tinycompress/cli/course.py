@@ -7,7 +7,7 @@ from pathlib import Path
 
 from . import course_containers
 
-DONE, FAULTY = 0, 1
+DONE, FAULTY, LOOK = 0, 1, 3
 MOST_LOOKS = 20  # how many hand-ins to look at `grade` lists
 
 _COURSE = """\
@@ -19,7 +19,8 @@ the staff      grade, correct, export, doctor; grade-one, container (in Gradesco
 """
 
 _GRADE = """\
-Grade hand-ins: a folder with one entry per student, `<student>/` or `<student>.zip`.
+Grade hand-ins: a folder with one entry per student, `<student>/`, `<student>.zip` or `<student>.tar.gz`, or what Moodle,
+Canvas or GitHub Classroom let you download. Exercises are found wherever they lie in a hand-in.
 
 Submissions run in a sandbox (`course doctor`), one exercise of one student at a time, on all cores. Results are added to
 --log as they come. However a run ends, the same command resumes it: work that is already graded, with the same tests, is
@@ -32,8 +33,8 @@ examples:
   tinycompress course export csv --out marks.csv
   tinycompress course correct eve pruning/n_of_m 8.5 --who kim --why "the statement was unclear"
 
-exit codes: 0 everything is graded; 1 a person must look at a result (grader_error), or something in the folder is not a
-hand-in; 2 bad arguments, or no sandbox.
+exit codes: 0 everything is graded; 2 bad arguments, or no sandbox; 3 a person must look: at a grader_error, at a hand-in
+with nothing usable in it or with several files of which none surely counts, or at what lies there and is no hand-in.
 """
 
 
@@ -90,7 +91,7 @@ def add_commands(commands, form) -> None:
 
 def _add_grade(part):
     grade = part("grade", _grade, "grade hand-ins", _GRADE, _GRADE_EXAMPLES)
-    grade.add_argument("handins", metavar="FOLDER", help="a folder with a folder or .zip per student")
+    grade.add_argument("handins", metavar="FOLDER", help="a folder with a folder or archive per student")
     grade.add_argument(
         "--seed", metavar="TEXT", help="seed of the hidden tests' inputs; keep it secret. Default: a public one"
     )
@@ -221,20 +222,21 @@ def _grade(arguments) -> int:
         )
     book = Gradebook(arguments.log)
     faulty = [e for e in book.entries() if e.status == "grader_error"]
-    graded = f"{_number(len(handins), 'student')}, {_number(len(exercises), 'exercise')}"
-    print(f"{graded}: {_number(count, 'result')} added to {arguments.log}")
+    sizes = f"{_number(len(handins), 'student')}, {_number(len(exercises), 'exercise')}"
+    print(f"{sizes}: {_number(count, 'result')} added to {arguments.log}")
     for entry in faulty:
         reasons = [entry.record["error"], *(r["staff"] for r in entry.record["results"])]
         reason = next((reason for reason in reasons if reason), "?").strip().splitlines()[-1]
         print(f"grader_error: {entry.student!a} in {entry.exercise}: {ascii(reason)[1:-1]}", file=sys.stderr)
-    looks = book.to_look_at({handin.student for handin in handins}, {exercise.id for exercise in exercises})
+    graded = {handin.student for handin in handins}, {exercise.id for exercise in exercises}
+    looks = book.to_look_at(*graded)
     for student, why in looks[:MOST_LOOKS]:
         print(f"look at {student!a}: {ascii(why)[1:-1]}")
     if len(looks) > MOST_LOOKS:
         print(f"and at {len(looks) - MOST_LOOKS} more")
     log = "" if arguments.log == "results.jsonl" else f" --log {arguments.log}"
     print(f"next: tinycompress course export csv --out marks.csv{log}")
-    return FAULTY if faulty or others else DONE
+    return LOOK if faulty or others or book.undecided(*graded) else DONE
 
 
 def _executor(arguments):
@@ -267,7 +269,7 @@ def _correct(arguments) -> int:
     before = entry.corrections[-1]["instead_of"]
     print(
         f"{entry.student!a}, {entry.exercise}: {entry.points:g} of {entry.most:g} points instead of "
-        f"{'a grader_error' if before is None else format(before, 'g')}; recorded in {book.corrections.path}"
+        f"{'no points yet' if before is None else format(before, 'g')}; recorded in {book.corrections.path}"
     )
     return DONE
 

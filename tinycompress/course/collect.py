@@ -1,14 +1,16 @@
-"""From hand-ins to the bytes that are graded: only the exercises' own files, and only if they are regular files.
+"""From hand-ins to the bytes that are graded: only the exercises' own files, wherever a student put them.
 
-A hand-in is a folder `<student>/` or an archive `<student>.zip` (or .ZIP). Anything else beside them is left out and
-reported with the reason. From a hand-in only the files `<chapter>/<name>.py` of the graded exercises are read. Everything
-else in it (conftest.py, *.pth, bytecode, Numba's caches, links, devices) is ignored. Nothing is unpacked.
+The hand-ins of a folder are those that `uploads.py` knows by their names; anything else is left out and reported with the
+reason. In a hand-in, an exercise's file is, in this order, `<chapter>/<name>.py` beside the manifest that `release` writes,
+`<chapter>/<name>.py` anywhere, `<name>.py` anywhere, or a copy such as `<name> (1).py`. Of several uploads the last that
+holds it counts. Where nothing says which of two different files counts, a person must decide. Everything else in a hand-in
+(conftest.py, *.pth, bytecode, Numba's caches, links, devices) is ignored. Nothing is unpacked.
 """
 
 import ast
+import functools
 import json
-import os
-import stat
+import re
 import sys
 import zipfile
 from dataclasses import dataclass
@@ -16,18 +18,20 @@ from pathlib import Path, PurePosixPath
 
 from ..files import whole_file
 from . import system
+from .contents import MAX_SOURCE, METADATA, Contents, File, Refused
 from .exercise import CourseProblem, Exercise
+from .uploads import Entry, Upload, entries
 
-MAX_SOURCE = 1 << 20  # bytes of one exercise
-MAX_ARCHIVE = 8 << 20
-MAX_ENTRIES = 10_000
+__all__ = ["MANIFEST", "MAX_SOURCE", "METADATA", "HandIn", "Refused", "Source", "find_handins", "left_out", "pack"]
+
 MANIFEST = "manifest.json"  # in a students' folder, written by `release`
-METADATA = (".DS_Store", ".localized", "__MACOSX", "Thumbs.db", "desktop.ini")  # of macOS and Windows; and "._*"
-ARCHIVES = (".7z", ".bz2", ".gz", ".rar", ".tar", ".tgz", ".txz", ".xz", ".zst")
+APART = 60  # seconds between two uploads of which the later one is surely the last
+MOST_NAMED = 3
+_COPY = re.compile(r"(?P<name>.+?)(?:[ _-]?\(\d+\)|-\d+| copy(?: \d+)?)\.py", re.IGNORECASE)
 
 
-class Refused(Exception):
-    """A hand-in without a usable file for an exercise; the message is for the student."""
+class Unclear(Refused):
+    """Nothing says which of several files counts; a person must decide."""
 
 
 def not_handed_in(exercise_id: str) -> str:
@@ -36,141 +40,193 @@ def not_handed_in(exercise_id: str) -> str:
 
 
 @dataclass(frozen=True)
+class Source:
+    """What a hand-in holds for one exercise: its bytes, or None and why; and what people should know about the choice.
+
+    unclear: whether a person must decide; time: when the file was changed, in seconds since 1970 (0: not known).
+    """
+
+    data: bytes | None
+    refused: str = ""
+    unclear: bool = False
+    notes: tuple[str, ...] = ()
+    time: float = 0.0
+
+
+@dataclass(frozen=True)
 class HandIn:
-    """One student's hand-in: `student` is the name of its folder or archive, without .zip."""
+    """One student's hand-in: `student` is the name by which `uploads.py` knows it, `uploads` what it consists of."""
 
     student: str
     path: Path
+    uploads: tuple[Upload, ...] = ()
+
+    @property
+    def late(self) -> bool:
+        """Whether the system that it comes from says so."""
+        return any(upload.late for upload in self.uploads)
 
     def read(self, exercise: Exercise) -> bytes:
         """The student's file for this exercise. Raises Refused."""
-        try:
-            return _from_archive(self.path, exercise) if _is_zip(self.path) else _from_folder(self.path, exercise)
-        except OSError as error:
-            raise Refused(f"{exercise.id}.py cannot be read: {error.strerror or type(error).__name__}") from error
+        (source,) = self.sources([exercise])
+        if source.data is None:
+            raise (Unclear if source.unclear else Refused)(source.refused)
+        return source.data
+
+    def sources(self, exercises: list[Exercise]) -> list[Source]:
+        """The student's file for each exercise."""
+        wanted = {f"{exercise.name}.py" for exercise in exercises} | {MANIFEST}
+        contents = Contents(lambda name: not wanted.isdisjoint(_names(name)))
+        for upload in self.uploads or (Upload(self.path),):
+            try:
+                contents.add(upload.path, upload.inside, upload.called, upload.order)
+            except Refused as problem:
+                contents.unread.append(str(problem))
+            except OSError as error:
+                name = upload.called or upload.path.name
+                contents.unread.append(f"{name} cannot be read: {error.strerror or type(error).__name__}")
+        return [_source(contents, exercise) for exercise in exercises]
 
 
-def find_handins(folder: Path) -> list[HandIn]:
-    """The hand-ins in a folder, in order of their names; whatever is left out is listed on stderr.
+def _names(name: str) -> set[str]:
+    """The names of files that a file may stand for: its own in lower case, and that of which it is a copy."""
+    copy = _COPY.fullmatch(name)
+    return {name.casefold(), *([f"{copy['name'].casefold()}.py"] if copy else [])}
 
-    Raises CourseProblem if there are none, or two from one student.
+
+def _source(contents: Contents, exercise: Exercise) -> Source:
+    try:
+        chosen, notes = _choose(contents.files, exercise)
+    except Unclear as problem:
+        return Source(None, str(problem), unclear=True)
+    except Refused as problem:
+        why = [str(problem)]
+        if why == [not_handed_in(exercise.id)]:
+            why += [*contents.unread, *contents.others][:MOST_NAMED]
+        return Source(None, "; ".join(why))
+    return Source(chosen.data, notes=(*notes, *contents.unread[:MOST_NAMED]), time=chosen.time)
+
+
+def _choose(files: list[File], exercise: Exercise) -> tuple[File, list[str]]:
+    """The file that counts for an exercise, and what people should know about the choice. Raises Refused, or Unclear."""
+    roots = {_folded(file.place.parent) for file in files if _is_manifest(file)}
+    ranked = [(rank, file) for file in files if (rank := _rank(file.place, exercise, roots)) is not None]
+    if not ranked:
+        raise Refused(not_handed_in(exercise.id))
+    usable = [(rank, file) for rank, file in ranked if file.data is not None]
+    if not usable:
+        raise Refused(min(ranked, key=lambda pair: pair[0])[1].problem)
+    stub = _words_of_stub(exercise)
+    written = [(rank, file) for rank, file in usable if file.data.split() != stub] or usable
+    uploads = {}
+    for rank, file in written:
+        uploads.setdefault((file.order, file.upload), []).append((rank, file))
+    best = [[file for rank, file in pairs if rank == min(pairs, key=_first)[0]] for pairs in uploads.values()]
+    last = _last(best)
+    if len({file.data for file in last}) > 1:
+        where = ", ".join(_label(file) for file in last[:MOST_NAMED])
+        raise Unclear(
+            f"{exercise.name}.py is there {len(last)} times with different content ({where}), and nothing says which one "
+            "counts; a person will decide"
+        )
+    chosen = last[0]
+    notes = [f"{chosen.place.name} is taken for {exercise.name}.py"] if min(written, key=_first)[0] == COPY else []
+    if len({file.data for files in best for file in files}) > 1:
+        notes.append(f"{_label(chosen)} is graded, from the last of {len(best)} uploads")
+    others = [_label(file) for _, file in written if file.data != chosen.data and file not in sum(best, [])]
+    others += [file.problem for _, file in ranked if file.data is None]
+    if others:
+        notes.append(f"{_label(chosen)} is graded; not graded: {', '.join(others[:MOST_NAMED])}")
+    return chosen, notes
+
+
+BESIDE_MANIFEST, IN_CHAPTER, LOOSE, COPY = range(4)
+
+
+def _first(pair):
+    return pair[0]
+
+
+def _rank(place: PurePosixPath, exercise: Exercise, roots: set) -> int | None:
+    """How surely a file is meant for an exercise (0: most); None if it is not."""
+    *folders, name = _folded(place).parts
+    chapter = folders[-1] if folders else ""
+    if name == f"{exercise.name}.py":
+        if chapter == exercise.chapter:
+            return BESIDE_MANIFEST if PurePosixPath(*folders[:-1]) in roots else IN_CHAPTER
+        other = exercise.folder.parent / chapter / name  # an exercise of this name in another chapter
+        return None if chapter and other.is_file() else LOOSE
+    return COPY if f"{exercise.name}.py" in _names(place.name) else None
+
+
+def _folded(place: PurePosixPath) -> PurePosixPath:
+    return PurePosixPath(str(place).casefold())
+
+
+def _label(file: File) -> str:
+    """Where a file lies, for messages: below the folder or archive that was handed in."""
+    return str(file.place) if str(file.place).startswith(file.upload) else f"{file.upload}/{file.place}"
+
+
+def _last(uploads: list[list[File]]) -> list[File]:
+    """The files of the last upload; those of all, if nothing says which is the last."""
+    newest = max(uploads, key=lambda files: (files[0].order, files[0].time))
+    for files in uploads:
+        first, last = files[0], newest[0]
+        same = {file.data for file in files} == {file.data for file in newest}
+        timed = first.archived and last.archived and 0 < first.time <= last.time - APART
+        if not (same or first.order < last.order or timed):
+            return sum(uploads, [])
+    return newest
+
+
+def _is_manifest(file: File) -> bool:
+    if file.place.name.casefold() != MANIFEST or file.data is None:
+        return False
+    try:
+        return isinstance(json.loads(file.data)["exercises"], dict)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return False
+
+
+@functools.cache
+def _words_of_stub(exercise: Exercise) -> list[bytes]:
+    """The stub's words: a file with just these was not worked on. None where the exercise itself is not at hand."""
+    return exercise.stub().encode().split() if exercise.solution.is_file() else []
+
+
+def find_handins(folder: Path, who=None) -> list[HandIn]:
+    """The hand-ins in a folder, or in the .zip of a class, in order of the students; what is left out is listed on stderr.
+
+    who: a function from a name in the folder to the student, such as `Roster.student`. Raises CourseProblem if there are no
+    hand-ins.
     """
-    if not folder.is_dir():
+    if not folder.exists():
         raise CourseProblem(f"{folder}: no such folder; give one that holds a folder or .zip per student")
     if (folder / MANIFEST).is_file():
         raise CourseProblem(
             f"{folder} is a students' folder; give the folder that holds one .zip or folder per student"
         )
-    others = left_out(folder)
-    for name, why in others.items():
+    for name, why in left_out(folder).items():
         print(f"not graded: {name!a}: {why}", file=sys.stderr)
-    found = {}
-    for path in sorted(folder.iterdir()):
-        if path.name in others or _is_metadata(path):
-            continue
-        student = path.stem if _is_zip(path) else path.name
-        if student in found:
-            names = f"{found[student].path.name!a} and {path.name!a}"
-            raise CourseProblem(f"{student!a} has handed in twice, {names}; remove one of them")
-        found[student] = HandIn(student, path)
-    if not found:
+    uploads: dict[str, list[Upload]] = {}
+    taken = _handed_in(folder)
+    names = {entry.without_ending() for entry in taken}
+    for entry in taken:
+        student, upload = entry.upload(names)
+        uploads.setdefault(who(student) if who else student, []).append(upload)
+    if not uploads:
         raise CourseProblem(f"{folder}: no hand-in is there; expected a folder or a .zip per student")
-    return list(found.values())
+    return [HandIn(student, uploads[student][0].path, tuple(uploads[student])) for student in sorted(uploads)]
+
+
+def _handed_in(folder: Path) -> list[Entry]:
+    return [entry for entry in entries(folder) if not entry.why_not()]
 
 
 def left_out(folder: Path) -> dict[str, str]:
-    """The entries of a folder that are not hand-ins: {name: why}. METADATA is ignored, since systems create it."""
-    reasons = {path.name: _why_not(path) for path in sorted(folder.iterdir()) if not _is_metadata(path)}
-    return {name: why for name, why in reasons.items() if why}
-
-
-def _why_not(path: Path) -> str:
-    """Why this is not a hand-in; "" if it is one."""
-    if path.name.startswith("."):
-        return "it is hidden; if it is a hand-in, give it a name that does not begin with a dot"
-    if path.is_dir() or _is_zip(path):
-        return ""
-    if path.suffix.lower() in ARCHIVES:
-        return f"the only archives read are .zip; unpack it into a folder {path.name.split('.')[0]!a}"
-    return "it is neither a folder nor a .zip; if it is a hand-in, put it into a folder named after the student"
-
-
-def _is_zip(path: Path) -> bool:
-    return path.suffix.lower() == ".zip"
-
-
-def _is_metadata(path: Path) -> bool:
-    return path.name in METADATA or path.name.startswith("._")
-
-
-def _places(exercise: Exercise) -> list[PurePosixPath]:
-    """Where an exercise's file may be in a hand-in: <chapter>/<name>.py as released, or <name>.py alone.
-
-    Archives often add a folder around everything; the callers also look there.
-    """
-    released = PurePosixPath(exercise.chapter, f"{exercise.name}.py")
-    return [released, PurePosixPath(released.name)]
-
-
-def _from_folder(folder: Path, exercise: Exercise) -> bytes:
-    with system.opened(folder) as top:
-        inner, places = system.folders_in(top), _places(exercise)
-        if len(inner) == 1:
-            places += [PurePosixPath(inner[0], place) for place in places]
-        for place in places:
-            try:
-                data = system.read_below(top, place, MAX_SOURCE + 1)
-            except system.NotAFile:
-                raise Refused(f"{place} is not a regular file") from None
-            except OSError as error:
-                why = error.strerror
-                raise Refused(f"{place} is not a regular file that can be read (a link?): {why}") from error
-            if data is not None:
-                return _bounded(data, place)
-    raise Refused(not_handed_in(exercise.id))
-
-
-def _from_archive(path: Path, exercise: Exercise) -> bytes:
-    status = os.lstat(path)
-    if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_ARCHIVE:
-        raise Refused(f"the archive is not a regular file of at most {MAX_ARCHIVE >> 20} MiB")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
-            if len(entries) > MAX_ENTRIES:
-                raise Refused(f"the archive has more than {MAX_ENTRIES} entries")
-            tops = {entry.filename.split("/", 1)[0] for entry in entries}
-            places = _places(exercise)
-            if len(tops) == 1:
-                places += [PurePosixPath(*tops, place) for place in places]
-            for place in map(str, places):
-                named = [entry for entry in entries if entry.filename == place]
-                if len(named) > 1:
-                    raise Refused(f"{place} is in the archive twice")
-                if named:
-                    return _from_entry(archive, named[0])
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, EOFError) as error:
-        raise Refused("the archive is damaged or not a supported .zip; make it with `course pack`") from error
-    except Exception as error:  # damaged data raises zlib.error and others
-        if isinstance(error, Refused | OSError):
-            raise
-        raise Refused("the archive is damaged; make it with `course pack`") from error
-    raise Refused(not_handed_in(exercise.id))
-
-
-def _from_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
-    kind = stat.S_IFMT(entry.external_attr >> 16)
-    plain = kind in (0, stat.S_IFREG) and not entry.flag_bits & 1
-    if not plain or entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise Refused(f"{entry.filename} is not a regular file in the archive")
-    with archive.open(entry) as stream:  # read a bounded number of bytes, whatever size the entry claims
-        return _bounded(stream.read(MAX_SOURCE + 1), entry.filename)
-
-
-def _bounded(data: bytes, place) -> bytes:
-    if len(data) > MAX_SOURCE:
-        raise Refused(f"{place} is larger than {MAX_SOURCE >> 20} MiB")
-    return data
+    """What lies in a folder of hand-ins and is none: {name: why}. METADATA is ignored, since systems create it."""
+    return {entry.name: why for entry in entries(folder) if (why := entry.why_not())}
 
 
 def released_exercises(folder: Path) -> list[str]:
@@ -200,20 +256,21 @@ def pack(folder: Path, exercises: list[str], archive: Path) -> dict[str, str]:
 
     Raises CourseProblem if no exercise is there, or a file would be refused.
     """
-    from .exercise import EXERCISES
-
     packed = {}
-    for exercise_id in exercises:
-        chapter, _, name = exercise_id.partition("/")
-        try:
-            packed[f"{exercise_id}.py"] = HandIn("", folder).read(Exercise(chapter, name, EXERCISES))
-        except Refused as problem:
-            if (folder / f"{exercise_id}.py").exists():
-                raise CourseProblem(str(problem)) from problem
+    with system.opened(folder) as top:
+        for place in (PurePosixPath(f"{exercise}.py") for exercise in exercises):
+            try:
+                data = system.read_below(top, place, MAX_SOURCE + 1)
+            except (system.NotAFile, OSError) as error:
+                raise CourseProblem(f"{place} is not a regular file that can be read") from error
+            if data is not None and len(data) > MAX_SOURCE:
+                raise CourseProblem(f"{place} is larger than {MAX_SOURCE >> 20} MiB")
+            if data is not None:
+                packed[str(place)] = data
     if not packed:
         raise CourseProblem(f"{folder} holds none of the exercises; run this in the folder that you were given")
     with whole_file(archive) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as stream:
-        for name, data in packed.items():
+        for name, data in {**packed, MANIFEST: (folder / MANIFEST).read_bytes()}.items():
             stream.writestr(zipfile.ZipInfo(name), data)
     return {name: state(data) for name, data in packed.items()}
 

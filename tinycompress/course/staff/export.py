@@ -26,7 +26,7 @@ PASSED = {"passed": "passed", "partial": "failed", "failed": "failed"}
 def export(book: Gradebook, form: str, out: Path) -> list[Path]:
     """Write the gradebook: one file for "csv" and "junit", else a folder with one file per student. Return the files.
 
-    For "gradescope" and "prairielearn", students with a grader_error get no file: their results are not known yet.
+    For "gradescope" and "prairielearn", students at whom a person has to look get no file: their results are not known yet.
     """
     if form in ONE_FILE:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -100,6 +100,7 @@ def as_csv(book: Gradebook) -> str:
         cells = ["" if name not in entries else _points(entries[name]) for name in exercises]
         total = "" if any(e.points is None for e in entries.values()) else f"{_total(list(entries.values())):g}"
         remarks = [f"{e.exercise}: {_remark(e)}" for e in entries.values() if _remark(e)]
+        remarks += ["none of the exercises is in the hand-in"] if all(e.missing for e in entries.values()) else []
         most = sum(e.most for e in entries.values())
         writer.writerow([cell(student), *cells, total, f"{most:g}", cell("; ".join(remarks))])
     for name, why in book.left_out.items():
@@ -108,18 +109,19 @@ def as_csv(book: Gradebook) -> str:
 
 
 def _points(entry: Entry) -> str:
-    return "grader_error" if entry.points is None else f"{entry.points:g}"
+    return entry.status if entry.points is None else f"{entry.points:g}"
 
 
 def _remark(entry: Entry) -> str:
     if entry.corrections:
         last = entry.corrections[-1]
         return f"corrected by {last['who']}: {last['why']}"
-    remark = "" if entry.status == "graded" else entry.status
-    if entry.unapplied:
-        remark += f", {entry.unapplied}"
+    remarks = [] if entry.status == "graded" else [entry.status]
+    remarks += [entry.unapplied] if entry.unapplied else []
+    remarks += [entry.record["refused"]] if entry.record.get("refused") and not entry.missing else []
+    remarks += entry.record.get("notes", [])
     weak = {NONE: " (graded without a sandbox)", UNFILTERED: " (graded without a filter of system calls)"}
-    return remark + weak.get(entry.record["level"], "")
+    return ", ".join(remarks) + weak.get(entry.record["level"], "")
 
 
 def as_gradescope(entries: list[Entry]) -> dict:

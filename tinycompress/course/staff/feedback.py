@@ -35,7 +35,8 @@ def page(entries: list) -> str:
         parts.append(f"<h2>{text(entry.exercise)}: {points}</h2>")
         if entry.corrections:
             parts.append(f"<p>Corrected by a person: {text(entry.corrections[-1]['why'])}</p>")
-        if entry.missing:
+        parts += [f"<p>{text(note)}</p>" for note in entry.record.get("notes", [])]
+        if entry.missing or entry.record.get("unclear"):
             parts.append(f"<p>{text(entry.record['refused'])}</p>")
             continue
         rows = []

@@ -20,7 +20,7 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ..collect import HandIn, Refused
+from ..collect import HandIn
 from ..exercise import CourseProblem, Exercise
 from ..outcome import SubmissionProblem
 from ..sandbox.another_user import PREFIX
@@ -33,10 +33,28 @@ MOST_BREAKS = 3  # give up when the executor has died this often
 
 
 @dataclass(frozen=True)
+class Found:
+    """How a file was found in a hand-in, for its record in the log.
+
+    unclear: whether a person must decide which file counts; notes: what people should know about the choice; handed_in: when
+    the file was last changed, with the time zone ("" if that is not known); late: whether the system it comes from says so.
+    """
+
+    unclear: bool = False
+    notes: tuple[str, ...] = ()
+    handed_in: str = ""
+    late: bool = False
+
+    def as_record(self) -> dict:
+        return {**asdict(self), "notes": list(self.notes)}
+
+
+@dataclass(frozen=True)
 class Task:
     """One exercise of one hand-in. `source` is the student's file, or None if it is unusable; `refused` then says why.
 
-    level: that of the sandbox; secrets: folders that it must not show.
+    level: that of the sandbox; secrets: folders that it must not show; found: how the file was found, which does not change
+    the marks.
     """
 
     student: str
@@ -48,6 +66,7 @@ class Task:
     per_student: bool
     level: str
     secrets: tuple[str, ...] = ()
+    found: Found = Found()
 
     @property
     def handin_hash(self) -> str:
@@ -80,19 +99,22 @@ def make_tasks(
 ) -> list[Task]:
     """One task per hand-in and exercise. Each student's file is read here, once. log: where the results will be."""
     hashes = {exercise.id: exercise.tests_hash() for exercise in exercises}
-    links = [handin.path for handin in handins if handin.path.is_symlink()]  # to where a hand-in really is
+    uploads = [upload.path for handin in handins for upload in handin.uploads]
+    links = [path for path in uploads if path.is_symlink()]  # to where a hand-in really is
     secrets = secret_paths([*links, *{handin.path.parent for handin in handins}], exercises, log)
     tasks = []
     for handin in handins:
-        for exercise in exercises:
-            source, refused = None, ""
-            try:
-                source = handin.read(exercise)
-            except Refused as problem:
-                refused = str(problem)
-            given = handin.student, exercise, source, refused, hashes[exercise.id], seed, per_student, level, secrets
-            tasks.append(Task(*given))
+        for exercise, source in zip(exercises, handin.sources(exercises), strict=True):
+            found = Found(source.unclear, source.notes, _time(source.time), handin.late)
+            given = exercise, source.data, source.refused, hashes[exercise.id], seed, per_student, level, secrets, found
+            tasks.append(Task(handin.student, *given))
     return tasks
+
+
+def _time(seconds: float) -> str:
+    if not seconds:
+        return ""
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat(timespec="minutes")
 
 
 def grade_one(task: Task) -> dict:
@@ -106,6 +128,7 @@ def grade_one(task: Task) -> dict:
         "tests": task.tests_hash,
         "level": task.level,
         "refused": task.refused,
+        **task.found.as_record(),
         "when": _now(),
         "results": [],
         "error": "",
@@ -192,9 +215,11 @@ def grade(
             log.append({"kind": "left_out", "names": left_out, "when": _now()})
         waiting, latest = _not_done(tasks, log)
         for task in tasks:
-            # A hand-in that was changed and changed back: its earlier result holds again.
-            if task.key not in waiting and latest[task.student, task.exercise.id] != task.key:
-                log.append({"kind": "again", "key": task.key, "student": task.student, "exercise": task.exercise.id})
+            # A hand-in that was changed and changed back, or is found in another way: its earlier result holds again.
+            found = task.found.as_record()
+            if task.key not in waiting and latest[task.student, task.exercise.id] != (task.key, found):
+                place = {"student": task.student, "exercise": task.exercise.id}
+                log.append({"kind": "again", "key": task.key, **place, **found})
         count, breaks = len(waiting), 0
 
         def write(record):
@@ -217,11 +242,12 @@ def grade(
 
 
 def _not_done(tasks: list[Task], log: Log) -> tuple[dict[str, Task], dict]:
-    """The tasks still to be run, by key; and the key of the latest result for each (student, exercise)."""
-    finished, latest = set(), {}
+    """The tasks still to be run, by key; and for each (student, exercise) the latest result's key, and how it was found."""
+    finished, latest, parts = set(), {}, Found().as_record()
     for record in log.records():
         if record.get("kind") in ("result", "again"):
-            latest[record["student"], record["exercise"]] = record["key"]
+            found = {part: record.get(part, default) for part, default in parts.items()}
+            latest[record["student"], record["exercise"]] = record["key"], found
         if record.get("kind") == "result":
             (finished.discard if faulty(record) else finished.add)(record["key"])
     return {task.key: task for task in tasks if task.key not in finished}, latest

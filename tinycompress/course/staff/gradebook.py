@@ -25,7 +25,7 @@ MISHAPS = (CANNOT_BE_IMPORTED, ENDED, DOES_NOT_FIT)  # words of messages
 class Entry:
     """One exercise of one student: `points` out of `most`, and their history.
 
-    `points` is None while a person has to look at a grader_error.
+    `points` is None while a person has to look at a grader_error, or has to decide which file counts.
     """
 
     student: str
@@ -41,6 +41,15 @@ class Entry:
         return self.record.get("refused") == not_handed_in(self.exercise)
 
     @property
+    def waits(self) -> str:
+        """Why a person must look at it before it has points; "" otherwise."""
+        if self.corrections:
+            return ""
+        if self.record.get("unclear"):
+            return self.record["refused"]
+        return "grader_error" if faulty(self.record) else ""
+
+    @property
     def most(self) -> float:
         return sum(result["points"] for result in self.record["results"]) or self.usual
 
@@ -48,7 +57,7 @@ class Entry:
     def points(self) -> float | None:
         if self.corrections:
             return self.corrections[-1]["points"]
-        if faulty(self.record):
+        if self.waits:
             return None
         return round(sum(result["earned"] for result in self.record["results"]), 2)
 
@@ -56,8 +65,8 @@ class Entry:
     def status(self) -> str:
         if self.corrections:
             return "corrected"
-        if faulty(self.record):
-            return "grader_error"
+        if self.waits:
+            return "grader_error" if faulty(self.record) else "unclear"
         if not self.stale:
             return "graded"
         same = self.stale[-1]["handin"] == self.record["handin"]
@@ -90,7 +99,7 @@ class Gradebook:
                 by_key[record["key"]] = record
             if record.get("kind") in ("result", "again") and record["key"] in by_key:
                 place = record["student"], record["exercise"]
-                self._entries[place] = Entry(*place, by_key[record["key"]])
+                self._entries[place] = Entry(*place, by_key[record["key"]] | record)
         self._set_usual(by_key.values())
         for correction in self.corrections.records():
             entry = self._entries.get((correction["student"], correction["exercise"]))
@@ -135,11 +144,21 @@ class Gradebook:
                 found.append((student, "none of the exercises is in the hand-in"))
                 continue
             reasons = {
-                reason: entry.exercise for entry in reversed(entries) if (reason := entry.unapplied or _mishap(entry))
+                reason: entry.exercise for entry in reversed(entries) if (reason := entry.unapplied or mishap(entry))
             }
             if reasons:
                 (why, exercise), *more = reversed(reasons.items())
                 found.append((student, f"{exercise}: {why}" + (f" (and {len(more)} more)" if more else "")))
+        return found
+
+    def undecided(self, students: set[str], exercises: set[str]) -> set[str]:
+        """The students whose points mean nothing before a person has looked: some are unknown, or no file was usable."""
+        found = set()
+        for student in students:
+            entries = [entry for entry in self.entries(student) if entry.exercise in exercises]
+            unusable = all(entry.record.get("refused") and not entry.corrections for entry in entries)
+            if unusable or any(entry.waits for entry in entries):
+                found.add(student)
         return found
 
     def correct(self, student: str, exercise: str, points: float, who: str, why: str) -> Entry:
@@ -181,7 +200,7 @@ def in_range(points, most: float) -> bool:
     return number and math.isfinite(points) and 0 <= points <= most
 
 
-def _mishap(entry: Entry) -> str:
+def mishap(entry: Entry) -> str:
     """Why a person should look at this result; "" if its points are due to the student's functions alone."""
     if entry.record.get("refused"):
         return "" if entry.missing else entry.record["refused"]
