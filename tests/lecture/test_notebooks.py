@@ -45,7 +45,7 @@ def test_a_committed_notebook_is_whole_and_small_and_shows_nothing_of_this_machi
 def test_a_committed_notebook_shows_the_claims_and_sources_of_the_library(path):
     by_id = {claim.id: claim for claim in claims()}
     shown = markdown_outputs(read(path))
-    asked = re.findall(r'show_claim\("(\w+)"\)', "\n".join(cell.source for cell in read(path).cells))
+    asked = re.findall(r'(?:show_claim|predict)\("(\w+)"\)', "\n".join(cell.source for cell in read(path).cells))
     mend = "run: python -m tinycompress.lecture.notebooks notebooks/" + path.name
     for claim in map(by_id.get, asked):
         assert any(claim.title in text and claim.statement in text for text in shown), f"{claim.id}: {mend}"
@@ -54,16 +54,21 @@ def test_a_committed_notebook_shows_the_claims_and_sources_of_the_library(path):
     for text in shown:
         if found := re.search(r"`(tinycompress/[\w/]+\.py)`.*```python\n(.*?)```", text, re.DOTALL):
             file, source = found.groups()
-            lines = [line.strip() for line in source.splitlines()]
-            there = [line.strip() for line in (ROOT / file).read_text(encoding="utf-8").splitlines()]
-            assert "\n".join(lines) in "\n".join(there), f"{file}: {mend}"
+            there = (line.strip() for line in _after(source.splitlines()[0], ROOT / file))
+            assert all(line.strip() in there for line in source.splitlines()), f"{file}: {mend}"  # in this order
+
+
+def _after(first, path):
+    """The lines of a file from the first place on where `first` stands."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return lines[next(i for i, line in enumerate(lines) if line.strip() == first.strip()) :]
 
 
 def test_every_claim_is_in_the_notebook_of_its_chapter():
     asked = {
         name
         for path in FILES
-        for name in re.findall(r'show_claim\("(\w+)"\)', "".join(c.source for c in read(path).cells))
+        for name in re.findall(r'(?:show_claim|predict)\("(\w+)"\)', "".join(c.source for c in read(path).cells))
     }
     told = {path.stem.split("_", 1)[1] for path in FILES}
     assert {claim.id for claim in claims() if claim.chapter in told} <= asked
@@ -124,14 +129,19 @@ def test_tidying_keeps_the_picture_and_drops_what_needs_a_kernel():
     slider = new_output(
         "display_data", {notebooks.WIDGET: {"model_id": "2"}, "image/png": "AAAA", "text/plain": "a net"}
     )
+    question = new_output("display_data", {notebooks.WIDGET: {"model_id": "3"}, "text/html": "slower?"})
+    kept = {"tags": ["x"], "jupyter": {"source_hidden": True}}
     cell = new_code_cell(
-        "1", outputs=[bar, slider], metadata={"execution": {"iopub.execute_input": "now"}, "tags": ["x"]}
+        "1", outputs=[bar, slider, question], metadata={"execution": {"iopub.execute_input": "now"}} | kept
     )
     notebook = notebooks.tidy(
         new_notebook(cells=[cell], metadata={"widgets": {}, "language_info": {"name": "python", "version": "3.11.7"}})
     )
-    assert [dict(output.data) for output in notebook.cells[0].outputs] == [{"image/png": "AAAA", "text/plain": "a net"}]
-    assert dict(notebook.cells[0].metadata) == {"tags": ["x"]}
+    assert [dict(output.data) for output in notebook.cells[0].outputs] == [
+        {"image/png": "AAAA", "text/plain": "a net"},
+        {"text/html": "slower?"},
+    ]
+    assert dict(notebook.cells[0].metadata) == kept
     assert set(notebook.metadata) == {"kernelspec", "language_info"} and "3.11" not in str(notebook.metadata)
 
 
@@ -278,9 +288,10 @@ def test_a_claim_that_the_report_lacks_is_shown_without_a_verdict(displayed, tmp
 
 def test_a_claim_is_shown_with_the_figure_and_verdict_of_its_rows(displayed, tmp_path):
     show_claim("P1", [tmp_path, ROOT / "figures"])  # the first of them has none
-    (statement, _), (picture, metadata), (finding, _) = displayed
+    (statement, _), (finding, _), (picture, metadata), (note, _) = displayed
     assert claims(["P1"])[0].statement in statement["text/markdown"] and "image/png" in picture
     assert re.search(r"\*\*[✓✗○] \w", finding["text/markdown"]) and "P1" in metadata["image/png"]["alt"]
+    assert claims(["P1"])[0].note in note["text/markdown"]
 
 
 def test_sentences_of_the_notes_are_shown_with_what_decides_them(displayed, tmp_path):

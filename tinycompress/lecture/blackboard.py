@@ -1,5 +1,7 @@
 """What the notebooks display: source code of the library, claims with their verdicts, and figures with sliders.
 
+The questions before a figure are in `predict.py`, and the cells that the reader completes in `your_turn.py`.
+
     show_source(tc.pruning.prune_gradually)
     show_claim("P1"), show_verdicts(), show_notes(["N2", "N3"])
     explore(draw, {"weights removed": [0.5, 0.8, 0.9]}, alt="the net, drawn at several sparsities")
@@ -11,15 +13,16 @@ import contextlib
 import functools
 import inspect
 import io
-import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from ..workshop import style
 from . import claims, report
+from .claim import Result
 from .notebooks import WIDGET
 from .notes import SENTENCES, where
 from .page import RATIOS, effect_text, finding_text, marked_verdict
+from .source import without_guards
 
 # Seen from the notebooks: your own report, in their folder's parent or in it, then the project's in the same places.
 REPORTS = ("../report", "report", "../figures", "figures")
@@ -28,58 +31,65 @@ WIDEST = 1000  # the largest width of a picture, in pixels
 
 def show(figure, alt: str) -> None:
     """Display a matplotlib Figure. alt: a description, for readers who cannot see it."""
-    _display({"image/png": _png(figure), "text/plain": alt})
+    display_bundle(picture(figure, alt))
+
+
+def picture(figure, alt: str) -> dict:
+    """What `display_bundle` shows of a matplotlib Figure, with its description."""
+    return {"image/png": _png(figure), "text/plain": alt}
 
 
 def show_source(*objects) -> None:
-    """Display the source of functions, classes or methods as in their files, below the file's path."""
-    from IPython.display import Markdown, display
-
+    """Display the source of functions, classes or methods, below their file's path, without guards: see `source.py`."""
     for thing in objects:
         thing = inspect.unwrap(getattr(thing, "py_func", thing))  # the function behind a compiled or decorated one
         package = Path(inspect.getsourcefile(report)).parents[2]
         file = Path(inspect.getsourcefile(thing)).relative_to(package).as_posix()
-        source = textwrap.dedent(inspect.getsource(thing))
+        source = without_guards(inspect.getsource(thing))
         # The div is for nbconvert, which otherwise renders code in an output in the font of the text.
-        display(Markdown(f'`{file}`\n<div style="font-family: monospace">\n\n```python\n{source}```\n\n</div>'))
+        _markdown(f'`{file}`\n<div style="font-family: monospace">\n\n```python\n{source}```\n\n</div>')
 
 
 def show_claim(claim_id: str, folders: Iterable[str | Path] = REPORTS) -> None:
-    """Display a claim: its statement, then the figure, finding and verdict of the first report that contains it.
+    """Display a claim: its statement, then the verdict, figure and note of the first report that contains it.
 
     folders: the reports' folders. If none contains the claim, its statement stands alone. Raises LookupError for an
     unknown id.
     """
-    from IPython.display import Markdown, display
+    for bundle in claim_bundles(claim_id, folders)[0]:
+        display_bundle(bundle)
 
+
+def claim_bundles(claim_id: str, folders: Iterable[str | Path] = REPORTS) -> tuple[list[dict], Result | None]:
+    """What `show_claim` displays, and the claim's result, None if no report contains it."""
     (claim,) = claims([claim_id])
-    display(Markdown(f"**Claim {claim.id}: {claim.title}.** {claim.asked_by}:\n\n> {claim.statement}"))
-    result = _read(folders, claim.id)
+    result = read_result(claim.id, folders)
+    # An aside of this class becomes the speaker's notes of a slide.
+    note = f'<aside class="notes">\n\n{claim.note}\n\n*Further reading: {claim.source}*\n\n</aside>'
+    statement = f"**Claim {claim.id}: {claim.title}.** {claim.asked_by}:\n\n> {claim.statement}"
     if result is None:
-        verdict = f"Not measured yet. Run `tinycompress lecture {claim.id}`."
-    else:
-        found = ". ".join(f"{finding_text(finding)}; {finding.verdict}" for finding in result.findings)
-        show(result.figure(), f"Figure of claim {claim.id}, {claim.title}. {found}.")
-        ratios = ", ".join(f"{result.ratios[name]:.3g}× {_PLACES[name]}" for name in RATIOS if name in result.ratios)
-        verdict = "\n\n".join(f"**{marked_verdict(f)}** · {finding_text(f)}" for f in result.findings)
-        verdict += f" · smaller or faster: {ratios}" if ratios else ""
-    display(Markdown(f"{verdict}\n\n{claim.note}\n\n*Further reading: {claim.source}*"))
+        texts = statement, f"Not measured yet. Run `tinycompress lecture {claim.id}`.\n\n{note}"
+        return [{"text/markdown": text} for text in texts], None
+    found = ". ".join(f"{finding_text(finding)}; {finding.verdict}" for finding in result.findings)
+    figure = picture(result.figure(), f"Figure of claim {claim.id}, {claim.title}. {found}.")
+    ratios = ", ".join(f"{result.ratios[name]:.3g}× {_PLACES[name]}" for name in RATIOS if name in result.ratios)
+    verdict = "\n\n".join(f"**{marked_verdict(f)}** · {finding_text(f)}" for f in result.findings)
+    verdict += f" · smaller or faster: {ratios}" if ratios else ""
+    return [{"text/markdown": statement}, {"text/markdown": verdict}, figure, {"text/markdown": note}], result
 
 
 def show_verdicts(folders: Iterable[str | Path] = REPORTS) -> None:
     """Display all claims of the lecture in one table, each with its verdict in the first report that contains it."""
-    from IPython.display import Markdown, display
-
     lines = ["| claim | verdict | effect [95 % interval] |", "|---|---|---|"]
     for claim in claims():
-        result = _read(folders, claim.id)
+        result = read_result(claim.id, folders)
         words = [(marked_verdict(f), effect_text(f)) for f in result.findings] if result else [("not measured yet", "")]
         lines.append(
             f"| {claim.id} {claim.title} | "
             + " | ".join("<br>".join(column) for column in zip(*words, strict=True))
             + " |"
         )
-    display(Markdown("\n".join(lines)))
+    _markdown("\n".join(lines))
 
 
 def show_notes(names: Iterable[str] = (), folders: Iterable[str | Path] = REPORTS) -> None:
@@ -87,21 +97,19 @@ def show_notes(names: Iterable[str] = (), folders: Iterable[str | Path] = REPORT
 
     names: ids such as "N2"; by default all sentences.
     """
-    from IPython.display import Markdown, display
-
     lines = ["| | the notes say | decided by |", "|---|---|---|"]
     for sentence in [SENTENCES[name] for name in names] or SENTENCES.values():
         said = f"{sentence.english}<br>{sentence.text}" if sentence.text else sentence.english
         found = [words for claim in claims() for words in _verdicts(claim, sentence.id, folders)]
         lines.append(f"| {sentence.id} | {said} | {'<br>'.join(found) or where(sentence)} |")
-    display(Markdown("\n".join(lines)))
+    _markdown("\n".join(lines))
 
 
 def _verdicts(claim, sentence: str, folders) -> list[str]:
     """What the claim finds on a sentence, if it decides it."""
     if sentence not in claim.decides:
         return []
-    result = _read(folders, claim.id)
+    result = read_result(claim.id, folders)
     if result is None:
         return [f"{claim.id}: not measured yet"]
     return [
@@ -109,7 +117,8 @@ def _verdicts(claim, sentence: str, folders) -> list[str]:
     ]
 
 
-def _read(folders, claim_id: str):
+def read_result(claim_id: str, folders: Iterable[str | Path] = REPORTS) -> Result | None:
+    """The claim's result in the first report that contains it, or None."""
     found = (report.read(folder, claim_id) for folder in folders)
     return next(filter(None, found), None)
 
@@ -126,21 +135,24 @@ def explore(draw: Callable, sliders: Mapping[str, Iterable], alt: str, stills: I
         start at the first tuple. By default there is one, with each slider's middle value.
     """
     options = {name: dict(v) if isinstance(v, Mapping) else {_label(x): x for x in v} for name, v in sliders.items()}
-    picture = functools.cache(lambda *values: _png(draw(*values)))
+    drawn = functools.cache(lambda *values: _png(draw(*values)))
     stills = list(stills) or [tuple(list(values.values())[len(values) // 2] for values in options.values())]
-    bundle = {"image/png": _stacked([picture(*values) for values in stills]), "text/plain": alt}
+    bundle = {"image/png": _stacked([drawn(*values) for values in stills]), "text/plain": alt}
     with contextlib.suppress(Exception):  # without ipywidgets, or one that fits its host, the stills stand alone
-        widgets = _with_sliders(picture, options, stills[0])
-        # Written here, since hosted notebooks have ipywidgets 7, whose widgets can only display themselves.
-        bundle[WIDGET] = {"version_major": 2, "version_minor": 0, "model_id": widgets.model_id}
-    _display(bundle)
+        bundle[WIDGET] = view(_with_sliders(drawn, options, stills[0]))
+    display_bundle(bundle)
 
 
-def _with_sliders(picture: Callable[..., bytes], options: dict[str, dict], start: tuple):
+def view(widget) -> dict:
+    """The output that names a widget. Written here, since the widgets of ipywidgets 7 can only display themselves."""
+    return {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
+
+
+def _with_sliders(drawn: Callable[..., bytes], options: dict[str, dict], start: tuple):
     """The sliders above the picture that they redraw. Raises whatever another version of ipywidgets may raise."""
     import ipywidgets
 
-    image = ipywidgets.Image(value=picture(*start), format="png", layout={"max_width": "100%"})
+    image = ipywidgets.Image(value=drawn(*start), format="png", layout={"max_width": "100%"})
     wide = {"style": {"description_width": "initial"}, "layout": {"width": "min(100%, 40rem)"}}
     controls = [
         ipywidgets.SelectionSlider(options=list(labels.items()), value=value, description=name, **wide)
@@ -148,7 +160,7 @@ def _with_sliders(picture: Callable[..., bytes], options: dict[str, dict], start
     ]
 
     def redraw(_):
-        image.value = picture(*(control.value for control in controls))
+        image.value = drawn(*(control.value for control in controls))
 
     for control in controls:
         control.observe(redraw, "value")
@@ -159,10 +171,20 @@ def _png(figure) -> bytes:
     return style.png(figure, dpi=min(80, WIDEST / figure.get_figwidth()))
 
 
-def _display(bundle: dict) -> None:
+def display_bundle(bundle: dict) -> None:
+    """Display the richest form that the reader's page can show. A picture's text/plain is its description."""
     from IPython.display import display
 
-    display(bundle, raw=True, metadata={"image/png": {"alt": bundle["text/plain"]}})
+    display(bundle, raw=True, metadata=descriptions(bundle))
+
+
+def descriptions(bundle: dict) -> dict:
+    """The metadata of a bundle: the words for its picture, if it has one."""
+    return {"image/png": {"alt": bundle["text/plain"]}} if "image/png" in bundle else {}
+
+
+def _markdown(text: str) -> None:
+    display_bundle({"text/markdown": text})
 
 
 def _label(value) -> str:

@@ -17,6 +17,7 @@ PATHS = re.compile(r"/(?:home|root|tmp|Users|private|mnt|work)/|site-packages|[A
 SHIPPED = (
     Path(__file__).parent / "shipped"
 )  # in a wheel: the folders `notebooks` and `figures` of a clone (workshop/packaging.py)
+STILLS = {"image/png", "text/html", "text/markdown"}  # what can stand in for a widget
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
@@ -65,10 +66,10 @@ def tidy(notebook):
     """Remove, in place, what depends on the machine or the time: widgets, versions, timestamps. Return the notebook."""
     notebook.metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
     for cell in notebook.cells:
-        cell.metadata = {key: cell.metadata[key] for key in ("slideshow", "tags") if key in cell.metadata}
+        cell.metadata = {key: cell.metadata[key] for key in ("slideshow", "tags", "jupyter") if key in cell.metadata}
         if cell.cell_type == "code":
-            # A widget needs its kernel, so only the picture beside it stays. Progress bars have no picture.
-            cell.outputs = [o for o in cell.outputs if WIDGET not in o.get("data", {}) or "image/png" in o.data]
+            # A widget needs its kernel, so only what stands beside it stays. Progress bars have plain words at most.
+            cell.outputs = [o for o in cell.outputs if WIDGET not in o.get("data", {}) or STILLS & set(o.data)]
             for output in cell.outputs:
                 output.get("data", {}).pop(WIDGET, None)
     return notebook
