@@ -2,12 +2,18 @@
 
 import importlib
 import pkgutil
+from dataclasses import fields, is_dataclass
 
+import numpy as np
 import pytest
 
 import tinycompress as tc
 from tinycompress import lecture
+from tinycompress.data.dataset import from_arrays
 from tinycompress.lecture import plans
+from tinycompress.lecture.distillation.nets import PLANS, train_student
+from tinycompress.selection import pick_on_validation
+from tinycompress.training import evaluate
 
 WITH_PLANS = {
     name: module.PLANS
@@ -38,3 +44,40 @@ def test_the_plan_is_the_one_that_is_named(monkeypatch):
     assert plans.plan_of(known, "full", digits) == 2
     monkeypatch.setattr(plans, "MANY_IMAGES", len(digits.y_train))
     assert [plans.plan_of(known, budget, digits) for budget in ("quick", "full", "paper")] == [4, 3, 3]
+
+
+def bright(images=600, pixels=32):
+    """Colour images of four classes, each a pattern on a bright ground, as much brighter than digits as photographs are."""
+    rng = np.random.default_rng(0)
+    patterns = rng.normal(0, 0.15, (4, pixels, pixels, 3))
+    y = np.arange(images) % 4
+    x = np.clip(0.55 + patterns[y] + rng.normal(0, 0.3, (images, pixels, pixels, 3)), 0, 1).astype(np.float32)
+    return from_arrays("bright", x[:400], y[:400], x[400:], y[400:])
+
+
+@pytest.mark.parametrize("name", WITH_PLANS)
+def test_all_rates_of_a_plan_shrink_alike_on_bright_images_and_none_on_digits(name, monkeypatch):
+    digits, bright_ones = tc.data.load("digits"), bright(600, 16)
+    monkeypatch.setattr(plans, "BRIGHTEST", 50.0)
+    scale = plans.rate_scale(bright_ones)
+    assert scale == pytest.approx(50 / np.mean([np.sum(x**2) for x in bright_ones.x_train]), rel=1e-5) and scale < 0.5
+    for plan in WITH_PLANS[name].values():
+        assert plans.fitting(plan, digits) is plan
+        assert is_dataclass(plan)
+        for field in fields(plan):
+            given, fitted = getattr(plan, field.name), getattr(plans.fitting(plan, bright_ones), field.name)
+            if field.name.endswith(("lr", "lrs")):
+                np.testing.assert_allclose(fitted, scale * np.array(given), rtol=0.005)  # rounded to three digits
+            else:
+                assert fitted == given
+
+
+def test_a_student_learns_from_bright_images_at_rates_that_fit_them():
+    dataset = bright()
+    plan = plans.plan_of(PLANS, "quick", dataset)
+
+    def accuracy(lrs):
+        net, _ = pick_on_validation(lambda lr: train_student(dataset, plan, plan.student, 0, lr), lrs, dataset)
+        return evaluate(net, dataset.test).accuracy
+
+    assert accuracy(PLANS["quick"].lrs) < 0.4 < 0.8 < accuracy(plan.lrs)

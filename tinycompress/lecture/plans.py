@@ -1,8 +1,16 @@
-"""The rule by which all chapters pick how long their nets train."""
+"""The rules by which all chapters pick how long their nets train, and at which learning rates."""
+
+from dataclasses import fields, is_dataclass, replace
+
+import numpy as np
 
 from ..data import Dataset
 
 MANY_IMAGES = 10_000
+BRIGHTEST = (
+    200.0  # ‖x‖² of an image, on average; below it plans keep their rates: digits 15, MNIST 88, Fashion-MNIST 162
+)
+LOOKED_AT = 1000  # training images
 
 
 def plan_name(plans: dict[str, object], budget: str, images: int) -> str:
@@ -17,5 +25,30 @@ def plan_name(plans: dict[str, object], budget: str, images: int) -> str:
 
 
 def plan_of(plans: dict[str, object], budget: str, dataset: Dataset):
-    """The plan that `plan_name` picks for this data set."""
-    return plans[plan_name(plans, budget, len(dataset.y_train))]
+    """The plan that `plan_name` picks for this data set, with learning rates that fit its images (see `fitting`)."""
+    return fitting(plans[plan_name(plans, budget, len(dataset.y_train))], dataset)
+
+
+def fitting(plan, dataset: Dataset):
+    """The plan with all its learning rates, the fields `lr`, `lrs`, `..._lr` and `..._lrs`, times `rate_scale`."""
+    scale = rate_scale(dataset)
+    if scale == 1 or not is_dataclass(plan):
+        return plan
+    rates = {f.name: getattr(plan, f.name) for f in fields(plan) if f.name.split("_")[-1] in ("lr", "lrs")}
+    return replace(plan, **{name: _scaled(rate, scale) for name, rate in rates.items()})
+
+
+def _scaled(rates, scale: float):
+    """A rate or a tuple of rates, times `scale`, with three digits, so that tables stay readable."""
+    return tuple(_scaled(rate, scale) for rate in rates) if isinstance(rates, tuple) else float(f"{scale * rates:.3g}")
+
+
+def rate_scale(dataset: Dataset) -> float:
+    """The factor, at most 1, that fits the plans' learning rates, which were made for digits and MNIST, to larger images.
+
+    Gradient descent is stable up to a rate of 2 / λ, with λ the largest eigenvalue of the Hessian. That of a first layer grows
+    with the mean of ‖x‖² over the images x, since pixels are never negative (LeCun et al. 1998, Efficient BackProp, section
+    5). On CIFAR-10 it is ten times that of MNIST: at the plans' own rates all ReLUs of a dense net die in the first epoch.
+    """
+    x = dataset.x_train[:: -(-len(dataset.x_train) // LOOKED_AT)].astype(float)
+    return min(1.0, BRIGHTEST / max(float(np.mean(x.reshape(len(x), -1) ** 2, axis=0).sum()), 1e-9))

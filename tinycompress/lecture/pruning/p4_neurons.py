@@ -12,7 +12,7 @@ from ...training import evaluate, predict
 from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, figure
 from ..claim import Claim, Effect
-from ..plans import plan_of
+from ..plans import plan_of, rate_scale
 from .nets import PLANS, dense_net
 
 NAMES = {"convolutions": "convolutional net"}  # of nets, where the figure's differ from those in the rows
@@ -90,7 +90,7 @@ def prepare_p4(data_name: str, budget: str, seed: int) -> list[tuple[dict, Modul
         "convolutions": train(
             models.convnet(dataset.image_shape, dataset.num_classes, (32, 64), rng=rng),
             dataset,
-            lr=0.05,
+            lr=0.05 * rate_scale(dataset),
             epochs=3,
             rng=rng,
             batch_size=plan.batch_size,

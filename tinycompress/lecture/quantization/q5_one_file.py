@@ -15,6 +15,7 @@ from ...recipe import Recipe, compress, dense_net, lesson_of
 from ...training import evaluate, predict
 from ...workshop.style import COLORS, figure
 from ..claim import Claim, Effect, Settings
+from ..plans import fitting
 from .bytes_drawn import LABELS, draw_bytes, draw_line, size_label
 from .nets import PLANS, plan_for
 from .q5_paper import NAMES, q5_paper
@@ -67,7 +68,7 @@ def paper_recipes(net: str) -> dict[str, Recipe]:
 def recipe_for(budget: str, dataset: Dataset, arm: str) -> Recipe:
     """The recipe of an arm."""
     if budget == "paper":
-        return paper_recipes(arm.split(", ")[0])[arm]
+        return fitting(paper_recipes(arm.split(", ")[0])[arm], dataset)
     plan = plan_for(budget, dataset)
     return Recipe(
         kept=1 - plan.removed,
@@ -86,8 +87,9 @@ def recipe_for(budget: str, dataset: Dataset, arm: str) -> Recipe:
 def _paper_start(data_name: str, net: str, seed: int) -> tuple[Module, dict]:
     """The dense net from which all recipes of the budget "paper" start, and its lesson (see `lesson_of`). Cached."""
     dataset = data.load(data_name)
-    dense = dense_net(DENSE[net], dataset, seed)
-    return dense, lesson_of(DENSE[net], dense, dataset)
+    recipe = fitting(DENSE[net], dataset)
+    dense = dense_net(recipe, dataset, seed)
+    return dense, lesson_of(recipe, dense, dataset)
 
 
 def measure_q5(data_name: str, budget: str, arm: str, seed: int) -> list[dict]:
