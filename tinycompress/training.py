@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -111,8 +112,9 @@ def fit(
     augment(x, rng) changes each batch (see `data.shift`). clip_grad_norm: as `max_norm` in `optim.clip_grad_norm`. The same
     seed gives the same bits. Ctrl-C stops training and keeps the result so far. checkpoint: a file that is written after each
     epoch. Where it exists, training goes on from it, with the same bits as if it had never stopped: make net and optimiser
-    anew, and call `fit` as before. With batch norm, a single image left over for the last batch joins the one before it.
-    Raises TrainingDiverged if the loss is not finite, ValueError if arguments do not fit each other or the checkpoint.
+    anew, and call `fit` as before. progress: show a bar, in a terminal or a notebook. With batch norm, a single image left
+    over for the last batch joins the one before it. Raises TrainingDiverged if the loss is not finite, ValueError if
+    arguments do not fit each other or the checkpoint.
     """
     x, y = _pair("fit", train, "train")
     rng = np.random.default_rng(rng)
@@ -252,7 +254,8 @@ def _bar(epochs: int, batches: int, done: int, progress: bool):
         from tqdm.auto import tqdm
     else:
         from tqdm.std import tqdm
-    settings = {"desc": f"{epochs} epochs", "unit": "batch", "leave": False, "disable": not progress}
+    quiet = not progress or (False if "ipykernel" in sys.modules else None)  # None: unless the output is a terminal
+    settings = {"desc": f"{epochs} epochs", "unit": "batch", "leave": False, "disable": quiet}
     return tqdm(total=epochs * batches, initial=done * batches, **settings)
 
 
