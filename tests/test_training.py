@@ -3,8 +3,8 @@
 import io
 import pickle
 import re
-import time
 import sys
+import time
 
 import numpy as np
 import pytest

@@ -1,7 +1,7 @@
 """The command line: `lecture` measures the lecture's claims, `bench` measures the engine.
 
-`claims` and `notebooks` are in `claims.py`, `compress`, `inspect` and `run` are in `files.py`, `course` is in `course.py`,
-`challenge` in `challenge.py`.
+`claims` and `notebooks` are in `claims.py`, `compress`, `inspect` and `run` are in `files.py`, `course`, `challenge` and
+`completion` are in the files of their names.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from ..files import check_room
 from ..text import did_you_mean
 from . import challenge as cli_challenge
 from . import claims as cli_claims
+from . import completion as cli_completion
 from . import course as cli_course
 from . import files as cli_files
 from .claims import BadArguments, chosen
@@ -168,6 +169,7 @@ def _parser() -> argparse.ArgumentParser:
     cli_course.add_commands(commands, form)
     cli_challenge.add_commands(commands, form)
     _add_bench(commands, form)
+    cli_completion.add_commands(commands, form, parser)
     return parser
 
 
