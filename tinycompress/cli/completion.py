@@ -46,9 +46,9 @@ def _suites() -> dict[str, str]:
 
 
 def _data() -> dict[str, str]:
-    from ..data import IDX_SOURCES, LOADERS
+    from ..data import SOURCES
 
-    return dict.fromkeys([*LOADERS, *IDX_SOURCES], "")
+    return dict.fromkeys(SOURCES, "")
 
 
 WORDS = {
