@@ -80,7 +80,7 @@ CASES = {
     "lecture --budget fu": ["lecture", "--budget", "full"],
     "lecture --budget=fu": ["lecture", "--budget=full"],
     "lecture quanti": ["lecture", "quantization"],
-    "course gra": ["course", "grade"],
+    "course rel": ["course", "release"],
     "course test pruning/n_": ["course", "test", "pruning/n_of_m"],
     "course export --out x grade": ["course", "export", "--out", "x", "gradescope"],
     "compress sep": ["compress", "separable_net"],
@@ -133,10 +133,11 @@ def offered(folder, lines):
 
 def test_every_command_and_option_that_help_shows_is_offered(folder):
     def below(command):
-        shown = re.search(r"\{([\w,]+)\}\s+\.\.\.", printed(*command, "--help"))
+        shown = re.search(r"\{([\w,-]+)\}\s+\.\.\.", printed(*command, "--help"))
         return shown[1].split(",") if shown else []
 
-    paths = [[], *([name] for name in below([])), *(["course", name] for name in below(["course"]))]
+    groups = [[group, name] for group in ("course", "challenge") for name in below([group])]
+    paths = [[], *([name] for name in below([])), *groups]
     assert len(paths) > 15
     for path, options in zip(paths, offered(folder, [" ".join([*path, "-"]) for path in paths]), strict=True):
         usage = printed(*path, "--help").partition("\n\n")[0]
