@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from ..course.exercise import CourseProblem
-from ..data import IDX_SOURCES, LOADERS, DataError, load
+from ..data import SOURCES, DataError, load
 from ..files import replace_file
 from . import start
 from .images import DATA, SECRET, save, split
@@ -50,7 +50,7 @@ def new(folder: Path, measure: str, data: str, rules: str | None = None) -> tupl
         dataset = load(data)
     except (OSError, DataError) as error:
         raise CourseProblem(f"--data {data}: {error}") from error
-    text = rules or new_rules(measure, data, public=data in (*LOADERS, *IDX_SOURCES))
+    text = rules or new_rules(measure, data, public=data in SOURCES)
     found = parse_rules(text)
     students, staff = folder / STUDENTS, folder / STAFF
     if folder.exists() and any(folder.iterdir()):
