@@ -111,10 +111,9 @@ def fit(
     rng: a generator, or its seed. schedule(t) scales the optimiser's learning rate when the share t of the training is done.
     augment(x, rng) changes each batch (see `data.shift`). clip_grad_norm: as `max_norm` in `optim.clip_grad_norm`. The same
     seed gives the same bits. Ctrl-C stops training and keeps the result so far. checkpoint: a file that is written after each
-    epoch. Where it exists, training goes on from it, with the same bits as if it had never stopped: make net and optimiser
-    anew, and call `fit` as before. progress: show a bar, in a terminal or a notebook. With batch norm, a single image left
-    over for the last batch joins the one before it. Raises TrainingDiverged if the loss is not finite, ValueError if
-    arguments do not fit each other or the checkpoint.
+    epoch; training goes on from an existing one, bit for bit: make net and optimiser anew, and call `fit` as before.
+    progress: show a bar, in a terminal or a notebook. With batch norm, a single image left over for the last batch joins the
+    one before it. Raises TrainingDiverged if the loss is not finite, ValueError if arguments do not fit.
     """
     x, y = _pair("fit", train, "train")
     rng = np.random.default_rng(rng)

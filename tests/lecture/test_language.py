@@ -32,7 +32,7 @@ def texts(claim):
 @pytest.mark.parametrize("claim", claims(), ids=lambda claim: claim.id)
 def test_every_text_of_a_claim_has_a_translation(claim, chinese):
     missing = [text for text in texts(claim) if not re.search("[\u4e00-\u9fff]", say(text))]
-    assert not missing, f"add these to lecture/chinese/{claim.chapter}.json"
+    assert not missing, f"add these to lecture/language/zh/{claim.chapter}.json"
 
 
 def test_a_translation_keeps_what_changes_from_run_to_run():

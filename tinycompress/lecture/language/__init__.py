@@ -1,4 +1,4 @@
-"""The lecture in Chinese: the same texts, each beside its translation in `chinese/<chapter>.json`.
+"""The lecture in Chinese: the same texts, each beside its translation in `zh/<chapter>.json`.
 
     with speaking("zh"):
         say("test accuracy")                            # 测试准确率
@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 
-FOLDERS = {"zh": Path(__file__).parent / "chinese"}
+FOLDERS = {"zh": Path(__file__).parent / "zh"}
 LANGUAGES = ("en", *FOLDERS)
 
 FONTS = (  # with Chinese glyphs: of Linux, Windows and macOS
