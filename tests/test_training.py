@@ -304,6 +304,20 @@ def test_predictions_do_not_depend_on_the_batch_size(batch_size):
     assert result.loss == pytest.approx(F.cross_entropy(Tensor(expected), y).item(), rel=1e-5)
 
 
+def test_large_inputs_are_predicted_in_smaller_batches():
+    sizes = []
+
+    class Look(nn.Module):
+        def forward(self, x):
+            sizes.append(len(x))
+            return x.reshape(len(x), -1)
+
+    for shape in ((5,), (28, 28, 1), (32, 32, 3), (800, 800, 1)):
+        predict(Look(), np.zeros((514, *shape) if len(shape) == 1 else (3, *shape), np.float32))
+        predict(Look(), np.zeros((600, *shape), np.float32)) if shape == (32, 32, 3) else None
+    assert sizes == [512, 2, 3, 3, 130, 130, 130, 130, 80, 1, 1, 1]
+
+
 def test_predictions_are_those_of_evaluation_mode_whatever_mode_the_model_is_in():
     model, (x, _) = net_for_images(), tiny_images()
     before = model.state_dict()

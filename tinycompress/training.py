@@ -208,15 +208,19 @@ def _batch_starts(model: Module, n: int, batch_size: int) -> list[int]:
     return starts
 
 
-def predict(model: Module, x: np.ndarray, batch_size: int = 512) -> np.ndarray:
-    """Return the outputs (N, classes) for x (N, …), computed in batches, in evaluation mode and without a graph."""
+def predict(model: Module, x: np.ndarray, batch_size: int | None = None) -> np.ndarray:
+    """Return the outputs (N, classes) for x (N, …), computed in batches, in evaluation mode and without a graph.
+
+    batch_size: by default 512, or as many inputs as have the numbers of 512 MNIST images, which limits the memory.
+    """
     if len(x) == 0:
         raise ValueError("predict: there are no inputs")
+    batch_size = batch_size or min(512, max(1, 512 * 28 * 28 // max(1, x[0].size)))
     with no_grad(), model.evaluation():
         return np.concatenate([model(x[i : i + batch_size]).data for i in range(0, len(x), batch_size)])
 
 
-def evaluate(model: Module, data: Pair | Dataset, batch_size: int = 512) -> Evaluation:
+def evaluate(model: Module, data: Pair | Dataset, batch_size: int | None = None) -> Evaluation:
     """Return the accuracy and the mean cross-entropy on (x, labels), or on the test split of a Dataset."""
     x, y = _pair("evaluate", data, "test")
     logits = predict(model, x, batch_size)

@@ -7,7 +7,7 @@ import pytest
 
 from tinycompress import bench, models, nn
 from tinycompress.bench import case as case_module
-from tinycompress.bench import lowbit, measure, predict, roofline, startup, turns
+from tinycompress.bench import lowbit, measure, memory, predict, roofline, startup, turns, worker
 
 CASES = [case for suite in bench.suites() for case in suite.cases]
 
@@ -32,7 +32,7 @@ def small(case):
     return {name: SMALL[case.suite].get(name, value) for name, value in case.arguments.items()}
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case.suite != "startup"], ids=name_of)
+@pytest.mark.parametrize("case", [case for case in CASES if case.suite not in ("startup", "memory")], ids=name_of)
 def test_both_sides_of_a_case_find_the_same(case):
     for library in measure.LIBRARIES.keys() & case.sides.keys():
         for package in measure.LIBRARIES[library][1]:
@@ -67,6 +67,19 @@ def test_a_program_that_fails_says_so(monkeypatch):
     monkeypatch.setitem(startup.PROGRAMS, "broken", "import nothing_of_that_name")
     with pytest.raises(RuntimeError, match="'broken' failed: ModuleNotFoundError: .*nothing_of_that_name"):
         startup.whole_process(None, "broken", "import numpy")["ours"].run()
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.suite == "memory"], ids=name_of)
+def test_the_peak_of_a_fresh_process_is_its_own_and_within_the_goal(case, monkeypatch):
+    ballast = np.ones(60_000_000)  # 480 MB of this process's, which are none of the other's
+    (work,) = case.sides["ours"](np.random.default_rng(0), **dict(case.arguments) | {"images": 128}).values()
+    monkeypatch.setitem(worker.works, "ours", work)
+    value = worker.block("ours", repeats=1, wake=0)
+    assert 50 < value < case.goal and len(ballast)
+    (row,) = case.rows(case, {"ours": {"ours": [value, value]}})
+    assert (row["met"], row["judged"], row["unit"], row["rounds"]) == (True, "ours", "MB", 2)
+    with pytest.raises(RuntimeError, match="the program for training failed: .*Error"):
+        memory.fresh_process(None, "training", images=-1, batch=2)["ours"].run()
 
 
 def test_a_difference_in_a_result_is_seen_whether_in_value_in_shape_or_in_nan():
@@ -197,6 +210,7 @@ def test_every_goal_has_its_rows():
         "lowbit": {lowbit.INT8_GOAL, 0.07, 1 / 4},
         "coding": {1 / 120, 1 / 20, 0.02},
         "startup": {0.12, 0.6, 3.5},
+        "memory": {2000, 300},
         "limits": {None},
     }
     assert len([case for case in CASES if case.suite == "conv"]) == 9

@@ -29,6 +29,7 @@ MODULES = {
     "lowbit": "lowbit",
     "coding": "coding",
     "startup": "startup",
+    "memory": "memory",
     "limits": "limits",
 }
 

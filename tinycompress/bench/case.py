@@ -23,10 +23,12 @@ class Work:
     run: the timed function. It returns the result, so a side that skips part of the work is found out.
     read: converts the result to arrays in our layouts (images NHWC, weights (kh, kw, in, out)), to compare both sides;
         not timed. None if there is nothing to compare.
+    measures: whether run returns the value that counts, such as bytes, instead of the seconds that it takes.
     """
 
     run: Callable[[], Any]
     read: Callable[[Any], Sequence[np.ndarray]] | None = as_arrays
+    measures: bool = False
 
 
 @dataclass(frozen=True)

@@ -84,7 +84,7 @@ data, must find the same results, and then take strict turns, round by round. A 
 so below 1 is a win: the median of the rounds' ratios against the rival's fastest variant.
 
 suites: conv, depthwise, pointwise, steps, tape (against PyTorch); predict (against PyTorch, ONNX Runtime,
-and our own float32); sparse, lowbit, coding (against BLAS, scipy, plain Python, scikit-learn); startup;
+and our own float32); sparse, lowbit, coding (against BLAS, scipy, plain Python, scikit-learn); startup; memory;
 limits (of this machine). Default: all.
 
 Written: roofline.svg and roofline.png to --out, if a suite has a place on the roofline; the rows to
