@@ -7,7 +7,7 @@ import pytest
 
 from tinycompress import bench, models, nn
 from tinycompress.bench import case as case_module
-from tinycompress.bench import lowbit, measure, memory, predict, roofline, startup, turns, worker
+from tinycompress.bench import lowbit, measure, predict, roofline, startup, turns, worker
 
 CASES = [case for suite in bench.suites() for case in suite.cases]
 
@@ -79,7 +79,7 @@ def test_the_peak_of_a_fresh_process_is_its_own_and_within_the_goal(case, monkey
     (row,) = case.rows(case, {"ours": {"ours": [value, value]}})
     assert (row["met"], row["judged"], row["unit"], row["rounds"]) == (True, "ours", "MB", 2)
     with pytest.raises(RuntimeError, match="the program for training failed: .*Error"):
-        memory.fresh_process(None, "training", images=-1, batch=2)["ours"].run()
+        startup.fresh_process(None, "training", images=-1, batch=2)["ours"].run()
 
 
 def test_a_difference_in_a_result_is_seen_whether_in_value_in_shape_or_in_nan():

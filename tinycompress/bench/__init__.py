@@ -29,7 +29,7 @@ MODULES = {
     "lowbit": "lowbit",
     "coding": "coding",
     "startup": "startup",
-    "memory": "memory",
+    "memory": "startup",
     "limits": "limits",
 }
 
