@@ -1,0 +1,98 @@
+"""Teachers: nets that take long to train, kept in the user's cache and found again by the hash of their plan and data.
+
+net = teacher(TeacherPlan(seed=1), "cifar10")      trained at the first call, read from a file at all others
+"""
+
+import hashlib
+import json
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .. import __version__, models
+from .. import functional as F
+from ..data import load, mirror, shift
+from ..data.download import cache_folder
+from ..files import replace_file
+from ..nn import Module
+from ..optim import SGD, one_cycle
+from ..quantization import tcz
+from ..training import evaluate, fit
+from .identity import fingerprint
+
+FORMAT = 1  # raised when the same plan would train another net
+
+
+@dataclass(frozen=True)
+class TeacherPlan:
+    """How a teacher is trained: by SGD with momentum 0.9 and one cycle of the learning rate, whose highest value is `lr`.
+
+    net: the name of a function in `models`. shift, mirror: its augmentation (`data.shift`, by up to this many pixels, and
+    `data.mirror`). No labels are smoothed by default, since a teacher's outputs then say less about the other classes (Müller
+    et al. 2019).
+    """
+
+    net: str = "resnet20"
+    seed: int = 0
+    epochs: int = 36
+    lr: float = 0.2
+    batch_size: int = 128
+    weight_decay: float = 5e-4
+    label_smoothing: float = 0.0
+    clip_grad_norm: float | None = 5.0
+    shift: int = 4
+    mirror: bool = True
+
+
+def teacher(plan: TeacherPlan, data: str = "cifar10", progress: bool = True) -> Module:
+    """The net of this plan, trained on the training split of the data set of that name, on raw pixels (`models.normalized`).
+
+    The first call trains it, for most of an hour by the default plan, and goes on where an earlier one was stopped. It writes two
+    files, `<hash>.tcz` and `<hash>.json`, which says how it was trained and how well it does. Ctrl-C raises KeyboardInterrupt.
+    Raises AttributeError for an unknown net, what `data.load` raises, and OSError if the cache cannot be written.
+    """
+    path = teacher_file(plan, data)
+    try:
+        return tcz.load(path)
+    except (OSError, ValueError):  # not there, or damaged
+        path.parent.mkdir(parents=True, exist_ok=True)
+    start, unfinished = time.perf_counter(), path.with_suffix(".unfinished")
+    dataset, rng = load(data), np.random.default_rng(plan.seed)
+    net = getattr(models, plan.net)(dataset.image_shape, dataset.num_classes, rng=rng)
+    net = models.normalized(net, dataset.x_train)
+    history = fit(
+        net,
+        dataset,
+        optimizer=SGD(net.parameters(), plan.lr, momentum=0.9, weight_decay=plan.weight_decay),
+        epochs=plan.epochs,
+        rng=rng,
+        batch_size=plan.batch_size,
+        loss=lambda outputs, labels: F.cross_entropy(outputs, labels, plan.label_smoothing),
+        schedule=one_cycle(),
+        augment=lambda x, rng: _augmented(x, rng, plan),
+        clip_grad_norm=plan.clip_grad_norm,
+        validation=dataset,
+        checkpoint=unfinished,
+        progress=progress,
+    )
+    if history.interrupted:
+        raise KeyboardInterrupt
+    about = {"plan": asdict(plan), "data": data, "origin": dataset.origin, "version": __version__} | history.entries()
+    about |= {"test_accuracy": evaluate(net, dataset).accuracy, "seconds_of_last_start": time.perf_counter() - start}
+    replace_file(path.with_suffix(".json"), json.dumps(about, indent=1))
+    tcz.save(net, path)
+    unfinished.unlink()
+    return tcz.load(path)
+
+
+def teacher_file(plan: TeacherPlan, data: str) -> Path:
+    """Where the teacher of this plan is, or will be: `<hash of the plan and the data's content>.tcz` in the user's cache."""
+    key = json.dumps([FORMAT, asdict(plan), fingerprint(data)])
+    return cache_folder("teachers") / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.tcz"
+
+
+def _augmented(x: np.ndarray, rng: np.random.Generator, plan: TeacherPlan) -> np.ndarray:
+    moved = shift(x, rng, plan.shift) if plan.shift else x
+    return mirror(moved, rng) if plan.mirror else moved
