@@ -46,11 +46,17 @@ def test_packing_says_of_each_file_how_far_it_is_and_packs_all_the_same(course, 
         (stub, "not written yet: keep, mean"),
         (half, "not written yet: mean"),
         ("def keep(:\n", "syntax error in line 1: invalid syntax"),
+        (f"import os, matplotlib.pyplot as plt\n{SOLUTION}", "line 1 imports matplotlib, which does not exist where"),
+        ("from helpers import keep\n", "line 1 imports helpers"),
+        ("from .helpers import keep\n", "line 1 imports .helpers"),
         ("\0", "syntax error: source code string cannot contain null bytes"),
     ):
         text = said(source.encode())
         assert f"toy/keep.py: {state}" in text.out and "1 exercise not finished" in text.err
-    text = said(SOLUTION.encode())
+    guarded = (
+        "try:\n    import matplotlib\nexcept ImportError:\n    pass\nif __name__ == '__main__':\n    import sklearn\n"
+    )
+    text = said((guarded + SOLUTION + "\ndef plot():\n    import matplotlib\n").encode())
     assert "toy/keep.py: written" in text.out and not text.err
 
 

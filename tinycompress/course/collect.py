@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 
 from ..files import whole_file
 from . import system
+from .allowed import missing_imports
 from .contents import MAX_SOURCE, METADATA, Contents, File, Refused
 from .exercise import CourseProblem, Exercise
 from .uploads import Entry, Upload, entries
@@ -276,12 +277,14 @@ def pack(folder: Path, exercises: list[str], archive: Path) -> dict[str, str]:
 
 
 def state(source: bytes) -> str:
-    """Return "written", or what a student may have forgotten: functions that are still stubs, a syntax error."""
+    """Return "written", or what a student may have forgotten: functions that are still stubs, a syntax error, an import."""
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError) as error:  # older versions of Python raise ValueError for a null byte
         line = getattr(error, "lineno", None)
         return f"syntax error{f' in line {line}' if line else ''}: {getattr(error, 'msg', error)}"
+    for name, line in missing_imports(tree):
+        return f"line {line} imports {name}, which does not exist where it is graded; remove that"
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
     stubs = [f.name for f in functions if any(_is_stub(node) for node in ast.walk(f))]
     return f"not written yet: {', '.join(stubs)}" if stubs else "written"

@@ -84,7 +84,7 @@ def find_exercises(names=(), root: Path | str = EXERCISES) -> list[Exercise]:
 
     Raises CourseProblem if there are none, a name is unknown, or a file belongs to no exercise.
     """
-    root = Path(root)
+    root = Path(root).absolute()  # tests run with other current folders, and are recognised by their path
     found = []
     for tests in sorted(root.glob("*/test_*.py")):
         name = tests.stem.removeprefix("test_")
@@ -170,11 +170,15 @@ def _function_of_line(source: str, name: str) -> dict[int, str]:
     return {line: node.name for node in functions for line in range(node.lineno, node.end_lineno + 1)}
 
 
-def load_module(path: Path, name: str | None = None):
-    """The module of a file, executed again on every call and not left in sys.modules."""
+def load_module(path: Path, name: str | None = None, **more):
+    """The module of a file, executed again on every call and not left in sys.modules.
+
+    more: global names that it already has when it is executed.
+    """
     name = name or f"exercise_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
+    vars(module).update(more)
     before, sys.modules[name] = sys.modules.get(name), module  # dataclasses look up their module
     try:
         spec.loader.exec_module(module)

@@ -13,10 +13,10 @@ import sysconfig
 from importlib.util import find_spec
 from pathlib import Path
 
+from ..allowed import LIBRARIES
 from ..system import require_grader
 from . import HERE, SandboxProblem, syscalls
 
-LIBRARIES = ("numpy", "numba", "llvmlite", "scipy")
 PROCESSES = 16  # limit on processes and threads inside
 SCRATCH = 64 << 20
 INODES = 20_000  # files in the scratch space, where root can limit them: tmpfs does not count their kernel memory
@@ -59,12 +59,11 @@ def mounts(kit: Path, submission: Path) -> list[tuple[str, str]]:
     found += [(str(kit / "runner"), "/runner"), (str(submission), "/submission")]
     for name in LIBRARIES:
         spec = find_spec(name)
-        if spec is None or not spec.submodule_search_locations:
+        if spec is None or not spec.origin:
             continue
-        folder = Path(next(iter(spec.submodule_search_locations)))
-        found += [
-            (str(path), f"/site/{path.name}") for path in (folder, folder.with_name(f"{name}.libs")) if path.is_dir()
-        ]
+        place = Path(spec.origin).parent if spec.submodule_search_locations else Path(spec.origin)
+        places = place, place.with_name(f"{name}.libs")
+        found += [(str(path), f"/site/{path.name}") for path in places if path.exists()]
     package = kit / "site" / "tinycompress"
     return found + ([(str(package), "/site/tinycompress")] if package.is_dir() else [])
 

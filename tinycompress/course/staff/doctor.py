@@ -6,9 +6,10 @@ import sys
 from pathlib import Path
 
 from ...kernels.runtime.threads import usable_cores
+from ..allowed import LIBRARIES
 from ..exercise import Exercise
 from ..sandbox import NONE, level, wire, worker, workers
-from ..sandbox.bubblewrap import LIBRARIES, PROCESSES, SCRATCH
+from ..sandbox.bubblewrap import PROCESSES, SCRATCH
 from ..system import can_grade
 from .secrets import seen_inside
 
