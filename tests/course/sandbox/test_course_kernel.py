@@ -190,7 +190,7 @@ def test_the_launcher_joins_an_empty_keyring_and_is_the_first_to_be_killed():
         "print(open('/proc/self/oom_score_adj').read())"
     )
     said = subprocess.run(
-        as_ordinary_user([sys.executable, "-I", launch.__file__, sys.executable, "-c", program]),
+        as_ordinary_user([sys.executable, "-I", launch.__file__, "", sys.executable, "-c", program]),
         capture_output=True,
         text=True,
     )

@@ -56,13 +56,13 @@ def readable(folder: Path) -> None:
 
 
 def start(
-    kit: Kit, submission: Path, file: str, level: str = FULL, secrets: tuple[str, ...] = ()
+    kit: Kit, submission: Path, file: str, level: str = FULL, secrets: tuple[str, ...] = (), group: Path | None = None
 ) -> tuple[subprocess.Popen, int, int]:
     """Start a worker for `submission`/`file`. Return its process and two descriptors, for requests and for replies.
 
     level: NONE runs without a sandbox, only for code from people whom you trust; ANOTHER_USER needs kit and submission in a
     folder made by `another_user.stage`. secrets: files and folders that must not be seen inside, even where they lie below
-    a folder that is. Raises SandboxProblem if there is no sandbox.
+    a folder that is. group: a control group for the worker. Raises SandboxProblem if there is no sandbox.
     """
     from .bubblewrap import quiet_environment
 
@@ -70,7 +70,7 @@ def start(
     replies, from_worker = os.pipe()
     passed = [to_worker, from_worker]
     try:
-        command, environment = _command(kit, submission, file, level, secrets, passed)
+        command, environment = _command(kit, submission, file, level, secrets, passed, str(group or ""))
         process = subprocess.Popen(
             command,
             env=quiet_environment() | environment,
@@ -92,9 +92,9 @@ def start(
     return process, requests, replies
 
 
-def _command(kit, submission, file, level, secrets, passed: list[int]) -> tuple[list[str], dict[str, str]]:
+def _command(kit, submission, file, level, secrets, passed: list[int], group: str) -> tuple[list[str], dict[str, str]]:
     """The command that starts the worker, and its environment. `passed`: its two pipes, to which others are added."""
-    from . import another_user, bubblewrap
+    from . import another_user, bubblewrap, cgroup
 
     arguments = [str(descriptor) for descriptor in passed]
     if level == NONE:
@@ -102,12 +102,13 @@ def _command(kit, submission, file, level, secrets, passed: list[int]) -> tuple[
         command = [sys.executable, "-B", "-P", "-s", runner, *arguments, str(submission / file), "0", ""]
         return command, {"PATH": os.defpath, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     if level == ANOTHER_USER:
-        return another_user.command(kit.folder, file, secrets, passed), another_user.environment(kit.folder)
+        return another_user.command(kit.folder, file, secrets, passed, group), another_user.environment(kit.folder)
     if level == FULL:
         passed.append(bubblewrap.filter_pipe())
     arguments += [f"/submission/{file}", str(bubblewrap.PROCESSES), "/site"]
     mounts = bubblewrap.mounts(kit.folder, submission)
-    return bubblewrap.command(mounts, secrets, passed[2:], arguments), {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+    command = bubblewrap.command(mounts, secrets, passed[2:], arguments, group)
+    return [*cgroup.scope(), *command], {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"} | cgroup.environment()
 
 
 # ---- availability ----
@@ -124,26 +125,28 @@ class Level:
 @functools.cache
 def level() -> Level:
     """Try the sandbox once, by starting a worker and calling a function. The result is cached."""
+    from . import cgroup
+
     problem = _try(FULL)
     if not problem:
-        return Level(FULL, f"{_bubblewrap()}, with a filter of system calls")
+        return Level(FULL, f"{_bubblewrap()}, with a filter of system calls, {cgroup.described()}")
     if _try(UNFILTERED):
         return Level(NONE, problem)
     missing = f"WITHOUT a filter of system calls ({problem}): submissions can use shared memory and several processes"
-    return Level(UNFILTERED, f"{_bubblewrap()}, {missing}")
+    return Level(UNFILTERED, f"{_bubblewrap()}, {missing}; {cgroup.described()}")
 
 
 @functools.cache
 def level_of_one() -> Level:
     """The best level for a single hand-in, in a container that is thrown away: where `level` finds none, ANOTHER_USER."""
-    from . import confine
+    from . import cgroup, confine
 
     found = level()
     if found.name != NONE or (problem := _try(ANOTHER_USER)):
         return found if found.name != NONE else Level(NONE, f"{found.detail}; nor as another user: {problem}")
     version = confine.landlock_version()
     files = f"Landlock {version}" if version else "WITHOUT Landlock: files are protected by their permissions only"
-    return Level(ANOTHER_USER, f"a user of its own, with a filter of system calls, and {files}")
+    return Level(ANOTHER_USER, f"a user of its own, with a filter of system calls, {files}, {cgroup.described()}")
 
 
 def _try(level: str) -> str:

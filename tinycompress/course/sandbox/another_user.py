@@ -52,8 +52,11 @@ def environment(staged: Path) -> dict[str, str]:
     return {"HOME": home, "TMPDIR": home, "NUMBA_CACHE_DIR": f"{home}/numba", "PATH": os.defpath}
 
 
-def command(staged: Path, file: str, secrets: tuple[str, ...], passed: list[int]) -> list[str]:
-    """The command that starts the worker for `file`. `passed`: its two pipes, to which further descriptors are added."""
+def command(staged: Path, file: str, secrets: tuple[str, ...], passed: list[int], group: str = "") -> list[str]:
+    """The command that starts the worker for `file`.
+
+    passed: its two pipes, to which further descriptors are added; group: the control group, if there is one.
+    """
     user = unused_user()
     os.chown(staged / "home", user, user)
     pipes, rules = [*map(str, passed)], ""
@@ -68,7 +71,7 @@ def command(staged: Path, file: str, secrets: tuple[str, ...], passed: list[int]
     confined = [str(HERE / "confine.py"), str(os.getpid()), str(user), str(passed[2]), rules, str(staged / "home")]
     worker = [os.path.realpath(sys.executable), "-B", "-S", "-P", "-s", str(staged / "runner" / "worker.py")]
     arguments = [*pipes, str(staged / "submission" / file), str(bubblewrap.PROCESSES)]
-    return [*isolated, str(HERE / "launch.py"), *isolated, *confined, *worker, *arguments, str(staged / "site")]
+    return [*isolated, str(HERE / "launch.py"), group, *isolated, *confined, *worker, *arguments, str(staged / "site")]
 
 
 def allowed(staged: Path, secrets: tuple[str, ...]) -> list[tuple[str, int]]:

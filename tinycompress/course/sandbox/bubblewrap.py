@@ -91,11 +91,12 @@ def hidden(mounted: list[tuple[str, str]], secrets: tuple[str, ...] = ()) -> lis
 
 
 def command(
-    mounted: list[tuple[str, str]], secrets: tuple[str, ...], filters: list[int], arguments: list[str]
+    mounted: list[tuple[str, str]], secrets: tuple[str, ...], filters: list[int], arguments: list[str], group: str = ""
 ) -> list[str]:
     """The command that starts the worker in bubblewrap; if we are root, by way of an unprivileged user.
 
-    filters: the descriptor of the filter of system calls, if there is one; arguments: those of worker.py.
+    filters: the descriptor of the filter of system calls, if there is one; arguments: those of worker.py; group: the
+    control group, if there is one.
     """
     require_grader(trusted=False)
     bwrap = shutil.which("bwrap")
@@ -106,7 +107,7 @@ def command(
         )
     options = [option for filter in filters for option in ("--seccomp", str(filter))]
     places = _hiding(mounted, hidden(mounted, secrets))
-    launch = [sys.executable, "-I", "-S", "-B", str(HERE / "launch.py")]
+    launch = [sys.executable, "-I", "-S", "-B", str(HERE / "launch.py"), group]
     if os.geteuid() != 0:
         return [*launch, *_bwrap(bwrap, options, mounted, places, _scratch(), arguments)]
     if missing := [tool for tool in ROOT_TOOLS if shutil.which(tool) is None]:

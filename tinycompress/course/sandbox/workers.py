@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from ..outcome import SubmissionProblem
-from . import ANOTHER_USER, FULL, Kit, SandboxProblem, another_user, start, wire
+from . import ANOTHER_USER, FULL, NONE, Kit, SandboxProblem, another_user, cgroup, start, wire
 from .submission import LOAD_SECONDS, Submission, TookTooLong, clean, raised
 
 START_SECONDS = 60  # enough for a busy machine
@@ -34,8 +34,10 @@ class Worker:
         if level == ANOTHER_USER:
             self._staged = another_user.stage(kit.folder, submission)
             kit, submission = Kit(Path(self._staged.name)), Path(self._staged.name) / "submission"
+        self._group = None if level == NONE else cgroup.make()
         try:
-            self._process, self._requests, self._replies = start(kit, submission, file, level, secrets)
+            started = start(kit, submission, file, level, secrets, self._group)
+            self._process, self._requests, self._replies = started
         except BaseException:
             self._tidy()
             raise
@@ -140,6 +142,8 @@ class Worker:
     def _tidy(self):
         if self._staged:
             self._staged.cleanup()
+        if self._group:
+            cgroup.remove(self._group)
 
     def _await_end(self, deadline):
         """Wait until no process holds the reply pipe. Without the pipe, a process left behind can no longer send anything."""
