@@ -69,7 +69,8 @@ def _advice() -> str:
         return "Install bubblewrap: `apt-get install bubblewrap` (Debian, Ubuntu), `dnf install bubblewrap` (Fedora)."
     return (
         "bubblewrap needs user namespaces. Check /proc/sys/user/max_user_namespaces (not 0), on Ubuntu "
-        "kernel.apparmor_restrict_unprivileged_userns (0, or a profile for bwrap), in a container its seccomp profile."
+        "kernel.apparmor_restrict_unprivileged_userns (0, or a profile for bwrap), in a container its seccomp profile. Where "
+        "they cannot be had, root can grade one hand-in at a time: `course grade-one`."
     )
 
 
