@@ -13,7 +13,7 @@ from waiting import wait_for
 
 from tinycompress.course import SubmissionProblem, sandbox
 from tinycompress.course.collect import find_handins
-from tinycompress.course.sandbox import Kit, bubblewrap, readable
+from tinycompress.course.sandbox import Kit, another_user, bubblewrap, readable
 from tinycompress.course.sandbox.workers import SECONDS, InWorkers
 from tinycompress.course.staff.grade import grade_one, make_tasks
 
@@ -165,6 +165,14 @@ def test_without_a_sandbox_the_reason_is_said(monkeypatch, tmp_path):
     with pytest.raises(sandbox.SandboxProblem, match="apt-get install bubblewrap"):
         sandbox.start(Kit.make((), tmp_path / "kit"), tmp_path / "submission", "a.py")
     assert "apt-get install bubblewrap" in sandbox.level.__wrapped__().detail
+
+
+def test_another_user_must_be_able_to_reach_what_a_worker_needs(tmp_path):
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    with pytest.raises(sandbox.SandboxProblem, match=f"is closed to other users; .* chmod o\\+x .*{closed}"):
+        another_user.check_reachable(["/usr", str(closed / "python")])
+    another_user.check_reachable(["/usr/lib", "/usr"])
 
 
 @inside

@@ -46,6 +46,17 @@ def stage(kit: Path, submission: Path) -> tempfile.TemporaryDirectory:
     return folder
 
 
+def check_reachable(paths: list[str]) -> None:
+    """Raise SandboxProblem if another user cannot enter a folder on the way to one of these."""
+    for path in paths:
+        closed = [folder for folder in Path(path).parents if not folder.stat().st_mode & 0o001]
+        if closed:
+            raise SandboxProblem(
+                f"{path} lies below {closed[-1]}, which is closed to other users; install Python where all may read it, or "
+                f"run: chmod o+x {' '.join(map(str, reversed(closed)))}"
+            )
+
+
 def environment(staged: Path) -> dict[str, str]:
     """Where the worker may write."""
     home = str(staged / "home")
@@ -58,6 +69,8 @@ def command(staged: Path, file: str, secrets: tuple[str, ...], passed: list[int]
     passed: its two pipes, to which further descriptors are added; group: the control group, if there is one.
     """
     user = unused_user()
+    needed = [source for source, _ in bubblewrap.mounts(staged, staged / "submission")]
+    check_reachable([os.path.realpath(source) for source in needed])
     os.chown(staged / "home", user, user)
     pipes, rules = [*map(str, passed)], ""
     passed.append(bubblewrap.filter_pipe())
