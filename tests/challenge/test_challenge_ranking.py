@@ -11,7 +11,15 @@ from scipy.stats import binomtest, fisher_exact
 from tinycompress.challenge.board import Entry
 from tinycompress.challenge.export import as_csv
 from tinycompress.challenge.page import page
-from tinycompress.challenge.ranking import fits_the_public_half, interval, mcnemar, ranking, why_not, without_place
+from tinycompress.challenge.ranking import (
+    fit_the_public_half,
+    interval,
+    mcnemar,
+    public_is_easier,
+    ranking,
+    why_not,
+    without_place,
+)
 from tinycompress.challenge.rules import Rules
 
 DEADLINE = datetime(2027, 1, 31, 12, tzinfo=UTC)
@@ -67,7 +75,15 @@ def test_fitting_the_public_half_is_shown_and_not_rewarded():
     assert [place.entry.student for place in found] == ["honest", "cheat"] and found[1].rank == 2
     assert found[0].remarks == () and "10.0 points better there" in found[1].remarks[0]
     table = [[int(cheat.right[half].sum()), int((~cheat.right[half]).sum())] for half in ("public", "secret")]
-    assert fits_the_public_half(cheat) == pytest.approx(fisher_exact(table, "greater").pvalue, rel=1e-6)
+    assert public_is_easier(cheat) == pytest.approx(fisher_exact(table, "greater").pvalue, rel=1e-6)
+
+
+def test_chance_marks_none_of_many_hand_ins(rng):
+    """All are as good on both halves, but for chance."""
+    many = [entry(i, str(i), 0.9) for i in range(300)]
+    for one in many:
+        one.right.update(public=rng.random(N) < 0.9, secret=rng.random(N) < 0.9)
+    assert min(map(public_is_easier, many)) < 0.01 and not fit_the_public_half(many)
 
 
 def test_fewest_bytes_among_those_that_reach_the_accuracy():
@@ -115,9 +131,11 @@ def test_points_by_value():
     assert [place.points for place in found] == [7, 4]
 
 
-def test_the_same_file_from_two_students_is_shown():
-    found = ranking([entry(1, "a", 0.9, file="x"), entry(2, "a", 0.8, file="y"), entry(3, "b", 0.9, file="x")], rules())
-    assert [place.remarks for place in found] == [("the same file from 2 students",)] * 2
+def test_whoever_hands_in_the_file_of_another_is_shown_and_not_the_other():
+    entries = [entry(1, "a", 0.9, file="x"), entry(2, "a", 0.8, file="y"), entry(3, "b", 0.9, file="x")]
+    found = {place.entry.student: place.remarks for place in ranking(entries, rules())}
+    assert found == {"a": (), "b": ("the same file as another student's hand-in 1",)}
+    assert page(entries, rules()).count("another student&#x27;s hand-in 1") == 2  # in the ranking, and in b's history
 
 
 def test_wilsons_interval_of_an_accuracy():

@@ -4,7 +4,7 @@ import numpy as np
 
 from ..workshop.style import COLORS, figure, percent_axis
 from .board import Entry
-from .ranking import SUSPICIOUS, Place, fits_the_public_half
+from .ranking import Place, fit_the_public_half
 from .rules import Rules
 
 STUDENTS = [COLORS[role] for role in ("claim", "rival", "other", "extra", "more", "last")]
@@ -49,38 +49,43 @@ def accuracy_over_cost(entries: list[Entry], places: list[Place], rules: Rules, 
             ax.scatter(x, max(y, floor), marker="o" if y >= floor else "v", clip_on=False, linewidths=2, **style)
             if large and len(counted) <= MOST_LABELS:
                 ax.annotate(
-                    names[student], (x, y), (9, 9), textcoords="offset points", color=color, fontsize=14, zorder=6
+                    names[student], (x, y), (9, 9), textcoords="offset points", color=color, fontsize=14, zorder=7
                 )
     if references:
         ax.scatter(*np.transpose(references), marker="*", s=260, color=GREY, zorder=3, label="lines to beat")
     _limits(ax, rules, multiplications)
     ax.set_xscale("log")
     ax.set(xlabel="multiplications per image" if multiplications else "bytes", ylabel=f"accuracy, {half} images")
-    ax.set_ylim(floor, None)
+    ax.set_ylim(floor, min(1.0, ax.get_ylim()[1]))
     percent_axis(ax.yaxis)
     if ax.get_legend_handles_labels()[0]:
         ax.legend(loc="lower right")
     return fig
 
 
-def both_halves(entries: list[Entry], rules: Rules, names: dict[str, str]):
-    """A Figure of accuracy on the secret over that on the public images; what fits the public ones lies below the line."""
-    fig = figure(width=7, height=6.4)
+def both_halves(entries: list[Entry], places: list[Place], names: dict[str, str]):
+    """A Figure of accuracy on the secret over that on the public images; what fits the public ones lies below the line.
+
+    It begins a little below the worst that has a place or is marked; what is below that is left out.
+    """
+    fig = figure(width=7.5, height=7)
     (ax,) = fig.axes
     judged = [e for e in entries if not e.refused]
-    ends = [e.accuracy(half) for e in judged for half in ("public", "secret")]
-    low = max(0.0, min(ends, default=0) - 0.01)
+    odd = [e for e in judged if e.number in fit_the_public_half(entries)]
+    shown = [*odd, *(place.entry for place in places)]
+    low = max(0.0, min((e.accuracy(half) for e in shown for half in ("public", "secret")), default=0) - 0.02)
     ax.plot([low, 1], [low, 1], color=GREY, linewidth=1.5, linestyle="--", label="as good on both")
     for entry in judged:
-        odd = fits_the_public_half(entry) < SUSPICIOUS
-        color = COLORS["rival"] if odd else GREY if entry.baseline else COLORS["claim"]
-        ax.scatter(entry.accuracy("public"), entry.accuracy("secret"), s=110 if odd else 60, color=color, zorder=3)
-        if odd and not entry.baseline:
-            place = entry.accuracy("public"), entry.accuracy("secret")
-            ax.annotate(
-                names[entry.student], place, (-9, -9), textcoords="offset points", ha="right", va="top", color=color
-            )
-    ax.set(xlabel="accuracy, public images", ylabel="accuracy, secret images")
+        color = COLORS["rival"] if entry in odd else GREY if entry.baseline else COLORS["claim"]
+        place = entry.accuracy("public"), entry.accuracy("secret")
+        if min(place) >= low:
+            ax.scatter(*place, s=110 if entry in odd else 60, color=color, zorder=3)
+    for student in dict.fromkeys(e.student for e in odd if not e.baseline):
+        worst = min((e for e in odd if e.student == student), key=lambda e: e.accuracy("secret"))
+        place = worst.accuracy("public"), worst.accuracy("secret")
+        where = {"xytext": (-12, 0), "textcoords": "offset points", "ha": "right", "va": "center"}
+        ax.annotate(names[student], place, color=COLORS["rival"], fontsize=14, **where)
+    ax.set(xlabel="accuracy, public images", ylabel="accuracy, secret images", aspect="equal")
     for axis in ax.xaxis, ax.yaxis:
         percent_axis(axis)
     ax.legend(loc="upper left")

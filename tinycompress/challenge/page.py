@@ -8,7 +8,7 @@ from ..text import html_table
 from ..workshop import style
 from .board import Entry
 from .figures import accuracy_over_cost, both_halves
-from .ranking import Place, ranking, why_not, without_place
+from .ranking import Place, ranking, remarks, why_not, without_place
 from .rules import Rules
 
 TESTS = {
@@ -32,13 +32,15 @@ def page(entries: list[Entry], rules: Rules, half: str = "secret", anonymous: bo
     names = {s: f"student {i}" if anonymous else printable(s) for i, s in enumerate(students, 1)}
     places = ranking(entries, rules, half)
     ranked = [place for place in places if place.rank]
-    body = _figure(accuracy_over_cost(entries, places, rules, half, names), "Accuracy over cost of every hand-in.")
+    with style.applied():
+        costs = accuracy_over_cost(entries, places, rules, half, names)
+        halves = both_halves(entries, places, names) if half == "secret" else None
+    body = _figure(costs, "Accuracy over cost of every hand-in.")
     body += "<h2>Ranking</h2>" + _ranking(ranked, rules, half, names)
     body += _without(without_place(entries, rules, half), names)
-    if half == "secret":
-        picture = both_halves(entries, rules, names)
+    if halves:
         body += f"<h2>Both halves</h2><p>{_OVERFITTING}</p><div class='half'>"
-        body += _figure(picture, "Accuracy on the secret over accuracy on the public images.") + "</div>"
+        body += _figure(halves, "Accuracy on the secret over accuracy on the public images.") + "</div>"
     body += "<h2>The lecture's own</h2>" + _baselines([place for place in places if not place.rank], half)
     body += "<h2>History</h2>" + "".join(_history(s, entries, rules, half, names) for s in students)
     honest = WHAT_IS_SECRET[rules.secret_is_public] if half == "secret" else "The secret half will decide the marks."
@@ -64,9 +66,9 @@ def page(entries: list[Entry], rules: Rules, half: str = "secret", anonymous: bo
 
 
 _OVERFITTING = (
-    "What has learnt digits is about as good on both halves. What has learnt the public images lies below the line, and is "
-    "marked where chance would put it there less than once in a hundred times (Fisher's exact test). Only the secret half is "
-    "ranked."
+    "What has learnt to classify is about as good on both halves. What has learnt the public images lies below the line. It is "
+    "marked if it lies so far below that chance would put any of these points there less than once in a hundred times "
+    "(Fisher's exact test, divided by the number of hand-ins). Only the secret half is ranked."
 )
 
 
@@ -109,13 +111,12 @@ def _baselines(places: list[Place], half: str) -> str:
 
 
 def _history(student: str, entries: list[Entry], rules: Rules, half: str, names: dict[str, str]) -> str:
-    rows = []
+    rows, notes = [], remarks(entries, rules, half)
     for e in entries:
         if e.student == student and not e.baseline:
             numbers = [f"{e.nbytes:,}", *[""] * (len(_head(half)) - 1)] if e.refused else _numbers(e, half)
-            rows.append(
-                [str(e.number), f"{e.time:%Y-%m-%d %H:%M}", *numbers, printable(why_not(e, rules, half)) or "valid"]
-            )
+            state = [printable(why_not(e, rules, half)) or "valid", *notes[e.number]]
+            rows.append([str(e.number), f"{e.time:%Y-%m-%d %H:%M}", *numbers, "; ".join(state)])
     table = html_table(["hand-in", "time", *_head(half), ""], rows)
     count = "1 hand-in" if len(rows) == 1 else f"{len(rows)} hand-ins"
     return f'<details><summary>{escape(names[student])}: {count}</summary><div class="wide">{table}</div></details>\n'

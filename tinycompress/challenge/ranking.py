@@ -4,7 +4,6 @@ Everything is decided on one half of the images: "secret" for marks, "public" wh
 tells nothing about the secret half.
 """
 
-from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
 from math import ceil
@@ -14,14 +13,14 @@ import numpy as np
 from .board import Entry
 from .rules import Rules
 
-SUSPICIOUS = 0.01  # how seldom chance may separate the halves as far as this, before a hand-in is marked
+SUSPICIOUS = 0.01  # how seldom chance alone may mark any hand-in of the challenge
 
 
 @dataclass(frozen=True, eq=False)
 class Place:
     """A student's place. rank: 1 is the best, or None for a baseline. interval: of the value. points: None without a rule.
 
-    remarks: what the page says beside it. missed: remarks on hand-ins that do not count.
+    remarks: what the page says beside it.
     """
 
     entry: Entry
@@ -37,17 +36,14 @@ def ranking(entries: list[Entry], rules: Rules, half: str = "secret") -> list[Pl
     counted = [e for e in (_counting(own, rules, half) for own in _by_student(entries).values()) if e]
     counted.sort(key=lambda e: (-rules.better(e.value(rules.measure, half)), e.time, e.number))
     ranks = _ranks(counted, rules, half)
-    copies = Counter(file for file, _ in {(e.file, e.student) for e in entries if not e.baseline})
     baselines = [e for e in entries if e.baseline and not e.refused]
     baselines.sort(key=lambda e: -rules.better(e.value(rules.measure, half)))
-    places = []
+    places, notes = [], remarks(entries, rules, half)
     for entry, rank in [*zip(counted, ranks, strict=True), *((e, None) for e in baselines)]:
         value = entry.value(rules.measure, half)
-        remarks = _remarks(entry, rules, half, copies)
+        spread = interval(entry, rules.measure, half, rules.confidence)
         points = None if rank is None else _points(rank, value, days_late(entry, rules), rules)
-        places.append(
-            Place(entry, rank, value, interval(entry, rules.measure, half, rules.confidence), points, remarks)
-        )
+        places.append(Place(entry, rank, value, spread, points, notes[entry.number]))
     return places
 
 
@@ -115,7 +111,7 @@ def mcnemar(a: np.ndarray, b: np.ndarray) -> float:
     return min(1.0, 2 * _binomial(min(only_a, only_b), only_a + only_b, 0.5))
 
 
-def fits_the_public_half(entry: Entry) -> float:
+def public_is_easier(entry: Entry) -> float:
     """The p-value of Fisher's exact test (1922), one-sided, that the public images are no easier than the secret ones."""
     from scipy.stats import hypergeom
 
@@ -191,13 +187,35 @@ def _points(rank: int, value: float, late: int, rules: Rules) -> float | None:
     return round(points * max(0.0, 1 - late * rules.late_percent_a_day / 100), 2)
 
 
-def _remarks(entry: Entry, rules: Rules, half: str, copies: Counter) -> tuple[str, ...]:
-    found = []
-    if late := days_late(entry, rules):
-        found.append(f"{late} {'day' if late == 1 else 'days'} late")
-    if copies[entry.file] > 1:
-        found.append(f"the same file from {copies[entry.file]} students")
-    if half == "secret" and fits_the_public_half(entry) < SUSPICIOUS:
-        gap = 100 * (entry.accuracy("public") - entry.accuracy("secret"))
-        found.append(f"fits the public half: {gap:.1f} points better there, more than chance explains")
-    return tuple(found)
+def remarks(entries: list[Entry], rules: Rules, half: str = "secret") -> dict[int, tuple[str, ...]]:
+    """What should be known of each hand-in: number -> remarks."""
+    originals, odd = copies(entries), fit_the_public_half(entries) if half == "secret" else set()
+    found = {}
+    for entry in entries:
+        notes = []
+        if late := days_late(entry, rules):
+            notes.append(f"{late} {'day' if late == 1 else 'days'} late")
+        if entry.number in originals:
+            notes.append(f"the same file as another student's hand-in {originals[entry.number]}")
+        if entry.number in odd:
+            gap = 100 * (entry.accuracy("public") - entry.accuracy("secret"))
+            notes.append(f"fits the public half: {gap:.1f} points better there, more than chance explains")
+        found[entry.number] = tuple(notes)
+    return found
+
+
+def fit_the_public_half(entries: list[Entry]) -> set[int]:
+    """The numbers of the hand-ins that are better on the public half than chance explains, among as many as there are
+    (Bonferroni: SUSPICIOUS is divided by their number)."""
+    judged = [e for e in entries if not e.refused]
+    return {e.number for e in judged if public_is_easier(e) < SUSPICIOUS / len(judged)}
+
+
+def copies(entries: list[Entry]) -> dict[int, int]:
+    """Hand-ins whose file another student had handed in before: number -> number of the first."""
+    first, found = {}, {}
+    for entry in (e for e in entries if not e.baseline and not e.refused):
+        original = first.setdefault(entry.file, entry)
+        if original.student != entry.student:
+            found[entry.number] = original.number
+    return found

@@ -219,7 +219,7 @@ def _told(entry, half: str) -> str:
 
 def _rank(arguments) -> int:
     from ..challenge.board import Board
-    from ..challenge.ranking import ranking, without_place
+    from ..challenge.ranking import copies, ranking, without_place
     from ..text import aligned
 
     board = Board(arguments.folder)
@@ -234,6 +234,9 @@ def _rank(arguments) -> int:
     print("\n".join(aligned(rows)) if len(rows) > 1 else "no hand-in counts yet")
     for student, why in without_place(entries, rules, arguments.half).items():
         print(f"no rank: {student!a}: {ascii(why)[1:-1]}")
+    by_number = {entry.number: entry.student for entry in entries}
+    for copy, original in copies(entries).items():
+        print(f"look at hand-in {copy}, {by_number[copy]!a}: the file of hand-in {original}, {by_number[original]!a}")
     return DONE
 
 
