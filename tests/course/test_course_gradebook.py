@@ -13,10 +13,11 @@ from course_class import FOUND, SOLUTION, TESTS, command, here, marks, tasks_of,
 
 from tinycompress.cli import main
 from tinycompress.course.exercise import CourseProblem
-from tinycompress.course.staff.export import cell, export, file_name, file_names, unique_name
+from tinycompress.course.staff.export import export, file_name, file_names, unique_name
 from tinycompress.course.staff.grade import grade
 from tinycompress.course.staff.gradebook import Gradebook
 from tinycompress.course.staff.log import Log
+from tinycompress.course.staff.tables import cell
 
 # ---- corrections ----
 
@@ -69,11 +70,11 @@ def test_a_correction_does_not_pass_to_other_tests_unseen(course, capsys):
     Gradebook(course / "log").correct("good", "toy/keep", 2, "kim", "copied")
     tests = course / "toy" / "test_keep.py"
     tests.write_text(TESTS.replace("points(1)", "points(2)", 1))
-    assert main(command(course, "--workers", "1")) == 0
+    assert main(command(course, "--workers", "1")) == 3
     assert "look at 'good': toy/keep: not applied, since the tests changed: 2 points by kim" in capsys.readouterr().out
     (entry,) = Gradebook(course / "log").entries("good")
     assert entry.points == 4 and entry.status == "correction with other tests"
-    assert main(["course", "export", "csv", "--out", str(course / "m.csv"), "--log", str(course / "log")]) == 0
+    assert main(["course", "export", "csv", "--out", str(course / "m.csv"), "--log", str(course / "log")]) == 3
     assert "correction of 'good' in toy/keep not applied, since the tests changed" in capsys.readouterr().err
     assert "not applied" in (course / "m.csv").read_text()
     Gradebook(course / "log").correct("good", "toy/keep", 3, "kim", "copied")

@@ -27,6 +27,7 @@ Submissions run in a sandbox (`course doctor`), one exercise of one student at a
 not graded again.
 """
 
+_ROSTER = "name, email, group, extension, late_days, handed_in, moodle, canvas, gradescope, github"
 _GRADE_EXAMPLES = """\
 examples:
   tinycompress course grade submissions pruning --seed 2027-b
@@ -77,8 +78,9 @@ def add_commands(commands, form) -> None:
     correct.add_argument("--why", required=True, help="the reason, which students can read")
 
     export = part("export", _export, "write the gradebook for other systems, and feedback pages")
-    export.add_argument("form", choices=("csv", "gradescope", "prairielearn", "junit", "feedback"))
-    export.add_argument("--out", metavar="PATH", required=True, help="a file for csv and junit, otherwise a folder")
+    _add_export(export)
+    for parser in grade, export:
+        parser.add_argument("--roster", metavar="FILE", help="a CSV of the students; only `id` is a must: " + _ROSTER)
     for parser in grade, correct, export:
         parser.add_argument("--log", metavar="FILE", default="results.jsonl", help="default: results.jsonl")
 
@@ -106,6 +108,34 @@ def _add_grade(part):
     )
     grade.add_argument("--trust", action="store_true", help="no sandbox: only for code from people you trust")
     return grade
+
+
+def _add_export(export):
+    export.add_argument("form", choices=("csv", "moodle", "canvas", "gradescope", "prairielearn", "junit", "feedback"))
+    export.add_argument(
+        "--out",
+        metavar="PATH",
+        required=True,
+        help="a folder for gradescope, prairielearn and feedback, otherwise a file",
+    )
+    export.add_argument(
+        "--due", metavar="TIME", help="when work is due, such as 2027-01-15 (its end) or 2027-01-15T18:00"
+    )
+    export.add_argument(
+        "--late", metavar="PERCENT", type=float, default=0.0, help="of the points, taken off per day late; default: 0"
+    )
+    export.add_argument("--late-limit", metavar="DAYS", type=int, help="later than that, all points are taken off")
+    export.add_argument(
+        "--file-times",
+        action="store_true",
+        help="take the files' times for those of the hand-ins; copying changes them",
+    )
+    export.add_argument(
+        "--spreadsheet", action="store_true", help="csv: with a byte order mark, and ids such as 007 that stay text"
+    )
+    export.add_argument(
+        "--assignment", metavar="TITLE", default="tinycompress", help='canvas: the heading, such as "Exercise 1 (123)"'
+    )
 
 
 def _number(count: int, noun: str) -> str:
@@ -199,13 +229,15 @@ def _grade(arguments) -> int:
     from ..course.staff import grade
     from ..course.staff.gradebook import Gradebook
     from ..course.staff.log import Log
+    from ..course.staff.roster import Roster
     from ..course.system import require_grader
 
     require_pytest()
     require_grader(arguments.trust)
     if arguments.workers is not None and arguments.workers < 1:
         raise CourseProblem(f"--workers must be 1 or more; got {arguments.workers}")
-    handins, exercises = find_handins(Path(arguments.handins)), _chosen(arguments)
+    roster = Roster.read(arguments.roster) if arguments.roster else None
+    handins, exercises = find_handins(Path(arguments.handins), roster and roster.student), _chosen(arguments)
     others = left_out(Path(arguments.handins))
     found = Level("none", "no sandbox, since you trust these students") if arguments.trust else level()
     if found.name == "none" and not arguments.trust:
@@ -234,6 +266,9 @@ def _grade(arguments) -> int:
         print(f"look at {student!a}: {ascii(why)[1:-1]}")
     if len(looks) > MOST_LOOKS:
         print(f"and at {len(looks) - MOST_LOOKS} more")
+    if roster:
+        missing = {person.id for person in roster.people} - graded[0]
+        print(f"{len(missing)} of {_number(len(roster.people), 'student')} of the roster have no hand-in of their own")
     log = "" if arguments.log == "results.jsonl" else f" --log {arguments.log}"
     print(f"next: tinycompress course export csv --out marks.csv{log}")
     return LOOK if faulty or others or book.undecided(*graded) else DONE
@@ -278,25 +313,39 @@ def _export(arguments) -> int:
     from ..course.exercise import CourseProblem
     from ..course.staff.export import ONE_FILE, export
     from ..course.staff.gradebook import Gradebook
+    from ..course.staff.roster import LateRule, Roster, time_of
+    from ..course.staff.tables import rows, without_number
 
+    if not 0 <= arguments.late <= 100:
+        raise CourseProblem(f"--late is a percentage of the points per day, from 0 to 100; got {arguments.late:g}")
+    due = time_of(arguments.due, "--due") if arguments.due else None
+    if due is None and (arguments.late or arguments.late_limit is not None):
+        raise CourseProblem("--late and --late-limit need --due: when is work due?")
+    rule = LateRule(due, arguments.late, arguments.late_limit, arguments.file_times)
+    roster = Roster.read(arguments.roster) if arguments.roster else None
     book = Gradebook(arguments.log)
     try:
-        files = export(book, arguments.form, Path(arguments.out))
+        more = roster, rule, arguments.spreadsheet, arguments.assignment
+        files = export(book, arguments.form, Path(arguments.out), *more)
     except OSError as error:
         kind = "a file" if arguments.form in ONE_FILE else "a folder"
         raise CourseProblem(f"--out {arguments.out}: {arguments.form} is {kind}: {error.strerror}") from error
-    for entry in book.entries():
-        if entry.unapplied:
-            print(
-                f"correction of {entry.student!a} in {entry.exercise} {ascii(entry.unapplied)[1:-1]}", file=sys.stderr
-            )
-    waiting = sorted({e.student for e in book.entries() if e.points is None})
     print(f"{arguments.out}: {_number(len(files), 'file')}")
+    made = rows(book, roster, rule)
+    unapplied = [e for e in book.entries() if e.unapplied]
+    for entry in unapplied:
+        print(f"correction of {entry.student!a} in {entry.exercise} {ascii(entry.unapplied)[1:-1]}", file=sys.stderr)
+    waiting = [row.person.id for row in made if row.total is None]
     if waiting:
+        names = ", ".join(map(ascii, waiting))
+        print(f"no total yet, since a person must look at them first: {names}", file=sys.stderr)
+    unknown = without_number(arguments.form, made) if arguments.form in ("moodle", "canvas") else []
+    if unknown:
+        names = ", ".join(map(ascii, unknown))
         print(
-            f"no total yet, since a person must look at them first: {', '.join(map(ascii, waiting))}", file=sys.stderr
+            f"left out, since neither roster nor download says their {arguments.form} number: {names}", file=sys.stderr
         )
-    return DONE
+    return LOOK if unapplied or waiting or unknown else DONE
 
 
 def _doctor(arguments) -> int:

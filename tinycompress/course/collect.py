@@ -63,9 +63,15 @@ class HandIn:
     uploads: tuple[Upload, ...] = ()
 
     @property
-    def late(self) -> bool:
-        """Whether the system that it comes from says so."""
-        return any(upload.late for upload in self.uploads)
+    def numbers(self) -> tuple[str, ...]:
+        """What course systems call the student, such as "moodle 1234"."""
+        return tuple(sorted({upload.number for upload in self.uploads} - {""}))
+
+    @property
+    def late(self) -> bool | None:
+        """Whether it is late, if the system that it comes from says so."""
+        said = {upload.late for upload in self.uploads}
+        return True if True in said else False if said == {False} else None
 
     def read(self, exercise: Exercise) -> bytes:
         """The student's file for this exercise. Raises Refused."""
@@ -199,8 +205,8 @@ def _words_of_stub(exercise: Exercise) -> list[bytes]:
 def find_handins(folder: Path, who=None) -> list[HandIn]:
     """The hand-ins in a folder, or in the .zip of a class, in order of the students; what is left out is listed on stderr.
 
-    who: a function from a name in the folder to the student, such as `Roster.student`. Raises CourseProblem if there are no
-    hand-ins.
+    who: a function from a name in the folder, and the numbers that course systems give the student, to the student, such as
+    `Roster.student`. Raises CourseProblem if there are no hand-ins.
     """
     if not folder.exists():
         raise CourseProblem(f"{folder}: no such folder; give one that holds a folder or .zip per student")
@@ -214,8 +220,8 @@ def find_handins(folder: Path, who=None) -> list[HandIn]:
     taken = _handed_in(folder)
     names = {entry.without_ending() for entry in taken}
     for entry in taken:
-        student, upload = entry.upload(names)
-        uploads.setdefault(who(student) if who else student, []).append(upload)
+        name, upload = entry.upload(names)
+        uploads.setdefault(who(name, [upload.number]) if who else name, []).append(upload)
     if not uploads:
         raise CourseProblem(f"{folder}: no hand-in is there; expected a folder or a .zip per student")
     return [HandIn(student, uploads[student][0].path, tuple(uploads[student])) for student in sorted(uploads)]

@@ -4,6 +4,7 @@
     Eve Li_1234_assignsubmission_file_/      Moodle, with a folder per participant; the student is "Eve Li_1234"
     Eve Li_1234_assignsubmission_file_a.zip  Moodle, without folders
     lieve_LATE_56_789_a.zip                  Canvas: user 56, attachment 789; the student is "lieve_56"
+    submission_1234/                         Gradescope
 
 Moodle: `mod/assign/locallib.php`, `download_submissions`. Canvas: "How do I download all student submissions for an
 assignment?" in its instructors' guide. A clone of GitHub Classroom is a folder as any other.
@@ -19,6 +20,7 @@ from .contents import MAX_DOWNLOAD, TARS, UNREAD, ZIPS, Refused, ending, is_arch
 
 _MOODLE = re.compile(r"(?P<name>.+?)_(?P<id>\d+)_assignsubmission_(?P<kind>[a-z]+)(?:_(?P<file>.*))?", re.DOTALL)
 _CANVAS = re.compile(r"(?P<name>[^_\s]+)_(?P<late>LATE_)?(?P<id>\d{2,})_(?P<upload>\d{2,})_(?P<file>.+)", re.DOTALL)
+_GRADESCOPE = re.compile(r"submission_(?P<id>\d+)")
 _AGAIN = re.compile(r"(?P<name>.+) \((?P<number>\d+)\)", re.DOTALL)
 
 
@@ -26,14 +28,16 @@ _AGAIN = re.compile(r"(?P<name>.+) \((?P<number>\d+)\)", re.DOTALL)
 class Upload:
     """A file or folder that a student handed in: `path`, or the entry `inside` of the .zip of a whole class at `path`.
 
-    called: its name as the student gave it; order: larger for later ones, where the system says so.
+    called: its name as the student gave it; order: larger for later ones, and late, where the system says so; number: what
+    the system calls the student, such as "moodle 1234".
     """
 
     path: Path
     inside: str = ""
     called: str = ""
     order: int = 0
-    late: bool = False
+    late: bool | None = None
+    number: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,10 +65,14 @@ class Entry:
     def upload(self, there: set[str]) -> tuple[str, Upload]:
         """The student, and the upload. there: the names of all entries, without endings."""
         if found := _MOODLE.fullmatch(self.name):
-            return f"{found['name']}_{found['id']}", Upload(self.path, self.inside, found["file"] or self.name)
+            return f"{found['name']}_{found['id']}", Upload(
+                self.path, self.inside, found["file"] or self.name, number=f"moodle {found['id']}"
+            )
         if not self.is_folder and (found := _CANVAS.fullmatch(self.name)):
-            upload = Upload(self.path, self.inside, found["file"], int(found["upload"]), bool(found["late"]))
-            return f"{found['name']}_{found['id']}", upload
+            given = int(found["upload"]), bool(found["late"]), f"canvas {found['id']}"
+            return f"{found['name']}_{found['id']}", Upload(self.path, self.inside, found["file"], *given)
+        if found := _GRADESCOPE.fullmatch(self.name):
+            return self.name, Upload(self.path, self.inside, self.name, number=f"gradescope {found['id']}")
         student = self.without_ending()
         again = _AGAIN.fullmatch(student)
         if again and again["name"] in there:

@@ -1,12 +1,10 @@
-"""The gradebook in other formats: CSV, Gradescope's and PrairieLearn's results.json, JUnit's XML, feedback pages.
+"""The gradebook in other formats: tables (`tables.py`), Gradescope's and PrairieLearn's results.json, JUnit's XML, feedback.
 
 Names and messages come from students. In each format, text that could be read as a formula, markup, or a terminal command
 is made harmless. A result that a person still has to look at is never exported as a number.
 """
 
-import csv
 import hashlib
-import io
 import json
 import re
 from collections import Counter
@@ -14,40 +12,66 @@ from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
 from ...files import replace_file
-from ..sandbox import NONE, UNFILTERED
+from ..exercise import CourseProblem
+from ..sandbox.workers import CANNOT_BE_IMPORTED
 from .feedback import page
 from .gradebook import Entry, Gradebook
+from .roster import NEVER_LATE, LateRule, Roster
+from .tables import Row, as_canvas, as_csv, as_moodle, printable, rows
 
-FORMS = ("csv", "gradescope", "prairielearn", "junit", "feedback")
-ONE_FILE = ("csv", "junit")
+FORMS = ("csv", "moodle", "canvas", "gradescope", "prairielearn", "junit", "feedback")
+ONE_FILE = ("csv", "moodle", "canvas", "junit")
 PASSED = {"passed": "passed", "partial": "failed", "failed": "failed"}
+NOT_LATE = ("gradescope", "prairielearn", "junit")  # systems that subtract for lateness themselves
 
 
-def export(book: Gradebook, form: str, out: Path) -> list[Path]:
-    """Write the gradebook: one file for "csv" and "junit", else a folder with one file per student. Return the files.
+def export(
+    book: Gradebook,
+    form: str,
+    out: Path,
+    roster: Roster | None = None,
+    rule: LateRule = NEVER_LATE,
+    spreadsheet: bool = False,
+    assignment: str = "tinycompress",
+) -> list[Path]:
+    """Write the gradebook: the forms in `ONE_FILE` to a file, others to a folder with one file per student. Return the files.
 
     For "gradescope" and "prairielearn", students at whom a person has to look get no file: their results are not known yet.
+    assignment: the heading of Canvas' column. Raises CourseProblem if a form cannot say what is asked for.
     """
+    if rule.due and form in NOT_LATE:
+        raise CourseProblem(f"{form} has no place for late days; export csv, moodle, canvas or feedback with --due")
+    made = rows(book, roster, rule)
     if form in ONE_FILE:
+        text = {
+            "csv": lambda: as_csv(book, made, roster is not None, rule.due is not None, spreadsheet),
+            "moodle": lambda: as_moodle(book, made),
+            "canvas": lambda: as_canvas(book, made, assignment),
+            "junit": lambda: as_junit(made),
+        }[form]()
         out.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(out, as_csv(book) if form == "csv" else as_junit(book))
+        replace_file(out, text)
         return [out]
+    return _one_each([row for row in made if row.entries], form, out)
+
+
+def _one_each(made: list[Row], form: str, out: Path) -> list[Path]:
     write, ending = {
-        "gradescope": (lambda entries: json.dumps(as_gradescope(entries), indent=1), ".json"),
-        "prairielearn": (lambda entries: json.dumps(as_prairielearn(entries), indent=1), ".json"),
+        "gradescope": (lambda row: json.dumps(as_gradescope(row.entries), indent=1), ".json"),
+        "prairielearn": (lambda row: json.dumps(as_prairielearn(row.entries), indent=1), ".json"),
         "feedback": (page, ".html"),
     }[form]
+    students = {(row.person.gradescope if form == "gradescope" else "") or row.person.id: row for row in made}
     out.mkdir(parents=True, exist_ok=True)
-    written, names = [], file_names(book.students())
-    for student in book.students():
-        entries = book.entries(student)
+    written, names = [], file_names(list(students))
+    for student, row in students.items():
         path = out / (names[student] + ending)
         for other in {file_name(student), unique_name(student)} - set(names.values()):
             (out / (other + ending)).unlink(missing_ok=True)  # from an export of other students
-        if form != "feedback" and any(entry.points is None for entry in entries):
+        if form != "feedback" and row.earned is None:
             path.unlink(missing_ok=True)  # from an earlier export
             continue
-        replace_file(path, write(entries))
+        replace_file(path, write(row))
         written.append(path)
     return written
 
@@ -75,55 +99,6 @@ def _plain(student: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "_", student)[:60].strip("_")
 
 
-def printable(text: str) -> str:
-    """Replace unprintable characters: control characters, ANSI escapes, direction marks, halves of surrogate pairs."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
-
-
-def cell(value) -> str:
-    """A spreadsheet's cell: text that would be read as a formula gets an apostrophe in front."""
-    text = printable(str(value))
-    return f"'{text}" if text.lstrip(" '\"")[:1] in tuple("=+-@|%") and not isinstance(value, int | float) else text
-
-
-def as_csv(book: Gradebook) -> str:
-    """One row per student: points per exercise, their total (empty while a person has to look at one), and remarks.
-
-    Below them, one row without points for each file that was left out because it is not a hand-in.
-    """
-    stream = io.StringIO()
-    writer = csv.writer(stream, quoting=csv.QUOTE_MINIMAL, lineterminator="\r\n")
-    exercises = book.exercises()
-    writer.writerow([cell(name) for name in ("student", *exercises, "total", "of", "remarks")])
-    for student in book.students():
-        entries = {entry.exercise: entry for entry in book.entries(student)}
-        cells = ["" if name not in entries else _points(entries[name]) for name in exercises]
-        total = "" if any(e.points is None for e in entries.values()) else f"{_total(list(entries.values())):g}"
-        remarks = [f"{e.exercise}: {_remark(e)}" for e in entries.values() if _remark(e)]
-        remarks += ["none of the exercises is in the hand-in"] if all(e.missing for e in entries.values()) else []
-        most = sum(e.most for e in entries.values())
-        writer.writerow([cell(student), *cells, total, f"{most:g}", cell("; ".join(remarks))])
-    for name, why in book.left_out.items():
-        writer.writerow([cell(name), *([""] * len(exercises)), "", "", cell(f"not graded: {why}")])
-    return stream.getvalue()
-
-
-def _points(entry: Entry) -> str:
-    return entry.status if entry.points is None else f"{entry.points:g}"
-
-
-def _remark(entry: Entry) -> str:
-    if entry.corrections:
-        last = entry.corrections[-1]
-        return f"corrected by {last['who']}: {last['why']}"
-    remarks = [] if entry.status == "graded" else [entry.status]
-    remarks += [entry.unapplied] if entry.unapplied else []
-    remarks += [entry.record["refused"]] if entry.record.get("refused") and not entry.missing else []
-    remarks += entry.record.get("notes", [])
-    weak = {NONE: " (graded without a sandbox)", UNFILTERED: " (graded without a filter of system calls)"}
-    return ", ".join(remarks) + weak.get(entry.record["level"], "")
-
-
 def as_gradescope(entries: list[Entry]) -> dict:
     """One student's results.json (gradescope-autograders.readthedocs.io, "Output format")."""
     tests = [
@@ -143,7 +118,13 @@ def as_gradescope(entries: list[Entry]) -> dict:
 
 
 def as_prairielearn(entries: list[Entry]) -> dict:
-    """One student's results.json (PrairieLearn's documentation, "External grading")."""
+    """One student's results.json (PrairieLearn's documentation, "External grading").
+
+    What cannot be imported is not gradable, and costs no attempt there.
+    """
+    errors = [_format_error(entry) for entry in entries]
+    if errors and all(errors):
+        return {"gradable": False, "format_errors": [printable(error) for error in errors]}
     most = sum(entry.most for entry in entries)
     tests = [
         {
@@ -163,6 +144,14 @@ def as_prairielearn(entries: list[Entry]) -> dict:
     }
 
 
+def _format_error(entry: Entry) -> str:
+    """Why there was nothing to call; "" if there was, or if a person has given points."""
+    if entry.corrections:
+        return ""
+    messages = [entry.record.get("refused", ""), *(result["message"] for result in entry.record["results"])]
+    return messages[0] or next((text for text in messages if CANNOT_BE_IMPORTED in text), "")
+
+
 def _results(entry: Entry) -> list[dict]:
     """The tests' results, without any grader_error (which a person has corrected)."""
     return [result for result in entry.record["results"] if result["outcome"] in PASSED]
@@ -179,25 +168,36 @@ def _notes(entries: list[Entry]) -> str:
     return printable("; ".join(notes))
 
 
-def as_junit(book: Gradebook) -> str:
-    """One suite per student and one case per test, as CI systems show them; a grader_error is an `error`."""
+def as_junit(made: list[Row]) -> str:
+    """One suite per student and one case per test, as Jenkins' xUnit plugin takes it (its schema `junit-10.xsd`).
+
+    A grader_error, and what a person must decide, is an `error`. Who has handed in nothing has a suite without cases.
+    """
     lines = ['<?xml version="1.0" encoding="utf-8"?>', "<testsuites>"]
-    for student in book.students():
-        entries = book.entries(student)
-        lines.append(f" <testsuite name={_xml(student)}>")
-        for entry in entries:
-            if entry.record["error"]:
-                lines.append(f"  <testcase classname={_xml(entry.exercise)} name={_xml('all tests')}>")
-                lines.append(f"   <error message={_xml(entry.record['error'])}/></testcase>")
-            for result in entry.record["results"]:
-                lines.append(f"  <testcase classname={_xml(entry.exercise)} name={_xml(result['name'])}>")
-                if result["outcome"] != "passed":
-                    tag = "failure" if result["outcome"] in PASSED else "error"
-                    share = f"{result['earned']:g} of {result['points']:g} points: {result['message']}"
-                    lines.append(f"   <{tag} message={_xml(share)}/>")
-                lines.append("  </testcase>")
+    for row in made:
+        cases = [case for entry in row.entries for case in _cases(entry)]
+        count = {tag: sum(found == tag for found, _ in cases) for tag in ("failure", "error")}
+        numbers = f'tests="{len(cases)}" failures="{count["failure"]}" errors="{count["error"]}"'
+        lines.append(f" <testsuite name={_xml(row.person.id)} {numbers}>")
+        lines += [case for _, case in cases]
         lines.append(" </testsuite>")
     return "\n".join([*lines, "</testsuites>", ""])
+
+
+def _cases(entry: Entry) -> list[tuple[str, str]]:
+    """For each test, "failure", "error" or "", and its element."""
+    cases = [("error", "all tests", entry.record["error"])] if entry.record["error"] else []
+    for result in entry.record["results"]:
+        tag = "" if result["outcome"] == "passed" else "failure" if result["outcome"] in PASSED else "error"
+        tag = "error" if entry.waits else tag
+        share = f"{result['earned']:g} of {result['points']:g} points: {result['message']}"
+        cases.append((tag, result["name"], share))
+    return [(tag, _case(entry.exercise, name, tag, message)) for tag, name, message in cases]
+
+
+def _case(exercise: str, name: str, tag: str, message: str) -> str:
+    inside = f"<{tag} message={_xml(message)}/>" if tag else ""
+    return f"  <testcase classname={_xml(exercise)} name={_xml(name)}>{inside}</testcase>"
 
 
 def _xml(text: str) -> str:

@@ -19,9 +19,11 @@ small {{ color: #666 }}
 """
 
 
-def page(entries: list) -> str:
-    """One student's page as HTML, from the student's entries in the gradebook."""
-    from .export import printable
+def page(row) -> str:
+    """One student's page as HTML, from the `Row` of `tables.py`."""
+    from .tables import printable
+
+    entries = row.entries
 
     def text(value):
         return escape(printable(str(value)))
@@ -29,7 +31,11 @@ def page(entries: list) -> str:
     known = [entry for entry in entries if entry.points is not None]
     most = sum(entry.most for entry in known)
     waiting = "" if len(known) == len(entries) else ", not counting exercises that a person still has to look at"
-    parts = [f"<p>{sum(entry.points for entry in known):g} of {most:g} points{waiting}</p>"]
+    earned = sum(entry.points for entry in known)
+    parts = [f"<p>{earned:g} of {most:g} points{waiting}</p>"]
+    if row.late.why:
+        left = "" if row.total is None else f"; {row.total:g} points remain"
+        parts.append(f"<p>{text(row.late.why)}{left}</p>")
     for entry in entries:
         points = "a person will look at this" if entry.points is None else f"{entry.points:g} of {entry.most:g} points"
         parts.append(f"<h2>{text(entry.exercise)}: {points}</h2>")
@@ -49,7 +55,7 @@ def page(entries: list) -> str:
                 f"<td>{earned} of {result['points']:g}</td></tr>"
             )
         parts.append(f"<table>{''.join(rows)}</table>")
-    return _PAGE.format(title=text(f"Feedback for {entries[0].student}"), body="\n".join(parts))
+    return _PAGE.format(title=text(f"Feedback for {row.person.id}"), body="\n".join(parts))
 
 
 _MARKS = {"passed": "✓", "partial": "◐", "failed": "✗", "grader_error": "?"}

@@ -37,16 +37,18 @@ class Found:
     """How a file was found in a hand-in, for its record in the log.
 
     unclear: whether a person must decide which file counts; notes: what people should know about the choice; handed_in: when
-    the file was last changed, with the time zone ("" if that is not known); late: whether the system it comes from says so.
+    the file was last changed, with the time zone ("" if that is not known); late: what the system it comes from says, or None;
+    numbers: what such systems call the student, as in "moodle 1234".
     """
 
     unclear: bool = False
     notes: tuple[str, ...] = ()
     handed_in: str = ""
-    late: bool = False
+    late: bool | None = None
+    numbers: tuple[str, ...] = ()
 
     def as_record(self) -> dict:
-        return {**asdict(self), "notes": list(self.notes)}
+        return {**asdict(self), "notes": list(self.notes), "numbers": list(self.numbers)}
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ def make_tasks(
     tasks = []
     for handin in handins:
         for exercise, source in zip(exercises, handin.sources(exercises), strict=True):
-            found = Found(source.unclear, source.notes, _time(source.time), handin.late)
+            found = Found(source.unclear, source.notes, _time(source.time), handin.late, handin.numbers)
             given = exercise, source.data, source.refused, hashes[exercise.id], seed, per_student, level, secrets, found
             tasks.append(Task(handin.student, *given))
     return tasks

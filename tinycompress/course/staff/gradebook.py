@@ -152,12 +152,12 @@ class Gradebook:
         return found
 
     def undecided(self, students: set[str], exercises: set[str]) -> set[str]:
-        """The students whose points mean nothing before a person has looked: some are unknown, or no file was usable."""
+        """The students at whom a person must look: points are unknown, no file was usable, or a correction was lost."""
         found = set()
         for student in students:
             entries = [entry for entry in self.entries(student) if entry.exercise in exercises]
             unusable = all(entry.record.get("refused") and not entry.corrections for entry in entries)
-            if unusable or any(entry.waits for entry in entries):
+            if unusable or any(entry.waits or entry.unapplied for entry in entries):
                 found.add(student)
         return found
 
