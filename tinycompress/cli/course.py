@@ -15,7 +15,7 @@ Exercises that students solve in plain .py files and pytest grades.
 
 the lecturer   list, check, release              python -c "import tinycompress.course as c; help(c)" explains how to write one
 the student    test, pack                  in the folder that release wrote
-the staff      grade, correct, export, doctor; grade-one, container (in Gradescope, PrairieLearn or a CI system)
+the staff      grade, correct, export, identical, doctor; grade-one, container (in Gradescope, PrairieLearn or CI)
 """
 
 _GRADE = """\
@@ -64,7 +64,9 @@ def add_commands(commands, form) -> None:
     for parser in test, packing:
         parser.add_argument("--folder", metavar="DIR", default=".", help="the students' folder; default: this one")
 
-    grade, others = _add_grade(part), course_containers.add_commands(part)
+    identical = part("identical", _identical, "list hand-ins that are the same, also if names were changed, to look at")
+    identical.add_argument("handins", metavar="FOLDER", help="as for grade")
+    grade, others = _add_grade(part), [identical, *course_containers.add_commands(part)]
     for parser in listing, check, release, test, grade, *others:
         parser.add_argument("names", nargs="*", metavar="NAME", help="chapters or exercises; default: all")
     for parser in listing, check, release, grade, *others:
@@ -79,7 +81,7 @@ def add_commands(commands, form) -> None:
 
     export = part("export", _export, "write the gradebook for other systems, and feedback pages")
     _add_export(export)
-    for parser in grade, export:
+    for parser in grade, export, identical:
         parser.add_argument("--roster", metavar="FILE", help="a CSV of the students; only `id` is a must: " + _ROSTER)
     for parser in grade, correct, export:
         parser.add_argument("--log", metavar="FILE", default="results.jsonl", help="default: results.jsonl")
@@ -272,6 +274,18 @@ def _grade(arguments) -> int:
     log = "" if arguments.log == "results.jsonl" else f" --log {arguments.log}"
     print(f"next: tinycompress course export csv --out marks.csv{log}")
     return LOOK if faulty or others or book.undecided(*graded) else DONE
+
+
+def _identical(arguments) -> int:
+    from ..course.collect import find_handins
+    from ..course.staff.identical import identical
+    from ..course.staff.roster import Roster
+
+    roster = Roster.read(arguments.roster) if arguments.roster else None
+    handins = find_handins(Path(arguments.handins), roster and roster.student)
+    found = identical(handins, _chosen(arguments))
+    print("\n".join(map(str, found)) or f"no two of {_number(len(handins), 'hand-in')} are the same")
+    return DONE
 
 
 def _executor(arguments):
