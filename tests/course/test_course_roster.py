@@ -129,6 +129,17 @@ def test_a_hand_in_of_a_group_is_its_members_unless_they_have_their_own(course, 
     assert made["010"].total == 0 and "G1" not in made
 
 
+def test_whoever_has_only_a_file_that_was_left_out_has_no_total(course, roster):
+    write_class(course / "class", {"007": (SOLUTION, 3)})
+    (course / "class" / "008.rar").write_bytes(b"Rar!")
+    (course / "class" / "Cy_5_assignsubmission_onlinetext_").mkdir()
+    assert main(command(course, "--workers", "1")) == 3
+    made = {row.person.id: row for row in rows(Gradebook(course / "log"), roster)}
+    assert made["007"].total == 3 and made["008"].total is None and made["010"].total == 0
+    assert made["011"].total is None and "text that was entered in Moodle" in made["011"].remarks[0]
+    assert made["008"].remarks[0].startswith("008.rar: the only archives read are .zip and .tar")
+
+
 def test_two_hand_ins_of_one_student_need_the_roster_when_they_are_graded(course, roster):
     names = ["007", "Ann Li_101_assignsubmission_file_"]
     with pytest.raises(CourseProblem, match="'007' and 'Ann Li_101' are both '007' in the roster; grade again"):

@@ -143,6 +143,9 @@ def test_what_could_not_be_read_is_named_though_the_exercise_is_found(exercise, 
     (handin / "toy" / "keep.py").unlink()
     refused = one(handin.parent, exercise)[1].refused
     assert refused.startswith("there is no toy/keep.py in the hand-in; ") and "b.rar" in refused and "d.gz" in refused
+    assert one(handin.parent, exercise)[1].unclear  # it may be in b.rar
+    (handin / "b.rar").unlink()
+    assert not one(handin.parent, exercise)[1].unclear
 
 
 def test_an_exercise_of_the_same_name_in_another_chapter_is_not_taken(exercise, tmp_path):

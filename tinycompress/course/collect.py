@@ -107,11 +107,11 @@ def _source(contents: Contents, exercise: Exercise) -> Source:
     except Unclear as problem:
         return Source(None, str(problem), unclear=True)
     except Refused as problem:
-        why = [str(problem)]
-        if why == [not_handed_in(exercise.id)]:
-            why += [*contents.unread, *contents.others][:MOST_NAMED]
-        return Source(None, "; ".join(why))
-    return Source(chosen.data, notes=(*notes, *contents.unread[:MOST_NAMED]), time=chosen.time)
+        if str(problem) != not_handed_in(exercise.id):
+            return Source(None, str(problem))
+        why = [str(problem), *[*contents.foreign, *contents.unread, *contents.others][:MOST_NAMED]]
+        return Source(None, "; ".join(why), unclear=bool(contents.foreign))
+    return Source(chosen.data, notes=(*notes, *[*contents.foreign, *contents.unread][:MOST_NAMED]), time=chosen.time)
 
 
 def _choose(files: list[File], exercise: Exercise) -> tuple[File, list[str]]:

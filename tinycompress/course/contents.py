@@ -84,7 +84,8 @@ class Contents:
 
     def __init__(self, wanted: Callable[[str], bool]):
         self.files: list[File] = []
-        self.unread: list[str] = []  # archives that may hold what is wanted
+        self.foreign: list[str] = []  # archives of other kinds, which may well hold what is wanted
+        self.unread: list[str] = []  # damaged archives, and what else could not be read
         self.others: list[str] = []
         self._wanted, self._entries, self._bytes, self._order = wanted, 0, 0, 0
 
@@ -180,7 +181,7 @@ class Contents:
         """Keep a file that is wanted, or look into an archive."""
         nested = is_archive(place.name)
         if not nested and ending(place.name):
-            unread = self.unread if ending(place.name, ARCHIVES) else self.others
+            unread = self.foreign if ending(place.name, ARCHIVES) else self.others
             unread.append(f"{place} is not read: hand in a .zip, or the files themselves")
             return
         most = MAX_ARCHIVE if nested else MAX_SOURCE

@@ -84,6 +84,11 @@ class Entry:
         return self.name[: len(self.name) - len(cut)]
 
 
+def owner(name: str) -> str:
+    """The student of whom something is, by its name, even if it is no hand-in."""
+    return Entry(name, False, Path(name)).upload(set())[0].partition(".")[0]
+
+
 def entries(folder: Path) -> list[Entry]:
     """What lies in a folder of hand-ins, or in the .zip of a class, by name. METADATA is ignored, since systems create it.
 

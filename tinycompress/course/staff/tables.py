@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from ..exercise import CourseProblem
 from ..sandbox import NONE, UNFILTERED
+from ..uploads import owner
 from .gradebook import Entry, Gradebook
 from .roster import NEVER_LATE, Lateness, LateRule, Person, Roster
 
@@ -42,7 +43,8 @@ class Row:
 def rows(book: Gradebook, roster: Roster | None = None, rule: LateRule = NEVER_LATE) -> list[Row]:
     """A row for each student of the roster, handed in or not, and for each hand-in that is of none of them.
 
-    A hand-in that is named after a group is its members', except of those who have handed in one of their own. Raises
+    A hand-in that is named after a group is its members', except of those who have handed in one of their own. Whoever has
+    only a file that was left out, such as a .rar, has no total until a person has looked at it. Raises
     CourseProblem if two hand-ins are of one student, which happens if they were graded without the roster.
     """
     if roster is None:
@@ -58,12 +60,15 @@ def rows(book: Gradebook, roster: Roster | None = None, rule: LateRule = NEVER_L
                 f"{names} are both {person!a} in the roster; grade again with --roster, into a new --log"
             )
     groups = {person.group for person in roster.people} & found.keys()
+    left_out = {roster.student(owner(name)): f"{name}: {why}" for name, why in book.left_out.items()}
     made = []
     for person in roster.people:
         of_group = person.id not in found and person.group in groups
         (student,) = found.get(person.id) or (found[person.group] if of_group else [None])
         entries = book.entries(student) if student is not None else []
         made.append(_row(person, entries, rule, f"handed in by the group {person.group}" if of_group else ""))
+        if not entries and person.id in left_out:  # a person must look at it before this is nothing
+            made[-1] = Row(person, [], Lateness(None, 0.0, left_out[person.id]), [left_out[person.id]])
     known = groups | {person.id for person in roster.people}
     strangers = sorted(found.keys() - known)
     return made + [_row(Person(name), book.entries(*found[name]), rule, "not in the roster") for name in strangers]
