@@ -37,9 +37,10 @@ def check(name: str, *functions: Callable, **others: Callable) -> None:
         return
     calls = _calls(exercise)
     results = [r for r in results if calls[r.name.partition("[")[0]] & set(given)]
-    if missing := [name for name in given if name in unwritten]:
+    if unwritten:
+        missing = " and ".join(name for name in given if name in unwritten)
         print(
-            f"{' and '.join(missing)}: yours to write. Complete the cell, then run it and this one again. It is checked that"
+            f"{missing}: yours to write. Complete the cell, then run it and this one again. These checks wait for it:"
         )
     for r in results:
         if calls[r.name.partition("[")[0]] & set(unwritten):

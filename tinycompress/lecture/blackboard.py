@@ -127,7 +127,12 @@ _PLACES = {"theory": "in theory", "disk": "on disk", "clock": "on the clock"}
 
 
 def explore(draw: Callable, sliders: Mapping[str, Iterable], alt: str, stills: Iterable[tuple] = ()) -> None:
-    """Display the figure that `draw` returns, with a slider for each of its arguments.
+    """Display the figure that `draw` returns, with a slider for each of its arguments: see `explorer`."""
+    display_bundle(explorer(draw, sliders, alt, stills))
+
+
+def explorer(draw: Callable, sliders: Mapping[str, Iterable], alt: str, stills: Iterable[tuple] = ()) -> dict:
+    """What `display_bundle` shows of the figure that `draw` returns, with a slider for each of its arguments.
 
     draw(value, ...): a matplotlib Figure for one value per slider. Each figure is drawn on first use and cached.
     sliders: name -> values, or a dict of label -> value.
@@ -140,7 +145,7 @@ def explore(draw: Callable, sliders: Mapping[str, Iterable], alt: str, stills: I
     bundle = {"image/png": _stacked([drawn(*values) for values in stills]), "text/plain": alt}
     with contextlib.suppress(Exception):  # without ipywidgets, or one that fits its host, the stills stand alone
         bundle[WIDGET] = view(_with_sliders(drawn, options, stills[0]))
-    display_bundle(bundle)
+    return bundle
 
 
 def view(widget) -> dict:

@@ -42,8 +42,15 @@ class Question:
         finding = self.finding(result)
         if finding.mean is None:
             return None
-        value = 2**finding.mean if finding.effect.unit == "log2 ×" else finding.mean
-        return next(choice for choice, bound in self.choices.items() if value < bound)
+        return right_choice(2**finding.mean if finding.effect.unit == "log2 ×" else finding.mean, self.choices)
+
+
+def right_choice(value: float, choices: dict[str, float]) -> str:
+    """The first choice whose number is above the value. Raises ValueError if there is none."""
+    for choice, bound in choices.items():
+        if value < bound:
+            return choice
+    raise ValueError(f"{value} is not below any of {choices}")
 
 
 ACCURACY = {

@@ -11,38 +11,47 @@ ROLES = ("claim", "rival", "other")  # of the lecture's curves
 
 
 def experiment(
-    yours: Callable, measure: Callable[[Callable], Curve], lecture: Mapping[str, Curve], *, x: str, title: str
+    yours: Callable,
+    measure: Callable[[Callable], Curve],
+    lecture: Mapping[str, Curve],
+    *,
+    x: str,
+    title: str,
+    name: str = "yours",
 ) -> None:
     """Measure the reader's function and draw the curve beside the lecture's.
 
-    measure(yours): x -> test accuracy (0 to 1). lecture: name -> the same, measured already; at most three. x: the label of
-    the axis. If the function is not written yet, or fails, the picture shows the lecture's curves and the text says what to do.
+    measure(yours): x -> test accuracy (0 to 1). lecture: name -> the same, measured already; at most three. x, name: the
+    labels of the axis and of the reader's curve. If the function is not written yet, or fails, the picture shows the lecture's
+    curves and the text says what to do.
     """
     curves = dict(lecture)
     try:
-        curves["yours"] = measure(yours)
+        curves[name] = measure(yours)
     except NotImplementedError:
         print(f"{yours.__name__} is yours to write. Complete it, then run its cell and this one again.")
     except Exception as error:
         print(f"{yours.__name__} does not run yet: {type(error).__name__}: {error}{_line(yours, error)}.")
-    show(_beside(curves, x, title), f"{title}: test accuracy over {x}, {', '.join(curves)}.")
+    show(_beside(curves, x, title, name), f"{title}: test accuracy over {x}, {', '.join(curves)}.")
 
 
 def _line(function: Callable, error: Exception) -> str:
     """Where in the reader's cell it happened, in words."""
     cell = function.__code__.co_filename
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == cell]
-    return f", in line {lines[-1]} of its cell" if lines else ", which its result does not fit"
+    return f", in line {lines[-1]} of its cell" if lines else ""
 
 
 @applied()
-def _beside(curves: Mapping[str, Curve], x: str, title: str):
+def _beside(curves: Mapping[str, Curve], x: str, title: str, yours: str):
     fig = figure(width=9, height=5)
     (ax,) = fig.axes
-    colors = dict(zip((name for name in curves if name != "yours"), ROLES, strict=False)) | {"yours": "extra"}
+    colors = dict(zip((name for name in curves if name != yours), ROLES, strict=False)) | {yours: "extra"}
     for name, curve in curves.items():
         color = COLORS[colors[name]]
-        ax.plot(list(curve), list(curve.values()), "o-", color=color, linewidth=5 if name == "yours" else 3)
+        # A wide line below the others, since a curve of the lecture may coincide with it.
+        line = {"linewidth": 8, "alpha": 0.6, "zorder": 1} if name == yours else {}
+        ax.plot(list(curve), list(curve.values()), "o-", color=color, **line)
         label_end(ax, list(curve.items()), name, color)
     ax.set(xlabel=x, ylabel="test accuracy")
     ax.set_title(title)
