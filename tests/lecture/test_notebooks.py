@@ -74,6 +74,63 @@ def test_every_claim_is_in_the_notebook_of_its_chapter():
     assert {claim.id for claim in claims() if claim.chapter in told} <= asked
 
 
+def texts_of(cell):
+    """What a code cell printed or displayed, in words."""
+    found = [output.get("text") or "".join(output.get("data", {}).values()) for output in cell.outputs]
+    return "\n".join(found)
+
+
+def tagged(notebook, tag):
+    return [cell for cell in notebook.cells if tag in cell.metadata.get("tags", ())]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_notebook_says_what_it_takes_and_asks_before_and_after(path):
+    notebook = read(path)
+    texts = {cell.id.split("-", 1)[1]: cell.source for cell in notebook.cells}
+    assert all(word in texts["before"] for word in ("you can**", "You need**", "Time**"))
+    assert texts["words"].startswith("<details>")
+    asked = [
+        output for cell in notebook.cells for output in cell.get("outputs", ()) if "text/html" in output.get("data", {})
+    ]
+    assert sum('class="predict"' in output.data["text/html"] for output in asked) >= 2
+    assert [line[0] for line in texts["sum"].splitlines() if line[:1].isdigit()] == ["1", "2", "3"]
+    assert texts["ask"].count("<details><summary>Answer</summary>") == 3
+    assert "tinycompress course release" in texts_of(notebook.cells[-2])
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_what_to_try_next_ran_and_is_folded(path):
+    cells = tagged(read(path), "try-next")
+    assert len(cells) == 3 and all(cell.cell_type == "code" and cell.execution_count and cell.outputs for cell in cells)
+    assert all(cell.metadata["jupyter"] == {"source_hidden": True, "outputs_hidden": True} for cell in cells)
+
+
+@pytest.mark.parametrize("path", FILES[1:6], ids=lambda path: path.stem)
+def test_cells_of_the_reader_say_what_to_do_and_their_solutions_hold(path):
+    notebook = read(path)
+    cells = {cell.id.split("-", 1)[1]: cell for cell in notebook.cells}
+    assert (
+        "raise NotImplementedError" in cells["turn-code"].source
+        and "raise NotImplementedError" in cells["trial-code"].source
+    )
+    for cell in (cells["turn-check"], cells["trial-run"]):
+        assert "yours to write" in texts_of(cell) and "✗" not in texts_of(cell)
+    check, curve = cells["turn-solution"], cells["trial-solution"]
+    assert "✓" in texts_of(check) and "✗" not in texts_of(check)
+    assert "test accuracy over" in texts_of(curve) and "does not run" not in texts_of(curve)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_calls_that_only_draw_are_hidden(path, config):
+    import nbconvert
+
+    plots = [cell for cell in read(path).cells if re.match(r"(explore|show|ask)\(", cell.source)]
+    assert plots and all(cell.metadata["jupyter"]["source_hidden"] for cell in plots)
+    page, _ = nbconvert.HTMLExporter(config=config).from_filename(str(path))
+    assert 'alt="' in page and "alt=&quot;" not in page and "<summary>Show it</summary>" in page
+
+
 @pytest.fixture
 def config():
     """What `jupyter nbconvert --config notebooks/nbconvert_config.py` reads."""

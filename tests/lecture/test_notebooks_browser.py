@@ -1,4 +1,4 @@
-"""The newcomer's last step in a real browser: JupyterLab opens the pruning notebook, a slider moves, the picture changes.
+"""In a real browser: JupyterLab opens the pruning notebook, a slider moves, a question is answered; and slides fit the screen.
 
 Runs where Chromium and its driver are installed (Debian: chromium, chromium-driver). The screenshots stay in pytest's
 temporary folder, for looking at.
@@ -20,6 +20,7 @@ import pytest
 from waiting import LONG, wait_for
 
 import tinycompress
+from tinycompress.lecture.notebooks import KERNEL
 
 NOTEBOOK = Path(tinycompress.__file__).parents[1] / "notebooks" / "1_pruning.ipynb"
 missing = [name for name in ("chromium", "chromedriver") if not shutil.which(name)]
@@ -79,7 +80,7 @@ def jupyter_lab(folder):
 
 
 @contextmanager
-def chromium(folder):
+def chromium(folder, *switches):
     from selenium import webdriver
 
     options = webdriver.ChromeOptions()
@@ -95,6 +96,7 @@ def chromium(folder):
         "--disable-sync",
         f"--user-data-dir={folder / 'chromium'}",
         "--window-size=1400,1500",
+        *switches,
     ):
         options.add_argument(switch)
     driver = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
@@ -104,6 +106,50 @@ def chromium(folder):
         yield driver
     finally:
         driver.quit()
+
+
+MEASURE = """
+document.body.classList.add("measuring");
+const found = [...document.querySelectorAll(".slides section")].filter(s => !s.querySelector("section")).map(s => ({
+  words: s.innerText.trim().slice(0, 60), height: s.scrollHeight, width: s.scrollWidth,
+  zoom: Number(s.querySelector(".whole").style.zoom),
+  pictures: [...s.querySelectorAll("img")].map(i => i.getBoundingClientRect().height),
+  scrolls: [...s.querySelectorAll("*")].some(
+    e => e.scrollHeight > e.clientHeight + 3 && /auto|scroll/.test(getComputedStyle(e).overflowY)),
+}));
+document.body.classList.remove("measuring");
+return found;
+"""
+
+
+@pytest.mark.parametrize("path", sorted(NOTEBOOK.parent.glob("*.ipynb")), ids=lambda path: path.stem)
+def test_no_slide_scrolls_or_is_cut_at_1280_by_720(path, tmp_path):
+    pytest.importorskip("selenium")
+    from nbconvert import SlidesExporter
+    from traitlets.config import PyFileConfigLoader
+
+    config = PyFileConfigLoader(str(path.with_name("nbconvert_config.py"))).load_config()
+    html, _ = SlidesExporter(config=config).from_filename(str(path))
+    (tmp_path / "slides.html").write_text(html, encoding="utf-8")
+    with chromium(tmp_path, "--host-resolver-rules=MAP * ~NOTFOUND", "--window-size=1280,720") as browser:
+        browser.get((tmp_path / "slides.html").as_uri())
+        slides = browser.execute_script(MEASURE)
+    kinds = [cell.metadata["slideshow"]["slide_type"] for cell in nbformat.read(path, 4).cells]
+    assert len(slides) >= kinds.count("slide") + kinds.count("subslide")
+    for slide in slides:
+        assert slide["height"] <= 720 and slide["width"] <= 1280 and not slide["scrolls"], slide
+        assert slide["zoom"] >= 0.6, f"too much for one slide: {slide}"
+        assert all(height >= 150 for height in slide["pictures"]), slide
+
+
+def run_all(browser, wait, address):
+    """Open the notebook at this address and run its cells, once the kernel is ready."""
+    browser.get(address)
+    idle = (
+        "const p = window.jupyterapp?.shell.currentWidget; return p?.sessionContext?.session?.kernel?.status == 'idle'"
+    )
+    wait.until(lambda b: b.execute_script(idle), "no kernel started")
+    browser.execute_script("window.jupyterapp.commands.execute('notebook:run-all-cells')")
 
 
 def test_in_jupyterlab_a_moved_slider_changes_the_picture(tmp_path):
@@ -116,10 +162,7 @@ def test_in_jupyterlab_a_moved_slider_changes_the_picture(tmp_path):
     nbformat.write(up_to_the_first_slider(nbformat.read(NOTEBOOK, 4)), tmp_path / "slider.ipynb")
     with jupyter_lab(tmp_path) as address, chromium(tmp_path) as browser:
         wait = WebDriverWait(browser, LONG)
-        browser.get(address)
-        idle = "const p = window.jupyterapp?.shell.currentWidget; return p?.sessionContext?.session?.kernel?.status == 'idle'"
-        wait.until(lambda b: b.execute_script(idle), "no kernel started")
-        browser.execute_script("window.jupyterapp.commands.execute('notebook:run-all-cells')")
+        run_all(browser, wait, address)
         (picture,) = wait.until(lambda b: b.find_elements(By.CSS_SELECTOR, "img.widget-image"), "no picture came")
         handle, label = (
             wait.until(lambda b, found=found: b.find_element(By.CSS_SELECTOR, found), "no slider came")
@@ -137,3 +180,28 @@ def test_in_jupyterlab_a_moved_slider_changes_the_picture(tmp_path):
         after = picture.screenshot_as_png
         browser.save_screenshot(str(tmp_path / "after.png"))
         assert (text, label.text) == ("90%", "80%") and after != before
+
+
+def test_in_jupyterlab_a_click_answers_and_only_then_shows_the_figure(tmp_path):
+    pytest.importorskip("jupyterlab")
+    pytest.importorskip("selenium")
+    from nbformat.v4 import new_code_cell, new_notebook
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    cell = new_code_cell('from tinycompress.lecture.predict import predict\n\npredict("P3")')
+    nbformat.write(new_notebook(cells=[cell], metadata={"kernelspec": KERNEL}), tmp_path / "slider.ipynb")
+    (tmp_path / "figures").mkdir()
+    shutil.copy(NOTEBOOK.parents[1] / "figures" / "claims.json", tmp_path / "figures")
+    with jupyter_lab(tmp_path) as address, chromium(tmp_path) as browser:
+        wait = WebDriverWait(browser, LONG)
+        run_all(browser, wait, address)
+        buttons = wait.until(lambda b: b.find_elements(By.CSS_SELECTOR, "button.jupyter-button"), "no question came")
+        browser.save_screenshot(str(tmp_path / "asked.png"))
+        assert len(buttons) == 4 and not browser.find_elements(By.CSS_SELECTOR, ".jp-OutputArea img")
+        buttons[0].click()
+        picture = wait.until(lambda b: b.find_element(By.CSS_SELECTOR, ".jp-OutputArea img"), "no figure came")
+        wait.until(lambda b: b.execute_script("return arguments[0].naturalWidth", picture) > 500, "the figure is empty")
+        browser.save_screenshot(str(tmp_path / "answered.png"))
+        words = browser.find_element(By.CSS_SELECTOR, ".jp-Notebook").text
+        assert "Measured:" in words and "supported" in words and "contradicted" in words
