@@ -18,7 +18,8 @@ from waiting import wait_for
 import tinycompress as tc
 from tinycompress import lecture
 from tinycompress.lecture import Settings, Store, claims, judge, run, run_all, store, verdict
-from tinycompress.lecture.claim import disagreements, plain
+from tinycompress.lecture.claim import disagreements
+from tinycompress.lecture.tasks import plain
 from tinycompress.workshop import identity
 from tinycompress.workshop.identity import source_hash
 from tinycompress.workshop.interval import mean_interval

@@ -51,8 +51,9 @@ Measure the lecture's claims on real data, and let the numbers decide.
 Every claim is measured over several seeds. Its verdict is "supported" if the 95 % interval of its
 effect lies on the claimed side of 0 (or of a stated margin), "contradicted" if it lies on the other
 side, "no difference" if it lies within the smallest effect that would matter, and "not shown"
-otherwise, with the number of seeds that would decide it. Compression methods show three ratios: in
-theory, on disk, and on the clock.
+otherwise, with the number of seeds that would decide it. A verdict that rests on a net which did no
+better than guessing, or on too few test images, is "not measured". Compression methods show three
+ratios: in theory, on disk, and on the clock.
 
 Written to --out: index.html (the whole report), <ID>.svg and <ID>.png per claim, and claims.json
 (every number). Claims from an earlier run with the same settings stay in the report until they
@@ -265,6 +266,7 @@ def _lectured(arguments) -> int:
 
     from ..kernels.runtime.threads import usable_cores
     from ..lecture import Store, report, run_all
+    from ..lecture.learned import split_of
     from ..workshop.executors import ClusterProblem, dask_cluster, local_processes
 
     if arguments.dask and arguments.workers:
@@ -273,6 +275,8 @@ def _lectured(arguments) -> int:
         )
     claims = chosen(arguments.names)
     settings = _settings(arguments)
+    for words in split_of(settings.data).warnings:
+        print(f"tinycompress: {Path(settings.data).name}: {words}", file=sys.stderr)
     out = _folder(arguments.out)
     workers = arguments.workers or max(1, usable_cores() // settings.threads)
     store, results, drawings, code, reason = Store(out, settings.data), [], {}, DONE, ""

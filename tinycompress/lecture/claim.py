@@ -14,22 +14,23 @@ import functools
 import importlib
 import itertools
 import math
-import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, as_completed
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..workshop.interval import seeds_to_decide, verdict
+from . import learned
+from .drawn import drawn
+from .learned import Nets, split_of
 from .notes import SENTENCES
 from .store import Store
+from .tasks import Missing, Row, in_words, perform, plain_rows, prepared, unfit, why_not
 
 SEEDS = {"quick": 5, "full": 10, "paper": 5}  # by budget
 DISAGREEMENT = 1.5  # ratios that differ by more than this factor are flagged
-
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,11 @@ class Settings:
         """The seeds, one per repetition."""
         return range(self.first_seed, self.first_seed + self.seeds)
 
+    @property
+    def own(self) -> bool:
+        """Whether the data are the user's own, on which a claim may fail, and is then not measured."""
+        return self.data.endswith(".npz")
+
 
 def task_per_seed(settings: Settings) -> list[tuple]:
     """One task per seed, (data, budget, seed), for claims that measure all their arms in one task."""
@@ -87,6 +93,9 @@ class Effect:
         measuring.
     decides: ids of the sentences of the notes (`notes.SENTENCES`) that it decides; none if the question is ours.
     holds(rows): from where to where the statement holds, in words, if that depends on something.
+    rests_on: the nets that must have learned (`learned.learns`); by default those of the claim.
+    tested_on: the test images that the number is a share of: "all", those "of a class", or "none". By default "all" if the
+        unit is "points", else "none".
     """
 
     name: str
@@ -97,6 +106,11 @@ class Effect:
     equal: bool = False
     decides: tuple[str, ...] = ()
     holds: Callable[[list[Row]], str] | None = None
+    rests_on: tuple[Nets, ...] | None = None
+    tested_on: str = ""
+
+    def __post_init__(self):
+        object.__setattr__(self, "tested_on", self.tested_on or ("all" if self.unit == "points" else "none"))
 
 
 @dataclass(frozen=True)
@@ -111,6 +125,7 @@ class Claim:
     measure(*task): returns rows. A function at a module's top level, so that worker processes can import it. Where it cannot
         measure, for want of a GPU for example, it returns the row `not_measured(why, how)`.
     figure(rows): a matplotlib Figure, drawn in the style of `style.py`.
+    rests_on: the nets that must have learned for any of its findings; see `Effect.rests_on`.
     plans: budget -> how long the nets train, if any do; `plans.plan_name` picks one, and the report names it.
     note: what the figure does and does not show, in a few sentences. source: the papers to read.
     ratios(rows): how many times smaller or faster in "theory", on "disk" and on the "clock"; any of the three.
@@ -128,6 +143,7 @@ class Claim:
     figure: Callable[[list[Row]], Any]
     tasks: Callable[[Settings], Sequence[tuple]] = task_per_seed
     question: str = ""
+    rests_on: tuple[Nets, ...] = ()
     plans: dict[str, object] = field(default_factory=dict)
     timed: bool = False
     prepare: Callable[..., Any] | None = None
@@ -145,7 +161,16 @@ class Claim:
         if self.prepare and not self.timed:
             raise ValueError(f"claim {self.id}: `prepare` is only for timed claims; move its work into `measure`")
         # Notebooks, reports and students all call claim.figure(rows), and all should get the same style.
-        object.__setattr__(self, "figure", functools.partial(_draw, self.figure, self.timed))
+        object.__setattr__(self, "figure", functools.partial(drawn, self.figure, self.timed, self.nets))
+
+    def nets_of(self, effect: Effect) -> tuple[Nets, ...]:
+        """The nets that must have learned for this effect."""
+        return self.rests_on if effect.rests_on is None else effect.rests_on
+
+    @property
+    def nets(self) -> tuple[Nets, ...]:
+        """The nets that must have learned for any of its effects."""
+        return tuple(dict.fromkeys(net for effect in self.effects for net in self.nets_of(effect)))
 
     @property
     def decides(self) -> tuple[str, ...]:
@@ -169,6 +194,7 @@ class Finding:
     where to where the statement holds, in words, or "".
 
     seeds: if it is not shown, about how many seeds would decide it (`seeds_to_decide`); None if that is unknown.
+    doubt: the part of the interval's half that few test images are the cause of (`learned.doubt`); else 0.
     """
 
     effect: Effect
@@ -177,6 +203,7 @@ class Finding:
     interval: tuple[float, float] | None = None
     holds: str = ""
     seeds: int | None = None
+    doubt: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -204,7 +231,9 @@ class Result:
 
 
 def run(claim: Claim, settings: Settings, executor: Executor | None = None, store: Store | None = None) -> Result:
-    """Measure and judge one claim. See `run_all`."""
+    """Measure and judge one claim, and warn of test images that are few or unbalanced. See `run_all`."""
+    for words in split_of(settings.data).warnings:
+        warnings.warn(f"{Path(settings.data).name}: {words}", stacklevel=2)
     return next(run_all([claim], settings, executor, store))
 
 
@@ -275,7 +304,7 @@ class _Run:
     """A claim in progress. early: the untimed function of its tasks, or None."""
 
     def __init__(self, claim: Claim, settings: Settings, store: Store | None):
-        self.claim, self.threads = claim, settings.threads
+        self.claim, self.settings, self.threads = claim, settings, settings.threads
         self.store = None if claim.timed else store
         self.early = claim.prepare if claim.timed else claim.measure
         self.tasks = [tuple(task) for task in claim.tasks(settings)]
@@ -289,8 +318,8 @@ class _Run:
     def call(self, i: int) -> tuple:
         """The arguments with which `perform` runs the untimed part of task i."""
         if self.claim.timed:
-            return self.claim.prepare, self.threads, self.tasks[i]
-        return plain_rows, self.threads, (self.claim.measure, self._name(i), self.tasks[i])
+            return prepared, self.threads, (self.claim.prepare, self._name(i), self.tasks[i], self.settings.own)
+        return plain_rows, self.threads, (self.claim.measure, self._name(i), self.tasks[i], self.settings.own)
 
     def take(self, i: int, value, seconds: float):
         """Keep the result of the untimed part of task i: its rows or, if the claim is timed, its preparation."""
@@ -306,8 +335,11 @@ class _Run:
         """Measure timed task i, in this process."""
         from ..workshop.machine import machine_line
 
-        arguments = self.claim.measure, self._name(i), self.tasks[i] + self.prepared[i]
-        rows, seconds = perform(plain_rows, self.threads, arguments)
+        if self.prepared[i] and isinstance(self.prepared[i][0], Missing):
+            rows, seconds = [self.prepared[i][0].row], 0.0
+        else:
+            arguments = self.claim.measure, self._name(i), self.tasks[i] + self.prepared[i], self.settings.own
+            rows, seconds = perform(plain_rows, self.threads, arguments)
         machine = {"machine": machine_line(self.threads)}
         self.rows[i] = [row | machine for row in rows]
         self.seconds += seconds
@@ -316,7 +348,15 @@ class _Run:
         return f"claim {self.claim.id}, task {self.tasks[i]}"
 
     def result(self) -> Result:
-        return judge(self.claim, list(itertools.chain(*self.rows)), self.seconds)
+        rows = list(itertools.chain(*self.rows))
+        if self.claim.nets:
+            rows = learned.marked(rows, self.claim.nets, split_of(self.settings.data))
+        try:
+            return judge(self.claim, rows, self.seconds)
+        except Exception as error:
+            if not self.settings.own:
+                raise
+            return judge(self.claim, [unfit(error, f"claim {self.claim.id}")], self.seconds)
 
 
 def judge(claim: Claim, rows: list[Row], seconds: float) -> Result:
@@ -324,18 +364,12 @@ def judge(claim: Claim, rows: list[Row], seconds: float) -> Result:
 
     Raises ValueError for an effect that `verdict` rejects, and for ratios that are not positive or have another name.
     """
-    if why := _why_not(rows):
-        findings = [Finding(effect, f"not measured here: {why['not_measured']}") for effect in claim.effects]
+    if why := why_not(rows):
+        findings = [Finding(effect, in_words(why), holds=why.get("error", "")) for effect in claim.effects]
         return Result(claim, rows, findings, {}, [], seconds)
-    findings = []
-    for effect in claim.effects:
-        values, how = effect.of(rows), (effect.margin, effect.smallest, effect.equal)
-        try:
-            decided = verdict(values, *how)
-        except ValueError as error:
-            raise ValueError(f"claim {claim.id}, {effect.name}: {error}") from error
-        seeds = seeds_to_decide(values, *how) if decided.verdict == "not shown" else None
-        findings.append(Finding(effect, *decided, effect.holds(rows) if effect.holds else "", seeds))
+    findings = [_finding(claim, effect, rows) for effect in claim.effects]
+    if any(finding.verdict.startswith("not measured") for finding in findings):
+        return Result(claim, rows, findings, {}, [], seconds)
     ratios = claim.ratios(rows) if claim.ratios else {}
     ratios = {name: float(ratio) for name, ratio in ratios.items() if ratio is not None}
     for name, ratio in ratios.items():
@@ -344,13 +378,25 @@ def judge(claim: Claim, rows: list[Row], seconds: float) -> Result:
     return Result(claim, rows, findings, ratios, disagreements(ratios), seconds)
 
 
-def not_measured(why: str, how: str) -> Row:
-    """The row of a claim that cannot be measured here. why: what is missing, as in "no GPU"; how: how to measure it elsewhere."""
-    return {"not_measured": why, "how": how}
-
-
-def _why_not(rows: list[Row]) -> Row | None:
-    return next((row for row in rows if "not_measured" in row), None)
+def _finding(claim: Claim, effect: Effect, rows: list[Row]) -> Finding:
+    """What the rows say of one effect."""
+    nets = claim.nets_of(effect)
+    few = learned.few_images(rows, effect.tested_on == "of a class") if effect.tested_on != "none" else None
+    least = learned.FEWEST if effect.unit == "points" else learned.ENOUGH  # in points, the doubt is known
+    if few is not None and few < least:
+        return Finding(effect, f"not measured: {few} test images are too few, {least} would do")
+    names, accuracies = learned.unlearned(rows, nets)
+    if names:
+        return Finding(effect, f"not measured: {names} did not learn", holds=accuracies)
+    doubt = learned.doubt(rows, nets, few) if few else 0.0
+    values, how = effect.of(rows), (effect.margin, effect.smallest, effect.equal, doubt)
+    try:
+        decided = verdict(values, *how)
+    except ValueError as error:
+        raise ValueError(f"claim {claim.id}, {effect.name}: {error}") from error
+    seeds = seeds_to_decide(values, *how) if decided.verdict == "not shown" else None
+    # Where it holds is decided over seeds alone, which says too much if there are few images.
+    return Finding(effect, *decided, effect.holds(rows) if effect.holds and not few else "", seeds, doubt)
 
 
 def disagreements(ratios: dict[str, float]) -> list[str]:
@@ -360,61 +406,6 @@ def disagreements(ratios: dict[str, float]) -> list[str]:
         for a, b in itertools.combinations(ratios, 2)
         if max(ratios[a] / ratios[b], ratios[b] / ratios[a]) > DISAGREEMENT
     ]
-
-
-def perform(function: Callable, threads: int, task: tuple) -> tuple[Any, float]:
-    """Return function(*task), run with this many threads, and the seconds it took."""
-    from ..kernels import get_num_threads, set_num_threads
-
-    before, start = get_num_threads(), time.perf_counter()
-    set_num_threads(threads)
-    try:
-        return function(*task), time.perf_counter() - start
-    finally:
-        set_num_threads(before)
-
-
-def plain_rows(measure: Callable, where: str, task: tuple) -> list[Row]:
-    """The rows that measure(*task) returns, converted by `plain`."""
-    return [plain(row, where) for row in measure(*task)]
-
-
-def plain(value: Any, where: str) -> Any:
-    """Return `value` as JSON would return it: NumPy scalars and arrays as numbers and lists, tuples as lists.
-
-    Raises ValueError for NaN and infinity (use None for a missing number), and TypeError for types that JSON lacks.
-    """
-    if isinstance(value, np.ndarray | np.generic):
-        value = value.tolist()
-    if isinstance(value, dict):
-        return {str(key): plain(item, f"{where}, {key!r}") for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item, where) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{where}: the row contains {value}; use None for a missing number")
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    raise TypeError(f"{where}: a row may contain numbers, strings, None, lists and dicts; got {type(value).__name__}")
-
-
-def _draw(figure: Callable, timed: bool, rows: list[Row]):
-    from ..workshop import style
-
-    why = _why_not(rows)
-    with style.applied():
-        drawn = style.words(f"Not measured here: {why['not_measured']}", why["how"]) if why else figure(rows)
-        if words := _corner(timed, rows):
-            style.corner_note(drawn, words)
-    return drawn
-
-
-def _corner(timed: bool, rows: list[Row]) -> str:
-    """How many seeds stand behind the figure, and which machine behind its times."""
-    seeds = len({row["seed"] for row in rows if row.get("seed") is not None})
-    words = [f"{seeds} seeds; bands and error bars: 95 %" if seeds > 1 else "1 seed"] if seeds else []
-    if timed and rows:
-        words.append(rows[0]["machine"])
-    return " · ".join(words)
 
 
 def of_files(chapter: str, *names: str) -> list[Claim]:

@@ -22,6 +22,7 @@ MARKS = {
     "failed": "✗",
     "no difference": "＝",
     "not shown": "○",
+    "not measured": "–",
     "not measured here": "–",
 }
 LONGEST_LIST, MOST_ROWS = 12, 300  # the page shows no more than this; claims.json has everything
@@ -30,8 +31,9 @@ INTRODUCTION = (
     "Claims about network compression, each decided by measurements on this machine. A claim is <em>supported</em> if "
     "the 95 % interval of its effect lies above 0, or above the margin where one is stated, <em>contradicted</em> if "
     "it lies below, <em>no difference</em> if it lies within the smallest effect that would matter, and <em>not "
-    "shown</em> otherwise, with the number of seeds that would decide it if mean and spread stayed as they are. That "
-    "smallest effect decides only <em>no difference</em>; a smaller one can be supported. Effects are paired by seed, "
+    "shown</em> otherwise, with the number of seeds that would decide it if mean and spread stayed as they are; "
+    "<em>not measured</em> if a net that it rests on did no better than guessing, or if there are too few test images. "
+    "That smallest effect decides only <em>no difference</em>; a smaller one can be supported. Effects are paired by seed, "
     "so bars may overlap although their difference is clear, and signed so that positive values support the "
     "statement. × says how many times smaller or faster: in theory (parameters, operations), on disk, and on the "
     "clock. ⚠ marks ratios that disagree."
@@ -96,7 +98,8 @@ def effect_text(finding: Finding) -> str:
     text = number(mean) if unit in ("", "log2 ×") else f"{number(mean)} {say(unit)}"
     most = 1.0 if unit == "share" else float("inf")  # no share exceeds 1, but Student's interval of shares near 1 may
     interval = f" [{', '.join(number(min(x, most)) for x in finding.interval)}]" if finding.interval else ""
-    return text + interval + "".join(f", {say(word)}" for word in words)
+    few = [f"of which ±{finding.doubt:.2g} since there are few test images"] if finding.doubt else []
+    return text + interval + "".join(f", {say(word)}" for word in few + words)
 
 
 def finding_text(finding: Finding) -> str:
@@ -246,9 +249,10 @@ th, td { text-align: left; padding: 0.35rem 0.7rem; border-bottom: 1px solid var
 thead th { white-space: nowrap } tbody th { font-weight: normal }
 .wide { overflow-x: auto; margin: 1rem 0 }
 .supported, .exact { color: var(--yes) } .contradicted, .failed { color: var(--no) }
-.not-shown, .no-difference, .not-measured-here { color: var(--open) }
-.supported, .exact, .contradicted, .failed, .not-shown, .no-difference, .not-measured-here { font-weight: 600;
-  white-space: nowrap }
+.not-shown, .no-difference, .not-measured, .not-measured-here { color: var(--open) }
+.supported, .exact, .contradicted, .failed, .not-shown, .no-difference, .not-measured, .not-measured-here {
+  font-weight: 600 }
+.supported, .exact, .contradicted, .failed, .not-shown, .no-difference { white-space: nowrap }
 .flag { color: var(--no) } .source { color: var(--soft); font-size: 0.9rem }
 summary { cursor: pointer; color: var(--soft) }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 0.1rem 1.2rem; color: var(--soft) } dd { margin: 0 }

@@ -56,7 +56,7 @@ def write(
     replace_file(out / "claims.json", _json(head, results))
     for result in results:
         claim_id = result.claim.id
-        svg, png = drawings[claim_id] = drawings.get(claim_id) or draw(result)
+        svg, png = drawings[claim_id] = drawings.get(claim_id) or _draw(result, settings)
         replace_file(out / f"{claim_id}.svg", svg)
         replace_file(out / f"{claim_id}.png", png)
     # Figures and rows now agree. Record the sources, so that the next run need not draw the kept figures again.
@@ -162,9 +162,24 @@ def _finding(finding: Finding) -> dict:
     }
 
 
+def _draw(result: Result, settings: Settings) -> tuple[bytes, bytes]:
+    """The figure; on the user's own data, words if it fails, since no figure can be tried on all data."""
+    try:
+        return draw(result)
+    except Exception as error:
+        if not settings.own:
+            raise
+        warnings.warn(f"{result.claim.id}: its figure fails on these data ({error!r})", stacklevel=3)
+        with style.applied():
+            return _files(style.words(f"{result.claim.id}: not drawn", f"The figure fails on these data ({error})."))
+
+
 def draw(result: Result) -> tuple[bytes, bytes]:
     """The claim's figure as SVG and as PNG, in the current language."""
-    fig = result.figure()
+    return _files(result.figure())
+
+
+def _files(fig) -> tuple[bytes, bytes]:
     translate_figure(fig)
     svg = style.svg(fig)
     fig.set_layout_engine("none")  # the layout is done, and repeating it would take longer than drawing

@@ -17,7 +17,13 @@ class Verdict(NamedTuple):
     interval: tuple[float, float] | None
 
 
-def verdict(values: Sequence[float] | bool, margin: float = 0.0, smallest: float = 0.0, equal: bool = False) -> Verdict:
+def verdict(
+    values: Sequence[float] | bool,
+    margin: float = 0.0,
+    smallest: float = 0.0,
+    equal: bool = False,
+    doubt: float = 0.0,
+) -> Verdict:
     """Decide a claim from its paired differences, one per seed, signed so that positive agrees with the statement.
 
     "no difference" if their interval lies between -smallest and smallest, the smallest effect that would matter;
@@ -25,6 +31,9 @@ def verdict(values: Sequence[float] | bool, margin: float = 0.0, smallest: float
     there are fewer than two values, whose spread is unknown. With `equal`, the statement is that there is no difference:
     "supported" if the interval lies between -smallest and smallest, "contradicted" if wholly outside (Schuirmann 1987, at
     97.5 % on each side). A bool, for an exact statement, gives "exact" or "failed".
+
+    doubt: half the width of another 95 % interval, of a cause that all values share, such as the few images that all were
+    tested on. It widens that over seeds: both halves are added as √(a² + b²) (Zou & Donner 2008, for independent causes).
 
     Raises ValueError for a value that is NaN or infinite, and for a margin beside a smallest effect.
     """
@@ -46,6 +55,9 @@ def verdict(values: Sequence[float] | bool, margin: float = 0.0, smallest: float
     if len(values) < 2:
         return Verdict("not shown", float(values[0]) if len(values) else None, None)
     mean, low, high = map(float, mean_interval(values))
+    if doubt:
+        half = float(np.hypot(high - mean, doubt))
+        low, high = mean - half, mean + half
     return Verdict(_word(low, high, margin, smallest, equal), mean, (low, high))
 
 
@@ -59,9 +71,9 @@ def _word(low: float, high: float, margin: float, smallest: float, equal: bool) 
 
 
 def seeds_to_decide(
-    values: Sequence[float], margin: float = 0.0, smallest: float = 0.0, equal: bool = False
+    values: Sequence[float], margin: float = 0.0, smallest: float = 0.0, equal: bool = False, doubt: float = 0.0
 ) -> int | None:
-    """The least number of values at which `verdict` is no longer "not shown", if their mean and spread stay as they are.
+    """The least number of values at which `verdict` is no longer "not shown", if mean, spread and doubt stay as they are.
 
     None if more than MOST_SEEDS would be needed, or if there are fewer than two values, whose spread is unknown.
     """
@@ -70,7 +82,8 @@ def seeds_to_decide(
         return None
     mean, spread = float(values.mean()), float(values.std(ddof=1))
     n = np.arange(2, MOST_SEEDS + 1)
-    low, high = mean - _half(n, spread), mean + _half(n, spread)
+    half = np.hypot(_half(n, spread), doubt)
+    low, high = mean - half, mean + half
     words = (_word(*ends, margin, smallest, equal) for ends in zip(low, high, strict=True))
     return next((int(count) for count, word in zip(n, words, strict=True) if word != "not shown"), None)
 

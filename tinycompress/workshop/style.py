@@ -10,6 +10,7 @@ Figures do not touch pyplot's state: a notebook's other plots are unaffected, an
 
 import functools
 import io
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
@@ -140,10 +141,20 @@ def corner_note(fig, text: str | None = None) -> None:
             note.set_text(text)
             return
     space = 0.3 / fig.get_figheight()  # 0.3 inches below everything else
-    if fig.get_layout_engine():
-        fig.get_layout_engine().set(rect=(0, space, 1, 1 - space))
+    if engine := fig.get_layout_engine():
+        left, _, width, height = engine.get()["rect"]
+        engine.set(rect=(left, space, width, height - space))
     note = fig.text(0.995, 0.05 / fig.get_figheight(), text, ha="right", va="bottom", color="#666666", fontsize=11)
     note.is_corner_note = True
+
+
+def warn(fig, text: str) -> None:
+    """Write a warning across the top of the figure, above everything else."""
+    lines = textwrap.wrap(text, max(20, int(8 * fig.get_figwidth())))
+    space = (0.1 + 0.28 * len(lines)) / fig.get_figheight()
+    if fig.get_layout_engine():
+        fig.get_layout_engine().set(rect=(0, 0, 1, 1 - space))
+    fig.text(0.01, 1 - 0.05 / fig.get_figheight(), "\n".join(lines), va="top", color=COLORS["rival"], fontsize=15)
 
 
 def svg(fig) -> bytes:

@@ -10,8 +10,8 @@ import pytest
 from verdicts import DECIDED
 
 from tinycompress.lecture import Settings, claims, judge, report, run
-from tinycompress.lecture.claim import not_measured
 from tinycompress.lecture.pruning import p3b_gpu
+from tinycompress.lecture.tasks import not_measured
 
 (P3B,) = claims(["P3b"])
 
@@ -34,7 +34,7 @@ sys.modules["cupy"] = types.SimpleNamespace(
 )
 sys.modules["cupyx"], sys.modules["cupyx.scipy"] = types.SimpleNamespace(), types.SimpleNamespace()
 sys.modules["cupyx.scipy.sparse"] = scipy.sparse
-from tinycompress.lecture.claim import plain
+from tinycompress.lecture.tasks import plain
 from tinycompress.lecture.pruning import p3b_gpu
 from tinycompress.pruning.products import gpu
 assert p3b_gpu.missing() == "no GPU"  # a simulator does not count

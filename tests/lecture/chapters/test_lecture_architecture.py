@@ -11,7 +11,8 @@ from tinycompress.lecture.architecture.a1_depthwise import effect_local
 from tinycompress.lecture.architecture.a2_pointwise import A2_ARMS
 from tinycompress.lecture.architecture.a3_counts import _both, counts_fit
 from tinycompress.lecture.architecture.a5_low_rank import BUDGET, REPEATS, effect_accuracy, effect_spectrum, measure_a5
-from tinycompress.lecture.claim import judge, plain
+from tinycompress.lecture.claim import judge
+from tinycompress.lecture.tasks import plain
 
 CLAIMS = {claim.id: claim for claim in architecture.CLAIMS}
 TINY = nets.Plan(pair_epochs=1, epochs=2, widths=(5, 8), dense=2, more=2, ranks=(1, 8), lrs=(0.1,), conv_lrs=(0.1,))

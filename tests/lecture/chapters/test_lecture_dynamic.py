@@ -10,10 +10,11 @@ import tinycompress as tc
 from tinycompress import get_num_threads, nn, set_num_threads
 from tinycompress.dynamic import EarlyExit, ExitTable, Slimmable, exit_table
 from tinycompress.lecture import dynamic
-from tinycompress.lecture.claim import Settings, judge, plain
+from tinycompress.lecture.claim import Settings, judge
 from tinycompress.lecture.dynamic import nets, y1_exits, y2_width, y4_budget
 from tinycompress.lecture.dynamic.y1_exits import against_last, effect_accuracy, effect_speed, ratios_y1
 from tinycompress.lecture.dynamic.y3_easy_images import difficulty, effect_gain, effect_y3, holds_gain, leaving_by_share
+from tinycompress.lecture.tasks import plain
 
 CLAIMS = {claim.id: claim for claim in dynamic.CLAIMS}
 TINY = nets.Plan(

@@ -11,7 +11,7 @@ from verdicts import DECIDED
 
 from tinycompress import data, get_num_threads, models, set_num_threads
 from tinycompress.lecture import pruning, verdict
-from tinycompress.lecture.claim import Settings, judge, not_measured, plain
+from tinycompress.lecture.claim import Settings, judge
 from tinycompress.lecture.pruning import (
     nets,
     p0_dropout,
@@ -28,6 +28,7 @@ from tinycompress.lecture.pruning import (
 from tinycompress.lecture.pruning.p1_gradual import effect_p1
 from tinycompress.lecture.pruning.p2_irregular import _draw_net
 from tinycompress.lecture.pruning.p3_sparse_speed import measure_p3
+from tinycompress.lecture.tasks import not_measured, plain
 from tinycompress.pruning import magnitude, sparsity
 from tinycompress.workshop.style import figure, svg
 

@@ -12,9 +12,10 @@ from verdicts import DECIDED
 import tinycompress as tc
 from tinycompress import models
 from tinycompress.lecture import Settings, quantization
-from tinycompress.lecture.claim import judge, plain
+from tinycompress.lecture.claim import judge
 from tinycompress.lecture.quantization import nets, q2_clusters, q3_huffman, q4b_overfitting, q5_one_file, q6_clock
 from tinycompress.lecture.quantization.q4_binary import effect_q4, falling
+from tinycompress.lecture.tasks import plain
 from tinycompress.nn.weighted import effective
 from tinycompress.quantization import cluster_weights, tcz
 from tinycompress.recipe import Recipe, compress, lesson_of, round_tables

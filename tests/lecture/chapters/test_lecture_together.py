@@ -9,7 +9,7 @@ from verdicts import DECIDED
 from tinycompress import get_num_threads, set_num_threads
 from tinycompress.data import load
 from tinycompress.lecture import judge, together
-from tinycompress.lecture.claim import plain
+from tinycompress.lecture.tasks import plain
 from tinycompress.lecture.together import c1_three_numbers, c2_who_pays, methods
 from tinycompress.lecture.together.c1_three_numbers import _apart, effect_counting, effect_disk, file_bytes, holds_c1
 from tinycompress.lecture.together.c2_who_pays import _strongest, effect_accuracy, effect_classes, effect_images

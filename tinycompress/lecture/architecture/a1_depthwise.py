@@ -7,9 +7,10 @@ from ...architecture import channel_jacobian, jacobian
 from ...nn import Conv2d, DepthwiseConv2d, PointwiseConv2d
 from ...workshop.style import figure
 from ..claim import Claim, Effect
+from ..learned import learns
 from .drawing import draw_bar, draw_chance, draw_matrix, draw_reads
 from .nets import PLANS, plan_for
-from .pairs import accuracy, trained
+from .pairs import PAIR_SPLIT, accuracy, trained
 
 CHANNELS, PIXELS, SHOWN = 4, 7, (3, 3, 1)  # of the layers' inputs; the output (i, j, channel) drawn
 KERNEL = 3  # height and width of the standard and depthwise kernels
@@ -139,6 +140,7 @@ CLAIM = Claim(
             "answered correctly",
             of=effect_a1,
             decides=("N26", "N27"),
+            rests_on=(learns(question="own", split=PAIR_SPLIT, name="the net asked about one channel"),),
         ),
     ),
     figure=a1,

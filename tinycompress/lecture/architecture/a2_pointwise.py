@@ -7,10 +7,11 @@ from ...architecture import channel_jacobian, jacobian
 from ...nn import PointwiseConv2d
 from ...workshop.style import COLORS, figure
 from ..claim import Claim, Effect
+from ..learned import learns
 from ..rows import paired
 from .drawing import draw_bar, draw_chance, draw_matrix, draw_reads
 from .nets import PLANS, plan_for
-from .pairs import accuracy, trained
+from .pairs import PAIR_SPLIT, accuracy, trained
 
 A2_ARMS = ("depthwise alone", "pointwise alone", "depthwise and pointwise", "standard")
 EXAMPLES = 6
@@ -132,6 +133,8 @@ CLAIM = Claim(
             unit="points",
             margin=40,
             decides=("N28",),
+            rests_on=(learns(arm="depthwise and pointwise", split=PAIR_SPLIT),),
+            tested_on="of a class",
         ),
     ),
     figure=a2,

@@ -13,6 +13,7 @@ from ...profiling import stored_bytes
 from ...selection import pick_on_validation, train
 from ...workshop.style import COLORS, curve_with_band, figure, percent_axis, table
 from ..claim import Claim, Effect
+from ..learned import learns
 from .nets import PLANS, Plan, accuracy, plan_for
 
 ARMS = ("standard", "separable", "shrunk")
@@ -165,6 +166,7 @@ CLAIM = Claim(
             unit="points",
             margin=MARGIN,
             holds=holds_a4,
+            rests_on=(learns(arm=("separable", "standard"), by="width"),),
         ),
         Effect(
             name="test accuracy, separable minus standard shrunk to the same size, mean over widths",
@@ -172,6 +174,7 @@ CLAIM = Claim(
             unit="points",
             smallest=1.0,
             holds=functools.partial(holds_a4, baseline="shrunk"),
+            rests_on=(learns(arm=("separable", "shrunk"), by="width"),),
         ),
     ),
     figure=a4,

@@ -10,6 +10,7 @@ from ...profiling import stored_bytes
 from ...selection import pick_on_validation, train
 from ...workshop.style import COLORS, curve_with_band, figure, percent_axis
 from ..claim import Claim, Effect
+from ..learned import learns
 from .nets import PLANS, Plan, accuracy, plan_for
 
 BUDGET = 0.25  # the share of the parameters to keep
@@ -205,6 +206,7 @@ CLAIM = Claim(
     "and K×M is about as accurate with a quarter of the parameters.",
     measure=measure_a5,
     plans=PLANS,
+    rests_on=(learns("whole_accuracy", name="the whole net"),),
     effects=(
         Effect(
             name="sum of squares in at most a quarter of the directions, trained minus random layer of the same size, mean over "
@@ -213,6 +215,7 @@ CLAIM = Claim(
             unit="points",
             smallest=SMALLEST,
             holds=holds_spectrum,
+            tested_on="none",
         ),
         Effect(
             name="test accuracy, fine-tuned with a quarter of the parameters minus the whole net trained equally long",

@@ -29,9 +29,11 @@ from ...nn import (
 from ...selection import pick_on_validation, train
 from ...tensor import Tensor, concatenate
 from ...training import predict
+from ..learned import Split
 from .nets import Plan
 
 PAIRS = 1000  # per split, or a few more
+PAIR_SPLIT = Split(PAIRS, classes=2, largest=PAIRS // 2, smallest=PAIRS // 2)
 WIDTH = 16  # hidden channels of the nets that mix channels
 
 

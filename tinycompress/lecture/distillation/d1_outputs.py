@@ -11,6 +11,7 @@ from ...nn import Module
 from ...profiling import stored_bytes
 from ...workshop.style import figure
 from ..claim import Claim, Effect
+from ..learned import learns
 from ..rows import paired
 from .drawing import draw_curves, draw_error_bars, draw_images, draw_reference_line
 from .nets import PLANS, Plan, choose, plan_for, scores, teacher_of, train_student, with_fewer_images
@@ -153,6 +154,14 @@ CLAIM = Claim(
             smallest=smallest,
             decides=(decides,),
             holds=numbers_of_images if smallest else None,
+            rests_on=(
+                learns(arm="teacher"),
+                learns(
+                    arm=("teacher outputs", baseline),
+                    share=(lambda share: share == 1) if smallest else bool,
+                    by="images",
+                ),
+            ),
         )
         for baseline, decides in (("labels", "N13"), ("smoothed labels", "N16"))
         for count, smallest in (("the fewest", 0.0), ("all", 1.0))

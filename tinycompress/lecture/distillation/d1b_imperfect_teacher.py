@@ -13,6 +13,7 @@ from ...selection import pick_on_validation
 from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, figure, percent_axis
 from ..claim import Claim, Effect
+from ..learned import learns
 from .d4_temperature import CLAIMED_T
 from .nets import PLANS, Plan, plan_for, scores, train_student, train_teacher, with_fewer_images
 
@@ -217,6 +218,10 @@ CLAIM = Claim(
     title="An imperfect teacher",
     measure=measure_d1b,
     plans=PLANS,
+    rests_on=(
+        learns(arm="labels"),
+        learns("teacher_accuracy", teacher=FINISHED, name="the finished teacher"),
+    ),
     effects=(
         Effect(
             name="points of test accuracy by which a teacher may be worse than the best one before its student does no better "
@@ -233,6 +238,10 @@ CLAIM = Claim(
             unit="points",
             smallest=1.0,
             decides=("N14",),
+            rests_on=(
+                learns(arm="labels"),
+                learns(teacher=OWN, name="the student of the teacher that saw only its images"),
+            ),
         ),
     ),
     figure=d1b,

@@ -9,6 +9,7 @@ from ... import data
 from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, curve_with_band, figure, table
 from ..claim import Claim, Effect
+from ..learned import learns
 from .d1_outputs import three_students
 from .d4_temperature import CLAIMED_T
 from .nets import PLANS, plan_for, scores, teacher_of, with_fewer_images
@@ -107,12 +108,14 @@ CLAIM = Claim(
     title="What one soft target is worth",
     measure=measure_d1c,
     plans=PLANS,
+    rests_on=(learns(share=1),),
     effects=(
         Effect(
             name="labelled images needed per image with a soft target, mean over numbers of images",
             of=functools.partial(mean_worth, baseline="labels"),
             unit="log2 ×",
             smallest=float(MATTERS),
+            tested_on="all",
             decides=("N16",),
             holds=functools.partial(worth_more, baseline="labels"),
         ),
@@ -121,6 +124,7 @@ CLAIM = Claim(
             of=functools.partial(mean_worth, baseline="smoothed labels"),
             unit="log2 ×",
             smallest=float(MATTERS),
+            tested_on="all",
             decides=("N16",),
             holds=functools.partial(worth_more, baseline="smoothed labels"),
         ),

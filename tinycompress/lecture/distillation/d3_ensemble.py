@@ -7,6 +7,7 @@ from ...distillation import DistillationLoss, Ensemble, teacher_targets
 from ...selection import pick_on_validation
 from ...workshop.style import COLORS, figure
 from ..claim import Claim, Effect
+from ..learned import learns
 from ..rows import paired
 from .d4_temperature import CLAIMED_T
 from .drawing import draw_error_bars
@@ -82,6 +83,7 @@ CLAIM = Claim(
     title="An ensemble in one net",
     measure=measure_d3,
     plans=PLANS,
+    rests_on=(learns(),),
     effects=(
         Effect(
             name="test accuracy, average of the nets' probabilities minus one net",

@@ -13,6 +13,7 @@ from ...training import predict
 from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, curve_with_band, figure, percent_axis
 from ..claim import Claim, Effect
+from ..learned import learns
 from ..rows import paired
 from .nets import PLANS, plan_for, scores, soften, teacher_of, train_student, with_fewer_images
 
@@ -191,6 +192,7 @@ CLAIM = Claim(
     title="A temperature softens the teacher's outputs",
     measure=measure_d4,
     plans=PLANS,
+    rests_on=(learns(temperature=(1, CLAIMED_T)),),
     effects=(
         Effect(name="the teacher's outputs are softer at every higher temperature", of=softer, decides=("N17",)),
         Effect(

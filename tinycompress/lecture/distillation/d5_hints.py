@@ -14,6 +14,7 @@ from ...optim import cosine, warmup
 from ...selection import train
 from ...workshop.style import figure
 from ..claim import Claim, Effect
+from ..learned import learns
 from ..rows import paired
 from .drawing import draw_curves, draw_error_bars
 from .nets import PLANS, choose, plan_for, scores, teacher_of
@@ -144,6 +145,7 @@ CLAIM = Claim(
             unit="points",
             smallest=1.0,
             decides=("N18",),
+            rests_on=(learns(arm=("teacher outputs", arm)),),
         )
         for arm in ("and one hidden layer", "and two hidden layers")
     ),

@@ -12,6 +12,7 @@ from ...training import evaluate
 from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, figure, percent_axis
 from ..claim import Claim, Effect
+from ..learned import learns
 from .nets import PLANS, exit_net, plain_net
 
 THRESHOLDS = (0.5, 0.7, 0.9, 0.99)  # on the confidence, the same at every exit
@@ -220,6 +221,10 @@ CLAIM = Claim(
     prepare=prepare_y1,
     measure=measure_y1,
     plans=PLANS,
+    rests_on=(
+        learns(arm="plain", name="the net without exits"),
+        learns(setting=str(SURE), name="the net with exits"),
+    ),
     effects=(
         Effect(
             name=f"speed-up over the net without exits, one image at a time, if images leave at {100 * SURE:g} % confidence",

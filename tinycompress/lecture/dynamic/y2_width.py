@@ -8,6 +8,7 @@ from ...selection import pick_on_validation, train
 from ...training import evaluate
 from ...workshop.style import COLORS, curve_with_band, figure, percent_axis, table
 from ..claim import Claim, Effect
+from ..learned import learns
 from ..rows import paired
 from .nets import PLANS, mean_loss, plan_for, slimmable
 
@@ -120,6 +121,7 @@ CLAIM = Claim(
     title="Adjust the width",
     measure=measure_y2,
     plans=PLANS,
+    rests_on=(learns(arm=("slimmable", "one net a width"), by="width"),),
     effects=(
         Effect(
             name="test accuracy, one set of weights minus one net per width, mean over widths",

@@ -8,6 +8,7 @@ from ...dynamic import ExitTable, exit_table
 from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, figure, percent_axis
 from ..claim import Claim, Effect
+from ..learned import learns
 from .nets import PLANS, exit_net
 
 EXIT_COLORS = [COLORS[role] for role in ("claim", "more", "rival", "extra")]
@@ -204,6 +205,7 @@ CLAIM = Claim(
     question="A net can spend as much computation on an image as that image needs: harder images continue, and they gain by it.",
     measure=measure_y3,
     plans=PLANS,
+    rests_on=(learns("error", error=True, exit=1, name="exit 1"),),
     effects=(
         Effect(
             name="share of another class among the ten nearest training images: images that continue minus images that leave "

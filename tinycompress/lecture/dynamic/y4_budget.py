@@ -19,6 +19,7 @@ from ...dynamic import (
 from ...profiling import latency
 from ...workshop.style import COLORS, figure, percent_axis
 from ..claim import Claim, Effect
+from ..learned import learns
 from .drawing import draw_budgets, draw_settings
 from .nets import PLANS, plan_for, slimmable, with_exits
 
@@ -225,6 +226,7 @@ CLAIM = Claim(
     prepare=prepare_y4,
     measure=measure_y4,
     plans=PLANS,
+    rests_on=(learns(arm="table", width=1, name="the net at full width"),),
     effects=(
         Effect(
             name="fixed budgets in ms that the chosen setting keeps on other images, within 10 %",

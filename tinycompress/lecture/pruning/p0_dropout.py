@@ -25,6 +25,7 @@ from ...training import evaluate
 from ...workshop.interval import verdict
 from ...workshop.style import COLORS, curve_with_band, figure, percent_axis, table
 from ..claim import Claim, Effect
+from ..learned import learns
 from ..plans import plan_of
 from ..rows import paired
 from .nets import chance
@@ -169,6 +170,7 @@ CLAIM = Claim(
     title="A dropout with a target",
     measure=measure_p0,
     plans=PLANS,
+    rests_on=(learns(removed=REMOVED[0], arm=("plain", "dropout", "targeted dropout")),),
     effects=(
         effect_of(
             "plain",

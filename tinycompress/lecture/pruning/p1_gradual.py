@@ -10,6 +10,7 @@ from ...training import evaluate
 from ...workshop.interval import verdict
 from ...workshop.style import COLORS, curve_with_band, figure, percent_axis, table
 from ..claim import Claim, Effect
+from ..learned import learns
 from ..plans import plan_of
 from ..rows import paired
 from .nets import PLANS, dense_net, pruned_gradually
@@ -125,6 +126,10 @@ CLAIM = Claim(
     title="A little at a time",
     measure=measure_p1,
     plans=PLANS,
+    rests_on=(
+        learns("dense_accuracy", name="the dense net"),
+        learns(arm="a little at a time", removed=lambda share: share >= JUDGED),
+    ),
     effects=(
         Effect(
             name="test accuracy, a little at a time minus all at once, mean over 90, 95 and 98 % removed",

@@ -29,6 +29,7 @@ from ...training import evaluate
 from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, curve_with_band, figure, label_end, percent_axis, table
 from ..claim import Claim, Effect
+from ..learned import learns
 from ..plans import plan_of
 from ..rows import paired
 from .nets import PLANS as DENSE_PLANS
@@ -36,6 +37,7 @@ from .nets import chance, dense_net
 
 WEIGHTS_REMOVED = (0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 NEURONS_REMOVED = (0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875)
+LEAST = {"weights": WEIGHTS_REMOVED[0], "neurons": NEURONS_REMOVED[0], "channels": NEURONS_REMOVED[0]}
 JUDGES = 2000  # training images, for the criteria that need some
 SMALLEST = 1.0  # points of accuracy that matter
 DRAWS = 5  # of what chance removes; their mean is its accuracy
@@ -148,6 +150,7 @@ def effect_of(part: str, criterion: str) -> Effect:
         of=lambda rows: gain(rows, criterion, part),
         unit="points",
         smallest=SMALLEST,
+        rests_on=(learns(part=part, arm=("gradient", criterion), removed=LEAST[part], name=f"the net ({part})"),),
     )
 
 

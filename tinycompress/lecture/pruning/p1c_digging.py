@@ -15,6 +15,7 @@ from ...training import evaluate
 from ...workshop.interval import verdict
 from ...workshop.style import COLORS, curve_with_band, figure, table
 from ..claim import Claim, Effect
+from ..learned import learns
 from ..plans import plan_of
 from ..rows import paired
 from .nets import PLANS, Plan, dense_net
@@ -130,6 +131,7 @@ def effect_of(value: str, name: str, unit: str, smallest: float) -> Effect:
         of=lambda rows: change(rows, value),
         unit=unit,
         smallest=smallest,
+        tested_on="all" if value == "share" else "none",
         decides=("N3",),
         holds=where,
     )
@@ -174,6 +176,7 @@ CLAIM = Claim(
     title="Does the net dig deeper?",
     measure=measure_p1c,
     plans=PLANS,
+    rests_on=(learns(arm=(WHOLE, CONTROL, AFTER)),),
     effects=(
         effect_of("share", "share of its accuracy that the net loses when one neuron is removed", "%", COSTS),
         effect_of("directions_1", "directions of the activity of hidden layer 1", "log2 ×", DIRECTIONS),

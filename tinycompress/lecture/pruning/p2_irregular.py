@@ -8,6 +8,7 @@ from ...pruning import fan_in, prunable
 from ...training import evaluate
 from ...workshop.style import COLORS, figure
 from ..claim import Claim, Effect, Settings, task_per_seed
+from ..learned import learns
 from ..plans import plan_of
 from .nets import PLANS, dense_net, pruned_gradually
 
@@ -171,6 +172,7 @@ CLAIM = Claim(
     tasks=tasks_p2,
     measure=measure_p2,
     plans=PLANS,
+    rests_on=(learns(name="the pruned net"),),
     effects=(
         Effect(
             name="share of the hidden neurons whose number of connections is not the most common one in their layer",

@@ -3,7 +3,8 @@
 import numpy as np
 
 from ...workshop.style import figure
-from ..claim import Claim, Effect, not_measured
+from ..claim import Claim, Effect
+from ..tasks import not_measured
 from .speed import HARMLESS, draw_crossovers, draw_speedups, ratio_of_times, slower_effects
 
 SHAPES = ((1024, 1024), (4096, 4096))

@@ -12,6 +12,7 @@ from ...training import evaluate, predict
 from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, figure
 from ..claim import Claim, Effect
+from ..learned import learns
 from ..plans import plan_of, rate_scale
 from .nets import PLANS, dense_net
 
@@ -177,6 +178,7 @@ CLAIM = Claim(
     prepare=prepare_p4,
     measure=measure_p4,
     plans=PLANS,
+    rests_on=(learns("accuracy_before", name="the whole net"),),
     effects=(
         Effect(
             name="only the sizes of layers change: the smaller net's outputs equal those of the net with masked neurons",

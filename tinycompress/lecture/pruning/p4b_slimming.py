@@ -20,6 +20,7 @@ from ...training import evaluate
 from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, figure
 from ..claim import Claim, Effect
+from ..learned import learns
 from ..plans import plan_of
 from ..rows import paired
 
@@ -188,6 +189,7 @@ CLAIM = Claim(
     question="Evaluate how important each neuron is, remove the least important ones, and fine-tune: little is lost.",
     measure=measure_p4b,
     plans=PLANS,
+    rests_on=(learns(),),
     effects=(
         Effect(
             name=f"test accuracy, slimmed net, at least {100 * GONE:.1f} % of the parameters removed, minus the whole net",

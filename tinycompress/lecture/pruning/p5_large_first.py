@@ -15,6 +15,7 @@ from ...training import evaluate
 from ...workshop.interval import verdict
 from ...workshop.style import COLORS, curve_with_band, figure, table
 from ..claim import Claim, Effect, Settings
+from ..learned import learns
 from ..plans import plan_of
 
 LARGER, SMALLER = 4, 0.5  # initial widths of the nets to prune and to grow, relative to the final net
@@ -239,6 +240,7 @@ CLAIM = Claim(
     tasks=tasks_p5,
     measure=measure_p5,
     plans=PLANS,
+    rests_on=(learns(by="width"),),
     effects=(
         effect_of("better large-first arm", LARGE_FIRST),
         effect_of("small from the start", ["small from the start"], SMALLEST),

@@ -12,6 +12,7 @@ from ...training import evaluate
 from ...workshop.interval import verdict
 from ...workshop.style import COLORS, curve_with_band, figure, percent_axis, table
 from ..claim import Claim, Effect, Settings
+from ..learned import learns
 from ..plans import plan_of
 from ..rows import paired
 
@@ -231,6 +232,7 @@ CLAIM = Claim(
     tasks=tasks_p6,
     measure=measure_p6,
     plans=PLANS,
+    rests_on=(learns(arm="ticket", round=0, large_lr=True, name="the whole net"),),
     effects=(
         effect_of("re-initialised", "the same net re-initialised"),
         effect_of("small dense", "a small dense net of as many weights"),

@@ -8,6 +8,7 @@ from ...quantization import calibrate, quantize_weights, tcz, to_integers
 from ...selection import pick_on_validation
 from ...workshop.style import COLORS, curve_with_band, figure, table
 from ..claim import Claim, Effect
+from ..learned import learns
 from .nets import PLANS, accuracy, dense_net, longer_net, plan_for, train_more
 
 SHOWN_BITS = 3  # of the grid under the histogram
@@ -123,6 +124,7 @@ CLAIM = Claim(
     title="Fewer bits",
     measure=measure_q1,
     plans=PLANS,
+    rests_on=(learns("float_accuracy", name="the float net"),),
     effects=(
         Effect(
             name="test accuracy, in 8-bit integers from end to end minus float32",

@@ -13,6 +13,7 @@ from ...selection import pick_on_validation
 from ...workshop.interval import verdict
 from ...workshop.style import COLORS, curve_with_band, figure, table
 from ..claim import Claim, Effect
+from ..learned import learns
 from ..rows import paired
 from .nets import PLANS, Plan, accuracy, dense_net, longer_net, plan_for, train_more
 
@@ -200,6 +201,10 @@ CLAIM = Claim(
     title="Weight clustering",
     measure=measure_q2,
     plans=PLANS,
+    rests_on=(
+        learns("float_accuracy", name="the float net"),
+        learns(arm="pulled while training", k=KEPT),
+    ),
     effects=(
         Effect(
             name=f"test accuracy, {KEPT} values per layer with centroids fine-tuned minus float32",

@@ -11,7 +11,8 @@ from ...quantization.coding.huffman import code_lengths, decode, encode
 from ...quantization.tcz.arrays import shortest_gaps
 from ...workshop.style import COLORS, figure
 from ..claim import Claim, Effect
-from .nets import PLANS, dense_net, plan_for, train_more
+from ..learned import must_have_learned
+from .nets import PLANS, accuracy, dense_net, plan_for, train_more
 
 
 def measure_q3(data_name: str, budget: str, seed: int) -> list[dict]:
@@ -28,6 +29,7 @@ def measure_q3(data_name: str, budget: str, seed: int) -> list[dict]:
         train_more(model, dataset, plan, seed, plan.lrs[0], epochs=max(1, plan.more // plan.steps))
 
     cluster_weights(prune_gradually(net, plan.removed, plan.steps, fine_tune), plan.k, "linear", rng)
+    must_have_learned("the pruned net", accuracy(net, dataset), dataset)
     rows = []
     for name, layer in prunable(net).items():
         weight = effective(layer, "weight")

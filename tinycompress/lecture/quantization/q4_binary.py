@@ -14,6 +14,7 @@ from ...training import evaluate
 from ...workshop.interval import mean_interval, verdict
 from ...workshop.style import COLORS, curve_with_band, figure
 from ..claim import Claim, Effect
+from ..learned import learns
 from ..rows import paired
 from .nets import PLANS, Plan, plan_for
 
@@ -230,6 +231,7 @@ CLAIM = Claim(
             unit="points",
             smallest=SMALLEST,
             decides=("N23",),
+            rests_on=(learns("test_error", error=True, arm=("float", arm)),),
             holds=functools.partial(falling, arm=arm),
         )
         for arm, values in (("binary", "-1 and +1"), ("binary, 0 and 1", "0 and 1"))

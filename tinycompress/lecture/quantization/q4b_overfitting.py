@@ -14,6 +14,7 @@ from ...training import evaluate
 from ...workshop.interval import verdict
 from ...workshop.style import COLORS, curve_with_band, figure, table
 from ..claim import Claim, Effect
+from ..learned import learns
 from ..plans import plan_of
 from ..rows import paired
 from .q4_binary import build
@@ -203,6 +204,7 @@ CLAIM = Claim(
             unit="points",
             smallest=SMALLEST,
             decides=("N24",),
+            rests_on=(learns("test_error", error=True, arm=COMPARED, wrong=wrong, by="images"),),
             holds=functools.partial(each_q4b, value=value, wrong=wrong),
         )
         for where, wrong in (

@@ -15,6 +15,7 @@ from ...recipe import Recipe, compress, dense_net, lesson_of
 from ...training import evaluate, predict
 from ...workshop.style import COLORS, figure
 from ..claim import Claim, Effect, Settings
+from ..learned import learns
 from ..plans import fitting
 from .bytes_drawn import LABELS, draw_bytes, draw_line, size_label
 from .nets import PLANS, plan_for
@@ -239,6 +240,7 @@ CLAIM = Claim(
     tasks=tasks_q5,
     measure=measure_q5,
     plans=PLANS,
+    rests_on=(learns("error", error=True, stage="float32", name="the dense net"),),
     effects=(
         Effect(
             name="test error of the dense net minus that of the net in the file",

@@ -11,6 +11,7 @@ from ...training import predict
 from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, figure, percent_axis
 from ..claim import Claim, Effect
+from ..learned import learns
 from .methods import METHODS, PLANS, few_seeds, plan_for, right, teacher_of, trained_on
 
 CHAPTER_COLORS = {
@@ -248,6 +249,7 @@ CLAIM = Claim(
     prepare=prepare_c1,
     measure=measure_c1,
     plans=PLANS,
+    rests_on=(learns(arm="the teacher"),),
     effects=(
         Effect(
             name="times less counted work over times less time, geometric mean over methods",

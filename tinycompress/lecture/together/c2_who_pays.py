@@ -9,6 +9,7 @@ from ...training import predict
 from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, figure, percent_axis
 from ..claim import Claim, Effect
+from ..learned import learns
 from .methods import METHODS, PLANS, Small, few_seeds, plan_for, right, teacher_of, trained_on, validation_accuracy
 
 MOST_VICTIMS = 12
@@ -216,6 +217,7 @@ CLAIM = Claim(
     tasks=few_seeds,
     measure=measure_c2,
     plans=PLANS,
+    rests_on=(learns(arm=("the teacher", *CONTROLS)),),
     effects=(
         *(
             Effect(
@@ -223,10 +225,11 @@ CLAIM = Claim(
                 of=functools.partial(of, control=arm),
                 unit="points",
                 smallest=1.0,
+                tested_on=images,
             )
-            for what, of in (
-                ("test images that change sides", effect_images),
-                ("recall lost by the worst class beyond the average", effect_classes),
+            for what, of, images in (
+                ("test images that change sides", effect_images, "all"),
+                ("recall lost by the worst class beyond the average", effect_classes, "of a class"),
             )
             for arm, control in zip(CONTROLS, ("trained further in another order", "from another start"), strict=True)
         ),

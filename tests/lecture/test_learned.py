@@ -1,0 +1,274 @@
+"""A finding needs nets that learned and enough test images; otherwise it says so, and never gives a verdict."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import fake_chapter
+import numpy as np
+import pytest
+
+from tinycompress import lecture
+from tinycompress.data.dataset import from_arrays
+from tinycompress.lecture import Effect, Settings, judge, report, run
+from tinycompress.lecture.distillation import d2_unseen
+from tinycompress.lecture.learned import (
+    ENOUGH,
+    FEW,
+    FEWEST,
+    LEARNED,
+    DidNotLearn,
+    Split,
+    doubt,
+    learns,
+    marked,
+    must_have_learned,
+    split_of,
+    split_of_data,
+)
+from tinycompress.training import TrainingDiverged
+from tinycompress.workshop.interval import seeds_to_decide, verdict
+
+FIGURES = Path(__file__).parents[2] / "figures"
+TEN = Split(1000, 10, 100, 100)
+DIGITS = json.loads((FIGURES / "claims.json").read_bytes())["claims"]
+
+
+def rows_of(**accuracies):
+    """Rows of three seeds: arm -> one accuracy per seed."""
+    return [
+        {"seed": seed, "arm": arm, "x": 0, "accuracy": value}
+        for arm, values in accuracies.items()
+        for seed, value in enumerate(values)
+    ]
+
+
+def claim_on(*nets, **fields):
+    return fake_chapter.make("F9", 0.0, rests_on=nets, **fields)
+
+
+# ---- which nets learned ----
+
+
+@pytest.mark.parametrize("split", [TEN, Split(451, 10, 46, 43), Split(50, 2, 40, 10), Split(5, 3, 2, 1)])
+def test_guessing_is_the_quantile_of_the_binomial_distribution(split):
+    from scipy.stats import binom
+
+    chance = max(1 / split.classes, split.largest / split.images)
+    assert split.guessing == pytest.approx(100 * binom.ppf(0.975, split.images, chance) / split.images)
+    assert split.guessing > 100 * chance
+
+
+def test_a_net_that_always_names_the_largest_class_did_not_learn():
+    dataset = from_arrays("unbalanced", *_images(400, 0.9), *_images(400, 0.9))
+    split = split_of_data(dataset)
+    assert 100 * np.mean(dataset.y_test == 0) == 90 <= split.guessing < 95
+    assert "unbalanced, from 40 to 360" in " ".join(split.warnings)
+
+
+def test_a_finding_that_rests_on_a_net_at_chance_is_not_measured_and_names_it():
+    claim = claim_on(learns(arm=("ours", "theirs")))
+    rows = marked(rows_of(ours=[9.4, 50, 50], theirs=[30, 31, 32], other=[5, 5, 5]), claim.nets, TEN)
+    result = judge(claim, rows, 0)
+    assert result.verdict == "not measured: ours did not learn" and result.ratios == {}
+    (finding,) = result.findings
+    assert finding.mean is finding.interval is None
+    assert finding.holds == "ours 9.4 %; guessing alone reaches 11.9 %"
+    assert "– not measured: ours did not learn" in report.table([result])
+    words = [text.get_text().replace("\n", " ") for text in result.figure().texts]
+    assert "did not learn: ours 9.4 %; guessing alone reaches 11.9 %" in words
+
+
+def test_only_declared_nets_count_and_rows_of_nets_that_learned_stay_as_they_are():
+    rows = rows_of(ours=[40, 41, 43], theirs=[9, 10, 11])
+    claim = claim_on(learns(arm="ours"))
+    assert marked(rows, claim.nets, TEN) == rows
+    assert judge(claim, rows, 0).verdict == "supported"
+
+
+def test_an_effect_may_rest_on_nets_of_its_own():
+    claim = claim_on(learns(arm="theirs"))
+    own = replace(claim.effects[0], name="own", rests_on=(learns(arm="ours"),))
+    claim = replace(claim, effects=(*claim.effects, own))
+    rows = marked(rows_of(ours=[40, 41, 43], theirs=[9, 10, 11]), claim.nets, TEN)
+    assert [finding.verdict for finding in judge(claim, rows, 0).findings] == [
+        "not measured: theirs did not learn",
+        "supported",
+    ]
+
+
+def test_errors_fields_and_tests_say_which_nets_are_meant():
+    net = learns("error", error=True, arm=("a", "b"), share=lambda share: share > 0.5, stage=1)
+    row = {"error": 30.0, "arm": "b", "share": 0.9, "stage": 1}
+    assert net.accuracy(row) == 70
+    for other in ({"arm": "c"}, {"share": 0.5}, {"share": None}, {"stage": 2}, {"error": None}):
+        assert net.accuracy(row | other) is None
+
+
+def test_every_claim_that_trains_nets_says_which_must_have_learned():
+    for claim in lecture.claims():
+        if claim.plans and claim.id != "Q3":  # its rows hold no accuracy; it asks for its net before it counts bits
+            assert claim.nets, claim.id
+
+
+@pytest.mark.parametrize("entry", DIGITS, ids=lambda entry: entry["id"])
+def test_the_nets_that_the_committed_report_rests_on_are_in_its_rows_and_learned(entry):
+    (claim,) = lecture.claims([entry["id"]])
+    assert marked(entry["rows"], claim.nets, split_of("digits")) == entry["rows"]
+    for net in claim.nets:
+        assert any(net.accuracy(row) is not None for row in entry["rows"]), net
+
+
+@pytest.mark.parametrize("entry", DIGITS, ids=lambda entry: entry["id"])
+def test_no_finding_of_the_committed_report_survives_nets_that_guess(entry):
+    (claim,) = lecture.claims([entry["id"]])
+    rows = [dict(row) for row in entry["rows"]]
+    for row in rows:
+        for net in claim.nets:
+            if net.accuracy(row) is not None:
+                row[net.value] = 90.0 if net.error else 10.0
+    result = judge(claim, marked(rows, claim.nets, split_of("digits")), 0)
+    for effect, finding in zip(claim.effects, result.findings, strict=True):
+        assert finding.verdict.startswith("not measured") == bool(claim.nets_of(effect) or "not_measured" in rows[0])
+    if claim.nets:
+        result.figure()
+
+
+def test_a_claim_whose_rows_hold_no_accuracy_can_ask_for_it():
+    dataset = from_arrays("four", *_images(400, 0.5), *_images(400, 0.5))
+    must_have_learned("the net", 70.0, dataset)
+    with pytest.raises(DidNotLearn, match="the net did not learn"):
+        must_have_learned("the net", 51.0, dataset)
+
+
+# ---- training that fails, and data on which a claim fails ----
+
+
+def _diverges(seed, shift):
+    raise TrainingDiverged("every learning rate of (1, 2) diverged")
+
+
+def _fails(seed, shift, *prepared):
+    raise ValueError("three classes are too few")
+
+
+def _own(tmp_path):
+    x, y = _images(40, 0.5)
+    np.savez(tmp_path / "own.npz", x_train=x, y_train=y, x_test=x, y_test=y)
+    return Settings(data=tmp_path / "own.npz", seeds=2)
+
+
+@pytest.mark.parametrize("timed", [False, True])
+def test_training_that_diverges_is_an_outcome_and_not_an_error(timed):
+    prepare = {"prepare": _diverges} if timed else {}
+    measure = fake_chapter.here_and_there if timed else _diverges
+    result = run(fake_chapter.make("F9", 0.0, measure=measure, timed=timed, **prepare), Settings(seeds=2))
+    assert result.verdict == "not measured: a net did not learn, its training diverged"
+    assert "every learning rate of (1, 2) diverged" in result.findings[0].holds
+    result.figure()
+
+
+@pytest.mark.parametrize(
+    "fields", [{"measure": _fails}, {"prepare": _fails, "timed": True}, {"effect": lambda rows: 1 / 0}]
+)
+def test_a_claim_that_fails_on_own_data_is_not_measured_and_does_not_end_the_lecture(fields, tmp_path):
+    claim = fake_chapter.make("F9", 0.0, **fields)
+    with pytest.warns(UserWarning, match="too few|wide"):
+        result = run(claim, _own(tmp_path))
+    assert result.verdict == "not measured here: it fails on these data"
+    assert report.draw(result)
+    with pytest.raises((ValueError, ZeroDivisionError)):
+        run(claim, Settings(seeds=2))
+
+
+def test_a_figure_that_fails_on_own_data_does_not_end_the_lecture(tmp_path):
+    def no_figure(rows):
+        raise IndexError("no third class")
+
+    claim = fake_chapter.make("F9", 100.0, figure=no_figure)
+    settings = _own(tmp_path)
+    with pytest.warns(UserWarning):
+        result = run(claim, settings)
+    with pytest.warns(UserWarning, match="F9: its figure fails"):
+        report.write([result], settings, tmp_path / "out")
+    with pytest.raises(IndexError):
+        report.write([result], Settings(seeds=2), tmp_path / "digits")
+
+
+def test_d2_is_not_measured_on_three_classes(monkeypatch):
+    few = from_arrays("three", *_images(90, 0.4, 3), *_images(90, 0.4, 3))
+    monkeypatch.setattr(d2_unseen.data, "load", lambda name: few)
+    result = judge(d2_unseen.CLAIM, d2_unseen.measure_d2("three", "quick", 0), 0)
+    assert result.verdict == "not measured here: 3 classes, and it leaves some out"
+
+
+# ---- few test images ----
+
+
+def _images(count, largest, classes=2):
+    """Random images, whose first class has a share `largest`."""
+    y = np.zeros(count, int)
+    y[int(largest * count) :] = 1 + np.arange(count - int(largest * count)) % (classes - 1)
+    return np.random.default_rng(0).random((count, 4, 4, 1), np.float32), y
+
+
+@pytest.mark.parametrize("images", [5, FEWEST - 1, FEWEST, 250, ENOUGH])
+def test_nothing_is_said_about_accuracies_from_too_few_images(images):
+    claim, equal = claim_on(learns()), rows_of(ours=[100.0] * 3, theirs=[100.0] * 3)
+    claim = replace(claim, effects=(replace(claim.effects[0], smallest=1.0),))
+    rows = marked(equal, claim.nets, Split(images, 2, images // 2, images // 2))
+    (finding,) = judge(claim, rows, 0).findings
+    if images < FEWEST:
+        assert finding.verdict == f"not measured: {images} test images are too few, {FEWEST} would do"
+    elif images < ENOUGH:
+        assert finding.verdict == "not shown" and finding.interval[1] == finding.doubt > 1
+        assert "few test images" in report.table([judge(claim, rows, 0)])
+    else:
+        assert finding.verdict == "no difference" and finding.interval == (0, 0) and rows == equal
+
+
+def test_another_unit_than_points_has_no_bound_so_it_needs_enough_images():
+    effect = Effect("images needed", fake_chapter.effect, "log2 ×", tested_on="all")
+    claim = replace(claim_on(learns()), effects=(effect, replace(effect, tested_on="none")))
+    rows = marked(rows_of(ours=[99.0] * 3, theirs=[90.0] * 3), claim.nets, Split(200, 2, 100, 100))
+    assert [f.verdict for f in judge(claim, rows, 0).findings] == [
+        f"not measured: 200 test images are too few, {ENOUGH} would do",
+        "supported",
+    ]
+
+
+def test_recalls_count_the_images_of_the_smallest_class():
+    claim = claim_on(learns())
+    claim = replace(claim, effects=(replace(claim.effects[0], tested_on="of a class"),))
+    rows = marked(rows_of(ours=[99.0] * 3, theirs=[90.0] * 3), claim.nets, Split(200, 8, 60, 20))
+    assert judge(claim, rows, 0).verdict == "not measured: 20 test images are too few, 30 would do"
+
+
+@pytest.mark.parametrize(("errors", "images"), [((0.05, 0.05), 100), ((0.3, 0.2), 40), ((0.01, 0.02), 200)])
+def test_the_interval_of_a_small_split_contains_the_difference_on_all_images(errors, images):
+    """Two nets whose errors fall on other images; five seeds agree, so all that differs is which images are tested."""
+    rng, nets, hits = np.random.default_rng(0), (learns(),), 0
+    for _ in range(300):
+        wrong = rng.choice(3, images, p=(1 - sum(errors), *errors))  # 1: ours alone, 2: theirs alone is wrong
+        ours, theirs = (100 * (1 - np.mean(wrong == net)) for net in (1, 2))
+        rows = rows_of(ours=[ours] * 5, theirs=[theirs] * 5)
+        low, high = verdict([ours - theirs] * 5, doubt=doubt(rows, nets, images)).interval
+        hits += low <= 100 * (errors[1] - errors[0]) <= high
+    assert hits >= 0.93 * 300
+
+
+def test_doubt_widens_an_interval_as_independent_causes_do_and_no_number_of_seeds_removes_it():
+    values = [1.0, 2.0, 4.0, 3.0]
+    alone, both = verdict(values), verdict(values, doubt=2.0)
+    halves = [(high - low) / 2 for _, _, (low, high) in (alone, both)]
+    assert halves[1] == pytest.approx(np.hypot(halves[0], 2.0))
+    assert verdict(values, doubt=0.0) == alone
+    assert seeds_to_decide(values, doubt=2.0) > seeds_to_decide(values)
+    assert seeds_to_decide(values, doubt=2.6) is None
+
+
+def test_few_images_are_marked_and_enough_are_not():
+    few = Split(ENOUGH - 1, 10, 40, 20)
+    assert marked([{"seed": 0}], (), few) == [{"seed": 0, FEW: [ENOUGH - 1, 20]}]
+    assert marked([{"accuracy": 9.0}], (learns(),), TEN)[0][LEARNED].keys() == {"accuracy"}
+    assert not TEN.warnings and "too few" in Split(5, 2, 3, 2).warnings[0] and "wide" in few.warnings[0]

@@ -1,0 +1,201 @@
+"""What must hold before a finding gets a verdict: its nets learned, and there are enough test images to tell.
+
+A claim declares once which nets its findings rest on (`learns`). When its rows are measured, those of nets no better than
+guessing are marked with the key "did_not_learn", and all rows with "test_images" if there are few. `judge` and the figure follow
+from these marks. Rows of nets that learned, on enough images, stay as they are.
+"""
+
+import functools
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..data import Dataset, load
+
+Row = dict[str, Any]
+
+LEARNED = "did_not_learn"  # key of a row -> {key of an accuracy: what guessing reaches, in %}
+FEW = "test_images"  # key of a row -> [test images, those of the smallest class]
+
+SURE = 0.975  # guessing exceeds its bound in 2.5 % of all splits; and the z of a 95 % interval
+# If none of n images tells two nets apart, fewer than 3 / n of all images would, at 95 % (the rule of three, Hanley &
+# Lippman-Hand 1983). From 300 on, that is less than the point of accuracy that matters to the lecture.
+ENOUGH = 300
+FEWEST = 30  # with fewer test images, nothing is said about accuracies
+MOST_NAMES = 3  # in a verdict
+UNBALANCED = 4  # times as many images in the largest class as in the smallest
+
+
+@dataclass(frozen=True)
+class Split:
+    """A test split: its images, the number of classes, the images of the largest class, and those of the smallest."""
+
+    images: int
+    classes: int
+    largest: int
+    smallest: int
+
+    @property
+    def guessing(self) -> float:
+        """The accuracy (%) up to which a net may only have guessed, or always named the largest class.
+
+        The 97.5 % quantile of the binomial distribution of that many images and the better of both chances.
+        """
+        from scipy.special import bdtr
+
+        chance = max(1 / self.classes, self.largest / self.images)
+        right = np.arange(self.images + 1)
+        return 100 * float(np.searchsorted(bdtr(right, self.images, chance), SURE)) / self.images
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a user should know about a split that is small or unbalanced, in words."""
+        found = []
+        if self.images < FEWEST:
+            found.append(
+                f"{self.images} test images are too few for a verdict on accuracies; give {FEWEST}, better {ENOUGH}"
+            )
+        elif self.images < ENOUGH:
+            found.append(
+                f"with {self.images} test images intervals of accuracies are wide; from {ENOUGH} on, they are not"
+            )
+        if self.largest >= UNBALANCED * max(self.smallest, 1):
+            found.append(
+                f"the classes are unbalanced, from {self.smallest} to {self.largest} test images; a net counts as trained "
+                f"only above {self.guessing:.1f} %"
+            )
+        return found
+
+
+@functools.cache
+def split_of(data_name: str) -> Split:
+    """The test split of a data set that `tinycompress.data.load` knows."""
+    return split_of_data(load(data_name))
+
+
+def split_of_data(dataset: Dataset) -> Split:
+    """The test split of a data set."""
+    counts = np.bincount(dataset.y_test, minlength=dataset.num_classes)
+    return Split(len(dataset.y_test), dataset.num_classes, int(counts.max()), int(counts.min()))
+
+
+@dataclass(frozen=True)
+class Nets:
+    """Nets that must have learned; see `learns`."""
+
+    value: str
+    error: bool
+    name: str
+    by: str
+    split: Split | None
+    where: tuple[tuple[str, Any], ...]
+
+    def accuracy(self, row: Row) -> float | None:
+        """The accuracy of the row's net in %, or None if the row is about another net."""
+        value = row.get(self.value)
+        if value is None or not all(_fits(row.get(field), wanted) for field, wanted in self.where):
+            return None
+        return 100 - value if self.error else value
+
+    def called(self, row: Row) -> str:
+        """What reports call the row's net."""
+        name = self.name or str(row.get("arm", "the net"))
+        return f"{name} ({self.by} {row[self.by]:g})" if self.by else name
+
+
+def learns(
+    value: str = "accuracy", *, error: bool = False, name: str = "", by: str = "", split: Split | None = None, **where
+) -> Nets:
+    """Declare nets that a finding rests on, by the rows that hold their test accuracy in % under the key `value`.
+
+    error: the value is a test error. name: of the net; by default the row's arm. by: a field that tells nets of one name
+    apart, such as "width". split: of another task than that of the data set. where: field=value, field=(values) or
+    field=test keeps only these rows. Leave out nets that are at chance by intent, such as nets pruned without fine-tuning.
+    """
+    return Nets(value, error, name, by, split, tuple(where.items()))
+
+
+def _fits(value, wanted) -> bool:
+    if callable(wanted):
+        return value is not None and bool(wanted(value))
+    return value in wanted if isinstance(wanted, tuple) else value == wanted
+
+
+class DidNotLearn(Exception):
+    """A net of a claim did not learn. `.net`: which one."""
+
+    def __init__(self, net: str, accuracy: float, bound: float):
+        super().__init__(f"{net} did not learn ({accuracy:.1f} %; guessing alone reaches {bound:.1f} %)")
+        self.net = net
+
+
+def must_have_learned(name: str, accuracy: float, dataset: Dataset) -> None:
+    """Raise DidNotLearn if a net's test accuracy (%) is that of guessing; for claims whose rows hold no accuracy."""
+    if accuracy <= (bound := split_of_data(dataset).guessing):
+        raise DidNotLearn(name, accuracy, bound)
+
+
+def marked(rows: list[Row], nets: Sequence[Nets], split: Split) -> list[Row]:
+    """The rows, marked where a net did not learn, and all of them if there are few test images."""
+    bounds = [(net, (net.split or split).guessing) for net in nets]
+    few = {FEW: [split.images, split.smallest]} if split.images < ENOUGH else {}
+    found = []
+    for row in rows:
+        missed = {n.value: bound for n, bound in bounds if (a := n.accuracy(row)) is not None and a <= bound}
+        found.append(row | few | ({LEARNED: missed} if missed else {}))
+    return found
+
+
+def unlearned(rows: list[Row], nets: Sequence[Nets]) -> tuple[str, str]:
+    """Of the nets that a finding rests on, the names of those that did not learn, and how far they came; or two empty texts."""
+    found: dict[str, list[float]] = {}
+    bounds = []
+    for row in (row for row in rows if LEARNED in row):
+        for net in nets:
+            accuracy = net.accuracy(row)
+            if accuracy is not None and net.value in row[LEARNED]:
+                found.setdefault(net.called(row), []).append(accuracy)
+                bounds.append(row[LEARNED][net.value])
+    words = ", ".join(f"{name} {_span(accuracies)}" for name, accuracies in found.items())
+    return _first(list(found)), f"{words}; guessing alone reaches {max(bounds):.1f} %" if found else ""
+
+
+def _first(names: list[str]) -> str:
+    """The first names, and how many more there are."""
+    more = len(names) - MOST_NAMES
+    return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+
+
+def _span(accuracies: list[float]) -> str:
+    low, high = min(accuracies), max(accuracies)
+    return f"{low:.1f} %" if round(low, 1) == round(high, 1) else f"{low:.1f} to {high:.1f} %"
+
+
+def few_images(rows: list[Row], per_class: bool) -> int | None:
+    """The number of test images, or of those of the smallest class, if they are few; else None."""
+    counts = next((row[FEW] for row in rows if FEW in row), None)
+    return counts and counts[per_class]
+
+
+def doubt(rows: list[Row], nets: Iterable[Nets], images: int) -> float:
+    """Half the width (points) of the 95 % interval that a difference of accuracies has since these images are a sample.
+
+    An image tells two nets apart only if one of them is wrong, so the share of such images is at most the sum of both errors,
+    and the variance of the difference at most this share / images (McNemar 1947; Dietterich 1998). The errors are those of
+    the two worst arms, by the rule of succession: no error among n images counts as 1 / (n + 2).
+    """
+    from scipy.special import ndtri
+
+    errors: dict[tuple, list[float]] = {}
+    for value, wrong in {(net.value, net.error) for net in nets}:
+        for row in (row for row in rows if row.get(value) is not None):
+            errors.setdefault((value, str(row.get("arm"))), []).append(row[value] if wrong else 100 - row[value])
+    shares = sorted((np.mean(some) * images / 100 + 1) / (images + 2) for some in errors.values()) or [1.0]
+    return (
+        100
+        * float(ndtri(SURE))
+        * math.sqrt(min(1.0, sum(2 * shares[-1:] if len(shares) < 2 else shares[-2:])) / images)
+    )
