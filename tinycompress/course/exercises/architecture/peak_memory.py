@@ -47,16 +47,18 @@ def best_order(sizes: list, reads: list) -> list:
     best orders, any.
     """
     ### BEGIN SOLUTION
-    steps = range(1, len(sizes))
-    best, least = [], float("inf")
-    for order in itertools.permutations(steps):
-        place = {0: 0, **{step: i for i, step in enumerate(order, 1)}}
-        if any(place[t] >= place[step] for step in steps for t in reads[step]):
-            continue
-        until = {t: max([place[s] for s in steps if t in reads[s]], default=place[t]) for t in place}
-        until[len(sizes) - 1] = len(sizes)
-        most = max(sum(sizes[t] for t in place if place[t] <= now <= until[t]) for now in steps)
-        if most < least:
-            best, least = list(order), most
-    return best
+    result = len(sizes) - 1
+
+    def most(order):
+        held = 0
+        for at, step in enumerate(order):
+            ahead = {t for later in order[at:] for t in reads[later]} | {step, result}
+            held = max(held, sum(sizes[t] for t in ahead & {0, *order[:at], step}))
+        return held
+
+    def possible(order):
+        return all(set(reads[step]) <= {0, *order[:at]} for at, step in enumerate(order))
+
+    orders = itertools.permutations(range(1, len(sizes)))
+    return list(min(filter(possible, orders), key=most))
     ### END SOLUTION
