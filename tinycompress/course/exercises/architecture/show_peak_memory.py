@@ -16,7 +16,7 @@ def measure(exercise):
     """The peak of 12 nets as written and in the best order, in KiB."""
     rng = np.random.default_rng(0)
     found = {"written": [], "best": []}
-    for _ in range(12):
+    for _net in range(12):
         sizes = rng.integers(1, 64, 7).tolist()
         reads = [[], [0], [0], [0], [1], [2, 3], [4, 5]]
         order = [0, *exercise.best_order(sizes, reads)]

@@ -3,7 +3,7 @@
 A teacher of 100 classes answers about 200 images. Left: the bits that are lost when your `store` keeps k of them. Right: the
 bytes, beside those of all probabilities.
 
-Look for how steeply the loss falls: a handful of classes says nearly all that the teacher knows, in a twentieth of the bytes.
+Look for how steeply the loss falls: ten of a hundred classes say nearly all that the teacher knows, in a tenth of the bytes.
 With k = 1 that is not so; a single class says little more than a label does.
 """
 
@@ -17,7 +17,7 @@ KEPT = (1, 2, 3, 5, 10, 20, 50, 100)
 def measure(exercise):
     """Bits lost and bytes stored for each number of classes that are kept."""
     p = np.exp(3 * np.random.default_rng(0).normal(size=(200, 100)))
-    p /= p.sum(1, keepdims=True)
+    p = p / p.sum(1, keepdims=True)
     found = {"bits": [], "bytes": []}
     for k in KEPT:
         q = np.maximum(exercise.restore(*exercise.store(p, k), 100), 1e-9)

@@ -71,7 +71,7 @@ def test_losses_of_any_batch(submission, rng):
     for examples, temperature in (6, 1.0), (3, 3.0), (1, 0.5):
         z, t = 2 * rng.normal(size=(examples, 4)), 2 * rng.normal(size=(examples, 4))
         loss = expect_tuple(submission.soft_loss(z, t, temperature), 2)[0]
-        expect_number(loss, "the loss")
+        expect_number(loss, "L")
         expected = -(softmax(t / temperature) * np.log(softmax(z / temperature))).sum(1).mean() * temperature**2
         expect_close(loss, expected, "T^2, times the mean over the examples of -sum p log q, both at T", 1e-4)
 

@@ -3,21 +3,21 @@
 A file of Huffman codes must be read bit by bit, since nobody knows where a code begins before the one in front of it was
 read. No NumPy function does that, and a loop in Python takes a second per million bits:
 
-    def slow_decode(packed, codes, count):
-        symbol_of = {code: symbol for symbol, code in enumerate(codes) if code}
-        symbols, begun = [], ""
-        for bit in np.unpackbits(packed):
-            if len(symbols) == count:
+    def slow_decode(packed, tree, count):
+        found, node = [], tree
+        for place in range(8 * len(packed)):
+            if len(found) == count:
                 break
-            begun += str(bit)
-            if begun in symbol_of:
-                symbols.append(symbol_of[begun])
-                begun = ""
-        return np.array(symbols, np.int64)
+            node = node[int(packed[place // 8]) >> (7 - place % 8) & 1]
+            if isinstance(node, int):
+                found.append(node)
+                node = tree
+        return np.array(found, np.int64)
 
-Numba compiles loops over numbers and arrays, but not dictionaries of strings. So first change what the loop works on. In a
-canonical code, the codes of one length are consecutive numbers, and shorter codes come first. So two arrays say everything:
-how many codes there are of each length, and all symbols in the order of their codes. (This is how zlib's `puff` reads.)
+A tree is a symbol, or a pair of trees, for the bits 0 and 1. Numba compiles loops over numbers and arrays, but not over pairs of
+pairs. So first change what the loop works on. In a canonical code, the codes of one length are consecutive numbers, and shorter
+codes come first. So two arrays say everything: how many codes there are of each length, and all symbols in the order of their
+codes. (This is how zlib's `puff` reads.)
 
     symbol  A  B  C  D      codes  10  0  110  111        counts of the lengths 0 to 3:  0 1 1 2      symbols:  B A C D
 
@@ -26,8 +26,10 @@ how many codes there are of each length, and all symbols in the order of their c
     symbols[index + code - first]. If not, the next length has first = 2 * (first + counts[length]) and
     index = index + counts[length].
 
-Then decorate it with `numba.njit`, and measure it: the second call, since the first one compiles. The grader measures your
-`decode` in turns with `slow_decode`, from the call to the result. Ten times faster earns all points, three times about half.
+Then decorate it with `numba.njit`, and measure it: the second call, since the first one compiles. Compiled code does not check
+indices, and one that is wrong may overwrite anything; `numba.njit(boundscheck=True)` checks them, and is fast enough here. The
+grader measures your `decode` in turns with `slow_decode`, from the call to the result. Ten times faster earns all points, three
+times about half.
 """
 
 import numba
@@ -51,7 +53,7 @@ def tables(lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 ### BEGIN SOLUTION
 
 
-@numba.njit
+@numba.njit(boundscheck=True)
 def _read(packed, counts, symbols, out):
     """Fill `out`; the number of symbols that could be read."""
     done, length, code, first, index = 0, 0, 0, 0, 0

@@ -6,7 +6,7 @@ Look for two things: far to the right, the distance of the lines is what compili
 since a call costs some microseconds however little there is to do.
 """
 
-import time
+import timeit
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from tinycompress.workshop import style
 
 COUNTS = (100, 1000, 10_000, 100_000, 300_000)
 LENGTHS = np.array([1, 2, 3, 4, 5, 5])
+TREE = (0, (1, (2, (3, (4, 5)))))
 CODES = ("0", "10", "110", "1110", "11110", "11111")
 
 
@@ -32,25 +33,19 @@ def measure(exercise):
 
 
 def in_a_loop(packed, count):
-    symbol_of = {code: symbol for symbol, code in enumerate(CODES)}
-    symbols, begun = [], ""
-    for bit in np.unpackbits(packed):
-        if len(symbols) == count:
+    found, node = [], TREE
+    for place in range(8 * len(packed)):
+        if len(found) == count:
             break
-        begun += str(bit)
-        if begun in symbol_of:
-            symbols.append(symbol_of[begun])
-            begun = ""
-    return symbols
+        node = node[int(packed[place // 8]) >> (7 - place % 8) & 1]
+        if isinstance(node, int):
+            found.append(node)
+            node = TREE
+    return found
 
 
 def fastest(work):
-    times = []
-    for _ in range(3):
-        start = time.perf_counter()
-        work()
-        times.append(1000 * (time.perf_counter() - start))
-    return min(times)
+    return 1000 * min(timeit.repeat(work, number=1, repeat=3))
 
 
 def draw(yours, reference):

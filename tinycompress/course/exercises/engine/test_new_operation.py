@@ -120,7 +120,7 @@ def test_the_graph_of_any_layer(submission, reference, rng):
     for rows, inputs, columns in (9, 4, 3), (2, 5, 6):
         arguments = rng.normal(size=(rows, inputs)), rng.normal(size=(inputs, columns)), rng.uniform(0.5, 2, columns)
         loss, dweight, db = expect_tuple(submission.in_the_graph(*arguments), 3)
-        expect_number(loss, "the loss")
+        expect_number(loss, "L")
         expect_array(dweight, (inputs, columns), "float", "dL/dweight")
         expect_array(db, (columns,), "float", "dL/db")
         right = chained(reference.softplus, reference.gradients, *arguments)

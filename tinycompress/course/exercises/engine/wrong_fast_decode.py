@@ -48,7 +48,7 @@ def read(packed, counts, symbols, out, last):
     return done
 
 
-compiled = numba.njit(read)
+compiled = numba.njit(boundscheck=True)(read)
 
 
 @wrong("decode", points=8.2, why="returns zeros for symbols that could not be read")

@@ -3,8 +3,8 @@
 Your `ticket` prunes a net for the UCI digits, round by round. Then the net that is left is trained three times: from its
 first weights, from other random weights, and with as many weights that were chosen at random.
 
-Look for where the three lines part. With half of the weights it hardly matters which ones stay. With a twentieth it does:
-the ticket from its own first weights is best.
+Look for how the lines part as weights go. The fewer are left, the more it matters which ones stay, and from which values they
+begin: the ticket from its own first weights is best.
 """
 
 import numpy as np

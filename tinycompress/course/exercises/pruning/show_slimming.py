@@ -21,7 +21,7 @@ def measure(exercise):
     found = {"paths": [], "left": []}
     for strength in STRENGTHS:
         gamma = np.ones(40)
-        for _ in range(100):
+        for _step in range(100):
             gamma = exercise.pulled(gamma, gamma - goals, 0.1, strength)
             if strength == 0.4:
                 found["paths"].append(np.asarray(gamma).tolist())

@@ -3,8 +3,8 @@
 One layer of binary weights is trained on the UCI digits by your `step`. Left: the validation accuracy of the binary layer.
 Right: how many of the 640 signs differ from those at the start.
 
-Look for the accuracy of the first epochs: no weight can change by a little, and still the accuracy rises smoothly, because
-the latent weights of different sizes reach 0 one after another.
+Look for the first fifty steps: no weight can change by a little, and still the accuracy rises from step to step, because the
+latent weights of different sizes reach 0 one after another.
 """
 
 import numpy as np
