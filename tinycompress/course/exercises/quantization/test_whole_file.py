@@ -81,7 +81,7 @@ def centroids_of(some, k):
 @pytest.mark.points(1.8)
 def test_clusters(submission, rng):
     """Many and few values, more values than weights, and centroids without weights."""
-    for rows, columns, k in (8, 10, 5), (20, 15, 17), (2, 3, 9), (5, 5, 2):
+    for rows, columns, k in (8, 10, 5), (50, 40, 12), (2, 3, 9), (5, 5, 2):  # the second takes more than 20 rounds
         weight = layer(rng, rows, columns) * (rng.random((rows, columns)) < 0.5)
         weight[0, 0] = 1
         some = weight[weight != 0].astype(float)
@@ -160,6 +160,7 @@ def test_files_can_be_read_and_are_small(submission, reference, rng):
     """Many symbols, two, and one; no code needs fewer bits."""
     for k, rows, columns in (16, 30, 20), (2, 5, 9), (3, 1, 1), (90, 12, 40):
         values, symbols = message(rng, k, rows, columns)
+        symbols = np.full((3, 3), symbols[0, 0]) if rows == 1 else symbols  # nine times the same one
         file = expect_array(submission.write(values, symbols), (None,), "int")
         assert file.dtype == np.uint8 and len(file) > 5 + 5 * k, "after the head there are codes"
         right = decoded(file) if file[4] == k else None
