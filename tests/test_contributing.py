@@ -50,6 +50,17 @@ def test_every_file_that_is_named_is_there():
     assert len(named) > 30 and not missing
 
 
+def test_every_file_that_the_readme_links_to_is_there_and_outside_of_the_repository_an_address():
+    packaging = pytest.importorskip("tinycompress.workshop.packaging", exc_type=ImportError)  # setuptools
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    links = re.findall(r"\]\((?!http)([^)]*)\)", text)
+    assert len(links) > 40 and [link for link in links if not (ROOT / link).is_file()] == []
+    described = packaging.with_addresses(text, "https://git.example/us/")
+    assert re.findall(r"\]\((?!https://)", described) == []
+    assert described.count("](https://git.example/us/raw/HEAD/figures/P1.png)") == text.count("](figures/P1.png)") > 0
+    assert "](https://git.example/us/blob/HEAD/.github/CONTRIBUTING.md)" in described
+
+
 def test_a_claim_is_a_file_and_a_line(tmp_path, monkeypatch):
     """In a chapter of its own, since the package's folder is not written to."""
     chapter = tmp_path / "a_chapter"

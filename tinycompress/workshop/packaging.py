@@ -1,12 +1,15 @@
 """What pyproject.toml cannot say of a wheel and a source distribution; it names these classes in `tool.setuptools.cmdclass`."""
 
+import re
 import shutil
 from pathlib import Path
 
 from setuptools.command.build_py import build_py
+from setuptools.command.egg_info import egg_info
 from setuptools.command.sdist import sdist
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+PICTURES = (".png", ".svg")
 MADE = ("__pycache__", ".ipynb_checkpoints")  # folders of files that programs have made
 
 
@@ -33,3 +36,26 @@ class WholeRepository(sdist):
         found = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
         more = [str(path.relative_to(REPOSITORY)) for path in found if path.parent.name not in MADE]
         super().make_release_tree(base_dir, sorted({*files, *more}))
+
+
+class ReadmeWithAddresses(egg_info):
+    """Lets the README's pictures and links, as a package's long description, lead to the repository, Source in [project.urls]."""
+
+    def run(self):
+        metadata = self.distribution.metadata
+        metadata.long_description = with_addresses(metadata.long_description, metadata.project_urls["Source"])
+        super().run()
+
+
+def with_addresses(text: str, repository: str) -> str:
+    """The Markdown text, whose links to files of the repository become addresses: pages for text, raw files for pictures.
+
+    >>> with_addresses("![a](b.png) [c](d.md) [e](#f) [g](https://h)", "https://git/us")
+    '![a](https://git/us/raw/HEAD/b.png) [c](https://git/us/blob/HEAD/d.md) [e](#f) [g](https://h)'
+    """
+
+    def address(link):
+        kind = "raw" if link[1].endswith(PICTURES) else "blob"
+        return f"]({repository.rstrip('/')}/{kind}/HEAD/{link[1]})"
+
+    return re.sub(r"\]\((?!https?:|mailto:|#)([^)\s]+)\)", address, text)
