@@ -1,8 +1,16 @@
 """tinycompress: network compression, small enough to read and honest enough to measure.
 
-import tinycompress as tc
-data = tc.data.load("digits")
-net = tc.models.lenet_300_100(data.image_shape, data.num_classes, rng=np.random.default_rng(0))
+The engine is `Tensor`, `nn`, `functional`, `optim`, `models`, `data`, with `fit`, `predict` and `evaluate`; the methods are
+`pruning`, `distillation`, `quantization`, `architecture` and `dynamic`; `inference` and `profiling` are for trained nets.
+
+>>> import tinycompress as tc
+>>> data = tc.data.load("digits")
+>>> net = tc.models.mlp(data.image_shape, (64,), data.num_classes, rng=0)
+>>> sgd = tc.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
+>>> history = tc.fit(net, data.train, optimizer=sgd, epochs=8, rng=0, progress=False)
+>>> net = tc.pruning.prune_weights(net, 0.8)
+>>> tc.evaluate(net, data.test).accuracy > 0.8
+True
 """
 
 from importlib import import_module

@@ -54,6 +54,7 @@ class Channels:
 
     @property
     def name(self) -> str:
+        """The first layer that writes the channels."""
         return next(iter(self.writers), "(the model's input)")
 
     def passing(self, kind: type) -> list[Module]:
@@ -68,7 +69,7 @@ class Channels:
             yield layer, "weight", -2
 
     def spread(self, of_channels: np.ndarray, length: int) -> np.ndarray:
-        """Channel numbers as indices along an axis of `length`. After flatten, each pixel has all channels, so that
+        """Channel numbers (n,) as indices along an axis of `length`. After flatten, each pixel has all channels, so that
         feature = pixel * count + channel."""
         pixels = np.arange(length // self.count)
         return (pixels[:, None] * self.count + of_channels).ravel()

@@ -2,6 +2,12 @@
 
 Images are (N, H, W, C), convolution weights (kh, kw, in, out), dense weights (in, out). Expensive operations call
 `kernels` in both passes.
+
+>>> logits = Tensor(np.log([[0.7, 0.2, 0.1]]))
+>>> softmax(logits).data.round(3)
+array([[0.7, 0.2, 0.1]])
+>>> round(cross_entropy(logits, np.array([0])).item(), 3)  # -log 0.7
+0.357
 """
 
 from __future__ import annotations
@@ -21,7 +27,7 @@ tanh = Tensor.tanh
 
 
 def leaky_relu(x: Tensor, slope: float = 0.01) -> Tensor:
-    """x if x > 0, else slope * x."""
+    """x if x > 0, else slope * x. x: of any shape."""
     factor = np.where(x.data > 0, 1, slope).astype(x.dtype)
     return record(x.data * factor, (x, lambda g: g * factor))
 
@@ -37,7 +43,8 @@ def hard_swish(x: Tensor) -> Tensor:
 
 
 def softmax(x: Tensor, temperature: float = 1.0, dim: int = -1) -> Tensor:
-    """exp(x / T), normalised over the last axis, which is the only `dim`."""
+    """exp(x / T), normalised over the last axis, which is the only `dim`. x: (…, classes). Raises ValueError for another
+    `dim`, and unless the temperature T is a number above 0."""
     T = _temperature("softmax", x, temperature, dim)
     scaled = x.data / T
     p = np.exp(scaled - scaled.max(-1, keepdims=True))
@@ -96,7 +103,7 @@ def kl_div(logits: Tensor, target_logits, temperature: float = 1.0) -> Tensor:
     """T² KL(softmax(target / T) || softmax(logits / T)), averaged over the batch.
 
     The factor T² keeps the size of the gradients independent of the temperature (Hinton et al. 2015, section 2).
-    logits and target_logits: (N, classes); the target, an array or tensor, gets no gradient.
+    logits and target_logits: (N, classes), else ValueError; the target, an array or tensor, gets no gradient.
     """
     target = target_logits.data if isinstance(target_logits, Tensor) else np.asarray(target_logits)
     if logits.ndim != 2 or target.shape != logits.shape or target.size == 0:
@@ -112,7 +119,7 @@ def kl_div(logits: Tensor, target_logits, temperature: float = 1.0) -> Tensor:
 
 
 def mse_loss(x: Tensor, target) -> Tensor:
-    """The mean of (x - target)² over all elements; both have the same shape."""
+    """The mean of (x - target)² over all elements. Raises ValueError unless both have the same shape."""
     if x.shape != np.shape(target):
         raise ValueError(f"mse_loss: x is {x.shape} and the target {np.shape(target)}; they must be equal")
     return ((x - target) ** 2).mean()
@@ -124,13 +131,16 @@ def flatten(x: Tensor) -> Tensor:
 
 
 def dropout(x: Tensor, p: float, rng: np.random.Generator) -> Tensor:
-    """Zero each element with probability p and scale the rest by 1 / (1 - p), so that the mean is unchanged."""
+    """Zero each element with probability p and scale the rest by 1 / (1 - p), so that the mean is unchanged.
+
+    x: of any shape. As a layer, `nn.Dropout` does this in training only.
+    """
     keep = (rng.random(x.shape, np.float32) >= p) * x.dtype.type(1 / (1 - p))
     return record(x.data * keep, (x, lambda g: g * keep))
 
 
 def dense(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """x @ weight + bias. x: (…, in), weight: (in, out), bias: (out,)."""
+    """x @ weight + bias. x: (…, in), weight: (in, out), bias: (out,). Raises ValueError for other shapes."""
     _same_dtype("dense", x, weight)
     if x.ndim < 2 or x.shape[-1] != weight.shape[0]:
         raise ValueError(
@@ -189,8 +199,9 @@ def depthwise_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, stri
 
 
 def max_pool2d(x: Tensor, size=2, stride=None, relu: bool = False) -> Tensor:
-    """The largest value per window and channel; windows that do not fit are dropped. stride: the size if None.
+    """The largest value per window and channel; windows that do not fit are dropped. (N, H, W, C) -> (N, H', W', C).
 
+    size and stride: an int or (height, width); stride: the size if None.
     On a tie the gradient goes to the first in reading order. With `relu`, a ReLU follows.
     """
     size, stride = _pool_window("max_pool2d", x, size, stride)
@@ -199,7 +210,10 @@ def max_pool2d(x: Tensor, size=2, stride=None, relu: bool = False) -> Tensor:
 
 
 def avg_pool2d(x: Tensor, size=2, stride=None) -> Tensor:
-    """The mean per window and channel; windows that do not fit are dropped. stride: the size if None."""
+    """The mean per window and channel; windows that do not fit are dropped. (N, H, W, C) -> (N, H', W', C).
+
+    size and stride: as in `max_pool2d`.
+    """
     size, stride = _pool_window("avg_pool2d", x, size, stride)
     y = kernels.avg_pool2d(x.data, size, stride)
     return record(y, (x, lambda g: kernels.avg_pool2d_grad(g, size, stride, x.shape)))

@@ -11,7 +11,20 @@ from .tensor import Tensor
 
 
 class Optimizer:
-    """Base class: the parameters, the learning rate, the weight decay, and the checks."""
+    """Base class: the parameters, the learning rate, the weight decay, and the checks, which raise ValueError.
+
+    `fit` takes these steps; by hand, one is:
+
+    >>> import numpy as np
+    >>> from tinycompress import Tensor
+    >>> w = Tensor([1.0, -2.0], requires_grad=True)
+    >>> sgd = SGD([w], lr=0.1)
+    >>> sgd.zero_grad()
+    >>> (w * w).sum().backward()
+    >>> sgd.step()
+    >>> w.data
+    array([ 0.8, -1.6], dtype=float32)
+    """
 
     def __init__(self, parameters: Iterable[Tensor], lr: float, weight_decay: float):
         parameters = list(parameters)
@@ -68,6 +81,7 @@ class Optimizer:
                 values[j] = new if isinstance(value, np.ndarray) else new.item()
 
     def zero_grad(self) -> None:
+        """Forget all gradients: `grad` of every parameter becomes None."""
         for parameter in self.parameters:
             parameter.grad = None
 
@@ -75,7 +89,8 @@ class Optimizer:
 class SGD(Optimizer):
     """Stochastic gradient descent: v = momentum v + g + weight_decay w, w -= lr v; Nesterov: w -= lr (g + momentum v).
 
-    As in PyTorch, the learning rate is applied outside the velocity, unlike in Sutskever et al. 2013.
+    As in PyTorch, the learning rate is applied outside the velocity, unlike in Sutskever et al. 2013. Raises ValueError
+    unless momentum lies in [0, 1).
     """
 
     def __init__(self, parameters: Iterable[Tensor], lr=0.1, momentum=0.0, nesterov=False, weight_decay=0.0) -> None:
@@ -97,7 +112,7 @@ class Adam(Optimizer):
     """Adaptive moments (Kingma & Ba 2015, algorithm 1); weight decay is added to the gradient.
 
     As in PyTorch, each parameter counts its own steps, those with a gradient, so that the bias correction matches the
-    number of gradients in its moments.
+    number of gradients in its moments. Raises ValueError unless both betas lie in [0, 1).
     """
 
     decoupled = False
@@ -187,7 +202,13 @@ def steps(at: Iterable[float], gamma: float = 0.1) -> Schedule:
 
 
 def warmup(share: float, then: Schedule = constant) -> Schedule:
-    """Rise linearly from 0 over the first `share` of training, then follow `then` over the rest."""
+    """Rise linearly from 0 over the first `share` of training, above 0 and below 1, then follow `then` over the rest.
+
+    Raises ValueError for another share.
+
+    >>> [warmup(0.5)(t) for t in (0, 0.25, 0.5, 1)]
+    [0.0, 0.5, 1.0, 1.0]
+    """
     if not 0 < share < 1:
         raise ValueError(f"warmup: the share of training must lie between 0 and 1, got {share}")
     rise = lambda t: t / share if t < share else then((t - share) / (1 - share))  # noqa: E731

@@ -47,7 +47,7 @@ class Timing:
     rounds: tuple[float, ...]
     threads: int
 
-    median = property(lambda self: float(np.median(self.rounds)))
+    median = property(lambda self: float(np.median(self.rounds)), doc="The median round, in milliseconds per call.")
 
     @property
     def spread(self) -> tuple[float, float]:
@@ -64,7 +64,13 @@ class Timing:
 def latency(variants: dict[str, Callable[[], object]], rounds: int = 15, round_ms: float = 5.0) -> dict[str, Timing]:
     """Time each variant, warmed up and interleaved (A B C, A B C, …), so that a slow moment affects all of them.
 
-    Each round repeats a variant for about `round_ms` and records the mean. Returns name -> Timing in milliseconds.
+    Each round repeats a variant for about `round_ms` and records the mean. Returns name -> Timing in milliseconds. Raises
+    ValueError for less than one round.
+
+    >>> numbers = list(range(10_000))
+    >>> times = latency({"sum": lambda: sum(numbers), "first": lambda: numbers[0]}, rounds=5)
+    >>> times["sum"].median > times["first"].median
+    True
     """
     if rounds < 1:
         raise ValueError(f"latency: rounds must be 1 or more, got {rounds}")

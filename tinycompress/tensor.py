@@ -31,6 +31,11 @@ class Tensor(Node):
 
     data: anything NumPy can turn into an array. float64 arrays stay float64 (for gradient checks); everything else
     becomes float32. requires_grad: whether `backward` should leave a gradient in `.grad` (an ndarray, or None).
+
+    >>> x = Tensor([1.0, 2.0], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> x.grad
+    array([2., 4.], dtype=float32)
     """
 
     __slots__ = ()
@@ -57,10 +62,10 @@ class Tensor(Node):
         self._data = value
         self._version += 1
 
-    shape = property(lambda self: self._data.shape)
-    ndim = property(lambda self: self._data.ndim)
-    size = property(lambda self: self._data.size)
-    dtype = property(lambda self: self._data.dtype)
+    shape = property(lambda self: self._data.shape, doc="The length of each axis, a tuple of ints.")
+    ndim = property(lambda self: self._data.ndim, doc="The number of axes.")
+    size = property(lambda self: self._data.size, doc="The number of elements.")
+    dtype = property(lambda self: self._data.dtype, doc="float32 or float64.")
 
     def item(self) -> float:
         """The value of a tensor with one element, as a Python float."""
@@ -165,13 +170,16 @@ class Tensor(Node):
 
     # Elementary functions.
     def exp(self) -> "Tensor":
+        """e to the power of each element."""
         y = np.exp(self.data)
         return record(y, (self, lambda g: g * y))
 
     def log(self) -> "Tensor":
+        """The natural logarithm."""
         return record(np.log(self.data), (self, lambda g: g / self.data))
 
     def sqrt(self) -> "Tensor":
+        """The square root."""
         y = np.sqrt(self.data)
         return record(y, (self, lambda g: g / (2 * y)))
 
@@ -192,6 +200,7 @@ class Tensor(Node):
         return record(y, (self, lambda g: g * (y > _ZERO[y.dtype])))
 
     def abs(self) -> "Tensor":
+        """The absolute value, whose derivative at 0 is taken as 0."""
         return record(np.abs(self.data), (self, lambda g: g * np.sign(self.data)))
 
     def clip(self, low, high) -> "Tensor":
@@ -199,22 +208,24 @@ class Tensor(Node):
         x, low, high = self.data, float(low), float(high)
         return record(np.clip(x, low, high), (self, lambda g: g * ((x >= low) & (x <= high))))
 
-    # Reductions. `axis` is None (all), an int or a tuple of ints, as in NumPy.
+    # Reductions.
     def sum(self, axis=None, keepdims=False) -> "Tensor":
+        """The sum over `axis`: None (all), an int or a tuple of ints. keepdims: keep these axes, with length 1."""
         return record(
             axis_sums(self.data, axis, keepdims),
             (self, lambda g: np.broadcast_to(_restore(g, self.shape, axis), self.shape)),
         )
 
     def mean(self, axis=None, keepdims=False) -> "Tensor":
+        """The mean over `axis`, given as for `sum`."""
         return self.sum(axis, keepdims) / prod(self.shape[a] for a in _axes(self.shape, axis))
 
     def var(self, axis=None, keepdims=False) -> "Tensor":
-        """The population variance (divided by n, not n - 1)."""
+        """The population variance (divided by n, not n - 1) over `axis`, given as for `sum`."""
         return ((self - self.mean(axis, keepdims=True)) ** 2).mean(axis, keepdims)
 
     def max(self, axis=None, keepdims=False) -> "Tensor":
-        """The largest value; on a tie, the gradient is shared equally."""
+        """The largest value over `axis`, given as for `sum`; on a tie, the gradient is shared equally."""
         y = self.data.max(axis, keepdims=True)
 
         def derivative(g):
@@ -224,10 +235,12 @@ class Tensor(Node):
         return record(y if keepdims else y.squeeze(axis), (self, derivative))
 
     def min(self, axis=None, keepdims=False) -> "Tensor":
+        """The smallest value over `axis`, given as for `sum`; on a tie, the gradient is shared equally."""
         return -((-self).max(axis, keepdims))
 
     # Shapes.
     def reshape(self, *shape) -> "Tensor":
+        """The same elements in another shape, in C order; one length may be -1. Raises ValueError if the sizes differ."""
         shape = shape[0] if len(shape) == 1 and isinstance(shape[0], tuple | list) else shape
         return record(self.data.reshape(shape), (self, lambda g: g.reshape(self.shape)))
 
@@ -239,6 +252,7 @@ class Tensor(Node):
 
     @property
     def T(self) -> "Tensor":
+        """The tensor with all its axes reversed."""
         return self.transpose()
 
     def __getitem__(self, index) -> "Tensor":

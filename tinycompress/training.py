@@ -212,6 +212,7 @@ def predict(model: Module, x: np.ndarray, batch_size: int | None = None) -> np.n
     """Return the outputs (N, classes) for x (N, …), computed in batches, in evaluation mode and without a graph.
 
     batch_size: by default 512, or as many inputs as have the numbers of 512 MNIST images, which limits the memory.
+    Raises ValueError if there are no inputs.
     """
     if len(x) == 0:
         raise ValueError("predict: there are no inputs")

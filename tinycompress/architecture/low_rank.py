@@ -33,6 +33,11 @@ def factorise(model: Module, ranks: int | dict[str, int], scheme: str = "channel
     ranks: layer name -> rank, or one rank for every dense and standard convolution layer (at most a layer's full rank).
     Strides, paddings and biases stay; layers are renumbered. At full rank the net computes the same. Raises ValueError
     for a rank that is not a whole number from 1 to full rank, and for a layer that cannot be factorised, with the reason.
+
+    >>> from tinycompress import models
+    >>> net = models.mlp((8, 8, 1), (32,), 10, rng=0)
+    >>> net.summary().parameters, factorise(net, {"1": 4}).summary().parameters
+    (2410, 746)
     """
     chosen = _factorisable("factorise", model, ranks if isinstance(ranks, dict) else None, scheme)
     full = {name: min(as_matrix(layer.weight.data, scheme).shape) for name, layer in chosen.items()}

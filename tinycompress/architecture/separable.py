@@ -68,6 +68,12 @@ def make_separable(
     does not help a block with a ReLU in the middle.
 
     Raises ValueError for a layer that cannot be replaced, with the reason.
+
+    >>> from tinycompress import models
+    >>> rng = np.random.default_rng(0)
+    >>> net = models.convnet((8, 8, 1), 10, rng=rng)
+    >>> make_separable(net, rng=rng).summary().parameters < net.summary().parameters
+    True
     """
     if from_weights and between:
         raise ValueError(

@@ -72,6 +72,9 @@ def load(name: str | os.PathLike = "digits") -> Dataset:
 
     Raises DataError (a ValueError) for an unknown name and for data that fail a check, FileNotFoundError for
     a missing file, and another OSError (mostly ConnectionError) where a download is needed and fails.
+
+    >>> load("digits")
+    <Dataset digits: 8x8x1 images, 10 classes, 1145 train, 201 val, 451 test>
     """
     if name in LOADERS:
         return LOADERS[name]()

@@ -27,14 +27,17 @@ class Dataset:
 
     @property
     def train(self) -> tuple[np.ndarray, np.ndarray]:
+        """The training images (N, H, W, C), float32, and their labels (N,)."""
         return self.x_train, self.y_train
 
     @property
     def val(self) -> tuple[np.ndarray, np.ndarray]:
+        """The validation images and labels, on which settings are chosen."""
         return self.x_val, self.y_val
 
     @property
     def test(self) -> tuple[np.ndarray, np.ndarray]:
+        """The test images and labels, which serve only to report results."""
         return self.x_test, self.y_test
 
     @property
@@ -44,6 +47,7 @@ class Dataset:
 
     @property
     def num_classes(self) -> int:
+        """The number of classes."""
         return len(self.classes)
 
     def __repr__(self) -> str:

@@ -16,6 +16,14 @@ class Ensemble(Module):
     average: "probabilities" for the arithmetic mean: softmax(output / T) is the mean of the members' softmax(logits / T),
     at the temperature T at which a student will learn from it. "logits" for the mean of the logits: the geometric mean
     of the probabilities, at every temperature (Hinton et al. 2015, section 2). Members map inputs to logits (N, classes).
+    Raises TypeError for anything but modules, ValueError for another average and for members that know different classes.
+
+    >>> from tinycompress import models
+    >>> members = [models.mlp((8, 8, 1), (16,), 10, rng=seed) for seed in range(3)]
+    >>> x = np.random.default_rng(0).random((5, 8, 8, 1), np.float32)
+    >>> mean = np.mean([F.softmax(member(x)).data for member in members], axis=0)
+    >>> np.allclose(F.softmax(Ensemble(*members)(x)).data, mean, atol=1e-6)
+    True
     """
 
     def __init__(self, *members: Module, average: str = "probabilities", temperature: float = 1.0):

@@ -82,7 +82,8 @@ class HintLoss:
     """on_outputs(logits, targets) + weight * the mean squared error of the guesses, averaged over the hints.
 
     The second term is equation 3 of Romero et al. 2015, except for its factor ½ and its sum over units. on_outputs: a loss
-    such as `DistillationLoss`, or None for the first stage of FitNets, where only the hints train the lower layers.
+    such as `DistillationLoss`, or None for the first stage of FitNets, where only the hints train the lower layers. Raises
+    ValueError for a weight below 0, and for targets without the teacher's hidden layers.
     """
 
     on_outputs: Callable[[Tensor, np.ndarray], Tensor] | None

@@ -17,7 +17,8 @@ class ShiftedTargets:
 
     x: images (N, H, W, C), labels (N,). logits: (3, 3, N, classes), float32, by the row and column of the
     window in the image padded with one pixel of zeros. The targets are those of a teacher that runs on every batch, but
-    with a large teacher and many epochs they take a fraction of the time.
+    with a large teacher and many epochs they take a fraction of the time. Raises ValueError for images of another shape,
+    or unless each has a label.
     """
 
     def __init__(
@@ -32,7 +33,7 @@ class ShiftedTargets:
         self.train = x, np.arange(len(x))
 
     def shift(self, x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Shift as `data.shift` does, with the same draws. The next `loss` refers to these images."""
+        """Shift the images x (N, H, W, C) as `data.shift` does, with the same draws. The next `loss` refers to these images."""
         self._places = rng.integers(0, 3, size=(2, len(x)))
         return window(x, *self._places)
 

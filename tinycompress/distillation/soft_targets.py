@@ -17,7 +17,16 @@ class DistillationLoss:
 
     z are the student's logits and v the teacher's (Hinton et al. 2015, section 2). temperature T: above 0; at infinity the
     first term becomes its limit, `match_logits`. alpha: from 0 (labels only) to 1 (soft targets only, without labels).
-    Pass it as `fit(..., loss=DistillationLoss(4, 0.9))`, with `teacher_targets` as targets.
+    Pass it as `fit(..., loss=DistillationLoss(4, 0.9))`, with `teacher_targets` as targets. Raises ValueError for a
+    temperature or alpha out of range, and for targets that lack what the loss needs.
+
+    >>> from tinycompress import models
+    >>> from tinycompress.distillation import teacher_targets
+    >>> teacher, student = (models.mlp((8, 8, 1), (width,), 10, rng=0) for width in (64, 8))
+    >>> x, labels = np.ones((3, 8, 8, 1), np.float32), np.array([0, 1, 2])
+    >>> loss = DistillationLoss(temperature=4, alpha=0.9)
+    >>> loss(student(x), teacher_targets(teacher, x, labels)).item() > 0
+    True
     """
 
     temperature: float = 4.0
@@ -53,7 +62,7 @@ def match_logits(logits: Tensor, target_logits: np.ndarray) -> Tensor:
     """The sum over classes of (z - v)² / (2 classes), averaged over the batch, with each row of z and v centred at 0.
 
     It is the limit of T² KL for T → ∞ (Hinton et al. 2015, equation 4), and the loss of Ba & Caruana 2014 except for the
-    centring, which removes the constant that a softmax ignores. logits, target_logits: (N, classes).
+    centring, which removes the constant that a softmax ignores. logits, target_logits: (N, classes), else ValueError.
     """
     target = np.asarray(target_logits, logits.dtype)
     if logits.ndim != 2 or target.shape != logits.shape or target.size == 0:

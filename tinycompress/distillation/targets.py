@@ -17,6 +17,12 @@ def teacher_targets(
     output of each of these hidden layers, by dotted name. The array is batched like any targets, so the teacher runs
     only once, however long the student trains. Images that `augment` changes keep the targets of the originals. Raises
     ValueError for outputs that are not finite class scores, and for labels or layers that do not fit.
+
+    >>> from tinycompress import models
+    >>> teacher = models.mlp((8, 8, 1), (64,), 10, rng=0)
+    >>> targets = teacher_targets(teacher, np.ones((5, 8, 8, 1), np.float32), labels=np.arange(5))
+    >>> targets["logits"].shape, targets["label"].tolist()
+    ((5, 10), [0, 1, 2, 3, 4])
     """
     if isinstance(x, tuple):
         x, labels = x if labels is None else (x[0], labels)

@@ -13,7 +13,12 @@ from .thresholds import exit_table, mac_costs
 
 @dataclass(frozen=True)
 class Setting:
-    """A width and its exit thresholds, with their measured accuracy (a share) and mean MACs and ms per image."""
+    """A width and its exit thresholds, with their measured accuracy (a share) and mean MACs and ms per image.
+
+    >>> slow, fast = Setting(1.0, (1.0,), 0.98, macs=4000, ms=0.4), Setting(0.5, (1.0,), 0.95, macs=1000, ms=0.2)
+    >>> best_within([slow, fast], ms=0.3) is fast, best_within([slow, fast], macs=5000) is slow
+    (True, True)
+    """
 
     width: float
     thresholds: tuple[float, ...]
@@ -81,13 +86,14 @@ def best_within(settings: Sequence[Setting], *, ms: float | None = None, macs: f
 class BudgetController:
     """Follow a changing budget of ms per image, on a machine whose speed changes, too.
 
-    for budget in budgets:
-        setting = controller.choose(budget)
-        … run it, and time it …
-        controller.observe(setting, ms)
+        for budget in budgets:
+            setting = controller.choose(budget)
+            … run it, and time it …
+            controller.observe(setting, ms)
 
     It keeps one number, `slowdown`: how many times slower than in the table the machine is now, as a running average of
     its observations. It chooses what fits the budget at that pace. smoothing: the weight of the last observation, in (0, 1].
+    Raises ValueError without settings, and for another smoothing.
     """
 
     def __init__(self, settings: Sequence[Setting], smoothing: float = 0.3):
@@ -103,7 +109,7 @@ class BudgetController:
         return fitting[-1] if fitting else self.settings[0]
 
     def observe(self, setting: Setting, ms: float) -> None:
-        """Record that `setting` took `ms` milliseconds per image."""
+        """Record that `setting` took `ms` milliseconds per image. Raises ValueError unless that is above 0."""
         if not ms > 0:
             raise ValueError(f"BudgetController: a time must be above 0 ms, got {ms}")
         self.slowdown += self.smoothing * (ms / setting.ms - self.slowdown)

@@ -19,6 +19,12 @@ def add_exits(
     heads: one per new exit; by default a dense layer on the layer's whole output. The last exit is the net's own. frozen:
     only the new heads are trained, and the net's own output stays the same, bit for bit. Raises ValueError for numbers
     that are not layers in rising order, and for a net whose `input_shape` is not known.
+
+    >>> from tinycompress import models
+    >>> rng = np.random.default_rng(0)
+    >>> net = add_exits(models.mlp((8, 8, 1), (32, 32), 10, rng=rng), after=(2,), rng=rng)
+    >>> [logits.shape for logits in net(np.ones((5, 8, 8, 1), np.float32))]  # in training mode: of each exit
+    [(5, 10), (5, 10)]
     """
     after = list(after)
     if not after or after != sorted(set(after)) or after[0] < 0 or after[-1] >= len(net) - 1:
@@ -76,7 +82,15 @@ class EarlyExit(Module):
     net: a `MultiExit`. thresholds: one per exit except the last, where all leave; or one for all of them. At 0 every image
     leaves; at 1 none does, and the exit's head is not even run. score: `confidence` or `certainty`. Nothing is computed
     that an image does not need: `run` takes only the images that have not left to the next stage. For inference only: no
-    gradient flows through it.
+    gradient flows through it. Raises ValueError unless the thresholds are from 0 to 1 and as many as that, and RuntimeError
+    if it is called in training mode.
+
+    >>> from tinycompress import models
+    >>> rng = np.random.default_rng(0)
+    >>> net = add_exits(models.mlp((8, 8, 1), (32, 32), 10, rng=rng), after=(2,), rng=rng)
+    >>> logits, exits = EarlyExit(net, 0.5).run(rng.random((100, 8, 8, 1), np.float32))
+    >>> logits.shape, set(exits.tolist()) <= {0, 1}
+    ((100, 10), True)
     """
 
     def __init__(self, net: MultiExit, thresholds: float | Sequence[float], score: Score = confidence):

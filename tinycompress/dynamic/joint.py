@@ -16,7 +16,7 @@ class JointLoss:
     distil: from 0 to 1, how much the others learn from the last output (the largest width or the deepest exit) instead of
     from the labels. No gradient flows into that teacher, which learns from the labels only (Yu & Huang 2019, section 3.3:
     inplace distillation). Pass it as `fit(..., loss=JointLoss())`, for a net whose outputs in training mode are a tuple, the
-    cheapest first.
+    cheapest first. Raises ValueError for weights or a distil out of range, and TypeError for outputs that are not a tuple.
     """
 
     weights: tuple[float, ...] | None = None

@@ -55,6 +55,11 @@ class Slimmable(Module):
     batch_norm: "own" per width (section 3.2), or "shared", the naive way, where the widths disturb each other's statistics.
     The net, any that `channel_groups` can follow, becomes the widest one; it is not copied. Raises ValueError for invalid
     widths and for weights seen through a parametrization.
+
+    >>> from tinycompress import models
+    >>> slim = Slimmable(models.mlp((8, 8, 1), (32, 32), 10, rng=0), widths=(0.5, 1.0))
+    >>> slim.at(0.5).summary().parameters, slim.at(1.0).summary().parameters
+    (1482, 3466)
     """
 
     def __init__(self, net: Module, widths: Sequence[float] = (0.25, 0.5, 0.75, 1.0), batch_norm: str = "own"):

@@ -15,6 +15,10 @@ too: `pruning.products`, `quantization.products`, `quantization.coding`, `quanti
 Images are x (N, H, W, C), outputs y (N, OH, OW, OC), weights w (kh, kw, C, OC), depthwise ones (kh, kw, C); `stride` is
 (sh, sw) and `padding` ((top, bottom), (left, right)) zeros around the image. All arrays of a call must be float32, or all
 float64, else TypeError. Shapes that do not match raise ValueError. An empty batch gives an empty result.
+
+>>> x, w = np.ones((1, 4, 4, 2), np.float32), np.ones((3, 3, 2, 5), np.float32)
+>>> conv2d(x, w, (1, 1), ((0, 0), (0, 0))).shape
+(1, 2, 2, 5)
 """
 
 import functools

@@ -8,7 +8,17 @@ TAKE_RELU = (BatchNorm, MaxPool2d)
 
 
 class Sequential(Module):
-    """Layers applied in order. input_shape: the shape of one example, if known, for `Module.summary`."""
+    """Layers applied in order. input_shape: the shape of one example, if known, for `Module.summary`.
+
+    Raises TypeError for anything but modules.
+
+    >>> import numpy as np
+    >>> from tinycompress import nn
+    >>> rng = np.random.default_rng(0)  # one for all layers
+    >>> net = nn.Sequential(nn.Conv2d(1, 4, 3, rng=rng), nn.ReLU(), nn.GlobalAvgPool(), nn.Dense(4, 10, rng=rng))
+    >>> net(np.ones((2, 8, 8, 1), np.float32)).shape
+    (2, 10)
+    """
 
     def __init__(self, *layers: Module, input_shape: tuple[int, ...] | None = None):
         for layer in layers:
@@ -42,7 +52,7 @@ class Sequential(Module):
 
 
 class Residual(Module):
-    """body(x) + shortcut(x); without a shortcut, body(x) + x (He et al. 2016)."""
+    """body(x) + shortcut(x); without a shortcut, body(x) + x (He et al. 2016). ValueError if their shapes differ."""
 
     def __init__(self, body: Module, shortcut: Module | None = None):
         self.body, self.shortcut = body, shortcut
@@ -64,7 +74,8 @@ class MultiExit(Module):
 
     In training mode the output is a tuple of logits (N, classes), one per exit, the earliest first. In evaluation mode it
     is that of the last exit, and the other heads are not run. `dynamic.EarlyExit` can leave at any exit.
-    frozen: freeze the trunk and the last head, and keep them in evaluation mode, while the other heads are trained.
+    frozen: freeze the trunk and the last head, and keep them in evaluation mode, while the other heads are trained. Raises
+    ValueError unless there is one head per stage.
     """
 
     def __init__(self, stages, heads, input_shape: tuple[int, ...] | None = None, frozen: bool = False):

@@ -15,7 +15,10 @@ INITS = {
 
 
 def initialise(shape, init: str, rng: np.random.Generator, fan_in: int, fan_out: int) -> np.ndarray:
-    """Draw a float32 array by one of `INITS`: He et al. 2015 (eq. 10), Glorot & Bengio 2010 (eq. 16), LeCun et al. 1998."""
+    """Draw a float32 array by one of `INITS`: He et al. 2015 (eq. 10), Glorot & Bengio 2010 (eq. 16), LeCun et al. 1998.
+
+    Raises ValueError for an unknown `init`, and TypeError for an rng that is not a Generator.
+    """
     if init not in INITS:
         raise ValueError(f"no initialisation is called {init!r}; choose one of {', '.join(INITS)}")
     if not isinstance(rng, np.random.Generator):

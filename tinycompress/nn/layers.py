@@ -60,7 +60,8 @@ class Conv2d(Weighted):
 
 
 class DepthwiseConv2d(Weighted):
-    """Depthwise convolution: output channel c sees input channel c only. weight (kh, kw, channels)."""
+    """Depthwise convolution: output channel c sees input channel c only. (N, H, W, channels) -> (N, H', W', channels);
+    weight (kh, kw, channels); kernel_size, stride and padding as in `Conv2d`."""
 
     connects = "own"
 
@@ -82,7 +83,8 @@ class BatchNorm(Module):
     """Normalise each channel (the last axis) over all other axes, for dense layers and images alike.
 
     Training uses the statistics of the batch and updates running averages of them, which evaluation uses (Ioffe &
-    Szegedy 2015). momentum: the weight of the new batch in the running average, as in PyTorch.
+    Szegedy 2015). momentum: the weight of the new batch in the running average, as in PyTorch. Raises ValueError for an
+    input whose last axis is not the channels.
     """
 
     def __init__(self, channels: int, momentum: float = 0.1, eps: float = 1e-5):
@@ -197,11 +199,17 @@ class Flatten(_Elementwise):
 class GlobalAvgPool(_Elementwise):
     """The mean over the image: (N, H, W, C) -> (N, C)."""
 
-    function = staticmethod(lambda x: x.mean((1, 2)))
+    @staticmethod
+    def function(x):
+        """The mean over the image."""
+        return x.mean((1, 2))
 
 
 class MaxPool2d(Module):
-    """The largest value of each window. stride: the window's size if None."""
+    """The largest value of each window, (N, H, W, C) -> (N, H', W', C).
+
+    size: an int or (height, width); stride: the size if None.
+    """
 
     def __init__(self, size=2, stride=None) -> None:
         self.size, self.stride = size, stride
@@ -214,14 +222,17 @@ class MaxPool2d(Module):
 
 
 class AvgPool2d(MaxPool2d):
-    """The mean of each window. stride: the window's size if None."""
+    """The mean of each window, (N, H, W, C) -> (N, H', W', C). size and stride: as in `MaxPool2d`."""
 
     def forward(self, x):
         return F.avg_pool2d(x, self.size, self.stride)
 
 
 class Dropout(Module):
-    """In training, zero each element with probability p and scale the rest by 1 / (1 - p) (Srivastava et al. 2014)."""
+    """In training, zero each element with probability p and scale the rest by 1 / (1 - p) (Srivastava et al. 2014).
+
+    Raises ValueError unless p lies in [0, 1).
+    """
 
     def __init__(self, p: float = 0.5, *, rng: np.random.Generator):
         if not 0 <= p < 1:

@@ -94,6 +94,18 @@ class Module:
 
     Attributes that are parameters, ndarrays (buffers: part of the state, but not trained), modules, or lists of modules
     are registered automatically.
+
+    >>> import numpy as np
+    >>> from tinycompress import functional, nn
+    >>> class Net(nn.Module):
+    ...     def __init__(self, rng):
+    ...         self.hidden = nn.Dense(4, 8, rng=rng)
+    ...         self.out = nn.Dense(8, 2, rng=rng)
+    ...     def forward(self, x):
+    ...         return self.out(functional.relu(self.hidden(x)))
+    >>> net = Net(np.random.default_rng(0))
+    >>> net(np.ones((5, 4), np.float32)).shape, len(net.parameters())
+    ((5, 2), 4)
     """
 
     inference_only = False
@@ -115,6 +127,8 @@ class Module:
             vars(self)["_training"] = mode
 
     def forward(self, x: Tensor) -> Tensor:
+        """The output for x, of the shapes in the description of the class. Subclasses define it, else NotImplementedError; a
+        call of the module runs it."""
         raise NotImplementedError(f"{type(self).__name__} needs a method forward(self, x)")
 
     def __call__(self, x, **options) -> Tensor:
@@ -171,6 +185,7 @@ class Module:
             yield from child.named_modules(f"{prefix}.{name}" if prefix else name, seen)
 
     def modules(self) -> "list[Module]":
+        """This module and all modules in it, each before those inside it."""
         return [module for _, module in self.named_modules()]
 
     def named_parameters(self) -> dict[str, Parameter]:
@@ -182,6 +197,7 @@ class Module:
         return {name: value for name, value in self._named_state() if isinstance(value, np.ndarray)}
 
     def parameters(self) -> list[Parameter]:
+        """All parameters, as an optimiser takes them; for a parametrized weight, the latent array."""
         return list(self.named_parameters().values())
 
     def _named_state(self, seen: set[int] | None = None):
@@ -231,6 +247,7 @@ class Module:
             _thread.modes = before
 
     def zero_grad(self) -> None:
+        """Forget all gradients: `grad` of every parameter becomes None."""
         for parameter in self.parameters():
             parameter.grad = None
 
@@ -240,7 +257,10 @@ class Module:
 
     # Parametrizations.
     def parametrize(self, name: str, step: "Module") -> "Module":
-        """Compute parameter `name` by `step` (latent tensor -> effective tensor), after its existing steps."""
+        """Compute parameter `name` by `step` (latent tensor -> effective tensor), after its existing steps; returns the module.
+
+        Raises ValueError if there is no such parameter, or a step of the same type.
+        """
         parametrized = self.__dict__.setdefault("_parametrized", {})
         if name not in parametrized:
             latent = self.__dict__.get(name)
@@ -357,6 +377,7 @@ class Module:
         return self.summary()._repr_html_()
 
     def extra_repr(self) -> str:
+        """What `repr` shows between the parentheses. Subclasses can define it."""
         return ""
 
     def __repr__(self) -> str:

@@ -7,7 +7,7 @@ from .module import Module
 
 
 class Mask(Module):
-    """Parametrization latent * mask. mask: booleans in the shape of the weight; True: kept."""
+    """Parametrization latent * mask. mask: booleans in the shape of the weight, else ValueError; True: kept."""
 
     def __init__(self, mask):
         self.mask = np.array(mask, bool)

@@ -162,7 +162,9 @@ def batch_norm_l1(model: Module) -> Tensor:
     """The sum of |gamma| over all batch norms, for a loss that drives unneeded channels to 0 (Liu et al. 2017,
     equation 1):
 
-    fit(model, …, loss=lambda outputs, labels: cross_entropy(outputs, labels) + 1e-3 * batch_norm_l1(model))
+        fit(model, …, loss=lambda outputs, labels: cross_entropy(outputs, labels) + 1e-3 * batch_norm_l1(model))
+
+    Raises ValueError for a model without batch norms.
     """
     norms = [module for module in model.modules() if isinstance(module, BatchNorm)]
     if not norms:

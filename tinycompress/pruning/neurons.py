@@ -23,7 +23,13 @@ def keep_neurons(
     """Choose the neurons to keep, in their old order: the most important `share`, but at least one per group.
 
     share: from 0 to 1, of each hidden layer (scope "layer") or of all together (scope "global": one threshold), or a
-    dict of layer name -> share; layers not named stay whole. Returns layer name -> indices.
+    dict of layer name -> share; layers not named stay whole. Returns layer name -> indices. Raises ValueError for another
+    scope or share, an unknown layer, and an importance that is not finite.
+
+    >>> from tinycompress import models
+    >>> kept = keep_neurons(models.mlp((8, 8, 1), (8,), 10, rng=0), 0.5)
+    >>> {name: len(neurons) for name, neurons in kept.items()}
+    {'1': 4}
     """
     scores = importance(model)
     for name, score in scores.items():
@@ -43,7 +49,7 @@ def keep_neurons(
 def mask_neurons(model: Module, kept: dict[str, np.ndarray] | float) -> Module:
     """Switch off, in place, every neuron that is not kept: its weights, its bias, and the weights that read it.
 
-    kept: layer name -> indices of the neurons to keep, as `keep_neurons` returns them. A number is the share to switch off,
+    kept: layer name -> indices (n,) of the neurons to keep, as `keep_neurons` returns them. A number is the share to switch off,
     as in `prune_weights`: 0.9 keeps the tenth of each layer that `keep_neurons` chooses. Returns the model.
     """
     for group, index in _checked(model, kept):

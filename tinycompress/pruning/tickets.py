@@ -53,8 +53,8 @@ def iterative_pruning(
 def rewind(model: Module, state: dict[str, np.ndarray]) -> Module:
     """Reset every weight and buffer to `state`, in place, but keep the masks. Returns the model.
 
-    state: from `state_dict` of this net, or of another one with the same layers, before or after pruning; masks in it
-    are ignored. Raises ValueError if it does not fit.
+    state: name -> array, from `state_dict` of this net, or of another one with the same layers and shapes, before or after
+    pruning; masks in it are ignored. Raises ValueError if it does not fit.
     """
     own = {name: mask for name, mask in model.named_buffers().items() if _is_mask(name)}
     return model.load_state_dict({name: values for name, values in state.items() if not _is_mask(name)} | own)

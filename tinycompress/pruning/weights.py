@@ -89,6 +89,11 @@ def prune_n_of_m(
 
     layers: names of the layers to prune; by default all prunable ones. Returns the model. Raises ValueError for a layer
     whose number of inputs is not a multiple of m, such as a depthwise convolution with one input per channel.
+
+    >>> import tinycompress as tc
+    >>> net = prune_n_of_m(tc.models.mlp((8, 8, 1), (4,), 10, rng=0), 2, 4)
+    >>> {int(count) for count in (net[1].weight.data[:4] != 0).sum(0)}  # of the first four inputs of each neuron
+    {2}
     """
     if not 1 <= n <= m:
         raise ValueError(f"prune_n_of_m: n of every m weights are kept, which needs 1 <= n <= m; got {n} of {m}")
@@ -114,7 +119,7 @@ def prune_n_of_m(
 
 
 def add_mask(layer: Module, name: str, mask: np.ndarray):
-    """Mask parameter `name` of the layer by `mask` (True = kept), on top of any mask it already has."""
+    """Mask parameter `name` of the layer by `mask`, booleans of its shape (True: kept), on top of any mask it already has."""
     existing = layer.parametrization(name, Mask)
     if existing is None:
         layer.parametrize(name, Mask(mask))

@@ -34,7 +34,8 @@ class Binarize(Module):
     without clipping. values: what stands for negative and for other weights, times the scale; (0, 1) gives weights
     that are there or not.
 
-    Exact zeros (pruned weights) stay 0.
+    Exact zeros (pruned weights) stay 0. Raises ValueError for a stochastic one without a scale or an rng, and for a scale
+    that is not above 0.
     """
 
     def __init__(
@@ -125,7 +126,13 @@ def binarize_weights(
     scale: a number, None for the mean of |latent| per channel, or "glorot", sqrt(1.5 / (fan_in + fan_out)), as in the
     paper's experiments, so that layers of all sizes train at one learning rate. With a number or "glorot", the latent
     weights are rescaled to this standard deviation. layers: names; all by default. values: what the two kinds of weights
-    are, times the scale; with (0, 1) use batch norm after each layer, since no weight is negative.
+    are, times the scale; with (0, 1) use batch norm after each layer, since no weight is negative. Raises ValueError for an
+    unknown layer, and what `Binarize` raises.
+
+    >>> from tinycompress import models
+    >>> net = binarize_weights(models.mlp((8, 8, 1), (32,), 10, rng=0))
+    >>> len(np.unique(net[1].weight.data))
+    2
     """
     known = weighted_layers(model)
     with all_or_nothing(model):
@@ -176,7 +183,9 @@ class BinaryDense(Module):
         self.packed, self.signs_only = pack_signs(flat), signs_only
         self.bias = np.zeros_like(self.scale) if bias is None else bias.copy()
 
-    nbytes = property(lambda self: self.packed.nbytes + self.scale.nbytes + self.bias.nbytes)
+    nbytes = property(
+        lambda self: self.packed.nbytes + self.scale.nbytes + self.bias.nbytes, doc="Bytes of signs, scales and biases."
+    )
 
     def unpacked(self) -> Dense:
         """The same layer with float32 weights."""
@@ -190,7 +199,7 @@ class BinaryDense(Module):
         return Tensor(self.multiply(x.data))
 
     def multiply(self, x: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-        """The outputs for an array x, written to `out` if it is given. With signs_only, the signs of x are taken first."""
+        """The outputs (…, out), float32, for an array x (…, in), written to `out` if it is given. With signs_only, the signs of x are taken first."""
         rows = np.ascontiguousarray(x.reshape(-1, x.shape[-1]))
         flat = None if out is None else out.reshape(-1, len(self.scale))
         if self.signs_only:

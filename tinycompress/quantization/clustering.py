@@ -59,7 +59,12 @@ def cluster_weights(
     k: 1 to 256, for all layers, or layer name -> k; layers not named stay as they are. Weights that are exactly 0 are
     left out and stay 0. init: "optimal", the k values of least squared error; or a start of Lloyd's algorithm:
     "linear", "density", "random" (with `rng`), see `quantization.kmeans`, or layer name -> centroids. Training the
-    model afterwards fine-tunes the centroids.
+    model afterwards fine-tunes the centroids. Raises ValueError for an unknown layer, and for an init that lacks one.
+
+    >>> from tinycompress import models
+    >>> net = cluster_weights(models.mlp((8, 8, 1), (32,), 10, rng=0), k=4)
+    >>> len(np.unique(net[1].weight.data))
+    4
     """
     chosen = _per_layer(model, k)
     if isinstance(init, dict) and (missing := [name for name in chosen if name not in init]):

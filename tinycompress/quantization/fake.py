@@ -78,7 +78,12 @@ def quantize_weights(
     returns the model. Used as it is, this is post-training quantization; trained further, quantization-aware training.
 
     bits: for all layers, or layer name -> bits; layers not named stay as they are. Other parameters as in `calibrate`.
-    A layer that already has a grid gets a new one.
+    A layer that already has a grid gets a new one. Raises ValueError for an unknown layer, and what `calibrate` raises.
+
+    >>> from tinycompress import models
+    >>> net = quantize_weights(models.mlp((8, 8, 1), (32,), 10, rng=0), bits=4, per_channel=False)
+    >>> len(np.unique(net[1].weight.data)) <= 16
+    True
     """
     with all_or_nothing(model):
         for name, bits_of_layer in _per_layer(model, bits).items():

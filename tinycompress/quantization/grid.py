@@ -30,17 +30,17 @@ class Grid:
     bits: int
     symmetric: bool
 
-    low = property(lambda self: limits(self.bits, self.symmetric)[0])
-    high = property(lambda self: limits(self.bits, self.symmetric)[1])
+    low = property(lambda self: limits(self.bits, self.symmetric)[0], doc="The smallest integer.")
+    high = property(lambda self: limits(self.bits, self.symmetric)[1], doc="The largest integer.")
 
     def quantize(self, x: np.ndarray) -> np.ndarray:
         """The nearest integers of the grid, int8 or, for grids that start at 0, uint8. Values beyond the ends are
-        clipped."""
+        clipped. x: of any shape that fits the scale's."""
         integers = np.clip(np.rint(x / self.scale + self.zero_point), self.low, self.high)
         return integers.astype(np.int8 if self.low < 0 else np.uint8)
 
     def dequantize(self, integers: np.ndarray) -> np.ndarray:
-        """The real numbers of the integers, float32."""
+        """The real numbers of the integers, of any shape that fits the scale's, float32."""
         return self.scale * (integers.astype(np.float32) - self.zero_point)
 
 

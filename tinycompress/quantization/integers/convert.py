@@ -57,6 +57,7 @@ class IntegerNet(Module):
 
     @property
     def nbytes(self):
+        """Bytes of weights, biases, factors, tables."""
         constants = 0 if self.normalize is None else self.normalize.mean.nbytes + self.normalize.std.nbytes
         return constants + sum(layer.nbytes for layer in self.integer_layers)
 
@@ -82,6 +83,13 @@ def to_integers(model: Module, x: np.ndarray, bits: int = 8, method: str = "min_
     channel, and activations one of 8 bits, calibrated by `method` on x (N, …), a few hundred training images. A `Normalize`
     stays real, as the first layer. Raises ValueError for a layer that has no integer form or appears twice in the net, for
     weights on an affine grid, and if the last layer is not dense.
+
+    >>> from tinycompress import models
+    >>> net = models.mlp((8, 8, 1), (32,), 10, rng=0)
+    >>> x = np.random.default_rng(0).random((200, 8, 8, 1), np.float32)
+    >>> integers = to_integers(net, x)
+    >>> (integers(x).data.argmax(1) == net(x).data.argmax(1)).mean() > 0.9
+    np.True_
     """
     check_distinct("to_integers", model)
     if not any(isinstance(step, FakeQuantize) for m in model.modules() for step in m.parametrizations("weight")):

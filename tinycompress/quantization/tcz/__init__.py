@@ -45,17 +45,17 @@ MAX_ELEMENTS = 2**22  # so that a forged file of a few bytes keeps the decoder b
 
 @dataclass(frozen=True)
 class Contents:
-    """What a file holds: its size, its parts in order, and its arrays.
-
-    float_bytes: the size of all arrays as float32. ratio: how many times smaller the file is.
-    """
+    """What a file holds: its size in bytes, its parts in order, and its arrays."""
 
     nbytes: int
     parts: list[Part]
     arrays: list["Array"]
 
-    float_bytes = property(lambda self: sum(4 * prod(array.shape) for array in self.arrays))
-    ratio = property(lambda self: self.float_bytes / self.nbytes)
+    float_bytes = property(
+        lambda self: sum(4 * prod(array.shape) for array in self.arrays),
+        doc="The size of all arrays as float32, in bytes.",
+    )
+    ratio = property(lambda self: self.float_bytes / self.nbytes, doc="How many times smaller the file is.")
 
     def bytes_by_kind(self) -> dict[str, int]:
         """Bytes per kind of part (header, structure, table, positions, values, checksum), summed over all arrays."""
@@ -123,7 +123,17 @@ def inspect(path, max_elements: int = MAX_ELEMENTS) -> Contents:
 
 
 def to_bytes(model: Module, coding: str = "smallest") -> bytes:
-    """The bytes of a model's .tcz file, as written by `save`."""
+    """The bytes of a model's .tcz file, as written by `save`. Raises ValueError as `save` does.
+
+    >>> from tinycompress import models
+    >>> net = models.mlp((8, 8, 1), (32,), 10, rng=0)
+    >>> data = to_bytes(net)
+    >>> data[:3], inspect_bytes(data).nbytes == len(data)
+    (b'TCZ', True)
+    >>> x = np.ones((2, 8, 8, 1), np.float32)
+    >>> bool((from_bytes(data)(x).data == net(x).data).all())
+    True
+    """
     check_distinct("a .tcz file holds each layer once", model)
     if coding != "smallest" and coding not in CODINGS:
         raise ValueError(f"coding should be one of smallest, {', '.join(CODINGS)}; got {coding!r}")
