@@ -2,6 +2,7 @@
 
 import re
 import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,14 @@ def test_every_file_that_the_readme_links_to_is_there_and_outside_of_the_reposit
     assert re.findall(r"\]\((?!https://)", described) == []
     assert described.count("](https://git.example/us/raw/HEAD/figures/P1.png)") == text.count("](figures/P1.png)") > 0
     assert "](https://git.example/us/blob/HEAD/.github/CONTRIBUTING.md)" in described
+
+
+def test_binder_installs_an_extra_that_there_is_on_a_python_that_is_supported():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    (extra,) = re.fullmatch(r"-e \.\[(\w+)\]\n", (ROOT / ".binder" / "requirements.txt").read_text()).groups()
+    assert extra in project["optional-dependencies"]
+    version = (ROOT / ".binder" / "runtime.txt").read_text().strip().removeprefix("python-")
+    assert f"Programming Language :: Python :: {version}" in project["classifiers"]
 
 
 def test_a_claim_is_a_file_and_a_line(tmp_path, monkeypatch):

@@ -32,7 +32,7 @@ class WholeRepository(sdist):
     """A source distribution holds all of the repository: tests with their helpers, notebooks, figures."""
 
     def make_release_tree(self, base_dir, files):
-        folders = (REPOSITORY / name for name in (".ci", ".github", "figures", "notebooks", "tests"))
+        folders = (REPOSITORY / name for name in (".binder", ".ci", ".github", "figures", "notebooks", "tests"))
         found = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
         more = [str(path.relative_to(REPOSITORY)) for path in found if path.parent.name not in MADE]
         super().make_release_tree(base_dir, sorted({*files, *more}))
