@@ -55,6 +55,7 @@ def test_a_data_set_stands_for_its_splits(data, net):
 def test_a_pair_of_images_and_labels_gives_targets_with_labels(data, net):
     targets = tc.distillation.teacher_targets(net, data.train)
     assert np.array_equal(targets, tc.distillation.teacher_targets(net, *data.train))
+    assert np.array_equal(targets, tc.distillation.teacher_targets(net, data))
     others = data.y_train[::-1]
     assert np.array_equal(tc.distillation.teacher_targets(net, data.train, others)["label"], others)
 
@@ -67,6 +68,10 @@ def test_a_share_of_neurons_is_the_share_to_remove(data, net, share):
         tc.predict(tc.pruning.mask_neurons(net.copy(), share), data.x_test),
         tc.predict(tc.pruning.mask_neurons(net.copy(), kept), data.x_test),
     )
+
+
+def test_an_empty_sequential_is_the_identity(data):
+    assert np.array_equal(tc.predict(tc.nn.Sequential(), data.x_test), data.x_test)
 
 
 def test_softmax_takes_the_last_axis_by_number():
@@ -91,6 +96,22 @@ ANSWERED = {
     "tc.pruning.prune_weights(net, amount=0.5)": "here it is 'share'",
     "tc.pruning.remove_neurons(net, 1.5)": "the share of neurons to remove must be from 0 to 1, got 1.5",
     "tc.distillation.DistillationLoss(T=4)": "here it is 'temperature'",
+    "tc.zeros(3)": "tc.Tensor(np.zeros(shape))",
+    "tc.mean(x)": "a method of tensors: t.mean()",
+    "tc.distillation.distill(net, net, data)": "loss=tc.distillation.DistillationLoss(4, 0.9)",
+    "tc.quantization.quantize(net, 4)": "quantization.quantize_weights(net, bits=4)",
+    "tc.quantization.cluster_weights(net, bits=4)": "here it is k, the number of values: 2**bits",
+    "tc.quantization.tcz.save('net.tcz', net)": "the net comes first, then the path; got str",
+    "tc.pruning.prune_weights(net, sparsity=0.5)": "here it is 'share'",
+    "tc.pruning.prune_filters(net, 0.5)": "pruning.remove_neurons(net, share)",
+    "tc.profiling.latency(net, x)": "pass named calls",
+    "tc.profiling.flops(net)": "net.summary()",
+    "tc.Tensor(x).view(-1)": "t.reshape(shape)",
+    "tc.Tensor(x).argmax(1)": "that of its array: t.data",
+    "tc.Tensor(x).reshap(-1)": "did you mean 'reshape'?",
+    "tc.nn.Dense(4, 3, rng=0)": "pass it to all layers",
+    "tc.nn.Dropout(0.5, rng=0)": "pass it to all layers",
+    "tc.nn.Sequential([tc.nn.ReLU()])": "nn.Sequential(*layers)",
     "tc.prunning": "did you mean 'pruning'?",
     "tc.pruning.prune_wieghts": "did you mean 'prune_weights'?",
     "tc.quantization.tcz.laod": "did you mean 'load'?",
@@ -100,15 +121,16 @@ ANSWERED = {
 @pytest.mark.parametrize("guess", ANSWERED)
 def test_the_answer_names_ours(data, net, guess):
     with pytest.raises((AttributeError, TypeError, ValueError), match=re.escape(ANSWERED[guess])):
-        eval(guess, {"tc": tc, "net": net, "data": data})
+        eval(guess, {"tc": tc, "net": net, "data": data, "x": data.x_test})
 
 
 def test_every_answer_names_something_that_is_there():
-    offered = re.compile(r"\b(tc|nn|functional|pruning)((?:\.\w+)+)")
-    roots = {"tc": tc, "nn": tc.nn, "functional": tc.functional, "pruning": tc.pruning}
+    offered = re.compile(r"\b(tc|nn|functional|pruning|quantization)((?:\.\w+)+)")
+    roots = {name: getattr(tc, name) for name in ("nn", "functional", "pruning", "quantization")} | {"tc": tc}
+    owners = {"a module": tc.nn.Module, "a tensor": tc.Tensor}
     for place, answers in names.ELSEWHERE.items():
         for name, ours in answers.items():
-            owner = tc.nn.Module if place == "a module" else eval(place.replace("tinycompress", "tc", 1), {"tc": tc})
+            owner = owners.get(place) or eval(place.replace("tinycompress", "tc", 1), {"tc": tc})
             assert not hasattr(owner, name), f"{place}.{name} exists, so nobody needs its answer"
             for root, path in offered.findall(ours):
                 thing = roots[root]

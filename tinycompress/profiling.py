@@ -65,13 +65,15 @@ def latency(variants: dict[str, Callable[[], object]], rounds: int = 15, round_m
     """Time each variant, warmed up and interleaved (A B C, A B C, …), so that a slow moment affects all of them.
 
     Each round repeats a variant for about `round_ms` and records the mean. Returns name -> Timing in milliseconds. Raises
-    ValueError for less than one round.
+    ValueError for less than one round, and TypeError for variants without names.
 
     >>> numbers = list(range(10_000))
     >>> times = latency({"sum": lambda: sum(numbers), "first": lambda: numbers[0]}, rounds=5)
     >>> times["sum"].median > times["first"].median
     True
     """
+    if not isinstance(variants, dict):
+        raise TypeError(f'latency: pass named calls, {{"net": lambda: net(x)}}; got {type(variants).__name__}')
     if rounds < 1:
         raise ValueError(f"latency: rounds must be 1 or more, got {rounds}")
     repeats = {}

@@ -11,11 +11,13 @@ Each operation lists its value and its derivatives side by side, as in a table o
 import operator
 from collections.abc import Callable, Sequence
 from math import prod
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .graph import Node, births, mode
 from .kernels.reductions import axis_sums
+from .text.names import hint
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 _ZERO = {dtype: np.zeros((), dtype) for dtype in FLOATS}  # saves NumPy converting 0 on each use
@@ -86,6 +88,13 @@ class Tensor(Node):
 
     def __reduce__(self):
         return type(self), (self._data, self.requires_grad)
+
+    if not TYPE_CHECKING:  # for a type checker, there are no other attributes
+
+        def __getattr__(self, name):  # called only if there is no attribute of that name
+            known = [known for known in dir(type(self)) if not known.startswith("_")]
+            near = "" if name.startswith("_") else hint("a tensor", name, known)
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{near}")
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._data}{', requires_grad=True' if self.requires_grad else ''})"

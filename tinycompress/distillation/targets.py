@@ -2,17 +2,18 @@
 
 import numpy as np
 
+from ..data import Dataset
 from ..graph import no_grad
 from ..nn import Module, trace
 from ..tensor import Tensor
 
 
 def teacher_targets(
-    teacher: Module, x: np.ndarray | tuple, labels=None, layers=(), batch_size: int = 512
+    teacher: Module, x: np.ndarray | tuple | Dataset, labels=None, layers=(), batch_size: int = 512
 ) -> np.ndarray:
     """The teacher's outputs for x (N, …) as one structured array of N rows, in evaluation mode and without a graph.
 
-    x may be a pair (x, labels), such as `data.train`.
+    x may be a pair (x, labels), such as `data.train`, for which a Dataset stands.
     Fields: "logits" (classes,); "label" if labels (N,) are given; "hidden" if `layers` are given: a record with the
     output of each of these hidden layers, by dotted name. The array is batched like any targets, so the teacher runs
     only once, however long the student trains. Images that `augment` changes keep the targets of the originals. Raises
@@ -24,6 +25,7 @@ def teacher_targets(
     >>> targets["logits"].shape, targets["label"].tolist()
     ((5, 10), [0, 1, 2, 3, 4])
     """
+    x = x.train if isinstance(x, Dataset) else x
     if isinstance(x, tuple):
         x, labels = x if labels is None else (x[0], labels)
     layers = list(layers)

@@ -23,7 +23,7 @@ class Sequential(Module):
     def __init__(self, *layers: Module, input_shape: tuple[int, ...] | None = None):
         for layer in layers:
             if not isinstance(layer, Module):
-                raise TypeError(f"Sequential takes modules, got {layer!r}")
+                raise TypeError(f"Sequential takes modules, got {layer!r}; unpack a list: nn.Sequential(*layers)")
         self.layers = list(layers)
         self.input_shape = input_shape
 

@@ -14,6 +14,15 @@ INITS = {
 }
 
 
+def check_generator(rng) -> None:
+    """Raise TypeError for anything but a Generator."""
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(
+            f"rng must be a numpy.random.Generator, got {rng!r}; make rng = numpy.random.default_rng(0) once, and pass it to "
+            "all layers, since with a seed each, layers of one shape would draw the same numbers"
+        )
+
+
 def initialise(shape, init: str, rng: np.random.Generator, fan_in: int, fan_out: int) -> np.ndarray:
     """Draw a float32 array by one of `INITS`: He et al. 2015 (eq. 10), Glorot & Bengio 2010 (eq. 16), LeCun et al. 1998.
 
@@ -21,8 +30,7 @@ def initialise(shape, init: str, rng: np.random.Generator, fan_in: int, fan_out:
     """
     if init not in INITS:
         raise ValueError(f"no initialisation is called {init!r}; choose one of {', '.join(INITS)}")
-    if not isinstance(rng, np.random.Generator):
-        raise TypeError(f"rng must be a numpy.random.Generator, got {rng!r}; pass rng=numpy.random.default_rng(0)")
+    check_generator(rng)
     kind, scale = INITS[init](fan_in, fan_out)
     values = rng.normal(0, scale, shape) if kind == "normal" else rng.uniform(-scale, scale, shape)
     return values.astype(np.float32)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .. import functional as F
-from .init import initialise
+from .init import check_generator, initialise
 from .module import Module, Parameter
 from .weighted import Weighted
 
@@ -231,12 +231,13 @@ class AvgPool2d(MaxPool2d):
 class Dropout(Module):
     """In training, zero each element with probability p and scale the rest by 1 / (1 - p) (Srivastava et al. 2014).
 
-    Raises ValueError unless p lies in [0, 1).
+    Raises ValueError unless p lies in [0, 1), and TypeError for an rng that is not a Generator.
     """
 
     def __init__(self, p: float = 0.5, *, rng: np.random.Generator):
         if not 0 <= p < 1:
             raise ValueError(f"Dropout: p, the share to drop, must lie in [0, 1); got {p}")
+        check_generator(rng)
         self.p, self.rng = p, rng
 
     def forward(self, x):

@@ -31,7 +31,7 @@ def kept_weights(model: Module) -> dict[str, np.ndarray]:
     return found
 
 
-@keywords(amount="share")
+@keywords(amount="share", sparsity="share", method="importance")
 def prune_weights(
     model: Module,
     share: float | dict[str, float],

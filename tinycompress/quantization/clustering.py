@@ -6,6 +6,7 @@ from ..guards import all_or_nothing
 from ..nn import Module, Parameter
 from ..nn.weighted import effective, weighted_layers
 from ..tensor import Tensor, record
+from ..text.names import keywords
 from .fake import _per_layer
 from .kmeans import kmeans_1d
 
@@ -50,6 +51,7 @@ class Clustered(Module):
         return f"{self.centroids.size} values"
 
 
+@keywords(bits="k, the number of values: 2**bits", clusters="k", n_clusters="k")
 def cluster_weights(
     model: Module, k: int | dict[str, int] = 16, init="optimal", rng: np.random.Generator | None = None
 ) -> Module:

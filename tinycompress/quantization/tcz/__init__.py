@@ -123,7 +123,8 @@ def inspect(path, max_elements: int = MAX_ELEMENTS) -> Contents:
 
 
 def to_bytes(model: Module, coding: str = "smallest") -> bytes:
-    """The bytes of a model's .tcz file, as written by `save`. Raises ValueError as `save` does.
+    """The bytes of a model's .tcz file, as written by `save`. Raises ValueError as `save` does, and TypeError for
+    anything but a model.
 
     >>> from tinycompress import models
     >>> net = models.mlp((8, 8, 1), (32,), 10, rng=0)
@@ -134,6 +135,8 @@ def to_bytes(model: Module, coding: str = "smallest") -> bytes:
     >>> bool((from_bytes(data)(x).data == net(x).data).all())
     True
     """
+    if not isinstance(model, Module):
+        raise TypeError(f"tcz.save(net, path): the net comes first, then the path; got {type(model).__name__}")
     check_distinct("a .tcz file holds each layer once", model)
     if coding != "smallest" and coding not in CODINGS:
         raise ValueError(f"coding should be one of smallest, {', '.join(CODINGS)}; got {coding!r}")
