@@ -93,6 +93,11 @@ ANSWERED = {
     "net.fit": "tc.fit(net, data, optimizer=…, epochs=…, rng=0)",
     "tc.evaluate(net, data.x_test, data.y_test)": "evaluate(net, (x, y), …)",
     "tc.fit(net, data, optimizer='sgd', epochs=1, rng=0)": "tc.optim.SGD(net.parameters()",
+    "tc.fit(net, data, optimizer=sgd(net), epochs=1, rng=0, schedule='cosine')": "tc.optim.cosine are; got 'cosine'",
+    "tc.fit(net, data, lr=0.1)": "here it is the optimiser's: optimizer=tc.optim.SGD",
+    "tc.fit(net, data, seed=0)": "here it is 'rng'",
+    "tc.fit(net, data, teacher=net)": "tc.distillation.DistillationLoss(4, 0.9)",
+    "tc.fit(net, data, validation_data=data)": "here it is 'validation'",
     "tc.pruning.prune_weights(net, amount=0.5)": "here it is 'share'",
     "tc.pruning.remove_neurons(net, 1.5)": "the share of neurons to remove must be from 0 to 1, got 1.5",
     "tc.distillation.DistillationLoss(T=4)": "here it is 'temperature'",
@@ -121,7 +126,7 @@ ANSWERED = {
 @pytest.mark.parametrize("guess", ANSWERED)
 def test_the_answer_names_ours(data, net, guess):
     with pytest.raises((AttributeError, TypeError, ValueError), match=re.escape(ANSWERED[guess])):
-        eval(guess, {"tc": tc, "net": net, "data": data, "x": data.x_test})
+        eval(guess, {"tc": tc, "net": net, "data": data, "x": data.x_test, "sgd": sgd})
 
 
 def test_every_answer_names_something_that_is_there():

@@ -19,6 +19,7 @@ from .guards import idle_latents
 from .nn import BatchNorm, Module, trace
 from .optim import Optimizer, Schedule, constant
 from .tensor import Tensor
+from .text.names import keywords
 
 Pair = tuple[np.ndarray, np.ndarray]
 
@@ -88,6 +89,15 @@ class Evaluation:
     loss: float
 
 
+@keywords(
+    **dict.fromkeys(("criterion", "loss_fn"), "loss"),
+    **dict.fromkeys(("val", "validation_data"), "validation"),
+    lr="the optimiser's: optimizer=tc.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)",
+    scheduler="schedule",
+    seed="rng",
+    teacher="a loss: tc.distillation.DistillationLoss(4, 0.9), on tc.distillation.teacher_targets(teacher, data)",
+    verbose="progress",
+)
 def fit(
     model: Module,
     train: Pair | Dataset,
@@ -113,12 +123,12 @@ def fit(
     seed gives the same bits. Ctrl-C stops training and keeps the result so far. checkpoint: a file that is written after each
     epoch; training goes on from an existing one, bit for bit: make net and optimiser anew, and call `fit` as before.
     progress: show a bar, in a terminal or a notebook. With batch norm, a single image left over for the last batch joins the
-    one before it. Raises TrainingDiverged if the loss is not finite, ValueError if arguments do not fit.
+    one before it. Raises TrainingDiverged if the loss is not finite, ValueError or TypeError if arguments do not fit.
     """
     x, y = _pair("fit", train, "train")
     rng = np.random.default_rng(rng)
     validation = None if validation is None else _pair("fit", validation, "val")
-    _check(model, optimizer, x, y, epochs, batch_size)
+    _check(model, optimizer, x, y, epochs, batch_size, loss=loss, schedule=schedule)
     starts = _batch_starts(model, len(x), batch_size)
     batches, base_lr = len(starts) - 1, optimizer.lr
     settings = {"epochs": epochs, "batch_size": batch_size, "inputs": [*np.shape(x)]}
@@ -150,12 +160,12 @@ def fit(
     return history
 
 
-def _check(model: Module, optimizer: Optimizer, x, y, epochs: int, batch_size: int):
+def _check(model: Module, optimizer: Optimizer, x, y, epochs: int, batch_size: int, **functions: Callable):
     if len(x) != len(y) or len(x) == 0:
         raise ValueError(f"fit: {len(x)} inputs and {len(y)} targets; pass one target per input, and at least one")
     if epochs < 0 or batch_size < 1:
         raise ValueError(f"fit: epochs must be 0 or more and batch_size 1 or more, got {epochs} and {batch_size}")
-    _check_optimizer(model, optimizer)
+    _check_optimizer(model, optimizer, **functions)
 
 
 def _step(model: Module, optimizer: Optimizer, loss, x, y, clip_grad_norm: float | None) -> float:
@@ -178,8 +188,13 @@ def _pair(what: str, data: Pair | Dataset, split: str) -> Pair:
     return pair
 
 
-def _check_optimizer(model: Module, optimizer: Optimizer):
-    """Refuse an optimiser made before the net got new parameters: it would train arrays that are no longer used."""
+def _check_optimizer(model: Module, optimizer: Optimizer, **functions: Callable):
+    """Refuse names in place of an optimiser and functions, and an optimiser made before the net got new parameters: it would
+    train arrays that are no longer used."""
+    for name, given in functions.items():
+        if not callable(given):
+            ours = "as tc.functional.cross_entropy and tc.optim.cosine are"
+            raise TypeError(f"fit: {name} is a function, {ours}; got {given!r}")
     if not isinstance(optimizer, Optimizer):
         ours = "tc.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)"
         raise TypeError(f"fit: the optimiser is an object such as {ours}; got {optimizer!r}")
