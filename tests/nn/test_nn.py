@@ -137,6 +137,14 @@ def test_a_module_without_forward_says_so():
         Empty()(np.zeros(1))
 
 
+def test_a_module_shows_what_is_inside():
+    class Net(nn.Module):
+        def __init__(self):
+            self.hidden, self.act = nn.Dense(2, 3, rng=np.random.default_rng(0)), nn.ReLU()
+
+    assert repr(Net()) == "Net(hidden=Dense(2, 3), act=ReLU())"
+
+
 def test_sequential_takes_modules_only():
     with pytest.raises(TypeError, match="Sequential takes modules, got <function"):
         nn.Sequential(F.relu)

@@ -81,6 +81,9 @@ class Slimmable(Module):
         outputs = [view(x) for view in (*self.narrow, self.net)]
         return sum((out if isinstance(out, tuple) else (out,) for out in outputs), ())
 
+    def extra_repr(self):
+        return f"{self.net!r}, {self.widths}"
+
     def at(self, width: float) -> Module:
         """The net at one of the trained widths: an ordinary net that shares its weights with the others."""
         if width not in self.widths:

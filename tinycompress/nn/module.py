@@ -377,8 +377,8 @@ class Module:
         return self.summary()._repr_html_()
 
     def extra_repr(self) -> str:
-        """What `repr` shows between the parentheses. Subclasses can define it."""
-        return ""
+        """What `repr` shows between the parentheses: the modules inside. Subclasses can define something else."""
+        return ", ".join(f"{name}={module!r}" for name, module in self.children())
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.extra_repr()})"
