@@ -2,9 +2,6 @@
 
 import io
 import pickle
-import re
-import sys
-import time
 
 import numpy as np
 import pytest
@@ -143,18 +140,6 @@ def test_nothing_happens_in_no_epochs():
     assert not model.training
 
 
-def test_the_bar_tells_the_time_left_within_the_first_epoch(capsys, monkeypatch):
-    monkeypatch.setitem(sys.modules, "ipykernel", sys)  # where a bar is shown although the output is no terminal
-
-    def slow(x, rng):
-        time.sleep(0.03)  # the bar is drawn every tenth of a second
-        return x
-
-    run(nn.Dense(2, 3, rng=np.random.default_rng(0)), blobs(), epochs=2, progress=True, augment=slow)
-    shown = capsys.readouterr().err
-    assert "2 epochs" in shown and re.search(r" ([1-9]|1[01])/24 \[\d\d:\d\d<\d\d:\d\d", shown)
-
-
 def test_no_step_has_a_gradient_above_the_norm_it_is_clipped_to():
     norms = []
 
@@ -167,19 +152,6 @@ def test_no_step_has_a_gradient_above_the_norm_it_is_clipped_to():
         model = nn.Dense(2, 3, rng=np.random.default_rng(0))
         run(model, blobs(), epochs=1, optimizer=Spy(model.parameters(), 0.05), clip_grad_norm=limit)
     assert max(norms[:12]) > 0.2 and max(norms[12:]) == pytest.approx(0.1)
-
-
-@pytest.mark.parametrize(("terminal", "notebook"), [(True, False), (False, True), (False, False)])
-def test_a_progress_bar_is_shown_where_somebody_looks(monkeypatch, terminal, notebook):
-    """In a terminal or a notebook, rather than in the log of a job."""
-    stream = io.StringIO()
-    stream.isatty = lambda: terminal
-    monkeypatch.setattr(sys, "stderr", stream)
-    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
-    if notebook:
-        monkeypatch.setitem(sys.modules, "ipykernel", sys)
-    run(nn.Dense(2, 3, rng=np.random.default_rng(0)), blobs(), epochs=1, progress=True)
-    assert ("epoch" in stream.getvalue()) == (terminal or notebook)
 
 
 # When it goes wrong.

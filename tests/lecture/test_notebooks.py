@@ -321,7 +321,7 @@ def test_a_source_is_shown_as_it_stands_in_its_file(displayed):
 def test_a_picture_that_moves_is_drawn_in_the_lecture_style_and_leaves_no_trace():
     import matplotlib
 
-    from tinycompress.lecture import engine_pictures as engine
+    from tinycompress.lecture.cells import engine_pictures as engine
 
     before = dict(matplotlib.rcParams)
     w, x = tinycompress.Tensor(3.0, requires_grad=True), tinycompress.Tensor(2.0)

@@ -189,7 +189,7 @@ def test_in_jupyterlab_a_click_answers_and_only_then_shows_the_figure(tmp_path):
     from selenium.webdriver.common.by import By
     from selenium.webdriver.support.wait import WebDriverWait
 
-    cell = new_code_cell('from tinycompress.lecture.predict import predict\n\npredict("P3")')
+    cell = new_code_cell('from tinycompress.lecture.cells.predict import predict\n\npredict("P3")')
     nbformat.write(new_notebook(cells=[cell], metadata={"kernelspec": KERNEL}), tmp_path / "slider.ipynb")
     (tmp_path / "figures").mkdir()
     shutil.copy(NOTEBOOK.parents[1] / "figures" / "claims.json", tmp_path / "figures")

@@ -12,11 +12,11 @@ import tinycompress
 from tinycompress.course import in_cell
 from tinycompress.course.exercise import CourseProblem, find_exercises
 from tinycompress.lecture import claims, report
+from tinycompress.lecture.cells.predict import ask, predict
+from tinycompress.lecture.cells.questions import QUESTIONS, Question
+from tinycompress.lecture.cells.your_turn import experiment
 from tinycompress.lecture.notebooks import WIDGET
-from tinycompress.lecture.predict import ask, predict
-from tinycompress.lecture.questions import QUESTIONS, Question
 from tinycompress.lecture.source import without_guards
-from tinycompress.lecture.your_turn import experiment
 
 FIGURES = Path(tinycompress.__file__).parents[1] / "figures"
 measured = pytest.mark.skipif(not FIGURES.is_dir(), reason="the report is not part of an installed package")

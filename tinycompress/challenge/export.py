@@ -3,7 +3,7 @@
 import csv
 import io
 
-from ..course.staff.export import cell
+from ..course.staff.tables import cell
 from .board import Entry
 from .ranking import ranking, without_place
 from .rules import Rules

@@ -153,7 +153,7 @@ class _Parser(argparse.ArgumentParser):
     """Reports errors in one line, with the closest known word, instead of a page of usage."""
 
     def error(self, message):
-        known = re.findall(r"[-\w]+", self.format_usage())
+        known = re.findall(r"[-\w]+", self.format_usage() + message.partition("choose from")[2])
         wrong = [word for word in re.findall(r"[-\w]+", message) if word not in known]
         hints = (did_you_mean(word, known, cutoff=0.7) for word in wrong)
         raise BadArguments(f"{message}{next(filter(None, hints), '')} (see {self.prog} --help)")
@@ -163,7 +163,7 @@ def _parser() -> argparse.ArgumentParser:
     form = argparse.RawDescriptionHelpFormatter
     parser = _Parser(prog="tinycompress", description=_ABOUT, formatter_class=form)
     parser.add_argument("--version", action="version", version=f"tinycompress {__version__}")
-    commands = parser.add_subparsers(dest="COMMAND", title="commands", required=True)
+    commands = parser.add_subparsers(dest="COMMAND", metavar="COMMAND", title="commands", required=True)
     _add_lecture(commands, form)
     cli_claims.add_commands(commands, form)
     cli_files.add_commands(commands, form)

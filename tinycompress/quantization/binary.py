@@ -199,7 +199,10 @@ class BinaryDense(Module):
         return Tensor(self.multiply(x.data))
 
     def multiply(self, x: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-        """The outputs (…, out), float32, for an array x (…, in), written to `out` if it is given. With signs_only, the signs of x are taken first."""
+        """The outputs (…, out), float32, for an array x (…, in), written to `out` if it is given.
+
+        With signs_only, the signs of x are taken first.
+        """
         rows = np.ascontiguousarray(x.reshape(-1, x.shape[-1]))
         flat = None if out is None else out.reshape(-1, len(self.scale))
         if self.signs_only:

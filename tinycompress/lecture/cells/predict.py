@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 
-from .blackboard import REPORTS, WIDGET, claim_bundles, descriptions, display_bundle, view
+from ..blackboard import REPORTS, WIDGET, claim_bundles, descriptions, display_bundle, view
 from .questions import QUESTIONS
 
 

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from .claim import Finding, Result
+from ..claim import Finding, Result
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from ..graph import sum_over_broadcast
-from ..tensor import Tensor
-from ..workshop.style import COLORS, applied, corner_note, figure, label_end
+from ...graph import sum_over_broadcast
+from ...tensor import Tensor
+from ...workshop.style import COLORS, applied, corner_note, figure, label_end
 
 SYMBOLS = {"__add__": "+", "__sub__": "−", "__mul__": "×", "__truediv__": "÷", "__pow__": "power", "__matmul__": "@"}
 

@@ -3,8 +3,8 @@
 import traceback
 from collections.abc import Callable, Mapping
 
-from ..workshop.style import COLORS, applied, figure, label_end, percent_axis
-from .blackboard import show
+from ...workshop.style import COLORS, applied, figure, label_end, percent_axis
+from ..blackboard import show
 
 Curve = Mapping[float, float]
 ROLES = ("claim", "rival", "other")  # of the lecture's curves
