@@ -14,7 +14,8 @@ from tinycompress.training import fit
 
 def train(**options):
     """Twelve batches an epoch."""
-    net, rng = nn.Dense(2, 3, rng=0), np.random.default_rng(0)
+    rng = np.random.default_rng(0)
+    net = nn.Dense(2, 3, rng=rng)
     data = rng.standard_normal((90, 2)).astype(np.float32), np.arange(90) % 3
     fit(net, data, optimizer=optim.SGD(net.parameters(), 0.05), rng=rng, batch_size=8, **options)
 
