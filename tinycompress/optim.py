@@ -68,7 +68,10 @@ class Optimizer:
         return {f"{i}.{j}": np.array(value) for i, state in states for j, value in enumerate(state)}
 
     def load_state_dict(self, state: dict[str, np.ndarray]) -> None:
-        """Load what `state_dict` returned. Raises ValueError, and changes nothing, if it does not fit the parameters."""
+        """Load what `state_dict` returned: name -> array, of the shapes of this optimiser's own state.
+
+        Raises ValueError, and changes nothing, if it does not fit the parameters.
+        """
         own = self.state_dict()
         if {name: values.shape for name, values in own.items()} != {name: np.shape(v) for name, v in state.items()}:
             raise ValueError(
@@ -218,7 +221,7 @@ def warmup(share: float, then: Schedule = constant) -> Schedule:
 def one_cycle(pct_start: float = 0.3, div_factor: float = 25.0, final_div_factor: float = 1e4) -> Schedule:
     """Rise from 1 / div_factor to 1 over the share `pct_start` of training, then fall to 1 / (div_factor final_div_factor), both
     along half a cosine (Smith & Topin 2019), with the names of PyTorch's OneCycleLR. The optimiser's rate is the highest one; its
-    momentum stays as it is.
+    momentum stays as it is. Raises ValueError for a share outside of (0, 1) and for factors below 1.
 
     >>> [round(one_cycle()(t), 3) for t in (0, 0.15, 0.3, 0.65, 1)]
     [0.04, 0.52, 1.0, 0.5, 0.0]

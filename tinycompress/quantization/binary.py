@@ -212,7 +212,7 @@ class BinaryDense(Module):
         return y.reshape(*x.shape[:-1], len(self.scale))
 
     def prepare(self, x: np.ndarray) -> tuple[np.ndarray, Callable[[], object]]:
-        """An array for the outputs, and a function that fills it for what x then holds."""
+        """An array (…, out) for the outputs of x (…, in), and a function that fills it for what x then holds."""
         y = np.empty((*x.shape[:-1], len(self.scale)), np.float32)
         return y, lambda: self.multiply(x, y)
 

@@ -141,11 +141,10 @@ def load_here(path: Path, may_import: tuple[str, ...], limited: bool = False) ->
     """
     if not path.is_file():
         raise SubmissionProblem(f"there is no file {path.name}")
+    limited_import = importer(may_import)  # a name that no module has is the exercise's fault, not the submission's
     try:
         with time_limit(LOAD_SECONDS) if limited else contextlib.nullcontext():
-            return InProcess(
-                load_module(path, __builtins__=vars(builtins) | {"__import__": importer(may_import)}), limited
-            )
+            return InProcess(load_module(path, __builtins__=vars(builtins) | {"__import__": limited_import}), limited)
     except TookTooLong:
         raise SubmissionProblem(f"{path.name} cannot be imported: it takes longer than {LOAD_SECONDS} s") from None
     except Exception as error:

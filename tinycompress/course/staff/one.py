@@ -22,6 +22,7 @@ from .grade import grade, make_tasks
 from .gradebook import Gradebook
 from .log import Log
 from .secrets import PACKAGE, opened_inside
+from .tables import rows
 
 FORMATS = ("gradescope", "prairielearn", "junit")
 LOOK = "the grader failed; a person must look at this submission"
@@ -61,7 +62,7 @@ def write_result(book: Gradebook, form: str, level: Level, out: Path) -> bool:
     sandbox = {"level": level.name, "detail": level.detail}
     os.makedirs(out.absolute().parent, exist_ok=True)
     if form == "junit":
-        replace_file(out, _with_properties(as_junit(book), sandbox))
+        replace_file(out, _with_properties(as_junit(rows(book)), sandbox))
     elif form == "prairielearn":
         result = as_prairielearn(entries) if complete else {"gradable": False, "message": LOOK}
         replace_file(out, json.dumps(result | {"sandbox": sandbox}, indent=1))
