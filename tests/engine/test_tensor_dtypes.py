@@ -103,7 +103,7 @@ def test_two_tensors_of_different_dtype_are_refused(name):
             TWO_DTYPES[name](*pair)
 
 
-@pytest.mark.parametrize("nonsense", [None, "one", 1j, object()], ids=str)
+@pytest.mark.parametrize("nonsense", [None, "one", 1j, object()], ids=["None", "one", "1j", "object"])
 def test_what_is_not_a_real_number_is_refused(nonsense):
     with pytest.raises(TypeError, match="real numbers"):
         Tensor(nonsense)

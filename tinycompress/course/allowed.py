@@ -18,7 +18,7 @@ PACKAGE = Path(__file__).parents[1]
 LIBRARIES = ("numpy", "numba", "llvmlite", "scipy", "tqdm", "threadpoolctl")  # the last two are for the engine itself
 ENGINE = (
     *("graph", "tensor", "functional", "optim", "gradcheck", "kernels", "nn"),
-    *("models", "training", "profiling", "channels", "guards", "data", "files", "text"),
+    *("models", "training", "checkpoint", "profiling", "channels", "guards", "data", "files", "text"),
 )
 
 
@@ -35,8 +35,8 @@ def modules(may_import: tuple[str, ...]) -> set[str]:
             found.add(name)
         else:
             raise CourseProblem(f'MAY_IMPORT: there is no {name!r} in tinycompress; give "engine" or a module\'s name')
-    if "course" in found or "cli" in found:
-        raise CourseProblem("MAY_IMPORT: submissions must not import the course or the command line")
+    if found & {"course", "challenge", "cli"}:
+        raise CourseProblem("MAY_IMPORT: submissions must not import the course, the challenge or the command line")
     return found
 
 

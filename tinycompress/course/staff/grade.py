@@ -177,13 +177,22 @@ def _run(task: Task):
 _one_at_a_time = threading.Lock()  # threads that grade share their kits
 
 
+LEFT_BEHIND = 3600  # seconds since a folder was last used
+
+
 @functools.cache
 def _scratch() -> tempfile.TemporaryDirectory:
-    """A folder that is removed when this process ends. Folders left behind by killed processes are removed now."""
+    """A folder that is removed when this process ends. Folders left behind by killed processes are removed now.
+
+    A container that shares /tmp cannot see the processes outside of it, so that only old folders are taken for left behind.
+    """
     for left in Path(tempfile.gettempdir()).glob(f"{PREFIX}*-*"):
         process = left.name.removeprefix(PREFIX).partition("-")[0]
-        if process.isdecimal() and not is_running(int(process)) and left.stat().st_uid == os.getuid():
-            shutil.rmtree(left, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):  # another grader was faster
+            about = left.stat()
+            old = time.time() - about.st_mtime > LEFT_BEHIND
+            if process.isdecimal() and old and not is_running(int(process)) and about.st_uid == os.getuid():
+                shutil.rmtree(left, ignore_errors=True)
     return tempfile.TemporaryDirectory(prefix=f"{PREFIX}{os.getpid()}-")
 
 
