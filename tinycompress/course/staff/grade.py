@@ -5,6 +5,7 @@ is done. The main process reads the hand-ins and writes the log, the executor's 
 run the submissions.
 """
 
+import contextlib
 import datetime
 import functools
 import hashlib
