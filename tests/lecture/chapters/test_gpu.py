@@ -116,7 +116,7 @@ def test_a_notebook_shows_what_could_not_be_measured(without, tmp_path, monkeypa
         show()
         assert any("– not measured here: no GPU" in str(thing) for thing in shown)
     show_notes(["N7"], [tmp_path])
-    assert "P3b: – not measured here: no GPU" in shown[-1]
+    assert "P3b: – not measured here: no GPU" in str(shown[-1])
 
 
 @pytest.mark.parametrize("rows", [[not_measured("no GPU", "Buy one.")], [{"seed": 0}, not_measured("no GPU", "")]])
