@@ -234,7 +234,7 @@ def test_a_report_beside_the_notebooks_goes_before_the_one_that_came_with_them(t
     read = []
     monkeypatch.setattr("tinycompress.lecture.report.read", lambda folder, _: read.append(str(folder)))
     show_claim("P1")
-    assert read == ["../report", "report", "../figures", "figures"]
+    assert read == ["../report", "report", "../figures", "figures", "../figures/gpu", "figures/gpu"]
 
 
 @pytest.fixture

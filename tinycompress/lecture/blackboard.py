@@ -21,11 +21,13 @@ from . import claims, report
 from .claim import Result
 from .notebooks import WIDGET
 from .notes import SENTENCES, where
-from .page import RATIOS, effect_text, finding_text, marked_verdict
+from .page import RATIOS, effect_text, finding_text, marked_verdict, other_seeds
 from .source import without_guards
+from .tasks import why_not
 
-# Seen from the notebooks: your own report, in their folder's parent or in it, then the project's in the same places.
-REPORTS = ("../report", "report", "../figures", "figures")
+# Seen from the notebooks: your own report, in their folder's parent or in it, then the project's in the same places, and what
+# only another machine could measure.
+REPORTS = ("../report", "report", "../figures", "figures", "../figures/gpu", "figures/gpu")
 WIDEST = 1000  # the largest width of a picture, in pixels
 
 
@@ -75,6 +77,7 @@ def claim_bundles(claim_id: str, folders: Iterable[str | Path] = REPORTS) -> tup
     ratios = ", ".join(f"{result.ratios[name]:.3g}× {_PLACES[name]}" for name in RATIOS if name in result.ratios)
     verdict = "\n\n".join(f"**{marked_verdict(f)}** · {finding_text(f)}" for f in result.findings)
     verdict += f" · smaller or faster: {ratios}" if ratios else ""
+    verdict += f"\n\n{seeds}" if (seeds := other_seeds(result, result.settings)) else ""
     return [{"text/markdown": statement}, {"text/markdown": verdict}, figure, {"text/markdown": note}], result
 
 
@@ -118,9 +121,14 @@ def _verdicts(claim, sentence: str, folders) -> list[str]:
 
 
 def read_result(claim_id: str, folders: Iterable[str | Path] = REPORTS) -> Result | None:
-    """The claim's result in the first report that contains it, or None."""
-    found = (report.read(folder, claim_id) for folder in folders)
-    return next(filter(None, found), None)
+    """The claim's result in the first report that measured it, else in the first that contains it, or None."""
+    found = None
+    for folder in folders:
+        if result := report.read(folder, claim_id):
+            if not why_not(result.rows):
+                return result
+            found = found or result
+    return found
 
 
 _PLACES = {"theory": "in theory", "disk": "on disk", "clock": "on the clock"}

@@ -211,6 +211,7 @@ class Result:
     """The outcome of a claim: a finding for each of its effects, ratios and their disagreements.
 
     seconds: the time that its tasks took, preparation included, summed over all processes.
+    settings: those of the report that it was read from, as the report states them.
     """
 
     claim: Claim
@@ -219,6 +220,7 @@ class Result:
     ratios: dict[str, float]
     disagreements: list[str]
     seconds: float
+    settings: dict[str, str | int] = field(default_factory=dict)
 
     @property
     def verdict(self) -> str:
@@ -341,7 +343,7 @@ class _Run:
             arguments = self.claim.measure, self._name(i), self.tasks[i] + self.prepared[i], self.settings.own
             rows, seconds = perform(plain_rows, self.threads, arguments)
         machine = {"machine": machine_line(self.threads)}
-        self.rows[i] = [row | machine for row in rows]
+        self.rows[i] = [machine | row for row in rows]
         self.seconds += seconds
 
     def _name(self, i: int) -> str:

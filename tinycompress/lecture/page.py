@@ -144,12 +144,13 @@ def _section(result: Result, svg: bytes, settings: dict) -> str:
     source = _small(f"{say('Further reading')}: {claim.source}") if claim.source else ""
     plan = plan_name(claim.plans, settings["budget"], settings["training_images"]) if claim.plans else ""
     trained = _small(say(f"Trained by the plan “{plan}”.")) if plan else ""
+    seeds = other_seeds(result, settings)
     numbers = say(f"The numbers ({len(result.rows)} rows, {result.seconds:.1f} s of computation)")
     return f"""<section id="{escape(claim.id)}">
 <h3>{escape(claim.id)} {escape(say(claim.title))}</h3>
 {_small(f"{say(claim.asked_by)}:")}<blockquote>{escape(_statement(claim))}</blockquote>
 <img src="data:image/svg+xml;base64,{image}" alt="{escape(alt)}">
-{"".join(map(_finding, result.findings))}{_other_seeds(result, settings)}<p>{escape(say(claim.note))}</p>
+{"".join(map(_finding, result.findings))}{_small(seeds) if seeds else ""}<p>{escape(say(claim.note))}</p>
 {flags}{source}{trained}<details><summary>{escape(numbers)}</summary>
 {_numbers(result.rows)}</details>
 </section>
@@ -173,8 +174,8 @@ def _finding(finding: Finding) -> str:
     return f"<p>{_badge(finding)} <strong>{escape(words[0].upper() + words[1:])}{stop}</strong></p>\n"
 
 
-def _other_seeds(result: Result, settings: dict) -> str:
-    """What other seeds said of a quick lecture on digits, for which this was measured."""
+def other_seeds(result: Result, settings: dict) -> str:
+    """What other seeds said of a quick lecture on digits, for which this was measured; "" for other settings."""
     if (settings.get("budget"), settings.get("data")) != ("quick", "digits"):
         return ""
     effects = {effect.name: effect for effect in result.claim.effects}
@@ -184,21 +185,21 @@ def _other_seeds(result: Result, settings: dict) -> str:
     ]
     which = "" if len(said) < 2 else say("each effect: ") if len(set(said)) == 1 else say("effect by effect: ")
     words = which + "; ".join(said[:1] if len(set(said)) == 1 else said)
-    return _small(f"{say('Other seeds')}: {words}.") if said else ""
+    return f"{say('Other seeds')}: {words}." if said else ""
 
 
 def _sets(entry: dict, effects: dict[str, Effect]) -> str:
     """Such as "borderline: 13 of 20 sets of 5 seeds not shown, 7 supported (all 100 seeds together: supported, +0.4 points)"."""
     (first, count), *others = entry["verdicts"].items()
     sets = len(entry["means"])
-    words = say(f"{count} of {sets} sets of {power.SET} seeds {first}") + "".join(
+    words = say(f"{count} of {sets} sets of {entry['seeds'] // sets} seeds {first}") + "".join(
         f", {n} {say(word)}" for word, n in others
     )
     if power.stands(entry):
         return words
     all_seeds = entry["together"]
     finding = Finding(effects[entry["effect"]], all_seeds["verdict"], all_seeds["mean"], all_seeds["interval"])
-    together = say(f"all {sets * power.SET} seeds together")
+    together = say(f"all {entry['seeds']} seeds together")
     return f"{say('borderline')}: {words} ({together}: {say(finding.verdict)}, {effect_text(finding)})"
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ..data import load
@@ -73,11 +74,12 @@ def joins(settings: Settings, out: str | os.PathLike) -> bool:
 
 def read(out: str | os.PathLike, claim_id: str) -> Result | None:
     """The claim's Result in the report in the folder `out`, judged again from its rows; None if it is not there."""
-    entries = {claim.id: (claim, entry) for claim, entry in _known(_read(Path(out) / "claims.json"))}
+    contents = _read(Path(out) / "claims.json")
+    entries = {claim.id: (claim, entry) for claim, entry in _known(contents)}
     if claim_id not in entries:
         return None
     claim, entry = entries[claim_id]
-    return judge(claim, entry["rows"], entry["seconds"])
+    return replace(judge(claim, entry["rows"], entry["seconds"]), settings=contents.get("settings", {}))
 
 
 def table(results: Sequence[Result]) -> str:

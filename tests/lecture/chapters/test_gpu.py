@@ -15,25 +15,29 @@ from tinycompress.lecture.tasks import not_measured
 
 (P3B,) = claims(["P3b"])
 
-# NumPy and SciPy in the place of CuPy, whose names are the same, and Numba's simulator in that of the GPU.
+# NumPy and SciPy in the place of PyTorch, and Numba's simulator in that of the GPU.
 PROGRAM = """
 import json, sys, time, types
 import numpy, scipy.sparse
 from numba import cuda
 
 class Event:
+    def __init__(self, enable_timing):
+        assert enable_timing
     def record(self):
         self.at = time.perf_counter()
     def synchronize(self):
         pass
+    def elapsed_time(self, end):
+        return 1000 * (end.at - self.at)
 
-runtime = types.SimpleNamespace(deviceSynchronize=lambda: None, getDeviceProperties=lambda _: {"name": b"a stand-in"})
-sys.modules["cupy"] = types.SimpleNamespace(
-    asarray=numpy.asarray, ones=numpy.ones,
-    cuda=types.SimpleNamespace(Event=Event, runtime=runtime, get_elapsed_time=lambda a, b: 1000 * (b.at - a.at)),
+def sparse_csr_tensor(indptr, indices, values, size):
+    return scipy.sparse.csr_matrix((values, indices, indptr), shape=size)
+
+sys.modules["torch"] = types.SimpleNamespace(
+    as_tensor=lambda array, device: array, sparse_csr_tensor=sparse_csr_tensor,
+    cuda=types.SimpleNamespace(Event=Event, synchronize=lambda: None, get_device_name=lambda: "a stand-in"),
 )
-sys.modules["cupyx"], sys.modules["cupyx.scipy"] = types.SimpleNamespace(), types.SimpleNamespace()
-sys.modules["cupyx.scipy.sparse"] = scipy.sparse
 from tinycompress.lecture.tasks import plain
 from tinycompress.lecture.pruning import p3b_gpu
 from tinycompress.pruning.products import gpu
@@ -52,7 +56,7 @@ def rows():
     environment = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run([sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    return [row | {"machine": "a test"} for row in json.loads(done.stdout)]
+    return json.loads(done.stdout)
 
 
 def test_every_form_is_timed_at_every_shape_batch_size_and_sparsity(rows):
@@ -119,6 +123,18 @@ def test_a_notebook_shows_what_could_not_be_measured(without, tmp_path, monkeypa
     assert "P3b: – not measured here: no GPU" in str(shown[-1])
 
 
+def test_a_notebook_shows_what_another_machine_measured_where_this_one_cannot(rows, without, tmp_path):
+    from tinycompress.lecture.blackboard import read_result
+
+    here, elsewhere = tmp_path / "here", tmp_path / "elsewhere"
+    report.write([without], Settings(seeds=2), here)
+    report.write([judge(P3B, rows, 0.0)], Settings(seeds=2), elsewhere)
+    assert read_result("P3b", [here]).verdict == "not measured here: no GPU"
+    for folders in ([here, elsewhere], [elsewhere, here], [tmp_path / "none", here, elsewhere]):
+        assert len(read_result("P3b", folders).rows) == len(rows)
+    assert read_result("P3b", [tmp_path / "none"]) is None
+
+
 @pytest.mark.parametrize("rows", [[not_measured("no GPU", "Buy one.")], [{"seed": 0}, not_measured("no GPU", "")]])
 def test_a_claim_that_could_not_be_measured_has_a_finding_for_each_effect(rows):
     result = judge(P3B, rows, 0.0)
@@ -132,5 +148,19 @@ def test_a_machine_that_lacks_something_says_what(monkeypatch):
     monkeypatch.setattr(cuda, "is_available", lambda: False)
     assert p3b_gpu.missing() == "no GPU"
     monkeypatch.setattr(cuda, "is_available", lambda: True)
-    monkeypatch.setitem(sys.modules, "cupy", None)
-    assert p3b_gpu.missing().startswith("no CuPy that works")
+    monkeypatch.setattr(p3b_gpu, "_numba_works", lambda: None)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert p3b_gpu.missing().startswith("no PyTorch that works (ModuleNotFoundError: ")
+
+
+def test_numba_too_old_for_numpy_is_named(monkeypatch):
+    """As numba-cuda 0.30 is for NumPy 2.5: it imports, finds the GPU, and fails as it compiles."""
+    from numba import cuda
+
+    def fails():
+        raise AttributeError("module 'numpy' has no attribute 'row_stack'")
+
+    monkeypatch.setattr(cuda, "is_available", lambda: True)
+    monkeypatch.setattr(p3b_gpu, "_numba_works", fails)
+    expected = "no numba.cuda that works (AttributeError: module 'numpy' has no attribute 'row_stack')"
+    assert p3b_gpu.missing() == expected

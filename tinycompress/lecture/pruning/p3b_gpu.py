@@ -23,18 +23,30 @@ def missing() -> str:
     """What this machine lacks to measure the claim, or ""."""
     try:
         from numba import config, cuda
-
-        if config.ENABLE_CUDASIM or not cuda.is_available():
-            return "no GPU"
     except ImportError:
         return "no numba.cuda"
-    try:
-        import cupy
-
-        cupy.ones((2, 2)) @ cupy.ones((2, 2))
-    except Exception as error:  # of many kinds: not installed, without its libraries, too new for the driver
-        return f"no CuPy that works ({type(error).__name__})"
+    if config.ENABLE_CUDASIM or not cuda.is_available():
+        return "no GPU"
+    for needed, works in (("numba.cuda", _numba_works), ("PyTorch", _torch_works)):
+        try:
+            works()
+        except Exception as error:  # of many kinds: not installed, no libraries, too old for NumPy or the driver
+            return f"no {needed} that works ({type(error).__name__}: {str(error).strip().partition(chr(10))[0]})"
     return ""
+
+
+def _numba_works():
+    from numba import cuda
+
+    from ...pruning.products import gpu
+
+    gpu.dense_matmul(*(cuda.to_device(np.ones((1, 1), np.float32)) for _ in range(3)))
+
+
+def _torch_works():
+    import torch
+
+    torch.ones((2, 2), device="cuda") @ torch.ones((2, 2), device="cuda")
 
 
 def measure_p3b(data_name: str, budget: str, seed: int) -> list[dict]:
@@ -46,33 +58,39 @@ def measure_p3b(data_name: str, budget: str, seed: int) -> list[dict]:
 
 def measure_layer(inputs: int, outputs: int, batch: int, seed: int) -> list[dict]:
     """The rows of one shape and batch size. Random weights; each form gets its inputs in the best memory layout for it."""
-    import cupy
+    import warnings
+
     import scipy.sparse
-    from cupyx.scipy.sparse import csr_matrix
+    import torch
     from numba import config, cuda
 
     from ...pruning.products import gpu
 
+    warnings.filterwarnings("ignore", "Sparse", UserWarning)  # PyTorch calls its CSR a beta, whatever one does with it
     config.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # small layers are part of the question
     rng = np.random.default_rng(seed)
     w, x = rng.standard_normal((inputs, outputs), np.float32), rng.standard_normal((batch, inputs), np.float32)
-    x_cupy, w_cupy, x_numba, w_numba = cupy.asarray(x), cupy.asarray(w), cuda.to_device(x), cuda.to_device(w)
-    x_cusparse = x_cupy[0] if batch == 1 else x_cupy.T  # a vector, or column after column
-    x_columns = cuda.to_device(np.ascontiguousarray(x.T))
+    x_columns = np.ascontiguousarray(x.T)  # the batch's numbers of one input are neighbours, as CSR wants them
+    x_torch, w_torch, x_cusparse = (on_gpu(a) for a in (x, w, x_columns[:, 0] if batch == 1 else x_columns))
+    x_numba, w_numba, x_csr = (cuda.to_device(a) for a in (x, w, x_columns))
     y, y_columns = cuda.device_array((batch, outputs), np.float32), cuda.device_array((outputs, batch), np.float32)
-    name = cupy.cuda.runtime.getDeviceProperties(0)["name"].decode()
+    name = torch.cuda.get_device_name()
     rows = []
     for share in SPARSITIES:
         host = scipy.sparse.csr_matrix((w * (rng.random(w.shape, np.float32) >= share)).T)
-        csr, parts = csr_matrix(host), [cuda.to_device(part) for part in (host.indptr, host.indices, host.data)]
-        narrow = cupy.asarray(np.ascontiguousarray(w[:, : max(1, round(outputs * (1 - share)))]))
-        csr_bytes = host.data.nbytes + host.indices.nbytes + host.indptr.nbytes
+        parts = host.indptr, host.indices, host.data
+        csr, csr_numba = (
+            torch.sparse_csr_tensor(*map(on_gpu, parts), size=host.shape),
+            [cuda.to_device(p) for p in parts],
+        )
+        narrow = on_gpu(np.ascontiguousarray(w[:, : max(1, round(outputs * (1 - share)))]))
+        csr_bytes = sum(part.nbytes for part in parts)
         forms = {
-            "dense": (lambda: x_cupy @ w_cupy, w.nbytes),
+            "dense": (lambda: x_torch @ w_torch, w.nbytes),
             "dense, ours": (lambda: gpu.dense_matmul(x_numba, w_numba, y), w.nbytes),
             "CSR, cuSPARSE": (lambda c=csr: c @ x_cusparse, csr_bytes),
-            "CSR, ours": (lambda p=parts: gpu.csr_matmul(*p, x_columns, y_columns), csr_bytes),
-            "fewer neurons": (lambda n=narrow: x_cupy @ n, narrow.nbytes),
+            "CSR, ours": (lambda c=csr_numba: gpu.csr_matmul(*c, x_csr, y_columns), csr_bytes),
+            "fewer neurons": (lambda n=narrow: x_torch @ n, 4 * narrow.shape[0] * narrow.shape[1]),
         }
         times = device_ms({arm: call for arm, (call, _) in forms.items()})
         for arm, (_, size) in forms.items():
@@ -89,10 +107,16 @@ def measure_layer(inputs: int, outputs: int, batch: int, seed: int) -> list[dict
                     "ms_high": high,
                     "speedup": np.median(np.divide(times["dense"], times[arm])),
                     "memory_bytes": size,
-                    "gpu": name,
+                    "machine": name,
                 }
             )
     return rows
+
+
+def on_gpu(array):
+    import torch
+
+    return torch.as_tensor(array, device="cuda")
 
 
 def device_ms(calls: dict) -> dict[str, list[float]]:
@@ -101,16 +125,16 @@ def device_ms(calls: dict) -> dict[str, list[float]]:
     Starting a call from Python may take longer than the call. The calls of a round are therefore queued behind a long product:
     when the GPU is done with it, they all wait in line, and it goes from one to the next.
     """
-    import cupy
+    import torch
 
-    long = cupy.ones((QUEUE, QUEUE), np.float32)
+    long = on_gpu(np.ones((QUEUE, QUEUE), np.float32))
     for call in [*calls.values(), lambda: long @ long]:
         call()  # compiles
     times = {name: [] for name in calls}
     for _ in range(ROUNDS):
         for name, call in calls.items():
-            start, end = cupy.cuda.Event(), cupy.cuda.Event()
-            cupy.cuda.runtime.deviceSynchronize()
+            start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+            torch.cuda.synchronize()
             long @ long
             call()  # brings its data back into the caches
             start.record()
@@ -118,7 +142,7 @@ def device_ms(calls: dict) -> dict[str, list[float]]:
                 call()
             end.record()
             end.synchronize()
-            times[name].append(cupy.cuda.get_elapsed_time(start, end) / REPEATS)
+            times[name].append(start.elapsed_time(end) / REPEATS)
     return times
 
 
@@ -146,7 +170,7 @@ def p3b(rows):
     curves, bars = fig.axes
     draw_speedups(curves, rows, ARMS, csr="CSR, cuSPARSE")
     draw_crossovers(bars, rows, SKIP_ZEROS)
-    curves.set_title(f"{rows[0]['gpu']}, {curves.get_title(loc='left')}")
+    curves.set_title(f"{rows[0]['machine']}, {curves.get_title(loc='left')}")
     return fig
 
 
@@ -167,9 +191,9 @@ CLAIM = Claim(
     timed=True,
     figure=p3b,
     ratios=ratios_p3b,
-    note="Dense products are those of cuBLAS, CSR is that of cuSPARSE; beside them are our loops for both, in "
-    "`pruning/products/gpu.py`. Times are the GPU's own, without the time in which Python starts a call. The ratios are those of "
-    f"the faster CSR product at {100 * HARMLESS[-1]:.0f} % removed. To measure it, run "
+    note="PyTorch calls cuBLAS for dense products and cuSPARSE for CSR, in float32 (no TF32). Beside them are our loops for "
+    "both, in `pruning/products/gpu.py`. Times are the GPU's own, without the time in which Python starts a call. The ratios are "
+    f"those of the faster CSR product at {100 * HARMLESS[-1]:.0f} % removed. To measure it, run "
     "`pip install 'tinycompress[gpu]'` and `tinycompress lecture P3b` where there is an NVIDIA GPU, such as in a hosted "
     "notebook with a T4.",
     source="Gale et al. 2020, Sparse GPU Kernels for Deep Learning; Gray et al. 2017, GPU Kernels for Block-Sparse Weights",
