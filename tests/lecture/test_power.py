@@ -7,7 +7,8 @@ from pathlib import Path
 import fake_chapter
 import pytest
 
-from tinycompress.lecture import Settings, claims, judge, power, run
+from tinycompress.lecture import Settings, claims, judge, power, report, run
+from tinycompress.lecture.blackboard import claim_bundles
 from tinycompress.lecture.page import page
 from tinycompress.lecture.power import SET
 
@@ -20,6 +21,14 @@ def test_each_set_is_judged_as_a_lecture_with_these_seeds_would_be():
     words = [finding.verdict for finding in alone]
     assert entry["verdicts"] == {word: words.count(word) for word in set(words)}
     assert (entry["claim"], entry["effect"]) == ("F5", claim.effects[0].name)
+
+
+def test_a_claim_that_takes_fewer_seeds_takes_the_first_of_each_set():
+    claim = fake_chapter.make("F5", 0.3)
+    few = replace(claim, tasks=lambda settings: claim.tasks(settings)[:3])
+    ((entry,),) = power.power([few], sets=2)
+    alone = [run(few, Settings(seeds=SET, first_seed=SET * i)).findings[0] for i in range(2)]
+    assert entry["seeds"] == 6 and entry["means"] == pytest.approx([finding.mean for finding in alone], abs=5e-5)
 
 
 @pytest.mark.parametrize(("same", "stands"), [(20, True), (19, True), (18, False), (10, False)])
@@ -69,7 +78,7 @@ def test_what_all_seeds_say_together_is_kept_beside_the_sets():
 def test_the_page_says_how_often_other_seeds_agree_where_that_was_measured(tmp_path, monkeypatch):
     (result,) = [run(claims(["A1"])[0], Settings(seeds=1))]
     together = {"verdict": "exact", "mean": True, "interval": None}
-    entry = {"claim": "A1", "unit": "", "verdicts": {"exact": 17, "failed": 3}, "means": [True] * 20}
+    entry = {"claim": "A1", "unit": "", "seeds": 100, "verdicts": {"exact": 17, "failed": 3}, "means": [True] * 20}
     entry |= {"effect": result.claim.effects[0].name, "together": together}
     monkeypatch.setattr(power, "read", lambda folder: [entry])
     settings = {"budget": "quick", "data": "digits", "training_images": 1000}
@@ -84,6 +93,17 @@ def test_the_page_says_how_often_other_seeds_agree_where_that_was_measured(tmp_p
     assert "Other seeds" not in page([result], {"A1": b""}, {}, settings)
     monkeypatch.setattr(power, "read", lambda folder: [])
     assert "Other seeds" not in page([result], {"A1": b""}, {}, settings)
+
+
+def test_a_notebook_says_how_often_other_seeds_agree_below_the_verdict(tmp_path, monkeypatch):
+    claim, settings = claims(["A1"])[0], Settings(seeds=1)
+    report.write([run(claim, settings)], settings, tmp_path)
+    together = {"verdict": "exact", "mean": True, "interval": None}
+    entry = {"claim": "A1", "unit": "", "seeds": 100, "verdicts": {"exact": 17, "failed": 3}, "means": [True] * 20}
+    entry |= {"effect": claim.effects[0].name, "together": together}
+    monkeypatch.setattr(power, "read", lambda folder: [entry])
+    (_, verdict, *_), _ = claim_bundles("A1", [tmp_path])
+    assert verdict["text/markdown"].endswith("(all 100 seeds together: exact, holds).")
 
 
 def test_the_committed_table_has_the_effects_of_todays_claims():
