@@ -1,6 +1,7 @@
 """The compiled kernels, under the names that `tinycompress.kernels` uses."""
 
-from .conv import conv2d, conv2d_grad_w, conv2d_grad_x, prepare_conv2d
+from .conv import conv2d, conv2d_grad_x, prepare_conv2d
+from .conv_weights import conv2d_grad_w
 from .depthwise import (
     depthwise_conv2d,
     depthwise_conv2d_grad_w,

@@ -2,8 +2,9 @@
 
 A convolution is a matrix product whose left matrix is never built: row p is the window of output pixel p, column k is
 element k of the window. Images are NHWC, so row i of a window is a run of kw*C consecutive numbers, and the window of the
-next pixel has the same element sw*C further on. For each k, a tile of neighbouring pixels (8 with AVX-512, 6 with AVX2) x
-two vectors of output channels therefore needs one number per pixel, at equal steps, and one run of weights.
+next pixel has the same element sw*C further on. For each k, a tile of neighbouring pixels (8 with AVX-512, 6 with AVX2, or
+one fewer, whichever divides a row of the image better) x two vectors of output channels therefore needs one number per pixel,
+at equal steps, and one run of weights.
 
                     pixel ow sees              pixel ow+1 sees            element k of both, for sw = 1:
     row oh       . [a b c] d e .             . a [b c d] e .              x[at + k] and x[at + k + C]
@@ -25,7 +26,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..registers.strip import copy_strip, new_strip
 from ..registers.tile import (
     copy,
     lanes_of,
@@ -37,7 +37,7 @@ from ..registers.tile import (
     tile_store,
     tile_zeros,
 )
-from ..registers.vectors import ROWS, VECTOR_BYTES, VECTORS
+from ..registers.vectors import ROWS, VECTOR_BYTES, VECTORS, WIDE_VECTORS
 from ..runtime.jit import jit
 from ..runtime.memory import aligned_empty, aligned_zeros
 from ..runtime.threads import share
@@ -45,10 +45,6 @@ from ..shapes import NO_PADDING, output_size, phases
 
 LONGEST_ROW = 64
 """The most pixels that a pointwise convolution treats as one row of an image, so that they stay in the L1 cache."""
-
-FEW_PIXELS = 256
-"""The gradient of w adds at most this many pixels one by one, from several small images or a part of a large one, and then
-adds these sums: a long sum has a larger rounding error."""
 
 UNROLLED = 4
 """Elements of a window that the inner loop takes at once, if a row of the window has at least LONG_RUN."""
@@ -58,9 +54,8 @@ LONG_RUN = 16
 STEPS_OF_AN_ADDITION = 6
 """Adding a tile to memory takes as long as this many outer products."""
 
-CHUNKS = 12
-"""The gradient of w is summed over at most this many parts of the batch, and then over the parts, for any number of threads:
-the same sums in the same order give the same bits. 12 parts split evenly among 1, 2, 3, 4, 6 or 12 threads."""
+HALF_A_TILE = 0.7
+"""The time of an outer product with a tile of one vector, relative to two: it loads as many pixels."""
 
 
 class Geometry(NamedTuple):
@@ -86,6 +81,12 @@ class Geometry(NamedTuple):
 
 
 @jit
+def beyond(G):
+    """How many numbers a tile may read beyond an image: its rows are pixels, or its columns neighbouring numbers."""
+    return ROWS * G.sw * G.C + WIDE_VECTORS * VECTOR_BYTES // 4
+
+
+@jit
 def padded(x, first, images, scratch, G):
     """Some images from `first` on, with padding: (array, position, elements to the next row, elements to the next image).
 
@@ -95,7 +96,7 @@ def padded(x, first, images, scratch, G):
     height, width = (G.OH - 1) * G.sh + G.kh, (G.OW - 1) * G.sw + G.kw
     size = G.H * G.W * G.C
     inside = G.top == 0 and G.left == 0 and height <= G.H and width <= G.W
-    if inside and (first + images) * size + ROWS * G.sw * G.C <= x.size:
+    if inside and (first + images) * size + beyond(G) <= x.size:
         return x, first * size, G.W * G.C, size
     w0 = max(0, -G.left)
     w1 = max(w0, min(G.W, width - G.left))
@@ -109,19 +110,19 @@ def padded(x, first, images, scratch, G):
 def new_scratch(x, images, G):
     """Zeros for `images` padded images, and for what a tile may read (but does not use) beyond them."""
     height, width = (G.OH - 1) * G.sh + G.kh, (G.OW - 1) * G.sw + G.kw
-    return aligned_zeros(((images * height * width + ROWS * G.sw) * G.C,), x.dtype)
+    return aligned_zeros((images * height * width * G.C + beyond(G),), x.dtype)
 
 
 @jit
-def convolve(vectors, steps, images, start, end, x, scratch, w, bias, floor, y, G):
-    """Compute y for the images from `start` up to `end`, 1 or ROWS at a time, in tiles of ROWS x len(vectors)
+def convolve(rows, vectors, steps, images, start, end, x, scratch, w, bias, floor, y, G):
+    """Compute y for the images from `start` up to `end`, 1 or len(rows) at a time, in tiles of len(rows) x len(vectors)
     vectors that start as the bias. Results below `floor` become `floor`: 0 for a ReLU, else -inf."""
     run, block = G.kw * G.C, len(vectors) * lanes_of(x)
-    zeros = tile_zeros(ROWS, vectors, x)
+    zeros = tile_zeros(rows, vectors, x)
     for n in range(start, end, images):
         source, image, row, image_size = padded(x, n, images, scratch, G)
         if images == 1:
-            across, x_step, y_step, left, per_pixel = ROWS, G.sw * G.C, G.y_pixel, G.OW, 1
+            across, x_step, y_step, left, per_pixel = len(rows), G.sw * G.C, G.y_pixel, G.OW, 1
         else:
             across, x_step, y_step, left, per_pixel = 1, image_size, G.y_image, end - n, 0
         for oh in range(G.OH):
@@ -141,7 +142,48 @@ def convolve(vectors, steps, images, start, end, x, scratch, w, bias, floor, y, 
                             k += 1
                     pixel = G.y0 + n * G.y_image + oh * G.y_row + ow * G.y_pixel
                     acc = tile_at_least(acc, floor)
-                    tile_store(acc, y, pixel + o, y_step, min(ROWS, left - ow * per_pixel), columns)
+                    tile_store(acc, y, pixel + o, y_step, min(len(rows), left - ow * per_pixel), columns)
+
+
+@jit
+def convolve_pairs(rows, steps, start, end, x, scratch, w, bias, floor, y, G):
+    """As `convolve`, for channels that fill one vector and a vertical stride of 1: two tiles, of the same pixels in an even row
+    of y and in the next one, which see kh - 1 rows of x in common and take each number of those from one load."""
+    run, lanes, x_step = G.kw * G.C, lanes_of(x), G.sw * G.C
+    start_value = tile_load(tile_zeros(rows, 1, x), bias, 0, 0, None)
+    for n in range(start, end):
+        source, image, row, _ = padded(x, n, 1, scratch, G)
+        for oh in range(0, G.OH, 2):
+            last = G.kh if oh + 1 < G.OH else G.kh - 1  # of an odd number of rows, the last has none below
+            for ow in range(0, G.OW, len(rows)):
+                upper, lower = start_value, start_value
+                for i in range(last + 1):
+                    at, k = image + (oh + i) * row + ow * x_step, 0
+                    own, other = i * run * lanes, (i - 1) * run * lanes  # the weights of this row of x, for either tile
+                    # Three loops, so that the inner ones have no branches.
+                    if i == 0:
+                        while k + len(steps) <= run:
+                            upper = tile_outer_adds(upper, source, at + k, x_step, w, own + k * lanes, steps)
+                            k += len(steps)
+                    elif i == G.kh:
+                        while k + len(steps) <= run:
+                            lower = tile_outer_adds(lower, source, at + k, x_step, w, other + k * lanes, steps)
+                            k += len(steps)
+                    else:
+                        while k + len(steps) <= run:
+                            upper = tile_outer_adds(upper, source, at + k, x_step, w, own + k * lanes, steps)
+                            lower = tile_outer_adds(lower, source, at + k, x_step, w, other + k * lanes, steps)
+                            k += len(steps)
+                    while k < run and len(steps) > 1:
+                        if i < G.kh:
+                            upper = tile_outer_add(upper, source, at + k, x_step, w, own + k * lanes, None)
+                        if i > 0:
+                            lower = tile_outer_add(lower, source, at + k, x_step, w, other + k * lanes, None)
+                        k += 1
+                pixel, used = G.y0 + n * G.y_image + oh * G.y_row + ow * G.y_pixel, min(len(rows), G.OW - ow)
+                tile_store(tile_at_least(upper, floor), y, pixel, G.y_pixel, used, G.OC)
+                if last == G.kh:
+                    tile_store(tile_at_least(lower, floor), y, pixel + G.y_row, G.y_pixel, used, G.OC)
 
 
 def vectors_for(channels, like):
@@ -154,14 +196,20 @@ def steps_for(G):
     return (0,) * (UNROLLED if G.kw * G.C >= LONG_RUN else 1)
 
 
-def filled(count):
-    """The share of the tiles' rows that is used if `count` pixels or images are processed ROWS at a time."""
-    return count / (max(1, math.ceil(count / ROWS)) * ROWS)
+def filled(count, rows=ROWS):
+    """The share of the tiles' rows that is used if `count` pixels or images are processed `rows` at a time."""
+    return count / (max(1, math.ceil(count / rows)) * rows)
 
 
-def images_per_tile(N, OW):
-    """1 or ROWS, whichever leaves fewer rows of the tiles empty."""
-    return ROWS if filled(N) > 1.1 * filled(OW) else 1
+def rows_for(pixels):
+    """A tuple as long as a tile has rows: ROWS, or one fewer if a tenth fewer of them are then empty."""
+    return (0,) * (ROWS - 1 if filled(pixels, ROWS - 1) > 1.1 * filled(pixels) else ROWS)
+
+
+def rows_and_images(N, OW):
+    """A tile's rows, and how many images they come from: 1, or as many as rows if a tenth fewer of them are then empty."""
+    rows = rows_for(OW)
+    return ((0,) * ROWS, ROWS) if filled(N) > 1.1 * filled(OW, len(rows)) else (rows, 1)
 
 
 @functools.cache
@@ -213,19 +261,21 @@ def prepare(x, y, parts, bias=None, relu=False):
     x, y, floor = x.reshape(-1), y.reshape(-1), 0.0 if relu else -math.inf
     vectors = vectors_for(OC, x)
     bias = panels(np.zeros(OC, x.dtype) if bias is None else bias, len(vectors))
-    parts = [(images_per_tile(N, G.OW), panels(weights, len(vectors)), G) for weights, G in parts]
+    parts = [(*rows_and_images(N, G.OW), panels(weights, len(vectors)), G) for weights, G in parts]
     # Scratch that no thread is using; its borders stay zero.
-    step, idle = max(images for images, _, _ in parts), [[] for _ in parts]
+    step, idle = max(images for _, images, _, _ in parts), [[] for _ in parts]
 
     def work(start, end):
-        for (images, weights, G), unused in zip(parts, idle, strict=True):
+        for (rows, images, weights, G), unused in zip(parts, idle, strict=True):
             scratch = unused.pop() if unused else new_scratch(x, images, G)
-            convolve(
-                vectors, steps_for(G), images, start * step, min(end * step, N), x, scratch, weights, bias, floor, y, G
-            )
+            where = start * step, min(end * step, N), x, scratch, weights, bias, floor, y, G
+            if len(vectors) == images == G.sh == 1 and G.kh > 1:
+                convolve_pairs(rows, steps_for(G), *where)
+            else:
+                convolve(rows, vectors, steps_for(G), images, *where)
             unused.append(scratch)
 
-    size = N * sum(G.OH * G.OW * weights.size for _, weights, G in parts)
+    size = N * sum(G.OH * G.OW * weights.size for _, _, weights, G in parts)
     return lambda: share(work, math.ceil(N / step), size)
 
 
@@ -302,7 +352,8 @@ def spreads_better(g_shape, w, stride, x_shape):
     """
     (kh, kw, C, OC), block = w.shape, VECTORS * VECTOR_BYTES // w.itemsize
     spread = math.prod(g_shape[1:3]) * kh * math.ceil(kw * C / block) * (OC + STEPS_OF_AN_ADDITION)
-    convolved = math.prod(x_shape[1:3]) / math.prod(stride) * kh * kw * math.ceil(C / block) * OC
+    tiles = math.ceil(C / block) if len(vectors_for(C, w)) > 1 else HALF_A_TILE
+    convolved = math.prod(x_shape[1:3]) / math.prod(stride) * kh * kw * tiles * OC
     return g_shape[0] >= ROWS and spread < convolved
 
 
@@ -317,70 +368,3 @@ def spread_grad_x(g, w, stride, padding, x_shape):
 
     share(work, math.ceil(G.N / ROWS), G.N * G.OH * G.OW * w.size)
     return gx
-
-
-@jit
-def add_grad_w(vectors, images, start, end, x, scratch, g, strip, gw, G):
-    """gw += the contribution of the images from `start` up to `end`, in tiles of ROWS x len(vectors) vectors.
-
-    A tile's rows are elements of one row of the window, its columns output channels. It sums over up to FEW_PIXELS pixels,
-    of `images` images or of a rectangle in one image. A strip (see `registers/strip.py`) holds these channels of g.
-    """
-    run, pixels, block = G.kw * G.C, G.OH * G.OW, len(vectors) * lanes_of(x)
-    zeros, row_of_zeros = tile_zeros(ROWS, vectors, x), tile_zeros(1, vectors, x)
-    rows = max(1, FEW_PIXELS // G.OW)
-    for n in range(start, end, images):
-        together = min(images, end - n)
-        source, image, row, image_size = padded(x, n, images, scratch, G)
-        for o in range(0, G.OC, block):
-            columns = min(block, G.OC - o)
-            copy_strip(row_of_zeros, block, g, n * pixels * G.OC + o, G.OC, together * pixels, columns, strip, 0)
-            for top in range(0, G.OH, rows):
-                for left in range(0, G.OW, FEW_PIXELS):
-                    bottom, right = min(G.OH, top + rows), min(G.OW, left + FEW_PIXELS)
-                    for i in range(G.kh):
-                        for r in range(0, run, ROWS):
-                            acc = zeros
-                            for m in range(together):
-                                for oh in range(top, bottom):
-                                    seen = image + m * image_size + (oh * G.sh + i) * row + r
-                                    sent = (m * pixels + oh * G.OW) * block
-                                    for ow in range(left, right):
-                                        acc = tile_outer_add(
-                                            acc, source, seen + ow * G.sw * G.C, 1, strip, sent + ow * block, None
-                                        )
-                            tile_add_to(acc, gw, (i * run + r) * G.OC + o, G.OC, min(ROWS, run - r), columns)
-
-
-def conv2d_grad_w(x, g, stride, padding, w_shape):
-    shape = images_as_rows(x.shape, w_shape[:2], stride, padding)
-    G = forward_geometry(shape, w_shape, stride, padding)
-    pixels = G.OH * G.OW
-    images, vectors = max(1, min(FEW_PIXELS // pixels, G.N)), vectors_for(G.OC, x)
-    x, g = x.reshape(-1), g.reshape(-1)
-
-    def scratch():
-        return new_scratch(x, images, G), new_strip(x, images * pixels)
-
-    def work(start, end, gw, scratch, strip):
-        add_grad_w(vectors, images, start, end, x, scratch, g, strip, gw, G)
-
-    return sum_in_chunks(work, scratch, G.N, pixels, math.prod(w_shape), x.dtype).reshape(w_shape)
-
-
-def sum_in_chunks(work, scratch, N, pixels, size, dtype):
-    """Sum the gradient of `size` weights over N images of `pixels` output pixels each; returns (size,).
-
-    work(start, end, total, *scratch()) adds the contribution of some images to `total`; each thread has its own scratch.
-    Each chunk of the batch has its own total; small batches get fewer chunks, since clearing and adding totals takes time.
-    """
-    chunks = max(1, min(CHUNKS, N, N * pixels // 256))
-    totals = aligned_zeros((chunks, size), dtype)
-
-    def chunks_work(first, last):
-        own = scratch()
-        for chunk in range(first, last):
-            work(N * chunk // chunks, N * (chunk + 1) // chunks, totals[chunk], *own)
-
-    share(chunks_work, chunks, N * pixels * size)
-    return totals[0] if chunks == 1 else totals.sum(axis=0)

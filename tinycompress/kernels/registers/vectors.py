@@ -24,6 +24,11 @@ _REGISTERS = 32 if "avx512f" in _FEATURES or platform.machine() in ("arm64", "aa
 ROWS, VECTORS = (8, 2) if _REGISTERS == 32 else (6, 2)
 """The size of a tile that fits into the registers together with the vectors that are multiplied into it."""
 
+TALL_ROWS = 14 if _REGISTERS == 32 else 6
+WIDE_ROWS, WIDE_VECTORS = (8, 3) if _REGISTERS == 32 else (4, 3)
+"""Tiles, of VECTORS and of WIDE_VECTORS vectors, that load less per product. Their rows must be neighbouring numbers, since a CPU
+has at most 16 registers for addresses."""
+
 INT = types.int64
 I32, I64 = ir.IntType(32), ir.IntType(64)
 

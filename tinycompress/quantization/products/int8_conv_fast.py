@@ -8,6 +8,7 @@ nor 32-bit sums go to memory.
 
 import numpy as np
 
+from ...kernels.fast.conv import rows_for
 from ...kernels.registers.tile import copy, lanes_of, tile_load, tile_store, tile_zeros
 from ...kernels.registers.vectors import ROWS, VECTORS
 from ...kernels.runtime.jit import jit
@@ -121,7 +122,7 @@ def prepare_int8_conv2d(x, w, stride, padding, zero_point, finish):
     sizes = H, W, C, kh, words, sh, sw, top, left, height, width, OH, OW, OC
     y, vectors = np.empty((N, OH, OW, OC), np.uint8), vectors_for(OC)
     lines, columns = w.lines.reshape(-1).view(np.int32), whole_vectors(finish, len(vectors) * WORDS)
-    rows = (0,) * (1 if OW == 1 else ROWS)  # a dense layer on one image has one pixel
+    rows = (0,) if OW == 1 else rows_for(OW)  # a dense layer on one image has one pixel
     # A tile may read, but does not use, what lies beyond the last pixel.
     scratch = (height * width + ROWS * sw) * C + 4, zero_point, NUMBER
     return y, _shared(convolve, (rows, vectors), x, y, lines, sizes, columns, scratch, N * OH * OW * w.lines.size // 4)
