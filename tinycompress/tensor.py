@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .graph import Node, births, mode
+from .kernels import matmul
 from .kernels.reductions import axis_sums
 from .text.names import hint
 
@@ -159,7 +160,7 @@ class Tensor(Node):
                 f"matmul: {a.shape} @ {b.shape} do not match; both need at least two axes, and the last axis of the first "
                 "must equal the second-to-last of the second (reshape a vector to a row or a column)"
             )
-        multiply = np.dot if x.ndim == y.ndim == 2 else np.matmul  # the same, but half a microsecond faster
+        multiply = matmul if x.ndim == y.ndim == 2 else np.matmul
         return record(multiply(x, y), (a, lambda g: multiply(g, y.mT)), (b, lambda g: multiply(x.mT, g)))
 
     def __neg__(self) -> "Tensor":

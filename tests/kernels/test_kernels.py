@@ -4,10 +4,12 @@ import threading
 
 import numpy as np
 import pytest
+import threadpoolctl
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tinycompress import kernels
+from tinycompress.kernels.runtime.threads import WORTH_A_THREAD, share
 from tinycompress.pruning.products.csr import csr_matmul
 
 VARIANTS = ["loop", "numpy", "fast"]
@@ -370,12 +372,35 @@ def test_impossible_numbers_of_threads_are_refused(n, error):
     assert kernels.get_num_threads() == before
 
 
-def test_set_num_threads_also_limits_blas():
-    import threadpoolctl
+def threads_of_blas():
+    (number,) = {pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"}
+    return number
 
+
+def test_blas_has_as_many_threads_until_a_kernel_shares_its_work():
+    for threads in (1, 2):
+        kernels.set_num_threads(threads)
+        assert threads_of_blas() == threads
+    share(lambda start, end: None, 2, 2 * WORTH_A_THREAD)
+    assert threads_of_blas() == 1
+    kernels.set_num_threads(2)  # nothing changes
+    assert threads_of_blas() == 1
     kernels.set_num_threads(1)
-    blas = [pool for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"]
-    assert blas and all(pool["num_threads"] == 1 for pool in blas)
+    kernels.set_num_threads(2)  # a new pool
+    assert threads_of_blas() == 2
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_matmul_is_numpys_product_on_any_number_of_threads(threads, dtype, monkeypatch):
+    kernels.set_num_threads(threads)
+    share(lambda start, end: None, 2, 2 * WORTH_A_THREAD)
+    monkeypatch.setattr(kernels, "FASTER", 1)  # so that small products are shared, too
+    a, b = numbers((70, 200), dtype), numbers((300, 200), dtype, seed=1)
+    for left, right in ((a, b.T), (a.T, a), (b, a.T), (a[:, ::2], b.T[::2]), (a[:1], b.T), (a[:0], b.T)):
+        y = kernels.matmul(left, right)
+        assert y.dtype == dtype and y.flags.c_contiguous
+        assert_close(y, left @ right)
 
 
 def test_wrong_shapes_and_types_are_refused_with_both_sides_named():

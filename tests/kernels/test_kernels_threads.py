@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 
 import pytest
 from waiting import LONG
@@ -67,6 +68,41 @@ def test_where_cores_cannot_be_told_apart_threads_work_all_the_same(monkeypatch)
     monkeypatch.delattr(os, "sched_setaffinity", raising=False)
     assert threads._current_core() is None
     share_with_a_worker()
+
+
+def test_threads_without_work_fall_asleep():
+    share_with_a_worker()
+    time.sleep(0.1)
+    before = time.process_time()
+    time.sleep(0.5)
+    assert time.process_time() - before < 0.1  # a thread that spins takes 0.5
+    share_with_a_worker()
+
+
+@pytest.mark.parametrize("cores", [1, 2])
+def test_threads_spin_only_where_each_has_a_core(monkeypatch, cores):
+    monkeypatch.setattr(threads, "usable_cores", lambda: cores)
+    threads._close_pool()
+    share_with_a_worker()
+    assert (threads._pool.pauses > 0) == (cores == 2)
+    share_with_a_worker()
+
+
+def test_a_pool_that_is_replaced_ends_its_threads():
+    worker = share_with_a_worker()
+    tc.set_num_threads(3)
+    deadline = time.monotonic() + LONG
+    while worker in {thread.native_id for thread in threading.enumerate()}:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_work_is_done_whether_threads_spin_or_sleep_when_it_comes():
+    done = []
+    for pause in [0, 1e-4, 1e-3, 1e-2] * 25:
+        time.sleep(pause)
+        threads.share(lambda start, end: done.extend(range(start, end)), 2, ENOUGH)
+    assert sorted(done) == [0] * 100 + [1] * 100
 
 
 def test_work_that_is_shared_inside_of_a_part_stays_in_its_thread():

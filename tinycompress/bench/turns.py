@@ -56,7 +56,7 @@ class Side:
             encoding="utf-8",
         )
         try:
-            self.ask("start", threads=threads)
+            self.ask("start", threads=threads, rival=name != "ours")
         except BaseException:
             self.close()
             raise

@@ -27,7 +27,6 @@ import numpy as np
 from ..dynamic import EarlyExit, Slimmable
 from ..graph import no_grad
 from ..guards import computes_as, is_as_stated
-from ..kernels import get_num_threads
 from ..kernels.reductions import FEW
 from ..kernels.runtime.threads import share
 from ..nn import BatchNorm, Dropout, Flatten, GlobalAvgPool, Module, MultiExit, ReLU, Residual, Sequential, Weighted
@@ -89,8 +88,6 @@ class InferenceNet(Module):
     def __init__(self, net: Module, steps: list[Step], x: np.ndarray):
         self.net, self.steps, self.batch, self.input_shape, self.dtype = net, steps, len(x), x.shape[1:], x.dtype
         self._idle, self._lock = {}, threading.Lock()  # batch size -> plans that no thread is using
-        # That may each run a part of the batch; with other settings later, the layers share their work one by one.
-        self.threads = 1 if any(form in forms.USE_BLAS for _, form, _ in self._rows()) else get_num_threads()
         plan = Plan(steps, x.shape, self.dtype)
         plan.run(x)
         start = time.perf_counter()
@@ -106,8 +103,7 @@ class InferenceNet(Module):
         """The outputs for a batch x (N, …), as arrays. Threads take a part of the batch each, through the whole net."""
         if x.dtype == self.dtype and x.shape[1:] == self.input_shape and len(x) and _finite(x):
             y = np.empty((len(x), *self.output_shape), self.dtype)
-            size = len(x) * self.seconds * SPEED if self.threads == get_num_threads() else 0
-            share(lambda start, end: self._run(x[start:end], y[start:end]), len(x), int(size))
+            share(lambda start, end: self._run(x[start:end], y[start:end]), len(x), int(len(x) * self.seconds * SPEED))
             if _finite(y):
                 return y
         with no_grad(), self.net.evaluation():

@@ -27,9 +27,6 @@ TAKE_RELU = (Dense, Conv2d, DepthwiseConv2d, BatchNorm, MaxPool2d, Residual)
 """Layers that have forms of their own, all of which can apply the ReLU after them."""
 
 BLAS, CODEBOOK, CALLED = "dense, BLAS", "4-bit codebook", "called as it is"
-USE_BLAS = {BLAS, CODEBOOK, CALLED}
-"""Forms that threads must not run at the same time: each may wake the threads of BLAS, and they would wait for each other."""
-
 SPARSE = 0.5  # the share of zeros from which on forms that skip them are tried
 BETTER = 0.95  # a form must take at most this share of the time of the one before it in the list
 
@@ -56,8 +53,6 @@ def of(layer: Module, kind: type, relu: bool, x: np.ndarray) -> dict[str, Prepar
             found[f"blocks, {empty:.0%} empty"] = dense(lambda rows: lambda: product(rows, packed), w, bias, relu)
     if w.dtype == np.float32:
         found |= _few_values(w, bias, relu)
-    if len(x) > 1 and kernels.get_num_threads() > 1:
-        found = {name: form for name, form in found.items() if name not in USE_BLAS}
     return found
 
 

@@ -28,7 +28,7 @@ import numpy as np
 from . import loops, shapes, vectorised
 from .runtime.dispatch import choose, use, variant
 from .runtime.memory import keep_freed_memory
-from .runtime.threads import get_num_threads, set_num_threads
+from .runtime.threads import WORTH_A_THREAD, are_shared, get_num_threads, set_num_threads, share
 from .shapes import check, floats
 
 __all__ = [
@@ -41,6 +41,7 @@ __all__ = [
     "depthwise_conv2d_grad_w",
     "depthwise_conv2d_grad_x",
     "get_num_threads",
+    "matmul",
     "max_pool2d",
     "max_pool2d_grad",
     "prepare_conv2d",
@@ -52,6 +53,9 @@ __all__ = [
 ]
 
 keep_freed_memory()
+
+FASTER = 4
+"""BLAS does this many multiply-adds of a large product in the time of one of a small convolution, for which `share` is made."""
 
 
 @functools.cache
@@ -155,6 +159,24 @@ def conv2d_grad_x(g, w, stride, padding, x_shape):
     g, w = floats(g=g, w=w)
     _check_conv(x_shape, w.shape, g=g, stride=stride, padding=padding)
     return _kernels().conv2d_grad_x(g, w, stride, padding, x_shape)
+
+
+def matmul(a, b):
+    """a @ b for matrices (rows, k) and (k, columns), by BLAS: on its own threads, or if these would disturb ours (see
+    `set_num_threads`), with rows or columns shared among ours.
+
+    Parts of a product may be added in another order than the whole, so that the last bits depend on the number of threads.
+    """
+    rows, columns = len(a), b.shape[1]
+    size = rows * b.size // FASTER
+    if size < 2 * WORTH_A_THREAD or not are_shared() or a.dtype != b.dtype:
+        return np.dot(a, b)
+    y = np.empty((rows, columns), a.dtype)
+    if rows >= columns:
+        share(lambda start, end: np.matmul(a[start:end], b, y[start:end]), rows, size)
+    else:
+        share(lambda start, end: np.matmul(a, b[:, start:end], y[:, start:end]), columns, size)
+    return y
 
 
 def conv2d_grad_w(x, g, stride, padding, w_shape):

@@ -25,6 +25,10 @@ FEW_TAPS = 256
 """The mean of a larger window is the mean of its columns' means: a long sum has a larger rounding error."""
 
 
+COST = 16
+"""Multiply-adds in the time that it takes to load and compare a number."""
+
+
 @jit
 def max_pool_images(start, end, x, y, argmax, image_size, out_size, size, stride, floor, nowhere):
     """Pool the images from `start` up to `end`.
@@ -109,7 +113,7 @@ def max_pool2d(x, size, stride, relu=False):
     def work(start, end):
         max_pool_images(start, end, x, y, argmax, (H, W, C), (OH, OW), tuple(size), tuple(stride), floor, nowhere)
 
-    share(work, N, y.size * math.prod(size))
+    share(work, N, COST * y.size * math.prod(size))
     return y, argmax
 
 
@@ -124,7 +128,7 @@ def prepare_max_pool2d(x, size, stride, relu=False):
     def work(start, end):
         max_pool_values(kh, kw, start, end, flat_x, flat_y, *sizes)
 
-    return y, lambda: share(work, N, y.size * math.prod(size))
+    return y, lambda: share(work, N, COST * y.size * math.prod(size))
 
 
 def max_pool2d_grad(g, argmax, size, stride, x_shape):
@@ -136,7 +140,7 @@ def max_pool2d_grad(g, argmax, size, stride, x_shape):
     def work(start, end):
         max_pool_grad_images(start, end, g, argmax, gx, (H, W, C), g.shape[1:3], tuple(size), tuple(stride))
 
-    share(work, N, g.size * math.prod(size))
+    share(work, N, COST * g.size * math.prod(size))
     return gx
 
 

@@ -1,6 +1,10 @@
 """One thread pool that splits the images of a batch. The kernels themselves are serial and run without the GIL.
 
-Waking a Python thread takes about 10 µs, so work of less than a few tens of microseconds stays in the calling thread.
+Once it is at work, it is the only one: BLAS gets a single thread. Threads of BLAS that have finished spin for up to 30 ms, and
+take turns with the kernels on their cores: with a dense layer between two convolutions, these were no faster on two cores than
+on one.
+
+Handing a part to another thread takes about 10 µs, so work of less than a few tens of microseconds stays in the calling thread.
 Numba's `parallel=True` is not used: it doubles the compile time, its threading layers abort or hang in concurrent and
 forked processes, and they compete with the threads of BLAS.
 """
@@ -10,11 +14,14 @@ import os
 import threading
 from contextlib import suppress
 
+from .pool import Part, Pool
+
 WORTH_A_THREAD = 400_000
-"""Multiply-adds per thread for which waking one pays off: about 10 to 20 µs of one core."""
+"""Multiply-adds per thread for which another one pays off: about 10 to 20 µs of one core."""
 
 _threads = None
 _pool = None
+_beginning = threading.Lock()  # held while the pool is made: two callers must not make two
 _workers = []  # the native ids of the pool's threads
 _left_to = None  # the core that the pool's threads were last moved away from
 _shares = threading.local()  # .inside: whether this thread is at work on a part of something shared
@@ -33,7 +40,9 @@ def usable_cores():
 def set_num_threads(n):
     """Use `n` threads in our kernels and in the BLAS behind NumPy's matrix products.
 
-    Our kernels give the same bits for any `n`. Raises TypeError unless `n` is an int, ValueError if it is below 1.
+    From the first kernel on that shares its work, BLAS has one thread, since its threads would disturb ours; `kernels.matmul`,
+    which our layers use, then splits products itself. Our kernels give the same bits for any `n`. Raises TypeError unless `n` is
+    an int, ValueError if it is below 1.
     """
     global _threads
     if not hasattr(n, "__index__") or isinstance(n, bool):
@@ -41,30 +50,45 @@ def set_num_threads(n):
     n = n.__index__()
     if n < 1:
         raise ValueError(f"the number of threads must be at least 1, not {n}")
-    import threadpoolctl
-
-    threadpoolctl.threadpool_limits(n, user_api="blas")
     if n != _threads:
-        _forget_pool()
+        _close_pool()
+    if _pool is None:
+        _limit_blas(n)
     _threads = n
 
 
+def _limit_blas(threads):
+    import threadpoolctl
+
+    threadpoolctl.threadpool_limits(threads, user_api="blas")
+
+
+def are_shared():
+    """Whether the pool exists, so that BLAS has one thread only."""
+    return _pool is not None
+
+
 def _forget_pool():
-    global _pool, _left_to
-    _pool, _left_to = None, None
+    global _pool, _left_to, _beginning
+    _pool, _left_to, _beginning = None, None, threading.Lock()
     _workers.clear()
 
 
-def _new_pool():
-    from concurrent.futures import ThreadPoolExecutor  # takes 5 ms to import
+def _close_pool():
+    if _pool is not None:
+        _pool.close()
+    _forget_pool()
 
+
+def _new_pool():
     def begin():
         global _left_to
         _shares.inside = True
         _workers.append(threading.get_native_id())
         _left_to = None  # this thread must be moved too
 
-    return ThreadPoolExecutor(max(get_num_threads() - 1, 1), thread_name_prefix="tinycompress", initializer=begin)
+    _limit_blas(1)
+    return Pool(max(get_num_threads() - 1, 1), begin, spin=usable_cores() >= get_num_threads())
 
 
 def _leave_core_to_caller():
@@ -114,19 +138,24 @@ def share(work, n, multiply_adds=0):
     if parts == 1 or getattr(_shares, "inside", False):
         work(0, n)
         return
-    if _pool is None:
-        _pool = _new_pool()
+    with _beginning:
+        if _pool is None:
+            _pool = _new_pool()
+        pool = _pool
     _leave_core_to_caller()
     bounds = [n * part // parts for part in range(parts + 1)]
     own, *others = zip(bounds[:-1], bounds[1:], strict=True)
-    waiting = [(_pool.submit(work, *part), part) for part in others]
+    waiting = [Part(work, *part) for part in others]
+    pool.add(waiting)
     _shares.inside = True
     try:
         work(*own)
-        for future, part in waiting:
-            if future.cancel():  # no thread has started it yet: the cores are busy
-                work(*part)
+        for part in waiting:
+            if pool.take_back(part):  # no thread has started it yet: the cores are busy
+                work(part.start, part.end)
             else:
-                future.result()
+                pool.wait(part)
     finally:
         _shares.inside = False
+        for part in waiting:  # those left after an error
+            pool.take_back(part)

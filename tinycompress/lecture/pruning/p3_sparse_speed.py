@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ...kernels import matmul
 from ...profiling import latency
 from ...pruning.products.blocks import BLOCK, block_sparse_matmul, pack_blocks
 from ...pruning.products.csr import csr_matmul
@@ -44,15 +45,15 @@ def measure_p3(inputs: int, outputs: int, batch: int, seed: int) -> list[dict]:
         blocks = pack_blocks(w * kept.repeat(BLOCK, axis=1)[:, :outputs])
         indptr, indices = csr.indptr.astype(np.int64), csr.indices.astype(np.int64)
         forms = {
-            "dense": (lambda d=dense: x @ d, dense.nbytes),
-            "masked dense": (lambda s=sparse: x @ s, sparse.nbytes),
+            "dense": (lambda d=dense: matmul(x, d), dense.nbytes),
+            "masked dense": (lambda s=sparse: matmul(x, s), sparse.nbytes),
             "CSR, scipy": (lambda c=csr: c @ x_columns, csr.data.nbytes + csr.indices.nbytes + csr.indptr.nbytes),
             "CSR, ours": (
                 lambda c=csr, p=indptr, i=indices: csr_matmul(p, i, c.data, x_columns),
                 csr.data.nbytes + indices.nbytes + indptr.nbytes,
             ),
             "16×1 blocks": (lambda b=blocks: block_sparse_matmul(x, b), blocks.nbytes),
-            "fewer neurons": (lambda n=narrow: x @ n, narrow.nbytes),
+            "fewer neurons": (lambda n=narrow: matmul(x, n), narrow.nbytes),
         }
         order = list(forms)[:: -1 if turn % 2 else 1]  # so that none is always the one before, or after, another
         times = latency({name: forms[name][0] for name in order}, rounds=5, round_ms=1)

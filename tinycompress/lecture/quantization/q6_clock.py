@@ -5,6 +5,7 @@ import functools
 import numpy as np
 
 from ... import models
+from ...kernels import matmul
 from ...profiling import latency
 from ...quantization import binarize_weights, pack_binary, to_integers
 from ...quantization.products.binary import binary_linear, binary_matmul, pack_signs
@@ -57,7 +58,7 @@ def _layer(inputs, outputs, batch, rng) -> dict:
     x8 = rng.integers(0, 256, x.shape, np.uint8)
     w8, signs = pack_int8(rng.integers(-127, 128, w.shape, np.int8)), pack_signs(w)
     forms = {
-        "float32": (lambda: x @ w, w.nbytes),
+        "float32": (lambda: matmul(x, w), w.nbytes),
         "8 bits": (lambda: int8_linear(x8, w8, scale, 128), w8.nbytes),
         "1 bit": (lambda: binary_linear(x, signs) * scale, signs.nbytes),
         "1 bit, activations too": (lambda: binary_matmul(x, signs), signs.nbytes),
