@@ -17,7 +17,8 @@ from math import ceil, prod
 import numpy as np
 
 from . import kernels
-from .kernels import affine
+from .kernels import affine, elementwise
+from .kernels.runtime.memory import aligned_empty
 from .kernels.shapes import NO_PADDING
 from .tensor import Tensor, record
 
@@ -149,18 +150,18 @@ def dense(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         )
     rows, w = x.data.reshape(-1, x.shape[-1]), weight.data
     _check_bias(bias, w.shape[1:], w.dtype)
-    # On images this is a 1×1 convolution: the kernel adds the bias in the same pass, and leaves no BLAS threads spinning.
+    # On images this is a 1×1 convolution: the kernel adds the bias in the same pass.
     if x.ndim == 4:
         w, one = w[None, None], (1, 1)
         y = kernels.conv2d(x.data, w, one, NO_PADDING, None if bias is None else bias.data)
         to_x = (x, lambda g: kernels.conv2d_grad_x(g, w, one, NO_PADDING, x.shape))
         to_weight = (weight, lambda g: kernels.conv2d_grad_w(x.data, g, one, NO_PADDING, w.shape)[0, 0])
     else:
-        y = (rows @ w).reshape(*x.shape[:-1], w.shape[1])
+        y = kernels.matmul(rows, w).reshape(*x.shape[:-1], w.shape[1])
         if bias is not None:
             y += bias.data
-        to_x = (x, lambda g: (g.reshape(-1, w.shape[1]) @ w.T).reshape(x.shape))
-        to_weight = (weight, lambda g: rows.T @ g.reshape(-1, w.shape[1]))
+        to_x = (x, lambda g: kernels.matmul(g.reshape(-1, w.shape[1]), w.T).reshape(x.shape))
+        to_weight = (weight, lambda g: kernels.matmul(rows.T, g.reshape(-1, w.shape[1])))
     return record(y, to_x, to_weight, *_to_bias(bias))
 
 
@@ -196,6 +197,22 @@ def depthwise_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, stri
         (weight, lambda g: kernels.depthwise_conv2d_grad_w(x.data, g, stride, padding, weight.shape)),
         *_to_bias(bias),
     )
+
+
+def add_relu(a: Tensor, b: Tensor) -> Tensor:
+    """max(a + b, 0), as after a residual block, with fewer passes over memory. a, b: of one shape; ValueError if they are not."""
+    _same_dtype("add_relu", a, b)
+    if a.shape != b.shape:
+        raise ValueError(f"add_relu: the shapes {a.shape} and {b.shape} differ; they are added element by element")
+    y = elementwise.add(*map(np.ascontiguousarray, (a.data, b.data)), True, aligned_empty(a.shape, a.dtype))
+    found = []
+
+    def derivative(g):
+        if not found:
+            found.append(elementwise.passed_relu(np.ascontiguousarray(g), y))
+        return found[0]
+
+    return record(y, (a, derivative), (b, derivative))
 
 
 def max_pool2d(x: Tensor, size=2, stride=None, relu: bool = False) -> Tensor:

@@ -11,8 +11,12 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from .kernels import elementwise
 from .kernels.reductions import axis_sums, column_sums
-from .kernels.runtime.memory import is_shared
+from .kernels.runtime.memory import aligned_empty, is_shared
+
+LARGE = 1 << 16
+"""Numbers in an array from which on a kernel adds two of them faster than NumPy."""
 
 
 class Mode(threading.local):
@@ -82,7 +86,7 @@ class Node:
                     part = derivative(g)
                     if part.shape != parent._data.shape:
                         part = sum_over_broadcast(part, parent._data.shape)
-                    pending[parent] = pending[parent] + part if parent in pending else part
+                    pending[parent] = _sum(pending[parent], part) if parent in pending else part
             node._edges = None  # frees the arrays kept by the derivatives
 
 
@@ -101,6 +105,13 @@ def _youngest_first(root: Node) -> list[Node]:
                 found.add(parent)
                 todo.append(parent)
     return sorted(found, key=lambda node: node._birth, reverse=True)
+
+
+def _sum(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """a + b, of one shape; in the kernel, which has several threads, where that pays."""
+    if a.size >= LARGE and a.dtype == b.dtype and a.flags.c_contiguous and b.flags.c_contiguous:
+        return elementwise.add(a, b, False, aligned_empty(a.shape, a.dtype))
+    return a + b
 
 
 def _accumulate(leaf: Node, g: np.ndarray, owned: set[int]):

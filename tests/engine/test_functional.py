@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinycompress import Tensor, gradcheck
+from tinycompress import Tensor, gradcheck, nn
 from tinycompress import functional as F
 
 
@@ -370,3 +370,38 @@ def test_what_does_not_fit_is_refused_with_a_message_that_helps(name):
 def test_float64_input_to_a_float32_layer_is_refused_and_not_cast(call):
     with pytest.raises(TypeError, match="float64.*float32.*astype"):
         call(ones(2, 2, 2, 3, dtype=np.float64))
+
+
+def test_the_sum_before_a_relu_has_the_values_and_gradients_of_the_two_operations(rng):
+    a, b = (rng.standard_normal((3, 4, 5, 2)) for _ in range(2))
+    weights = rng.standard_normal(a.shape)
+    found = []
+    for operation in (F.add_relu, lambda x, y: (x + y).relu()):
+        x, y = Tensor(a, requires_grad=True), Tensor(b, requires_grad=True)
+        (operation(x, y) * Tensor(weights)).sum().backward()
+        found.append([operation(x, y).data, x.grad, y.grad])
+    for ours, expected in zip(*found, strict=True):
+        assert np.array_equal(ours, expected)
+    x = Tensor(a, requires_grad=True)
+    F.add_relu(x, x).sum().backward()  # both gradients go to one tensor
+    assert np.array_equal(x.grad, 2.0 * (a > 0))
+    with pytest.raises(ValueError, match="add_relu: the shapes"):
+        F.add_relu(x, Tensor(b[:1]))
+
+
+def test_a_residual_block_takes_the_relu_after_it(rng, monkeypatch):
+    block = nn.Residual(nn.Conv2d(2, 2, 3, padding="same", rng=rng))
+    x = rng.standard_normal((2, 5, 5, 2)).astype(np.float32)
+    apart = block(Tensor(x)).relu()
+    calls = []
+    monkeypatch.setattr(F, "add_relu", lambda a, b, add_relu=F.add_relu: calls.append(1) or add_relu(a, b))
+    assert np.array_equal(nn.Sequential(block, nn.ReLU())(Tensor(x)).data, apart.data) and calls == [1]
+
+
+def test_large_gradients_of_one_tensor_are_added_in_order(rng):
+    x = Tensor(rng.standard_normal((400, 300)), requires_grad=True)
+    parts = [rng.standard_normal(x.shape) for _ in range(3)]
+    y = x * 1.0
+    sum((y * Tensor(part)).sum() for part in parts).backward()
+    last, middle, first = parts
+    assert np.array_equal(x.grad, (first + middle) + last)

@@ -65,3 +65,37 @@ def test_a_sum_with_relu_is_that_of_numpy_in_place_or_not_and_keeps_nan(rng, dty
             kept = a.copy()
             elementwise.add(kept, b, relu, kept)
             assert np.array_equal(kept, expected, equal_nan=True)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("size", [0, 1, 15, 16, 129, 70_001])
+def test_sums_and_gradients_of_a_relu_are_the_same_bits_in_every_variant_and_on_any_number_of_threads(rng, dtype, size):
+    a, b = (rng.standard_normal(size).astype(dtype) for _ in range(2))
+    if size > 2:
+        a[0], a[1], b[2], a[-1] = np.nan, np.inf, -np.inf, -0.0
+    with np.errstate(invalid="ignore"):
+        y = np.maximum(a + b, 0)
+        expected = [(a + b).tobytes(), y.tobytes(), np.where(y <= 0, dtype(0), a).tobytes()]
+    before = kernels.get_num_threads()
+    try:
+        for variant, threads in (("numpy", 1), ("fast", 1), ("fast", 2)):
+            kernels.set_num_threads(threads)
+            with kernels.use(variant), np.errstate(invalid="ignore"):
+                found = [elementwise.add(a, b, relu, np.empty_like(a)) for relu in (False, True)]
+                found.append(elementwise.passed_relu(a, y))
+            assert [part.tobytes() for part in found] == expected
+    finally:
+        kernels.set_num_threads(before)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_step_of_many_weights_is_the_same_bits_on_any_number_of_threads(rng, threads):
+    w, g, velocity = arguments(rng, np.float32, (300, 701))
+    with kernels.use("numpy"):
+        expected = elementwise.sgd(w, g, velocity.copy(), 0.1, 0.9)
+    before = kernels.get_num_threads()
+    kernels.set_num_threads(threads)
+    try:
+        assert elementwise.sgd(w, g, velocity, 0.1, 0.9).tobytes() == expected.tobytes()
+    finally:
+        kernels.set_num_threads(before)

@@ -41,6 +41,15 @@ def add(a, b, relu, y):
     return choose(add_numpy, add_numpy, lambda: _fast().add)(a, b, relu, y)
 
 
+def passed_relu(g, y):
+    """The gradient of a ReLU's input, from that of its output y: g, and 0 where y is 0. NaN counts as passed, as in `affine`."""
+    return choose(passed_relu_numpy, passed_relu_numpy, lambda: _fast().passed_relu)(g, y)
+
+
+def passed_relu_numpy(g, y):
+    return np.where(y <= 0, g.dtype.type(0), g)
+
+
 def add_numpy(a, b, relu, y):
     np.add(a, b, out=y)
     if relu:

@@ -1,10 +1,8 @@
 """Modules made of modules."""
 
+from .. import functional as F
 from .layers import BatchNorm, MaxPool2d, ReLU
 from .module import Module, tracing
-
-TAKE_RELU = (BatchNorm, MaxPool2d)
-"""Layers whose `forward` can apply the ReLU after them: the same numbers, with one pass over memory less."""
 
 
 class Sequential(Module):
@@ -57,16 +55,20 @@ class Residual(Module):
     def __init__(self, body: Module, shortcut: Module | None = None):
         self.body, self.shortcut = body, shortcut
 
-    def forward(self, x):
+    def forward(self, x, relu=False):
         y, around = self.body(x), self.shortcut(x) if self.shortcut else x
         if y.shape != around.shape:
             raise ValueError(
                 f"Residual: the body gives {y.shape} and the shortcut {around.shape}; they are added, so make them equal"
             )
-        return y + around
+        return F.add_relu(y, around) if relu else y + around
 
     def extra_repr(self):
         return f"{self.body!r}, {self.shortcut!r}" if self.shortcut else repr(self.body)
+
+
+TAKE_RELU = (BatchNorm, MaxPool2d, Residual)
+"""Layers whose `forward` can apply the ReLU after them: the same numbers, with one pass over memory less."""
 
 
 class MultiExit(Module):

@@ -5,9 +5,10 @@ import math
 import numpy as np
 
 from ..elementwise import TINY
-from ..registers.tile import lanes_of, tile_at_least, tile_load, tile_store, tile_zeros
+from ..registers.tile import lanes_of, tile_at_least, tile_load, tile_store, tile_where_above, tile_zeros
 from ..registers.vectors import ROWS, VECTOR_BYTES
 from ..runtime.jit import jit
+from ..runtime.memory import aligned_empty
 from ..runtime.threads import share
 
 COST = 16
@@ -27,7 +28,13 @@ def sgd_flat(w, g, velocity, lr, momentum, weight_decay, nesterov, tiny, new):
 def sgd(w, g, velocity, lr, momentum, weight_decay, nesterov):
     new, number = np.empty(w.shape, w.dtype), w.dtype.type  # with Python floats, the sums would be float64
     numbers = number(lr), number(momentum), number(weight_decay)
-    sgd_flat(w.ravel(), g.ravel(), velocity.reshape(-1), *numbers, nesterov, number(TINY), new.reshape(-1))
+    flat = w.ravel(), g.ravel(), velocity.reshape(-1), new.reshape(-1)
+
+    def work(start, end):
+        *read, written = (array[start:end] for array in flat)
+        sgd_flat(*read, *numbers, nesterov, number(TINY), written)
+
+    share(work, w.size, COST * w.size)
     return new
 
 
@@ -48,8 +55,34 @@ def add_vectors(start, end, a, b, floor, y):
         at += lanes
 
 
-def add(a, b, relu, y):
-    flat, floor = [array.reshape(-1) for array in (a, b)], 0.0 if relu else -math.inf
+@jit
+def passed_vectors(start, end, g, y, floor, gx):
+    """As `add_vectors`, for `passed_relu`."""
+    lanes = lanes_of(g)
+    like, one = tile_zeros(ROWS, 1, g), tile_zeros(1, 1, g)
+    at, stop = start * lanes, min(end * lanes, y.size)
+    while at + ROWS * lanes <= stop:
+        sent = tile_where_above(tile_load(like, g, at, lanes, None), tile_load(like, y, at, lanes, None), floor)
+        tile_store(sent, gx, at, lanes, ROWS, None)
+        at += ROWS * lanes
+    while at < stop:
+        columns = min(lanes, stop - at)
+        sent = tile_where_above(tile_load(one, g, at, 0, columns), tile_load(one, y, at, 0, columns), floor)
+        tile_store(sent, gx, at, 0, 1, columns)
+        at += lanes
+
+
+def by_vectors(kernel, a, b, floor, y):
+    """Run the kernel on parts of the flat arrays, which start with whole vectors."""
+    flat, result = [array.reshape(-1) for array in (a, b)], y.reshape(-1)
     vectors = math.ceil(y.size * y.itemsize / VECTOR_BYTES)
-    share(lambda start, end: add_vectors(start, end, *flat, floor, y.reshape(-1)), vectors, COST * y.size)
+    share(lambda start, end: kernel(start, end, *flat, y.dtype.type(floor), result), vectors, COST * y.size)
     return y
+
+
+def add(a, b, relu, y):
+    return by_vectors(add_vectors, a, b, 0.0 if relu else -math.inf, y)
+
+
+def passed_relu(g, y):
+    return by_vectors(passed_vectors, g, y, 0.0, aligned_empty(y.shape, y.dtype))
