@@ -39,10 +39,13 @@ def dying(rng, scale):
 
 def surroundings(rng, scale):
     """Works named after what the process finds itself in."""
+    import threadpoolctl
+
     from tinycompress import get_num_threads
 
     names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
-    found = [*(f"{name}={os.environ[name]}" for name in names), f"ours={get_num_threads()}"]
+    (blas,) = {pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"}
+    found = [*(f"{name}={os.environ[name]}" for name in names), f"ours={get_num_threads()} BLAS={blas}"]
     return {" ".join(found): Work(lambda: None, None)}
 
 

@@ -104,7 +104,7 @@ def test_every_side_has_the_same_threads():
     here = Case("fake", "here", None, {"ours": fake_bench.surroundings, "torch": fake_bench.surroundings}, {"scale": 1})
     with turns.Sides(3) as sides:
         times = turns.contest(here, sides, 1, np.random.default_rng(0))
-    expected = "OPENBLAS_NUM_THREADS=3 OMP_NUM_THREADS=3 MKL_NUM_THREADS=3 ours=3"
+    expected = "OPENBLAS_NUM_THREADS=3 OMP_NUM_THREADS=3 MKL_NUM_THREADS=3 ours=3 BLAS=3"
     assert {work for works in times.values() for work in works} == {expected}
 
 

@@ -56,7 +56,7 @@ class Side:
             encoding="utf-8",
         )
         try:
-            self.ask("start", threads=threads, rival=name != "ours")
+            self.ask("start", threads=threads)
         except BaseException:
             self.close()
             raise

@@ -13,20 +13,17 @@ import time
 import traceback
 
 import numpy as np
-import threadpoolctl
 
 from .case import Work
 
 works: dict[str, Work] = {}
 
 
-def start(threads: int, rival: bool) -> None:
-    """Set the threads of our kernels, or of a rival's BLAS, which ours would take its threads."""
+def start(threads: int) -> None:
+    """Set the threads of our kernels and of BLAS, which keeps them in a process in which no kernel shares its work."""
     from ..kernels import set_num_threads
 
     set_num_threads(threads)
-    if rival:
-        threadpoolctl.threadpool_limits(threads, user_api="blas")
 
 
 def build(function: str, arguments: dict, seed: int) -> list[str]:

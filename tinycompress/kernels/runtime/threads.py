@@ -4,7 +4,7 @@ Once it is at work, it is the only one: BLAS gets a single thread. Threads of BL
 take turns with the kernels on their cores: with a dense layer between two convolutions, these were no faster on two cores than
 on one.
 
-Handing a part to another thread takes about 10 µs, so work of less than a few tens of microseconds stays in the calling thread.
+Handing a part to another thread takes about 25 µs, so work of less than a few tens of microseconds stays in the calling thread.
 Numba's `parallel=True` is not used: it doubles the compile time, its threading layers abort or hang in concurrent and
 forked processes, and they compete with the threads of BLAS.
 """
