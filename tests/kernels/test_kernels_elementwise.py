@@ -5,6 +5,7 @@ import pytest
 
 from tinycompress import kernels
 from tinycompress.kernels import elementwise
+from tinycompress.kernels.runtime.threads import WORTH_A_THREAD, are_shared, share
 
 
 def arguments(rng, dtype, shape=(7, 5)):
@@ -94,8 +95,12 @@ def test_a_step_of_many_weights_is_the_same_bits_on_any_number_of_threads(rng, t
     with kernels.use("numpy"):
         expected = elementwise.sgd(w, g, velocity.copy(), 0.1, 0.9)
     before = kernels.get_num_threads()
+    kernels.set_num_threads(3)  # ends the pool of an earlier test
     kernels.set_num_threads(threads)
     try:
+        assert elementwise.sgd(w, g, velocity.copy(), 0.1, 0.9).tobytes() == expected.tobytes()
+        assert not are_shared()  # a net of dense layers keeps the threads of BLAS
+        share(lambda start, end: None, 2, 2 * WORTH_A_THREAD)
         assert elementwise.sgd(w, g, velocity, 0.1, 0.9).tobytes() == expected.tobytes()
     finally:
         kernels.set_num_threads(before)

@@ -9,7 +9,7 @@ from ..registers.tile import lanes_of, tile_at_least, tile_load, tile_store, til
 from ..registers.vectors import ROWS, VECTOR_BYTES
 from ..runtime.jit import jit
 from ..runtime.memory import aligned_empty
-from ..runtime.threads import share
+from ..runtime.threads import are_shared, share
 
 COST = 16
 """Multiply-adds in the time it takes to load two numbers and store one."""
@@ -34,7 +34,10 @@ def sgd(w, g, velocity, lr, momentum, weight_decay, nesterov):
         *read, written = (array[start:end] for array in flat)
         sgd_flat(*read, *numbers, nesterov, number(TINY), written)
 
-    share(work, w.size, COST * w.size)
+    if are_shared():
+        share(work, w.size, COST * w.size)
+    else:  # making the pool would take the threads of BLAS from a net that has nothing but dense layers
+        work(0, w.size)
     return new
 
 
