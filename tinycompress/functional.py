@@ -78,7 +78,7 @@ def cross_entropy(logits: Tensor, labels, label_smoothing: float = 0.0) -> Tenso
     n, classes = logits.shape
     if n == 0:
         raise ValueError("cross_entropy: the batch is empty, so it has no mean")
-    if labels.min() < 0 or labels.max() >= classes:
+    if np.minimum.reduce(labels) < 0 or np.maximum.reduce(labels) >= classes:
         raise ValueError(
             f"cross_entropy: labels run from {labels.min()} to {labels.max()}, but the logits have {classes} classes "
             f"(0 to {classes - 1}); does the last layer have one output per class?"
@@ -94,7 +94,7 @@ def cross_entropy(logits: Tensor, labels, label_smoothing: float = 0.0) -> Tenso
         d *= g / n
         return d
 
-    value = -log_p.reshape(-1)[picked].mean()
+    value = -np.add.reduce(log_p.reshape(-1)[picked]) / n
     if label_smoothing:
         value = (1 - label_smoothing) * value - label_smoothing * log_p.mean()
     return record(value, (logits, derivative))
@@ -313,8 +313,9 @@ def _temperature(name: str, x: Tensor, value, dim: int = -1) -> float:
 
 
 def _log_softmax(x: np.ndarray) -> np.ndarray:
-    x = x - x.max(-1, keepdims=True)
-    x -= np.log(np.exp(x).sum(-1, keepdims=True))
+    # The methods `max` and `sum` take as long again to call these as a small batch takes to compute.
+    x = x - np.maximum.reduce(x, -1, keepdims=True)
+    x -= np.log(np.add.reduce(np.exp(x), -1, keepdims=True))
     return x
 
 

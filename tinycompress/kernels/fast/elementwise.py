@@ -27,17 +27,12 @@ def sgd_flat(w, g, velocity, lr, momentum, weight_decay, nesterov, tiny, new):
 
 def sgd(w, g, velocity, lr, momentum, weight_decay, nesterov):
     new, number = np.empty(w.shape, w.dtype), w.dtype.type  # with Python floats, the sums would be float64
-    numbers = number(lr), number(momentum), number(weight_decay)
-    flat = w.ravel(), g.ravel(), velocity.reshape(-1), new.reshape(-1)
-
-    def work(start, end):
-        *read, written = (array[start:end] for array in flat)
-        sgd_flat(*read, *numbers, nesterov, number(TINY), written)
-
+    flat = w.reshape(-1), g.reshape(-1), velocity.reshape(-1)
+    numbers, to = (number(lr), number(momentum), number(weight_decay), nesterov, number(TINY)), new.reshape(-1)
     if are_shared():
-        share(work, w.size, COST * w.size)
+        share(lambda i, j: sgd_flat(*(array[i:j] for array in flat), *numbers, to[i:j]), w.size, COST * w.size)
     else:  # making the pool would take the threads of BLAS from a net that has nothing but dense layers
-        work(0, w.size)
+        sgd_flat(*flat, *numbers, to)
     return new
 
 
