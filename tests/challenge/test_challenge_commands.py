@@ -20,7 +20,7 @@ from tinycompress.challenge.judge import Answer, Refused
 from tinycompress.challenge.rules import read_rules
 from tinycompress.cli import main
 from tinycompress.course.exercise import CourseProblem
-from tinycompress.lecture.together.methods import Plan
+from tinycompress.lecture.together.nets import Plan
 
 NOON = datetime(2027, 1, 20, 12, tzinfo=UTC)
 

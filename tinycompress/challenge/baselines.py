@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..dynamic import EarlyExit
-from ..lecture.together.methods import METHODS, Plan, Small, plan_for, teacher_of, trained_on
+from ..lecture.together.methods import METHODS, trained_on
+from ..lecture.together.nets import Plan, Small, plan_for, teacher_of
 from ..nn import Module
 from ..quantization import tcz
 from ..recipe import Recipe, compress

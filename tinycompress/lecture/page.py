@@ -142,7 +142,8 @@ def _section(result: Result, svg: bytes, settings: dict) -> str:
     image = base64.b64encode(svg).decode()
     flags = "".join(f'<p class="flag">⚠ {escape(say(words))}</p>\n' for words in result.disagreements)
     source = _small(f"{say('Further reading')}: {claim.source}") if claim.source else ""
-    plan = plan_name(claim.plans, settings["budget"], settings["training_images"]) if claim.plans else ""
+    facts = settings["budget"], settings["training_images"], settings.get("channels", 1)
+    plan = plan_name(claim.plans, *facts) if claim.plans else ""
     trained = _small(say(f"Trained by the plan “{plan}”.")) if plan else ""
     seeds = other_seeds(result, settings)
     numbers = say(f"The numbers ({len(result.rows)} rows, {result.seconds:.1f} s of computation)")

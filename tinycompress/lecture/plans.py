@@ -7,26 +7,31 @@ import numpy as np
 from ..data import Dataset
 
 MANY_IMAGES = 10_000
+COLOUR = "colour images"
 BRIGHTEST = (
     200.0  # ‖x‖² of an image, on average; below it plans keep their rates: digits 15, MNIST 88, Fashion-MNIST 162
 )
 LOOKED_AT = 1000  # training images
 
 
-def plan_name(plans: dict[str, object], budget: str, images: int) -> str:
-    """The name of the chapter's plan for a budget and this many training images.
+def plan_name(plans: dict[str, object], budget: str, images: int, channels: int = 1) -> str:
+    """The name of the chapter's plan for a budget and this many training images of so many channels.
 
     With MANY_IMAGES or more, an epoch has many more steps, so fewer epochs are enough: the plan is then "<budget>, many
-    images" or, if the chapter has no such plan, "paper".
+    images" or, if the chapter has no such plan, "paper". Some chapters have a plan "<budget>, colour images", for many of them.
     """
     if images < MANY_IMAGES:
         return budget
+    if channels > 1 and f"{budget}, {COLOUR}" in plans:
+        return f"{budget}, {COLOUR}"
     return f"{budget}, many images" if f"{budget}, many images" in plans else "paper"
 
 
 def plan_of(plans: dict[str, object], budget: str, dataset: Dataset):
-    """The plan that `plan_name` picks for this data set, with learning rates that fit its images (see `fitting`)."""
-    return fitting(plans[plan_name(plans, budget, len(dataset.y_train))], dataset)
+    """The plan that `plan_name` picks for this data set, with learning rates that fit its images (see `fitting`), unless it was
+    made for such images."""
+    name = plan_name(plans, budget, len(dataset.y_train), dataset.image_shape[-1])
+    return plans[name] if name.endswith(COLOUR) else fitting(plans[name], dataset)
 
 
 def fitting(plan, dataset: Dataset):

@@ -104,15 +104,17 @@ def table(results: Sequence[Result]) -> str:
 
 def describe(settings: Settings) -> dict[str, str | int]:
     """The settings as a report states them. A data file is identified by name and content, not by path."""
+    dataset = load(settings.data)
+    colour = {"channels": dataset.image_shape[-1]} if dataset.image_shape[-1] > 1 else {}
     return {
         "budget": settings.budget,
         "data": Path(settings.data).name,
         "data_fingerprint": fingerprint(settings.data),
-        "training_images": len(load(settings.data).y_train),
+        "training_images": len(dataset.y_train),
         "seeds": settings.seeds,
         "first_seed": settings.first_seed,
         "threads": settings.threads,
-    }
+    } | colour
 
 
 def _json(head: dict, results: Sequence[Result]) -> str:

@@ -3,6 +3,10 @@
 import functools
 import hashlib
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..data import Dataset
 
 
 @functools.cache
@@ -20,7 +24,12 @@ def fingerprint(data: str) -> str:
     """The first 16 hex digits of the SHA-256 of a data set's arrays; raises what `tinycompress.data.load` raises."""
     from ..data import load
 
-    dataset, digest = load(data), hashlib.sha256()
+    return fingerprint_of(load(data))
+
+
+@functools.lru_cache(maxsize=4)  # half a second for colour images
+def fingerprint_of(dataset: "Dataset") -> str:
+    digest = hashlib.sha256()
     for array in (*dataset.train, *dataset.val, *dataset.test):
         digest.update(f"{array.dtype} {array.shape}\0".encode())
         digest.update(array)

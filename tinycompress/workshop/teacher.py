@@ -3,6 +3,7 @@
 net = teacher(TeacherPlan(seed=1), "cifar10")      trained at the first call, read from a file at all others
 """
 
+import functools
 import hashlib
 import json
 import time
@@ -71,7 +72,7 @@ def teacher(plan: TeacherPlan, data: str = "cifar10", progress: bool = True) -> 
         batch_size=plan.batch_size,
         loss=lambda outputs, labels: F.cross_entropy(outputs, labels, plan.label_smoothing),
         schedule=one_cycle(),
-        augment=lambda x, rng: _augmented(x, rng, plan),
+        augment=functools.partial(augmented, plan=plan),
         clip_grad_norm=plan.clip_grad_norm,
         validation=dataset,
         checkpoint=unfinished,
@@ -93,6 +94,7 @@ def teacher_file(plan: TeacherPlan, data: str) -> Path:
     return cache_folder("teachers") / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.tcz"
 
 
-def _augmented(x: np.ndarray, rng: np.random.Generator, plan: TeacherPlan) -> np.ndarray:
+def augmented(x: np.ndarray, rng: np.random.Generator, plan: TeacherPlan) -> np.ndarray:
+    """The images x (N, H, W, C), moved and mirrored at random as the plan says; a new array."""
     moved = shift(x, rng, plan.shift) if plan.shift else x
     return mirror(moved, rng) if plan.mirror else moved

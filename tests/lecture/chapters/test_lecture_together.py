@@ -6,18 +6,23 @@ import numpy as np
 import pytest
 from verdicts import DECIDED
 
-from tinycompress import get_num_threads, set_num_threads
+from tinycompress import get_num_threads, recipe, set_num_threads
 from tinycompress.data import load
+from tinycompress.data.dataset import from_arrays
 from tinycompress.lecture import judge, together
+from tinycompress.lecture.pruning import nets as pruning_nets
 from tinycompress.lecture.tasks import plain
-from tinycompress.lecture.together import c1_three_numbers, c2_who_pays, methods
+from tinycompress.lecture.together import c1_three_numbers, c2_who_pays, methods, nets
 from tinycompress.lecture.together.c1_three_numbers import _apart, effect_counting, effect_disk, file_bytes, holds_c1
 from tinycompress.lecture.together.c2_who_pays import _strongest, effect_accuracy, effect_classes, effect_images
 from tinycompress.quantization import tcz
+from tinycompress.training import predict
+from tinycompress.workshop.stored import stored
 from tinycompress.workshop.style import png
+from tinycompress.workshop.teacher import TeacherPlan
 
 CLAIMS = {claim.id: claim for claim in together.CLAIMS}
-TINY = methods.Plan(widths=(6, 8), teacher=3, more=2, lrs=(0.05,), small_lrs=(0.002,))
+TINY = nets.Plan(widths=(6, 8), teacher=3, more=2, lrs=(0.05,), small_lrs=(0.002,))
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +31,7 @@ def rows(measure):
     mild = [replace(method, strengths=method.strengths[:1]) for method in methods.METHODS]
     threads = get_num_threads()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(methods.PLANS, "quick", TINY)
+        patch.setitem(nets.PLANS, "quick", TINY)
         for module in (c1_three_numbers, c2_who_pays):
             patch.setattr(module, "METHODS", mild)
         patch.setattr(c2_who_pays, "TOLERANCE", 100.0)
@@ -37,6 +42,10 @@ def rows(measure):
         name: [plain(row | {"machine": "a test", "seed": seed}, name) for seed in (0, 1) for row in some]
         for name, some in found.items()
     }
+
+
+def never(*arguments, **options):
+    raise AssertionError("a net was trained again")
 
 
 def of(rows, **where):
@@ -75,9 +84,9 @@ def test_the_teacher_is_the_measure_of_disk_and_clock(rows):
 
 
 def test_a_file_that_loads_to_another_net_is_no_size(monkeypatch):
-    teacher = methods._new_net(load("digits"), TINY, 1.0, 0)
+    teacher = nets.new_net(load("digits"), TINY, 1.0, 0)
     assert file_bytes(teacher) > 1000
-    other = methods._new_net(load("digits"), TINY, 1.0, 1)
+    other = nets.new_net(load("digits"), TINY, 1.0, 1)
     content = tcz.to_bytes(other)
     monkeypatch.setattr(tcz, "to_bytes", lambda net: content)
     with pytest.raises(ValueError, match="other predictions"):
@@ -111,20 +120,50 @@ def test_the_strongest_setting_that_keeps_validation_accuracy_is_taken(monkeypat
 
     monkeypatch.setattr(c2_who_pays, "validation_accuracy", lambda net, dataset: net.accuracy)
     method = methods.Method("x", "pruning", lambda t, d, p, s, strength: Net(100 - strength), None, (1, 2, 5, 9))
-    assert _strongest(method, None, None, None, 0, 95)[1] == 5
-    assert _strongest(method, None, None, None, 0, 97.5)[1] == 2
-    assert _strongest(method, None, None, None, 0, 99.5) == (None, None)
+    method = replace(method, small=lambda net, *_: net)
+    assert _strongest(method, None, None, TINY, 0, 95)[1] == 5
+    assert _strongest(method, None, None, TINY, 0, 97.5)[1] == 2
+    assert _strongest(method, None, None, TINY, 0, 99.5) == (None, None)
 
 
 def test_nets_that_are_the_same_at_all_strengths_are_trained_once(monkeypatch):
     spent, dataset = [], load("digits")
-    teacher = methods._new_net(dataset, TINY, 1.0, 0)
-    monkeypatch.setattr(methods, "train", lambda net, data, **options: spent.append(options["epochs"]) or net)
+    teacher = nets.new_net(dataset, TINY, 1.0, 0)
+    monkeypatch.setattr(nets, "train", lambda net, data, **options: spent.append(options["epochs"]) or net)
     for method in methods.METHODS:
-        if method.apply in (methods.early_exit, methods.narrower):
+        if method.train in (methods.early_exit, methods.narrower):
             for strength in method.strengths:
                 method.apply(teacher, dataset, TINY, 0, strength)
     assert spent == [TINY.more] * 2
+
+
+def test_a_stored_net_of_every_method_is_the_one_that_was_trained_and_is_not_trained_again(monkeypatch, rng):
+    x, y = rng.random((240, 8, 8, 3), np.float32), np.arange(240) % 4
+    dataset, plan = from_arrays("colour", x[:200], y[:200], x[200:], y[200:]), replace(TINY, teacher=1, more=1)
+    plan = replace(plan, widths=(4, 6, 8), stored=True)
+    teacher = nets.new_net(dataset, plan, 1.0, 0).eval()
+
+    def apply(method):
+        methods._with_exit.cache_clear()
+        methods._slim.cache_clear()
+        small = method.apply(teacher, dataset, plan, 0, method.strength)
+        return tcz.to_bytes(small.net), predict(small.runs, x).tobytes(), replace(small, net=None, runs=None)
+
+    monkeypatch.setattr(methods, "stored", lambda name, what, dataset, make: make())
+    trained = [apply(method) for method in methods.METHODS]
+    monkeypatch.setattr(methods, "stored", stored)
+    assert [apply(method) for method in methods.METHODS] == trained
+    for module in (nets, recipe, pruning_nets):
+        monkeypatch.setattr(module, "train", never)
+    assert [apply(method) for method in methods.METHODS] == trained
+
+
+def test_the_teacher_on_many_colour_images_is_the_stored_one(monkeypatch):
+    asked = []
+    monkeypatch.setattr(nets, "teacher", lambda plan, data, progress: asked.append((plan, data)))
+    plan = nets.PLANS["paper, colour images"]
+    nets.teacher_of.__wrapped__("cifar10", plan, 3)
+    assert asked == [(TeacherPlan(seed=3, epochs=plan.teacher), "cifar10")]
 
 
 def test_the_effects_of_c1_follow_from_made_rows():

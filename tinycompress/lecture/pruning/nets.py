@@ -44,10 +44,11 @@ def dense_net(dataset: Dataset, plan: Plan, seed: int) -> Module:
     return pick_on_validation(arm, plan.lrs, dataset)[0]
 
 
-def pruned_gradually(net: Module, dataset: Dataset, plan: Plan, seed: int, share: float, steps: int):
+def pruned_gradually(net: Module, dataset: Dataset, plan: Plan, seed: int, share: float, steps: int, **options):
     """The net pruned in `steps` steps over the first half of `plan.pruned` epochs; one cosine schedule covers all epochs.
 
-    steps=1 prunes everything at the start and then trains. Returns the net and the learning rate picked.
+    steps=1 prunes everything at the start and then trains. More options go to `train`. Returns the net and the learning rate
+    picked.
     """
 
     def arm(lr):
@@ -66,6 +67,7 @@ def pruned_gradually(net: Module, dataset: Dataset, plan: Plan, seed: int, share
                 rng=rng,
                 batch_size=plan.batch_size,
                 schedule=lambda t: cosine((start + t * length) / plan.pruned),
+                **options,
             )
 
         return prune_gradually(pruned, share, steps, fine_tune)

@@ -12,7 +12,8 @@ from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, figure, percent_axis
 from ..claim import Claim, Effect
 from ..learned import learns
-from .methods import METHODS, PLANS, few_seeds, plan_for, right, teacher_of, trained_on
+from .methods import METHODS, trained_on
+from .nets import PLANS, few_seeds, plan_for, right, teacher_of
 
 CHAPTER_COLORS = {
     "": "reference",

@@ -10,7 +10,8 @@ from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, figure, percent_axis
 from ..claim import Claim, Effect
 from ..learned import learns
-from .methods import METHODS, PLANS, Small, few_seeds, plan_for, right, teacher_of, trained_on, validation_accuracy
+from .methods import METHODS, trained_on
+from .nets import PLANS, Small, few_seeds, plan_for, right, teacher_of, validation_accuracy
 
 MOST_VICTIMS = 12
 TOLERANCE = 1.0  # points of validation accuracy that count as equal

@@ -1,0 +1,142 @@
+"""The teacher that chapters are compared on, how long it and its compressed copies train, and what a compressed net costs."""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ... import data, models
+from ...data import Dataset
+from ...nn import Module
+from ...nn.weighted import effective
+from ...pruning import prunable
+from ...selection import pick_on_validation, train
+from ...training import evaluate, predict
+from ...workshop.teacher import TeacherPlan, augmented, teacher
+from ..claim import Settings, task_per_seed
+from ..plans import COLOUR, plan_of
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The teacher's widths and epochs, the `more` epochs of every method, and the learning rates to choose from.
+
+    stored: whether nets train for so long that they are kept in the user's cache, and found there by an interrupted run and by
+    the other claims. The teacher is then the ResNet-20 of `workshop.teacher`, trained for this many epochs, and all nets see
+    their images moved and mirrored as it does.
+    """
+
+    widths: tuple[int, ...] = (16, 32)
+    teacher: int = 8
+    more: int = 5
+    batch_size: int = 64
+    lrs: tuple[float, ...] = (0.02, 0.1)
+    small_lrs: tuple[float, ...] = (0.0005, 0.005)  # for centroids, whose gradients are sums over many weights
+    stored: bool = False
+
+
+PLANS = {
+    "quick": Plan(),
+    "quick, many images": Plan(widths=(32, 64), teacher=3, more=2, batch_size=128),
+    "full": Plan(widths=(32, 64), teacher=30, more=20, lrs=(0.01, 0.03, 0.1), small_lrs=(0.0003, 0.001, 0.005)),
+    "paper": Plan(widths=(32, 64), teacher=8, more=6, batch_size=128),
+    # One rate for all methods: a second one would take an hour more per seed.
+    f"paper, {COLOUR}": Plan(
+        widths=(16, 32, 64), teacher=34, more=2, batch_size=128, lrs=(0.02,), small_lrs=(0.0005,), stored=True
+    ),
+}
+MOST_SEEDS = 3  # at the budget "quick", because each seed trains more than a dozen nets
+
+
+def plan_for(budget: str, dataset: Dataset) -> Plan:
+    return plan_of(PLANS, budget, dataset)
+
+
+def few_seeds(settings: Settings) -> list[tuple]:
+    """One task per seed, for claims that compare all methods; at the budget "quick" at most MOST_SEEDS."""
+    return task_per_seed(settings)[: MOST_SEEDS if settings.budget == "quick" else None]
+
+
+@dataclass(frozen=True)
+class Small:
+    """A compressed net and its cost.
+
+    net: the net as it is stored. runs: the net as it predicts, such as in integers or with packed bits.
+    macs: multiplications per image by nonzero weights; their factors have `factor_bits` bits.
+    weights: the number of stored weights, of `weight_bits` bits each; positions and tables are not counted.
+    """
+
+    net: Module
+    runs: Module
+    macs: float
+    weights: int
+    factor_bits: float = 32
+    weight_bits: float = 32
+
+
+def plain(net: Module, **counts) -> Small:
+    return Small(net, net.copy().bake(), macs_of(net), weights_of(net), **counts)
+
+
+def macs_of(net: Module) -> float:
+    """Multiplications per image, without those by a weight of 0."""
+    kept = {name: float(mask.mean()) for name, mask in _nonzero(net).items()}
+    return float(sum(layer.macs * kept.get(layer.name, 1.0) for layer in net.summary().layers))
+
+
+def _nonzero(net: Module) -> dict[str, np.ndarray]:
+    return {name: effective(layer, "weight") != 0 for name, layer in prunable(net).items()}
+
+
+def weights_of(net: Module) -> int:
+    """The number of nonzero weights, without biases and batch norm."""
+    return int(sum(mask.sum() for mask in _nonzero(net).values()))
+
+
+@functools.lru_cache(maxsize=16)
+def teacher_of(data_name: str, plan: Plan, seed: int) -> Module:
+    """The teacher of this seed. Cached: the claims of a process share it and change only copies."""
+    if plan.stored:
+        return teacher(TeacherPlan(seed=seed, epochs=plan.teacher), data_name, progress=False)
+    dataset = data.load(data_name)
+    return trained(lambda: new_net(dataset, plan, 1.0, seed), dataset, plan, [seed, 2], epochs=plan.teacher)
+
+
+def new_net(dataset: Dataset, plan: Plan, width: float, seed: int) -> Module:
+    widths, rng = [max(1, round(width * n)) for n in plan.widths], np.random.default_rng([seed, 1])
+    if not plan.stored:
+        return models.convnet(dataset.image_shape, dataset.num_classes, widths, rng=rng)
+    net = models.resnet(dataset.image_shape, dataset.num_classes, widths, blocks=3, rng=rng)
+    return models.normalized(net, dataset.x_train)
+
+
+def trained(start: Callable[[], Module], dataset: Dataset, plan: Plan, seed, **how) -> Module:
+    """The net that start() returns, trained at the learning rate picked on validation data.
+
+    how: epochs, lrs, a loss, targets that replace the labels of the training images, and another augmentation.
+    """
+    seen = dataset if "targets" not in how else replace(dataset, y_train=how["targets"])
+    options = {"batch_size": plan.batch_size, "augment": augmentation(plan)}
+    options |= {name: how[name] for name in ("loss", "augment") if name in how}
+
+    def arm(lr):
+        rng = np.random.default_rng(seed)
+        return train(start(), seen, lr=lr, epochs=how.get("epochs", plan.more), rng=rng, **options)
+
+    return pick_on_validation(arm, how.get("lrs", plan.lrs), dataset)[0]
+
+
+def augmentation(plan: Plan) -> Callable | None:
+    """How images are changed while a net trains, if they are: `augment` of `fit`."""
+    return functools.partial(augmented, plan=TeacherPlan()) if plan.stored else None
+
+
+def validation_accuracy(net: Module, dataset: Dataset) -> float:
+    """Accuracy on the validation split, in per cent."""
+    return 100 * evaluate(net, dataset.val).accuracy
+
+
+def right(net: Module, dataset: Dataset) -> np.ndarray:
+    """Whether the net gets each test image right: (N,) booleans."""
+    return predict(net, dataset.x_test).argmax(1) == dataset.y_test
