@@ -1,5 +1,7 @@
 """The lecture's notebooks as they are committed: whole, up to date with the library, fit to be read where nothing runs."""
 
+import base64
+import json
 import re
 from pathlib import Path
 
@@ -8,9 +10,11 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 import tinycompress
+import tinycompress.lecture.frames as module_of_frames
 from tinycompress.cli import main
 from tinycompress.lecture import claims, notebooks
 from tinycompress.lecture.blackboard import explore, show_claim, show_notes, show_source
+from tinycompress.lecture.frames import frames
 from tinycompress.workshop.style import figure
 
 ROOT = Path(tinycompress.__file__).parents[1]
@@ -281,6 +285,22 @@ def test_a_slider_redraws_and_the_same_cell_has_a_picture(displayed, monkeypatch
     height.value = 2.0
     assert image.value == before and len(calls) == 3  # drawn once, then kept
     assert len(bundle["image/png"]) > len(before)  # two stills, one below the other
+
+
+def test_a_page_brings_a_picture_for_every_position_but_never_more_than_it_can_carry(monkeypatch):
+    options = {"a": {str(i): i for i in range(9)}, "b": {"x": 7, "y": 8}}
+
+    def places(start):
+        found = frames(lambda a, b: f"{a} {b}".encode(), options, start, alt="")
+        pictures = json.loads(re.search(r"pictures = (\[.*?\])", found)[1])
+        labels = json.loads(re.search(r"labels = (\[\[.*?\]\])", found)[1])
+        assert len(pictures) == len(labels[0]) * len(labels[1])
+        return [base64.b64decode(picture).decode() for picture in pictures]
+
+    assert places((3, 7)) == [f"{a} {b}" for a in range(9) for b in (7, 8)]
+    monkeypatch.setattr(module_of_frames, "MOST", 12)
+    fewer = places((3, 8))
+    assert len(fewer) <= 12 and "3 8" in fewer and {place.split()[1] for place in fewer} == {"7", "8"}
 
 
 def test_the_sliders_need_nothing_that_ipywidgets_7_lacks(displayed, monkeypatch):

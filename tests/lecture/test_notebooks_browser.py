@@ -20,7 +20,7 @@ import pytest
 from waiting import LONG, wait_for
 
 import tinycompress
-from tinycompress.lecture.notebooks import KERNEL
+from tinycompress.lecture.notebooks import KERNEL, page
 
 NOTEBOOK = Path(tinycompress.__file__).parents[1] / "notebooks" / "1_pruning.ipynb"
 missing = [name for name in ("chromium", "chromedriver") if not shutil.which(name)]
@@ -140,6 +140,54 @@ def test_no_slide_scrolls_or_is_cut_at_1280_by_720(path, tmp_path):
         assert slide["height"] <= 720 and slide["width"] <= 1280 and not slide["scrolls"], slide
         assert slide["zoom"] >= 0.6, f"too much for one slide: {slide}"
         assert all(height >= 150 for height in slide["pictures"]), slide
+
+
+SLIDERS = """
+from matplotlib.figure import Figure
+from tinycompress.lecture.blackboard import explore
+
+explore(
+    lambda width, height: Figure(figsize=(width, height), dpi=80),
+    {"width": [2, 3, 4], "height </script>": {"<low>": 1, "high": 2}},
+    alt="an empty figure",
+    stills=[(3, 1)],
+)
+"""
+
+
+def test_in_an_exported_page_a_slider_moves_without_a_kernel(tmp_path):
+    pytest.importorskip("selenium")
+    from nbformat.v4 import new_code_cell, new_notebook
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    nbformat.write(new_notebook(cells=[new_code_cell(SLIDERS)], metadata={"kernelspec": KERNEL}), tmp_path / "a.ipynb")
+    before = (tmp_path / "a.ipynb").read_bytes()
+    written = page(tmp_path / "a.ipynb", tmp_path / "pages")
+    assert (tmp_path / "a.ipynb").read_bytes() == before
+    with chromium(tmp_path, "--host-resolver-rules=MAP * ~NOTFOUND") as browser:
+        browser.get(written.as_uri())
+        (picture,) = browser.find_elements(By.CSS_SELECTOR, ".frames img")
+        width, height = browser.find_elements(By.CSS_SELECTOR, ".frames input")
+
+        def shows(*size):
+            measured = "return [arguments[0].naturalWidth, arguments[0].naturalHeight]"
+            WebDriverWait(browser, LONG).until(lambda b: b.execute_script(measured, picture) == [80 * n for n in size])
+
+        def move(slider, place):
+            moved = "arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('input'))"
+            browser.execute_script(moved, slider, place)
+
+        shows(3, 1)
+        assert picture.get_attribute("alt") == "an empty figure"
+        move(width, 2)
+        shows(4, 1)
+        move(height, 1)
+        shows(4, 2)
+        move(width, 0)
+        shows(2, 2)
+        words = [shown.text for shown in browser.find_elements(By.CSS_SELECTOR, ".frames output")]
+        assert words == ["2", "high"]
 
 
 def run_all(browser, wait, address):

@@ -13,13 +13,15 @@ import contextlib
 import functools
 import inspect
 import io
+import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from ..workshop import style
 from . import claims, report
 from .claim import Result
-from .notebooks import WIDGET
+from .frames import frames
+from .notebooks import PAGES, WIDGET
 from .notes import SENTENCES, where
 from .page import RATIOS, effect_text, finding_text, marked_verdict, other_seeds
 from .source import without_guards
@@ -146,11 +148,14 @@ def explorer(draw: Callable, sliders: Mapping[str, Iterable], alt: str, stills: 
     sliders: name -> values, or a dict of label -> value.
     stills: tuples of one value per slider. Their pictures, one below the other, are shown where no kernel runs. The sliders
         start at the first tuple. By default there is one, with each slider's middle value.
+    While notebooks become pages (`notebooks.page`), the sliders bring all their pictures along, and need no kernel.
     """
     options = {name: dict(v) if isinstance(v, Mapping) else {_label(x): x for x in v} for name, v in sliders.items()}
     drawn = functools.cache(lambda *values: _png(draw(*values)))
     stills = list(stills) or [tuple(list(values.values())[len(values) // 2] for values in options.values())]
     bundle = {"image/png": _stacked([drawn(*values) for values in stills]), "text/plain": alt}
+    if os.environ.get(PAGES):
+        return bundle | {"text/html": frames(drawn, options, stills[0], alt)}
     with contextlib.suppress(Exception):  # without ipywidgets, or one that fits its host, the stills stand alone
         bundle[WIDGET] = view(_with_sliders(drawn, options, stills[0]))
     return bundle

@@ -1,10 +1,12 @@
 """Run the lecture's notebooks again: `python -m tinycompress.lecture.notebooks notebooks/*.ipynb`.
 
 Notebooks are committed with their outputs, for readers who cannot run them. This command executes each notebook from top
-to bottom, keeps the outputs that such readers need, and rejects notebooks with `problems`.
+to bottom, keeps the outputs that such readers need, and rejects notebooks with `problems`. With `--pages FOLDER` the notebooks
+stay as they are, and become web pages whose sliders need no kernel.
 """
 
 import argparse
+import os
 import re
 import time
 from pathlib import Path
@@ -18,6 +20,7 @@ SHIPPED = (
     Path(__file__).parent / "shipped"
 )  # in a wheel: the folders `notebooks` and `figures` of a clone (workshop/packaging.py)
 STILLS = {"image/png", "text/html", "text/markdown"}  # what can stand in for a widget
+PAGES = "TINYCOMPRESS_PAGES"  # set while notebooks become pages
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
@@ -47,19 +50,49 @@ def refresh(path: str | Path) -> float:
     Raises nbclient's CellExecutionError if a cell fails and ValueError for `problems`; the file is then unchanged.
     """
     import nbformat
-    from nbclient import NotebookClient
 
-    path = Path(path)
-    notebook = nbformat.read(path, 4)
-    options = {"kernel_name": KERNEL["name"], "timeout": 600, "coalesce_streams": True, "store_widget_state": False}
-    start = time.perf_counter()
-    NotebookClient(notebook, resources={"metadata": {"path": str(path.parent)}}, **options).execute()
+    path, start = Path(path), time.perf_counter()
+    notebook = _executed(path)
     seconds = time.perf_counter() - start
     text = nbformat.writes(tidy(notebook)) + "\n"
     if found := problems(notebook) + _too_large(text):
         raise ValueError(f"{path.name}: " + "; ".join(found))
     replace_file(path, text)
     return seconds
+
+
+def page(path: str | Path, out: str | Path) -> Path:
+    """Execute the notebook and write it as a web page into the folder `out`; return the page. The notebook stays as it is.
+
+    Sliders bring the pictures of all their positions along, so that they move without a kernel. Raises nbclient's
+    CellExecutionError if a cell fails, and OSError if `out` cannot be written.
+    """
+    from nbconvert import HTMLExporter
+    from traitlets.config import PyFileConfigLoader
+
+    path, out = Path(path), Path(out)
+    target = out / path.with_suffix(".html").name
+    out.mkdir(parents=True, exist_ok=True)
+    notebook = tidy(_executed(path, env=os.environ | {PAGES: "1"}))
+    for cell in notebook.cells:
+        for output in cell.get("outputs", ()):
+            if "text/html" in output.get("data", {}):  # the moving picture, in place of the still
+                output.data.pop("image/png", None)
+    style = path.with_name("nbconvert_config.py")
+    config = PyFileConfigLoader(str(style)).load_config() if style.exists() else None
+    replace_file(target, HTMLExporter(config=config).from_notebook_node(notebook)[0])
+    return target
+
+
+def _executed(path: Path, **kernel):
+    """The notebook after a run from top to bottom, in its folder. kernel: options of the process, such as `env`."""
+    import nbformat
+    from nbclient import NotebookClient
+
+    notebook = nbformat.read(path, 4)
+    options = {"kernel_name": KERNEL["name"], "timeout": 600, "coalesce_streams": True, "store_widget_state": False}
+    NotebookClient(notebook, resources={"metadata": {"path": str(path.parent)}}, **options).execute(**kernel)
+    return notebook
 
 
 def tidy(notebook):
@@ -105,9 +138,16 @@ def main() -> None:
         prog="python -m tinycompress.lecture.notebooks", description="Run notebooks again and save them."
     )
     parser.add_argument("notebooks", nargs="+", type=Path, metavar="NOTEBOOK", help="such as notebooks/*.ipynb")
-    for path in parser.parse_args().notebooks:
+    parser.add_argument(
+        "--pages", type=Path, metavar="FOLDER", help="write web pages with sliders, and save no notebook"
+    )
+    options = parser.parse_args()
+    for path in options.notebooks:
         if not path.is_file():
             parser.error(f"notebook {path} does not exist")
+        if options.pages:
+            print(page(path, options.pages))
+            continue
         seconds = refresh(path)
         print(f"{path}: {seconds:.0f} s, {path.stat().st_size / 1000:.0f} kB")
 
