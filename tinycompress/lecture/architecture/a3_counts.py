@@ -44,7 +44,7 @@ def measure_a3(channels: int, batch: int, seed: int) -> list[dict]:
     depthwise, pointwise = separable.layers
     calls = {"standard": standard, "separable": separable, "depthwise": depthwise, "pointwise": pointwise}
     calls = {name: functools.partial(optimize(net, x).run, x) for name, net in calls.items()}
-    times = latency(calls, rounds=9, round_ms=3)
+    times = latency(calls, rounds=5, round_ms=3)
     low, high = times["separable"].spread
     costs = standard.summary(shape), separable.summary(shape)
     sizes = [len(tcz.to_bytes(net, "fixed")) for net in (standard, separable)]
