@@ -36,6 +36,12 @@ def add_commands(commands, form) -> None:
     )
     notebooks.set_defaults(command=_notebooks, parser=notebooks)
     notebooks.add_argument("--out", metavar="FOLDER", required=True, help="a new folder")
+    notebooks.add_argument(
+        "--language",
+        choices=("en", "zh"),
+        default="en",
+        help="of text and figures: English, or Chinese without outputs",
+    )
 
 
 def chosen(names) -> list:
@@ -66,7 +72,7 @@ def _notebooks(arguments) -> int:
     from ..lecture.notebooks import hand_out
 
     try:
-        files = hand_out(arguments.out)
+        files = hand_out(arguments.out, arguments.language)
     except (FileExistsError, FileNotFoundError, PermissionError) as error:
         raise BadArguments(f"--out: {error}") from error
     print(f"{arguments.out}: {len(files)} notebooks; open them with: jupyter lab {arguments.out}")

@@ -21,9 +21,10 @@ from ..workshop import style
 from . import claims, report
 from .claim import Result
 from .frames import frames
+from .language import language, say, translate_figure
 from .notebooks import PAGES, WIDGET
 from .notes import SENTENCES, where
-from .page import RATIOS, effect_text, finding_text, marked_verdict, other_seeds
+from .page import RATIOS, effect_text, finding_text, marked_verdict, other_seeds, statement
 from .source import without_guards
 from .tasks import why_not
 
@@ -69,28 +70,34 @@ def claim_bundles(claim_id: str, folders: Iterable[str | Path] = REPORTS) -> tup
     (claim,) = claims([claim_id])
     result = read_result(claim.id, folders)
     # An aside of this class becomes the speaker's notes of a slide.
-    note = f'<aside class="notes">\n\n{claim.note}\n\n*Further reading: {claim.source}*\n\n</aside>'
-    statement = f"**Claim {claim.id}: {claim.title}.** {claim.asked_by}:\n\n> {claim.statement}"
+    source = f"{say('Further reading')}: {claim.source}"
+    note = f'<aside class="notes">\n\n{say(claim.note)}\n\n*{source}*\n\n</aside>'
+    head = say(f"Claim {claim.id}: {claim.title}.")
+    stated = f"**{head}** {say(claim.asked_by)}:\n\n> {statement(claim)}"
     if result is None:
-        texts = statement, f"Not measured yet. Run `tinycompress lecture {claim.id}`.\n\n{note}"
+        texts = stated, say(f"Not measured yet. Run `tinycompress lecture {claim.id}`.") + f"\n\n{note}"
         return [{"text/markdown": text} for text in texts], None
-    found = ". ".join(f"{finding_text(finding)}; {finding.verdict}" for finding in result.findings)
-    figure = picture(result.figure(), f"Figure of claim {claim.id}, {claim.title}. {found}.")
-    ratios = ", ".join(f"{result.ratios[name]:.3g}× {_PLACES[name]}" for name in RATIOS if name in result.ratios)
+    found = ". ".join(f"{finding_text(finding)}; {say(finding.verdict)}" for finding in result.findings)
+    figure = picture(result.figure(), say(f"Figure of claim {claim.id}, {claim.title}.") + f" {found}.")
+    ratios = ", ".join(say(f"{result.ratios[name]:.3g}× {_PLACES[name]}") for name in RATIOS if name in result.ratios)
     verdict = "\n\n".join(f"**{marked_verdict(f)}** · {finding_text(f)}" for f in result.findings)
-    verdict += f" · smaller or faster: {ratios}" if ratios else ""
+    verdict += f" · {say('smaller or faster')}: {ratios}" if ratios else ""
     verdict += f"\n\n{seeds}" if (seeds := other_seeds(result, result.settings)) else ""
-    return [{"text/markdown": statement}, {"text/markdown": verdict}, figure, {"text/markdown": note}], result
+    return [{"text/markdown": stated}, {"text/markdown": verdict}, figure, {"text/markdown": note}], result
 
 
 def show_verdicts(folders: Iterable[str | Path] = REPORTS) -> None:
     """Display all claims of the lecture in one table, each with its verdict in the first report that contains it."""
-    lines = ["| claim | verdict | effect [95 % interval] |", "|---|---|---|"]
+    lines = [_row("claim", "verdict", "effect [95 % interval]"), "|---|---|---|"]
     for claim in claims():
         result = read_result(claim.id, folders)
-        words = [(marked_verdict(f), effect_text(f)) for f in result.findings] if result else [("not measured yet", "")]
+        words = (
+            [(marked_verdict(f), effect_text(f)) for f in result.findings]
+            if result
+            else [(say("not measured yet"), "")]
+        )
         lines.append(
-            f"| {claim.id} {claim.title} | "
+            f"| {claim.id} {say(claim.title)} | "
             + " | ".join("<br>".join(column) for column in zip(*words, strict=True))
             + " |"
         )
@@ -102,11 +109,12 @@ def show_notes(names: Iterable[str] = (), folders: Iterable[str | Path] = REPORT
 
     names: ids such as "N2"; by default all sentences.
     """
-    lines = ["| | the notes say | decided by |", "|---|---|---|"]
+    lines = [_row("", "the notes say", "decided by"), "|---|---|---|"]
     for sentence in [SENTENCES[name] for name in names] or SENTENCES.values():
-        said = f"{sentence.english}<br>{sentence.text}" if sentence.text else sentence.english
+        texts = [sentence.text or say(sentence.english)] if language() == "zh" else [sentence.english, sentence.text]
+        said = "<br>".join(filter(None, texts))
         found = [words for claim in claims() for words in _verdicts(claim, sentence.id, folders)]
-        lines.append(f"| {sentence.id} | {said} | {'<br>'.join(found) or where(sentence)} |")
+        lines.append(f"| {sentence.id} | {said} | {'<br>'.join(found) or say(where(sentence))} |")
     _markdown("\n".join(lines))
 
 
@@ -116,7 +124,7 @@ def _verdicts(claim, sentence: str, folders) -> list[str]:
         return []
     result = read_result(claim.id, folders)
     if result is None:
-        return [f"{claim.id}: not measured yet"]
+        return [f"{claim.id}: {say('not measured yet')}"]
     return [
         f"{claim.id}: {marked_verdict(f)}, {finding_text(f)}" for f in result.findings if sentence in f.effect.decides
     ]
@@ -186,6 +194,7 @@ def _with_sliders(drawn: Callable[..., bytes], options: dict[str, dict], start: 
 
 
 def _png(figure) -> bytes:
+    translate_figure(figure)
     return style.png(figure, dpi=min(80, WIDEST / figure.get_figwidth()))
 
 
@@ -203,6 +212,10 @@ def descriptions(bundle: dict) -> dict:
 
 def _markdown(text: str) -> None:
     display_bundle({"text/markdown": text})
+
+
+def _row(*columns: str) -> str:
+    return f"| {' | '.join(map(say, columns))} |"
 
 
 def _label(value) -> str:

@@ -6,12 +6,14 @@ stay as they are, and become web pages whose sliders need no kernel.
 """
 
 import argparse
+import json
 import os
 import re
 import time
 from pathlib import Path
 
 from ..files import replace_file
+from .language import prose
 
 LARGEST = 1_000_000  # bytes per file
 WIDGET = "application/vnd.jupyter.widget-view+json"  # the output that names a widget, which its kernel holds
@@ -24,11 +26,12 @@ PAGES = "TINYCOMPRESS_PAGES"  # set while notebooks become pages
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
-def hand_out(out: str | Path) -> list[Path]:
+def hand_out(out: str | Path, language: str = "en") -> list[Path]:
     """Write the notebooks, and the report whose claims they show, into a new folder; return the notebooks.
 
-    The notebooks find the report in `figures/` beside them, and yours in `report/`. Raises FileExistsError for a folder that
-    is not empty, FileNotFoundError if this installation has no notebooks, and another OSError if `out` cannot be written.
+    language: of the text and of what cells show, "en" or "zh"; see `in_language`. The notebooks find the report in `figures/`
+    beside them, and yours in `report/`. Raises FileExistsError for a folder that is not empty, FileNotFoundError if this
+    installation has no notebooks, and another OSError if `out` cannot be written.
     """
     out, home = Path(out), SHIPPED if SHIPPED.is_dir() else Path(__file__).parents[2]  # a clone
     if not (home / "notebooks").is_dir():
@@ -40,8 +43,44 @@ def hand_out(out: str | Path) -> list[Path]:
     targets[home / "figures" / "claims.json"] = out / "figures" / "claims.json"
     for path, target in targets.items():
         target.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(target, path.read_bytes())
+        text = path.read_bytes()
+        replace_file(target, text if language == "en" or path.suffix != ".ipynb" else in_language(text, language))
     return [targets[path] for path in notebooks]
+
+
+LANGUAGE_CELLS = {
+    "zh": (
+        "**中文版。** 文字译自英文笔记本，代码不变。这里不带运行结果：请从上到下运行一遍，约一分钟。",
+        'from tinycompress.lecture.language import speak\n\nspeak("zh")  # 论断、裁定、问题和图用中文；speak("en") 则用英文',
+    )
+}
+"""What stands before a notebook's first code cell: a remark, and the cell that chooses the language."""
+
+
+def in_language(text: str | bytes, language: str) -> str:
+    """A notebook's file in another language: its text is translated, its code stays, and a cell before it chooses the language
+    of what its cells show. Outputs are left out, since they are English."""
+    notebook = json.loads(text)
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "markdown":
+            cell["source"] = prose.translated("".join(cell["source"]), language)
+        else:
+            cell |= {"outputs": [], "execution_count": None}
+    remark, code = LANGUAGE_CELLS[language]
+    metadata = {"slideshow": {"slide_type": "skip"}}
+    first = next(i for i, cell in enumerate(notebook["cells"]) if cell["cell_type"] == "code")
+    notebook["cells"][first:first] = [
+        {"cell_type": "markdown", "id": "language-remark", "metadata": metadata, "source": remark},
+        {
+            "cell_type": "code",
+            "id": "language",
+            "metadata": metadata,
+            "source": code,
+            "outputs": [],
+            "execution_count": None,
+        },
+    ]
+    return json.dumps(notebook, ensure_ascii=False, indent=1) + "\n"
 
 
 def refresh(path: str | Path) -> float:

@@ -149,7 +149,7 @@ def _section(result: Result, svg: bytes, settings: dict) -> str:
     numbers = say(f"The numbers ({len(result.rows)} rows, {result.seconds:.1f} s of computation)")
     return f"""<section id="{escape(claim.id)}">
 <h3>{escape(claim.id)} {escape(say(claim.title))}</h3>
-{_small(f"{say(claim.asked_by)}:")}<blockquote>{escape(_statement(claim))}</blockquote>
+{_small(f"{say(claim.asked_by)}:")}<blockquote>{escape(statement(claim))}</blockquote>
 <img src="data:image/svg+xml;base64,{image}" alt="{escape(alt)}">
 {"".join(map(_finding, result.findings))}{_small(seeds) if seeds else ""}<p>{escape(say(claim.note))}</p>
 {flags}{source}{trained}<details><summary>{escape(numbers)}</summary>
@@ -158,7 +158,7 @@ def _section(result: Result, svg: bytes, settings: dict) -> str:
 """
 
 
-def _statement(claim: Claim) -> str:
+def statement(claim: Claim) -> str:
     """What the claim decides: in Chinese, sentences of the notes are quoted in their own words."""
     if language() == "zh" and claim.decides:
         return "；".join(SENTENCES[name].text for name in claim.decides)

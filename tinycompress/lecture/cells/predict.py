@@ -13,6 +13,7 @@ from html import escape
 from pathlib import Path
 
 from ..blackboard import REPORTS, WIDGET, claim_bundles, descriptions, display_bundle, view
+from ..language import say
 from .questions import QUESTIONS
 
 
@@ -29,13 +30,14 @@ def predict(claim_id: str, folders: Iterable[str | Path] = REPORTS) -> None:
 
 
 def ask(text: str, choices: Sequence[str], right: str | None, bundles: Sequence[dict]) -> None:
-    """Ask a question, and show the bundles (as for `display_bundle`) once a choice is clicked.
+    """Ask a question in the current language, and show the bundles (as for `display_bundle`) once a choice is clicked.
 
     right: the choice that was measured, or None if nothing was. Without ipywidgets, everything is shown at once, with the
     answer folded. Raises ValueError if `right` is none of the choices.
     """
     if right is not None and right not in choices:
         raise ValueError(f"{right!r} is none of the choices: {', '.join(map(repr, choices))}")
+    text, choices, right = say(text), list(map(say, choices)), right and say(right)
     bundles = [{"text/html": _folded(text, choices, right)}, *bundles]
     with contextlib.suppress(Exception):  # without ipywidgets, or one that fits its host
         widgets = _behind_a_click(text, choices, right, bundles[1:])
@@ -67,16 +69,16 @@ def _behind_a_click(text: str, choices: Sequence[str], right: str | None, bundle
     for button in buttons:
         button.on_click(answer)
     column = {"align_items": "flex-start"}
-    asked = ipywidgets.HTML(f"<b>Predict, then look.</b> {escape(text)}")
+    asked = ipywidgets.HTML(f"<b>{say('Predict, then look.')}</b> {escape(text)}")
     return [ipywidgets.VBox([asked, *buttons, told], layout=column), *outputs]
 
 
 def _told(chosen: str, right: str | None) -> str:
     if right is None:
-        return f"You say: {escape(chosen)}. It has not been measured yet."
+        return say(f"You say: {escape(chosen)}. It has not been measured yet.")
     if chosen == right:
-        return f"✓ You predicted what was measured: <b>{escape(right)}</b>."
-    return f"You predicted: {escape(chosen)}. Measured: <b>{escape(right)}</b>. What did you not think of?"
+        return "✓ " + say(f"You predicted what was measured: <b>{escape(right)}</b>.")
+    return say(f"You predicted: {escape(chosen)}. Measured: <b>{escape(right)}</b>. What did you not think of?")
 
 
 def _as_output(bundle: dict) -> dict:
@@ -88,9 +90,9 @@ def _as_output(bundle: dict) -> dict:
 
 
 def _folded(text: str, choices: Sequence[str], right: str | None) -> str:
-    answer = "It has not been measured yet." if right is None else f"Measured: <b>{escape(right)}</b>."
+    answer = say("It has not been measured yet." if right is None else f"Measured: <b>{escape(right)}</b>.")
     items = "".join(f"<li>{escape(choice)}</li>" for choice in choices)
     return (
-        f'<div class="predict"><p><b>Predict, then look.</b> {escape(text)}</p><ul>{items}</ul>'
-        f"<details><summary>Answer</summary>{answer}</details></div>"
+        f'<div class="predict"><p><b>{say("Predict, then look.")}</b> {escape(text)}</p><ul>{items}</ul>'
+        f"<details><summary>{say('Answer')}</summary>{answer}</details></div>"
     )

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 
 from ...workshop.style import COLORS, applied, figure, label_end, percent_axis
 from ..blackboard import show
+from ..language import say
 
 Curve = Mapping[float, float]
 ROLES = ("claim", "rival", "other")  # of the lecture's curves
@@ -29,9 +30,10 @@ def experiment(
     try:
         curves[name] = measure(yours)
     except NotImplementedError:
-        print(f"{yours.__name__} is yours to write. Complete it, then run its cell and this one again.")
+        print(say(f"{yours.__name__} is yours to write. Complete it, then run its cell and this one again."))
     except Exception as error:
-        print(f"{yours.__name__} does not run yet: {type(error).__name__}: {error}{_line(yours, error)}.")
+        what = f"{type(error).__name__}: {error}{_line(yours, error)}"
+        print(say(f"{yours.__name__} does not run yet: {what}."))
     show(_beside(curves, x, title, name), f"{title}: test accuracy over {x}, {', '.join(curves)}.")
 
 
@@ -39,7 +41,7 @@ def _line(function: Callable, error: Exception) -> str:
     """Where in the reader's cell it happened, in words."""
     cell = function.__code__.co_filename
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == cell]
-    return f", in line {lines[-1]} of its cell" if lines else ""
+    return say(f", in line {lines[-1]} of its cell") if lines else ""
 
 
 @applied()

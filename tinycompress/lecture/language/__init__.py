@@ -5,7 +5,7 @@
         say("2,000 epochs each")                        # by the entry "{} epochs each": 各训练 2,000 轮
 
 The English texts stay in the claims, and are the keys. A `{}` in a key stands for what differs from run to run, such as a number;
-it is translated in turn. A text without an entry stays English, so that nothing is lost.
+it is translated in turn. A text without an entry stays English, so that nothing is lost. The notebooks' text is in `prose.py`.
 """
 
 import functools
@@ -36,24 +36,40 @@ FONTS = (  # with Chinese glyphs: of Linux, Windows and macOS
 DOT = " · "
 """Between parts of a text that are translated one by one."""
 
-_language: ContextVar[str] = ContextVar("language", default="en")
+_block: ContextVar[str | None] = ContextVar("language", default=None)
+_elsewhere = (
+    "en"  # no context variable, since each cell of a notebook, and each click on a widget, has a context of its own
+)
+
+
+def speak(language: str) -> None:
+    """From now on, `say` answers in this language, outside of `speaking`: for a notebook's first cell.
+
+    Raises ValueError for a language that the lecture does not speak.
+    """
+    global _elsewhere
+    _elsewhere = _spoken(language)
 
 
 @contextmanager
 def speaking(language: str) -> Iterator[None]:
     """Inside this block, `say` answers in this language. Raises ValueError for a language that the lecture does not speak."""
-    if language not in LANGUAGES:
-        raise ValueError(f"the lecture speaks {' and '.join(LANGUAGES)}; got {language!r}")
-    token = _language.set(language)
+    token = _block.set(_spoken(language))
     try:
         yield
     finally:
-        _language.reset(token)
+        _block.reset(token)
+
+
+def _spoken(language: str) -> str:
+    if language not in LANGUAGES:
+        raise ValueError(f"the lecture speaks {' and '.join(LANGUAGES)}; got {language!r}")
+    return language
 
 
 def language() -> str:
-    """The language of the current block."""
-    return _language.get()
+    """The language of the current block, or else of `speak`."""
+    return _block.get() or _elsewhere
 
 
 def say(text: str) -> str:
