@@ -1,5 +1,6 @@
 """The notebooks in Chinese: every line is translated, none of what must stay differs, and the copy runs."""
 
+import ast
 import json
 import re
 from collections import Counter
@@ -9,6 +10,7 @@ import nbformat
 import pytest
 
 import tinycompress
+import tinycompress.lecture
 from tinycompress.cli import main
 from tinycompress.lecture import language
 from tinycompress.lecture.blackboard import show_claim, show_notes, show_verdicts
@@ -151,3 +153,29 @@ def test_cells_show_claims_questions_and_verdicts_in_chinese(displayed, chinese_
     assert unmeasured.startswith("尚未测量。运行 `tinycompress lecture P1`")
     assert verdicts.startswith("| 论断 | 裁定 |") and "supported" not in verdicts
     assert "每次 remove 一小部分" in notes and "Remove" not in notes and "“难以实施吗？”一节" in notes
+
+
+def drawn_texts(path):
+    """Titles and axis labels of a file that draws, an f-string with 1 for each of its values."""
+    found = []
+    for call in (node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)):
+        name = getattr(call.func, "attr", "")
+        arguments = call.args[:1] if name in ("set_title", "suptitle") else []
+        arguments += [k.value for k in call.keywords if k.arg in ("xlabel", "ylabel")]
+        for argument in arguments:
+            parts = argument.values if isinstance(argument, ast.JoinedStr) else [argument]
+            if isinstance(argument, ast.JoinedStr) or isinstance(argument, ast.Constant):
+                found.append("".join(part.value if isinstance(part, ast.Constant) else "1" for part in parts))
+    return found
+
+
+LECTURE = Path(tinycompress.lecture.__file__).parent
+PICTURES = [*sorted(LECTURE.glob("*/pictures.py")), LECTURE / "cells" / "engine_pictures.py"]
+TERMS = {"weight", "neuron", "channel", "net", "label", "student", "nat", "softmax", "logits", "Huffman", "epoch"}
+
+
+@pytest.mark.parametrize("path", PICTURES, ids=lambda path: path.parent.name)
+def test_titles_and_axes_of_the_pictures_with_sliders_are_translated(path, chinese_after_a_cell):
+    assert len(drawn_texts(path)) >= 3
+    for text in drawn_texts(path):
+        assert set(re.findall("[A-Za-z]{2,}", say(text))) <= TERMS, text
