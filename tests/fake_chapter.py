@@ -53,6 +53,7 @@ def effect(rows):
 
 
 def draw(rows):
+    """Accuracy over x, ours and theirs."""
     fig = figure()
     (ax,) = fig.axes
     for arm, role in (("ours", "claim"), ("theirs", "rival")):

@@ -115,6 +115,14 @@ def test_what_decides_must_fit_together():
             verdict([0.0, 1.0], **options)
 
 
+def test_every_claim_says_in_a_sentence_what_its_figure_shows_and_so_does_its_copy():
+    for claim in claims():
+        caption = claim.caption
+        assert caption[0].isupper() and caption.endswith(".") and ". " not in caption, f"{claim.id}: {caption!r}"
+        assert replace(claim, timed=True).caption == caption
+    assert replace(fake_chapter.CLAIMS[0], figure=lambda rows: None).caption == ""
+
+
 def test_a_claim_of_two_halves_has_a_finding_for_each():
     (first,) = F1.effects
     halves = replace(F1, effects=(first, replace(first, name="the other way", of=lambda rows: [-1.0, -1.1], holds=len)))

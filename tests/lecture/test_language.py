@@ -25,7 +25,7 @@ def chinese():
 
 
 def texts(claim):
-    found = [claim.title, claim.note, claim.question, claim.chapter.capitalize()]
+    found = [claim.title, claim.caption, claim.note, claim.question, claim.chapter.capitalize()]
     return [text for text in found + [effect.name for effect in claim.effects] if text]
 
 

@@ -124,7 +124,7 @@ class Claim:
         per seed.
     measure(*task): returns rows. A function at a module's top level, so that worker processes can import it. Where it cannot
         measure, for want of a GPU for example, it returns the row `not_measured(why, how)`.
-    figure(rows): a matplotlib Figure, drawn in the style of `style.py`.
+    figure(rows): a matplotlib Figure, drawn in the style of `style.py`. The first line of its docstring says what you see.
     rests_on: the nets that must have learned for any of its findings; see `Effect.rests_on`.
     plans: budget -> how long the nets train, if any do; `plans.plan_name` picks one, and the report names it.
     note: what the figure does and does not show, in a few sentences. source: the papers to read.
@@ -186,6 +186,14 @@ class Claim:
     def asked_by(self) -> str:
         """How the statement is introduced: "The notes say (N2)", or as a question of ours."""
         return f"The notes say ({', '.join(self.decides)})" if self.decides else "Our question: is this true"
+
+    @property
+    def caption(self) -> str:
+        """What its figure shows, in one sentence: the first line of the docstring of the function that draws it, or ""."""
+        figure = self.figure
+        while isinstance(figure, functools.partial):  # of `drawn`; in a copy by `dataclasses.replace`, twice
+            figure = figure.args[0]
+        return (figure.__doc__ or "").partition("\n")[0]
 
 
 @dataclass(frozen=True)

@@ -229,7 +229,10 @@ def _draw_stages(ax, rows):
 
 
 def _figure_q5(rows):
-    """The figure of both nets of the budget "paper", or of the two orders of the steps."""
+    """Bytes of the file and test error after each stage.
+
+    At the budget "paper" for both of its nets; else for two orders of the steps, beside every byte of one file.
+    """
     return q5_paper(rows) if rows[0]["arm"].startswith(rows[0]["net"]) else q5(rows)
 
 
