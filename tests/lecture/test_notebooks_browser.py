@@ -17,15 +17,15 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from browser import chromium, needs_chromium
 from waiting import LONG, wait_for
 
 import tinycompress
 from tinycompress.lecture.notebooks import KERNEL, page
 
 NOTEBOOK = Path(tinycompress.__file__).parents[1] / "notebooks" / "1_pruning.ipynb"
-missing = [name for name in ("chromium", "chromedriver") if not shutil.which(name)]
 pytestmark = [
-    pytest.mark.skipif(bool(missing), reason=f"needs {' and '.join(missing)} (Debian: chromium, chromium-driver)"),
+    needs_chromium,
     pytest.mark.skipif(not NOTEBOOK.exists(), reason="the notebooks are not part of an installed package"),
 ]
 
@@ -77,35 +77,6 @@ def jupyter_lab(folder):
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
-
-
-@contextmanager
-def chromium(folder, *switches):
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium")
-    for switch in (
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-dev-shm-usage",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        f"--user-data-dir={folder / 'chromium'}",
-        "--window-size=1400,1500",
-        *switches,
-    ):
-        options.add_argument(switch)
-    driver = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
-    try:
-        # Without a window nothing has the focus, and JupyterLab no current notebook, from Chromium 150 on.
-        driver.execute_cdp_cmd("Emulation.setFocusEmulationEnabled", {"enabled": True})
-        yield driver
-    finally:
-        driver.quit()
 
 
 MEASURE = """

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from tinycompress import lecture
 from tinycompress.lecture import Settings, judge, report, run
+from tinycompress.lecture.tasks import not_measured
 from tinycompress.workshop import style
 from tinycompress.workshop.style import COLORS, curve_with_band, figure
 
@@ -229,6 +230,38 @@ def test_the_page_stands_alone_and_describes_its_figures(tmp_path, results):
     assert len(alts) == 4 and all(text in alts[0] for text in ("F1", "accuracy, ours minus theirs", "supported"))
     for words in "✓ supported", "✗ contradicted", "✓ exact", "⚠ theory 10× but clock 0.5×", "F3 Fake F3":
         assert words in page.text
+
+
+def test_the_contents_link_to_every_part_of_the_page_once_and_to_nothing_else(results):
+    chapters = [replace(result, claim=replace(result.claim, chapter=chapter)) for result, chapter in zip(
+        results.values(), ("one", "one", HOSTILE, "three"), strict=True
+    )]  # fmt: skip
+    text = report.page(chapters, dict.fromkeys(results, b""), {}, {})
+    contents = Page(re.search("<nav.*?</nav>", text, re.DOTALL)[0])
+    links = [attributes["href"].removeprefix("#") for tag, attributes in contents.tags if tag == "a"]
+    ids = [(tag, attributes["id"]) for tag, attributes in Page(text).tags if "id" in attributes]
+    assert links == [name for tag, name in ids if tag in ("h2", "section")]
+    assert len({name for _, name in ids}) == len(ids)
+    marks = [attributes["aria-label"] for tag, attributes in contents.tags if attributes.get("role") == "img"]
+    assert marks == [finding.verdict for result in chapters for finding in result.findings]
+
+
+def test_each_figure_stands_below_its_verdict_opens_by_a_button_and_says_what_is_seen(results):
+    page = report.page(list(results.values()), dict.fromkeys(results, b'<svg viewBox="0 0 720.5 360">'), {}, {})
+    sections = re.findall("<section.*?</section>", page, re.DOTALL)
+    assert len(sections) == len(results)
+    for section, result in zip(sections, results.values(), strict=True):
+        assert section.index("<blockquote>") < section.index(result.verdict) < section.index("<figure")
+        tags = dict(Page(section).tags)
+        assert "popover" in tags["figure"] and tags["button"]["popovertarget"] == tags["figure"]["id"]
+        assert tags["img"]["width"] == "720" and tags["img"]["height"] == "360"
+        assert "<strong>What you see:</strong> Accuracy over x, ours and theirs.</figcaption>" in section
+
+
+def test_a_figure_of_words_alone_has_no_caption_of_a_drawing():
+    claim = fake_chapter.make("F9", 0.0)
+    page = report.page([judge(claim, [not_measured("no GPU", "Run it on one.")], 0.0)], {"F9": b""}, {}, {})
+    assert "<figure" in page and "<figcaption" not in page and claim.caption not in page
 
 
 def test_the_page_sums_up_what_is_long(results):

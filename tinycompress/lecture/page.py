@@ -1,6 +1,7 @@
 """One self-contained HTML page that shows a run: no scripts, nothing loaded from elsewhere."""
 
 import base64
+import re
 from collections.abc import Sequence
 from html import escape
 from itertools import groupby
@@ -9,10 +10,11 @@ from pathlib import Path
 from ..text import html_table
 from ..workshop.interval import MOST_SEEDS
 from . import power
-from .claim import Claim, Effect, Finding, Result, Row
+from .claim import Claim, Effect, Finding, Result
 from .language import language, say
 from .notes import SENTENCES
 from .plans import plan_name
+from .tasks import why_not
 
 RATIOS = ("theory", "disk", "clock")
 MARKS = {
@@ -42,10 +44,11 @@ INTRODUCTION = (
 
 def page(results: Sequence[Result], svgs: dict[str, bytes], machine: dict, settings: dict) -> str:
     """The report as HTML. svgs: claim id -> figure."""
+    chapters = [(name, [*members]) for name, members in groupby(results, key=lambda result: result.claim.chapter)]
     body = "".join(
-        f"<h2>{escape(say(chapter.capitalize()))}</h2>\n"
-        + "".join(_section(r, svgs[r.claim.id], settings) for r in members)
-        for chapter, members in groupby(results, key=lambda result: result.claim.chapter)
+        f'<h2 id="chapter-{i}">{escape(say(chapter.capitalize()))}</h2>\n'
+        + "".join(_section(result, svgs[result.claim.id], settings) for result in members)
+        for i, (chapter, members) in enumerate(chapters, 1)
     )
     return f"""<!DOCTYPE html>
 <html lang="{language()}">
@@ -54,15 +57,17 @@ def page(results: Sequence[Result], svgs: dict[str, bytes], machine: dict, setti
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
 <title>tinycompress: {say("The lecture, measured")}</title>
-<style>{_CSS}</style>
+<style>{Path(__file__).with_name("page.css").read_text(encoding="utf-8")}</style>
 </head>
 <body>
+{_contents(chapters)}
 <main>
 <h1>{say("The lecture, measured")}</h1>
 <p>{say(INTRODUCTION)}</p>
+<h2 id="overview">{say("Overview")}</h2>
 {_overview(results)}
 {body}
-<h2>{say("Settings and machine")}</h2>
+<h2 id="settings">{say("Settings and machine")}</h2>
 {_facts(settings | machine)}
 </main>
 </body>
@@ -118,50 +123,100 @@ def _kind(finding: Finding) -> str:
     return finding.verdict.partition(":")[0]
 
 
+def _contents(chapters: list[tuple[str, list[Result]]]) -> str:
+    """Links to chapters and claims, these with the marks of their verdicts. On a phone, page.css shows the list once the
+    <details> before it is opened; beside a wide page always, which no list inside of a <details> could be without a script.
+    """
+
+    def entry(result):
+        claim = result.claim
+        marks = "".join(
+            f' <span class="{_class(finding)}" role="img" aria-label="{words}" title="{words}">{MARKS[_kind(finding)]}</span>'
+            for finding in result.findings
+            for words in [escape(say(finding.verdict))]
+        )
+        return f'<li><a href="#{escape(claim.id)}">{escape(claim.id)} {escape(say(claim.title))}</a>{marks}</li>\n'
+
+    parts = "".join(
+        f'<li><a href="#chapter-{i}">{escape(say(chapter.capitalize()))}</a>\n<ul>\n{"".join(map(entry, members))}</ul></li>\n'
+        for i, (chapter, members) in enumerate(chapters, 1)
+    )
+    return f"""<nav id="contents" aria-label="{say("Contents")}">
+<details><summary>{say("Contents")}</summary></details>
+<ul>
+<li><a href="#overview">{say("Overview")}</a></li>
+{parts}<li><a href="#settings">{say("Settings and machine")}</a></li>
+</ul>
+</nav>
+<a class="up" href="#contents" aria-label="{say("Contents")}">↑</a>"""
+
+
 def _overview(results: Sequence[Result]) -> str:
-    head = "".join(f'<th scope="col">{say(name)} ×</th>' for name in RATIOS)
+    """A row per claim; on a phone each row is a card, whose cells say which column they are (data-label)."""
+    names = [f"{say(name)} ×" for name in RATIOS]
+    head = "".join(f'<th scope="col">{name}</th>' for name in names)
     rows = "".join(
-        f'<tr><th scope="row"><a href="#{escape(r.claim.id)}">{escape(r.claim.id)}</a> {escape(say(r.claim.title))}</th>'
-        f"<td>{'<br>'.join(map(_badge, r.findings))}</td>"
-        f"<td>{'<br>'.join(escape(effect_text(finding)) for finding in r.findings)}</td>"
-        + "".join(f"<td>{f'{r.ratios[name]:.3g}' if name in r.ratios else '–'}</td>" for name in RATIOS)
-        + f"<td>{''.join(f'⚠ {escape(say(words))}<br>' for words in r.disagreements)}</td></tr>\n"
+        f'<tr><th scope="row"><a href="#{escape(r.claim.id)}">{escape(r.claim.id)}</a> {escape(say(r.claim.title))}</th><td>'
+        + "".join(f"<div>{_badge(f)} <span>{escape(effect_text(f))}</span></div>" for f in r.findings)
+        + "</td>"
+        + "".join(
+            f'<td data-label="{label}">{f"{r.ratios[name]:.3g}" if name in r.ratios else "–"}</td>'
+            for name, label in zip(RATIOS, names, strict=True)
+        )
+        + f"<td>{''.join(f'<div>⚠ {escape(say(words))}</div>' for words in r.disagreements)}</td></tr>\n"
         for r in results
     )
-    return f"""<div class="wide"><table>
-<thead><tr><th scope="col">{say("claim")}</th><th scope="col">{say("verdict")}</th><th
-scope="col">{say("effect [95 % interval]")}</th>{head}<th scope="col">{say("disagreements")}</th></tr></thead>
+    return f"""<table class="overview">
+<thead><tr><th scope="col">{say("claim")}</th><th
+scope="col">{say("verdict")}, {say("effect [95 % interval]")}</th>{head}<th scope="col">{say("disagreements")}</th></tr></thead>
 <tbody>
-{rows}</tbody></table></div>"""
+{rows}</tbody></table>"""
 
 
 def _section(result: Result, svg: bytes, settings: dict) -> str:
     claim = result.claim
-    found = ". ".join(f"{finding_text(finding)}; {say(finding.verdict)}" for finding in result.findings)
-    alt = say(f"Figure of claim {claim.id}, {claim.title}.") + f" {found}."
-    image = base64.b64encode(svg).decode()
     flags = "".join(f'<p class="flag">⚠ {escape(say(words))}</p>\n' for words in result.disagreements)
     source = _small(f"{say('Further reading')}: {claim.source}") if claim.source else ""
-    facts = settings["budget"], settings["training_images"], settings.get("channels", 1)
-    plan = plan_name(claim.plans, *facts) if claim.plans else ""
-    trained = _small(say(f"Trained by the plan “{plan}”.")) if plan else ""
+    trained = _small(say(f"Trained by the plan “{_plan(claim, settings)}”.")) if claim.plans else ""
     seeds = other_seeds(result, settings)
     numbers = say(f"The numbers ({len(result.rows)} rows, {result.seconds:.1f} s of computation)")
     return f"""<section id="{escape(claim.id)}">
 <h3>{escape(claim.id)} {escape(say(claim.title))}</h3>
 {_small(f"{say(claim.asked_by)}:")}<blockquote>{escape(statement(claim))}</blockquote>
-<img src="data:image/svg+xml;base64,{image}" alt="{escape(alt)}">
-{"".join(map(_finding, result.findings))}{_small(seeds) if seeds else ""}<p>{escape(say(claim.note))}</p>
-{flags}{source}{trained}<details><summary>{escape(numbers)}</summary>
-{_numbers(result.rows)}</details>
+{"".join(map(_finding, result.findings))}{flags}{_figure(result, svg)}
+{_small(seeds) if seeds else ""}<p>{escape(say(claim.note))}</p>
+{source}{trained}<details><summary>{escape(numbers)}</summary>
+{_numbers(result)}</details>
 </section>
 """
 
 
+def _plan(claim: Claim, settings: dict) -> str:
+    return plan_name(claim.plans, settings["budget"], settings["training_images"], settings.get("channels", 1))
+
+
+def _figure(result: Result, svg: bytes) -> str:
+    """The figure above what it shows. It is its own popover: a click on it, or a key, opens it large and closes it again."""
+    claim = result.claim
+    found = ". ".join(f"{finding_text(finding)}; {say(finding.verdict)}" for finding in result.findings)
+    alt = say(f"Figure of claim {claim.id}, {claim.title}.") + f" {found}."
+    caption = "" if why_not(result.rows) else claim.caption  # a figure of words alone says itself why
+    size = re.search(rb'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)  # told to the browser, so that nothing moves later
+    room = f' width="{float(size[1]):.0f}" height="{float(size[2]):.0f}"' if size else ""
+    name = f"figure-{escape(claim.id)}"
+    words = f"<strong>{say('What you see')}:</strong> {escape(say(caption))}"
+    shown = f"\n<figcaption>{words}</figcaption>" if caption else ""
+    return f"""<figure id="{name}" popover>
+<div><img src="data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"{room} alt="{escape(alt)}"><button
+type="button" popovertarget="{name}" aria-label="{escape(say(f"Figure {claim.id}, large"))}"></button></div>{shown}
+</figure>"""
+
+
 def statement(claim: Claim) -> str:
-    """What the claim decides: in Chinese, sentences of the notes are quoted in their own words."""
+    """What the claim decides: in Chinese, sentences of the notes are quoted in their own words, if they have any."""
     if language() == "zh" and claim.decides:
-        return "；".join(SENTENCES[name].text for name in claim.decides)
+        sentences = [SENTENCES[name] for name in claim.decides]
+        return "；".join(sentence.text or say(sentence.english) for sentence in sentences)
     return say(claim.statement)
 
 
@@ -205,14 +260,21 @@ def _sets(entry: dict, effects: dict[str, Effect]) -> str:
 
 
 def _badge(finding: Finding) -> str:
-    return f'<span class="{_kind(finding).replace(" ", "-")}">{escape(marked_verdict(finding))}</span>'
+    return f'<span class="{_class(finding)}">{escape(marked_verdict(finding))}</span>'
 
 
-def _numbers(rows: list[Row]) -> str:
+def _class(finding: Finding) -> str:
+    return _kind(finding).replace(" ", "-")
+
+
+def _numbers(result: Result) -> str:
+    """The rows, in a box of their own that scrolls, also by the keyboard."""
+    rows = result.rows
     names = list(dict.fromkeys(name for row in rows for name in row))
     table = html_table(names, ([_cell(row.get(name)) for name in names] for row in rows[:MOST_ROWS]))
     more = f"<p>{say(f'and {len(rows) - MOST_ROWS} more, in claims.json')}</p>" if len(rows) > MOST_ROWS else ""
-    return f'<div class="wide">{table}</div>{more}'
+    label = escape(say(f"The numbers of claim {result.claim.id}"))
+    return f'<div class="wide" role="region" tabindex="0" aria-label="{label}">{table}</div>{more}'
 
 
 def _cell(value) -> str:
@@ -230,32 +292,3 @@ def _facts(facts: dict) -> str:
         f"<dt>{escape(say(name.replace('_', ' ')))}</dt><dd>{escape(str(value))}</dd>" for name, value in facts.items()
     )
     return f"<dl>{pairs}</dl>"
-
-
-# Figures keep a white background in both colour schemes, as in print.
-_CSS = """
-:root { color-scheme: light dark; --ink: #1b1b1b; --paper: #fff; --line: #d5d5d5; --soft: #666; --yes: #00694b;
-  --no: #a84300; --open: #5a5a5a; --link: #005a91 }
-@media (prefers-color-scheme: dark) { :root { --ink: #e8e8e8; --paper: #16181c; --line: #3a3f47; --soft: #a5a5a5;
-  --yes: #4fd0a5; --no: #ff9a5c; --open: #b5b5b5; --link: #7cc4f0 } }
-body { margin: 0; background: var(--paper); color: var(--ink); font: 17px/1.55 system-ui, sans-serif }
-main { max-width: 66rem; margin: 0 auto; padding: 1.5rem 1.2rem 4rem }
-h1 { font-size: 2rem; margin: 0.5rem 0 }
-h2 { margin: 3rem 0 0; border-bottom: 1px solid var(--line) }
-h3 { margin: 2.2rem 0 0.4rem; font-size: 1.25rem }
-a { color: var(--link) }
-blockquote { margin: 0.4rem 0 1rem; padding-left: 1rem; border-left: 4px solid var(--line); font-style: italic }
-img { width: 100%; box-sizing: border-box; padding: 0.6rem; background: #fff; border-radius: 6px }
-table { border-collapse: collapse; font-size: 0.9rem; font-variant-numeric: tabular-nums }
-th, td { text-align: left; padding: 0.35rem 0.7rem; border-bottom: 1px solid var(--line); vertical-align: top }
-thead th { white-space: nowrap } tbody th { font-weight: normal }
-.wide { overflow-x: auto; margin: 1rem 0 }
-.supported, .exact { color: var(--yes) } .contradicted, .failed { color: var(--no) }
-.not-shown, .no-difference, .not-measured, .not-measured-here { color: var(--open) }
-.supported, .exact, .contradicted, .failed, .not-shown, .no-difference, .not-measured, .not-measured-here {
-  font-weight: 600 }
-.supported, .exact, .contradicted, .failed, .not-shown, .no-difference { white-space: nowrap }
-.flag { color: var(--no) } .source { color: var(--soft); font-size: 0.9rem }
-summary { cursor: pointer; color: var(--soft) }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: 0.1rem 1.2rem; color: var(--soft) } dd { margin: 0 }
-"""
