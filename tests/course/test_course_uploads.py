@@ -15,8 +15,8 @@ from course_class import FOUND, SOLUTION, command, here, marks, write_class
 from tinycompress.cli import main
 from tinycompress.course import contents
 from tinycompress.course.author.release import release
-from tinycompress.course.collect import HandIn, Refused, Unclear, find_handins
-from tinycompress.course.exercise import find_exercises, strip_solution
+from tinycompress.course.collect import HandIn, Refused, Source, Unclear, find_handins, not_handed_in
+from tinycompress.course.exercise import Exercise, find_exercises, strip_solution
 from tinycompress.course.staff.export import export
 from tinycompress.course.staff.grade import grade, make_tasks
 from tinycompress.course.staff.gradebook import Gradebook
@@ -146,6 +146,32 @@ def test_what_could_not_be_read_is_named_though_the_exercise_is_found(exercise, 
     assert one(handin.parent, exercise)[1].unclear  # it may be in b.rar
     (handin / "b.rar").unlink()
     assert not one(handin.parent, exercise)[1].unclear
+
+
+@pytest.mark.parametrize("name", ["exercise1.py", "week3/Homework.ipynb", "keep_final.py", "kep.py", "toy/keep.py.txt"])
+@pytest.mark.parametrize("ending", ["", ".zip"])
+def test_a_file_of_another_name_that_may_be_the_one_is_a_question_and_no_zero(exercise, tmp_path, name, ending):
+    files = {name: RIGHT, "toy/test_keep.py": b"", "conftest.py": b"", "notes.txt": b"", "figure.png": b""}
+    path = tmp_path / "class" / f"cat{ending}"
+    write(path, as_zip(files)) if ending else write_all(path, files)
+    source = one(path.parent, exercise)[1]
+    assert source.unclear and source.refused.endswith(f"hand-in; if it is in {name}, hand that in as keep.py")
+
+
+def test_what_belongs_to_other_exercises_or_is_a_remark_is_no_question(exercise, tmp_path):
+    files = {"toy/other.py": b"", "toy/test_keep.py": b"", "README.txt": b"", "plot.png": b"", "venv/keep1.py": RIGHT}
+    write(exercise.folder / "other.py", b"")  # another exercise's
+    write_all(tmp_path / "class" / "cat", files)
+    assert one(tmp_path / "class", exercise)[1] == Source(None, not_handed_in(exercise.id))
+
+
+def test_a_helper_beside_another_exercise_is_no_question(tmp_path, exercise):
+    other = Exercise("toy", "other", exercise.folder)
+    write_all(tmp_path / "class" / "cat", {"other.py": RIGHT, "helpers.py": RIGHT})
+    (handin,) = find_handins(tmp_path / "class")
+    assert [source.unclear for source in handin.sources([exercise, other])] == [False, False]
+    write_all(tmp_path / "class" / "cat", {"my-keep.py": RIGHT})
+    assert [source.unclear for source in handin.sources([exercise, other])] == [True, False]
 
 
 def test_an_exercise_of_the_same_name_in_another_chapter_is_not_taken(exercise, tmp_path):

@@ -3,11 +3,13 @@
 The hand-ins of a folder are those that `uploads.py` knows by their names; anything else is left out and reported with the
 reason. In a hand-in, an exercise's file is, in this order, `<chapter>/<name>.py` beside the manifest that `release` writes,
 `<chapter>/<name>.py` anywhere, `<name>.py` anywhere, or a copy such as `<name> (1).py`. Of several uploads the last that
-holds it counts. Where nothing says which of two different files counts, a person must decide. Everything else in a hand-in
-(conftest.py, *.pth, bytecode, Numba's caches, links, devices) is ignored. Nothing is unpacked.
+holds it counts. Where nothing says which of two different files counts, or a file with another name may be the one, a person
+must decide. Everything else in a hand-in (conftest.py, *.pth, bytecode, Numba's caches, links, devices) is ignored. Nothing
+is unpacked.
 """
 
 import ast
+import difflib
 import functools
 import json
 import re
@@ -92,7 +94,9 @@ class HandIn:
             except OSError as error:
                 name = upload.called or upload.path.name
                 contents.unread.append(f"{name} cannot be read: {error.strerror or type(error).__name__}")
-        return [_source(contents, exercise) for exercise in exercises]
+        found = [_source(contents, exercise) for exercise in exercises]
+        lone = all(source.data is None for source in found)
+        return [_ask(source, contents, e, lone) for source, e in zip(found, exercises, strict=True)]
 
 
 def _names(name: str) -> set[str]:
@@ -112,6 +116,34 @@ def _source(contents: Contents, exercise: Exercise) -> Source:
         why = [str(problem), *[*contents.foreign, *contents.unread, *contents.others][:MOST_NAMED]]
         return Source(None, "; ".join(why), unclear=bool(contents.foreign))
     return Source(chosen.data, notes=(*notes, *[*contents.foreign, *contents.unread][:MOST_NAMED]), time=chosen.time)
+
+
+def _ask(source: Source, contents: Contents, exercise: Exercise, lone: bool) -> Source:
+    """A missing file becomes a question if one with another name may be meant. lone: whether every exercise is missing."""
+    missing = not_handed_in(exercise.id)
+    if source.data is not None or not source.refused.startswith(missing):
+        return source
+    known = _names_of_exercises(exercise.folder.parent)
+    other = [place for place in contents.sources if place.name.casefold() not in known]
+    meant = [place for place in other if _is_like(place, exercise)]
+    if not meant and lone:
+        meant = [place for place in other if place.suffix.lower() != ".txt"]
+    if not meant:
+        return source
+    names = ", ".join(map(str, meant[:MOST_NAMED])) + (", …" if len(meant) > MOST_NAMED else "")
+    return Source(None, f"{source.refused}; if it is in {names}, hand that in as {exercise.name}.py", unclear=True)
+
+
+@functools.cache
+def _names_of_exercises(root: Path) -> set[str]:
+    """The files of all exercises and of the folder that students get: none of them is another one's answer."""
+    return {"conftest.py", *(path.name.casefold() for path in root.glob("*/*.py"))}
+
+
+def _is_like(place: PurePosixPath, exercise: Exercise) -> bool:
+    """Whether a file's name is almost that of the exercise, or contains it, as in entropy-exit_final.py."""
+    name, wanted = (re.sub("[^a-z0-9]", "", text.casefold()) for text in (place.stem, exercise.name))
+    return wanted in name or difflib.SequenceMatcher(None, name, wanted).ratio() > 0.8
 
 
 def _choose(files: list[File], exercise: Exercise) -> tuple[File, list[str]]:

@@ -35,6 +35,7 @@ METADATA = (".DS_Store", ".localized", "__MACOSX", "Thumbs.db", "desktop.ini")  
 PASSED_OVER = {"__macosx", "__pycache__", "node_modules", "site-packages", "venv"}  # folders; and hidden ones
 ZIPS, TARS = (".zip",), (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 ARCHIVES = (".7z", ".rar")
+SOURCES = (".py", ".ipynb", ".txt")  # what may hold an answer, under another name
 UNREAD = (*ARCHIVES, ".bz2", ".gz", ".xz", ".zst")
 
 
@@ -87,6 +88,7 @@ class Contents:
         self.foreign: list[str] = []  # archives of other kinds, which may well hold what is wanted
         self.unread: list[str] = []  # damaged archives, and what else could not be read
         self.others: list[str] = []
+        self.sources: list[PurePosixPath] = []  # other files that may hold an answer, by SOURCES
         self._wanted, self._entries, self._bytes, self._order = wanted, 0, 0, 0
 
     def add(self, path: Path, inside: str = "", called: str = "", order: int = 0) -> None:
@@ -107,6 +109,7 @@ class Contents:
             with open_plain(path) as file:
                 self._file(PurePosixPath(called), file.read, called, os.fstat(file.fileno()).st_mtime)
         else:
+            self._note(PurePosixPath(called))
             self.others.append(f"{called} is not read: hand in .py files, or a .zip of them")
 
     def _add_folder(self, path: Path, upload: str) -> None:
@@ -167,7 +170,14 @@ class Contents:
         if any(_passed_over(part) for part in place.parts[:-1]) or is_metadata(place.name):
             return False
         self._count()
-        return self._matters(place.name)
+        matters = self._matters(place.name)
+        if not matters:
+            self._note(place)
+        return matters
+
+    def _note(self, place: PurePosixPath) -> None:
+        if place.suffix.lower() in SOURCES and len(self.sources) < MAX_FILES:
+            self.sources.append(place)
 
     def _matters(self, name: str) -> bool:
         return self._wanted(name) or bool(ending(name))

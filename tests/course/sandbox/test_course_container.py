@@ -78,6 +78,16 @@ def test_what_a_person_must_look_at_is_no_number(course, form):
         assert list(ElementTree.parse(result).iter("error"))
 
 
+def test_a_file_of_another_name_is_a_question_for_the_student_who_can_hand_in_again(course):
+    submission = Path(hand_in(course, SOLUTION))
+    (submission / "toy" / "keep.py").rename(submission / "toy" / "week3.py")
+    arguments = ["course", "grade-one", str(submission), "--exercises", str(course), "--format", "gradescope", *TRUST]
+    assert main([*arguments, "--results", str(course / "result")]) == 0
+    found = json.loads((course / "result").read_text())
+    assert found["score"] == 0
+    assert all("if it is in toy/week3.py, hand that in as keep.py" in test["output"] for test in found["tests"])
+
+
 def test_the_seed_comes_from_a_file_which_must_exist(course, capsys):
     status, result = grade_one(course, SOLUTION, "junit", "--seed-file", str(course / "seed.txt"))
     assert status == 2 and "seed.txt: No such file" in capsys.readouterr().err and not result.exists()

@@ -10,11 +10,12 @@ import os
 import shlex
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
 from ...files import replace_file
-from ..collect import HandIn
+from ..collect import HandIn, not_handed_in
 from ..exercise import Exercise
 from ..sandbox import ANOTHER_USER, Level, SandboxProblem, confine
 from .export import as_gradescope, as_junit, as_prairielearn, printable
@@ -31,10 +32,18 @@ LOOK = "the grader failed; a person must look at this submission"
 def grade_handin(
     path: Path, student: str, exercises: list[Exercise], seed: str, level: Level, executor: Callable
 ) -> Gradebook:
-    """The gradebook of one hand-in, a folder or a .zip; nothing is left on the disk. executor: as of `grade`."""
+    """The gradebook of one hand-in, a folder or a .zip; nothing is left on the disk. executor: as of `grade`.
+
+    A missing file is never a question for staff here, even if another one may be meant: the student reads the reason at once,
+    and can hand in again.
+    """
     with tempfile.TemporaryDirectory() as folder:
         log = Log(Path(folder) / "results.jsonl")
-        grade(make_tasks([HandIn(student, path)], exercises, seed, False, level.name, log.path), log, executor)
+        tasks = make_tasks([HandIn(student, path)], exercises, seed, False, level.name, log.path)
+        for i, task in enumerate(tasks):
+            if task.refused.startswith(not_handed_in(task.exercise.id)):
+                tasks[i] = replace(task, found=replace(task.found, unclear=False))
+        grade(tasks, log, executor)
         return Gradebook(log.path)
 
 
