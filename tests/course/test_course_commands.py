@@ -93,6 +93,18 @@ def test_problems_of_the_command_line_are_said_in_a_line(course, capsys):
         assert words in capsys.readouterr().err
 
 
+def test_names_are_printed_as_they_can_be_typed_and_almost_typed_ones_are_known(course, capsys):
+    write_class(course / "class", {"Jörg Müller_5": ("def keep(:\n", 0), "eve\x1b[2J": ("", 0)})
+    assert main(command(course, "--workers", "1")) in (0, 3)
+    said = capsys.readouterr().out
+    assert "look at 'Jörg Müller_5': toy/keep: keep.py cannot be imported" in said and "\x1b" not in said
+    arguments = ["toy/keep", "1", "--who", "kim", "--why", "one slip", "--log", str(course / "log")]
+    assert main(["course", "correct", "Jörg Müller", *arguments]) == 2
+    assert "no result of 'Jörg Müller' in 'toy/keep'; did you mean 'Jörg Müller_5'?" in capsys.readouterr().err
+    assert main(["course", "correct", "Jörg Müller_5", *arguments]) == 0
+    assert "'Jörg Müller_5', toy/keep: 1 of 3 points instead of 0" in capsys.readouterr().out
+
+
 def test_a_students_folder_is_not_graded_and_any_other_is_not_tested(course, capsys):
     release(find_exercises(root=course), course / "class")
     assert main(command(course)) == 2

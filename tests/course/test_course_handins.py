@@ -266,7 +266,7 @@ def test_whatever_is_no_hand_in_is_named_once_with_the_reason(handin, capsys):
     lines = said.err.splitlines()
     assert not said.out and "\x1b" not in said.err and len(lines) == len(expected)
     for name, why in expected.items():
-        assert sum(line.startswith(f"not graded: {name!a}: {why}") for line in lines) == 1
+        assert sum(line.startswith(f"not graded: {name!r}: {why}") for line in lines) == 1
     assert left_out(folder).keys() == expected.keys()
 
 

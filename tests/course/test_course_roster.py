@@ -87,6 +87,10 @@ def test_a_roster_in_another_encoding_or_missing_is_refused(tmp_path):
         ("ZOE@x.org", (), "010"),
         ("cy", (), "011"),
         ("zoe\u0308 weiss", (), "010"),
+        ("G2-Zoë Weiß_77", ("moodle 77",), "010"),  # as Moodle names those of a group
+        ("G1-Zoë Weiß_77", ("moodle 77",), "G1-Zoë Weiß_77"),
+        ("Weiß, Zoë_77", ("moodle 77",), "010"),
+        ("Weiß Zoë", (), "010"),
         ("nobody", (), "nobody"),
     ],
 )
@@ -142,9 +146,44 @@ def test_whoever_has_only_a_file_that_was_left_out_has_no_total(course, roster):
 
 def test_two_hand_ins_of_one_student_need_the_roster_when_they_are_graded(course, roster):
     names = ["007", "Ann Li_101_assignsubmission_file_"]
+    write_class(course / "class", {names[0]: (SOLUTION, 3), names[1]: ("keep = mean = None\n", 0)})
     with pytest.raises(CourseProblem, match="'007' and 'Ann Li_101' are both '007' in the roster; grade again"):
         rows(graded(course, names, None), roster)
+    (course / "class" / names[1] / "toy" / "keep.py").write_text(SOLUTION)
     assert rows(graded(course, names, roster.student), roster)[0].total == 3  # the same file twice
+
+
+def test_a_class_graded_before_and_after_the_roster_was_known_needs_no_new_log(course, roster):
+    write_class(course / "class", {"Ann Li_101_assignsubmission_file_": (SOLUTION, 3)})
+    without, log = command(course, "--workers", "1"), course / "log"
+    path = str(written(course, TEXT))
+    assert main(without) == 0
+    Gradebook(log).correct("Ann Li_101", "toy/keep", 2, "kim", "late at night")
+    assert main([*without, "--roster", path]) == 0
+    (ann, *others) = rows(Gradebook(log), roster)
+    assert (ann.person.id, ann.total) == ("007", 2) and len(others) == 4
+    Gradebook(log).correct("007", "toy/keep", 1, "kim", "it was different")
+    with pytest.raises(CourseProblem, match="are both '007' in the roster; grade again"):
+        rows(Gradebook(log), roster)  # which of the two?
+
+
+def test_hand_ins_of_namesakes_are_nobodys_and_no_zero_until_someone_says_whose(course, roster, capsys):
+    write_class(course / "class", {"Ann Li_5_assignsubmission_file_": (SOLUTION, 3), "Eve_6": (SOLUTION, 3)})
+    path = str(written(course, TEXT))
+    assert main(command(course, "--workers", "1", "--roster", path)) == 3
+    said = capsys.readouterr().out
+    assert "look at 'Ann Li_5': is it of 007 or 009? give their `moodle` or `canvas` numbers in the roster" in said
+    assert "look at 'Eve_6': not in the roster" in said
+    assert "5 of 5 students of the roster have no hand-in of their own: '007', '008', '009', '010', '011'" in said
+    made = {row.person.id: row for row in rows(Gradebook(course / "log"), roster)}
+    for student in "007", "009":
+        assert made[student].total is None and "is 'Ann Li_5' of 007 or 009? give" in made[student].remarks[0]
+    assert made["Ann Li_5"].total == made["Eve_6"].total == 3 and made["010"].total == 0
+    assert "is 'Ann Li_5' of 007 or 009? give" in made["Ann Li_5"].remarks[0]
+    out = ["--out", str(course / "m.csv"), "--log", str(course / "log"), "--roster", path]
+    assert main(["course", "export", "csv", *out]) == 3
+    said = capsys.readouterr().err
+    assert "look at them first: '007', '009'" in said and "  2 students: is 'Ann Li_5' of 007 or 009?" in said
 
 
 # ---- late ----

@@ -1,6 +1,7 @@
 """The command `tinycompress course …`: exercises for the lecturer, the students, and those who grade."""
 
 import sys
+from collections import Counter
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -232,6 +233,7 @@ def _grade(arguments) -> int:
     from ..course.staff.gradebook import Gradebook
     from ..course.staff.log import Log
     from ..course.staff.roster import Roster
+    from ..course.staff.tables import printable
     from ..course.system import require_grader
 
     require_pytest()
@@ -255,25 +257,48 @@ def _grade(arguments) -> int:
             tasks, Log(arguments.log), lambda: _executor(arguments), lambda record: bar.update(), others
         )
     book = Gradebook(arguments.log)
-    faulty = [e for e in book.entries() if e.status == "grader_error"]
     sizes = f"{_number(len(handins), 'student')}, {_number(len(exercises), 'exercise')}"
     print(f"{sizes}: {_number(count, 'result')} added to {arguments.log}")
-    for entry in faulty:
-        reasons = [entry.record["error"], *(r["staff"] for r in entry.record["results"])]
-        reason = next((reason for reason in reasons if reason), "?").strip().splitlines()[-1]
-        print(f"grader_error: {entry.student!a} in {entry.exercise}: {ascii(reason)[1:-1]}", file=sys.stderr)
+    faulty = _print_faults(book)
     graded = {handin.student for handin in handins}, {exercise.id for exercise in exercises}
-    looks = book.to_look_at(*graded)
+    unknown = _unknown(roster, handins) if roster else []
+    looks = [*unknown, *book.to_look_at(*graded)]
     for student, why in looks[:MOST_LOOKS]:
-        print(f"look at {student!a}: {ascii(why)[1:-1]}")
+        print(f"look at {student!r}: {printable(why)}")
     if len(looks) > MOST_LOOKS:
         print(f"and at {len(looks) - MOST_LOOKS} more")
     if roster:
-        missing = {person.id for person in roster.people} - graded[0]
-        print(f"{len(missing)} of {_number(len(roster.people), 'student')} of the roster have no hand-in of their own")
+        _print_missing(roster, graded[0])
     log = "" if arguments.log == "results.jsonl" else f" --log {arguments.log}"
     print(f"next: tinycompress course export csv --out marks.csv{log}")
-    return LOOK if faulty or others or book.undecided(*graded) else DONE
+    return LOOK if faulty or others or unknown or book.undecided(*graded) else DONE
+
+
+def _print_faults(book) -> bool:
+    """Say in which results something failed on our side; return whether there are any."""
+    from ..course.staff.tables import printable
+
+    faulty = [entry for entry in book.entries() if entry.status == "grader_error"]
+    for entry in faulty:
+        reasons = [entry.record["error"], *(r["staff"] for r in entry.record["results"])]
+        reason = next((reason for reason in reasons if reason), "?").strip().splitlines()[-1]
+        print(f"grader_error: {entry.student!r} in {entry.exercise}: {printable(reason)}", file=sys.stderr)
+    return bool(faulty)
+
+
+def _print_missing(roster, graded: set[str]) -> None:
+    missing = [repr(person.id) for person in roster.people if person.id not in graded]
+    names = f": {', '.join(missing[:MOST_LOOKS])}" + ", …" * (len(missing) > MOST_LOOKS) if missing else ""
+    count = f"{len(missing)} of {_number(len(roster.people), 'student')}"
+    print(f"{count} of the roster have no hand-in of their own{names}")
+
+
+def _unknown(roster, handins) -> list[tuple[str, str]]:
+    """(student, why) for each hand-in that is of nobody in the roster."""
+    known = {name for person in roster.people for name in (person.id, person.group)}
+    strangers = [handin for handin in handins if handin.student not in known]
+    asked = [(handin.student, roster.which(handin.student, handin.numbers)) for handin in strangers]
+    return [(student, f"is it {which}" if which else "not in the roster") for student, which in asked]
 
 
 def _identical(arguments) -> int:
@@ -317,7 +342,7 @@ def _correct(arguments) -> int:
     entry = book.correct(arguments.student, arguments.exercise, arguments.points, arguments.who, arguments.why)
     before = entry.corrections[-1]["instead_of"]
     print(
-        f"{entry.student!a}, {entry.exercise}: {entry.points:g} of {entry.most:g} points instead of "
+        f"{entry.student!r}, {entry.exercise}: {entry.points:g} of {entry.most:g} points instead of "
         f"{'no points yet' if before is None else format(before, 'g')}; recorded in {book.corrections.path}"
     )
     return DONE
@@ -328,7 +353,7 @@ def _export(arguments) -> int:
     from ..course.staff.export import ONE_FILE, export
     from ..course.staff.gradebook import Gradebook
     from ..course.staff.roster import LateRule, Roster, time_of
-    from ..course.staff.tables import rows, without_number
+    from ..course.staff.tables import printable, rows, without_number
 
     if not 0 <= arguments.late <= 100:
         raise CourseProblem(f"--late is a percentage of the points per day, from 0 to 100; got {arguments.late:g}")
@@ -348,14 +373,16 @@ def _export(arguments) -> int:
     made = rows(book, roster, rule)
     unapplied = [e for e in book.entries() if e.unapplied]
     for entry in unapplied:
-        print(f"correction of {entry.student!a} in {entry.exercise} {ascii(entry.unapplied)[1:-1]}", file=sys.stderr)
-    waiting = [row.person.id for row in made if row.total is None]
+        print(f"correction of {entry.student!r} in {entry.exercise} {printable(entry.unapplied)}", file=sys.stderr)
+    waiting = [row for row in made if row.total is None]
     if waiting:
-        names = ", ".join(map(ascii, waiting))
+        names = ", ".join(repr(row.person.id) for row in waiting)
         print(f"no total yet, since a person must look at them first: {names}", file=sys.stderr)
+    for why, who in Counter(row.remarks[0] for row in waiting if row.remarks).most_common(MOST_LOOKS):
+        print(f"  {_number(who, 'student')}: {printable(why)}", file=sys.stderr)
     unknown = without_number(arguments.form, made) if arguments.form in ("moodle", "canvas") else []
     if unknown:
-        names = ", ".join(map(ascii, unknown))
+        names = ", ".join(map(repr, unknown))
         print(
             f"left out, since neither roster nor download says their {arguments.form} number: {names}", file=sys.stderr
         )

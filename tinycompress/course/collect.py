@@ -247,7 +247,7 @@ def find_handins(folder: Path, who=None) -> list[HandIn]:
             f"{folder} is a students' folder; give the folder that holds one .zip or folder per student"
         )
     for name, why in left_out(folder).items():
-        print(f"not graded: {name!a}: {why}", file=sys.stderr)
+        print(f"not graded: {name!r}: {why}", file=sys.stderr)
     uploads: dict[str, list[Upload]] = {}
     taken = _handed_in(folder)
     names = {entry.without_ending() for entry in taken}

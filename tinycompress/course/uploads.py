@@ -59,7 +59,7 @@ class Entry:
         if self.is_folder or is_archive(self.name) or moodle or _CANVAS.fullmatch(self.name):
             return ""
         if ending(self.name, UNREAD):
-            return f"the only archives read are .zip and .tar; unpack it into a folder {self.name.split('.')[0]!a}"
+            return f"the only archives read are .zip and .tar; unpack it into a folder {self.name.split('.')[0]!r}"
         return "it is neither a folder nor an archive; if it is a hand-in, put it into a folder named after the student"
 
     def upload(self, there: set[str]) -> tuple[str, Upload]:

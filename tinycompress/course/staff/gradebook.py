@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ...text import did_you_mean
 from ..collect import not_handed_in
 from ..exercise import CourseProblem
 from ..outcome import DOES_NOT_FIT
@@ -107,7 +108,7 @@ class Gradebook:
                 same = all(correction.get(part) == entry.record[part] for part in ("handin", "tests"))
                 if same and not in_range(correction["points"], entry.most):
                     raise CourseProblem(
-                        f"{self.corrections.path}: {correction['points']} points for {entry.student!a} in {entry.exercise}, "
+                        f"{self.corrections.path}: {correction['points']} points for {entry.student!r} in {entry.exercise}, "
                         f"which are from 0 to {entry.most:g}; remove this line"
                     )
                 (entry.corrections if same else entry.stale).append(correction)
@@ -168,9 +169,10 @@ class Gradebook:
         """
         entry = self._entries.get((student, exercise))
         if entry is None and exercise not in self.exercises():
-            raise CourseProblem(f"no exercise {exercise!a} is graded; there are {', '.join(self.exercises())}")
+            raise CourseProblem(f"no exercise {exercise!r} is graded; there are {', '.join(self.exercises())}")
         if entry is None:
-            raise CourseProblem(f"there is no result of {student!a} in {exercise!a}; grade first")
+            near = did_you_mean(student, self.students()) or "; grade first"
+            raise CourseProblem(f"there is no result of {student!r} in {exercise!r}{near}")
         if not who.strip() or not why.strip():
             raise CourseProblem("a correction needs who decided it (--who), and why (--why)")
         if not entry.most:

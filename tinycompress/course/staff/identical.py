@@ -31,7 +31,7 @@ class Same:
         how = "in every byte" if self.bytes else "but for names, comments, annotations or layout"
         size = f", {self.nodes} nodes" if self.nodes else ""
         as_solution = ", and as the solution" if self.is_solution else ""
-        return f"{self.exercise}: {', '.join(map(ascii, self.students))}: the same {how}{as_solution}{size}"
+        return f"{self.exercise}: {', '.join(map(repr, self.students))}: the same {how}{as_solution}{size}"
 
 
 def identical(handins: list[HandIn], exercises: list[Exercise]) -> list[Same]:

@@ -83,11 +83,19 @@ class Roster:
 
         numbers: what course systems call the student, such as "moodle 1234".
         """
-        for means in _MEANS:
-            found = [person.id for person in self.people if means(person, name, numbers)]
-            if found:
-                return found[0] if len(found) == 1 else name
-        return name
+        found = self.candidates(name, numbers)
+        return found[0] if len(found) == 1 else name
+
+    def which(self, name: str, numbers=()) -> str:
+        """The question whose hand-in this is, if the name can mean several students; else ""."""
+        several = self.candidates(name, numbers)
+        ask = f"of {' or '.join(several)}? give their `moodle` or `canvas` numbers in the roster"
+        return ask if len(several) > 1 else ""
+
+    def candidates(self, name: str, numbers=()) -> list[str]:
+        """The ids of all students whom a name can mean equally well."""
+        found = ([person.id for person in self.people if means(person, name, numbers)] for means in _MEANS)
+        return next(filter(None, found), [])
 
 
 def _column(name: str, path: Path) -> str:
@@ -132,13 +140,26 @@ def _by_clone(person, name, numbers):
     return bool(person.github) and f"-{name}".casefold().endswith(f"-{person.github}".casefold())
 
 
+def _without_number(name: str) -> str:
+    return re.sub(r"_\d+$", "", name)
+
+
+def _sorted_words(name: str) -> str:
+    """Such as "Ann Li" for "Li, Ann"."""
+    return " ".join(sorted(_plain(name).replace(",", " ").split()))
+
+
 # In this order; the first that fits anyone decides.
 _MEANS = (
     lambda person, name, numbers: _same(person.id, name),
     _by_number,
     _by_clone,
     lambda person, name, numbers: _same(person.email, name) or _same(person.email.partition("@")[0], name),
-    lambda person, name, numbers: _same(person.name, re.sub(r"_\d+$", "", name)),
+    lambda person, name, numbers: _same(person.name, _without_number(name)),
+    lambda person, name, numbers: _same(
+        f"{person.group}-{person.name}", _without_number(name)
+    ),  # as Moodle, of a group
+    lambda person, name, numbers: _same(_sorted_words(person.name), _sorted_words(_without_number(name))),
 )
 
 

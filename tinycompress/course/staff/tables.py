@@ -44,34 +44,46 @@ def rows(book: Gradebook, roster: Roster | None = None, rule: LateRule = NEVER_L
     """A row for each student of the roster, handed in or not, and for each hand-in that is of none of them.
 
     A hand-in that is named after a group is its members', except of those who have handed in one of their own. Whoever has
-    only a file that was left out, such as a .rar, has no total until a person has looked at it. Raises
-    CourseProblem if two hand-ins are of one student, which happens if they were graded without the roster.
+    only a file that was left out, such as a .rar, or may have a hand-in that could as well be another student's, has no total
+    until a person has looked at it. Raises CourseProblem if two hand-ins are of one student, which happens if they were
+    graded without the roster; if it is the same hand-in, graded before and after the roster was known, it counts once.
     """
     if roster is None:
         return [_row(Person(student), book.entries(student), rule) for student in book.students()]
     found: dict[str, list[str]] = {}
+    doubtful: dict[str, str] = {}  # a student, and why nobody knows yet what is to be graded
     for student in book.students():
         numbers = book.entries(student)[0].record.get("numbers", ())
         found.setdefault(roster.student(student, numbers), []).append(student)
-    for person, students in found.items():
-        if len(students) > 1:
-            names = " and ".join(map(ascii, students))
-            raise CourseProblem(
-                f"{names} are both {person!a} in the roster; grade again with --roster, into a new --log"
-            )
+        if which := roster.which(student, numbers):
+            doubtful |= dict.fromkeys([student, *roster.candidates(student, numbers)], f"is {student!r} {which}")
+    found = {person: [_only(book, person, students)] for person, students in found.items()}
     groups = {person.group for person in roster.people} & found.keys()
-    left_out = {roster.student(owner(name)): f"{name}: {why}" for name, why in book.left_out.items()}
+    doubtful |= {roster.student(owner(name)): f"{name}: {why}" for name, why in book.left_out.items()}
     made = []
     for person in roster.people:
         of_group = person.id not in found and person.group in groups
         (student,) = found.get(person.id) or (found[person.group] if of_group else [None])
         entries = book.entries(student) if student is not None else []
         made.append(_row(person, entries, rule, f"handed in by the group {person.group}" if of_group else ""))
-        if not entries and person.id in left_out:  # a person must look at it before this is nothing
-            made[-1] = Row(person, [], Lateness(None, 0.0, left_out[person.id]), [left_out[person.id]])
+        if not entries and person.id in doubtful:  # a person must look at it before this is nothing
+            made[-1] = Row(person, [], Lateness(None, 0.0, doubtful[person.id]), [doubtful[person.id]])
     known = groups | {person.id for person in roster.people}
     strangers = sorted(found.keys() - known)
-    return made + [_row(Person(name), book.entries(*found[name]), rule, "not in the roster") for name in strangers]
+    unknown = [
+        (Person(name), book.entries(*found[name]), doubtful.get(name, "not in the roster")) for name in strangers
+    ]
+    return made + [_row(person, entries, rule, remark) for person, entries, remark in unknown]
+
+
+def _only(book: Gradebook, person: str, students: list[str]) -> str:
+    """The one name in the gradebook under which a person's hand-in counts."""
+    handins = [{entry.exercise: entry.record["handin"] for entry in book.entries(student)} for student in students]
+    corrected = [student for student in students if any(entry.corrections for entry in book.entries(student))]
+    if len(students) > 1 and (len(corrected) > 1 or any(handin != handins[0] for handin in handins)):
+        names = " and ".join(map(repr, students))
+        raise CourseProblem(f"{names} are both {person!r} in the roster; grade again with --roster, into a new --log")
+    return (corrected or [person if person in students else students[0]])[0]
 
 
 def _row(person: Person, entries: list[Entry], rule: LateRule, remark: str = "") -> Row:
