@@ -30,7 +30,12 @@ def add_commands(part) -> list:
     one.add_argument(
         "--seed-file", metavar="FILE", help="a file with the seed of the hidden tests; default: a public one"
     )
-    one.add_argument("--student", metavar="NAME", help="name in the result; default: the submission's")
+    one.add_argument("--student", metavar="NAME", help="name in the result; default: Gradescope's, or the submission's")
+    one.add_argument(
+        "--metadata",
+        metavar="FILE",
+        help="gradescope: what it says of name and times; default: /autograder/submission_metadata.json, if it is there",
+    )
     one.add_argument("--trust", action="store_true", help="no sandbox: only for code from people you trust")
     container = part("container", _container, "write what Gradescope or PrairieLearn need to run grade-one")
     container.add_argument("--for", dest="system", choices=("gradescope", "prairielearn"), required=True)
@@ -39,6 +44,15 @@ def add_commands(part) -> list:
     container.add_argument(
         "--image", metavar="NAME", default="tinycompress-grader", help="PrairieLearn: the image's name"
     )
+    for parser in one, container:
+        parser.add_argument(
+            "--late",
+            metavar="PERCENT",
+            type=float,
+            default=0.0,
+            help="gradescope: of the points, taken off per day after the student's due date there; default: 0",
+        )
+        parser.add_argument("--late-limit", metavar="DAYS", type=int, help="later than that, all points are taken off")
     return [one, container]
 
 
@@ -53,6 +67,7 @@ def _grade_one(arguments) -> int:
 
     require_pytest()
     require_grader(arguments.trust)
+    _check_late(arguments, arguments.format)
     submission, out, exercises = Path(arguments.submission), Path(arguments.results), _chosen(arguments)
     if not submission.exists():
         raise CourseProblem(f"{submission}: there is no such folder or .zip")
@@ -67,10 +82,11 @@ def _grade_one(arguments) -> int:
         raise CourseProblem(f"untrusted code needs a sandbox, and here is none: {level.detail}")
     check_secrets(exercises, seed_files, level)
     print(f"sandbox: {level.name} ({level.detail})", flush=True)
+    submitted, late = _submitted(arguments)  # before the submission runs
     workers = min(usable_cores(), len(exercises))
-    student = arguments.student or submission.stem
+    student = arguments.student or submitted.student or submission.stem
     book = grade_handin(submission, student, exercises, seed, level, lambda: local_processes(workers))
-    complete = write_result(book, arguments.format, level, out)
+    complete = write_result(book, arguments.format, level, out, late)
     for entry in book.entries():
         points = "grader_error" if entry.points is None else f"{entry.points:g} of {entry.most:g} points"
         print(f"{entry.exercise}: {points}")
@@ -78,6 +94,33 @@ def _grade_one(arguments) -> int:
             reasons = [entry.record["error"], *(result["staff"] for result in entry.record["results"])]
             print("\n".join(ascii(reason)[1:-1] for reason in reasons if reason), file=sys.stderr)
     return DONE if complete else FAULTY
+
+
+def _check_late(arguments, system: str) -> None:
+    from ..course.exercise import CourseProblem
+
+    if not 0 <= arguments.late <= 100:
+        raise CourseProblem(f"--late is a percentage of the points per day, from 0 to 100; got {arguments.late:g}")
+    if (arguments.late or arguments.late_limit is not None) and system != "gradescope":
+        raise CourseProblem(f"--late is for gradescope, which says when work is due; {system} subtracts by itself")
+
+
+def _submitted(arguments):
+    """What Gradescope says of the submission, and its lateness."""
+    from ..course.staff.gradescope import METADATA, Submitted, read_metadata
+    from ..course.staff.roster import IN_TIME
+    from ..course.staff.tables import printable
+
+    path = Path(arguments.metadata) if arguments.metadata else METADATA
+    if arguments.format != "gradescope" or not (arguments.metadata or arguments.late or path.exists()):
+        return Submitted(), IN_TIME
+    submitted = read_metadata(path)
+    late = submitted.lateness(arguments.late, arguments.late_limit)
+    if submitted.problem:
+        print(printable(f"{submitted.problem}; it counts as in time"), file=sys.stderr)
+    elif late.why:
+        print(late.why)
+    return submitted, late
 
 
 def _chosen(arguments):
@@ -90,9 +133,10 @@ def _container(arguments) -> int:
     from ..course.author.container import write_container
     from ..course.exercise import CourseProblem
 
-    out = Path(arguments.out)
+    _check_late(arguments, arguments.system)
+    out, late = Path(arguments.out), (arguments.late, arguments.late_limit)
     try:
-        steps = write_container(_chosen(arguments), arguments.system, out, arguments.seed, arguments.image)
+        steps = write_container(_chosen(arguments), arguments.system, out, arguments.seed, arguments.image, late)
     except OSError as error:
         raise CourseProblem(f"--out {out}: {error.strerror}") from error
     print(f"{out}: for {arguments.system}; keep it secret, since it holds solutions, tests and the seed")

@@ -40,9 +40,12 @@ RUN_AUTOGRADER = """\
 #!/usr/bin/env bash
 # Gradescope runs this, as root, for each submission, in a container of its own.
 chmod -R go= /autograder/source
+if [ -e /autograder/submission_metadata.json ]; then # it holds the results of earlier submissions
+    chmod go= /autograder/submission_metadata.json
+fi
 PYTHONPATH=/autograder/source/package exec /autograder/python/bin/python -m tinycompress course grade-one \\
     /autograder/submission --results /autograder/results/results.json --format gradescope \\
-    --exercises /autograder/source/exercises --seed-file /autograder/source/seed.txt
+    --exercises /autograder/source/exercises --seed-file /autograder/source/seed.txt{late}
 """
 # docs.prairielearn.com, "External grading"
 RUN_PRAIRIELEARN = """\
@@ -71,11 +74,17 @@ QUESTION = """\
 
 
 def write_container(
-    exercises: list[Exercise], system: str, out: Path, seed: str | None = None, image: str = IMAGE
+    exercises: list[Exercise],
+    system: str,
+    out: Path,
+    seed: str | None = None,
+    image: str = IMAGE,
+    late: tuple[float, int | None] = (0.0, None),
 ) -> list[str]:
     """Write what has to be uploaded to `system`, one of SYSTEMS, and return what to do with it, a line per step.
 
     seed: that of the hidden tests; default: a new, random one. image: PrairieLearn's name of the image that is built.
+    late: in Gradescope, percentage and limit of `LateRule`.
     Raises CourseProblem if `out` is not empty, or two exercises have the same file name (in PrairieLearn).
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -83,18 +92,20 @@ def write_container(
     write = _gradescope if system == "gradescope" else _prairielearn
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as temporary:
-        steps = write(exercises, Path(temporary), out, seed or secrets.token_hex(16), image)
+        steps = write(exercises, Path(temporary), out, seed or secrets.token_hex(16), image, late)
         out.mkdir(exist_ok=True)
         for path in Path(temporary).iterdir():
             path.rename(out / path.name)
     return steps
 
 
-def _gradescope(exercises, folder, out, seed, image) -> list[str]:
+def _gradescope(exercises, folder, out, seed, image, late) -> list[str]:
     source = folder / "source"
     _write_common(exercises, source, seed)
     _write(source / "setup.sh", SETUP, executable=True)
-    _write(source / "run_autograder", RUN_AUTOGRADER, executable=True)
+    percent, most = late
+    options = f" --late {percent:g}" * (percent > 0) + f" --late-limit {most}" * (most is not None)
+    _write(source / "run_autograder", RUN_AUTOGRADER.replace("{late}", options), executable=True)
     _write(source / "requirements.txt", requirements())
     with zipfile.ZipFile(folder / "autograder.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(source.rglob("*")):
@@ -102,7 +113,7 @@ def _gradescope(exercises, folder, out, seed, image) -> list[str]:
     return [f"upload {out / 'autograder.zip'} as the autograder of the assignment, with Ubuntu 24.04 as its base image"]
 
 
-def _prairielearn(exercises, folder, out, seed, image) -> list[str]:
+def _prairielearn(exercises, folder, out, seed, image, late) -> list[str]:
     names = [f"{exercise.name}.py" for exercise in exercises]
     if double := sorted({name for name in names if names.count(name) > 1}):
         raise CourseProblem(f"two exercises have a file {double[0]}; PrairieLearn needs a question for each of them")

@@ -16,7 +16,7 @@ from ..exercise import CourseProblem
 from ..sandbox.workers import CANNOT_BE_IMPORTED
 from .feedback import page
 from .gradebook import Entry, Gradebook
-from .roster import NEVER_LATE, LateRule, Roster
+from .roster import IN_TIME, NEVER_LATE, Lateness, LateRule, Roster
 from .tables import Row, as_canvas, as_csv, as_moodle, printable, rows
 
 FORMS = ("csv", "moodle", "canvas", "gradescope", "prairielearn", "junit", "feedback")
@@ -99,8 +99,11 @@ def _plain(student: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "_", student)[:60].strip("_")
 
 
-def as_gradescope(entries: list[Entry]) -> dict:
-    """One student's results.json (gradescope-autograders.readthedocs.io, "Output format")."""
+def as_gradescope(entries: list[Entry], late: Lateness = IN_TIME) -> dict:
+    """One student's results.json (gradescope-autograders.readthedocs.io, "Output format").
+
+    The score, which counts more there than the sum of the tests, is what is left after subtracting for lateness.
+    """
     tests = [
         {
             "name": printable(f"{entry.exercise}: {result['title']}"),
@@ -114,7 +117,9 @@ def as_gradescope(entries: list[Entry]) -> dict:
         for entry in entries
         for result in _results(entry)
     ]
-    return {"score": _total(entries), "output_format": "text", "output": _notes(entries), "tests": tests}
+    score = round(_total(entries) * (1 - late.share), 2)
+    output = "; ".join(filter(None, [_notes(entries), late.why]))
+    return {"score": score, "output_format": "text", "output": output, "tests": tests}
 
 
 def as_prairielearn(entries: list[Entry]) -> dict:

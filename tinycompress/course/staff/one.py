@@ -22,6 +22,7 @@ from .export import as_gradescope, as_junit, as_prairielearn, printable
 from .grade import grade, make_tasks
 from .gradebook import Gradebook
 from .log import Log
+from .roster import IN_TIME, Lateness
 from .secrets import PACKAGE, opened_inside
 from .tables import rows
 
@@ -60,8 +61,10 @@ def check_secrets(exercises: list[Exercise], files: list[Path], level: Level) ->
         )
 
 
-def write_result(book: Gradebook, form: str, level: Level, out: Path) -> bool:
+def write_result(book: Gradebook, form: str, level: Level, out: Path, late: Lateness = IN_TIME) -> bool:
     """Write the result as `form`, one of FORMATS, with the level of the sandbox. Return whether it is complete.
+
+    late: in Gradescope, what is subtracted.
 
     What a person must look at becomes, in Gradescope, no file (which its staff sees as a failed autograder), in PrairieLearn
     a submission that is not gradable and costs no attempt, and in JUnit an error.
@@ -76,7 +79,8 @@ def write_result(book: Gradebook, form: str, level: Level, out: Path) -> bool:
         result = as_prairielearn(entries) if complete else {"gradable": False, "message": LOOK}
         replace_file(out, json.dumps(result | {"sandbox": sandbox}, indent=1))
     elif complete:
-        replace_file(out, json.dumps(as_gradescope(entries) | {"extra_data": {"sandbox": sandbox}}, indent=1))
+        extra = {"sandbox": sandbox, "student": book.students()[0], "days_late": late.days}
+        replace_file(out, json.dumps(as_gradescope(entries, late) | {"extra_data": extra}, indent=1))
     return complete
 
 

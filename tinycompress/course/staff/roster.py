@@ -182,6 +182,9 @@ class Lateness:
     why: str = ""
 
 
+IN_TIME = Lateness()
+
+
 @dataclass(frozen=True)
 class LateRule:
     """What being late costs: `percent` of the points per day that has begun; after more than `most` days, all of them.

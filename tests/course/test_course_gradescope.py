@@ -1,0 +1,143 @@
+"""Gradescope's submission_metadata.json: the student, and what being late costs."""
+
+import json
+import subprocess
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from course_class import CLASS, LEVEL, SOLUTION
+
+from tinycompress.cli import main
+from tinycompress.course.author import container
+from tinycompress.course.staff.gradescope import read_metadata
+
+TRUST = [] if LEVEL.name == "bubblewrap" else ["--trust"]
+DUE = "2027-01-15T23:00:00.000000-08:00"
+DATES = {"release_date": "2027-01-08T00:00:00.000000-08:00", "due_date": DUE, "late_due_date": None}
+ZOE = {"email": "zoe@x.org", "id": 1234, "name": "Zoë Weiß", "sid": "010", "sections": ["A"], "assignment": DATES}
+
+
+def metadata(at="2027-01-15T14:22:32.365935-08:00", users=(ZOE,), due=DUE, **changes):
+    """As Gradescope writes it."""
+    assignment = DATES | {"due_date": due, "group_size": 2, "group_submission": True, "id": 25828, "course_id": 1234}
+    return {
+        "id": 123456,
+        "created_at": at,
+        "assignment": assignment | {"title": "Week 3", "total_points": "3.0"},
+        "submission_method": "upload",
+        "users": list(users),
+        "previous_submissions": [{"submission_time": "2027-01-14T14:24:48.087023-08:00", "score": 0.0, "results": {}}],
+    } | changes
+
+
+def written(folder, said) -> Path:
+    path = folder / "submission_metadata.json"
+    path.write_bytes(said if isinstance(said, bytes) else json.dumps(said).encode())
+    return path
+
+
+def until(due, name="Ann"):
+    return {"name": name, "assignment": DATES | {"due_date": due}}
+
+
+@pytest.fixture
+def grade(course):
+    """Grade a submission as in Gradescope; return the exit status and the result."""
+
+    def grade(said, *more, source=SOLUTION):
+        path = course / "submission_metadata.json" if said is None else written(course, said)
+        (course / "submission" / "toy").mkdir(parents=True, exist_ok=True)
+        (course / "submission" / "toy" / "keep.py").write_text(source)
+        arguments = ["--results", str(course / "results.json"), "--format", "gradescope", "--exercises", str(course)]
+        start = ["course", "grade-one", str(course / "submission"), *arguments, "--metadata", str(path)]
+        return main([*start, *TRUST, *more]), json.loads((course / "results.json").read_text())
+
+    return grade
+
+
+def test_late_days_come_from_gradescope_and_cost_what_the_rule_says(grade, capsys):
+    late = metadata(at="2027-01-17T09:00:00.000000-08:00")
+    status, found = grade(late, "--late", "20", source=CLASS["partial"][0])
+    assert status == 0 and found["score"] == 0.9 and sum(test["score"] for test in found["tests"]) == 1.5
+    assert found["output"] == "2 days late: 40% of the points subtracted" and found["output"] in capsys.readouterr().out
+    assert found["extra_data"]["student"] == "Zoë Weiß" and found["extra_data"]["days_late"] == 2
+    status, found = grade(late)  # without a rule, lateness costs nothing and is only recorded
+    assert (found["score"], found["output"], found["extra_data"]["days_late"]) == (3, "", 2)
+    status, found = grade(late, "--late-limit", "1", "--student", "eve")
+    assert found["score"] == 0 and found["extra_data"]["student"] == "eve"
+
+
+@pytest.mark.parametrize("said", [None, b"", b"{", b"[]", b"\xff", metadata(at=None), metadata(due="soon", users=())])
+def test_a_damaged_file_costs_no_point_and_is_said_in_a_line(grade, capsys, said):
+    status, found = grade(said, "--late", "20")
+    assert status == 0 and found["score"] == 3 and found["extra_data"]["days_late"] is None
+    assert found["output"] == "how late it is is not known; nothing was subtracted"
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "metadata" in line]
+    assert line.endswith("; it counts as in time")
+
+
+def test_without_the_file_and_without_a_rule_all_is_as_before(grade, capsys, course):
+    arguments = ["course", "grade-one", str(course / "submission"), "--exercises", str(course), *TRUST]
+    grade(metadata())
+    capsys.readouterr()
+    assert main([*arguments, "--results", str(course / "results.json"), "--format", "gradescope"]) == 0
+    found = json.loads((course / "results.json").read_text())
+    assert (found["score"], found["output"], found["extra_data"]["student"]) == (3, "", "submission")
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("said", "days"),
+    [
+        (metadata(at=DUE), 0),
+        (metadata(at="2027-01-16T07:00:00Z"), 0),  # the same instant
+        (metadata(at="2027-01-15T23:00:01-08:00"), 1),
+        (metadata(at="2027-01-17T22:00:00-08:00", users=[until("2027-01-18T23:00:00-08:00")]), 0),  # an extension
+        (metadata(at="2027-01-17T22:00:00-08:00", users=[ZOE, until("2027-01-16T23:00:00-08:00")]), 1),  # a group
+        (metadata(at="2027-01-17T22:00:00-08:00", users=[ZOE, until(None)]), 0),
+        (metadata(at="2027-01-17T22:00:00-08:00", users=[{"name": "Ann"}]), 2),  # as documented, without own dates
+        (metadata(at="2027-01-17T22:00:00-08:00", users=[{"assignment": None}]), 2),
+        (metadata(at="2027-01-17T22:00:00-08:00", users=[], due=None), 0),
+        (metadata(at="2027-01-17T22:00:00-08:00", users="?"), 2),
+        (metadata(users=[until(5)]), None),
+        (metadata(users=[until("2027-13-01")]), None),
+        (metadata(users=[], assignment={}), None),
+        (metadata(users=[], assignment=None), None),
+        (metadata(at="0001-01-01T00:00:00+23:59"), None),
+        (metadata(at=1), None),
+    ],
+)
+def test_the_day_that_holds_for_a_student_decides(tmp_path, said, days):
+    late = read_metadata(written(tmp_path, said)).lateness(10, None)
+    assert late.days == days and late.share == pytest.approx((days or 0) / 10)
+
+
+def test_lateness_ends_no_day_before_it_begins(tmp_path):
+    for hours, days in (-1, 0), (1, 1), (24, 1), (25, 2), (48, 2):
+        at = (datetime.fromisoformat(DUE) + timedelta(hours=hours)).isoformat()
+        assert read_metadata(written(tmp_path, metadata(at=at))).lateness(10, None).days == days
+
+
+@pytest.mark.parametrize(
+    ("users", "student"),
+    [
+        ([ZOE, {"name": "Ann Li"}], "Zoë Weiß, Ann Li"),
+        ([{"name": " ", "email": "ann@x.org"}], "ann@x.org"),
+        ([{"name": 3}, None, "Ann"], ""),
+        ({"name": "Ann"}, ""),
+    ],
+)
+def test_names_are_taken_where_they_are(tmp_path, users, student):
+    assert read_metadata(written(tmp_path, metadata(users=()) | {"users": users})).student == student
+
+
+def test_the_rule_is_part_of_what_is_uploaded_and_of_gradescope_only(course, capsys, monkeypatch):
+    monkeypatch.setattr(container, "requirements", lambda: "")
+    arguments = ["course", "container", "--exercises", str(course), "--late", "20", "--late-limit", "3", "--for"]
+    assert main([*arguments, "gradescope", "--out", str(course / "out")]) == 0
+    script = course / "out" / "source" / "run_autograder"
+    subprocess.run(["bash", "-n", script], check=True)
+    assert "--seed-file /autograder/source/seed.txt --late 20 --late-limit 3\n" in script.read_text()
+    assert main([*arguments, "prairielearn", "--out", str(course / "other")]) == 2
+    assert "--late is for gradescope" in capsys.readouterr().err and not (course / "other").exists()
