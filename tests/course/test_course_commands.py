@@ -1,9 +1,12 @@
 """The course at the command line: packing, grading, the doctor, and what each says when something is wrong."""
 
+import csv
 import json
+import shlex
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import pytest
 from course_class import FOUND, LEVEL, SOLUTION, command, here, marks, tasks_of, write_class
@@ -103,6 +106,39 @@ def test_names_are_printed_as_they_can_be_typed_and_almost_typed_ones_are_known(
     assert "no result of 'Jörg Müller' in 'toy/keep'; did you mean 'Jörg Müller_5'?" in capsys.readouterr().err
     assert main(["course", "correct", "Jörg Müller_5", *arguments]) == 0
     assert "'Jörg Müller_5', toy/keep: 1 of 3 points instead of 0" in capsys.readouterr().out
+
+
+def test_the_page_for_staff_leads_from_a_download_of_moodle_to_its_marks(course, monkeypatch, capsys):
+    """Its commands, in their order, with this class and exercise in place of its own."""
+    page = (Path(sandbox.__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    (course / "class").mkdir()
+    with zipfile.ZipFile(course / "class" / "Week 3.zip", "w") as download:
+        for name, source in (
+            ("Eve Li_5", SOLUTION),
+            ("Jörg Müller_6", SOLUTION),
+            ("Eve Stranger_7", "keep = mean = None\n"),
+        ):
+            entry = zipfile.ZipInfo(f"{name}_assignsubmission_file_/keep.py", (2027, 1, 16, 12, 0, 0))
+            download.writestr(entry, source)
+    roster = page.split("```\nid,")[1].split("```")[0]
+    (course / "roster.csv").write_text(f"id,{roster}4713,Cy Absent,,,\n", encoding="utf-8")
+    block = page.split("```sh\n")[1].split("```")[0].replace("pruning/n_of_m 8.5", "toy/keep 2.5")
+    block = block.replace(" pruning distillation/temperature", f" toy/keep --exercises {shlex.quote(str(course))}")
+    block = block.replace("~/submissions", str(course / "class")).replace("~/roster.csv", str(course / "roster.csv"))
+    monkeypatch.chdir(course)
+    commands = [shlex.split(line, comments=True) for line in block.splitlines()]
+    trust = [] if LEVEL.name == "bubblewrap" else ["--trust"]
+    ended = [main(line[1:] + trust * (line[2] == "grade")) for line in commands[1:]]
+    said = capsys.readouterr()
+    assert [line[2] for line in commands[1:4]] == ["doctor", "grade", "identical"]
+    assert ended[1:] == [3, 0, 0, 0, 3, 0], said.err  # a stranger; then the number of someone who has handed in nothing
+    assert (
+        "look at 'Eve Stranger_7': not in the roster" in said.out and "have no hand-in of their own: '4713'" in said.out
+    )
+    with open("moodle.csv", encoding="utf-8", newline="") as file:
+        grades = {row["Identifier"]: row["Grade"] for row in csv.DictReader(file)}
+    assert grades == {"Participant 5": "2.5", "Participant 6": "3", "Participant 7": "0"}
+    assert {"4711.html", "4712.html"} < {path.name for path in Path("feedback").iterdir()}
 
 
 def test_a_students_folder_is_not_graded_and_any_other_is_not_tested(course, capsys):
