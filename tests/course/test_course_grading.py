@@ -3,6 +3,7 @@
 import os
 import random
 import resource
+import signal
 import subprocess
 import sys
 import time
@@ -98,6 +99,54 @@ def test_a_grader_that_is_killed_again_and_again_loses_nothing_and_repeats_nothi
     assert sorted(keys) == sorted(set(keys))
     assert len({record["key"] for record in Log(graded_class / "log").records()} & set(keys)) == len(quick)
     assert list(scratch.glob(f"{grading.PREFIX}*")) == []
+
+
+# The command line; it kills itself in the middle of its n-th result in the log, or of the n-th file of an export.
+KILLED = """
+import os, signal, sys
+from tinycompress.cli import main
+name, n = sys.argv[1], int(sys.argv[2])
+real = getattr(os, name)
+def last(*given):
+    global n
+    n -= name == "replace" or b'"kind": "result"' in given[1]
+    if n == 0:
+        if name == "write":
+            real(given[0], given[1][: len(given[1]) // 2])
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(*given)
+setattr(os, name, last)
+main(sys.argv[3:])
+"""
+
+
+def test_a_grader_that_is_killed_late_or_while_it_exports_leaves_the_same_gradebook(course):
+    write_class(course / "class", {f"good{i}": (SOLUTION, 3) for i in range(3)} | {"crash": CLASS["crash"]})
+    for i in range(16):
+        (course / "class" / f"none{i}").mkdir()
+
+    def killed(name, n, *arguments):
+        program = [sys.executable, "-c", KILLED, name, str(n), *arguments]
+        assert subprocess.run(program, capture_output=True).returncode == -signal.SIGKILL
+
+    def keys():
+        return [record["key"] for record in log.records() if record["kind"] == "result"]
+
+    grading_, log = command(course, "--workers", "1"), Log(course / "log")
+    for share in 0.5, 0.8, 0.95:  # of 20
+        before = len(keys())
+        killed("write", round(20 * share) - before + 1, *grading_)
+        assert len(keys()) == round(20 * share) and not log.path.read_bytes().endswith(b"\n")
+    assert main(grading_) == 3  # sixteen have handed in nothing
+    expected = {f"good{i}": 3 for i in range(3)} | {"crash": 1} | {f"none{i}": 0 for i in range(16)}
+    assert marks(course) == expected and len(keys()) == len(set(keys())) == 20
+    for form, n in ("csv", 1), ("feedback", 19):
+        export = ["course", "export", form, "--log", str(course / "log"), "--out"]
+        killed("replace", n, *export, str(course / form))
+        assert main([*export, str(course / form)]) == main([*export, str(course / "whole" / form)]) == 0
+        again, whole = (sorted(top.rglob("*")) or [top] for top in (course / form, course / "whole" / form))
+        assert [(path.name, path.read_bytes()) for path in again] == [(path.name, path.read_bytes()) for path in whole]
+    assert list(course.rglob("*.part")) == []
 
 
 # ---- what is graded anew ----

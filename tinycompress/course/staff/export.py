@@ -14,6 +14,7 @@ from xml.sax.saxutils import quoteattr
 from ...files import replace_file
 from ..exercise import CourseProblem
 from ..sandbox.workers import CANNOT_BE_IMPORTED
+from ..system import is_running
 from .feedback import page
 from .gradebook import Entry, Gradebook
 from .roster import IN_TIME, NEVER_LATE, Lateness, LateRule, Roster
@@ -50,6 +51,7 @@ def export(
             "junit": lambda: as_junit(made),
         }[form]()
         out.parent.mkdir(parents=True, exist_ok=True)
+        _remove_halves(out.parent, f".{out.name}.")
         replace_file(out, text)
         return [out]
     return _one_each([row for row in made if row.entries], form, out)
@@ -63,6 +65,7 @@ def _one_each(made: list[Row], form: str, out: Path) -> list[Path]:
     }[form]
     students = {(row.person.gradescope if form == "gradescope" else "") or row.person.id: row for row in made}
     out.mkdir(parents=True, exist_ok=True)
+    _remove_halves(out)
     written, names = [], file_names(list(students))
     for student, row in students.items():
         path = out / (names[student] + ending)
@@ -74,6 +77,14 @@ def _one_each(made: list[Row], form: str, out: Path) -> list[Path]:
         replace_file(path, write(row))
         written.append(path)
     return written
+
+
+def _remove_halves(folder: Path, start: str = ".") -> None:
+    """Remove what exports that were killed have left of `replace_file`."""
+    for half in folder.glob("*.part"):
+        _, process, *_ = [*half.name.rsplit(".", 3), ""]
+        if half.name.startswith(start) and process.isdecimal() and not is_running(int(process)):
+            half.unlink(missing_ok=True)
 
 
 def file_name(student: str) -> str:
