@@ -12,11 +12,12 @@ import pytest
 import tinycompress
 import tinycompress.lecture
 from tinycompress.cli import main
-from tinycompress.lecture import language
+from tinycompress.lecture import claims, language
 from tinycompress.lecture.blackboard import show_claim, show_notes, show_verdicts
 from tinycompress.lecture.cells.predict import predict
 from tinycompress.lecture.cells.questions import QUESTIONS
 from tinycompress.lecture.language import prose, say, speak, speaking
+from tinycompress.lecture.page import statement
 
 ROOT = Path(tinycompress.__file__).parents[1]
 FILES = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -135,6 +136,12 @@ def test_every_question_and_its_choices_are_translated(claim_id, chinese_after_a
     question = QUESTIONS[claim_id]
     missing = [text for text in (question.text, *question.choices) if not CHINESE.search(say(text))]
     assert [text for text in missing if re.search("[A-Za-z]{2}", text)] == []
+
+
+@pytest.mark.parametrize("claim", claims(), ids=lambda claim: claim.id)
+def test_what_a_claim_decides_is_said_in_chinese_sentence_by_sentence(claim, chinese_after_a_cell):
+    said = statement(claim)
+    assert CHINESE.search(said) and all(said.split("；"))
 
 
 def test_cells_show_claims_questions_and_verdicts_in_chinese(displayed, chinese_after_a_cell):

@@ -215,8 +215,7 @@ type="button" popovertarget="{name}" aria-label="{escape(say(f"Figure {claim.id}
 def statement(claim: Claim) -> str:
     """What the claim decides: in Chinese, sentences of the notes are quoted in their own words, if they have any."""
     if language() == "zh" and claim.decides:
-        sentences = [SENTENCES[name] for name in claim.decides]
-        return "；".join(sentence.text or say(sentence.english) for sentence in sentences)
+        return "；".join(SENTENCES[name].text or say(SENTENCES[name].english) for name in claim.decides)
     return say(claim.statement)
 
 
