@@ -8,8 +8,9 @@ import fake_chapter
 import pytest
 from matplotlib.figure import Figure
 
-from tinycompress.lecture import Settings, claims, language, report, run
+from tinycompress.lecture import Settings, claims, language, page, report, run
 from tinycompress.lecture.language import LANGUAGES, say, speaking
+from tinycompress.lecture.notes import SENTENCES
 
 ENTRIES = [
     (path.name, english, chinese)
@@ -33,6 +34,12 @@ def texts(claim):
 def test_every_text_of_a_claim_has_a_translation(claim, chinese):
     missing = [text for text in texts(claim) if not re.search("[\u4e00-\u9fff]", say(text))]
     assert not missing, f"add these to lecture/language/zh/{claim.chapter}.json"
+
+
+def test_a_statement_is_quoted_from_the_notes_and_translated_where_they_have_no_words_of_their_own(chinese):
+    (claim,) = (claim for claim in claims() if claim.decides == ("N31", "N8"))
+    of_ours, of_the_notes = page._statement(claim).split("；")
+    assert "矩阵" in of_ours and of_the_notes == SENTENCES["N8"].text and not SENTENCES["N31"].text
 
 
 def test_a_translation_keeps_what_changes_from_run_to_run():
