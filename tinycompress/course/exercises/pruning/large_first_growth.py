@@ -21,12 +21,13 @@ import tinycompress as tc
 
 def _train(net: list, x: np.ndarray, labels: np.ndarray, steps: int, lr: float) -> list:
     """The net after this many steps of gradient descent on the whole batch. The net that is given does not change."""
-    net, x = [tc.Tensor(part.copy(), requires_grad=True) for part in net], tc.Tensor(x)
-    for _ in range(steps):
-        tc.functional.cross_entropy((x @ net[0] + net[1]).relu() @ net[2] + net[3], labels).backward()
-        for part in net:
+    parts, x = [tc.Tensor(array.copy(), requires_grad=True) for array in net], tc.Tensor(x)
+    for _step in range(steps):
+        logits = (x @ parts[0] + parts[1]).relu() @ parts[2] + parts[3]
+        tc.functional.cross_entropy(logits, labels).backward()
+        for part in parts:
             part.data, part.grad = part.data - lr * part.grad, None
-    return [part.data for part in net]
+    return [part.data for part in parts]
 
 
 def widened(weight: np.ndarray, bias: np.ndarray, reader: np.ndarray, copies: np.ndarray) -> tuple:

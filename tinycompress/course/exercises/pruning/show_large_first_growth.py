@@ -4,7 +4,7 @@ A net with 4 hidden neurons learns the UCI digits, and your `grown` widens it to
 of 32 neurons from the beginning. The lines are over the multiplications that were spent on training; left of the dotted line
 the blue net is small.
 
-Look at the dotted line: the net without noise begins exactly where the small one ended. But its copies stay copies, and it
+Look for the dotted line: the net without noise begins exactly where the small one ended. But its copies stay copies, and it
 hardly learns any more. With noise they part. And although small steps are cheap, the net that was large first is best in the
 end.
 """

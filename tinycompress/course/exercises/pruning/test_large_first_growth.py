@@ -166,12 +166,12 @@ def trained(net, x, labels, steps, lr):
     """The same training by hand."""
     w1, b1, w2, b2 = net
     for _ in range(steps):
-        h = np.maximum(x @ w1 + b1, 0)
-        z = np.exp(h @ w2 + b2)
+        active = np.maximum(x @ w1 + b1, 0)
+        z = np.exp(active @ w2 + b2)
         error = (z / z.sum(1, keepdims=True) - np.eye(w2.shape[1])[labels]) / len(x)
-        back = error @ w2.T * (h > 0)
+        back = error @ w2.T * (active > 0)
         w1, b1 = w1 - lr * x.T @ back, b1 - lr * back.sum(0)
-        w2, b2 = w2 - lr * h.T @ error, b2 - lr * error.sum(0)
+        w2, b2 = w2 - lr * active.T @ error, b2 - lr * error.sum(0)
     return [w1, b1, w2, b2]
 
 

@@ -4,8 +4,8 @@ A net with one hidden layer learns the UCI digits. Your `integer_layer` then run
 the logits. Left: each logit beside that of the net in floating point. Right: how far the first layer's outputs are off, in steps
 of their grid.
 
-Look at the right: an output is rounded itself, which explains half a step to each side. What lies further out comes from the
-weights, which were rounded, too.
+Look for the width on the right: an output is rounded itself, which explains half a step to each side. What lies further out
+comes from the weights, which were rounded, too.
 """
 
 import numpy as np
