@@ -38,7 +38,7 @@ def test_every_text_of_a_claim_has_a_translation(claim, chinese):
 
 def test_a_statement_is_quoted_from_the_notes_and_translated_where_they_have_no_words_of_their_own(chinese):
     (claim,) = (claim for claim in claims() if claim.decides == ("N31", "N8"))
-    of_ours, of_the_notes = page._statement(claim).split("；")
+    of_ours, of_the_notes = page.statement(claim).split("；")
     assert "矩阵" in of_ours and of_the_notes == SENTENCES["N8"].text and not SENTENCES["N31"].text
 
 
