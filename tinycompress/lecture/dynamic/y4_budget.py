@@ -28,7 +28,7 @@ BUDGETS = 12
 # Images per timed call. With one image per call, the overhead of calls would dominate the time of nets this small,
 # whatever their width.
 BATCH = 192
-ROUNDS, REPEATS = 9, 4  # of all settings, and of each step; the fastest counts, since other programs only add time
+ROUNDS, REPEATS = 15, 5  # of all settings, and of each step; the fastest counts, since other programs only add time
 TURNS = 3  # of the changing budget
 TOLERANCE = 1.1  # a budget counts as kept up to this factor, because repeated timings differ by a few per cent
 MARGIN = 0.8  # share of budgets that must be kept
