@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 import tinycompress as tc
+from tinycompress.data.download import cache_folder
 from tinycompress.workshop import teacher as module
+from tinycompress.workshop.stored import stored
 from tinycompress.workshop.teacher import TeacherPlan, teacher, teacher_file
 
 pytestmark = pytest.mark.usefixtures("alone")
@@ -72,3 +74,22 @@ def test_a_damaged_file_is_never_taken_for_a_teacher():
     path = teacher_file(PLAN, "digits")
     path.write_bytes(path.read_bytes()[:-20])
     assert state_of(teacher(PLAN, "digits", progress=False)) == whole
+
+
+def test_a_stored_net_that_is_damaged_is_made_again():
+    digits, made = tc.data.load("digits"), []
+
+    def make():
+        made.append(tc.models.mlp(digits.image_shape, (5,), 10, rng=len(made)))
+        return made[-1]
+
+    first = stored("a net", (0.5, {"lr": 0.1}), digits, make)
+    (path,) = cache_folder("nets").iterdir()
+    assert state_of(stored("a net", (0.5, {"lr": 0.1}), digits, make)) == state_of(first) and len(made) == 1
+    whole = path.read_bytes()
+    for damaged in (b"", whole[: len(whole) // 2], b"\x80\x05" + whole[50:]):
+        path.write_bytes(damaged)
+        stored("a net", (0.5, {"lr": 0.1}), digits, make)
+    assert len(made) == 4
+    stored("a net", (0.5, {"lr": 0.2}), digits, make)
+    assert len(made) == 5 and len(list(path.parent.iterdir())) == 2

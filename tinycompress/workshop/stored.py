@@ -26,7 +26,7 @@ def stored(name: str, what: Sequence, dataset: Dataset, make: Callable[[], Modul
     path = cache_folder("nets") / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.pickle"
     try:
         return pickle.loads(path.read_bytes())
-    except (OSError, EOFError, pickle.UnpicklingError):  # not there, or damaged
+    except Exception:  # not there, or damaged: a pickle can then raise anything
         path.parent.mkdir(parents=True, exist_ok=True)
     start = time.perf_counter()
     net = make()

@@ -167,9 +167,7 @@ def png(fig, dpi: float = 80) -> bytes:
     """The figure as a PNG file."""
     from PIL import Image
 
-    pixels = _saved(fig, format="rgba", dpi=dpi)  # of whole rows
-    width, height = (int(inches * dpi) for inches in fig.get_size_inches())
-    return packed(Image.frombuffer("RGBA", (width, height), pixels).convert("RGB"))
+    return packed(Image.open(io.BytesIO(_saved(fig, format="png", dpi=dpi))).convert("RGB"))
 
 
 def packed(image) -> bytes:

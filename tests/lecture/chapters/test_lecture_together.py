@@ -144,7 +144,7 @@ def test_a_stored_net_of_every_method_is_the_one_that_was_trained_and_is_not_tra
     teacher = nets.new_net(dataset, plan, 1.0, 0).eval()
 
     def apply(method):
-        methods._trained_once.cache_clear()
+        methods._stored.cache_clear()
         methods._with_exit.cache_clear()
         methods._slim.cache_clear()
         small = method.apply(teacher, dataset, plan, 0, method.strength)

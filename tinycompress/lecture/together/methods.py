@@ -38,10 +38,6 @@ def trained_on(teacher: Module, dataset: Dataset, plan: Plan, seed: int) -> Smal
 
 
 @functools.lru_cache(maxsize=64)  # C1 and C2 take some methods at the same strength
-def _trained_once(train: Callable[..., Module], teacher, dataset, plan, seed, strength) -> Module:
-    return _stored(train, teacher, dataset, plan, seed, strength)
-
-
 def _stored(train: Callable[..., Module], teacher, dataset, plan, seed, strength) -> Module:
     """The net that `train` returns; if the plan says so, from the user's cache."""
     if not plan.stored:
@@ -189,7 +185,7 @@ class Method:
 
     def apply(self, teacher: Module, dataset: Dataset, plan: Plan, seed: int, strength) -> Small:
         """The teacher, compressed at this strength."""
-        net = _trained_once(self.train, teacher, dataset, plan, seed, strength)
+        net = _stored(self.train, teacher, dataset, plan, seed, strength)
         return self.small(net, teacher, dataset, strength)
 
 
