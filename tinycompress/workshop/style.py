@@ -8,6 +8,7 @@
 Figures do not touch pyplot's state: a notebook's other plots are unaffected, and no window is needed.
 """
 
+import contextlib
 import functools
 import io
 import textwrap
@@ -159,15 +160,23 @@ def warn(fig, text: str) -> None:
 
 def svg(fig) -> bytes:
     """The figure as an SVG file, the same bytes for the same figure."""
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    buffer = io.BytesIO()
     # dpi affects only rasterised parts: thousands of lines in one panel, whose outlines would take megabytes.
-    return _saved(fig, format="svg", dpi=60, metadata={"Date": None})
+    with _canvas(fig, FigureCanvasSVG, dpi=60) as canvas:
+        canvas.print_svg(buffer, metadata={"Date": None})
+    return buffer.getvalue()
 
 
 def png(fig, dpi: float = 80) -> bytes:
     """The figure as a PNG file."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
 
-    return packed(Image.open(io.BytesIO(_saved(fig, format="png", dpi=dpi))).convert("RGB"))
+    with _canvas(fig, FigureCanvasAgg, dpi) as canvas:
+        canvas.draw()
+        return packed(Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3]))
 
 
 def packed(image) -> bytes:
@@ -179,11 +188,17 @@ def packed(image) -> bytes:
     return buffer.getvalue()
 
 
-def _saved(fig, **options) -> bytes:
-    buffer = io.BytesIO()
-    with applied():
-        fig.savefig(buffer, **options)
-    return buffer.getvalue()
+@contextlib.contextmanager
+def _canvas(fig, kind, dpi: float):
+    """The figure on another canvas. `savefig` would draw it twice, first to lay it out, which `LectureFigure.draw` does."""
+    canvas, before = fig.canvas, fig.dpi
+    try:
+        with applied():
+            fig.dpi = dpi
+            yield kind(fig)
+    finally:
+        fig.dpi = before
+        fig.set_canvas(canvas)
 
 
 @functools.cache
