@@ -84,9 +84,10 @@ def test_the_page_says_how_often_other_seeds_agree_where_that_was_measured(tmp_p
     settings = {"budget": "quick", "data": "digits", "training_images": 1000}
     borderline = "borderline: 17 of 20 sets of 5 seeds exact, 3 failed (all 100 seeds together: exact, holds)"
     assert f"Other seeds: {borderline}." in page([result], {"A1": b""}, {}, settings)
-    monkeypatch.setattr(power, "read", lambda folder: [entry, entry])
+    with_two = [entry, entry | {"effect": result.claim.effects[1].name}]
+    monkeypatch.setattr(power, "read", lambda folder: with_two)
     assert f"Other seeds: each effect: {borderline}." in page([result], {"A1": b""}, {}, settings)
-    monkeypatch.setattr(power, "read", lambda folder: [entry, entry | {"verdicts": {"exact": 20}}])
+    monkeypatch.setattr(power, "read", lambda folder: [entry, with_two[1] | {"verdicts": {"exact": 20}}])
     assert f"{borderline}; 20 of 20 sets of 5 seeds exact." in page([result], {"A1": b""}, {}, settings)
     assert "Other seeds" not in page([result], {"A1": b""}, {}, settings | {"data": "mnist"})
     monkeypatch.setattr(power, "read", lambda folder: [entry | {"effect": "one that no claim has any more"}])
@@ -104,6 +105,16 @@ def test_a_notebook_says_how_often_other_seeds_agree_below_the_verdict(tmp_path,
     monkeypatch.setattr(power, "read", lambda folder: [entry])
     (_, verdict, *_), _ = claim_bundles("A1", [tmp_path])
     assert verdict["text/markdown"].endswith("(all 100 seeds together: exact, holds).")
+    second = entry | {"effect": claim.effects[1].name, "verdicts": {"exact": 20}}
+    monkeypatch.setattr(power, "read", lambda folder: [entry, second])
+    (_, verdict, *_), _ = claim_bundles("A1", [tmp_path])
+    one, other = verdict["text/markdown"].split("\n\n")  # each behind the verdict that it is about
+    assert "borderline" in one and other.endswith("*Other seeds*: 20 of 20 sets of 5 seeds exact")
+
+
+def test_a_title_that_asks_ends_in_its_question_mark():
+    (stated, *_), _ = claim_bundles("P1c", [])
+    assert "dig deeper?**" in stated["text/markdown"]
 
 
 def test_the_committed_table_has_the_effects_of_todays_claims():

@@ -190,6 +190,15 @@ def test_an_experiment_without_a_function_yet_says_what_to_do(displayed, capsys)
     assert re.search(r"broken does not run yet: IndexError.*, in line \d+ of its cell", capsys.readouterr().out)
 
 
+def test_an_experiment_names_a_missing_return(displayed, capsys):
+    def forgot():
+        np.zeros(3)
+
+    experiment(forgot, lambda f: dict(f()), {"magnitude": {0: 1}}, x="removed", title="Scores")
+    said = capsys.readouterr().out
+    assert said.startswith("forgot does not run yet") and "`return` is missing" in said
+
+
 # ---- source ----
 
 GUARDED = '''

@@ -24,7 +24,7 @@ from .frames import frames
 from .language import language, say, translate_figure
 from .notebooks import PAGES, WIDGET
 from .notes import SENTENCES, where
-from .page import RATIOS, effect_text, finding_text, marked_verdict, other_seeds, statement
+from .page import RATIOS, effect_text, finding_text, marked_verdict, other_seeds, seeds_of_effects, statement
 from .source import without_guards
 from .tasks import why_not
 
@@ -72,18 +72,29 @@ def claim_bundles(claim_id: str, folders: Iterable[str | Path] = REPORTS) -> tup
     # An aside of this class becomes the speaker's notes of a slide.
     source = f"{say('Further reading')}: {claim.source}"
     note = f'<aside class="notes">\n\n{say(claim.note)}\n\n*{source}*\n\n</aside>'
-    head = say(f"Claim {claim.id}: {claim.title}.")
+    head = _ended(say(f"Claim {claim.id}: {claim.title}."))
     stated = f"**{head}** {say(claim.asked_by)}:\n\n> {statement(claim)}"
     if result is None:
         texts = stated, say(f"Not measured yet. Run `tinycompress lecture {claim.id}`.") + f"\n\n{note}"
         return [{"text/markdown": text} for text in texts], None
     found = ". ".join(f"{finding_text(finding)}; {say(finding.verdict)}" for finding in result.findings)
-    figure = picture(result.figure(), say(f"Figure of claim {claim.id}, {claim.title}.") + f" {found}.")
+    figure = picture(result.figure(), _ended(say(f"Figure of claim {claim.id}, {claim.title}.")) + f" {found}.")
     ratios = ", ".join(say(f"{result.ratios[name]:.3g}× {_PLACES[name]}") for name in RATIOS if name in result.ratios)
-    verdict = "\n\n".join(f"**{marked_verdict(f)}** · {finding_text(f)}" for f in result.findings)
+    seeds = seeds_of_effects(result, result.settings)
+    differ = len(set(seeds.values())) > 1  # then each goes behind its own verdict, else once below them all
+    verdict = "\n\n".join(
+        f"**{marked_verdict(f)}** · {finding_text(f)}"
+        + (f"; *{say('Other seeds')}*: {seeds[f.effect.name]}" if differ and f.effect.name in seeds else "")
+        for f in result.findings
+    )
     verdict += f" · {say('smaller or faster')}: {ratios}" if ratios else ""
-    verdict += f"\n\n{seeds}" if (seeds := other_seeds(result, result.settings)) else ""
+    verdict += f"\n\n{other_seeds(result, result.settings)}" if seeds and not differ else ""
     return [{"text/markdown": stated}, {"text/markdown": verdict}, figure, {"text/markdown": note}], result
+
+
+def _ended(head: str) -> str:
+    """Without a full stop behind the question mark of a title."""
+    return head.replace("?.", "?").replace("？。", "？")
 
 
 def show_verdicts(folders: Iterable[str | Path] = REPORTS) -> None:

@@ -231,16 +231,19 @@ def _finding(finding: Finding) -> str:
 
 def other_seeds(result: Result, settings: dict) -> str:
     """What other seeds said of a quick lecture on digits, for which this was measured; "" for other settings."""
-    if (settings.get("budget"), settings.get("data")) != ("quick", "digits"):
-        return ""
-    effects = {effect.name: effect for effect in result.claim.effects}
-    entries = power.read(Path(power.__file__).parent)
-    said = [
-        _sets(entry, effects) for entry in entries if entry["claim"] == result.claim.id and entry["effect"] in effects
-    ]
+    said = list(seeds_of_effects(result, settings).values())
     which = "" if len(said) < 2 else say("each effect: ") if len(set(said)) == 1 else say("effect by effect: ")
     words = which + "; ".join(said[:1] if len(set(said)) == 1 else said)
     return f"{say('Other seeds')}: {words}." if said else ""
+
+
+def seeds_of_effects(result: Result, settings: dict) -> dict[str, str]:
+    """The same for each effect that was measured, by its name."""
+    if (settings.get("budget"), settings.get("data")) != ("quick", "digits"):
+        return {}
+    effects = {effect.name: effect for effect in result.claim.effects}
+    entries = [entry for entry in power.read(Path(power.__file__).parent) if entry["claim"] == result.claim.id]
+    return {entry["effect"]: _sets(entry, effects) for entry in entries if entry["effect"] in effects}
 
 
 def _sets(entry: dict, effects: dict[str, Effect]) -> str:

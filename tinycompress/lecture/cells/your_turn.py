@@ -1,5 +1,6 @@
 """Your turn: an experiment on the engine with a function that the reader writes, drawn beside the lecture's curves."""
 
+import functools
 import traceback
 from collections.abc import Callable, Mapping
 
@@ -28,13 +29,26 @@ def experiment(
     """
     curves = dict(lecture)
     try:
-        curves[name] = measure(yours)
+        curves[name] = measure(_answering(yours))
     except NotImplementedError:
         print(say(f"{yours.__name__} is yours to write. Complete it, then run its cell and this one again."))
     except Exception as error:
         what = f"{type(error).__name__}: {error}{_line(yours, error)}"
         print(say(f"{yours.__name__} does not run yet: {what}."))
     show(_beside(curves, x, title, name), f"{title}: test accuracy over {x}, {', '.join(curves)}.")
+
+
+def _answering(function: Callable) -> Callable:
+    """The function, whose missing `return` is named where it is missing rather than wherever None does not fit."""
+
+    @functools.wraps(function)
+    def answer(*args, **kwargs):
+        found = function(*args, **kwargs)
+        if found is None:
+            raise ValueError("it returned None, so a `return` is missing at its end or on one of its ways")
+        return found
+
+    return answer
 
 
 def _line(function: Callable, error: Exception) -> str:
