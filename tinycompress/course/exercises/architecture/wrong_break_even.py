@@ -11,7 +11,7 @@ def strictly_below(kernel, numerator, denominator):
     return denominator * kernel**2 // slack + 1 if slack > 0 else None
 
 
-@wrong("least_outputs", points=5.4, why="does not check the sign of what it divides by")
+@wrong("least_outputs", points=4.9, why="does not check the sign of what it divides by")
 def negative_outputs(kernel, numerator, denominator):
     slack = numerator * kernel**2 - denominator
     return math.ceil(denominator * kernel**2 / slack) if slack else 0
@@ -84,3 +84,9 @@ def without_the_last(kernel, size, peak, bandwidth, speedup, most):
 @wrong("pays_from", points=5.4, why="counts MACs, and not time")
 def by_macs(kernel, size, peak, bandwidth, speedup, most):
     return _first(lambda c: kernel**2 * c >= speedup * (kernel**2 + c), most)
+
+
+@wrong("least_outputs", points=5.5, why="divides in floats, which round before `ceil` does")
+def rounded_quotient(kernel, numerator, denominator):
+    gain = numerator * kernel**2 - denominator
+    return math.ceil(denominator * kernel**2 / gain) if gain > 0 else None
