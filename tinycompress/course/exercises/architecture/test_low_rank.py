@@ -131,6 +131,8 @@ def test_a_small_budget_and_a_rank_that_does_not_fit(submission, reference, rng)
     assert found == [1, 2], "if the best layer's next rank is too expensive, the next best layer that fits gets one"
     found = ranks(submission.ranks_for_budget([spectra[0], 2 * spectra[0]], [cheap, cheap], 3 * cheap), 2)
     assert found == [2, 1], "of equal gains the first layer's counts"
+    found = ranks(submission.ranks_for_budget([np.append(spectra[1], 0), spectra[0]], [cheap, cheap], 5 * cheap), 2)
+    assert found == [3, 2], "stop when no rank fits, even if the next one gains nothing"
     assert ranks(submission.ranks_for_budget(spectra, [dear, cheap], dear + cheap), 2) == [1, 1], "rank 1 fits exactly"
     arguments = spectra, [dear, cheap], dear + cheap - 1
     expect_error(ValueError, submission.ranks_for_budget, *arguments, message="rank 1 everywhere costs more")

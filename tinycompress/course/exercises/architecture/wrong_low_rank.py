@@ -100,3 +100,9 @@ def _greedy(singular, weights, prices, budget, relative):
         ranks[best] += 1
         left -= prices[best]
     return ranks
+
+
+@wrong("ranks_for_budget", points=10.5, why="stops when the next ranks gain nothing, although they fit")
+def nothing_for_nothing(singular, prices, budget):
+    ranks = _greedy(singular, prices, prices, budget, True)
+    return [min(r, max(1, int(np.count_nonzero(s)))) for r, s in zip(ranks, singular, strict=True)]
