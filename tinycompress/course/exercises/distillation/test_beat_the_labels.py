@@ -92,12 +92,19 @@ def test_derivatives_of_the_loss(submission, rng):
 @pytest.mark.hidden
 @pytest.mark.points(0.4)
 def test_large_logits(submission, rng):
-    """A teacher's logits may be in the thousands."""
+    """A teacher's logits may be in the thousands, and a student's, too."""
     z, t = rng.normal(size=(4, 3)), rng.normal(size=(4, 3)) + rng.choice([-3000, 2000, 5000], (4, 1))
     loss, grad = expect_tuple(submission.soft_loss(z, t, 1.0), 2)
     message = "exp(2000) is infinite: subtract the largest logit of each example"
     expect_close(grad, (softmax(z) - softmax(t)) / 4, message, 1e-4, 1e-6)
     expect_close(loss, -(softmax(t) * np.log(softmax(z))).sum(1).mean(), message, 1e-4)
+    z = 1000 * rng.normal(size=(4, 3)) + rng.permutation([-5000, 0, 2000, 6000])[:, None]
+    loss, grad = expect_tuple(submission.soft_loss(z, t, 1.0), 2)
+    top = z.max(1, keepdims=True)
+    logs = z - top - np.log(np.exp(z - top).sum(1, keepdims=True))
+    message = "the student's logits may be large, too: log(exp(-1000)) is -1000, not the logarithm of 0"
+    expect_close(grad, (softmax(z) - softmax(t)) / 4, message, 1e-4, 1e-6)
+    expect_close(loss, -(softmax(t) * logs).sum(1).mean(), message, 1e-4)
 
 
 def problem(rng):

@@ -102,3 +102,11 @@ def larger(x, teacher, hidden, seed):
 @wrong("distil", points=4.4, why="softens so much that all classes are alike")
 def far_too_warm(x, teacher, hidden, seed):
     return trained(x, softmax(teacher / 1000), hidden, seed)
+
+
+@wrong("soft_loss", points=8.6, why="takes the logarithm of a probability that is 0 in floating point")
+def log_of_zero(logits, teacher, temperature):
+    p, q = softmax(teacher / temperature), softmax(logits / temperature)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        loss = -(p * np.log(q)).sum(1).mean() * temperature**2
+    return float(loss), temperature * (q - p) / len(logits)
