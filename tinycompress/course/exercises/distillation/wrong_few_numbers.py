@@ -97,3 +97,9 @@ def over_classes(p, q):
 @wrong("stored_bytes", points=4.5, why="forgets that the classes are stored, too")
 def values_alone(images, classes, k):
     return 4 * images * classes, 2 * images * k
+
+
+@wrong("restore", points=4.5, why="divides by the number of other classes, even if there are none")
+def among_none(classes, values, count):
+    rest = [max(0.0, 1.0 - sum(row)) / (count - classes.shape[1]) for row in values.astype(float).tolist()]
+    return restored(classes, values, count, np.array(rest)[:, None])
