@@ -77,3 +77,12 @@ def with_the_last(costs, confidences, correct, threshold, budget):
     if not found:
         raise ValueError
     return max(found, key=lambda c: (c[0], -c[1]))[2]
+
+
+@wrong("best_subset", points=5.6, why="leaves at least one net out")
+def never_all(costs, confidences, correct, threshold, budget):
+    found = [c for c in _choices(costs, confidences, correct, threshold) if c[1] <= budget]
+    found = [c for c in found if len(c[2]) < max(2, len(costs))]
+    if not found:
+        raise ValueError
+    return max(found, key=lambda c: (c[0], -c[1]))[2]
