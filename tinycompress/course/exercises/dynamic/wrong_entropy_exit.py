@@ -91,3 +91,13 @@ def more_than_the_accuracy(entropies, early, late, accuracy):
 def without_an_error(entropies, early, late, accuracy):
     tried = (-1.0, *np.unique(entropies).tolist())
     return max((t for t in tried if np.where(entropies <= t, early, late).mean() >= accuracy), default=-1.0)
+
+
+@wrong("choose_threshold", points=4.4, why="lets images of equal entropy leave one by one")
+def one_by_one(entropies, early, late, accuracy):
+    order = np.argsort(entropies, kind="stable")
+    right = late.sum() + np.cumsum(early[order].astype(int) - late[order])
+    good = entropies[order][right / len(late) >= accuracy]
+    if not good.size and late.mean() < accuracy:
+        raise ValueError
+    return float(good.max(initial=-1.0))
