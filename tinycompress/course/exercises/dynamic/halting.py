@@ -20,7 +20,7 @@ import numpy as np
 
 
 def stop_probabilities(h: np.ndarray) -> np.ndarray:
-    """p, (exits, N), for h (exits, N) with values from 0 to 1."""
+    """p, (exits, N), for h (exits, N) with values from 0 to 1. h may not be changed."""
     ### BEGIN SOLUTION
     come = np.vstack([np.ones((1, h.shape[1])), np.cumprod(1 - h[:-1], axis=0)])
     return come * np.vstack([h[:-1], np.ones((1, h.shape[1]))])

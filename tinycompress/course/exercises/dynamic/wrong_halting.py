@@ -77,3 +77,9 @@ def by_p(p, share):
 @wrong("stops", points=5.6, why="makes no allowance for rounding, so that a sum of almost 1 stops at exit 0")
 def without_allowance(p, share):
     return (np.cumsum(p, axis=0) >= share).argmax(0)
+
+
+@wrong("stop_probabilities", points=5.7, why="sets h to 1 at the last exit, in the caller's array")
+def in_place(h):
+    h[-1] = 1
+    return np.vstack([np.ones((1, h.shape[1])), np.cumprod(1 - h[:-1], axis=0)]) * h
