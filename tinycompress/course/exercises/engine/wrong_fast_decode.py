@@ -91,3 +91,19 @@ def in_32_bits(packed, counts, symbols, count):
     if compiled(packed, counts, symbols, out, True) < count:
         raise ValueError
     return out
+
+
+@wrong("tables", points=8.72, why="returns int32")
+def tables_in_32_bits(lengths):
+    counts = np.bincount(lengths).astype(np.int32)
+    counts[0] = 0
+    order = np.argsort(lengths, kind="stable")
+    return counts, order[lengths[order] > 0].astype(np.int32)
+
+
+@wrong("decode", points=6.6, why="never finds a code of more than 12 bits")
+def twelve_bits(packed, counts, symbols, count):
+    out = np.zeros(count, np.int64)
+    if compiled(packed, counts[:13], symbols, out, True) < count:
+        raise ValueError
+    return out
