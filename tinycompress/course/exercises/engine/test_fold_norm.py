@@ -53,6 +53,8 @@ def test_lines_of_any_norm(submission, rng):
             summand, (channels,), "float", "summand"
         )
         expect_close(found, expected, "eps is added to the variance, below the root", 1e-5, 1e-5)
+    if factor.dtype != np.float64 or summand.dtype != np.float64:
+        raise Partial(0.5, "compute in float64, also from float32: a folded weight is rounded once, at the end")
 
 
 @pytest.mark.hidden
@@ -60,7 +62,7 @@ def test_lines_of_any_norm(submission, rng):
 def test_after_any_layer(submission, rng):
     """Dense layers and convolutions, with and without a bias; nothing is changed in place."""
     changed = False
-    for shape in (4, 3), (3, 2, 5, 4), (1, 1, 2, 6):
+    for shape in (4, 3), (3, 2, 5, 4), (1, 1, 2, 6), (2, 2, 3, 3):
         weight, factor, summand = rng.normal(size=shape), rng.normal(size=shape[-1]), rng.normal(size=shape[-1])
         for bias in rng.normal(size=shape[-1]), None:
             new, moved = expect_tuple(submission.fold_after(weight, bias, factor, summand), 2)
@@ -112,6 +114,8 @@ def test_padding(submission, rng):
     new, moved = expect_tuple(submission.fold_before(weight, bias, factor, summand, 1), 2)
     expect_close(new, weight * factor[:, None], "0 times a factor is 0: here padding does no harm")
     expect_close(moved, bias, "no summand, no change of the bias")
-    summand[int(rng.integers(4))] = rng.choice([-1, 1])
     message = "a padded zero is a zero after the batch norm, too: raise ValueError"
-    expect_error(ValueError, submission.fold_before, weight, bias, factor, summand, 1, message=message)
+    for sign in -1, 1:
+        summand[int(rng.integers(4))] = sign
+        expect_error(ValueError, submission.fold_before, weight, bias, factor, summand, 1, message=message)
+        summand[:] = 0

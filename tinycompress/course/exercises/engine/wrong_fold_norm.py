@@ -76,3 +76,16 @@ def one_tap(weight, bias, factor, summand, padding):
         raise ValueError
     middle = weight[weight.shape[0] // 2, weight.shape[1] // 2]
     return weight * factor[:, None], bias + summand @ middle
+
+
+@wrong("as_line", points=3.7, why="computes in the dtype of the statistics")
+def in_their_dtype(gamma, beta, mean, var, eps):
+    factor = gamma / np.sqrt(var + gamma.dtype.type(eps))
+    return factor, beta - factor * mean
+
+
+@wrong("fold_before", points=3.4, why="refuses padding only if a summand is positive")
+def positive_summands(weight, bias, factor, summand, padding):
+    if padding and summand.max() > 0:
+        raise ValueError
+    return before(weight, bias, factor, summand)
