@@ -60,6 +60,9 @@ def test_values_that_overflow(submission, rng):
     x = -rng.uniform(30, 50, (3, 2))
     found = submission.softplus(x, np.ones(2))
     expect_close(found, np.exp(x), "log(1 + 1e-20) is 1e-20, not log(1): np.log1p or np.logaddexp", 1e-6, 0)
+    x = rng.uniform(10, 13, (3, 2))
+    found = submission.softplus(x, np.ones(2))
+    expect_close(found, np.log1p(np.exp(x)), "at 10, y is still above x: only far above it y is x in float64", 1e-8, 0)
 
 
 @pytest.mark.hidden

@@ -97,3 +97,8 @@ def b_is_fixed(x, weight, b):
 @wrong("in_the_graph", points=4.5, why="records dy/dx without what comes from above")
 def ignores_the_gradient(x, weight, b):
     return _graph(x, weight, b, lambda g, h, b: sigmoid(b * h), by_b, lambda y: (y * y).mean())
+
+
+@wrong("softplus", points=5.5, why="takes x itself from b x = 10 on")
+def linear_from_ten(x, b):
+    return np.where(b * x > 10, x, np.logaddexp(0, np.minimum(b * x, 10)) / b)
