@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tinycompress.course import expect_array, expect_close, expect_tuple
+from tinycompress.course import Partial, expect_array, expect_close, expect_tuple
 
 MAY_IMPORT = ()
 
@@ -101,16 +101,19 @@ def test_gradients_are_limits_of_difference_quotients(submission, rng):
 def test_steps_with_any_momentum(submission, rng):
     """Several steps one after another, with momentum from 0 to 1."""
     for momentum in 0.0, float(rng.uniform(0.1, 0.9)), 1.0:
-        weight, lr = rng.normal(size=(3, 2)), float(rng.uniform(0.1, 0.5))
+        weight, lr, changed = rng.normal(size=(3, 2)), float(rng.uniform(0.1, 0.5)), False
         velocity = speed = 0 * weight
         expected = weight
         for _ in range(4):
             grad = rng.normal(size=weight.shape)
             weight, velocity = expect_tuple(submission.step(weight, velocity, grad, lr, momentum), 2)
+            changed |= bool(submission.changed)
             speed = momentum * speed - lr * grad
             expected = expected + speed
             expect_close(velocity, speed, "the velocity was right before: momentum * velocity - lr * grad")
             expect_close(weight, expected, "the whole velocity is added to the weight, once")
+    if changed:
+        raise Partial(0.7, "velocity *= … and weight += … change the arguments: the step did not do that before")
 
 
 @pytest.mark.hidden

@@ -67,3 +67,11 @@ def only_without_momentum(weight, velocity, grad, lr, momentum):
 def nesterov(weight, velocity, grad, lr, momentum):
     velocity = momentum * velocity - lr * grad
     return weight + momentum * velocity - lr * grad, velocity
+
+
+@wrong("step", points=5.64, why="changes weight and velocity in place")
+def in_place(weight, velocity, grad, lr, momentum):
+    velocity *= momentum
+    velocity -= lr * grad
+    weight += velocity
+    return weight, velocity
