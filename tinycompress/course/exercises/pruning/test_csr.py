@@ -71,6 +71,7 @@ def test_any_weight_in_rows(submission, rng):
     edge = sparse(rng, 6, 5, 0.7)
     edge[[0, 2, 5]] = 0
     cases = [sparse(rng, 9, 300, 0.1), edge, sparse(rng, 40, 7, 0.2).T, rng.normal(size=(3, 4)) + 9, np.zeros((3, 2))]
+    cases += [1e-20 * sparse(rng, 5, 4, 0.5), sparse(rng, 3, 70_000, 0.001)]  # tiny is not zero; int16 is too small
     for weight in cases:
         expected = of(weight)
         values, columns, starts = three(submission.to_csr(weight), len(expected[0]), len(weight))

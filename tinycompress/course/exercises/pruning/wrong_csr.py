@@ -88,3 +88,15 @@ def strictly_fewer(inputs, outputs, value_bytes, column_bytes, start_bytes):
 def never_below_zero(inputs, outputs, value_bytes, column_bytes, start_bytes):
     spare = inputs * outputs * value_bytes - (inputs + 1) * start_bytes
     return max(0, spare // (value_bytes + column_bytes))
+
+
+@wrong("to_csr", points=4.6, why="takes values below 1e-8 for zeros")
+def nearly_zero(weight):
+    mask = np.abs(weight) > 1e-8
+    return _of_mask(weight, mask)
+
+
+@wrong("to_csr", points=4.6, why="counts columns in 16 bits on the way, which wide weights exceed")
+def in_16_bits(weight):
+    values, columns, starts = _of_mask(weight, weight != 0)
+    return values, columns.astype(np.int16).astype(np.int32), starts
