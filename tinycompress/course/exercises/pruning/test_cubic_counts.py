@@ -54,13 +54,18 @@ def test_counts_go_on_from_what_is_removed_already(submission, rng):
 @pytest.mark.hidden
 @pytest.mark.points(0.6)
 def test_counts_are_exact(submission, rng):
-    """Where the formula gives a whole number, that is the count."""
+    """Where the formula gives a whole number, that is the count; a hair more is rounded up."""
     for steps in range(2, 41):
         factor = int(rng.integers(5, 50))
         final = factor * steps**3
         expected = [final - factor * (steps - k) ** 3 for k in range(1, steps + 1)]
         message = "one weight too many: floats are not exact; multiply integers first, then divide once, with //"
         assert counts(submission, 0, final, steps) == expected, message
+    k, steps = int(rng.integers(1, 900)), 997
+    final = pow(-((steps - k) ** 3), -1, steps**3)  # so that the formula gives 1 / steps**3 more than a whole number
+    expected = [-(final * ((steps - j) ** 3 - steps**3) // steps**3) for j in range(1, steps + 1)]
+    message = "one weight too few: what is slightly above a whole number is rounded up, too, and no float shows it"
+    assert counts(submission, 0, final, steps) == expected, message
 
 
 @pytest.mark.hidden

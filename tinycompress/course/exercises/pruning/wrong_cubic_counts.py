@@ -28,7 +28,7 @@ def in_64_bits(before, final, steps):
     return (final - (final - before) * (steps - k) ** 3 // steps**3).tolist()
 
 
-@wrong("removed_counts", points=2.6, why="rounds to the nearest number")
+@wrong("removed_counts", points=2, why="rounds to the nearest number")
 def nearest(before, final, steps):
     return [final - round(float(final - before) * ((steps - k) / steps) ** 3) for k in range(1, steps + 1)]
 
@@ -94,3 +94,12 @@ def in_place(weight, mask, count):
     order = np.argsort(np.where(mask, np.abs(weight), -1), axis=None, kind="stable")
     mask[np.unravel_index(order[:count], mask.shape)] = False
     return mask
+
+
+@wrong(
+    "removed_counts",
+    points=3.4,
+    why="subtracts a small number before it rounds up, so that a hair too much does not count",
+)
+def with_a_tolerance(before, final, steps):
+    return [ceil(final + (before - final) * (1 - k / steps) ** 3 - 1e-6) for k in range(1, steps + 1)]
