@@ -160,6 +160,13 @@ def test_budgets_that_are_too_small(submission, rng):
     assert found == 0, "the budget may be spent to the last multiplication"
     message = "raise ValueError if the small net's epochs cost more than what is allowed"
     expect_error(ValueError, submission.epochs_left, inputs, 10, small, large, cost - 1, 6, message=message)
+    power = int(rng.integers(30, 34))
+    huge, message = (
+        [2**power, 2 ** (63 - power)],
+        "2**63 does not fit into NumPy's integers, but Python's have no limit",
+    )
+    assert expect_number(submission.epochs_left(inputs, 10, small, huge, cost, 6)) == 0, message
+    expect_error(ValueError, submission.epochs_left, inputs, 10, huge, large, cost, 6, message=message)
 
 
 def trained(net, x, labels, steps, lr):

@@ -198,3 +198,15 @@ def without_noise(net, x, labels, steps, lr, copies, noise, z):
 @wrong("grown", points=5.2, why="does not train after it has grown")
 def not_trained_on(net, x, labels, steps, lr, copies, noise, z):
     return wide_net(descended(net, x, labels, steps[0], lr), copies, noise, z)
+
+
+@wrong("epochs_left", points=5.7, why="multiplies in 64 bits, which large nets exceed")
+def in_64_bits(inputs, classes, small, large, allowed, before):
+    def weights(widths):
+        sizes = np.array([inputs, *widths, classes])
+        return int((sizes[:-1] * sizes[1:]).sum())
+
+    left = allowed - before * weights(small)
+    if left < 0:
+        raise ValueError
+    return left // weights(large)
