@@ -113,3 +113,8 @@ def at_once(first, x, labels, rounds, share, steps, lr):
     masks = [np.ones(w.shape, bool) for w in first]
     weights = right(first, masks, x, labels, steps, lr)
     return [removed(w, m, int((1 - (1 - share) ** rounds) * m.size)) for w, m in zip(weights, masks, strict=True)]
+
+
+@wrong("train", points=7.7, why="returns the first weights without their masks if there is no step")
+def no_step_no_mask(weights, masks, x, labels, steps, lr):
+    return right(weights, masks, x, labels, steps, lr) if steps else [w.copy() for w in weights]
