@@ -57,7 +57,7 @@ def loop_mask(weight, n, m):
 def test_masks_of_any_shape(submission, rng):
     """Masks of many neurons, and patterns other than 2:4."""
     right = 0
-    cases = [(8, 5, 2, 4), (4, 1, 1, 2), (12, 7, 1, 4), (784, 3, 3, 8), (6, 4, 3, 3), (4, 2, 1, 1)]
+    cases = [(8, 5, 2, 4), (4, 1, 1, 2), (12, 7, 1, 4), (784, 3, 3, 8), (6, 4, 3, 3), (4, 2, 1, 1), (8, 8, 2, 4)]
     for inputs, outputs, n, m in cases:
         weight = rng.normal(size=(outputs, inputs)).astype(np.float32).T
         mask = expect_array(submission.n_of_m_mask(weight, n, m), weight.shape, "bool", "the mask")
