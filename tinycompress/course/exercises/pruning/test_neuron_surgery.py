@@ -139,9 +139,10 @@ def test_how_exact_a_multiple_must_be(submission, rng):
     for factor in 0.01, 1.0, 100.0:
         for error, good in (2e-4, True), (0.01, False), (-0.01, False), (0.1, False):
             weight, bias, reader, _ = layers(rng)
+            changed = int(rng.integers(0, 6))
+            weight[changed, 3] *= not good  # rounding is no difference beside a weight of 0 either
             weight[:, 2], bias[2] = factor * weight[:, 3], factor * bias[3]
             largest = max(np.abs(weight[:, 2]).max(), abs(bias[2]))
-            changed = int(rng.integers(0, 6))
             weight[changed, 2] += error * largest
             if good:
                 four(submission.merge(weight, bias, reader, 3, 2), 6, 6, 3, 3)
