@@ -112,7 +112,7 @@ def test_no_layer_is_emptied(submission, rng):
 @pytest.mark.points(1)
 def test_ties_go_by_order(submission, rng):
     """If scores are equal, exactly `count` neurons are removed: the earlier ones."""
-    for most in 1, 3:
+    for most in 6 * (1, 3):
         scores = [rng.integers(0, most, n) / 2 for n in rng.integers(2, 7, 3)]
         count = int(rng.integers(1, sum(len(s) - 1 for s in scores) + 1))
         kept = arrays(submission.keep(scores, count), [len(s) for s in scores], "bool")

@@ -73,3 +73,15 @@ def in_place(scores):
     for s in scores:
         s /= np.linalg.norm(s) or 1
     return scores
+
+
+@wrong("keep", points=5, why="removes the later of equal neurons of a layer first")
+def later_first(scores, count):
+    if count > sum(len(s) - 1 for s in scores):
+        raise ValueError
+    kept = [np.ones(len(s), bool) for s in scores]
+    best = [len(s) - 1 - int(np.argmax(s[::-1])) for s in scores]
+    places = [(v, i, -k) for i, s in enumerate(scores) for k, v in enumerate(s) if k != best[i]]
+    for _, layer, k in sorted(places)[:count]:
+        kept[layer][-k] = False
+    return kept
