@@ -19,8 +19,8 @@ import numpy as np
 def canonical_codes(lengths: np.ndarray) -> list[str]:
     """The code of each symbol 0, 1, … as a string of "0" and "1", by the rule above.
 
-    lengths: (symbols,) integers; a symbol of length 0 does not occur, and its code is "". Raises ValueError for lengths that
-    no code has, that is, if the sum of 2**-length over the symbols that occur is above 1 (Kraft 1949).
+    lengths: (symbols,) integers, 0 to 40; a symbol of length 0 does not occur, and its code is "". Raises ValueError for lengths
+    that no code has, that is, if the sum of 2**-length over the symbols that occur is above 1 (Kraft 1949).
     """
     ### BEGIN SOLUTION
     longest = int(max(lengths, default=0))

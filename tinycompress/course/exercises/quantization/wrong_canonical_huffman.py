@@ -102,3 +102,13 @@ def gives_up(packed, codes, count):
     if len(symbols) < count:
         raise ValueError
     return np.array(symbols, np.int64)
+
+
+@wrong("canonical_codes", points=10.8, why="allows a sum that is slightly above 1, as if it were rounding")
+def with_a_tolerance(lengths):
+    codes, at = [""] * len(lengths), 0.0
+    if sum(2.0 ** -int(n) for n in lengths if n) > 1 + 1e-6:
+        raise ValueError
+    for n, symbol in sorted((int(n), s) for s, n in enumerate(lengths) if n):
+        codes[symbol], at = format(int(at * 2**n), f"0{n}b"), at + 2.0**-n
+    return codes
