@@ -95,3 +95,10 @@ def in_their_dtype(symbols, alphabet):
 def pairs_only(symbols, alphabet):
     symbols = symbols.astype(np.int64)[: len(symbols) // 2 * 2]
     return np.bincount(symbols[::2] * alphabet + symbols[1::2], minlength=alphabet**2)
+
+
+@wrong("entropy", points=5.2, why="adds the counts up in 32 bits")
+def total_in_32_bits(counts):
+    with np.errstate(all="ignore"):
+        p = counts[counts > 0] / counts.astype(np.int32).sum(dtype=np.int32)
+        return float(-(p * np.log2(p)).sum())
