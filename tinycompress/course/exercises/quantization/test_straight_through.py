@@ -71,7 +71,7 @@ def test_float32_stays_float32(submission, rng):
 @pytest.mark.points(1.2)
 def test_gradients_pass_inside_only(submission, rng):
     """Inside of -1 to 1 the gradient is unchanged, whatever its sign; outside it is 0."""
-    latent, grad = 2 * rng.normal(size=(20, 7)), rng.normal(size=(20, 7))
+    latent, grad = 2 * rng.normal(size=(20, 7)), 100 * rng.normal(size=(20, 7))
     inside = (-1 <= latent) & (latent <= 1)
     found = expect_array(submission.straight_through(grad, latent), grad.shape, "float")
     assert np.array_equal(found[inside], grad[inside]), "between -1 and 1, the gradient passes as it is"
@@ -151,6 +151,8 @@ def test_steps_that_are_clipped(submission, reference, rng):
         latent, bias, x, labels = case(rng, 0.9)
         arguments = np.clip(latent, -1, 1), 9 * bias, x, labels, lr
         check_step(submission, reference, arguments, "clip the latent weights after the step, but not the bias")
+    arguments = 3 * latent, bias, x, labels, 4.0
+    check_step(submission, reference, arguments, "a latent weight beyond -1 or 1 gets no gradient, and is clipped")
 
 
 @pytest.mark.hidden
