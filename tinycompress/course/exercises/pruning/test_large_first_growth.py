@@ -165,8 +165,8 @@ def test_budgets_that_are_too_small(submission, rng):
         [2**power, 2 ** (63 - power)],
         "2**63 does not fit into NumPy's integers, but Python's have no limit",
     )
-    assert expect_number(submission.epochs_left(inputs, 10, small, huge, cost, 6)) == 0, message
-    expect_error(ValueError, submission.epochs_left, inputs, 10, huge, large, cost, 6, message=message)
+    assert expect_number(submission.epochs_left(inputs, 10, small, huge, cost + 1, 6)) == 0, message
+    expect_error(ValueError, submission.epochs_left, inputs, 10, huge, large, cost, 1, message=message)
 
 
 def trained(net, x, labels, steps, lr):
