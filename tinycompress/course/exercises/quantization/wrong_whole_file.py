@@ -18,7 +18,7 @@ def smallest_values(weight, share):
     return pruned.reshape(weight.shape)
 
 
-@wrong("cluster", points=9.9, why="lets the zeros take part, so that no value is exactly 0")
+@wrong("cluster", points=9.3, why="lets the zeros take part, so that no value is exactly 0")
 def zeros_too(weight, k):
     flat = weight.ravel().astype(np.float64)
     centroids = np.linspace(flat.min(), flat.max(), k)
@@ -165,3 +165,37 @@ def one_byte(file):
         raise ValueError
     rows, columns = rows % 256, columns % 256
     return np.array(found[: rows * columns], np.float32).reshape(rows, columns)
+
+
+@wrong("prune", points=10.8, why="rounds the number of weights to the nearest")
+def rounded(weight, share):
+    order = np.argsort(np.abs(weight), axis=None, kind="stable")[: round(share * weight.size)]
+    pruned = weight.copy()
+    pruned[np.unravel_index(order, weight.shape)] = 0
+    return pruned
+
+
+@wrong("write", points=11.6, why="fills the last byte up with ones")
+def filled_with_ones(values, symbols):
+    lengths = best(values, symbols)
+    codes = canonical(lengths)
+    bits = "".join(codes[s] for s in symbols.ravel())
+    bits += "1" * (-len(bits) % 8)
+    return np.append(head(values, symbols, lengths), np.packbits(np.array(list(bits), np.uint8)))
+
+
+@wrong("write", points=10, why="adds a byte of zeros to codes that fill their last byte")
+def an_extra_byte(values, symbols):
+    lengths = best(values, symbols)
+    file = np.append(head(values, symbols, lengths), tail(symbols, canonical(lengths)))
+    return file if np.take(lengths, symbols).sum() % 8 else np.append(file, np.uint8(0))
+
+
+@wrong("read", points=11.4, why="looks at byte 4 of a file that is shorter")
+def no_first_bytes(file):
+    if file[4] * 5 + 5 > len(file):
+        raise ValueError
+    found, rows, columns = parsed(file)
+    if len(found) < rows * columns:
+        raise ValueError
+    return np.array(found, np.float32).reshape(rows, columns)
