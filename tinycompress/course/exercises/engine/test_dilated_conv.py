@@ -10,7 +10,6 @@ from tinycompress.course import (
     expect_error,
     expect_number,
     expect_tuple,
-    expect_unchanged,
 )
 
 MAY_IMPORT = ()
@@ -73,11 +72,14 @@ def formula(x, w, d):
 @pytest.mark.points(5)
 def test_outputs_of_any_shape(submission, rng):
     """Several images, channels, outputs and dilations; kernels that are not square; arrays with gaps in memory."""
+    changed = False
     for shape, kernel, d in ((2, 6, 7, 3), (3, 2), 2), ((1, 5, 5, 1), (1, 1), 3), ((3, 9, 8, 2), (2, 3), 3):
         x, w = rng.normal(size=shape), rng.normal(size=(4, *kernel, shape[-1])).transpose(1, 2, 3, 0)
         message = "y[n, i, j, o] sums x[n, i + a d, j + b d, c] * w[a, b, c, o] over a, b and c"
         expect_close(submission.forward(x, w, d, places(x, w, d)), formula(x, w, d), message, 1e-6, 1e-8)
-        expect_unchanged(submission)
+        changed |= bool(submission.changed)
+    if changed:
+        raise Partial(0.8, "neither x nor w may be changed")
 
 
 @pytest.mark.hidden
@@ -154,9 +156,12 @@ def test_a_whole_layer(submission, reference, rng):
         y = expect_array(submission.forward(x, w, 2, (24, 24)), (16, 24, 24, 16), "float")
         expected = reference.forward(x, w, 2, (24, 24))
         yours.append(submission.elapsed)
+        changed = bool(submission.changed)
         solutions.append(reference.elapsed)
     expect_close(y, expected, "right for a few images, but not for 16: compute all of them", 1e-3, 1e-3)
     assert y.dtype == np.float32, "y has the dtype of x: np.zeros makes float64, unless you pass it x.dtype"
+    if changed:
+        raise Partial(0.7, "neither x nor w may be changed")
     if min(yours) > 40 * min(solutions):
         raise Partial(
             0.5, "right, but too slow: loop only over the taps, and use whole arrays; or compile with numba.njit"

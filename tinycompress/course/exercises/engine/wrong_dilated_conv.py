@@ -100,3 +100,13 @@ def overwritten(grad, x, w, dilation):
 @wrong("receptive_field", points=21.8, why="multiplies the layers' windows instead of adding up what each layer adds")
 def product(kernel, dilations):
     return int(np.prod([(kernel - 1) * d + 1 for d in dilations]))
+
+
+@wrong("forward", points=21.8, why="multiplies in the caller's images")
+def in_place(x, w, dilation, size):
+    y = np.zeros((len(x), *size, w.shape[3]), x.dtype)
+    for a, b in np.ndindex(w.shape[:2]):
+        window = x[:, a * dilation : a * dilation + size[0], b * dilation : b * dilation + size[1]]
+        y += window @ w[a, b]
+    x *= 0
+    return y
