@@ -50,6 +50,8 @@ def error_of(weight, signs, scales):
 def test_no_threshold_is_better(submission, rng):
     """Your choice is compared with every number of kept weights, channel by channel."""
     best, channels = 0, 40
+    large, _ = ternary(submission.ternarize(rng.uniform(1.5, 2, (300, 1))), (300, 1))
+    assert large.all(), "magnitudes that are much alike are all kept, however many there are"
     weight = rng.normal(size=(15, channels)) * np.exp(1.5 * rng.normal(size=(15, channels)))
     weight[:, 0] = rng.permutation([3.2, *np.ones(14)]) * rng.choice([-1, 1], 15)  # m = 1 beats m = 2, but not m = 15
     signs, scales = ternary(submission.ternarize(weight), weight.shape)
