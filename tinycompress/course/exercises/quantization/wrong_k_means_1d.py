@@ -62,3 +62,11 @@ def in_their_dtype(values, assignments, centroids):
 def the_larger(values, centroids):
     order = np.lexsort((np.arange(len(centroids)), -centroids))
     return order[np.abs(values[..., None] - centroids[order]).argmin(-1)]
+
+
+@wrong("update", points=23.4, why="adds up in float32")
+def sums_in_float32(values, assignments, centroids):
+    found = [np.float32(values[assignments == j].astype(np.float32).mean()) for j in np.unique(assignments)]
+    centroids = centroids.astype(np.float64)
+    centroids[np.unique(assignments)] = found
+    return centroids
