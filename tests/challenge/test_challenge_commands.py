@@ -246,6 +246,16 @@ def test_the_starting_script_ends_with_a_valid_hand_in(students, capsys, monkeyp
     assert "train longer" in capsys.readouterr().err
 
 
+def test_the_starting_script_trains_on_some_of_many_images_of_every_class(data):
+    some = start.some_of(data, 300)
+    assert len(some.y_train) == 300 and len(some.y_val) == min(300, len(data.y_val))
+    assert len(np.unique(some.y_train)) == data.num_classes
+    pairs = {(x.tobytes(), int(y)) for x, y in zip(*data.train, strict=True)}
+    assert all((x.tobytes(), int(y)) in pairs for x, y in zip(*some.train, strict=True))
+    assert np.array_equal(some.x_test, data.x_test)
+    assert len(start.some_of(data).y_train) == len(data.y_train)
+
+
 def test_baselines_are_judged_like_any_hand_in_and_resume(staff, monkeypatch, capsys):
     monkeypatch.setattr(baselines, "plan_for", lambda *_: Plan((4, 8), 1, 1, lrs=(0.05,), small_lrs=(0.005,)))
     wanted = ["plain net", "early exit", "8-bit integers", "all together"]
