@@ -30,7 +30,7 @@ class Entry:
     """A judged hand-in. baseline: whether it is one of the lecture's. refused: why it does not count; "" if it was judged.
 
     right, work: for each half, whether each image is right and how many multiplications it took, (N,).
-    weights: how many are not 0.
+    weights: how many are not 0. due, free_days: this student's deadline and days late that cost nothing, by the roster.
     """
 
     number: int
@@ -43,6 +43,8 @@ class Entry:
     right: dict[str, np.ndarray] | None = None
     work: dict[str, np.ndarray] | None = None
     weights: int = 0
+    due: datetime | None = None
+    free_days: int = 0
 
     def accuracy(self, half: str) -> float:
         return float(self.right[half].mean())

@@ -11,9 +11,9 @@ from .rules import Rules
 HEAD = ("student", "rank", "points", "value", "low", "high", "bytes", "multiplications", "public accuracy")
 
 
-def as_csv(entries: list[Entry], rules: Rules, half: str = "secret") -> str:
+def as_csv(entries: list[Entry], rules: Rules, half: str = "secret", missing: list[str] = ()) -> str:
     """One row per student, the best first: rank, points, the value with its interval, and remarks. Students without a
-    hand-in that counts follow, with no points and the reason."""
+    hand-in that counts follow, with no points and the reason; so do those who are missing."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\r\n")
     writer.writerow([*HEAD, *(["secret accuracy"] if half == "secret" else []), "hand-in", "remarks"])
@@ -26,7 +26,8 @@ def as_csv(entries: list[Entry], rules: Rules, half: str = "secret") -> str:
         points = "" if place.points is None else f"{place.points:g}"
         row = [place.rank, points, *(f"{number:.10g}" for number in numbers), entry.number, "; ".join(place.remarks)]
         writer.writerow([cell(entry.student), *row[:-1], cell(row[-1])])
-    for student, why in without_place(entries, rules, half).items():
+    without = {s: f"no hand-in counts: {why}" for s, why in without_place(entries, rules, half).items()}
+    for student, why in (without | dict.fromkeys(missing, "nothing was handed in")).items():
         empty = [""] * (len(HEAD) - 2 + (half == "secret"))
-        writer.writerow([cell(student), "", "0", *empty, cell(f"no hand-in counts: {why}")])
+        writer.writerow([cell(student), "", "0", *empty, cell(why)])
     return stream.getvalue()

@@ -4,12 +4,13 @@ Everything is decided on one half of the images: "secret" for marks, "public" wh
 tells nothing about the secret half.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from math import ceil
 
 import numpy as np
 
+from ..course.staff.roster import time_of
 from .board import Entry
 from .rules import Rules
 
@@ -84,10 +85,42 @@ def why_not(entry: Entry, rules: Rules, half: str = "secret") -> str:
 
 
 def days_late(entry: Entry, rules: Rules) -> int:
-    """The days begun after the deadline."""
+    """The days begun after the deadline, or after that of this student, beyond those that cost this student nothing."""
     if rules.deadline is None or entry.baseline:
         return 0
-    return max(0, ceil((entry.time - rules.deadline) / timedelta(days=1)))
+    return max(0, ceil((entry.time - (entry.due or rules.deadline)) / timedelta(days=1)) - entry.free_days)
+
+
+def by_roster(entries: list[Entry], roster, rules: Rules) -> list[Entry]:
+    """The entries with the ids of a `course.staff.roster.Roster` for names, its extensions as due times, its late days, and
+    its `handed_in` for the time of a student's last hand-in. Names that mean nobody, or several people, stay.
+
+    A hand-in of a group counts for each member who has handed in nothing alone.
+    """
+    people = {person.id: person for person in roster.people}
+    named = [e if e.baseline else replace(e, student=roster.student(e.student)) for e in entries]
+    alone = {e.student for e in named if not e.baseline}
+    found = []
+    for entry in named:
+        members = [p.id for p in roster.people if p.group and p.group == entry.student and p.id not in alone]
+        found += [replace(entry, student=who) for who in members] if members and not entry.baseline else [entry]
+    last = {e.student: e.number for e in found}
+    return [_of_person(e, people.get(e.student), last[e.student] == e.number, rules) for e in found]
+
+
+def _of_person(entry: Entry, person, last: bool, rules: Rules) -> Entry:
+    if person is None or entry.baseline:
+        return entry
+    due = person.due(rules.deadline) if rules.deadline else None
+    time = time_of(person.handed_in) if person.handed_in and last else entry.time
+    return replace(entry, due=due, free_days=int(person.late_days or 0), time=time)
+
+
+def not_in(entries: list[Entry], roster) -> tuple[list[str], list[str]]:
+    """Of entries `by_roster`: the students of the roster without any hand-in, and the names that are nobody's there."""
+    names = {entry.student for entry in entries if not entry.baseline}
+    ids = [person.id for person in roster.people]
+    return [name for name in ids if name not in names], sorted(names - set(ids))
 
 
 def differ(a: Entry, b: Entry, rules: Rules, half: str = "secret") -> bool:
@@ -216,6 +249,6 @@ def copies(entries: list[Entry]) -> dict[int, int]:
     first, found = {}, {}
     for entry in (e for e in entries if not e.baseline and not e.refused):
         original = first.setdefault(entry.file, entry)
-        if original.student != entry.student:
+        if original.student != entry.student and original.number != entry.number:  # of a group, one is all members'
             found[entry.number] = original.number
     return found

@@ -26,6 +26,7 @@ examples:
   tinycompress challenge check net.tcz                                  what a file is worth on the public images
   tinycompress challenge submit net.tcz --student eve --folder small/staff
   tinycompress challenge submit hand_ins --folder small/staff           a folder with <student>.tcz, or <student>/*.tcz
+  tinycompress challenge rank --roster roster.csv --folder small/staff  ids, extensions and late days as in `course grade`
   tinycompress challenge export page --half public --out page.html --folder small/staff
 
 exit codes: 0 done; 1 a hand-in was refused; 2 bad arguments.
@@ -76,6 +77,9 @@ def add_commands(commands, form) -> None:
             choices=("secret", "public"),
             default="secret",
             help="the images that decide; default: secret. public, while the challenge runs, tells nothing about the others",
+        )
+        parser.add_argument(
+            "--roster", metavar="FILE", help="the students' ids, groups, extensions and late days, as in `course grade`"
         )
     for parser in baselines, check, submit, rank, export:
         parser.add_argument("--folder", metavar="DIR", default=".", help="the challenge's folder; default: this one")
@@ -223,7 +227,7 @@ def _rank(arguments) -> int:
     from ..text import aligned
 
     board = Board(arguments.folder)
-    entries, rules = board.entries(), board.rules
+    rules, (entries, missing) = board.rules, _by_roster(board, arguments.roster)
     rows = [("rank", "student", rules.measure, "interval", "points", "remarks")]
     for place in ranking(entries, rules, arguments.half):
         low, high = map(rules.amount, place.interval)
@@ -234,10 +238,28 @@ def _rank(arguments) -> int:
     print("\n".join(aligned(rows)) if len(rows) > 1 else "no hand-in counts yet")
     for student, why in without_place(entries, rules, arguments.half).items():
         print(f"no rank: {student!a}: {ascii(why)[1:-1]}")
+    for student in missing:
+        print(f"no rank: {student!a}: nothing was handed in")
     by_number = {entry.number: entry.student for entry in entries}
     for copy, original in copies(entries).items():
         print(f"look at hand-in {copy}, {by_number[copy]!a}: the file of hand-in {original}, {by_number[original]!a}")
     return DONE
+
+
+def _by_roster(board, path: str | None):
+    """The hand-ins, by the roster if one is given, and who of it has handed in nothing."""
+    from ..challenge.ranking import by_roster, not_in
+    from ..course.staff.roster import Roster
+
+    entries = board.entries()
+    if path is None:
+        return entries, []
+    roster = Roster.read(path)
+    entries = by_roster(entries, roster, board.rules)
+    missing, unknown = not_in(entries, roster)
+    for name in unknown:
+        print(f"look at {name!a}: {roster.which(name) or 'not in the roster'}", file=sys.stderr)
+    return entries, missing
 
 
 def _export(arguments) -> int:
@@ -248,8 +270,8 @@ def _export(arguments) -> int:
     from ..files import replace_file
 
     board = Board(arguments.folder)
-    entries, rules = board.entries(), board.rules
-    text = as_csv(entries, rules, arguments.half)
+    rules, (entries, missing) = board.rules, _by_roster(board, arguments.roster)
+    text = as_csv(entries, rules, arguments.half, missing)
     if arguments.form == "page":
         text = page(entries, rules, arguments.half, arguments.anonymous)
     try:
