@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
-from . import course_containers
+from . import course_containers, course_questions
 
 DONE, FAULTY, LOOK = 0, 1, 3
 MOST_LOOKS = 20  # how many hand-ins to look at `grade` lists
@@ -15,8 +15,8 @@ _COURSE = """\
 Exercises that students solve in plain .py files and pytest grades.
 
 the lecturer   list, check, release              python -c "import tinycompress.course as c; help(c)" explains how to write one
-the student    test, pack                  in the folder that release wrote
-the staff      grade, correct, export, identical, doctor; grade-one, container (in Gradescope, PrairieLearn or CI)
+the student    test, mine, pack            in the folder that release wrote
+the staff      grade, questions, correct, export, identical, doctor; grade-one, container (in Gradescope, PrairieLearn or CI)
 """
 
 _GRADE = """\
@@ -62,7 +62,8 @@ def add_commands(commands, form) -> None:
     test = part("test", _test, "run the public checks of a students' folder, as pytest does there")
     packing = part("pack", _pack, "pack the exercises of a students' folder into a .zip to hand in")
     packing.add_argument("--out", metavar="FILE", default="handin.zip", help="default: handin.zip")
-    for parser in test, packing:
+    mine = course_questions.add_commands(part)
+    for parser in test, packing, mine:
         parser.add_argument("--folder", metavar="DIR", default=".", help="the students' folder; default: this one")
 
     identical = part("identical", _identical, "list hand-ins that are the same, also if names were changed, to look at")
@@ -147,9 +148,21 @@ def _number(count: int, noun: str) -> str:
 
 
 def _chosen(arguments):
-    from ..course.exercise import EXERCISES, find_exercises
+    from ..course.exercise import EXERCISES, CourseProblem, find_exercises
 
-    return find_exercises(arguments.names, arguments.exercises or EXERCISES)
+    names = [name for name in arguments.names if not name.endswith("/questions")]
+    if arguments.names and not names and arguments.command not in (_release, _list, _check):
+        raise CourseProblem(
+            f"{', '.join(arguments.names)}: questions are collected and marked by `tinycompress course questions`"
+        )
+    return find_exercises(names, arguments.exercises or EXERCISES) if names or not arguments.names else []
+
+
+def _questions(arguments):
+    from ..course.exercise import EXERCISES
+    from ..course.questions.question import find_questions
+
+    return find_questions(arguments.names, arguments.exercises or EXERCISES)
 
 
 def _list(arguments) -> int:
@@ -159,6 +172,10 @@ def _list(arguments) -> int:
     found = [
         {"id": e.id, "title": e.title(), "functions": e.functions(), "may_import": list(e.may_import())}
         for e in _chosen(arguments)
+    ]
+    found += [
+        {"id": s.id, "title": s.title(), "functions": [], "may_import": [], "questions": [q.id for q in s.questions]}
+        for s in _questions(arguments)
     ]
     if arguments.json:
         print_json(found)
@@ -178,6 +195,14 @@ def _check(arguments) -> int:
         checked = check(exercise, mutants=not arguments.quick)
         faulty += bool(checked.faults)
         print(checked, flush=True)
+    from ..course.questions.check import check_questions
+
+    for found in _questions(arguments):
+        faults = check_questions(found)
+        faulty += bool(faults)
+        print(
+            "\n".join([f"{found.id}: {'FAULTY' if faults else 'good'}, {found.title()}", *(f"  {f}" for f in faults)])
+        )
     print(f"{_number(len(exercises), 'exercise')}, {faulty or 'none'} faulty")
     return FAULTY if faulty else DONE
 
@@ -187,7 +212,7 @@ def _release(arguments) -> int:
     from ..course.exercise import CourseProblem
 
     try:
-        files = release(_chosen(arguments), Path(arguments.out))
+        files = release(_chosen(arguments), Path(arguments.out), _questions(arguments))
     except OSError as error:
         raise CourseProblem(f"--out {arguments.out}: {error.strerror}") from error
     count = _number(len(files), "file")

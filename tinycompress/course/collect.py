@@ -15,6 +15,7 @@ import json
 import re
 import sys
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -30,7 +31,10 @@ __all__ = ["MANIFEST", "MAX_SOURCE", "METADATA", "HandIn", "Refused", "Source", 
 MANIFEST = "manifest.json"  # in a students' folder, written by `release`
 APART = 60  # seconds between two uploads of which the later one is surely the last
 MOST_NAMED = 3
-_COPY = re.compile(r"(?P<name>.+?)(?:[ _-]?\(\d+\)|-\d+| copy(?: \d+)?)\.py", re.IGNORECASE)
+_COPY = re.compile(r"(?P<name>.+?)(?:[ _-]?\(\d+\)|-\d+| copy(?: \d+)?)(?P<end>\.py|\.md)", re.IGNORECASE)
+ANSWERS = "answers.md"  # to the questions of all chapters, see `questions`
+_ALSO_ANSWERS = ("answers.txt", "answers.markdown", "answers.md.txt")
+_NO_ANSWERS = re.compile(r"answers?(?:[ _-].*)?\.(?:docx?|pdf|odt|rtf|html?|ipynb|pages|md|txt)", re.IGNORECASE)
 
 
 class Unclear(Refused):
@@ -38,7 +42,9 @@ class Unclear(Refused):
 
 
 def not_handed_in(exercise_id: str) -> str:
-    """The message for an exercise whose file does not exist."""
+    """The message for an exercise, or the questions of a chapter, whose file does not exist."""
+    if exercise_id.endswith("/questions"):
+        return f"there is no {ANSWERS} in the hand-in"
     return f"there is no {exercise_id}.py in the hand-in"
 
 
@@ -85,7 +91,28 @@ class HandIn:
     def sources(self, exercises: list[Exercise]) -> list[Source]:
         """The student's file for each exercise."""
         wanted = {f"{exercise.name}.py" for exercise in exercises} | {MANIFEST}
-        contents = Contents(lambda name: not wanted.isdisjoint(_names(name)))
+        contents = self._contents(lambda name: not wanted.isdisjoint(_names(name)))
+        found = [_source(contents, exercise) for exercise in exercises]
+        lone = all(source.data is None for source in found)
+        return [_ask(source, contents, e, lone) for source, e in zip(found, exercises, strict=True)]
+
+    def answers(self, is_blank: Callable[[bytes], bool] = lambda data: False) -> Source:
+        """The student's answers.md, or what is surely meant for it. A file that is_blank counts only if there is no other."""
+        also = {ANSWERS, MANIFEST, *_ALSO_ANSWERS}
+        contents = self._contents(lambda name: not also.isdisjoint(_names(name)) or bool(_NO_ANSWERS.fullmatch(name)))
+        roots = _roots(contents.files)
+        ranked = [(rank, file) for file in contents.files if (rank := _rank_of_answers(file.place, roots)) is not None]
+        missing = not_handed_in("/questions")
+        found = _source_of(contents, ranked, ANSWERS, is_blank, missing)
+        other = [str(file.place) for file in contents.files if _NO_ANSWERS.fullmatch(file.place.name)]
+        if not ranked and other:
+            return Source(
+                None, f"{missing}; if it is in {', '.join(other[:MOST_NAMED])}, hand that in as {ANSWERS}", True
+            )
+        return found
+
+    def _contents(self, wanted: Callable[[str], bool]) -> Contents:
+        contents = Contents(wanted)
         for upload in self.uploads or (Upload(self.path),):
             try:
                 contents.add(upload.path, upload.inside, upload.called, upload.order)
@@ -94,24 +121,30 @@ class HandIn:
             except OSError as error:
                 name = upload.called or upload.path.name
                 contents.unread.append(f"{name} cannot be read: {error.strerror or type(error).__name__}")
-        found = [_source(contents, exercise) for exercise in exercises]
-        lone = all(source.data is None for source in found)
-        return [_ask(source, contents, e, lone) for source, e in zip(found, exercises, strict=True)]
+        return contents
 
 
 def _names(name: str) -> set[str]:
     """The names of files that a file may stand for: its own in lower case, and that of which it is a copy."""
     copy = _COPY.fullmatch(name)
-    return {name.casefold(), *([f"{copy['name'].casefold()}.py"] if copy else [])}
+    return {name.casefold(), *([(copy["name"] + copy["end"]).casefold()] if copy else [])}
 
 
 def _source(contents: Contents, exercise: Exercise) -> Source:
+    roots, stub = _roots(contents.files), _words_of_stub(exercise)
+    ranked = [(r, file) for file in contents.files if (r := _rank(file.place, exercise, roots)) is not None]
+    missing = not_handed_in(exercise.id)
+    return _source_of(contents, ranked, f"{exercise.name}.py", lambda data: data.split() == stub, missing)
+
+
+def _source_of(contents: Contents, ranked: list, name: str, is_blank: Callable, missing: str) -> Source:
+    """What counts of the ranked files. name: what the file should be called; missing: the message if there is none."""
     try:
-        chosen, notes = _choose(contents.files, exercise)
+        chosen, notes = _choose(ranked, name, is_blank, missing)
     except Unclear as problem:
         return Source(None, str(problem), unclear=True)
     except Refused as problem:
-        if str(problem) != not_handed_in(exercise.id):
+        if str(problem) != missing:
             return Source(None, str(problem))
         why = [str(problem), *[*contents.foreign, *contents.unread, *contents.others][:MOST_NAMED]]
         return Source(None, "; ".join(why), unclear=bool(contents.foreign))
@@ -146,17 +179,19 @@ def _is_like(place: PurePosixPath, exercise: Exercise) -> bool:
     return wanted in name or difflib.SequenceMatcher(None, name, wanted).ratio() > 0.8
 
 
-def _choose(files: list[File], exercise: Exercise) -> tuple[File, list[str]]:
-    """The file that counts for an exercise, and what people should know about the choice. Raises Refused, or Unclear."""
-    roots = {_folded(file.place.parent) for file in files if _is_manifest(file)}
-    ranked = [(rank, file) for file in files if (rank := _rank(file.place, exercise, roots)) is not None]
+def _roots(files: list[File]) -> set[PurePosixPath]:
+    """The students' folders in a hand-in."""
+    return {_folded(file.place.parent) for file in files if _is_manifest(file)}
+
+
+def _choose(ranked: list[tuple[int, File]], name: str, is_blank, missing: str) -> tuple[File, list[str]]:
+    """The file that counts, and what people should know about the choice. Raises Refused, or Unclear."""
     if not ranked:
-        raise Refused(not_handed_in(exercise.id))
+        raise Refused(missing)
     usable = [(rank, file) for rank, file in ranked if file.data is not None]
     if not usable:
         raise Refused(min(ranked, key=lambda pair: pair[0])[1].problem)
-    stub = _words_of_stub(exercise)
-    written = [(rank, file) for rank, file in usable if file.data.split() != stub] or usable
+    written = [(rank, file) for rank, file in usable if not is_blank(file.data)] or usable
     uploads = {}
     for rank, file in written:
         uploads.setdefault((file.order, file.upload), []).append((rank, file))
@@ -165,11 +200,11 @@ def _choose(files: list[File], exercise: Exercise) -> tuple[File, list[str]]:
     if len({file.data for file in last}) > 1:
         where = ", ".join(_label(file) for file in last[:MOST_NAMED])
         raise Unclear(
-            f"{exercise.name}.py is there {len(last)} times with different content ({where}), and nothing says which one "
+            f"{name} is there {len(last)} times with different content ({where}), and nothing says which one "
             "counts; a person will decide"
         )
     chosen = last[0]
-    notes = [f"{chosen.place.name} is taken for {exercise.name}.py"] if min(written, key=_first)[0] == COPY else []
+    notes = [f"{chosen.place.name} is taken for {name}"] if min(written, key=_first)[0] == COPY else []
     if len({file.data for files in best for file in files}) > 1:
         notes.append(f"{_label(chosen)} is graded, from the last of {len(best)} uploads")
     others = [_label(file) for _, file in written if file.data != chosen.data and file not in sum(best, [])]
@@ -196,6 +231,13 @@ def _rank(place: PurePosixPath, exercise: Exercise, roots: set) -> int | None:
         other = exercise.folder.parent / chapter / name  # an exercise of this name in another chapter
         return None if chapter and other.is_file() else LOOSE
     return COPY if f"{exercise.name}.py" in _names(place.name) else None
+
+
+def _rank_of_answers(place: PurePosixPath, roots: set) -> int | None:
+    """How surely a file is meant to be answers.md; None if it is not."""
+    if place.name.casefold() == ANSWERS:
+        return BESIDE_MANIFEST if _folded(place.parent) in roots else LOOSE
+    return COPY if not {ANSWERS, *_ALSO_ANSWERS}.isdisjoint(_names(place.name)) else None
 
 
 def _folded(place: PurePosixPath) -> PurePosixPath:
@@ -270,8 +312,14 @@ def left_out(folder: Path) -> dict[str, str]:
 
 def released_exercises(folder: Path) -> list[str]:
     """The ids of the exercises in a students' folder, from its manifest. Raises CourseProblem for any other folder."""
+    return list(manifest_of(folder)["exercises"])
+
+
+def manifest_of(folder: Path) -> dict:
+    """The manifest of a students' folder. Raises CourseProblem for any other folder."""
     try:
-        return list(json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["exercises"])
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        return manifest | {"exercises": dict(manifest["exercises"])}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CourseProblem(
             f"{folder / MANIFEST} cannot be read; run this in the folder that you were given, or name it: --folder DIR"
@@ -292,12 +340,13 @@ def tests_of(exercises: list[str], names: list[str]) -> list[str]:
 
 def pack(folder: Path, exercises: list[str], archive: Path) -> dict[str, str]:
     """Write the hand-in of a students' folder, `exercises` as in its manifest, into a .zip; return the state of each file.
+    answers.md goes with it, if there is one.
 
     Raises CourseProblem if no exercise is there, or a file would be refused.
     """
     packed = {}
     with system.opened(folder) as top:
-        for place in (PurePosixPath(f"{exercise}.py") for exercise in exercises):
+        for place in map(PurePosixPath, [*(f"{exercise}.py" for exercise in exercises), ANSWERS]):
             try:
                 data = system.read_below(top, place, MAX_SOURCE + 1)
             except (system.NotAFile, OSError) as error:
@@ -311,7 +360,7 @@ def pack(folder: Path, exercises: list[str], archive: Path) -> dict[str, str]:
     with whole_file(archive) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as stream:
         for name, data in {**packed, MANIFEST: (folder / MANIFEST).read_bytes()}.items():
             stream.writestr(zipfile.ZipInfo(name), data)
-    return {name: state(data) for name, data in packed.items()}
+    return {name: state(data) for name, data in packed.items() if name != ANSWERS}
 
 
 def state(source: bytes) -> str:

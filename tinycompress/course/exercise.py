@@ -96,7 +96,9 @@ def find_exercises(names=(), root: Path | str = EXERCISES) -> list[Exercise]:
                 f"{exercise.id}: a name begins with a lowercase letter; lowercase letters, digits and underscores may follow"
             )
         found.append(exercise)
-    named = {f"{e.folder.name}/{prefix}{e.name}.py" for e in found for prefix in ("", "test_", "wrong_", "show_")}
+    named = {
+        f"{e.folder.name}/{prefix}{e.name}.py" for e in found for prefix in ("", "test_", "wrong_", "show_", "own_")
+    }
     for path in sorted(root.glob("*/*.py")):
         if path.parent in {e.folder for e in found} and f"{path.parent.name}/{path.name}" not in named:
             raise CourseProblem(f"{path.parent.name}/{path.name} has no tests; they should be in test_{path.name}")

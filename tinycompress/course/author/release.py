@@ -9,6 +9,8 @@ from ... import __version__
 from ..allowed import ENGINE
 from ..collect import MANIFEST
 from ..exercise import BEGIN, END, CourseProblem, Exercise
+from ..questions.handout import as_manifest, write_questions
+from ..questions.question import QuestionSet
 
 CONFTEST = '''\
 """Lets pytest run the public checks. It is not part of what you hand in."""
@@ -24,7 +26,10 @@ README = """\
 # Exercises
 
 Install once: `pip install "tinycompress[course,notebooks]=={version}"`, or `pip install -e ".[course,notebooks]"` in a clone
-of that version. Then, in this folder:
+of that version.
+"""
+SOLVE = """
+Then, in this folder:
 
 1. Edit `{file}` (or another file listed below): replace each `raise NotImplementedError` by your code.
 2. Check it with `pytest {tests}`, or all exercises with `pytest`. Hidden checks run after you have handed in.
@@ -36,11 +41,24 @@ Do not change any other files; only those listed below are handed in.
 
 {exercises}
 """
+ANSWER = """
+## Questions
+
+`questions.md` asks {count}. Write below their headings in `answers.md`, and keep the headings; `tinycompress course pack`
+packs it, too. Leave your name out: written answers are shuffled and marked without names. Of options, write the letter alone.
+"""
+OWN = """
+Some tasks have other numbers for every student. `tinycompress course mine 4711` shows them with the numbers of the student 4711:
+give the id by which you are graded (if you hand in as a group, the group's), and write it at the top of `answers.md`. Solve
+them with the functions that you have written; an answer to somebody else's numbers earns nothing.
+"""
 PYTEST_INI = "[pytest]\naddopts = -q --import-mode=importlib -p no:cacheprovider --tb=short -r N\n"
 
 
-def release(exercises: list[Exercise], out: Path) -> list[Path]:
-    """Write the students' folder and return its files. Existing files are never overwritten: they may be a student's work.
+def release(exercises: list[Exercise], out: Path, sets: list[QuestionSet] = ()) -> list[Path]:
+    """Write the students' folder, with these questions, and return its files.
+
+    Existing files are never overwritten: they may be a student's work.
 
     Raises CourseProblem if `out` is not empty, markers are wrong, or something would leak; then nothing is written.
     """
@@ -49,7 +67,7 @@ def release(exercises: list[Exercise], out: Path) -> list[Path]:
         raise CourseProblem(f"{out} is not an empty folder; give a new one, so that no old files are handed out")
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as temporary:
-        _write(exercises, Path(temporary))
+        _write(exercises, sets, Path(temporary))
         check_nothing_leaks(exercises, Path(temporary))
         out.mkdir(exist_ok=True)
         for path in Path(temporary).iterdir():
@@ -57,12 +75,12 @@ def release(exercises: list[Exercise], out: Path) -> list[Path]:
     return sorted(path for path in out.rglob("*") if path.is_file())
 
 
-def _write(exercises, out):
+def _write(exercises, sets, out):
     for exercise in exercises:
         write_exercise(exercise, out)
     (out / "conftest.py").write_text(CONFTEST, encoding="utf-8")
     (out / "pytest.ini").write_text(PYTEST_INI, encoding="utf-8")
-    (out / "README.md").write_text(_readme(exercises), encoding="utf-8")
+    (out / "README.md").write_text(_readme(exercises, sets), encoding="utf-8")
     manifest = {
         "exercises": {
             exercise.id: {
@@ -73,22 +91,30 @@ def _write(exercises, out):
             for exercise in exercises
         }
     }
+    if sets:
+        write_questions(sets, out)
+        manifest |= as_manifest(sets)
     (out / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
 
 
-def _readme(exercises) -> str:
-    lines = []
-    for exercise in exercises:
-        imports = ", ".join(f'"{name}"' for name in exercise.may_import()) or "nothing"
-        lines.append(f"- `{exercise.id}.py`: {exercise.title()}; from tinycompress: {imports}")
-    first = exercises[0]
-    return README.format(
-        version=__version__,
-        file=f"{first.id}.py",
-        tests=f"{first.chapter}/{first.tests.name}",
-        engine=", ".join(ENGINE),
-        exercises="\n".join(lines),
-    )
+def _readme(exercises, sets) -> str:
+    text = README.format(version=__version__)
+    if exercises:
+        first = exercises[0]
+        text += SOLVE.format(
+            file=f"{first.id}.py",
+            tests=f"{first.chapter}/{first.tests.name}",
+            engine=", ".join(ENGINE),
+            exercises="\n".join(map(_line, exercises)),
+        )
+    questions = [question for found in sets for question in found.questions]
+    text += ANSWER.format(count=f"{len(questions)} questions") if questions else ""
+    return text + (OWN if any(question.own for question in questions) else "")
+
+
+def _line(exercise) -> str:
+    imports = ", ".join(f'"{name}"' for name in exercise.may_import()) or "nothing"
+    return f"- `{exercise.id}.py`: {exercise.title()}; from tinycompress: {imports}"
 
 
 def write_exercise(exercise: Exercise, out: Path, notebook: bool = True) -> None:

@@ -47,9 +47,9 @@ def page(row) -> str:
             continue
         rows = []
         for result in entry.record["results"]:
-            kind = "" if result["public"] else " <small>(hidden)</small>"
+            kind = "" if result["public"] or entry.exercise.endswith("/questions") else " <small>(hidden)</small>"
             message = f"<br><small>{text(result['message'])}</small>" if result["message"] else ""
-            earned = "?" if result["outcome"] == "grader_error" else f"{result['earned']:g}"
+            earned = "?" if _MARKS[result["outcome"]] == "?" else f"{result['earned']:g}"
             rows.append(
                 f"<tr><td>{_MARKS[result['outcome']]}</td><td>{text(result['title'])}{kind}{message}</td>"
                 f"<td>{earned} of {result['points']:g}</td></tr>"
@@ -58,4 +58,4 @@ def page(row) -> str:
     return _PAGE.format(title=text(f"Feedback for {row.person.id}"), body="\n".join(parts))
 
 
-_MARKS = {"passed": "✓", "partial": "◐", "failed": "✗", "grader_error": "?"}
+_MARKS = {"passed": "✓", "partial": "◐", "failed": "✗", "grader_error": "?", "unmarked": "?"}

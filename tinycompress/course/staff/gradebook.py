@@ -19,6 +19,7 @@ from ..sandbox.workers import CANNOT_BE_IMPORTED, ENDED
 from .grade import faulty, latest_left_out
 from .log import Log
 
+UNMARKED = "unmarked"  # the outcome of a written answer that nobody has marked yet
 MISHAPS = (CANNOT_BE_IMPORTED, ENDED, DOES_NOT_FIT)  # words of messages
 
 
@@ -48,6 +49,8 @@ class Entry:
             return ""
         if self.record.get("unclear"):
             return self.record["refused"]
+        if any(result["outcome"] == UNMARKED for result in self.record["results"]):
+            return "written answers are still to be marked by hand"
         return "grader_error" if faulty(self.record) else ""
 
     @property
@@ -67,7 +70,7 @@ class Entry:
         if self.corrections:
             return "corrected"
         if self.waits:
-            return "grader_error" if faulty(self.record) else "unclear"
+            return "grader_error" if faulty(self.record) else "unclear" if self.record.get("unclear") else UNMARKED
         if not self.stale:
             return "graded"
         same = self.stale[-1]["handin"] == self.record["handin"]

@@ -1,0 +1,169 @@
+"""A student's answers.md: from its bytes to the answer below each heading.
+
+Students write Markdown as they please. So a heading is any line that names a question and little else, with or without `#`,
+bold or escaped; a misspelt one counts where it can mean one question only. Anything else, code fences that nobody closed
+included, belongs to the answer above it.
+"""
+
+import codecs
+import difflib
+import re
+from dataclasses import dataclass, field
+
+from ..collect import ANSWERS as NAME
+from .question import LETTERS, Question
+
+LONGEST = 8_000  # characters of an answer; a cell of a spreadsheet holds 32,767
+CUT = "\n[the rest is not read: an answer has at most {} characters]"
+_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_ID = re.compile(r"[a-z][a-z0-9_]*/[a-z][a-z0-9_]*", re.IGNORECASE)
+_STUDENT = re.compile(r"^[\W_]*student[*_\s]*:[*_ \t]*(?P<id>[^\n]*?)[*_\s]*$", re.IGNORECASE | re.MULTILINE)
+_LABEL = re.compile(r"(?:my\s+)?(?:answer|option|choice)\s*(?:is)?\s*:?\s*", re.IGNORECASE)
+_LETTERS = re.compile(
+    r"\(?([a-z])\)?(?:\s*(?:,|;|/|\+|&|and|or)\s*\(?([a-z])\)?)*(?=$|[).:,;\n]| [-–—])", re.IGNORECASE
+)
+_TICKED, _UNTICKED = re.compile(r"\s*[-*+]\s*\[x\]"), re.compile(r"\s*[-*+]\s*\[\s*\]")
+_NUMBER = re.compile(r"[-+−]?(?:\d[\d,_'’]*\.?\d*|\.\d+)(?:e[-+−]?\d+)?", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The answer to each question, {id: text}, without those that are empty; and what was noticed.
+
+    student: the id that stands at the top; notes: for student and staff.
+    """
+
+    texts: dict[str, str]
+    student: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def decoded(data: bytes) -> tuple[str, str]:
+    """The text of a file, and a note if its encoding had to be guessed."""
+    for mark, encoding in ((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")):
+        if data.startswith(mark):
+            return data.decode(encoding, "replace"), ""
+    try:
+        return data.decode("utf-8-sig"), ""
+    except UnicodeDecodeError:
+        return data.decode("cp1252", "replace"), f"{NAME} is not UTF-8, and was read as Windows-1252"
+
+
+@dataclass
+class _Found:
+    texts: dict[str, list[str]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def parse(data: bytes, ids: list[str]) -> Answers:
+    """The answers in a file to the questions with these ids. Never raises: what cannot be read is no answer."""
+    text, note = decoded(data)
+    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n")
+    found, current, before = _Found(notes=[note] if note else []), None, []
+    for line in text.split("\n"):
+        heading, named = _heading(line, ids)
+        if heading and named != heading:
+            found.notes.append(f"the heading {named!a} is taken for {heading}")
+        if heading:
+            current = heading
+            found.texts.setdefault(heading, []).append("")
+        elif current:
+            found.texts[current][-1] += line + "\n"
+        else:
+            before.append(line)
+    student = _STUDENT.search(_COMMENT.sub("", "\n".join(before)))
+    return Answers(_joined(found), student["id"].strip() if student else "", tuple(found.notes))
+
+
+def _heading(line: str, ids: list[str]) -> tuple[str, str]:
+    """The question that a line is the heading of, and what it was called there; ("", "") for any other line."""
+    if len(line) > 200:
+        return "", ""
+    plain = line.replace("\\", "").strip()
+    bare = plain.strip("#*_`: \t")
+    marked = plain.startswith("#")
+    name = _ID.match(bare)
+    if not name or not (marked or name[0] == bare):
+        return "", ""
+    called = name[0].lower()
+    if called in ids:
+        return called, called
+    close = difflib.get_close_matches(called, ids, 2, 0.85) if marked else []
+    return (close[0], name[0]) if len(close) == 1 else ("", "")
+
+
+def _joined(found: _Found) -> dict[str, str]:
+    """One answer per question; different ones under the same heading are all given to whoever marks."""
+    joined = {}
+    for name, texts in found.texts.items():
+        different = list(dict.fromkeys(filter(None, map(_clean, texts))))
+        if len(different) > 1:
+            found.notes.append(f"{name} is answered {len(different)} times; all are read")
+        text = "\n[again, under the same heading]\n".join(different)
+        if len(text) > LONGEST:
+            found.notes.append(f"the answer to {name} is longer than {LONGEST} characters; the rest is not read")
+            text = text[:LONGEST] + CUT.format(LONGEST)
+        if text:
+            joined[name] = text
+    return joined
+
+
+def _clean(text: str) -> str:
+    """An answer without HTML comments and characters that cannot be printed; what is left of the template is no answer."""
+    lines = _COMMENT.sub("", text).replace("\t", "    ").split("\n")
+    lines = ["".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line.rstrip()) for line in lines]
+    text = "\n".join(lines).strip()
+    return "" if not re.sub(r"[\W_]+", "", _without_label(text)) else text
+
+
+def choice(text: str, question: Question) -> tuple[str, set[str]]:
+    """("", the letters of the options that an answer names), or (why it cannot be read, an empty set)."""
+    letters = LETTERS[: len(question.options)]
+    whole = _plain(_without_label(text))
+    for letter, option in zip(letters, question.options, strict=True):
+        if whole in (_plain(option.text), _plain(f"{letter} {option.text}")):
+            return "", {letter}
+    text = _without_label(text)
+    lines = [line for line in text.lower().split("\n") if line.strip() and not _UNTICKED.match(line)]
+    ticked = [line for line in lines if _TICKED.match(line)]
+    found = set()
+    for i, line in enumerate(ticked or lines):
+        line = re.sub(r"^[\s>+-]*(?:\[x\])?\s*", "", re.sub(r"[*`#_]", "", line))
+        line = _without_label(line)
+        match = _LETTERS.match(line)
+        if match and (ticked or i == 0 or not line[match.end() :].strip(" ).:,;")):
+            found |= set(re.findall(r"\b[a-z]\b", match[0]))
+    if not found:
+        return "no option can be read in it; write its letter alone, such as b", set()
+    return "", found
+
+
+def number(text: str) -> float | None:
+    """The number that an answer gives: the only one in it, or the last after an `=`; None if that is not clear.
+
+    1,234.5 and 1'234.5 have separators of thousands; 0,25 is taken as 0.25.
+    """
+    found = [_as_number(match[0]) for match in _NUMBER.finditer(_without_label(text).rpartition("=")[2])]
+    return found[0] if len(set(found)) == 1 else None
+
+
+def _as_number(text: str) -> float | None:
+    text = text.replace("−", "-").strip(",")
+    whole = re.sub(r"[_'’]", "", text)
+    if re.fullmatch(r"[-+]?\d{1,3}(,\d{3})+(\.\d*)?(e.*)?", whole, re.IGNORECASE):
+        whole = whole.replace(",", "")
+    try:
+        return float(whole.replace(",", "."))
+    except ValueError:
+        return None
+
+
+def _without_label(text: str) -> str:
+    """The text without an "Answer:" before it, such as that of the blank answers.md."""
+    text = text.strip()
+    label = _LABEL.match(text)
+    return text[label.end() :] if label else text
+
+
+def _plain(text: str) -> str:
+    return " ".join(re.sub(r"[\W_]+", " ", text.casefold()).split())
