@@ -2,6 +2,8 @@
 
 import dataclasses
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -60,6 +62,16 @@ def test_a_pair_of_images_and_labels_gives_targets_with_labels(data, net):
     assert np.array_equal(tc.distillation.teacher_targets(net, data.train, others)["label"], others)
 
 
+@pytest.mark.parametrize("temperature", [4, np.inf])
+def test_a_distillation_loss_takes_logits_and_labels_as_they_are(data, net, temperature):
+    x, labels = data.x_test[:20], data.y_test[:20]
+    teacher = tc.models.mlp(data.image_shape, (16,), data.num_classes, rng=1)
+    loss = tc.distillation.DistillationLoss(temperature, 0.5)
+    expected = loss(net(x), tc.distillation.teacher_targets(teacher, x, labels)).item()
+    for logits in tc.predict(teacher, x), teacher(x):
+        assert loss(net(x), logits, labels).item() == pytest.approx(expected, rel=1e-5)
+
+
 @pytest.mark.parametrize("share", [0, 0.25, 0.9, 1])
 def test_a_share_of_neurons_is_the_share_to_remove(data, net, share):
     kept = tc.pruning.keep_neurons(net, 1 - share)
@@ -109,6 +121,8 @@ ANSWERED = {
     "tc.quantization.tcz.save('net.tcz', net)": "the net comes first, then the path; got str",
     "tc.pruning.prune_weights(net, sparsity=0.5)": "here it is 'share'",
     "tc.pruning.prune_filters(net, 0.5)": "pruning.remove_neurons(net, share)",
+    "tc.pruning.remove_channels(net, 0.5)": "pruning.remove_neurons(net, share)",
+    "tc.data.DataLoader(data.train, batch_size=64)": "in a loop of your own, for rows in np.array_split(",
     "tc.profiling.latency(net, x)": "pass named calls",
     "tc.profiling.flops(net)": "net.summary()",
     "tc.Tensor(x).view(-1)": "t.reshape(shape)",
@@ -141,6 +155,12 @@ def test_every_answer_names_something_that_is_there():
                 thing = roots[root]
                 for part in path.split(".")[1:]:
                     thing = getattr(thing, part)
+
+
+def test_a_terminal_shows_our_suggestion_alone():
+    command = [sys.executable, "-c", "import tinycompress as tc; tc.models.lenet5"]
+    error = subprocess.run(command, capture_output=True, text=True).stderr
+    assert error.endswith("has no attribute 'lenet5'; did you mean 'lenet_5'?\n")
 
 
 def test_private_names_are_looked_for_without_a_word():

@@ -17,8 +17,9 @@ class DistillationLoss:
 
     z are the student's logits and v the teacher's (Hinton et al. 2015, section 2). temperature T: above 0; at infinity the
     first term becomes its limit, `match_logits`. alpha: from 0 (labels only) to 1 (soft targets only, without labels).
-    Pass it as `fit(..., loss=DistillationLoss(4, 0.9))`, with `teacher_targets` as targets. Raises ValueError for a
-    temperature or alpha out of range, and for targets that lack what the loss needs.
+    Pass it as `fit(..., loss=DistillationLoss(4, 0.9))`, with `teacher_targets` as targets; in a loop of your own, call it
+    with (z, v, labels). Raises ValueError for a temperature or alpha out of range, and for targets that lack what the loss
+    needs.
 
     >>> from tinycompress import models
     >>> from tinycompress.distillation import teacher_targets
@@ -38,12 +39,14 @@ class DistillationLoss:
         if not 0 <= self.alpha <= 1:
             raise ValueError(f"DistillationLoss: alpha is the share of the soft targets, from 0 to 1; got {self.alpha}")
 
-    def __call__(self, logits: Tensor, targets: np.ndarray) -> Tensor:
+    def __call__(self, logits: Tensor, targets: np.ndarray | Tensor, labels: np.ndarray | None = None) -> Tensor:
+        if labels is not None:  # the targets are the teacher's logits
+            return self.between(logits, targets, labels)
         labels = _field(targets, "label") if self.alpha < 1 else None
         teacher = _field(targets, "logits") if self.alpha > 0 else None
         return self.between(logits, teacher, labels)
 
-    def between(self, logits: Tensor, teacher: np.ndarray | None, labels: np.ndarray | None) -> Tensor:
+    def between(self, logits: Tensor, teacher: np.ndarray | Tensor | None, labels: np.ndarray | None) -> Tensor:
         """The same loss, given the teacher's logits (N, classes) and labels (N,). One with weight 0 may be None."""
         if self.alpha == 1:
             return self._soft(logits, teacher)
@@ -58,13 +61,14 @@ class DistillationLoss:
         )
 
 
-def match_logits(logits: Tensor, target_logits: np.ndarray) -> Tensor:
+def match_logits(logits: Tensor, target_logits: np.ndarray | Tensor) -> Tensor:
     """The sum over classes of (z - v)² / (2 classes), averaged over the batch, with each row of z and v centred at 0.
 
     It is the limit of T² KL for T → ∞ (Hinton et al. 2015, equation 4), and the loss of Ba & Caruana 2014 except for the
     centring, which removes the constant that a softmax ignores. logits, target_logits: (N, classes), else ValueError.
     """
-    target = np.asarray(target_logits, logits.dtype)
+    target = target_logits.data if isinstance(target_logits, Tensor) else target_logits
+    target = np.asarray(target, logits.dtype)
     if logits.ndim != 2 or target.shape != logits.shape or target.size == 0:
         raise ValueError(
             f"match_logits: expected two arrays of logits (N, classes), got {logits.shape} and {target.shape}; "

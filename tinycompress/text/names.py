@@ -84,7 +84,8 @@ ELSEWHERE = {
         "lr_scheduler": _SCHEDULE,
     },
     "tinycompress.data": {
-        "DataLoader": "fit(net, data.train, batch_size=64, …) makes the batches itself",
+        "DataLoader": "fit(net, data.train, batch_size=64, …) makes the batches itself; in a loop of your own, "
+        "for rows in np.array_split(rng.permutation(len(x)), len(x) // 64): x[rows], y[rows]",
         "MNIST": 'tc.data.load("mnist")',
         "TensorDataset": "a pair (x, y), which fit and evaluate take",
         "load_digits": 'tc.data.load("digits")',
@@ -96,14 +97,17 @@ ELSEWHERE = {
         "global_unstructured": 'pruning.prune_weights(net, share, scope="global")',
         "random_unstructured": "pruning.prune_weights(net, share, importance), where importance(net) gives scores per layer",
         "remove": "net.copy().bake(), which makes the masks part of the weights",
-        **dict.fromkeys(("prune_channels", "prune_filters", "prune_neurons"), "pruning.remove_neurons(net, share)"),
+        **dict.fromkeys(
+            ("prune_channels", "prune_filters", "prune_neurons", "remove_channels", "remove_filters"),
+            "pruning.remove_neurons(net, share)",
+        ),
         **dict.fromkeys(("magnitude_prune", "prune"), "pruning.prune_weights(net, share)"),
     },
     "tinycompress.distillation": {
         "KDLoss": "tc.distillation.DistillationLoss(temperature, alpha)",
         "distil": _DISTIL,
         "distill": _DISTIL,
-        "kd_loss": "tc.distillation.DistillationLoss(temperature, alpha)",
+        "kd_loss": "tc.distillation.DistillationLoss(temperature, alpha), called with (logits, teacher's logits, labels)",
     },
     "tinycompress.quantization": {
         **dict.fromkeys(
@@ -164,7 +168,8 @@ def missing(names: dict, name: str):
     """Raise the AttributeError of a module, given its names, that has no attribute `name`."""
     place = names["__name__"]
     near = "" if name.startswith("_") else hint(place, name, shown(names))
-    raise AttributeError(f"module {place!r} has no attribute {name!r}{near}")
+    # Without an `obj`, Python would search the module itself and append a second suggestion to ours.
+    raise AttributeError(f"module {place!r} has no attribute {name!r}{near}", name=name, obj=None)
 
 
 def answer(names: dict) -> None:
