@@ -9,7 +9,8 @@ c.SlidesExporter.template_name = "described_slides"
 # Plotting calls: the figure is what a reader wants, and its description stays in the picture.
 c.TagRemovePreprocessor.enabled = True
 c.TagRemovePreprocessor.remove_input_tags = {"hide-input"}
-# The template makes every slide fit, so none scrolls.
+# One figure or one piece of code on each slide, and notes for the speaker; the template makes every slide fit.
+c.SlidesExporter.preprocessors = ["tinycompress.lecture.slides.prepare"]
 c.SlidesExporter.reveal_width = "1280"
 c.SlidesExporter.reveal_height = "720"
 c.SlidesExporter.reveal_number = "c/t"

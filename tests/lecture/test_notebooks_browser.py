@@ -80,9 +80,12 @@ def jupyter_lab(folder):
 
 
 MEASURE = """
+document.querySelector(".slides").style.zoom = arguments[0];  // as reveal.js fits 1280×720 into the window
 document.body.classList.add("measuring");
 const found = [...document.querySelectorAll(".slides section")].filter(s => !s.querySelector("section")).map(s => ({
   words: s.innerText.trim().slice(0, 60), height: s.scrollHeight, width: s.scrollWidth,
+  notes: s.querySelectorAll("aside.notes").length,
+  high: s.getBoundingClientRect().height, wide: s.getBoundingClientRect().width,
   zoom: Number(s.querySelector(".whole").style.zoom),
   pictures: [...s.querySelectorAll("img")].map(i => i.getBoundingClientRect().height),
   scrolls: [...s.querySelectorAll("*")].some(
@@ -93,8 +96,11 @@ return found;
 """
 
 
+SCREENS = [(1280, 720), (1366, 768)]
+
+
 @pytest.mark.parametrize("path", sorted(NOTEBOOK.parent.glob("*.ipynb")), ids=lambda path: path.stem)
-def test_no_slide_scrolls_or_is_cut_at_1280_by_720(path, tmp_path):
+def test_no_slide_scrolls_or_is_cut(path, tmp_path):
     pytest.importorskip("selenium")
     from nbconvert import SlidesExporter
     from traitlets.config import PyFileConfigLoader
@@ -102,15 +108,19 @@ def test_no_slide_scrolls_or_is_cut_at_1280_by_720(path, tmp_path):
     config = PyFileConfigLoader(str(path.with_name("nbconvert_config.py"))).load_config()
     html, _ = SlidesExporter(config=config).from_filename(str(path))
     (tmp_path / "slides.html").write_text(html, encoding="utf-8")
-    with chromium(tmp_path, "--host-resolver-rules=MAP * ~NOTFOUND", "--window-size=1280,720") as browser:
-        browser.get((tmp_path / "slides.html").as_uri())
-        slides = browser.execute_script(MEASURE)
     kinds = [cell.metadata["slideshow"]["slide_type"] for cell in nbformat.read(path, 4).cells]
-    assert len(slides) >= kinds.count("slide") + kinds.count("subslide")
-    for slide in slides:
-        assert slide["height"] <= 720 and slide["width"] <= 1280 and not slide["scrolls"], slide
-        assert slide["zoom"] >= 0.6, f"too much for one slide: {slide}"
-        assert all(height >= 150 for height in slide["pictures"]), slide
+    with chromium(tmp_path, "--host-resolver-rules=MAP * ~NOTFOUND") as browser:
+        for width, height in SCREENS:
+            screen = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+            browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+            browser.get((tmp_path / "slides.html").as_uri())
+            slides = browser.execute_script(MEASURE, min(width / 1280, height / 720))
+            assert len(slides) >= kinds.count("slide") + kinds.count("subslide")
+            for slide in slides:
+                assert slide["high"] <= height and slide["wide"] <= width + 1 and not slide["scrolls"], slide
+                assert slide["height"] <= 720 and slide["width"] <= 1280 and slide["notes"] == 1, slide
+                assert slide["zoom"] >= 0.8, f"too much for one slide: {slide}"
+                assert all(picture >= 150 for picture in slide["pictures"]), slide
 
 
 SLIDERS = """

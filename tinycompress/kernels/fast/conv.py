@@ -122,9 +122,11 @@ def convolve(rows, vectors, steps, images, start, end, x, scratch, w, bias, floo
     for n in range(start, end, images):
         source, image, row, image_size = padded(x, n, images, scratch, G)
         if images == 1:
-            across, x_step, y_step, left, per_pixel = len(rows), G.sw * G.C, G.y_pixel, G.OW, 1
+            across, x_step, y_step = len(rows), G.sw * G.C, G.y_pixel
+            left, per_pixel = G.OW, 1
         else:
-            across, x_step, y_step, left, per_pixel = 1, image_size, G.y_image, end - n, 0
+            across, x_step, y_step = 1, image_size, G.y_image
+            left, per_pixel = end - n, 0
         for oh in range(G.OH):
             for o in range(0, G.OC, block):
                 panel = o * G.kh * run
@@ -133,7 +135,8 @@ def convolve(rows, vectors, steps, images, start, end, x, scratch, w, bias, floo
                     window = image + oh * G.sh * row + ow * G.sw * G.C
                     acc = tile_load(zeros, bias, o, 0, None)
                     for i in range(G.kh):
-                        at, weights, k = window + i * row, panel + i * run * block, 0
+                        at, weights = window + i * row, panel + i * run * block
+                        k = 0
                         while k + len(steps) <= run:
                             acc = tile_outer_adds(acc, source, at + k, x_step, w, weights + k * block, steps)
                             k += len(steps)

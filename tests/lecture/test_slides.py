@@ -1,0 +1,140 @@
+"""Slides as they are made from the notebooks: little on each, code that a room can read, and notes for the speaker."""
+
+import ast
+import json
+import textwrap
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+import tinycompress
+from tinycompress.lecture.slides import SOURCE, SPEAKER, prepare
+from tinycompress.lecture.slides.narrow import COLUMNS, LINES, narrow, parts
+
+PACKAGE = Path(tinycompress.__file__).parent
+NOTEBOOKS = PACKAGE.parent / "notebooks"
+FILES = sorted(NOTEBOOKS.glob("*.ipynb"))
+
+
+def program(source):
+    """The program without its layout and the wrapping of its strings."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            node.value = node.value.split()
+    return ast.dump(tree)
+
+
+@pytest.mark.parametrize("folder", ["pruning", "quantization", "architecture", "kernels"])
+def test_narrow_code_is_the_same_program(folder):
+    changed, lines = 0, []
+    for path in sorted((PACKAGE / folder).rglob("*.py")):
+        source = path.read_text(encoding="utf-8")
+        narrowed = narrow(source)
+        changed += narrowed != source
+        assert program(narrowed) == program(source), path
+        lines += narrowed.splitlines()
+    assert changed > 3 and sum(len(line) > COLUMNS for line in lines) <= 0.03 * len(lines)
+
+
+def test_code_is_broken_at_its_outermost_brackets_and_comments_move_above():
+    long = (
+        "result = combine(first_of_them(one, two, three, four), second_of_them(five, six, seven), third)  # all of it\n"
+    )
+    assert narrow(long) == (
+        "# all of it\nresult = combine(first_of_them(one, two, three, four),\n"
+        "                 second_of_them(five, six, seven), third)\n"
+    )
+    assert narrow("x = 1  # short\n") == "x = 1  # short\n"
+    choice = f"value = {'a' * 40}(x) if condition else {'b' * 40}(x)\n"
+    assert all(len(line) <= COLUMNS for line in narrow(choice).splitlines())
+
+
+@pytest.mark.parametrize("count", [1, 15, 16, 31, 47])
+def test_parts_hold_every_line_and_begin_with_a_statement(count):
+    lines = ["def f(x):", *(f"    x = g(x,{i})" if i % 3 else f"    if x:\n        x = h({i})" for i in range(count))]
+    lines = "\n".join(lines).splitlines()[:count]
+    source = "\n".join(lines) if lines[-1][-1] != ":" else "\n".join(lines) + " pass"
+    found = parts(source)
+    assert "\n".join(found) == source and all(len(part.splitlines()) <= LINES for part in found)
+    call = "f(\n" + "".join(f"    {i},\n" for i in range(12)) + ")"
+    assert parts(f"a = 1\nb = 2\nc = 3\n{call}") == ["a = 1\nb = 2\nc = 3", call]
+
+
+def slides(notebook, folder=NOTEBOOKS):
+    """The cells of each slide."""
+    found = []
+    for cell in prepare(notebook, {"metadata": {"path": str(folder)}})[0].cells:
+        if cell.metadata.slideshow.slide_type in ("slide", "subslide"):
+            found.append([])
+        found[-1].append(cell)
+    return found
+
+
+def pieces(slide):
+    """(the code on it, the number of its figures)"""
+    code = [
+        cell.source for cell in slide if cell.cell_type == "code" and "hide-input" not in cell.metadata.get("tags", ())
+    ]
+    outputs = [output.get("data", {}) for cell in slide for output in cell.get("outputs", ())]
+    code += [found[2] for data in outputs if (found := SOURCE.fullmatch(data.get("text/markdown", "")))]
+    return [source for source in code if source.strip()], sum("image/png" in data for data in outputs)
+
+
+@pytest.mark.skipif(not FILES, reason="the notebooks are not part of an installed package")
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_slide_has_one_figure_or_one_piece_of_code_of_80_columns_and_15_lines(path):
+    for slide in slides(nbformat.read(path, 4)):
+        code, figures = pieces(slide)
+        assert len(code) + figures <= 1, (code, figures)
+        for source in code:
+            lines = source.splitlines()
+            assert len(lines) <= LINES and all(len(line) <= COLUMNS for line in lines), source
+
+
+@pytest.mark.skipif(not FILES, reason="the notebooks are not part of an installed package")
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_slides_leave_out_no_output_and_no_line_of_code(path):
+    notebook = nbformat.read(path, 4)
+    shown = [c for c in notebook.cells if c.metadata.slideshow.slide_type != "skip"]
+    pictures = sum("image/png" in o.get("data", {}) for c in shown for o in c.get("outputs", ()))
+    names = [
+        n.id
+        for c in shown
+        if c.cell_type == "code" and "hide-input" not in c.metadata.get("tags", ())
+        for n in names_of(c.source)
+    ]
+    made = slides(notebook)
+    assert sum(pieces(slide)[1] for slide in made) == pictures
+    code = [cell.source for slide in made for cell in slide if cell.cell_type == "code"]
+    assert all(any(name in source for source in code) for name in names)
+
+
+def names_of(source):
+    return [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)]
+
+
+def test_a_question_is_on_the_slide_before_its_figure_and_the_notes_of_a_claim_are_the_speakers(tmp_path):
+    question = new_output("display_data", {"text/html": '<div class="predict">slower?</div>'})
+    verdict = new_output("display_data", {"text/markdown": "**supported**"})
+    picture = new_output("display_data", {"image/png": "AAAA"})
+    note = new_output("display_data", {"text/markdown": '<aside class="notes">\n\nfive seeds\n\n</aside>'})
+    cell = new_code_cell("predict()", outputs=[question, verdict, picture, note], metadata={"tags": ["hide-input"]})
+    cell.id, cell.metadata["slideshow"] = "x", {"slide_type": "slide"}
+    head = new_markdown_cell("## A title", metadata={"slideshow": {"slide_type": "slide"}})
+    (tmp_path / SPEAKER).write_text(json.dumps({"x": {"minutes": 2, "say": "Let them vote."}}))
+    title, asked, answered = slides(new_notebook(cells=[head, cell]), tmp_path)
+    assert "slower?" in str(asked) and "supported" not in str(asked)
+    assert str(answered).index("supported") < str(answered).index("AAAA")
+    assert asked[-1].source.startswith("**2 min.** Let them vote.")
+    assert answered[-1].source == "**2 min.** Let them vote.\n\nfive seeds" and "aside" not in str(answered)
+
+
+def test_a_slide_without_a_title_says_which_section_it_belongs_to():
+    kinds = [("## Graphs", "slide"), ("Words", "subslide")]
+    cells = [new_markdown_cell(text, metadata={"slideshow": {"slide_type": kind}}) for text, kind in kinds]
+    _, second = slides(new_notebook(cells=cells))
+    assert [cell.source for cell in second[:2]] == ['<p class="section">Graphs</p>', "Words"]
+    assert textwrap.dedent(second[-1].source) == ""
