@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import textwrap
 from pathlib import Path
 
@@ -138,3 +139,21 @@ def test_a_slide_without_a_title_says_which_section_it_belongs_to():
     _, second = slides(new_notebook(cells=cells))
     assert [cell.source for cell in second[:2]] == ['<p class="section">Graphs</p>', "Words"]
     assert textwrap.dedent(second[-1].source) == ""
+
+
+@pytest.mark.skipif(not FILES, reason="the notebooks are not part of an installed package")
+def test_every_slide_has_its_minutes_and_the_route_takes_those_of_its_table():
+    notes = json.loads((NOTEBOOKS / SPEAKER).read_text(encoding="utf-8"))
+    cells = {path: nbformat.read(path, 4).cells for path in FILES}
+    begin = {path: [c.id for c in found if c.metadata.slideshow.slide_type == "slide"] for path, found in cells.items()}
+    assert set(notes) == {name for names in begin.values() for name in names}
+    for path in FILES:
+        assert all(" min" in slide[-1].source for slide in slides(nbformat.read(path, 4)))
+    readme = (NOTEBOOKS / "README.md").read_text(encoding="utf-8").split("### 90 minutes")[1].split("###")[0]
+    table = dict(reversed(pair) for pair in re.findall(r"^\| (\d+) \| (\d): ", readme, re.MULTILINE))
+    route = {
+        path.stem[0]: sum(notes[name]["minutes"] for name in names if "route" in notes[name])
+        for path, names in begin.items()
+    }
+    assert {number: int(minutes) for number, minutes in table.items()} == {n: m for n, m in route.items() if m}
+    assert sum(route.values()) == 90

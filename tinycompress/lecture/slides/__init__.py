@@ -12,7 +12,8 @@ from .narrow import narrow, parts
 
 SOURCE = re.compile(r"(.*```python\n)(.*?)(\n```.*)", re.DOTALL)
 SPEAKER = "speaker.json"
-"""Beside the notebooks: for each cell that begins a slide, by its id, the minutes it takes and what to say or to ask."""
+"""Beside the notebooks: for each cell that begins a slide, by its id, its minutes, what to say or to ask, and whether the
+90-minute route has it."""
 
 
 def prepare(notebook, resources):
@@ -114,7 +115,8 @@ def _speaker(note, cells: list):
     """The notes of the slide that ends here. Those of a claim go into this cell: a slide has one place for notes."""
     words = []
     if note:
-        words.append(f"**{note['minutes']:g} min.** {note['say']}")
+        route = ", on the 90-minute route" if note.get("route") else ""
+        words.append(f"**{note['minutes']:g} min{route}.** {note['say']}")
     for output in (output for cell in _last_slide(cells) for output in cell.get("outputs", ())):
         text = output.get("data", {}).get("text/markdown", "")
         if found := re.search(r'<aside class="notes">\s*(.*?)\s*</aside>', text, re.DOTALL):
