@@ -123,6 +123,28 @@ def test_no_slide_scrolls_or_is_cut(path, tmp_path):
                 assert all(picture >= 150 for picture in slide["pictures"]), slide
 
 
+BROKEN = """
+return [...document.querySelectorAll(".jp-RenderedMarkdown pre")].filter(
+  e => e.getBoundingClientRect().height > 1.6 * 16 * e.innerText.trimEnd().split("\\n").length).map(e => e.innerText);
+"""
+
+
+def test_on_a_phone_code_keeps_its_lines_and_the_page_its_width(tmp_path):
+    pytest.importorskip("selenium")
+    from nbconvert import HTMLExporter
+    from traitlets.config import PyFileConfigLoader
+
+    config = PyFileConfigLoader(str(NOTEBOOK.with_name("nbconvert_config.py"))).load_config()
+    html, _ = HTMLExporter(config=config).from_filename(str(NOTEBOOK))
+    (tmp_path / "page.html").write_text(html, encoding="utf-8")
+    with chromium(tmp_path, "--host-resolver-rules=MAP * ~NOTFOUND") as browser:
+        screen = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+        browser.get((tmp_path / "page.html").as_uri())
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= 390
+        assert browser.execute_script(BROKEN) == []
+
+
 SLIDERS = """
 from matplotlib.figure import Figure
 from tinycompress.lecture.blackboard import explore
