@@ -162,6 +162,16 @@ def test_cells_show_claims_questions_and_verdicts_in_chinese(displayed, chinese_
     assert "每次 remove 一小部分" in notes and "Remove" not in notes and "“难以实施吗？”一节" in notes
 
 
+def test_where_few_bits_are_faster_is_listed_in_chinese(displayed, chinese_after_a_cell):
+    shapes = "1024×1024, one image at a time (3.3×), LeNet, 128 images at once (4×), a net, one image at a time (2×)"
+    assert say(f"faster: {shapes}") == (
+        "更快：1024×1024，一次一张图像（3.3×）、LeNet，一次 128 张图像（4×）、a net，一次一张图像（2×）"
+    )
+    show_claim("Q6", [ROOT / "figures"])
+    verdict = displayed[1]["text/markdown"]
+    assert "一次一张图像" in verdict and "at a time" not in verdict and "at once" not in verdict
+
+
 def drawn_texts(path):
     """Titles and axis labels of a file that draws, an f-string with 1 for each of its values."""
     found = []

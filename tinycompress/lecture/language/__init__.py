@@ -92,11 +92,11 @@ def _translated(text: str, language: str) -> str:
 
 @functools.cache
 def _catalogue(language: str) -> tuple[dict[str, str], list[tuple[re.Pattern, str]]]:
-    """The entries without `{}`, and those with, the most specific first."""
+    """The entries without `{}`, and those with, the most specific first: those with a beginning, then long ones."""
     entries = {}
     for path in sorted(FOLDERS[language].glob("*.json")):
         entries |= json.loads(path.read_text(encoding="utf-8"))
-    open_ones = sorted((key for key in entries if "{}" in key), key=len, reverse=True)
+    open_ones = sorted((key for key in entries if "{}" in key), key=lambda key: (key.startswith("{}"), -len(key)))
     patterns = [
         (re.compile("(.+?)".join(map(re.escape, key.split("{}"))), re.DOTALL), entries[key]) for key in open_ones
     ]
