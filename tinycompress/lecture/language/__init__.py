@@ -10,6 +10,7 @@ it is translated in turn. A text without an entry stays English, so that nothing
 
 import functools
 import json
+import logging
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -109,6 +110,9 @@ def chinese_font() -> str | None:
     from matplotlib import font_manager
 
     manager = font_manager.fontManager
+    logging.getLogger("matplotlib.font_manager").setLevel(
+        logging.ERROR
+    )  # most Chinese fonts have no bold, and it says so
     if not {font.name for font in manager.ttflist} & set(FONTS):
         for path in set(font_manager.findSystemFonts()) - {font.fname for font in manager.ttflist}:
             with suppress(Exception):  # a file that is no font, or one that Matplotlib cannot read
