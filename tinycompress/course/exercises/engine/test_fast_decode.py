@@ -8,6 +8,7 @@ import pytest
 from tinycompress.course import Partial, expect_array, expect_equal, expect_error, expect_tuple
 
 MAY_IMPORT = ()
+pytestmark = pytest.mark.timeout(60)  # to compile takes seconds, and longer while others are graded
 
 
 @pytest.mark.public
@@ -132,20 +133,21 @@ def slow_decode(packed, tree, count):
 
 @pytest.mark.hidden
 @pytest.mark.points(3.5)
-@pytest.mark.timeout(60)
 def test_ten_times_as_fast_as_the_loop(submission, reference, rng):
-    """Sixty thousand symbols, the fastest of four calls, measured in turns with the loop."""
+    """Sixty thousand symbols, the fastest of four messages, measured in turns with the loop."""
     lengths = lengths_of(rng, 12)
-    symbols, packed = message(rng, lengths, 60_000)
     tables, tree = reference.tables(lengths), tree_of([code or None for code in codes_of(lengths)])
     yours, loops = [], []
     for _ in range(4):  # the first call compiles, and others may be using the machine
+        symbols, packed = message(
+            rng, lengths, 60_000
+        )  # another one each time: what was kept of the last one is of no use
         found = expect_array(submission.decode(packed, *tables, len(symbols)), symbols.shape, "int")
         yours.append(submission.elapsed)
+        assert np.array_equal(found, symbols), "right for short messages, but not for a long one"
         start = time.perf_counter()
         slow_decode(packed, tree, len(symbols))
         loops.append(time.perf_counter() - start)
-    assert np.array_equal(found, symbols), "right for short messages, but not for a long one"
     ratio = min(loops) / min(yours)
     if ratio < 10:
         share = max(0.0, np.log(max(ratio, 1)) / np.log(10))

@@ -105,8 +105,13 @@ def matches(found, submission, weight, share, alpha, u):
         own = np.asarray(submission.targets(weight, share))
     except SubmissionProblem:
         return False
-    fits = own.shape == weight.shape and own.dtype == bool
-    return fits and np.array_equal(found, np.where(own & (u < alpha), 0, weight))
+    return are_targets(own, weight) and np.array_equal(found, np.where(own & (u < alpha), 0, weight))
+
+
+def are_targets(own, weight):
+    """Whether these can be meant as targets: some of the weights, but not all, wherever there are several to an output."""
+    several = weight.size > weight.shape[-1]
+    return own.shape == weight.shape and own.dtype == bool and (not several or own.any() and not own.all())
 
 
 @pytest.mark.hidden
@@ -200,10 +205,12 @@ def by_own_parts(submission, found, arguments):
     """Whether the student's own `targets` or `dropped` lead to these weights."""
 
     def by_targets(w, share, alpha, u):
-        return ~(submission.targets(w, share) & (u < alpha))
+        own = submission.targets(w, share)
+        return ~(own & (u < alpha)) if are_targets(own, w) else np.full(w.shape, np.nan)
 
     def by_dropped(w, share, alpha, u):
-        return submission.dropped(w, share, alpha, u) / w
+        factor = submission.dropped(w, share, alpha, u) / w
+        return factor if are_targets(factor == 0, w) else np.full(w.shape, np.nan)
 
     for factors in by_targets, by_dropped:
         try:

@@ -264,7 +264,7 @@ def one_of(found, submission, given):
     if np.array_equal(found, composed((in_integers, exactly, summed, rescaled), *given)):
         return True
     try:
-        return np.array_equal(found, composed(own, *given))
+        return np.ptp(found) > 1 and np.array_equal(found, composed(own, *given))
     except (SubmissionProblem, TypeError, ValueError, AttributeError, LookupError):
         return False
 
