@@ -47,6 +47,37 @@ def test_spreadsheets_write_rosters_in_many_ways(tmp_path, encoding, delimiter):
     assert people[1] == Person("008", "Bob O'Neil", "bob@x.org", "G1", "2027-01-20", canvas="1202")
 
 
+EXPORTS = {
+    "Moodle's participants": (
+        '"First name","Last name","ID number","Email address",Groups\nEve,Li,4711,eve@x.org,G1\nBo,Wu,,bo@x.org,\n',
+        [Person("4711", "Eve Li", "eve@x.org", "G1"), Person("bo@x.org", "Bo Wu", "bo@x.org")],
+    ),
+    "Moodle's worksheet": (
+        "Identifier,Full name,Email address,Status,Grade,Maximum Grade\nParticipant 1234,Eve Li,eve@x.org,Submitted,,10\n",
+        [Person("eve@x.org", "Eve Li", "eve@x.org", moodle="1234")],
+    ),
+    "Canvas": (
+        "Student,ID,SIS User ID,SIS Login ID,Section,Quiz (7)\n    Points Possible,,,,,10\n"
+        '"Li, Eve",56,4711,eli,A,9\n"Wu, Bo",57,,bwu,A,\n',
+        [Person("4711", "Li, Eve", canvas="56"), Person("bwu", "Wu, Bo", canvas="57")],
+    ),
+    "Gradescope": (
+        "First Name,Last Name,SID,Email,Sections\nEve,Li,4711,eve@x.org,\n",
+        [Person("4711", "Eve Li", "eve@x.org")],
+    ),
+    "GitHub Classroom": (
+        '"identifier","github_username","github_id","name"\n"4711","eve-li","99","Eve Li"\n',
+        [Person("4711", "Eve Li", github="eve-li")],
+    ),
+}
+
+
+@pytest.mark.parametrize("system", EXPORTS)
+def test_what_course_systems_export_is_a_roster_as_it_is(tmp_path, system):
+    text, people = EXPORTS[system]
+    assert Roster.read(written(tmp_path, text)).people == people
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -145,6 +145,8 @@ def test_what_could_not_be_read_is_named_though_the_exercise_is_found(exercise, 
     assert refused.startswith("there is no toy/keep.py in the hand-in; ") and "b.rar" in refused and "d.gz" in refused
     assert one(handin.parent, exercise)[1].unclear  # it may be in b.rar
     (handin / "b.rar").unlink()
+    assert one(handin.parent, exercise)[1].unclear  # or in c.zip
+    (handin / "c.zip").unlink()
     assert not one(handin.parent, exercise)[1].unclear
 
 
@@ -392,3 +394,51 @@ def test_a_clone_of_a_class_is_graded_as_it_comes(course):
     tasks = make_tasks(find_handins(course / "class"), exercises, "s", False, "bubblewrap")
     assert [task.source for task in tasks] == [SOLUTION.encode()] * 2
     assert grade([], Log(course / "log"), here) == 0
+
+
+NOTEBOOK = (
+    rb'{"cells": [{"cell_type": "code", "source": ["import numpy\n", "def keep(x):\n", "    return x\n"]}]'  # cut off
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "unclear"),
+    [
+        ("toy/keep.ipynb", NOTEBOOK, True),
+        ("Homework.ipynb", NOTEBOOK, True),
+        ("toy/keep.ipynb", NOTEBOOK.replace(b"def keep", b"keep"), False),  # as students get it
+        ("keep_final.py", RIGHT, True),
+        ("answer.rar", b"Rar!", True),
+        ("answer.zip", b"PK", True),
+        ("plot.png", b"", False),
+    ],
+)
+def test_an_untouched_stub_is_a_question_where_the_answer_may_be_elsewhere(exercise, tmp_path, name, data, unclear):
+    write_all(tmp_path / "class" / "cat", {"toy/keep.py": STUB, name: data})
+    source = one(tmp_path / "class", exercise)[1]
+    assert source.unclear is unclear and (source.data is None) is unclear
+    assert not unclear or ("keep.py is as it was handed out" in source.refused and name in source.refused)
+    write_all(tmp_path / "class" / "cat", {"toy/keep.py": RIGHT})
+    assert one(tmp_path / "class", exercise)[1].data == RIGHT
+
+
+def test_a_damaged_archive_is_a_question_and_no_zero(course):
+    write_class(course / "class", {"eve": (SOLUTION, 3)})
+    (course / "class" / "cat.zip").write_bytes(as_zip({"toy/keep.py": SOLUTION.encode()})[:-30])
+    assert main(command(course, "--workers", "1")) == 3
+    (entry,) = Gradebook(course / "log").entries("cat")
+    assert entry.points is None and entry.status == "unclear" and "cat.zip is damaged" in entry.waits
+
+
+@pytest.mark.parametrize("kind", ["64 bits", "signature as offset"])
+def test_a_list_of_entries_is_bounded_whatever_the_ends_of_an_archive_claim(exercise, tmp_path, kind):
+    entry = b"PK\x01\x02" + bytes(42)
+    entries = entry * (contents.MAX_DIRECTORY // len(entry) + 1)
+    count, size = (n.to_bytes(8, "little") for n in (len(entries) // len(entry), len(entries)))
+    if kind == "64 bits":
+        record = b"PK\x06\x06" + (44).to_bytes(8, "little") + bytes(12) + count + count + size + bytes(8)
+        end = record + b"PK\x06\x07" + bytes(4) + size + b"\1\0\0\0" + b"PK\x05\x06" + bytes(18)
+    else:
+        end = b"PK\x05\x06" + bytes(8) + size[:4] + b"PK\x05\x06" + b"\0\0"
+    with pytest.raises(Refused, match="more than 10000 entries"):
+        HandIn("eve", write(tmp_path / "eve.zip", entries + end)).read(exercise)

@@ -3,8 +3,8 @@
 The hand-ins of a folder are those that `uploads.py` knows by their names; anything else is left out and reported with the
 reason. In a hand-in, an exercise's file is, in this order, `<chapter>/<name>.py` beside the manifest that `release` writes,
 `<chapter>/<name>.py` anywhere, `<name>.py` anywhere, or a copy such as `<name> (1).py`. Of several uploads the last that
-holds it counts. Where nothing says which of two different files counts, or a file with another name may be the one, a person
-must decide. Everything else in a hand-in (conftest.py, *.pth, bytecode, Numba's caches, links, devices) is ignored. Nothing
+holds it counts. Where nothing says which of two different files counts, a file with another name or one that cannot be read
+may be the one, or an untouched stub lies beside a notebook that defines its functions, a person must decide. Everything else in a hand-in (conftest.py, *.pth, bytecode, Numba's caches, links, devices) is ignored. Nothing
 is unpacked.
 """
 
@@ -16,13 +16,13 @@ import re
 import sys
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from ..files import whole_file
 from . import system
 from .allowed import missing_imports
-from .contents import MAX_SOURCE, METADATA, Contents, File, Refused
+from .contents import MAX_SOURCE, METADATA, NOTEBOOK, Contents, File, Refused
 from .exercise import CourseProblem, Exercise
 from .uploads import Entry, Upload, entries
 
@@ -91,7 +91,7 @@ class HandIn:
     def sources(self, exercises: list[Exercise]) -> list[Source]:
         """The student's file for each exercise."""
         wanted = {f"{exercise.name}.py" for exercise in exercises} | {MANIFEST}
-        contents = self._contents(lambda name: not wanted.isdisjoint(_names(name)))
+        contents = self._contents(lambda name: name.lower().endswith(NOTEBOOK) or not wanted.isdisjoint(_names(name)))
         found = [_source(contents, exercise) for exercise in exercises]
         lone = all(source.data is None for source in found)
         return [_ask(source, contents, e, lone) for source, e in zip(found, exercises, strict=True)]
@@ -147,24 +147,43 @@ def _source_of(contents: Contents, ranked: list, name: str, is_blank: Callable, 
         if str(problem) != missing:
             return Source(None, str(problem))
         why = [str(problem), *[*contents.foreign, *contents.unread, *contents.others][:MOST_NAMED]]
-        return Source(None, "; ".join(why), unclear=bool(contents.foreign))
+        return Source(None, "; ".join(why), unclear=bool(contents.foreign or contents.unread))
     return Source(chosen.data, notes=(*notes, *[*contents.foreign, *contents.unread][:MOST_NAMED]), time=chosen.time)
 
 
 def _ask(source: Source, contents: Contents, exercise: Exercise, lone: bool) -> Source:
-    """A missing file becomes a question if one with another name may be meant. lone: whether every exercise is missing."""
-    missing = not_handed_in(exercise.id)
-    if source.data is not None or not source.refused.startswith(missing):
+    """A missing file, or the stub, becomes a question if the answer may be elsewhere. lone: whether every exercise is missing.
+
+    The notebooks that students get do not define the exercise's functions; one that does may be the answer beside a stub.
+    """
+    untouched = source.data is not None and source.data.split() == _words_of_stub(exercise)
+    missing = source.data is None and source.refused.startswith(not_handed_in(exercise.id))
+    if not untouched and not missing:
         return source
     known = _names_of_exercises(exercise.folder.parent)
     other = [place for place in contents.sources if place.name.casefold() not in known]
     meant = [place for place in other if _is_like(place, exercise)]
-    if not meant and lone:
+    if untouched:
+        meant = [place for place in meant if place.suffix.lower() != NOTEBOOK] + _notebooks_with(contents, exercise)
+    elif not meant and lone:
         meant = [place for place in other if place.suffix.lower() != ".txt"]
-    if not meant:
-        return source
     names = ", ".join(map(str, meant[:MOST_NAMED])) + (", …" if len(meant) > MOST_NAMED else "")
-    return Source(None, f"{source.refused}; if it is in {names}, hand that in as {exercise.name}.py", unclear=True)
+    if missing and meant:
+        return replace(
+            source, refused=f"{source.refused}; if it is in {names}, hand that in as {exercise.name}.py", unclear=True
+        )
+    unread = [*contents.foreign, *contents.unread][:MOST_NAMED]
+    if untouched and (meant or unread):
+        where = "; ".join([f"the answer may be in {names}"] * bool(meant) + unread)
+        return Source(None, f"{exercise.name}.py is as it was handed out; {where}; a person will decide", unclear=True)
+    return source
+
+
+def _notebooks_with(contents: Contents, exercise: Exercise) -> list[PurePosixPath]:
+    """The notebooks that define one of the exercise's functions, or are too large to say."""
+    starts = [f"def {name}(".encode() for name in exercise.functions()]
+    notebooks = [file for file in contents.files if file.place.suffix.lower() == NOTEBOOK]
+    return [file.place for file in notebooks if file.data is None or any(start in file.data for start in starts)]
 
 
 @functools.cache

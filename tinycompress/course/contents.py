@@ -23,6 +23,7 @@ from pathlib import Path, PurePosixPath
 from . import system
 
 MAX_SOURCE = 1 << 20  # bytes of one file
+MAX_NOTEBOOK = 16 << 20
 MAX_FILES = 1000  # that are read
 MAX_READ = 256 << 20  # bytes of all files and archives that are read
 MAX_ARCHIVE = 64 << 20
@@ -35,7 +36,8 @@ METADATA = (".DS_Store", ".localized", "__MACOSX", "Thumbs.db", "desktop.ini")  
 PASSED_OVER = {"__macosx", "__pycache__", "node_modules", "site-packages", "venv"}  # folders; and hidden ones
 ZIPS, TARS = (".zip",), (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 ARCHIVES = (".7z", ".rar")
-SOURCES = (".py", ".ipynb", ".txt")  # what may hold an answer, under another name
+NOTEBOOK = ".ipynb"
+SOURCES = (".py", NOTEBOOK, ".txt")  # what may hold an answer, under another name
 UNREAD = (*ARCHIVES, ".bz2", ".gz", ".xz", ".zst")
 
 
@@ -105,11 +107,11 @@ class Contents:
         elif is_archive(called):
             with open_plain(path) as file:
                 self._add_archive(file, PurePosixPath(), called, os.fstat(file.fileno()).st_mtime, 1)
-        elif self._matters(called):
+        elif self._matters(called) and not called.lower().endswith(NOTEBOOK):
             with open_plain(path) as file:
                 self._file(PurePosixPath(called), file.read, called, os.fstat(file.fileno()).st_mtime)
         else:
-            self._note(PurePosixPath(called))
+            self._note(PurePosixPath(called), False)
             self.others.append(f"{called} is not read: hand in .py files, or a .zip of them")
 
     def _add_folder(self, path: Path, upload: str) -> None:
@@ -171,12 +173,12 @@ class Contents:
             return False
         self._count()
         matters = self._matters(place.name)
-        if not matters:
-            self._note(place)
+        self._note(place, matters)
         return matters
 
-    def _note(self, place: PurePosixPath) -> None:
-        if place.suffix.lower() in SOURCES and len(self.sources) < MAX_FILES:
+    def _note(self, place: PurePosixPath, read: bool) -> None:
+        kind = place.suffix.lower()
+        if kind in SOURCES and not (read and kind == ".py") and len(self.sources) < MAX_FILES:
             self.sources.append(place)
 
     def _matters(self, name: str) -> bool:
@@ -194,7 +196,8 @@ class Contents:
             unread = self.foreign if ending(place.name, ARCHIVES) else self.others
             unread.append(f"{place} is not read: hand in a .zip, or the files themselves")
             return
-        most = MAX_ARCHIVE if nested else MAX_SOURCE
+        of_others = MAX_NOTEBOOK if place.suffix.lower() == NOTEBOOK else MAX_SOURCE
+        most = MAX_ARCHIVE if nested else of_others
         data, problem = None, ""
         try:
             data = read(most + 1)
@@ -250,9 +253,13 @@ def read_zip(file, most: int) -> zipfile.ZipFile:
         raise Refused(f"the archive is larger than {most >> 20} MiB")
     file.seek(max(0, size - (1 << 16) - 22))
     tail = file.read()
-    end = tail.rfind(b"PK\x05\x06")
+    # As zipfile reads it: the end without a comment counts first, and a record of 64 bits counts more than what stands there.
+    plain = tail[-22:-18] == b"PK\x05\x06" and tail[-2:] == b"\0\0"
+    end = len(tail) - 22 if plain else tail.rfind(b"PK\x05\x06")
     directory = int.from_bytes(tail[end + 12 : end + 16], "little") if end >= 0 else 0
-    if directory > MAX_DIRECTORY and directory != 0xFFFFFFFF or directory == 0xFFFFFFFF and size > MAX_DIRECTORY:
+    if end >= 20 and tail[end - 20 : end - 16] == b"PK\x06\x07":
+        directory = int.from_bytes(tail[end - 36 : end - 28], "little") if end >= 76 else size
+    if directory > MAX_DIRECTORY:
         raise Refused(f"the archive has more than {MAX_ENTRIES} entries")
     file.seek(0)
     return zipfile.ZipFile(file)

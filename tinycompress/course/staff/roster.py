@@ -4,6 +4,11 @@ The roster is a CSV with a column `id`, and any of these: `name`, `email`, `grou
 of days), `late_days` (days late that cost nothing), `handed_in` (a time, which counts more than anything else), and `moodle`,
 `canvas`, `gradescope`, `github` (what those systems call the student). Other columns are ignored. Times are as in 2027-01-15
 (its end) or 2027-01-15 18:00, on this machine's clock unless they end in a zone such as +01:00.
+
+What course systems export is read as it is. Moodle: "First name", "Last name", "ID number", "Email address", "Groups" of its
+participants, or "Identifier" ("Participant 123") and "Full name" of its grading worksheet. Canvas' gradebook: "Student", "ID",
+"SIS User ID", "SIS Login ID". Gradescope: "First Name", "Last Name", "SID", "Email". GitHub Classroom: "identifier",
+"github_username". Without a column `id`, a student's id is the first of IDS that is filled in.
 """
 
 import csv
@@ -19,6 +24,12 @@ from pathlib import Path
 from ..exercise import CourseProblem
 
 SYSTEMS = ("moodle", "canvas", "gradescope")
+IDS = ("id", "id_number", "sid", "student_id", "sis_user_id", "username", "sis_login_id", "email", "identifier")
+HEADINGS = {
+    **{"full_name": "name", "student": "name", "student_name": "name"},
+    **{"email_address": "email", "groups": "group", "github_username": "github", "github_id": ""},
+}
+PARTS_OF_NAME = ("first_name", "last_name", "surname")
 
 
 @dataclass(frozen=True)
@@ -64,15 +75,18 @@ class Roster:
         header = text.split("\n", 1)[0]
         rows = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=header.count))
         columns = [_column(name, path) for name in next(rows, [])]
-        if "id" not in columns:
+        from_canvas = bool({"sis_user_id", "sis_login_id"} & set(columns))
+        if from_canvas:
+            columns = ["canvas" if name == "id" else name for name in columns]
+        if not set(IDS) & set(columns):
             raise CourseProblem(
                 f"--roster {path}: its first line must name the columns, one of them `id`; got {header!r}"
             )
         people = {}
         for row in rows:
-            if not any(map(str.strip, row)):
+            given = _given(columns, row)
+            if not any(map(str.strip, row)) or (from_canvas and not given.get("canvas")):  # the latter: points possible
                 continue
-            given = {name: value.strip() for name, value in zip(columns, row, strict=False) if name}
             person = _checked(Person(**given), f"--roster {path}, line {rows.line_num}")
             if people.setdefault(person.id, person) is not person:
                 raise CourseProblem(f"--roster {path}, line {rows.line_num}: a second row for {person.id!a}")
@@ -100,12 +114,27 @@ class Roster:
 
 def _column(name: str, path: Path) -> str:
     """The column that a heading means; "" for one that is ignored."""
-    known = [column.name for column in fields(Person)]
-    column = name.strip().lower().replace(" ", "_").replace("e-mail", "email")
+    known = [column.name for column in fields(Person)] + [*IDS, *PARTS_OF_NAME]
+    column = re.sub(r"[ -]+", "_", name.strip().lower().replace("e-mail", "email"))
+    column = HEADINGS.get(column, column)
     close = difflib.get_close_matches(column, known, 1, 0.8)
     if column not in known and close:
         raise CourseProblem(f"--roster {path}: is the column {name!r} meant to be {close[0]!r}?")
     return column if column in known else ""
+
+
+def _given(columns: list[str], row: list[str]) -> dict[str, str]:
+    """The fields of a `Person` that a row gives; of several columns for one field the first that is filled in."""
+    found: dict[str, str] = {}
+    for column, value in zip(columns, row, strict=False):
+        if column and value.strip():
+            found.setdefault(column, value.strip())
+    if "name" not in found:
+        found["name"] = " ".join(found[part] for part in PARTS_OF_NAME if part in found)
+    if number := re.fullmatch(r"Participant (\d+)", found.get("identifier", "")):
+        found.setdefault("moodle", number[1])
+    found["id"] = next((found[name] for name in IDS if name in found), "")
+    return {column.name: found[column.name] for column in fields(Person) if column.name in found}
 
 
 def _checked(person: Person, where: str) -> Person:
