@@ -12,6 +12,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, nullcontext
 from multiprocessing import get_context
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from course_class import (
@@ -31,7 +32,10 @@ from course_class import (
 from waiting import wait_for
 
 from tinycompress.cli import main
-from tinycompress.course.exercise import CourseProblem
+from tinycompress.course import plugin
+from tinycompress.course.exercise import CourseProblem, find_exercises
+from tinycompress.course.run import run_tests
+from tinycompress.course.sandbox.submission import InProcess
 from tinycompress.course.staff import grade as grading
 from tinycompress.course.staff.grade import grade
 from tinycompress.course.staff.gradebook import Gradebook
@@ -323,3 +327,34 @@ def test_a_full_disk_stops_with_advice_and_nothing_is_torn(tmp_path):
     log.append({"n": len(written)})
     assert len(log.records()) == len(written) + 1
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 1000
+
+
+GREEDY = """
+import numpy as np, pytest
+MAY_IMPORT = ()
+
+@pytest.mark.public
+@pytest.mark.points(1)
+def test_memory(submission):
+    assert np.ones(submission.keep(2)).all()
+
+@pytest.mark.hidden
+@pytest.mark.points(1)
+def test_time(submission):
+    for _ in range(submission.keep(3)):
+        pass
+"""
+
+
+def test_an_answer_that_takes_all_memory_or_time_of_its_test_is_for_a_person_and_ends_no_grader(tmp_path, monkeypatch):
+    monkeypatch.setattr(plugin, "SECONDS", 1)
+    (tmp_path / "toy").mkdir()
+    (tmp_path / "toy" / "keep.py").write_text("def keep(x):\n    return x\n")
+    (tmp_path / "toy" / "test_keep.py").write_text(GREEDY)
+    (exercise,) = find_exercises(root=tmp_path)
+    greedy = InProcess(SimpleNamespace(__file__="keep.py", keep=lambda x: 1 << 30))  # numbers of 8 bytes
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    assert [r.outcome for r in run_tests(exercise, greedy, "s")] == ["grader_error"] * 2
+    assert resource.getrlimit(resource.RLIMIT_AS) == before
+    honest = InProcess(SimpleNamespace(__file__="keep.py", keep=lambda x: x))
+    assert [r.outcome for r in run_tests(exercise, honest, "s")] == ["passed", "passed"]

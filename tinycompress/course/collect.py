@@ -3,9 +3,10 @@
 The hand-ins of a folder are those that `uploads.py` knows by their names; anything else is left out and reported with the
 reason. In a hand-in, an exercise's file is, in this order, `<chapter>/<name>.py` beside the manifest that `release` writes,
 `<chapter>/<name>.py` anywhere, `<name>.py` anywhere, or a copy such as `<name> (1).py`. Of several uploads the last that
-holds it counts. Where nothing says which of two different files counts, a file with another name or one that cannot be read
-may be the one, or an untouched stub lies beside a notebook that defines its functions, a person must decide. Everything else in a hand-in (conftest.py, *.pth, bytecode, Numba's caches, links, devices) is ignored. Nothing
-is unpacked.
+holds it counts. Where nothing says which of two different files counts, a file with another name or one that cannot be
+read may be the one, or an untouched stub lies beside a notebook that defines its functions, a person must decide.
+Everything else in a hand-in (conftest.py, *.pth, bytecode, Numba's caches, links, devices) is ignored. Nothing is
+unpacked.
 """
 
 import ast

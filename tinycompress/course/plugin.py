@@ -9,9 +9,11 @@ In a students' folder, conftest.py loads it, and the functions of the file besid
 `course grade` passes a `Session` instead, whose submission runs in the sandbox.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,12 +21,14 @@ import pytest
 from .exercise import Exercise
 from .outcome import DOES_NOT_FIT, Partial, SubmissionProblem
 from .run import NO_ASSERTS
-from .sandbox.submission import InProcess, Submission, load_here
+from .sandbox.submission import InProcess, Submission, load_here, time_limit
 from .sandbox.wire import WireError
 
 EARNED, PARTIAL, FAILED, ERROR = "passed", "partial", "failed", "grader_error"
 # What a test raises that computes with an answer of an unforeseen type, shape or value.
 UNFORESEEN = (TypeError, ValueError, LookupError, ArithmeticError, AttributeError, RecursionError, WireError)
+MEMORY = 2 << 30  # bytes that a test may take in this process, beside what it has
+SECONDS = 300  # for a test, with all calls of the submission
 
 
 @dataclass
@@ -164,6 +168,37 @@ def _generator(item) -> np.random.Generator:
 
 
 # ---- what each test earned ----
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    """Bound what a test takes that computes with an answer: that of one hand-in must not stop the grading of all others.
+
+    What runs into the bounds is a grader_error, since the machine may be short of memory or time for another reason.
+    """
+    if item.config.stash[SESSION].submission is None:  # a student's folder
+        return (yield)
+    with memory_limit(MEMORY), time_limit(SECONDS):
+        return (yield)
+
+
+@contextlib.contextmanager
+def memory_limit(more: int):
+    """Let this process take only so many bytes more in the block; no limit where the system has none."""
+    try:
+        import resource
+
+        taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    except (ImportError, OSError):
+        yield
+        return
+    least = min(limit for limit in (taken + more, soft, hard) if limit != resource.RLIM_INFINITY)
+    resource.setrlimit(resource.RLIMIT_AS, (least, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 @pytest.hookimpl(wrapper=True)

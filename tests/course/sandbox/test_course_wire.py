@@ -151,6 +151,10 @@ FINE = npy(b"{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }\n", b"\0"
         message({"a": 0}, npy(b"{'descr': __import__('os'), 'fortran_order': False, 'shape': (2,), }\n", b"\0" * 8)),
         message({"a": 0}, npy(b"(" * 5000 + b"\n", b"\0" * 8)),
         message({"a": 0}, npy(b"{'descr': '|b1', 'fortran_order': False, 'shape': (2,), }\n", b"\x01\x02")),
+        message(
+            [{"a": 0}, {"a": 0}], npy(b"{'descr': '|b1', 'fortran_order': False, 'shape': (2,), }\n", b"\x01\x01")
+        ),  # one array, counted twice
+        message(None, npy(b"{'descr': '|b1', 'fortran_order': False, 'shape': (2,), }\n", b"\x01\x01")),
     ],
 )
 def test_malformed_messages_are_refused(frames):

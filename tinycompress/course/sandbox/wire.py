@@ -137,7 +137,11 @@ def loads(frames: list[bytes]):
     tree, count = parse_text(frames[0])
     if count != len(frames) - 1:
         raise WireError("a message with more or fewer arrays than it says")
-    return _from_tree(tree, [_from_npy(frame) for frame in frames[1:]], 0)
+    arrays = dict(enumerate(map(_from_npy, frames[1:])))
+    value = _from_tree(tree, arrays, 0)
+    if arrays:
+        raise WireError("a message with an array that it does not use")
+    return value
 
 
 def parse_text(text: bytes) -> tuple[object, int]:
@@ -175,8 +179,8 @@ def _from_tree(tree, arrays, depth):
     (tag, inside), *more = tree.items() if tree else (("", None),)
     if tag == "t" and type(inside) is list and not more:
         return tuple(_from_tree(item, arrays, depth + 1) for item in inside)
-    if tag == "a" and type(inside) is int and 0 <= inside < len(arrays) and not more:
-        return arrays[inside]
+    if tag == "a" and type(inside) is int and inside in arrays and not more:
+        return arrays.pop(inside)  # a thousand times the same large array would be more than a message may hold
     try:
         if tag == "b" and type(inside) is str and not more:
             return bytes.fromhex(inside)

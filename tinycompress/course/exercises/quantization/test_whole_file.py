@@ -140,6 +140,8 @@ def test_the_head_of_a_file(submission, rng):
 
 def decoded(file):
     """The weight of a file, or None if it cannot be read: the trusted side's own reader."""
+    if len(file) > 50_000:  # of far fewer weights
+        return None
     data = file.tobytes()
     k = data[4]
     rows, columns = np.frombuffer(data[:4], "<u2").astype(int)
