@@ -217,6 +217,14 @@ def test_hand_ins_of_namesakes_are_nobodys_and_no_zero_until_someone_says_whose(
     assert "look at them first: '007', '009'" in said and "  2 students: is 'Ann Li_5' of 007 or 009?" in said
 
 
+def test_who_takes_anothers_name_in_moodle_does_not_hand_in_for_them(course, roster):
+    names = [f"Cy_{number}_assignsubmission_file_" for number in (5, 6)]
+    write_class(course / "class", {names[0]: (SOLUTION, 3), names[1]: ("keep = mean = None\n", 0)})
+    (handin,) = find_handins(course / "class", roster.student)
+    (source,) = handin.sources(find_exercises(root=course))
+    assert source.unclear and source.data is None and "moodle 5 and moodle 6" in source.refused
+
+
 # ---- late ----
 
 DUE = time_of("2027-01-10")
