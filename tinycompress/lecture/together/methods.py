@@ -77,7 +77,8 @@ def small_student(teacher, dataset, plan, seed, width) -> Module:
 
 
 def eight_bits(teacher, dataset, plan, seed, bits) -> Module:
-    return trained(lambda: quantize_weights(fold_batch_norm(teacher.copy()), bits), dataset, plan, [seed, 3])
+    lrs = plan.folded_lrs or plan.lrs
+    return trained(lambda: quantize_weights(fold_batch_norm(teacher.copy()), bits), dataset, plan, [seed, 3], lrs=lrs)
 
 
 def few_values(teacher, dataset, plan, seed, k) -> Module:
