@@ -263,7 +263,9 @@ def run_all(
 
     runs = [_Run(claim, settings, store) for claim in claims]
     early = [(run, i) for run in runs for i in run.unfinished() if run.early]
-    early.sort(key=lambda found: found[0].claim.timed)  # preparations come last, since an interrupt loses them
+    # Preparations come last, since an interrupt loses them; of these, claims with few tasks first, since their tasks are long,
+    # and a long task at the end leaves the other workers idle.
+    early.sort(key=lambda found: (found[0].claim.timed, found[0].claim.timed and len(found[0].tasks)))
     timed = [(run, i) for run in runs for i in run.unfinished() if run.claim.timed]
     steps = itertools.chain(_do_early(early, executor), _do_timed(timed))
     yield from (run.result() for run in runs if not run.unfinished())

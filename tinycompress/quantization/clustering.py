@@ -166,14 +166,15 @@ class Pull:
             self._mixtures[name] = clusters.centroids, np.full(k, self._mean_error[name]), np.full(k, 1 / k)
         narrowest, widest = (width**2 * self._mean_error[name] for width in self.widths)
         means, variances, shares = self._mixtures[name]
-        log_p = np.log(shares / np.sqrt(variances)) - 0.5 * (w[:, None] - means) ** 2 / variances
-        p = np.exp(log_p - log_p.max(1, keepdims=True))
-        p /= p.sum(1, keepdims=True)
-        members = p.sum(0) + 1e-6
-        means = (w @ p) / members
-        variances = (p * (w[:, None] - means) ** 2).sum(0) / members
+        # (k, weights): sums over the few Gaussians then add long rows.
+        log_p = np.log(shares / np.sqrt(variances))[:, None] - 0.5 * (w - means[:, None]) ** 2 / variances[:, None]
+        p = np.exp(log_p - log_p.max(0))
+        p /= p.sum(0)
+        members = p.sum(1) + 1e-6
+        means = (p @ w) / members
+        variances = (p * (w - means[:, None]) ** 2).sum(1) / members
         variances = np.clip(variances, narrowest, widest)
         self._mixtures[name] = means, variances, members / members.sum()
         self.centroids[name] = np.sort(means).astype(np.float32)
-        tightness = p @ (1 / variances)
-        return (p @ (means / variances)) / tightness, narrowest * tightness
+        tightness = (1 / variances) @ p
+        return ((means / variances) @ p) / tightness, narrowest * tightness
