@@ -19,12 +19,15 @@ from tinycompress.lecture.learned import (
     LEARNED,
     DidNotLearn,
     Split,
+    diverged,
     doubt,
+    kept_and_left_out,
     learns,
     marked,
     must_have_learned,
     split_of,
     split_of_data,
+    unlearned,
 )
 from tinycompress.training import TrainingDiverged
 from tinycompress.workshop.interval import seeds_to_decide, verdict
@@ -272,3 +275,32 @@ def test_few_images_are_marked_and_enough_are_not():
     assert marked([{"seed": 0}], (), few) == [{"seed": 0, FEW: [ENOUGH - 1, 20]}]
     assert marked([{"accuracy": 9.0}], (learns(),), TEN)[0][LEARNED].keys() == {"accuracy"}
     assert not TEN.warnings and "too few" in Split(5, 2, 3, 2).warnings[0] and "wide" in few.warnings[0]
+
+
+# ---- nets that are one of many ----
+
+
+MANY = learns(arm=("a", "b", "c"), one_of_many=True)
+
+
+def test_an_arm_of_many_that_failed_with_one_seed_is_left_out_with_all():
+    rows = rows_of(ours=[40, 41, 43], a=[50, 51, 52], b=[60, 9, 62], c=[70, 71, 72])
+    rows = [diverged({"seed": 2, "arm": "c"}, ValueError("too fast")) if row["accuracy"] == 72 else row for row in rows]
+    rows = marked(rows, (MANY,), TEN)
+    alone = [row for row in rows if row["arm"] in ("ours", "a", "b")]
+    kept, left_out = kept_and_left_out([row for row in alone], (MANY,))
+    assert {row["arm"] for row in kept} == {"ours", "a"} and [row["accuracy"] for row in left_out] == [60, 9, 62]
+    assert unlearned(left_out, (MANY,)) == ("b", "b 9.0 %; guessing alone reaches 11.9 %")
+    # Two of three are more than half: a mean over the last one says nothing about methods in general.
+    assert kept_and_left_out(rows, (MANY,)) == (rows, [])
+    (finding,) = judge(claim_on(MANY), rows, 0).findings
+    assert finding.verdict == "not measured: b, c did not learn"
+    assert finding.holds == "b 9.0 %, c diverged; guessing alone reaches 11.9 %"
+
+
+def test_a_net_that_a_finding_rests_on_alone_may_not_diverge():
+    claim = claim_on(learns(arm="theirs"))
+    rows = [row for row in rows_of(ours=[40, 41, 43])] + [diverged({"seed": 0, "arm": "theirs"}, ValueError("x"))]
+    result = judge(claim, rows, 0)
+    assert result.verdict == "not measured: theirs did not learn" and result.findings[0].holds == "theirs diverged"
+    result.figure()

@@ -24,6 +24,7 @@ from typing import Any
 from ..workshop.interval import seeds_to_decide, verdict
 from . import learned
 from .drawn import drawn
+from .language import DOT
 from .learned import Nets, split_of
 from .notes import SENTENCES
 from .store import Store
@@ -382,7 +383,7 @@ def judge(claim: Claim, rows: list[Row], seconds: float) -> Result:
     findings = [_finding(claim, effect, rows) for effect in claim.effects]
     if any(finding.verdict.startswith("not measured") for finding in findings):
         return Result(claim, rows, findings, {}, [], seconds)
-    ratios = claim.ratios(rows) if claim.ratios else {}
+    ratios = claim.ratios(learned.kept_and_left_out(rows, claim.nets)[0]) if claim.ratios else {}
     ratios = {name: float(ratio) for name, ratio in ratios.items() if ratio is not None}
     for name, ratio in ratios.items():
         if name not in ("theory", "disk", "clock") or not 0 < ratio < math.inf:
@@ -397,6 +398,7 @@ def _finding(claim: Claim, effect: Effect, rows: list[Row]) -> Finding:
     least = learned.FEWEST if effect.unit == "points" else learned.ENOUGH  # in points, the doubt is known
     if few is not None and few < least:
         return Finding(effect, f"not measured: {few} test images are too few, {least} would do")
+    rows, without = learned.kept_and_left_out(rows, nets)
     names, accuracies = learned.unlearned(rows, nets)
     if names:
         return Finding(effect, f"not measured: {names} did not learn", holds=accuracies)
@@ -408,7 +410,9 @@ def _finding(claim: Claim, effect: Effect, rows: list[Row]) -> Finding:
         raise ValueError(f"claim {claim.id}, {effect.name}: {error}") from error
     seeds = seeds_to_decide(values, *how) if decided.verdict == "not shown" else None
     # Where it holds is decided over seeds alone, which says too much if there are few images.
-    return Finding(effect, *decided, effect.holds(rows) if effect.holds and not few else "", seeds, doubt)
+    holds = [effect.holds(rows)] if effect.holds and not few else []
+    holds += [f"left out, did not learn: {learned.unlearned(without, nets)[1]}"] if without else []
+    return Finding(effect, *decided, DOT.join(holds), seeds, doubt)
 
 
 def disagreements(ratios: dict[str, float]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from .learned import Nets, Row, unlearned
+from .learned import Nets, Row, kept_and_left_out, unlearned
 from .tasks import in_words, why_not
 
 
@@ -18,7 +18,7 @@ def drawn(figure: Callable, timed: bool, nets: tuple[Nets, ...], rows: list[Row]
             fig = style.words(text[0].upper() + text[1:], why["how"])
         else:
             try:
-                fig = figure(rows)
+                fig = figure(kept_and_left_out(rows, nets)[0])
             except Exception:  # nets that did not learn have no logarithm, no spread, no neighbours
                 if not names:
                     raise

@@ -2,7 +2,8 @@
 
 A claim declares once which nets its findings rest on (`learns`). When its rows are measured, those of nets no better than
 guessing are marked with the key "did_not_learn", and all rows with "test_images" if there are few. `judge` and the figure follow
-from these marks. Rows of nets that learned, on enough images, stay as they are.
+from these marks. Rows of nets that learned, on enough images, stay as they are. A net whose training diverged has a row that says
+so (`diverged`).
 """
 
 import functools
@@ -18,6 +19,7 @@ from ..data import Dataset, load
 Row = dict[str, Any]
 
 LEARNED = "did_not_learn"  # key of a row -> {key of an accuracy: what guessing reaches, in %}
+DIVERGED = "diverged"  # key of a row of a net whose training failed -> the error's words
 FEW = "test_images"  # key of a row -> [test images, those of the smallest class]
 
 SURE = 0.975  # guessing exceeds its bound in 2.5 % of all splits; and the z of a 95 % interval
@@ -91,14 +93,23 @@ class Nets:
     name: str
     by: str
     split: Split | None
+    one_of_many: bool
     where: tuple[tuple[str, Any], ...]
 
     def accuracy(self, row: Row) -> float | None:
-        """The accuracy of the row's net in %, or None if the row is about another net."""
+        """The accuracy of the row's net in %, or None if the row is about another net, or about one that diverged."""
         value = row.get(self.value)
-        if value is None or not all(_fits(row.get(field), wanted) for field, wanted in self.where):
+        if value is None or not self.means(row):
             return None
         return 100 - value if self.error else value
+
+    def means(self, row: Row) -> bool:
+        """Whether the row is about one of these nets."""
+        return all(_fits(row.get(field), wanted) for field, wanted in self.where)
+
+    def failed(self, row: Row) -> bool:
+        """Whether the row is about one of these nets, which did not learn."""
+        return self.means(row) and (DIVERGED in row or self.value in row.get(LEARNED, ()))
 
     def called(self, row: Row) -> str:
         """What reports call the row's net."""
@@ -107,15 +118,24 @@ class Nets:
 
 
 def learns(
-    value: str = "accuracy", *, error: bool = False, name: str = "", by: str = "", split: Split | None = None, **where
+    value: str = "accuracy",
+    *,
+    error: bool = False,
+    name: str = "",
+    by: str = "",
+    split: Split | None = None,
+    one_of_many: bool = False,
+    **where,
 ) -> Nets:
     """Declare nets that a finding rests on, by the rows that hold their test accuracy in % under the key `value`.
 
     error: the value is a test error. name: of the net; by default the row's arm. by: a field that tells nets of one name
-    apart, such as "width". split: of another task than that of the data set. where: field=value, field=(values) or
-    field=test keeps only these rows. Leave out nets that are at chance by intent, such as nets pruned without fine-tuning.
+    apart, such as "width". split: of another task than that of the data set. one_of_many: the finding is a mean over arms, and
+    each of these is one of them; those that did not learn are left out (see `kept_and_left_out`). where: field=value,
+    field=(values) or field=test keeps only these rows. Leave out nets that are at chance by intent, such as nets pruned without
+    fine-tuning.
     """
-    return Nets(value, error, name, by, split, tuple(where.items()))
+    return Nets(value, error, name, by, split, one_of_many, tuple(where.items()))
 
 
 def _fits(value, wanted) -> bool:
@@ -149,18 +169,35 @@ def marked(rows: list[Row], nets: Sequence[Nets], split: Split) -> list[Row]:
     return found
 
 
+def diverged(row: Row, error: Exception) -> Row:
+    """The row of a net whose training diverged, in place of its accuracy and costs. row: which net it is."""
+    return row | {DIVERGED: str(error)}
+
+
+def kept_and_left_out(rows: list[Row], nets: Iterable[Nets]) -> tuple[list[Row], list[Row]]:
+    """The rows without the arms that a finding can do without (`one_of_many`) and that did not learn; and the rows of these.
+
+    An arm that failed with one seed is left out with all of them, so that seeds differ in nothing else. If more than half of
+    the arms failed, none is left out: a mean over the others says nothing about most of them.
+    """
+    many = [net for net in nets if net.one_of_many]
+    arms = {row.get("arm") for row in rows if any(net.means(row) for net in many)}
+    failed = {row.get("arm") for row in rows if any(net.failed(row) for net in many)}
+    if 2 * len(failed) > len(arms):
+        return rows, []
+    return [row for row in rows if row.get("arm") not in failed], [row for row in rows if row.get("arm") in failed]
+
+
 def unlearned(rows: list[Row], nets: Sequence[Nets]) -> tuple[str, str]:
     """Of the nets that a finding rests on, the names of those that did not learn, and how far they came; or two empty texts."""
-    found: dict[str, list[float]] = {}
+    found: dict[str, list[float | None]] = {}
     bounds = []
-    for row in (row for row in rows if LEARNED in row):
-        for net in nets:
-            accuracy = net.accuracy(row)
-            if accuracy is not None and net.value in row[LEARNED]:
-                found.setdefault(net.called(row), []).append(accuracy)
-                bounds.append(row[LEARNED][net.value])
+    for row in rows:
+        for net in (net for net in nets if net.failed(row)):
+            found.setdefault(net.called(row), []).append(net.accuracy(row))
+            bounds += [row[LEARNED][net.value]] if DIVERGED not in row else []
     words = ", ".join(f"{name} {_span(accuracies)}" for name, accuracies in found.items())
-    return _first(list(found)), f"{words}; guessing alone reaches {max(bounds):.1f} %" if found else ""
+    return _first(list(found)), words + (f"; guessing alone reaches {max(bounds):.1f} %" if bounds else "")
 
 
 def _first(names: list[str]) -> str:
@@ -169,9 +206,14 @@ def _first(names: list[str]) -> str:
     return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
-def _span(accuracies: list[float]) -> str:
-    low, high = min(accuracies), max(accuracies)
-    return f"{low:.1f} %" if round(low, 1) == round(high, 1) else f"{low:.1f} to {high:.1f} %"
+def _span(accuracies: list[float | None]) -> str:
+    """From which to which accuracy, and whether a net diverged, which has none."""
+    known = [accuracy for accuracy in accuracies if accuracy is not None]
+    words = ["diverged"] if len(known) < len(accuracies) else []
+    if known:
+        low, high = min(known), max(known)
+        words.append(f"{low:.1f} %" if round(low, 1) == round(high, 1) else f"{low:.1f} to {high:.1f} %")
+    return " or ".join(words)
 
 
 def few_images(rows: list[Row], per_class: bool) -> int | None:

@@ -1,22 +1,24 @@
 """Claims C1 and C2: every method on one teacher, in tiny nets; what the verdicts and counts follow from."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from matplotlib.text import Text
 from verdicts import DECIDED
 
-from tinycompress import get_num_threads, recipe, set_num_threads
+from tinycompress import get_num_threads, models, recipe, set_num_threads
 from tinycompress.data import load
 from tinycompress.data.dataset import from_arrays
-from tinycompress.lecture import judge, together
+from tinycompress.lecture import Settings, judge, report, run, together
 from tinycompress.lecture.pruning import nets as pruning_nets
 from tinycompress.lecture.tasks import plain
 from tinycompress.lecture.together import c1_three_numbers, c2_who_pays, methods, nets
 from tinycompress.lecture.together.c1_three_numbers import _apart, effect_counting, effect_disk, file_bytes, holds_c1
 from tinycompress.lecture.together.c2_who_pays import _strongest, effect_accuracy, effect_classes, effect_images
 from tinycompress.quantization import tcz
-from tinycompress.training import predict
+from tinycompress.training import TrainingDiverged, predict
 from tinycompress.workshop.stored import stored
 from tinycompress.workshop.style import png
 from tinycompress.workshop.teacher import TeacherPlan
@@ -121,9 +123,67 @@ def test_the_strongest_setting_that_keeps_validation_accuracy_is_taken(monkeypat
     monkeypatch.setattr(c2_who_pays, "validation_accuracy", lambda net, dataset: net.accuracy)
     method = methods.Method("x", "pruning", lambda t, d, p, s, strength: Net(100 - strength), None, (1, 2, 5, 9))
     method = replace(method, small=lambda net, *_: net)
-    assert _strongest(method, None, None, TINY, 0, 95)[1] == 5
-    assert _strongest(method, None, None, TINY, 0, 97.5)[1] == 2
-    assert _strongest(method, None, None, TINY, 0, 99.5) == (None, None)
+    assert _strongest(method, None, None, TINY, 0, 95)[1:] == (5, True)
+    assert _strongest(method, None, None, TINY, 0, 97.5)[1:] == (2, True)
+    assert _strongest(method, None, None, TINY, 0, 99.5)[1:] == (1, False)
+
+
+def test_settings_that_diverge_are_skipped_and_a_method_of_which_all_do_says_so(monkeypatch):
+    def strong_ones_diverge(teacher, dataset, plan, seed, strength):
+        if strength > most:
+            raise TrainingDiverged("every learning rate of (0.02,) diverged")
+        return nets.Small(None, None, 1, 1)
+
+    monkeypatch.setattr(c2_who_pays, "validation_accuracy", lambda net, dataset: 99)
+    method = replace(methods.METHODS[0], train=strong_ones_diverge, strengths=(1, 2, 5), small=lambda net, *_: net)
+    most = 2
+    assert _strongest(method, None, None, TINY, 0, 95)[1:] == (2, True)
+    most = 0  # with another seed, since nets are cached
+    with pytest.raises(TrainingDiverged):
+        _strongest(method, None, None, TINY, 1, 95)
+
+
+def diverge(teacher, dataset, plan, seed, strength):
+    return nets.trained(teacher.copy, dataset, plan, seed, lrs=(1e30,))
+
+
+def guess(teacher, dataset, plan, seed, strength):
+    return models.mlp(dataset.image_shape, (), dataset.num_classes, rng=0)
+
+
+@pytest.mark.parametrize(
+    ("train", "words"), [(diverge, r"diverged"), (guess, r"\d+\.\d %; guessing alone reaches 1\d\.\d %")]
+)
+@pytest.mark.parametrize("name", CLAIMS)
+def test_a_method_that_does_not_learn_is_named_and_the_others_are_judged_without_it(name, train, words, monkeypatch):
+    """Two methods that learn, and one that does not, on a teacher that training further does not change."""
+    some = [
+        replace(m, strengths=m.strengths[:1]) for m in methods.METHODS if m.name in ("early exit", "low rank, a third")
+    ]
+    bad = replace(of_methods("8-bit integers"), train=train, small=methods.as_stored)
+    monkeypatch.setitem(nets.PLANS, "quick", replace(TINY, more=1))
+    for module in (c1_three_numbers, c2_who_pays):
+        monkeypatch.setattr(module, "METHODS", [*some, bad])
+    monkeypatch.setattr(c2_who_pays, "TOLERANCE", 60.0)
+    result = run(CLAIMS[name], Settings(seeds=2))
+    named = f"left out, did not learn: 8-bit integers {words}"
+    others = {row["arm"] for row in result.rows} - {"8-bit integers"}
+    assert {method.name for method in some} < others
+    for finding in result.findings:
+        assert finding.verdict in DECIDED and finding.mean is not None
+        assert re.search(named, finding.holds)
+    without = judge(CLAIMS[name], [row for row in result.rows if row["arm"] in others], 1.0)
+    assert [finding.mean for finding in result.findings] == [finding.mean for finding in without.findings]
+    assert result.ratios == without.ratios and re.search(named, report.table([result]))
+    assert re.search(f"did not learn: 8-bit integers {words}", " ".join(shown_texts(result.figure())))
+
+
+def of_methods(name):
+    return next(method for method in methods.METHODS if method.name == name)
+
+
+def shown_texts(figure):
+    return [text.get_text().replace("\n", " ") for text in figure.findobj(Text)]
 
 
 def test_nets_that_are_the_same_at_all_strengths_are_trained_once(monkeypatch):

@@ -5,11 +5,11 @@ import functools
 import numpy as np
 
 from ... import data
-from ...training import predict
+from ...training import TrainingDiverged, predict
 from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, figure, percent_axis
 from ..claim import Claim, Effect
-from ..learned import learns
+from ..learned import diverged, learns, split_of_data
 from .methods import METHODS, trained_on
 from .nets import PLANS, Small, few_seeds, plan_for, right, teacher_of, validation_accuracy
 
@@ -32,9 +32,14 @@ def measure_c2(data_name: str, budget: str, seed: int) -> list[dict]:
     again = trained_on(teacher, dataset, plan, seed + 2000)
     rows.append(_c2_row(seed, "another order", None, again.runs, before, dataset))
     for method in METHODS:
-        small, strength = _strongest(method, teacher, dataset, plan, seed, limit)
-        if small is not None:
-            rows.append(_c2_row(seed, method.name, strength, small.runs, before, dataset))
+        try:
+            small, strength, fits = _strongest(method, teacher, dataset, plan, seed, limit)
+        except TrainingDiverged as error:
+            rows.append(diverged({"seed": seed, "arm": method.name}, error))
+            continue
+        row = _c2_row(seed, method.name, strength, small.runs, before, dataset)
+        if fits or row["accuracy"] <= split_of_data(dataset).guessing:  # a net that did not learn is named
+            rows.append(row)
     rows[0] |= {"classes": list(dataset.classes), "victims": _victims(rows, dataset)}
     return rows
 
@@ -42,7 +47,7 @@ def measure_c2(data_name: str, budget: str, seed: int) -> list[dict]:
 def _victims(rows, dataset) -> list[dict]:
     """The images that most methods lose, up to MOST_VICTIMS of them, with their pixels (8 bits) for the figure."""
     lost = np.concatenate(
-        [np.asarray(row["lost"], int) for row in rows if row["arm"] in {m.name for m in METHODS}] or [[]]
+        [np.asarray(row.get("lost", ()), int) for row in rows if row["arm"] in {m.name for m in METHODS}] or [[]]
     )
     images, counts = np.unique(lost.astype(int), return_counts=True)
     most = np.argsort(-counts, kind="stable")[:MOST_VICTIMS]
@@ -52,13 +57,24 @@ def _victims(rows, dataset) -> list[dict]:
     ]
 
 
-def _strongest(method, teacher, dataset, plan, seed, limit) -> tuple[Small | None, object]:
-    """The net and strength of the strongest setting that keeps validation accuracy at the limit or above, or two Nones."""
+def _strongest(method, teacher, dataset, plan, seed, limit) -> tuple[Small, object, bool]:
+    """The net and strength of the strongest setting that keeps validation accuracy at the limit or above, and True.
+
+    If none does, the mildest setting's, and False. Settings that diverge are skipped; raises TrainingDiverged if all do.
+    """
+    mildest, failure = None, None
     for strength in reversed(method.strengths):
-        small = method.apply(teacher, dataset, plan, seed, strength)
+        try:
+            small = method.apply(teacher, dataset, plan, seed, strength)
+        except TrainingDiverged as error:
+            failure = error
+            continue
         if validation_accuracy(small.runs, dataset) >= limit:
-            return small, strength
-    return None, None
+            return small, strength, True
+        mildest = small, strength, False
+    if mildest is None:
+        raise failure
+    return mildest
 
 
 def _c2_row(seed, arm, strength, net, before, dataset) -> dict:
@@ -218,7 +234,7 @@ CLAIM = Claim(
     tasks=few_seeds,
     measure=measure_c2,
     plans=PLANS,
-    rests_on=(learns(arm=("the teacher", *CONTROLS)),),
+    rests_on=(learns(arm=("the teacher", *CONTROLS)), learns(arm=tuple(m.name for m in METHODS), one_of_many=True)),
     effects=(
         *(
             Effect(
