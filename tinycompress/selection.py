@@ -1,13 +1,43 @@
 """Train the arms of an experiment, all in the same way, and choose between them on validation data alone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .data import Dataset
 from .nn import Module
 from .optim import SGD, Schedule, cosine
-from .training import TrainingDiverged, evaluate, fit
+from .training import TrainingDiverged, evaluate, fit, unwatched
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+_bar: "ContextVar[tqdm | None]" = ContextVar("bar", default=None)
+
+
+@contextmanager
+def shown(name: str, epochs: int) -> Iterator["tqdm"]:
+    """Within this block, one bar shows all that `train` trains: the name of the net, its epoch, and the time left.
+
+    epochs: how many will be trained in all, with every learning rate. The bar is shown in a terminal or a notebook, after a
+    second, in a line of its own for each process.
+    """
+    from multiprocessing import current_process
+
+    from tqdm.auto import tqdm
+
+    worker = getattr(current_process(), "_identity", ())  # (3,) in the third worker, () in the main process
+    look = "{desc}: {percentage:3.0f}%|{bar}| epoch {n:.1f} of {total} [{elapsed}<{remaining}]"
+    how = {"desc": name, "bar_format": look, "leave": False, "delay": 1, "position": worker[-1] if worker else None}
+    with tqdm(total=epochs, disable=unwatched(), **how) as bar:
+        token = _bar.set(bar)
+        try:
+            yield bar
+        finally:
+            _bar.reset(token)
 
 
 def train(
@@ -24,6 +54,7 @@ def train(
 ) -> Module:
     """Fit `model` in place on the training split by SGD with momentum 0.9. Ctrl-C ends the whole experiment.
 
+    Shows no progress, unless within `shown`.
     curve: a list to which the validation accuracy after each epoch is appended.
     """
     history = fit(
@@ -34,7 +65,7 @@ def train(
         rng=rng,
         schedule=schedule,
         validation=None if curve is None else data.val,
-        progress=False,
+        progress=False if _bar.get() is None else _bar.get(),
         **options,
     )
     if history.interrupted:

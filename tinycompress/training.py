@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,6 +21,9 @@ from .nn import BatchNorm, Module, trace
 from .optim import Optimizer, Schedule, constant
 from .tensor import Tensor
 from .text.names import keywords
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 Pair = tuple[np.ndarray, np.ndarray]
 
@@ -112,7 +116,7 @@ def fit(
     clip_grad_norm: float | None = None,
     validation: Pair | Dataset | None = None,
     checkpoint: str | os.PathLike | None = None,
-    progress: bool = True,
+    progress: bool | tqdm = True,
 ) -> History:
     """Train `model` in place and return its History; leaves the model in evaluation mode.
 
@@ -122,8 +126,9 @@ def fit(
     augment(x, rng) changes each batch (see `data.shift`). clip_grad_norm: as `max_norm` in `optim.clip_grad_norm`. The same
     seed gives the same bits. Ctrl-C stops training and keeps the result so far. checkpoint: a file that is written after each
     epoch; training goes on from an existing one, bit for bit: make net and optimiser anew, and call `fit` as before.
-    progress: show a bar, in a terminal or a notebook. With batch norm, a single image left over for the last batch joins the
-    one before it. Raises TrainingDiverged if the loss is not finite, ValueError or TypeError if arguments do not fit.
+    progress: show a bar, in a terminal or a notebook; or a bar to advance, which counts epochs. With batch norm, a single
+    image left over for the last batch joins the one before it. Raises TrainingDiverged if the loss is not finite, ValueError or
+    TypeError if arguments do not fit.
     """
     x, y = _pair("fit", train, "train")
     rng = np.random.default_rng(rng)
@@ -267,15 +272,36 @@ def recalibrate_batch_norm(model: Module, x: np.ndarray, batch_size: int = 256) 
     return model
 
 
-def _bar(epochs: int, batches: int, done: int, progress: bool):
+def _bar(epochs: int, batches: int, done: int, progress: bool | tqdm):
     """A bar over the batches of all epochs, so that it tells the time left from the first few batches on."""
+    if hasattr(progress, "update"):
+        return _Part(progress, batches, done)
     if progress:
         from tqdm.auto import tqdm
     else:
         from tqdm.std import tqdm
-    quiet = not progress or (False if "ipykernel" in sys.modules else None)  # None: unless the output is a terminal
-    settings = {"desc": f"{epochs} epochs", "unit": "batch", "leave": False, "disable": quiet}
+    settings = {"desc": f"{epochs} epochs", "unit": "batch", "leave": False, "disable": not progress or unwatched()}
     return tqdm(total=epochs * batches, initial=done * batches, **settings)
+
+
+def unwatched() -> bool | None:
+    """Whether nobody would see a bar: `disable` of tqdm, for which None means unless the output is a terminal."""
+    return False if "ipykernel" in sys.modules else None
+
+
+class _Part:
+    """The part of somebody else's bar, which counts epochs, that one training fills."""
+
+    def __init__(self, bar: tqdm, batches: int, done: int):
+        self.bar, self.batches = bar, batches
+        bar.n += done
+        bar.initial = bar.last_print_n = bar.n  # the time left follows from what this process trains
+
+    def update(self):
+        self.bar.update(1 / self.batches)
+
+    def close(self):
+        """Left to whoever opened it."""
 
 
 def _diverged(model, x, epoch, batch, lr, history) -> TrainingDiverged:

@@ -1,6 +1,10 @@
 """Teachers: trained once, read from a file afterwards, and found by their plan and data alone."""
 
+import io
 import json
+import re
+import sys
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +12,8 @@ import pytest
 
 import tinycompress as tc
 from tinycompress.data.download import cache_folder
+from tinycompress.selection import shown, train
+from tinycompress.workshop import stored as module_of_stored
 from tinycompress.workshop import teacher as module
 from tinycompress.workshop.stored import stored
 from tinycompress.workshop.teacher import TeacherPlan, teacher, teacher_file
@@ -83,13 +89,88 @@ def test_a_stored_net_that_is_damaged_is_made_again():
         made.append(tc.models.mlp(digits.image_shape, (5,), 10, rng=len(made)))
         return made[-1]
 
-    first = stored("a net", (0.5, {"lr": 0.1}), digits, make)
+    first = stored("a net", (0.5, {"lr": 0.1}), digits, make, 0)
     (path,) = cache_folder("nets").iterdir()
-    assert state_of(stored("a net", (0.5, {"lr": 0.1}), digits, make)) == state_of(first) and len(made) == 1
+    assert state_of(stored("a net", (0.5, {"lr": 0.1}), digits, make, 0)) == state_of(first) and len(made) == 1
     whole = path.read_bytes()
     for damaged in (b"", whole[: len(whole) // 2], b"\x80\x05" + whole[50:]):
         path.write_bytes(damaged)
-        stored("a net", (0.5, {"lr": 0.1}), digits, make)
+        stored("a net", (0.5, {"lr": 0.1}), digits, make, 0)
     assert len(made) == 4
-    stored("a net", (0.5, {"lr": 0.2}), digits, make)
+    stored("a net", (0.5, {"lr": 0.2}), digits, make, 0)
     assert len(made) == 5 and len(list(path.parent.iterdir())) == 2
+
+
+def trained_slowly(seconds):
+    """Three epochs in two parts, as a method that prunes in between trains."""
+    digits = tc.data.load("digits")
+
+    def slow(x, rng):
+        time.sleep(seconds)
+        return x
+
+    def make():
+        net, rng = tc.models.mlp(digits.image_shape, (5,), 10, rng=0), np.random.default_rng(0)
+        for epochs in (1, 2):
+            train(net, digits, lr=0.1, epochs=epochs, rng=rng, batch_size=512, augment=slow)
+        return net
+
+    return stored("8 values, seed 0", (seconds,), digits, make, 3)
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_net_that_trains_long_tells_its_name_its_epoch_and_the_time_left_where_somebody_looks(monkeypatch, terminal):
+    stream = io.StringIO()
+    stream.isatty = lambda: terminal
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
+    trained_slowly(0.3)
+    lines = stream.getvalue().split("\r")
+    shown = [re.search(r"8 values, seed 0: .* epoch (\d\.\d) of 3 \[\d\d:\d\d<(\d\d:\d\d)\]", line) for line in lines]
+    epochs = [float(found[1]) for found in shown if found]
+    assert epochs == sorted(epochs) and bool(epochs) == terminal
+    assert not terminal or (epochs[0] < 2 < epochs[-1] <= 3)
+    assert "8 values, seed 0: trained in 0.0 min" in lines[-1]
+
+
+def test_the_bar_of_a_net_that_is_read_from_its_file_is_not_shown(monkeypatch):
+    trained_slowly(0)
+    monkeypatch.setattr(module_of_stored, "shown", never)
+    trained_slowly(0)
+
+
+def test_a_training_that_goes_on_counts_the_epochs_before_but_not_their_time(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ipykernel", sys)  # bars that nobody sees count nothing
+    digits, net = tc.data.load("digits"), tc.models.mlp((8, 8, 1), (5,), 10, rng=0)
+
+    def fitted(epochs, bar):
+        sgd = tc.optim.SGD(net.parameters(), 0.1)
+        tc.fit(
+            net,
+            digits,
+            optimizer=sgd,
+            epochs=3,
+            rng=0,
+            batch_size=512,
+            augment=stop(epochs),
+            progress=bar,
+            checkpoint=tmp_path / "c",
+        )
+
+    def stop(epochs):
+        calls = []
+
+        def augment(x, rng):
+            calls.append(1)
+            if len(calls) > 3 * epochs:
+                raise KeyboardInterrupt
+            return x
+
+        return augment
+
+    with shown("a net", 3) as bar:
+        fitted(2, bar)
+    assert bar.n == pytest.approx(2)
+    with shown("a net", 3) as bar:
+        fitted(3, bar)
+    assert bar.n == pytest.approx(3) and bar.initial == 2

@@ -1,7 +1,9 @@
 """What makes two runs the same: the sources, the data, and the versions of Python, NumPy and Numba."""
 
+import ast
 import functools
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,62 @@ def source_hash() -> str:
         digest.update(f"{path.relative_to(root).as_posix()}\0".encode())
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
+
+
+@functools.cache
+def code_hash(module: str) -> str:
+    """SHA-256 of the code that a module of this package can run: its own and that of all modules of the package that it imports.
+
+    Comments, docstrings and the layout of lines do not count, since they change no result; nor do modules that it does not
+    import, such as figures and reports. An import within a function counts, one for the type checker does not. For a module
+    that is not of this package, `source_hash`.
+    """
+    if not _file_of(module, Path(__file__).parents[1]):
+        return source_hash()
+    root, pending, found = Path(__file__).parents[1], [module], {}
+    while pending:
+        name = pending.pop()
+        path = _file_of(name, root)
+        if name not in found and path:
+            tree = _without_words(ast.parse(path.read_bytes()))
+            found[name] = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+            package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+            pending += _imported(tree, package, root)
+    return hashlib.sha256(repr(sorted(found.items())).encode()).hexdigest()
+
+
+def _file_of(module: str, root: Path) -> Path | None:
+    """The file of a module of the package in the folder `root`; None for what is no such module."""
+    top, *parts = module.split(".")
+    path = root.joinpath(*parts)
+    files = (path / "__init__.py", path.with_suffix(".py")) if parts else (path / "__init__.py",)
+    return next((file for file in files if file.is_file()), None) if top == root.name else None
+
+
+def _without_words(tree: ast.Module) -> ast.Module:
+    """The tree without docstrings, and without what only a type checker reads."""
+    for node in ast.walk(tree):
+        for field in ("body", "orelse"):
+            if isinstance(body := getattr(node, field, None), list):
+                setattr(node, field, [line for line in body if not _idle(line)])
+    return tree
+
+
+def _idle(line: ast.stmt) -> bool:
+    words = isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant) and isinstance(line.value.value, str)
+    return words or (isinstance(line, ast.If) and isinstance(line.test, ast.Name) and line.test.id == "TYPE_CHECKING")
+
+
+def _imported(tree: ast.Module, package: str, root: Path) -> Iterator[str]:
+    """The names of the modules that a module in `package` imports from its own package."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            for alias in node.names:
+                yield f"{base}.{alias.name}" if _file_of(f"{base}.{alias.name}", root) else base
 
 
 @functools.cache

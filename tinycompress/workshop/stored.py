@@ -11,25 +11,29 @@ from ..data import Dataset
 from ..data.download import cache_folder
 from ..files import replace_file
 from ..nn import Module
-from .identity import fingerprint_of, source_hash, versions
+from ..selection import shown
+from .identity import code_hash, fingerprint_of, versions
 
 
-def stored(name: str, what: Sequence, dataset: Dataset, make: Callable[[], Module]) -> Module:
+def stored(name: str, what: Sequence, dataset: Dataset, make: Callable[[], Module], epochs: int) -> Module:
     """The net that make() returns; at the next call with the same arguments, it is read from a file.
 
     name, what: plain values that tell this net from others, such as its method, plan and seed. The file's name is their hash
-    with those of the data's content, of this package's sources, and of the versions that may change results. It is a pickle,
-    since a .tcz file has the weights and not how they are trained further or counted. Says on stderr how long a new net took.
-    Raises what `make` raises, and OSError if the cache cannot be written.
+    with those of the data's content, of the code that the module of `make` can run (`code_hash`), and of the versions that may
+    change results. So a new figure, verdict or docstring trains no net again; an edit of the engine does. It is a pickle, since
+    a .tcz file has the weights and not how they are trained further or counted. epochs: how many `make` trains with
+    `selection.train`, for a bar that tells the time left; how long it took stays on stderr. Raises what `make` raises, and
+    OSError if the cache cannot be written.
     """
-    key = json.dumps([name, *what, fingerprint_of(dataset), source_hash(), *versions()])
+    key = json.dumps([name, *what, fingerprint_of(dataset), code_hash(make.__module__), *versions()])
     path = cache_folder("nets") / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.pickle"
     try:
         return pickle.loads(path.read_bytes())
     except Exception:  # not there, or damaged: a pickle can then raise anything
         path.parent.mkdir(parents=True, exist_ok=True)
     start = time.perf_counter()
-    net = make()
+    with shown(name, epochs):
+        net = make()
     replace_file(path, pickle.dumps(net))
     print(f"{name}: trained in {(time.perf_counter() - start) / 60:.1f} min", file=sys.stderr, flush=True)
     return net

@@ -9,6 +9,7 @@ import json
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,6 +23,9 @@ from ..optim import SGD, one_cycle
 from ..quantization import tcz
 from ..training import evaluate, fit
 from .identity import fingerprint
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 FORMAT = 2  # raised when the same plan would train another net
 
@@ -47,11 +51,12 @@ class TeacherPlan:
     mirror: bool = True
 
 
-def teacher(plan: TeacherPlan, data: str = "cifar10", progress: bool = True) -> Module:
+def teacher(plan: TeacherPlan, data: str = "cifar10", progress: "bool | tqdm" = True) -> Module:
     """The net of this plan, trained on the training split of the data set of that name, on raw pixels (`models.normalized`).
 
     The first call trains it, for most of an hour by the default plan, and goes on where an earlier one was stopped. It writes two
-    files, `<hash>.tcz` and `<hash>.json`, which says how it was trained and how well it does. Ctrl-C raises KeyboardInterrupt.
+    files, `<hash>.tcz` and `<hash>.json`, which says how it was trained and how well it does. progress: as in `fit`. Ctrl-C
+    raises KeyboardInterrupt.
     Raises AttributeError for an unknown net, what `data.load` raises, and OSError if the cache cannot be written.
     """
     path = teacher_file(plan, data)

@@ -210,7 +210,7 @@ def test_a_stored_net_of_every_method_is_the_one_that_was_trained_and_is_not_tra
         small = method.apply(teacher, dataset, plan, 0, method.strength)
         return tcz.to_bytes(small.net), predict(small.runs, x).tobytes(), replace(small, net=None, runs=None)
 
-    monkeypatch.setattr(methods, "stored", lambda name, what, dataset, make: make())
+    monkeypatch.setattr(methods, "stored", lambda name, what, dataset, make, epochs: make())
     trained = [apply(method) for method in methods.METHODS]
     monkeypatch.setattr(methods, "stored", stored)
     assert [apply(method) for method in methods.METHODS] == trained

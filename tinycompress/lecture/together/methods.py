@@ -43,7 +43,9 @@ def _stored(train: Callable[..., Module], teacher, dataset, plan, seed, strength
     if not plan.stored:
         return train(teacher, dataset, plan, seed, strength)
     name = f"{train.__name__} {'' if strength is None else f'{strength:.3g}'}, seed {seed}".replace(" ,", ",")
-    return stored(name, (strength, asdict(plan)), dataset, lambda: train(teacher, dataset, plan, seed, strength))
+    epochs = len(plan.lrs) * (plan.more + (plan.teacher if train is small_student else 0))
+    what = strength, asdict(plan)
+    return stored(name, what, dataset, lambda: train(teacher, dataset, plan, seed, strength), epochs)
 
 
 # One function per method: (teacher, data, plan, seed, strength) -> the trained net -------------------------------------

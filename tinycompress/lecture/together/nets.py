@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,11 +12,13 @@ from ...data import Dataset
 from ...nn import Module
 from ...nn.weighted import effective
 from ...pruning import prunable
-from ...selection import pick_on_validation, train
+from ...selection import pick_on_validation, shown, train
 from ...training import evaluate, predict
 from ...workshop.teacher import TeacherPlan, augmented, teacher
-from ..claim import Settings, task_per_seed
 from ..plans import COLOUR, plan_of
+
+if TYPE_CHECKING:  # a new edition of the claims' machinery is no reason to train nets again (`workshop.stored`)
+    from ..claim import Settings
 
 
 @dataclass(frozen=True)
@@ -63,9 +66,10 @@ def plan_for(budget: str, dataset: Dataset) -> Plan:
     return plan_of(PLANS, budget, dataset)
 
 
-def few_seeds(settings: Settings) -> list[tuple]:
+def few_seeds(settings: "Settings") -> list[tuple]:
     """One task per seed, for claims that compare all methods; at the budget "quick" at most MOST_SEEDS."""
-    return task_per_seed(settings)[: MOST_SEEDS if settings.budget == "quick" else None]
+    seeds = settings.each_seed[: MOST_SEEDS if settings.budget == "quick" else None]
+    return [(settings.data, settings.budget, seed) for seed in seeds]
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,8 @@ def weights_of(net: Module) -> int:
 def teacher_of(data_name: str, plan: Plan, seed: int) -> Module:
     """The teacher of this seed. Cached: the claims of a process share it and change only copies."""
     if plan.stored:
-        return teacher(TeacherPlan(seed=seed, epochs=plan.teacher), data_name, progress=False)
+        with shown(f"the teacher, seed {seed}", plan.teacher) as bar:
+            return teacher(TeacherPlan(seed=seed, epochs=plan.teacher), data_name, progress=bar)
     dataset = data.load(data_name)
     return trained(lambda: new_net(dataset, plan, 1.0, seed), dataset, plan, [seed, 2], epochs=plan.teacher)
 
