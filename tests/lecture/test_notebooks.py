@@ -233,6 +233,15 @@ def test_the_notebooks_are_written_with_what_they_show_and_never_over_something(
     assert "not an empty folder" in capsys.readouterr().err and (out / "0_engine.ipynb").read_text() == "mine"
 
 
+def test_the_notebooks_come_with_every_report_that_they_show_and_that_is_there(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        notebooks, "REPORTS", ("figures/claims.json", "figures/gpu/claims.json", "figures/none/claims.json")
+    )
+    notebooks.hand_out(tmp_path / "lecture")
+    written = {path.relative_to(tmp_path / "lecture").as_posix() for path in tmp_path.rglob("*.json")}
+    assert written == {"figures/claims.json", "figures/gpu/claims.json"}
+
+
 def test_a_report_beside_the_notebooks_goes_before_the_one_that_came_with_them(tmp_path, displayed, monkeypatch):
     monkeypatch.chdir(tmp_path)
     read = []

@@ -22,6 +22,7 @@ SHIPPED = (
     Path(__file__).parent / "shipped"
 )  # in a wheel: the folders `notebooks` and `figures` of a clone (workshop/packaging.py)
 STILLS = {"image/png", "text/html", "text/markdown"}  # what can stand in for a widget
+REPORTS = "figures/claims.json", "figures/cifar10/claims.json"  # which the notebooks show
 PAGES = "TINYCOMPRESS_PAGES"  # set while notebooks become pages
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
@@ -40,7 +41,8 @@ def hand_out(out: str | Path, language: str = "en") -> list[Path]:
         raise FileExistsError(f"{out} is not an empty folder; give a new one, so that nothing of yours is overwritten")
     notebooks = sorted((home / "notebooks").glob("*.ipynb"))
     targets = {path: out / path.name for path in notebooks}
-    targets[home / "figures" / "claims.json"] = out / "figures" / "claims.json"
+    for path in (path for name in REPORTS if (path := home / name).is_file()):
+        targets[path] = out / path.relative_to(home)
     for path, target in targets.items():
         target.parent.mkdir(parents=True, exist_ok=True)
         text = path.read_bytes()

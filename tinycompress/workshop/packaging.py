@@ -1,5 +1,6 @@
 """What pyproject.toml cannot say of a wheel and a source distribution; it names these classes in `tool.setuptools.cmdclass`."""
 
+import itertools
 import re
 import shutil
 from pathlib import Path
@@ -22,7 +23,8 @@ class BuildWithNotebooks(build_py):
         if not self.editable_mode:
             shipped = Path(self.build_lib, "tinycompress", "lecture", "shipped")
             shutil.rmtree(shipped, ignore_errors=True)
-            for path in [*REPOSITORY.glob("notebooks/*.ipynb"), REPOSITORY / "figures" / "claims.json"]:
+            reports = REPOSITORY.glob("figures/claims.json"), REPOSITORY.glob("figures/cifar10/claims.json")
+            for path in itertools.chain(REPOSITORY.glob("notebooks/*.ipynb"), *reports):
                 target = shipped / path.relative_to(REPOSITORY)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, target)
