@@ -3,8 +3,9 @@
 The hand-ins of a folder are those that `uploads.py` knows by their names; anything else is left out and reported with the
 reason. In a hand-in, an exercise's file is, in this order, `<chapter>/<name>.py` beside the manifest that `release` writes,
 `<chapter>/<name>.py` anywhere, `<name>.py` anywhere, or a copy such as `<name> (1).py`. Of several uploads the last that
-holds it counts. Where nothing says which of two different files counts, a file with another name or one that cannot be
-read may be the one, or an untouched stub lies beside a notebook that defines its functions, a person must decide.
+holds it counts. Where nothing says which of two different files counts, the file is encrypted, too large or a link, one
+with another name or in an archive that cannot be read may be the one, or an untouched stub lies beside a notebook that
+defines its functions, a person must decide.
 Everything else in a hand-in (conftest.py, *.pth, bytecode, Numba's caches, links, devices) is ignored. Nothing is
 unpacked.
 """
@@ -34,12 +35,13 @@ APART = 60  # seconds between two uploads of which the later one is surely the l
 MOST_NAMED = 3
 _COPY = re.compile(r"(?P<name>.+?)(?:[ _-]?\(\d+\)|-\d+| copy(?: \d+)?)(?P<end>\.py|\.md)", re.IGNORECASE)
 ANSWERS = "answers.md"  # to the questions of all chapters, see `questions`
+DECIDES = "a person will decide"  # ends a message that leaves nothing to do for the student
 _ALSO_ANSWERS = ("answers.txt", "answers.markdown", "answers.md.txt")
 _NO_ANSWERS = re.compile(r"answers?(?:[ _-].*)?\.(?:docx?|pdf|odt|rtf|html?|ipynb|pages|md|txt)", re.IGNORECASE)
 
 
 class Unclear(Refused):
-    """Nothing says which of several files counts; a person must decide."""
+    """Nothing says which of several files counts, or what is in the only one; a person must decide."""
 
 
 def not_handed_in(exercise_id: str) -> str:
@@ -92,9 +94,7 @@ class HandIn:
     def sources(self, exercises: list[Exercise]) -> list[Source]:
         """The student's file for each exercise."""
         if len({number.split()[0] for number in self.numbers}) < len(self.numbers):  # anyone may take another's name
-            why = (
-                f"{' and '.join(self.numbers)} hand in by one name; say in the roster who is who; a person will decide"
-            )
+            why = f"{' and '.join(self.numbers)} hand in by one name; say in the roster who is who; {DECIDES}"
             return [Source(None, why, unclear=True) for _ in exercises]
         wanted = {f"{exercise.name}.py" for exercise in exercises} | {MANIFEST}
         contents = self._contents(lambda name: name.lower().endswith(NOTEBOOK) or not wanted.isdisjoint(_names(name)))
@@ -181,7 +181,7 @@ def _ask(source: Source, contents: Contents, exercise: Exercise, lone: bool) -> 
     unread = [*contents.foreign, *contents.unread][:MOST_NAMED]
     if untouched and (meant or unread):
         where = "; ".join([f"the answer may be in {names}"] * bool(meant) + unread)
-        return Source(None, f"{exercise.name}.py is as it was handed out; {where}; a person will decide", unclear=True)
+        return Source(None, f"{exercise.name}.py is as it was handed out; {where}; {DECIDES}", unclear=True)
     return source
 
 
@@ -215,7 +215,7 @@ def _choose(ranked: list[tuple[int, File]], name: str, is_blank, missing: str) -
         raise Refused(missing)
     usable = [(rank, file) for rank, file in ranked if file.data is not None]
     if not usable:
-        raise Refused(min(ranked, key=lambda pair: pair[0])[1].problem)
+        raise Unclear(min(ranked, key=_first)[1].problem)
     written = [(rank, file) for rank, file in usable if not is_blank(file.data)] or usable
     uploads = {}
     for rank, file in written:
@@ -226,7 +226,7 @@ def _choose(ranked: list[tuple[int, File]], name: str, is_blank, missing: str) -
         where = ", ".join(_label(file) for file in last[:MOST_NAMED])
         raise Unclear(
             f"{name} is there {len(last)} times with different content ({where}), and nothing says which one "
-            "counts; a person will decide"
+            f"counts; {DECIDES}"
         )
     chosen = last[0]
     notes = [f"{chosen.place.name} is taken for {name}"] if min(written, key=_first)[0] == COPY else []

@@ -2,6 +2,7 @@
 
 import bz2
 import io
+import json
 import lzma
 import os
 import tarfile
@@ -10,7 +11,7 @@ import zipfile
 import zlib
 
 import pytest
-from course_class import FOUND, SOLUTION, command, here, marks, write_class
+from course_class import FOUND, LEVEL, SOLUTION, command, here, marks, write_class
 
 from tinycompress.cli import main
 from tinycompress.course import contents
@@ -22,6 +23,7 @@ from tinycompress.course.staff.grade import grade, make_tasks
 from tinycompress.course.staff.gradebook import Gradebook
 from tinycompress.course.staff.log import Log
 
+TRUST = [] if LEVEL.name == "bubblewrap" else ["--trust"]
 RIGHT, OLD, STUB = b"keep = 'right'\n", b"keep = 'old'\n", strip_solution(SOLUTION).encode()
 MANIFEST = b'{"exercises": {"toy/keep": {"file": "toy/keep.py"}}}'
 APPLE = {"__MACOSX/toy/._keep.py": b"\0", ".DS_Store": b"\0", "__MACOSX/keep.py": OLD}
@@ -49,11 +51,13 @@ HAND_INS = {
 }
 
 
-def as_zip(files, **options):
+def as_zip(files, mode=0, **options):
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in files.items():
-            archive.writestr(zipfile.ZipInfo(name, **options), data)
+            entry = zipfile.ZipInfo(name, **options)
+            entry.external_attr = mode << 16
+            archive.writestr(entry, data)
     return stream.getvalue()
 
 
@@ -371,6 +375,32 @@ def test_a_hand_in_with_nothing_usable_ends_with_3(course, capsys):
     write(course / "class" / "eve" / "essay.pdf", b"%PDF")
     assert main(command(course, "--workers", "1")) == 3
     assert "look at 'eve': none of the exercises is in the hand-in" in capsys.readouterr().out
+
+
+def encrypted(packed):
+    """The .zip, with every entry marked as encrypted."""
+    return packed.replace(b"PK\x03\x04\x14\0\0", b"PK\x03\x04\x14\0\1").replace(
+        b"PK\x01\x02\x14\x03\x14\0\0", b"PK\x01\x02\x14\x03\x14\0\1"
+    )
+
+
+UNREADABLE = {
+    "encrypted": ("eve.zip", encrypted(as_zip({"toy/keep.py": SOLUTION})), "keep.py is encrypted"),
+    "too large": ("eve/toy/keep.py", SOLUTION.encode() + b"#" * (1 << 20), "keep.py is larger than 1 MiB"),
+    "a link": ("eve.zip", as_zip({"toy/keep.py": "~/keep.py"}, mode=0o120777), "keep.py is not a regular file"),
+}
+
+
+@pytest.mark.parametrize("kind", UNREADABLE)
+def test_an_exercise_that_is_there_but_cannot_be_read_is_a_question_and_no_zero(course, capsys, kind):
+    name, data, why = UNREADABLE[kind]
+    path = write(course / "class" / name, data)
+    assert main(command(course, "--workers", "1")) == 3
+    assert why in capsys.readouterr().out and marks(course) == {"eve": None}
+    arguments = ["course", "grade-one", str(path), "--exercises", str(course), "--format", "gradescope", *TRUST]
+    assert main([*arguments, "--results", str(course / "result")]) == 0  # who reads this can hand in again
+    found = json.loads((course / "result").read_text())
+    assert found["score"] == 0 and all(why in test["output"] for test in found["tests"])
 
 
 def test_what_pack_writes_holds_the_manifest(course, tmp_path):

@@ -15,7 +15,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from ...files import replace_file
-from ..collect import HandIn, not_handed_in
+from ..collect import DECIDES, HandIn
 from ..exercise import Exercise
 from ..sandbox import ANOTHER_USER, Level, SandboxProblem, confine
 from .export import as_gradescope, as_junit, as_prairielearn, printable
@@ -35,14 +35,14 @@ def grade_handin(
 ) -> Gradebook:
     """The gradebook of one hand-in, a folder or a .zip; nothing is left on the disk. executor: as of `grade`.
 
-    A missing file is never a question for staff here, even if another one may be meant: the student reads the reason at once,
-    and can hand in again.
+    A file that is missing or cannot be read is never a question for staff here: the student reads the reason at once, and can
+    hand in again.
     """
     with tempfile.TemporaryDirectory() as folder:
         log = Log(Path(folder) / "results.jsonl")
         tasks = make_tasks([HandIn(student, path)], exercises, seed, False, level.name, log.path)
         for i, task in enumerate(tasks):
-            if task.refused.startswith(not_handed_in(task.exercise.id)):
+            if not task.refused.endswith(DECIDES):
                 tasks[i] = replace(task, found=replace(task.found, unclear=False))
         grade(tasks, log, executor)
         return Gradebook(log.path)
