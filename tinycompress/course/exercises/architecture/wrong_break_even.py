@@ -41,6 +41,11 @@ def images_alone(channels, kernel, size, peak, bandwidth):
     return seconds(kernel**2 * channels**2), seconds(kernel**2 * channels) + seconds(channels**2)
 
 
+@wrong("layer_times", points=2.3, why="makes up numbers with which any search for the first one is right")
+def made_up(channels, kernel, size, peak, bandwidth):
+    return float(channels), 1.0
+
+
 def _first(good, most, otherwise=None):
     return next((c for c in range(1, most + 1) if good(c)), otherwise)
 
