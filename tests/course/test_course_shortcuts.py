@@ -79,6 +79,24 @@ def test_a_slow_answer_that_is_kept_for_the_next_call_is_still_slow():
     assert points["test_messages_of_any_code"] == 2.4 and points["test_ten_times_as_fast_as_the_loop"] < 2.5
 
 
+def test_a_file_that_is_far_too_long_is_not_unpacked_bit_by_bit(monkeypatch):
+    solution = load_module(find_exercises(["whole_file"])[0].solution)
+    unpack, most = np.unpackbits, []
+
+    def padded(values, symbols):
+        return np.append(solution.write(values, symbols), np.zeros(1 << 17, np.uint8))
+
+    def unpackbits(data):
+        most.append(len(data))
+        if len(data) > 50_000:
+            raise MemoryError
+        return unpack(data)
+
+    monkeypatch.setattr(np, "unpackbits", unpackbits)
+    assert earned("whole_file", write=padded)["test_files_can_be_read_and_are_small"] == 0
+    assert max(most) <= 50_000
+
+
 def slowly(bits, counts, symbols, count):
     found, place = [], 0
     while len(found) < count:
