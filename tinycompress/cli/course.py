@@ -403,7 +403,7 @@ def _export(arguments) -> int:
     if waiting:
         names = ", ".join(repr(row.person.id) for row in waiting)
         print(f"no total yet, since a person must look at them first: {names}", file=sys.stderr)
-    for why, who in Counter(row.remarks[0] for row in waiting if row.remarks).most_common(MOST_LOOKS):
+    for why, who in Counter(row.waits_for for row in waiting).most_common(MOST_LOOKS):
         print(f"  {_number(who, 'student')}: {printable(why)}", file=sys.stderr)
     unknown = without_number(arguments.form, made) if arguments.form in ("moodle", "canvas") else []
     if unknown:

@@ -472,3 +472,16 @@ def test_a_list_of_entries_is_bounded_whatever_the_ends_of_an_archive_claim(exer
         end = b"PK\x05\x06" + bytes(8) + size[:4] + b"PK\x05\x06" + b"\0\0"
     with pytest.raises(Refused, match="more than 10000 entries"):
         HandIn("eve", write(tmp_path / "eve.zip", entries + end)).read(exercise)
+
+
+def test_why_a_student_has_no_points_is_said_where_staff_look(course, capsys):
+    write(course / "class" / "torn.zip", as_zip({"toy/keep.py": SOLUTION})[:99])
+    write(course / "class" / "slip" / "toy" / "keep.py", b"import matplotlib\n" + SOLUTION.encode())
+    main(command(course, "--workers", "1"))
+    capsys.readouterr()
+    out = ["--log", str(course / "log"), "--out", str(course / "m.csv")]
+    assert main(["course", "export", "csv", *out, "--due", "2027-01-15", "--file-times"]) == 3
+    said = capsys.readouterr().err
+    assert "torn.zip is damaged" in said and "when it was handed in" not in said  # which nobody needs to know first
+    slip = next(line for line in (course / "m.csv").read_text().splitlines() if line.startswith("slip"))
+    assert "No module named 'matplotlib'" in slip

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from ..exercise import CourseProblem
 from ..sandbox import NONE, UNFILTERED
 from ..uploads import owner
-from .gradebook import Entry, Gradebook
+from .gradebook import Entry, Gradebook, mishap
 from .roster import NEVER_LATE, Lateness, LateRule, Person, Roster
 
 BOM = "\ufeff"
@@ -38,6 +38,12 @@ class Row:
     @property
     def total(self) -> float | None:
         return None if self.earned is None else round(self.earned * (1 - self.late.share), 2)
+
+    @property
+    def waits_for(self) -> str:
+        """Why there is no total; "" if there is one."""
+        undecided = [f"{entry.exercise}: {_remark(entry)}" for entry in self.entries if entry.points is None]
+        return "" if self.total is not None else next(iter(undecided), self.late.why)
 
 
 def rows(book: Gradebook, roster: Roster | None = None, rule: LateRule = NEVER_LATE) -> list[Row]:
@@ -101,7 +107,7 @@ def _remark(entry: Entry) -> str:
         return f"corrected by {last['who']}: {last['why']}"
     remarks = [] if entry.status == "graded" else [entry.status]
     remarks += [entry.unapplied] if entry.unapplied else []
-    remarks += [entry.record["refused"]] if entry.record.get("refused") and not entry.missing else []
+    remarks += [mishap(entry)] if mishap(entry) else []
     remarks += entry.record.get("notes", [])
     weak = {NONE: " (graded without a sandbox)", UNFILTERED: " (graded without a filter of system calls)"}
     return ", ".join(remarks) + weak.get(entry.record["level"], "")
