@@ -65,6 +65,20 @@ EXPORTS = {
         "First Name,Last Name,SID,Email,Sections\nEve,Li,4711,eve@x.org,\n",
         [Person("4711", "Eve Li", "eve@x.org")],
     ),
+    "Gradescope, with staff": (
+        "First Name,Last Name,SID,Email,Role\nEve,Li,4711,eve@x.org,Student\nKim,Ta,9,kim@x.org,TA\n",
+        [Person("4711", "Eve Li", "eve@x.org")],
+    ),
+    "Gradescope's grades": (
+        "First Name,Last Name,SID,Email,Sections,Total Score,Max Points,Status,Submission ID,Submission Time,"
+        "Lateness (H:M:S)\nEve,Li,4711,eve@x.org,,8.0,12.0,Graded,128746829,2027-01-15 13:16:26 -0600,00:00:00\n",
+        [Person("4711", "Eve Li", "eve@x.org", handed_in="2027-01-15 13:16:26 -0600", gradescope="128746829")],
+    ),
+    "GitHub Classroom's grades": (
+        "assignment_name,assignment_url,starter_code_url,github_username,roster_identifier,student_repository_name,"
+        "student_repository_url,submission_timestamp,points_awarded,points_available\nw3,u,s,eve-li,4711,w3-eve-li,r,,0,9\n",
+        [Person("4711", github="eve-li")],
+    ),
     "GitHub Classroom": (
         '"identifier","github_username","github_id","name"\n"4711","eve-li","99","Eve Li"\n',
         [Person("4711", "Eve Li", github="eve-li")],

@@ -7,8 +7,9 @@ of days), `late_days` (days late that cost nothing), `handed_in` (a time, which 
 
 What course systems export is read as it is. Moodle: "First name", "Last name", "ID number", "Email address", "Groups" of its
 participants, or "Identifier" ("Participant 123") and "Full name" of its grading worksheet. Canvas' gradebook: "Student", "ID",
-"SIS User ID", "SIS Login ID". Gradescope: "First Name", "Last Name", "SID", "Email". GitHub Classroom: "identifier",
-"github_username". Without a column `id`, a student's id is the first of IDS that is filled in.
+"SIS User ID", "SIS Login ID". Gradescope: "First Name", "Last Name", "SID", "Email" and "Role" of its roster, without the
+staff, or also "Submission ID" and "Submission Time" of its grades. GitHub Classroom: "identifier", "github_username" of its
+roster, or "roster_identifier" of its grades. Without a column `id`, a student's id is the first of IDS that is filled in.
 """
 
 import csv
@@ -28,7 +29,10 @@ IDS = ("id", "id_number", "sid", "student_id", "sis_user_id", "username", "sis_l
 HEADINGS = {
     **{"full_name": "name", "student": "name", "student_name": "name"},
     **{"email_address": "email", "groups": "group", "github_username": "github", "github_id": ""},
+    **{"submission_id": "gradescope", "submission_time": "handed_in"},
+    **{"roster_identifier": "identifier", "group_name": "group"},
 }
+STAFF = ("instructor", "ta", "reader")  # roles in Gradescope
 PARTS_OF_NAME = ("first_name", "last_name", "surname")
 
 
@@ -85,6 +89,8 @@ class Roster:
         people = {}
         for row in rows:
             given = _given(columns, row)
+            if dict(zip(columns, row, strict=False)).get("role", "").strip().lower() in STAFF:
+                continue
             if not any(map(str.strip, row)) or (from_canvas and not given.get("canvas")):  # the latter: points possible
                 continue
             person = _checked(Person(**given), f"--roster {path}, line {rows.line_num}")
@@ -114,7 +120,7 @@ class Roster:
 
 def _column(name: str, path: Path) -> str:
     """The column that a heading means; "" for one that is ignored."""
-    known = [column.name for column in fields(Person)] + [*IDS, *PARTS_OF_NAME]
+    known = [column.name for column in fields(Person)] + [*IDS, *PARTS_OF_NAME, "role"]
     column = re.sub(r"[ -]+", "_", name.strip().lower().replace("e-mail", "email"))
     column = HEADINGS.get(column, column)
     close = difflib.get_close_matches(column, known, 1, 0.8)
@@ -197,6 +203,7 @@ def time_of(text: str, what: str = "the time") -> datetime.datetime:
     try:
         if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
             text += " 23:59:59"
+        text = re.sub(r" (?=[+-]\d{4}$)", "", text)  # as Gradescope writes the zone
         return datetime.datetime.fromisoformat(text).astimezone()
     except ValueError as error:
         raise CourseProblem(f"{what} should be like 2027-01-15 or 2027-01-15 18:00; got {text!r}") from error
