@@ -196,6 +196,10 @@ def test_a_student_checks_and_the_staff_rank(students, staff, hand_in, tmp_path,
     assert main(["challenge", "rank", "--folder", str(staff)]) == 0
     said = capsys.readouterr().out
     assert re.search(r"\n1 +eve +[89]\d\.\d\d % ", said) and "no rank: 'adam': " in said
+    assert main(["challenge", "rank", "--json", "--folder", str(staff)]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert f"{100 * told['places'][0]['value']:.2f} %" in said and told["places"][0]["bytes"] == len(hand_in)
+    assert [place["student"] for place in told["no_rank"]] == ["adam"] and told["half"] == "secret"
     for form, name in ("page", "page.html"), ("csv", "marks.csv"):
         assert main(["challenge", "export", form, "--out", str(tmp_path / name), "--folder", str(staff)]) == 0
     text = (tmp_path / "page.html").read_text(encoding="utf-8")

@@ -1,11 +1,11 @@
-"""The ranking as a table for spreadsheets and gradebooks."""
+"""The ranking for spreadsheets and gradebooks, and for other programs."""
 
 import csv
 import io
 
 from ..course.staff.tables import cell
 from .board import Entry
-from .ranking import ranking, without_place
+from .ranking import copies, ranking, without_place
 from .rules import Rules
 
 HEAD = ("student", "rank", "points", "value", "low", "high", "bytes", "multiplications", "public accuracy")
@@ -31,3 +31,25 @@ def as_csv(entries: list[Entry], rules: Rules, half: str = "secret", missing: li
         empty = [""] * (len(HEAD) - 2 + (half == "secret"))
         writer.writerow([cell(student), "", "0", *empty, cell(why)])
     return stream.getvalue()
+
+
+def as_plain(entries: list[Entry], rules: Rules, half: str = "secret", missing: list[str] = ()) -> dict:
+    """The ranking as plain values, for JSON. A baseline's rank is None, as are points without a rule. "copies" has the
+    number of each hand-in whose file another student had handed in before, and that of the first."""
+    places = [
+        {
+            "rank": place.rank,
+            "student": place.entry.student,
+            "value": float(place.value),
+            "interval": [float(end) for end in place.interval],
+            "points": place.points,
+            "bytes": place.entry.nbytes,
+            "hand_in": place.entry.number,
+            "remarks": list(place.remarks),
+        }
+        for place in ranking(entries, rules, half)
+    ]
+    without = without_place(entries, rules, half) | dict.fromkeys(missing, "nothing was handed in")
+    no_rank = [{"student": student, "why": why} for student, why in without.items()]
+    copied = [{"hand_in": copy, "of": original} for copy, original in copies(entries).items()]
+    return {"measure": rules.measure, "half": half, "places": places, "no_rank": no_rank, "copies": copied}

@@ -67,6 +67,7 @@ def add_commands(commands, form) -> None:
     submit.add_argument("--student", metavar="NAME", help="whose files these are; default: the names in the folder")
     submit.add_argument("--received", type=_time, metavar="TIME", help="such as 2027-01-31T22:10; default: now")
     rank = part("rank", _rank, "print the ranking")
+    rank.add_argument("--json", action="store_true", help="as JSON")
     export = part("export", _export, "write the ranking as a page (HTML) or as a table (CSV)")
     export.add_argument("form", choices=("page", "csv"))
     export.add_argument("--out", metavar="FILE", required=True, help="the file to write")
@@ -223,11 +224,16 @@ def _told(entry, half: str) -> str:
 
 def _rank(arguments) -> int:
     from ..challenge.board import Board
+    from ..challenge.export import as_plain
     from ..challenge.ranking import copies, ranking, without_place
     from ..text import aligned
+    from .claims import print_json
 
     board = Board(arguments.folder)
     rules, (entries, missing) = board.rules, _by_roster(board, arguments.roster)
+    if arguments.json:
+        print_json(as_plain(entries, rules, arguments.half, missing))
+        return DONE
     rows = [("rank", "student", rules.measure, "interval", "points", "remarks")]
     for place in ranking(entries, rules, arguments.half):
         low, high = map(rules.amount, place.interval)
