@@ -1,10 +1,13 @@
-"""Files that are written completely or not at all, and whether a folder may be written to."""
+"""Files and folders that are written completely or not at all, and whether a folder may be written to."""
 
+import errno
 import os
 import stat
 import threading
 from contextlib import contextmanager
 from pathlib import Path
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no space on the disk, in the quota, in the size that a file may have
 
 
 @contextmanager
@@ -23,6 +26,26 @@ def whole_file(path):
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path):
+    """Yield a temporary folder whose contents move to `path`, a new or an empty folder, when the block ends; if the block
+    fails, nothing is left. An OSError of a full disk names `path`."""
+    import tempfile
+
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as temporary:
+            yield Path(temporary)
+            path.mkdir(exist_ok=True)
+            for inner in Path(temporary).iterdir():
+                inner.rename(path / inner.name)
+    except OSError as error:
+        if error.errno in FULL:
+            error.filename = str(path)
+        raise
 
 
 def replace_file(path, content: str | bytes) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ..course.exercise import CourseProblem
 from ..data import SOURCES, DataError, load
-from ..files import replace_file
+from ..files import replace_file, whole_folder
 from . import start
 from .images import DATA, SECRET, save, split
 from .rules import FILE, new_rules, parse_rules
@@ -61,17 +61,20 @@ def new(folder: Path, measure: str, data: str, rules: str | None = None) -> tupl
         raise CourseProblem(f"--data {data}: each class needs at least 2 test images, one for each half")
     public, secret = split(dataset)
     try:
-        for place in students, staff:
-            place.mkdir(parents=True)
-            save(place / DATA, public)
-            replace_file(place / FILE, text)
-        if sys.platform != "win32":
-            staff.chmod(0o700)
-        save(staff / SECRET, secret)
-        honest = HONEST.format(name=data) if found.secret_is_public else "Nobody but the staff has the secret images."
-        readme = README.format(title=found.title, goal=found.goal(), leave_at=found.leave_at, public=honest)
-        replace_file(students / "README.md", readme)
-        replace_file(students / "start.py", Path(start.__file__).read_text(encoding="utf-8"))
+        with whole_folder(folder) as made:
+            for place in made / STUDENTS, made / STAFF:
+                place.mkdir()
+                save(place / DATA, public)
+                replace_file(place / FILE, text)
+            if sys.platform != "win32":
+                (made / STAFF).chmod(0o700)
+            save(made / STAFF / SECRET, secret)
+            honest = (
+                HONEST.format(name=data) if found.secret_is_public else "Nobody but the staff has the secret images."
+            )
+            readme = README.format(title=found.title, goal=found.goal(), leave_at=found.leave_at, public=honest)
+            replace_file(made / STUDENTS / "README.md", readme)
+            replace_file(made / STUDENTS / "start.py", Path(start.__file__).read_text(encoding="utf-8"))
     except OSError as error:
         raise CourseProblem(f"{error.filename}: {error.strerror}") from error
     load(students / DATA)  # raises here, not on the students' machines

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from .. import __version__
 from ..course.exercise import CourseProblem
-from ..files import check_room
+from ..files import FULL, check_room
 from ..text import did_you_mean
 from . import challenge as cli_challenge
 from . import claims as cli_claims
@@ -26,7 +26,6 @@ from . import files as cli_files
 from .claims import BadArguments, chosen
 
 DONE, FAILED, BAD_ARGUMENTS, INTERRUPTED = 0, 1, 2, 130
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no space on the disk, in the quota, in the size that a file may have
 
 _ABOUT = """\
 Network compression, taught by short programs that run live: a lecture that measures each of its
@@ -106,6 +105,9 @@ arguments; 130 interrupted. However a run ends, its finished rows are written.
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line with these arguments (default: those of the process) and return the exit code."""
+    for name in "stdout", "stderr":
+        if getattr(sys, name) is None:  # closed by whoever started this process
+            setattr(sys, name, open(os.devnull, "w"))
     for stream in sys.stdout, sys.stderr:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a console without × must not end a measurement
@@ -117,10 +119,10 @@ def main(argv: list[str] | None = None) -> int:
         _drop_output()
         return DONE
     except OSError as error:
-        if error.errno not in FULL:
+        if error.errno not in (*FULL, errno.EACCES, errno.EPERM, errno.EROFS):
             raise
-        advice = "make room, and start the same command again"
-        print(f"tinycompress: {error.filename or 'the output'}: {error.strerror}; {advice}", file=sys.stderr)
+        advice = "; make room, and start the same command again" if error.errno in FULL else ""
+        print(f"tinycompress: {error.filename or 'the output'}: {error.strerror}{advice}", file=sys.stderr)
         _drop_output()
         return FAILED
 

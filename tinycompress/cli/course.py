@@ -379,6 +379,7 @@ def _export(arguments) -> int:
     from ..course.staff.gradebook import Gradebook
     from ..course.staff.roster import LateRule, Roster, time_of
     from ..course.staff.tables import printable, rows, without_number
+    from ..files import FULL
 
     if not 0 <= arguments.late <= 100:
         raise CourseProblem(f"--late is a percentage of the points per day, from 0 to 100; got {arguments.late:g}")
@@ -392,6 +393,8 @@ def _export(arguments) -> int:
         more = roster, rule, arguments.spreadsheet, arguments.assignment
         files = export(book, arguments.form, Path(arguments.out), *more)
     except OSError as error:
+        if error.errno in FULL:
+            raise
         kind = "a file" if arguments.form in ONE_FILE else "a folder"
         raise CourseProblem(f"--out {arguments.out}: {arguments.form} is {kind}: {error.strerror}") from error
     print(f"{arguments.out}: {_number(len(files), 'file')}")

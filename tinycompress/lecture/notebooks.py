@@ -12,7 +12,7 @@ import re
 import time
 from pathlib import Path
 
-from ..files import replace_file
+from ..files import replace_file, whole_folder
 from .language import prose
 
 LARGEST = 1_000_000  # bytes per file
@@ -40,14 +40,14 @@ def hand_out(out: str | Path, language: str = "en") -> list[Path]:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise FileExistsError(f"{out} is not an empty folder; give a new one, so that nothing of yours is overwritten")
     notebooks = sorted((home / "notebooks").glob("*.ipynb"))
-    targets = {path: out / path.name for path in notebooks}
-    for path in (path for name in REPORTS if (path := home / name).is_file()):
-        targets[path] = out / path.relative_to(home)
-    for path, target in targets.items():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        text = path.read_bytes()
-        replace_file(target, text if language == "en" or path.suffix != ".ipynb" else in_language(text, language))
-    return [targets[path] for path in notebooks]
+    targets = {path: path.name for path in notebooks}
+    targets |= {path: name for name in REPORTS if (path := home / name).is_file()}
+    with whole_folder(out) as folder:
+        for path, name in targets.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            text = path.read_bytes()
+            replace_file(folder / name, text if language == "en" or path.suffix != ".ipynb" else in_language(text, language))
+    return [out / path.name for path in notebooks]
 
 
 LANGUAGE_CELLS = {

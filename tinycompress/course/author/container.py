@@ -7,12 +7,12 @@ which submissions may use, are installed beside them from requirements.txt.
 import json
 import secrets
 import shutil
-import tempfile
 import uuid
 import zipfile
 from importlib import metadata
 from pathlib import Path
 
+from ...files import whole_folder
 from ..allowed import PACKAGE
 from ..exercise import CourseProblem, Exercise
 
@@ -90,13 +90,8 @@ def write_container(
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise CourseProblem(f"{out} is not an empty folder; give a new one")
     write = _gradescope if system == "gradescope" else _prairielearn
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as temporary:
-        steps = write(exercises, Path(temporary), out, seed or secrets.token_hex(16), image, late)
-        out.mkdir(exist_ok=True)
-        for path in Path(temporary).iterdir():
-            path.rename(out / path.name)
-    return steps
+    with whole_folder(out) as folder:
+        return write(exercises, folder, out, seed or secrets.token_hex(16), image, late)
 
 
 def _gradescope(exercises, folder, out, seed, image, late) -> list[str]:

@@ -2,10 +2,10 @@
 
 import ast
 import json
-import tempfile
 from pathlib import Path
 
 from ... import __version__
+from ...files import whole_folder
 from ..allowed import ENGINE
 from ..collect import MANIFEST
 from ..exercise import BEGIN, END, CourseProblem, Exercise
@@ -65,13 +65,9 @@ def release(exercises: list[Exercise], out: Path, sets: list[QuestionSet] = ()) 
     out = Path(out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise CourseProblem(f"{out} is not an empty folder; give a new one, so that no old files are handed out")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as temporary:
-        _write(exercises, sets, Path(temporary))
-        check_nothing_leaks(exercises, Path(temporary))
-        out.mkdir(exist_ok=True)
-        for path in Path(temporary).iterdir():
-            path.rename(out / path.name)
+    with whole_folder(out) as folder:
+        _write(exercises, sets, folder)
+        check_nothing_leaks(exercises, folder)
     return sorted(path for path in out.rglob("*") if path.is_file())
 
 

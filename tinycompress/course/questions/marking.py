@@ -14,10 +14,10 @@ import os
 import random
 import re
 import secrets
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ...files import whole_folder
 from ..collect import HandIn, not_handed_in
 from ..exercise import CourseProblem
 from ..staff.grade import Found
@@ -191,9 +191,7 @@ def _write(rows, sets, log, out: Path) -> None:
     random.SystemRandom().shuffle(lines)
     lines.sort(key=lambda line: line[1])  # all answers to a question after one another
     keyed = json.dumps(dict(sorted(key.items())), indent=1).encode()
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as temporary:
-        folder = Path(temporary)
+    with whole_folder(out) as folder:
         stream = io.StringIO()
         csv.writer(stream, lineterminator="\r\n").writerows([HEAD, *([*line, "", ""] for line in lines)])
         (folder / TABLE).write_text("\ufeff" + stream.getvalue(), encoding="utf-8", errors="replace", newline="")
@@ -201,9 +199,6 @@ def _write(rows, sets, log, out: Path) -> None:
         os.chmod(folder / KEY, 0o600)
         (folder / GUIDE).write_text(guide(sets), encoding="utf-8")
         log.append({"kind": "questions", "key": hashlib.sha256(keyed).hexdigest(), "when": _now()})
-        out.mkdir(exist_ok=True)
-        for path in (KEY, GUIDE, TABLE):
-            (folder / path).rename(out / path)
 
 
 def guide(sets: list[QuestionSet]) -> str:
