@@ -1,7 +1,9 @@
 """The course at the command line: packing, grading, the doctor, and what each says when something is wrong."""
 
 import csv
+import functools
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -185,13 +187,20 @@ def test_an_export_to_the_wrong_kind_of_place_is_said_in_a_line(course, capsys):
 def test_without_asserts_nothing_is_tested_or_graded(course, tmp_path):
     release(find_exercises(root=course), tmp_path / "handout")
     write_class(course / "class", FOUND)
+    run = functools.partial(subprocess.run, capture_output=True, text=True)
     checking = ["-m", "tinycompress", "course", "check", "--exercises", str(course)]
     testing = ["-m", "tinycompress", "course", "test", "--folder", str(tmp_path / "handout")]
     grading = ["-m", "tinycompress", *command(course)]
-    for arguments in checking, testing, grading, ["-m", "pytest", str(tmp_path / "handout")]:
-        done = subprocess.run([sys.executable, "-O", *arguments], capture_output=True, text=True)
+    one = ["-m", "tinycompress", "course", "grade-one", str(course / "class" / "good"), "--exercises", str(course)]
+    one += ["--trust", "--format", "gradescope", "--results", str(course / "one.json")]
+    for arguments in checking, testing, grading, one, ["-m", "pytest", str(tmp_path / "handout")]:
+        done = run([sys.executable, *arguments], env=os.environ | {"PYTHONOPTIMIZE": "1"})
         assert done.returncode in (2, pytest.ExitCode.USAGE_ERROR)
         assert "without -O, and unset PYTHONOPTIMIZE" in done.stderr and "Traceback" not in done.stderr
+    assert not (course / "log").exists() and not (course / "one.json").exists()
+    cell = "from tinycompress.course.in_cell import check\ndef n_of_m_mask(): 1\ncheck('pruning/n_of_m', n_of_m_mask)"
+    said = run([sys.executable, "-O", "-c", cell]).stdout
+    assert "without -O" in said and "✓" not in said
 
 
 def test_a_student_tests_one_exercise_by_its_name(course, tmp_path, capsys, monkeypatch):
