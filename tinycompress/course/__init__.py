@@ -38,8 +38,8 @@ takes an earlier part's *result* as an argument, so that a student who fails the
         assert mask[0], "sort stably"  (the message names the idea that was missed; students read it)
 
 - `submission.f(...)` calls the student's `f` with copies. `submission.elapsed`: seconds of the last call, by the grader's
-  clock; call twice before you judge a time, since the first call may compile. `@pytest.mark.timeout(30)` allows more than
-  10 s.
+  clock. `@pytest.mark.timeout(30)` allows more than 10 s. Judge a time by `speedup`, which compares it with that of a loop of
+  yours in turns, since the first call may compile, and others may use the machine.
 - `expect_unchanged(submission)` after a call checks that it changed none of its arguments; `submission.changed` names them.
 - `reference.f(...)` calls the solution's `f`; hidden tests only.
 - `rng`: a seeded generator. In hidden tests its seed differs between courses. Use no other randomness. Draw the inputs of
@@ -95,6 +95,7 @@ from .expect import (
     expect_unchanged,
 )
 from .outcome import Partial, SubmissionProblem, SubmissionRaised
+from .speed import speedup
 
 __all__ = [
     "Partial",
@@ -107,6 +108,7 @@ __all__ = [
     "expect_number",
     "expect_tuple",
     "expect_unchanged",
+    "speedup",
     "wrong",
 ]
 

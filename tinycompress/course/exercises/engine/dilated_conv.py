@@ -14,8 +14,8 @@ weights (kh, kw, channels, outputs). There is no padding, and the stride is 1:
                          # . # . #
 
 Write it with loops first, and check it against the formula. Then make it fast: work on whole arrays (a loop over the kernel's
-taps (a, b) is short), or use `numba.njit`. The last test computes a whole layer for 16 images,
-and measures your time beside that of a loop over the taps.
+taps (a, b) is short), or use `numba.njit`. The last test computes a whole layer for 16 images, and measures `forward` in turns
+with a loop over all pixels: ten times faster earns all points, as fast as the loop half of them.
 """
 
 import numpy as np
