@@ -70,6 +70,7 @@ def _collect(arguments) -> int:
     from ..course.staff.roster import Roster
     from ..course.staff.tables import printable
     from ..course.system import require_grader
+    from .course import _number
 
     require_grader(True)
     roster = Roster.read(arguments.roster) if arguments.roster else None
@@ -81,13 +82,14 @@ def _collect(arguments) -> int:
         raise CourseProblem(f"no questions for {', '.join(unknown) or root}; chapters with questions: {there}")
     handins, out = find_handins(Path(arguments.handins), roster and roster.student), Path(arguments.out)
     try:
-        done = collect(handins, sets, Log(arguments.log), out)
+        done = collect(handins, sets, Log(arguments.log), out, roster)
     except OSError as error:
         raise CourseProblem(f"--out {out}: {error.strerror}") from error
     for student, why in done.looks:
         print(f"look at {student!r}: {printable(why)}")
     print(
-        f"{done.students} students; choices and numbers are in {arguments.log}; {done.to_mark} answers to mark by hand"
+        f"{_number(done.students, 'student')}; choices and numbers are in {arguments.log}; "
+        f"{_number(done.to_mark, 'answer')} to mark by hand"
     )
     log = "" if arguments.log == "results.jsonl" else f" --log {arguments.log}"
     if done.to_mark:

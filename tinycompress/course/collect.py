@@ -93,8 +93,7 @@ class HandIn:
 
     def sources(self, exercises: list[Exercise]) -> list[Source]:
         """The student's file for each exercise."""
-        if len({number.split()[0] for number in self.numbers}) < len(self.numbers):  # anyone may take another's name
-            why = f"{' and '.join(self.numbers)} hand in by one name; say in the roster who is who; {DECIDES}"
+        if why := self._namesakes():
             return [Source(None, why, unclear=True) for _ in exercises]
         wanted = {f"{exercise.name}.py" for exercise in exercises} | {MANIFEST}
         contents = self._contents(lambda name: name.lower().endswith(NOTEBOOK) or not wanted.isdisjoint(_names(name)))
@@ -102,8 +101,16 @@ class HandIn:
         lone = all(source.data is None for source in found)
         return [_ask(source, contents, e, lone) for source, e in zip(found, exercises, strict=True)]
 
+    def _namesakes(self) -> str:
+        """Why nobody knows whose it is, if several participants hand in by this name, which anyone may take; else ""."""
+        if len({number.split()[0] for number in self.numbers}) == len(self.numbers):
+            return ""
+        return f"{' and '.join(self.numbers)} hand in by one name; say in the roster who is who; {DECIDES}"
+
     def answers(self, is_blank: Callable[[bytes], bool] = lambda data: False) -> Source:
         """The student's answers.md, or what is surely meant for it. A file that is_blank counts only if there is no other."""
+        if why := self._namesakes():
+            return Source(None, why, unclear=True)
         also = {ANSWERS, MANIFEST, *_ALSO_ANSWERS}
         contents = self._contents(lambda name: not also.isdisjoint(_names(name)) or bool(_NO_ANSWERS.fullmatch(name)))
         roots = _roots(contents.files)

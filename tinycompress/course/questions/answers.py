@@ -18,12 +18,18 @@ CUT = "\n[the rest is not read: an answer has at most {} characters]"
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _ID = re.compile(r"[a-z][a-z0-9_]*/[a-z][a-z0-9_]*", re.IGNORECASE)
 _STUDENT = re.compile(r"^[\W_]*student[*_\s]*:[*_ \t]*(?P<id>[^\n]*?)[*_\s]*$", re.IGNORECASE | re.MULTILINE)
-_LABEL = re.compile(r"(?:my\s+)?(?:answer|option|choice)\s*(?:is)?\s*:?\s*", re.IGNORECASE)
+_LABEL = re.compile(
+    r"(?:(?:my\s+)?(?:answer|antwort|option|choice)\s*(?:is)?|(?:我的)?(?:答案|选项|选择|选)[是为]?)\s*:?\s*",
+    re.IGNORECASE,
+)
 _LETTERS = re.compile(
     r"\(?([a-z])\)?(?:\s*(?:,|;|/|\+|&|and|or)\s*\(?([a-z])\)?)*(?=$|[).:,;\n]| [-–—])", re.IGNORECASE
 )
 _TICKED, _UNTICKED = re.compile(r"\s*[-*+]\s*\[x\]"), re.compile(r"\s*[-*+]\s*\[\s*\]")
-_NUMBER = re.compile(r"[-+−]?(?:\d[\d,_'’]*\.?\d*|\.\d+)(?:e[-+−]?\d+)?", re.IGNORECASE)
+_NUMBER = re.compile(r"[-+−]?(?:\d(?:[\d.,_'’]*\d)?|[.,]\d+)(?:e[-+−]?\d+)?", re.IGNORECASE)
+_POWER = re.compile(r"\s*[×x*·]\s*10\s*(?:\^|\*\*)\s*[({]?([-+−]?\d+)[)}]?", re.IGNORECASE)
+_RAISED, _LOWERED = re.compile("(?<=\\d)[⁰¹²³⁴-⁹⁺⁻]+"), str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-")
+_WIDE = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {ord("。"): ".", ord("、"): ",", 0x3000: " "}
 
 
 @dataclass(frozen=True)
@@ -59,7 +65,7 @@ def parse(data: bytes, ids: list[str]) -> Answers:
     """The answers in a file to the questions with these ids. Never raises: what cannot be read is no answer."""
     text, note = decoded(data)
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n")
-    found, current, before = _Found(notes=[note] if note else []), None, []
+    found, current, before, shared = _Found(notes=[note] if note else []), None, [], []
     for line in text.split("\n"):
         heading, named = _heading(line, ids)
         if heading and named != heading:
@@ -67,10 +73,15 @@ def parse(data: bytes, ids: list[str]) -> Answers:
         if heading:
             current = heading
             found.texts.setdefault(heading, []).append("")
+            shared += [(heading, len(found.texts[heading]) - 1, other) for other in _also(line, ids) - {heading}]
         elif current:
             found.texts[current][-1] += line + "\n"
         else:
             before.append(line)
+    for heading, place, other in shared:
+        if other not in found.texts:
+            found.notes.append(f"what is below the heading of {heading} counts for {other}, too, which it names")
+            found.texts[other] = [found.texts[heading][place]]
     student = _STUDENT.search(_COMMENT.sub("", "\n".join(before)))
     return Answers(_joined(found), student["id"].strip() if student else "", tuple(found.notes))
 
@@ -90,6 +101,11 @@ def _heading(line: str, ids: list[str]) -> tuple[str, str]:
         return called, called
     close = difflib.get_close_matches(called, ids, 2, 0.85) if marked else []
     return (close[0], name[0]) if len(close) == 1 else ("", "")
+
+
+def _also(line: str, ids: list[str]) -> set[str]:
+    """The questions that a heading names."""
+    return {name[0].lower() for name in _ID.finditer(line.replace("\\", ""))} & set(ids)
 
 
 def _joined(found: _Found) -> dict[str, str]:
@@ -118,7 +134,7 @@ def _clean(text: str) -> str:
 
 def choice(text: str, question: Question) -> tuple[str, set[str]]:
     """("", the letters of the options that an answer names), or (why it cannot be read, an empty set)."""
-    letters = LETTERS[: len(question.options)]
+    letters, text = LETTERS[: len(question.options)], text.translate(_WIDE)
     whole = _plain(_without_label(text))
     for letter, option in zip(letters, question.options, strict=True):
         if whole in (_plain(option.text), _plain(f"{letter} {option.text}")):
@@ -138,24 +154,27 @@ def choice(text: str, question: Question) -> tuple[str, set[str]]:
     return "", found
 
 
-def number(text: str) -> float | None:
-    """The number that an answer gives: the only one in it, or the last after an `=`; None if that is not clear.
+def numbers(text: str) -> set[float]:
+    """All that the number in an answer can mean: of the only one, or the last after an `=`; empty if that is not clear.
 
-    1,234.5 and 1'234.5 have separators of thousands; 0,25 is taken as 0.25.
+    1,234.5 is one number, and so are 1.234,5 and 0,25; 1,234 may be 1234 or, where people write so, 1.234.
     """
-    found = [_as_number(match[0]) for match in _NUMBER.finditer(_without_label(text).rpartition("=")[2])]
-    return found[0] if len(set(found)) == 1 else None
+    text = _RAISED.sub(lambda raised: "^" + raised[0].translate(_LOWERED), _without_label(text.translate(_WIDE)))
+    text = _POWER.sub(r"e\1", text)
+    tokens = _NUMBER.findall(text.rpartition("=")[2]) or _NUMBER.findall(text)
+    meant = {frozenset(_meanings(token)) for token in tokens}
+    return set(*meant) if len(meant) == 1 else set()
 
 
-def _as_number(text: str) -> float | None:
-    text = text.replace("−", "-").strip(",")
-    whole = re.sub(r"[_'’]", "", text)
-    if re.fullmatch(r"[-+]?\d{1,3}(,\d{3})+(\.\d*)?(e.*)?", whole, re.IGNORECASE):
-        whole = whole.replace(",", "")
-    try:
-        return float(whole.replace(",", "."))
-    except ValueError:
-        return None
+def _meanings(token: str) -> list[float]:
+    """A number, with its point as a point, and with a comma."""
+    plain = re.sub(r"[_'’]", "", token).replace("−", "-")
+    found = []
+    for point, separator in ((".", ","), (",", ".")):
+        groups = rf"\d*|[1-9]\d{{0,2}}(?:\{separator}\d{{3}})+"
+        if re.fullmatch(rf"[-+]?(?:{groups})(?:\{point}\d+)?(?:e[-+]?\d+)?", plain, re.IGNORECASE):
+            found.append(float(plain.replace(separator, "").replace(point, ".")))
+    return found
 
 
 def _without_label(text: str) -> str:

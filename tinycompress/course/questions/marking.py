@@ -1,7 +1,8 @@
 """From hand-ins to marks: what the program can mark, a table of the rest for people, and their marks into the log.
 
-The table, answers.csv, has no names: every answer has a code of its own, so that not even two answers of one student can be
-told to belong together, and they are shuffled. key.json, which says whose they are, stays apart; the log knows its hash.
+The table, answers.csv, has no names: what names an answer's author in it is replaced, every answer has a code of its own, so
+that not even two answers of one student can be told to belong together, and they are shuffled. key.json, which says whose they
+are, stays apart; the log knows its hash.
 """
 
 import csv
@@ -24,13 +25,15 @@ from ..staff.grade import Found
 from ..staff.gradebook import UNMARKED, in_range
 from ..staff.log import Log
 from ..staff.tables import cell
-from .answers import Answers, choice, number, parse
-from .question import LETTERS, Question, QuestionSet, is_right
+from .answers import Answers, choice, numbers, parse
+from .names import names_of, without_names
+from .question import LETTERS, Question, QuestionSet, is_right, plain_id
 
 TABLE, KEY, GUIDE = "answers.csv", "key.json", "guide.md"
 HEAD = ("code", "question", "of", "answer", "points", "remark")
 CODE = "bcdfghjkmnpqrstvwxz"  # no vowels: no words, and no cell that a spreadsheet takes for a number or a date
 NO_ANSWER = "no answer"
+_CONVERTED = re.compile(r"(?=.*\d)(?:[\W\d]|jan|feb|m[aä]|apr|ju[nl]|aug|sep|o[ck]t|nov|de[cz]).{0,24}", re.IGNORECASE)
 COPIED = 40  # characters from which on the same answer of two students is worth a look
 
 
@@ -43,8 +46,10 @@ class Collected:
     looks: list[tuple[str, str]] = field(default_factory=list)
 
 
-def collect(handins: list[HandIn], sets: list[QuestionSet], log: Log, out: Path) -> Collected:
+def collect(handins: list[HandIn], sets: list[QuestionSet], log: Log, out: Path, roster=None) -> Collected:
     """Log the results of all hand-ins, and write what people must mark into the new folder `out`, if there is anything.
+
+    roster: a `staff.roster.Roster`, for the names that answers must not show.
 
     An answer that has been marked keeps its marks as long as it and its question stay the same. Raises CourseProblem if `out`
     holds anything: marks may have been entered there.
@@ -66,7 +71,8 @@ def collect(handins: list[HandIn], sets: list[QuestionSet], log: Log, out: Path)
                 if _what(latest.get((handin.student, found.id))) != _what(record):
                     log.append(record)
                 results = zip(found.questions, record["results"], strict=True)
-                rows += [(record, q, texts[q.id]) for q, result in results if result["outcome"] == UNMARKED]
+                names = names_of(handin.student, roster, answers.student)
+                rows += [(record, q, texts[q.id], names) for q, result in results if result["outcome"] == UNMARKED]
                 done.looks += [(handin.student, f"{r['name']}: {r['staff']}") for r in record["results"] if r["staff"]]
             done.looks += [(handin.student, source.refused)] if source.unclear else []
         done.to_mark = len(rows)
@@ -98,7 +104,10 @@ def _record(handin, source, answers: Answers, found: QuestionSet, students, mark
     """The record of a chapter's questions for the log, and the texts of its answers."""
     texts = {q.id: answers.texts[q.id] for q in found.questions if q.id in answers.texts}
     refused = source.refused if source.data is None else ""
-    results = [_result(q, texts.get(q.id, ""), handin.student, students, marked) for q in found.questions]
+    others = {plain_id(name): name for name in (answers.student, *students)}
+    others = [name for plain, name in others.items() if plain not in ("", plain_id(handin.student))]
+    missing = refused or NO_ANSWER
+    results = [_result(q, texts.get(q.id, ""), handin.student, others, marked, missing) for q in found.questions]
     content = json.dumps([refused, sorted(texts.items())])
     digest = hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
     notes = (*source.notes, *answers.notes, *_wrong_id(answers, handin.student, found))
@@ -114,17 +123,20 @@ def _record(handin, source, answers: Answers, found: QuestionSet, students, mark
 
 
 def _wrong_id(answers: Answers, student: str, found: QuestionSet) -> tuple[str, ...]:
-    said = " ".join(answers.student.casefold().split())
-    if not said or said == " ".join(student.casefold().split()) or not any(q.own for q in found.questions):
+    said = plain_id(answers.student)
+    if not said or said == plain_id(student) or not any(q.own for q in found.questions):
         return ()
     return (f"answers.md is of {answers.student!a}; the numbers that count here are those of {student!a}",)
 
 
-def _result(question: Question, text: str, student: str, students: list[str], marked: dict) -> dict:
-    """One question's result, as a test's, with the hashes of answer and question."""
+def _result(question: Question, text: str, student: str, others: list[str], marked: dict, missing: str) -> dict:
+    """One question's result, as a test's, with the hashes of answer and question.
+
+    others: whose numbers may have been used by mistake or copied; missing: the message if there is no answer.
+    """
     answer = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
     result = {"name": question.id, "title": question.title, "public": False, "points": question.points, "earned": 0.0}
-    result |= {"outcome": "failed", "message": NO_ANSWER, "staff": "", "answer": answer, "question": question.hash}
+    result |= {"outcome": "failed", "message": missing, "staff": "", "answer": answer, "question": question.hash}
     if not text:
         return result
     before = marked.get((student, question.id, answer, question.hash))
@@ -133,7 +145,7 @@ def _result(question: Question, text: str, student: str, students: list[str], ma
     if question.options:
         return result | _of_choice(question, text)
     if question.own:
-        return result | _of_number(question, text, student, students)
+        return result | _of_number(question, text, student, others)
     return result | {"outcome": UNMARKED, "message": "a person will mark this answer"}
 
 
@@ -151,22 +163,23 @@ def _of_choice(question: Question, text: str) -> dict:
     return {"message": f"{LETTERS[place]}: {option.why}", **earned}
 
 
-def _of_number(question: Question, text: str, student: str, students: list[str]) -> dict:
-    own, given = question.own, number(text)
-    numbers = ", ".join(f"{name} {value}" for name, value in own.of(student).items())
-    if given is None:
+def _of_number(question: Question, text: str, student: str, others: list[str]) -> dict:
+    own, given = question.own, numbers(text)
+    task = ", ".join(f"{name} {value}" for name, value in own.of(student).items())
+    if not given:
         return {"message": "not one number; write the number alone", "staff": "no single number can be read"}
-    if is_right(given, own.right(student)):
+    if any(is_right(value, own.right(student)) for value in given):
         return {"message": "", "earned": question.points, "outcome": "passed"}
-    of = [other for other in students if other != student and is_right(given, own.right(other))]
+    of = [other for other in others if any(is_right(value, own.right(other)) for value in given)]
     copied = f"the answer to the numbers of {', '.join(map(repr, of[:3]))}" if of else ""
-    return {"message": f"{given:g} is not the answer to your numbers ({numbers})", "staff": copied}
+    shown = " or ".join(f"{value:.10g}" for value in sorted(given))
+    return {"message": f"{shown} is not the answer to your numbers ({task})", "staff": copied}
 
 
 def _same(rows) -> list[tuple[str, str]]:
     """Students who gave the same long answer, to look at."""
     first, found = {}, []
-    for record, question, text in rows:
+    for record, question, text, _ in rows:
         plain = re.sub(r"[\W_]+", "", text.casefold())
         other = first.setdefault((question.id, plain), record["student"])
         if other != record["student"] and len(plain) >= COPIED:
@@ -177,11 +190,12 @@ def _same(rows) -> list[tuple[str, str]]:
 def _write(rows, sets, log, out: Path) -> None:
     """Write the folder, completely or not at all, and its key's hash into the log."""
     codes, lines, key = set(), [], {}
-    for record, question, text in rows:
+    for record, question, text, names in rows:
         while (code := "".join(secrets.choice(CODE) for _ in range(8))) in codes:
             pass
         codes.add(code)
-        shown = "\n".join(cell(line) if i == 0 else line for i, line in enumerate(text.split("\n")))
+        first, *more = without_names(text, names).split("\n")
+        shown = "\n".join([_as_text(cell(first)) if not more else cell(first), *more])
         line = [code, question.id, f"{question.points:g}", shown]
         lines.append(line)
         result = next(r for r in record["results"] if r["name"] == question.id)
@@ -201,6 +215,11 @@ def _write(rows, sets, log, out: Path) -> None:
         log.append({"kind": "questions", "key": hashlib.sha256(keyed).hexdigest(), "when": _now()})
 
 
+def _as_text(text: str) -> str:
+    """A cell for a spreadsheet that would turn 1/2 or 3e5 into a date or another number."""
+    return f"'{text}" if _CONVERTED.fullmatch(text) and not text.startswith("'") else text
+
+
 def guide(sets: list[QuestionSet]) -> str:
     """The questions with their marking guides and right options, for staff."""
     parts = [f"# Marking guide\n\nEnter points and remark of each answer in {TABLE}; students read the remark."]
@@ -214,9 +233,11 @@ def guide(sets: list[QuestionSet]) -> str:
 
 
 def _hash_of_row(cells: list[str]) -> str:
-    """Of the first four cells, without regard to white space, which spreadsheets change at the ends of lines."""
+    """Of the first four cells, without what spreadsheets change: white space at the ends of lines, an apostrophe before the
+    text, upper and lower case of "true", and how points are written."""
+    code, question, of, answer = (" ".join(text.lstrip("'").split()).casefold() for text in cells[:4])
     return hashlib.sha256(
-        "\0".join(" ".join(text.split()) for text in cells[:4]).encode("utf-8", "replace")
+        "\0".join([code, question, f"{_as_points(of):g}", answer]).encode("utf-8", "replace")
     ).hexdigest()
 
 
@@ -259,7 +280,9 @@ def merge(table: Path, key: Path, log: Log, who: str) -> Merged:
             results = record["results"] if record else []
             at = [i for i, r in enumerate(results) if all(r.get(p) == place[p] for p in ("name", "answer", "question"))]
             if not at:
-                done.stale.append(f"{code}: {place['student']!r} has handed in another answer to {place['name']} since")
+                done.stale.append(
+                    f"{code}: {place['student']!r} has another answer to {place['name']} now, or the question was changed"
+                )
                 continue
             before = results[at[0]]
             outcome = "passed" if points == place["points"] else "partial" if points else "failed"

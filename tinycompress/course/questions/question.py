@@ -103,13 +103,17 @@ def numbers_of(student: str, task: str, numbers: dict) -> dict:
 
     Upper and lower case, and spaces around and between words, do not matter in a student's id.
     """
-    plain = " ".join(unicodedata.normalize("NFC", student).casefold().split())
 
     def pick(name, values):
-        digest = hashlib.sha256("\0".join([plain, task, name]).encode("utf-8", "surrogatepass")).digest()
+        digest = hashlib.sha256("\0".join([plain_id(student), task, name]).encode("utf-8", "surrogatepass")).digest()
         return values[int.from_bytes(digest[:8], "big") % len(values)]
 
     return {name: pick(name, values) for name, values in numbers.items()}
+
+
+def plain_id(student: str) -> str:
+    """A student's id without what does not matter in it."""
+    return " ".join(unicodedata.normalize("NFC", student).casefold().split())
 
 
 def is_right(given: float, expected: float | int) -> bool:
@@ -160,7 +164,7 @@ def _read(folder: Path) -> QuestionSet:
     path, found = folder / FILE, []
     if path.is_file():
         try:
-            given = tomllib.loads(path.read_text(encoding="utf-8"))
+            given = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise CourseProblem(f"{path}: {error}") from error
         entries = given.get("question", [])
