@@ -120,7 +120,7 @@ def test_no_slide_scrolls_or_is_cut(path, tmp_path):
                 assert slide["high"] <= height and slide["wide"] <= width + 1 and not slide["scrolls"], slide
                 assert slide["height"] <= 720 and slide["width"] <= 1280 and slide["notes"] == 1, slide
                 assert slide["zoom"] >= 0.8, f"too much for one slide: {slide}"
-                assert all(picture >= 150 for picture in slide["pictures"]), slide
+                assert all(picture >= 320 for picture in slide["pictures"]), slide
 
 
 BROKEN = """

@@ -11,7 +11,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 import tinycompress
-from tinycompress.lecture.slides import SOURCE, SPEAKER, prepare
+from tinycompress.lecture.slides import SOURCE, SPEAKER, brief, prepare
 from tinycompress.lecture.slides.narrow import COLUMNS, LINES, narrow, parts
 
 PACKAGE = Path(tinycompress.__file__).parent
@@ -133,10 +133,33 @@ def test_a_question_is_on_the_slide_before_its_figure_and_the_notes_of_a_claim_a
     assert answered[-1].source == "**2 min.** Let them vote.\n\nfive seeds" and "aside" not in str(answered)
 
 
+def test_a_slide_has_the_effects_of_its_verdicts_and_the_speaker_all_of_their_words():
+    verdicts = (
+        "**✓ supported** · speed-up, mean over nets: 2.92× [2.91×, 2.93×], matters from 1.1×; at 50, 70 %; "
+        "*Other seeds*: 20 of 20 sets of 5 seeds supported\n\n"
+        "**○ not shown** · accuracy: -0.1 points [-0.6, +0.4], matters from 1; *Other seeds*: borderline: 13 of 20 sets "
+        "of 5 seeds not shown, 7 supported (all 100 seeds together: supported, +0.4 points [+0.3, +0.5]) · "
+        "smaller or faster: 10× in theory, 1.2e+03× on disk"
+    )
+    short = (
+        "**✓ supported** · speed-up, mean over nets: 2.92× [2.91×, 2.93×]\n\n"
+        "**○ not shown** · accuracy: -0.1 points [-0.6, +0.4]; Other seeds: borderline\n\n"
+        "smaller or faster: 10× in theory, 1.2e+03× on disk"
+    )
+    assert brief(verdicts) == short
+    both = "**✓ exact** · the outputs are equal: holds; for every shape\n\nOther seeds: "
+    assert brief(f"{both}each effect: 20 of 20 sets of 5 seeds exact.") == "**✓ exact** · the outputs are equal: holds"
+    cell = new_code_cell("show()", outputs=[new_output("display_data", {"text/markdown": verdicts})])
+    cell.metadata = {"slideshow": {"slide_type": "slide"}, "tags": ["hide-input"]}
+    (slide,) = slides(new_notebook(cells=[cell]))
+    assert slide[0].outputs[0].data["text/markdown"] == short and slide[-1].source == verdicts
+
+
 def test_a_slide_without_a_title_says_which_section_it_belongs_to():
-    kinds = [("## Graphs", "slide"), ("Words", "subslide")]
+    kinds = [("### Graphs", "slide"), ("## Your turn", "slide"), ("Words", "subslide")]
     cells = [new_markdown_cell(text, metadata={"slideshow": {"slide_type": kind}}) for text, kind in kinds]
-    _, second = slides(new_notebook(cells=cells))
+    cells[1].id = "0-turn"
+    _, _, second = slides(new_notebook(cells=cells))
     assert [cell.source for cell in second[:2]] == ['<p class="section">Graphs</p>', "Words"]
     assert textwrap.dedent(second[-1].source) == ""
 

@@ -1,6 +1,7 @@
 """From a notebook to slides: one figure or one piece of code on each, code at most 80 columns wide and 15 lines long.
 
-`notebooks/nbconvert_config.py` names `prepare` to nbconvert. The notebooks stay as they are.
+Verdicts are short, to leave room for their figure; the speaker's notes have them in full. `notebooks/nbconvert_config.py`
+names `prepare` to nbconvert. The notebooks stay as they are.
 """
 
 import copy
@@ -8,9 +9,12 @@ import json
 import re
 from pathlib import Path
 
+from ..page import MARKS
 from .narrow import narrow, parts
 
 SOURCE = re.compile(r"(.*```python\n)(.*?)(\n```.*)", re.DOTALL)
+RATIOS = re.compile(r" · [^·\[\]]*: [\d.e+]+×[^\[\]]*$")  # "smaller or faster", behind the last verdict
+YOURS = ("-turn", "-trial")  # the ids of "Your turn"
 SPEAKER = "speaker.json"
 """Beside the notebooks: for each cell that begins a slide, by its id, its minutes, what to say or to ask, and whether the
 90-minute route has it."""
@@ -31,7 +35,8 @@ def prepare(notebook, resources):
             if kind in ("slide", "subslide"):
                 cells += [_speaker(note, cells)] if begun else []
                 title = _heading(piece)
-                heading = title or (heading if kind == "subslide" else "")
+                if not (title and cell.id.endswith(YOURS)):  # what follows belongs to the section around them
+                    heading = title or (heading if kind == "subslide" else "")
                 note = notes.get(cell.id, note if kind == "subslide" else "") if not place else note
                 full, begun = False, True
                 if heading and not title:
@@ -80,6 +85,8 @@ def _with(cell, source: str, outputs: list):
 
     piece = copy.deepcopy(cell)
     piece.source, piece.outputs, piece.id = source, outputs, generate_corpus_id()
+    if not source:
+        piece["transient"] = {"remove_source": True}  # as nbconvert does for hidden cells; else there is an empty box
     return piece
 
 
@@ -101,7 +108,7 @@ def _fills(cell) -> bool:
 
 
 def _heading(cell) -> str:
-    found = re.match(r"##? (.*)", cell.source) if cell.cell_type == "markdown" else None
+    found = re.match(r"#{1,3} (.*)", cell.source) if cell.cell_type == "markdown" else None
     return found[1] if found else ""
 
 
@@ -112,7 +119,8 @@ def _markdown(text: str, kind: str):
 
 
 def _speaker(note, cells: list):
-    """The notes of the slide that ends here. Those of a claim go into this cell: a slide has one place for notes."""
+    """The notes of the slide that ends here. Those of a claim, and all that its verdicts say, go into this cell: a slide has
+    one place for notes."""
     words = []
     if note:
         route = ", on the 90-minute route" if note.get("route") else ""
@@ -122,7 +130,25 @@ def _speaker(note, cells: list):
         if found := re.search(r'<aside class="notes">\s*(.*?)\s*</aside>', text, re.DOTALL):
             words.append(found[1])
             output.data["text/markdown"] = text.replace(found[0], "")
+        elif text.startswith(tuple(f"**{mark} " for mark in MARKS.values())):
+            words.append(text)
+            output.data["text/markdown"] = brief(text)
     return _markdown("\n\n".join(words), "notes")
+
+
+def brief(verdicts: str) -> str:
+    """Verdicts as `show_claim` displays them, each with its effect and interval only, and a word if other seeds may differ."""
+    found = []
+    for verdict in verdicts.split("\n\n"):
+        ratios = RATIOS.search(verdict)
+        effect, _, seeds = verdict.removesuffix(ratios[0] if ratios else "").partition("; *")
+        if not verdict.startswith("**"):
+            effect, seeds = "", verdict
+        said, *counts = seeds.split(": ")
+        doubt = f"{said.rstrip('*')}: {counts[0]}" if "(" in seeds else ""
+        kept = effect[: effect.find("]") + 1] or effect.partition("; ")[0]
+        found += [kept + (f"; {doubt}" if kept and doubt else doubt), ratios[0].removeprefix(" · ") if ratios else ""]
+    return "\n\n".join(filter(None, found))
 
 
 def _last_slide(cells: list) -> list:
