@@ -27,11 +27,13 @@ def test_the_spectrum_of_the_statement(submission):
 @pytest.mark.public
 @pytest.mark.points(0.4)
 def test_a_product_of_rank_one(submission):
-    """A weight of rank 1 equals the product of its factors."""
+    """A weight of rank 1 equals the product of its factors, which are equally large."""
     weight = np.outer([1.0, 2.0], [3.0, 0.0, 1.0])
     first, second = expect_tuple(submission.factors(weight, 1), 2)
     first, second = expect_array(first, (2, 1), "float", "first"), expect_array(second, (1, 3), "float", "second")
     expect_close(first @ second, weight, "first @ second should equal the weight: do not lose the singular value")
+    message = "the factors are equally large: each gets the square root of the singular value"
+    expect_close((first**2).sum(), (second**2).sum(), message)
 
 
 @pytest.mark.public

@@ -11,8 +11,10 @@ MAY_IMPORT = ()
 @pytest.mark.public
 @pytest.mark.points(0.2)
 def test_a_warmer_teacher_has_more_doubts(submission):
-    """The example of the statement."""
-    expect_close(submission.soften(np.array([[2.0, 0.0]]), 2.0), [[0.73105858, 0.26894142]], "softmax of (1, 0)")
+    """The example of the statement, and an image whose classes are equally likely."""
+    message = "softmax of (1, 0), and of (0, 0): the probabilities of each image sum to 1"
+    expected = [[0.73105858, 0.26894142], [0.5, 0.5]]
+    expect_close(submission.soften(np.array([[2.0, 0.0], [0.0, 0.0]]), 2.0), expected, message)
 
 
 @pytest.mark.hidden

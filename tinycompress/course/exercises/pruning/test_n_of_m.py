@@ -1,4 +1,4 @@
-"""Tests of n_of_m. Public: small examples. Hidden: ties, any shape, and products."""
+"""Tests of n_of_m. Public: small examples. Hidden: more ties, any shape, and products."""
 
 import numpy as np
 import pytest
@@ -17,6 +17,15 @@ def test_the_two_largest_of_four_stay(submission):
     mask = expect_array(submission.n_of_m_mask(COLUMN, 2, 4), (8, 1), "bool", "the mask")
     assert mask[1] and mask[2], "the first group keeps -0.9 and 0.3: magnitude decides, not the sign"
     assert mask[:, 0].tolist() == [False, True, True, False, True, False, True, False], "see the table in the statement"
+
+
+@pytest.mark.public
+@pytest.mark.points(0.3)
+def test_of_equals_the_earlier_stay(submission):
+    """Of equal magnitudes, the earlier input is kept."""
+    mask = expect_array(submission.n_of_m_mask(np.array([[0.5, -0.5, 0.1, 0.5]]).T, 2, 4), (4, 1), "bool", "the mask")
+    assert mask.sum() == 2, "a threshold keeps more than n where magnitudes are equal: rank them instead"
+    assert mask[:, 0].tolist() == [True, True, False, False], "of 0.5, -0.5 and 0.5 the first two stay: sort stably"
 
 
 @pytest.mark.public
@@ -68,7 +77,7 @@ def test_masks_of_any_shape(submission, rng):
 
 
 @pytest.mark.hidden
-@pytest.mark.points(1)
+@pytest.mark.points(0.7)
 def test_ties_go_to_the_earlier_input(submission, rng):
     """Exactly n stay if magnitudes are equal, and these are the earlier ones."""
     for n, m in (2, 4), (3, 16):

@@ -25,7 +25,7 @@ def threshold(weight, n, m):
     return (groups >= np.sort(groups, axis=1)[:, [m - n]]).reshape(weight.shape)
 
 
-@wrong("n_of_m_mask", points=5.6143, why="always assumes 2 of 4, and ignores inputs that are left over")
+@wrong("n_of_m_mask", points=5.9143, why="always assumes 2 of 4, and ignores inputs that are left over")
 def always_two_of_four(weight, n, m):
     mask = np.zeros(weight.shape, bool)
     for start in range(0, len(weight) - 3, 4):
