@@ -126,9 +126,8 @@ def fit(
     augment(x, rng) changes each batch (see `data.shift`). clip_grad_norm: as `max_norm` in `optim.clip_grad_norm`. The same
     seed gives the same bits. Ctrl-C stops training and keeps the result so far. checkpoint: a file that is written after each
     epoch; training goes on from an existing one, bit for bit: make net and optimiser anew, and call `fit` as before.
-    progress: show a bar, in a terminal or a notebook; or a bar to advance, which counts epochs. With batch norm, a single
-    image left over for the last batch joins the one before it. Raises TrainingDiverged if the loss is not finite, ValueError or
-    TypeError if arguments do not fit.
+    progress: show a bar, or a bar of epochs to advance. With batch norm, a single image left over for the last batch joins the
+    one before it. Raises TrainingDiverged if the loss is not finite, ValueError or TypeError if arguments do not fit.
     """
     x, y = _pair("fit", train, "train")
     rng = np.random.default_rng(rng)

@@ -46,7 +46,9 @@ def hand_out(out: str | Path, language: str = "en") -> list[Path]:
         for path, name in targets.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             text = path.read_bytes()
-            replace_file(folder / name, text if language == "en" or path.suffix != ".ipynb" else in_language(text, language))
+            replace_file(
+                folder / name, text if language == "en" or path.suffix != ".ipynb" else in_language(text, language)
+            )
     return [out / path.name for path in notebooks]
 
 
