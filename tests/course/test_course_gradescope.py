@@ -10,6 +10,7 @@ from course_class import CLASS, LEVEL, SOLUTION
 
 from tinycompress.cli import main
 from tinycompress.course.author import container
+from tinycompress.course.questions.question import numbers_of
 from tinycompress.course.staff.gradescope import read_metadata
 
 TRUST = [] if LEVEL.name == "bubblewrap" else ["--trust"]
@@ -141,3 +142,82 @@ def test_the_rule_is_part_of_what_is_uploaded_and_of_gradescope_only(course, cap
     assert "--seed-file /autograder/source/seed.txt --late 20 --late-limit 3\n" in script.read_text()
     assert main([*arguments, "prairielearn", "--out", str(course / "other")]) == 2
     assert "--late is for gradescope" in capsys.readouterr().err and not (course / "other").exists()
+
+
+QUESTIONS = """
+[[question]]
+id = "why"
+title = "Why"
+points = 3
+ask = "Why?"
+guide = "Because."
+[[question]]
+id = "which"
+title = "Which"
+points = 1
+ask = "Which?"
+options = [{text = "this", why = "yes", right = true}, {text = "that", why = "no"}]
+"""
+OWN = '''
+"""Your own sum.
+
+What is {a} + 1?
+"""
+POINTS = 2
+NUMBERS = {"a": range(1000, 100_000)}
+
+
+def answer(exercise, a):
+    return a + 1
+'''
+
+
+@pytest.fixture
+def asked(course):
+    """A chapter with questions; returns the right answer of a student to the own task."""
+    (course / "toy" / "questions.toml").write_text(QUESTIONS)
+    (course / "toy" / "own_keep.py").write_text(OWN)
+    (course / "submission").mkdir(exist_ok=True)
+    return lambda student: numbers_of(student, "toy/own_keep", {"a": range(1000, 100_000)})["a"] + 1
+
+
+@pytest.mark.parametrize(
+    ("said", "by", "earned"), [("010", "010", 6), ("ZOE@x.org", "zoe@x.org", 6), ("eve", "eve", 4)]
+)
+def test_choices_and_own_numbers_are_marked_at_once_and_written_answers_later(grade, asked, course, said, by, earned):
+    text = f"Student: {said}\n## toy/why\nso\n## toy/which\na\n## toy/own_keep\n{asked(by)}\n"
+    (course / "submission" / "answers.md").write_text(text)
+    status, found = grade(metadata())
+    assert status == 0 and found["score"] == sum(test.get("score", 0) for test in found["tests"]) == earned
+    (written,) = [test for test in found["tests"] if "score" not in test]
+    assert "max_score" not in written and written["name"] == "toy/questions: Why (3 points)"
+    assert "a person will mark this answer" in written["output"]
+    assert ("answers.md is of 'eve'" in found["output"]) == (said == "eve")
+
+
+def test_a_missing_answers_file_is_said_and_no_question_for_staff(grade, asked, course):
+    (course / "submission" / "answers.docx").write_bytes(b"PK")
+    status, found = grade(metadata())
+    assert status == 0 and found["score"] == 3
+    assert any("hand that in as answers.md" in test["output"] for test in found["tests"])
+
+
+def test_the_container_holds_the_questions_and_nothing_that_is_not_asked_for(asked, course, monkeypatch):
+    monkeypatch.setattr(container, "requirements", lambda: "")
+    arguments = ["course", "container", "toy/questions", "--exercises", str(course), "--for"]
+    assert main([*arguments, "gradescope", "--out", str(course / "out")]) == 0
+    source = course / "out" / "source"
+    assert "/autograder/submission toy/questions --results" in (source / "run_autograder").read_text()
+    (course / "submission" / "answers.md").write_text("## toy/which\na\n")
+    result = ["--results", str(course / "results.json"), "--format", "gradescope"]
+    start = [
+        "course",
+        "grade-one",
+        str(course / "submission"),
+        "toy/questions",
+        "--exercises",
+        str(source / "exercises"),
+    ]
+    assert main([*start, *result, *TRUST]) == 0
+    assert json.loads((course / "results.json").read_text())["score"] == 1
+    assert main([*arguments, "prairielearn", "--out", str(course / "other")]) == 2

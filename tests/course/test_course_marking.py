@@ -6,7 +6,7 @@ import pytest
 from test_course_questions import IDS, OWN, QUESTIONS, answers, entry, hand_in, marked, right, table
 
 from tinycompress.course.collect import HandIn
-from tinycompress.course.questions.answers import parse
+from tinycompress.course.questions.answers import numbers, parse
 from tinycompress.course.questions.marking import collect, merge
 from tinycompress.course.questions.question import find_questions
 from tinycompress.course.staff.log import Log
@@ -135,6 +135,38 @@ def test_who_has_no_readable_file_reads_why(sets, log, tmp_path):
     (tmp_path / "class" / "eve" / "answers.docx").write_bytes(b"PK")
     collect([HandIn("eve", tmp_path / "class" / "eve")], sets, log, tmp_path / "marking")
     assert all("hand that in as answers.md" in result["message"] for result in entry(log, "eve").record["results"])
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("42", 42),
+        ("Answer: 42", 42),
+        ("x = 3 + 4 = 7", 7),
+        ("-1.5e3", -1500),
+        ("1'234.5 bits", 1234.5),
+        ("答案：４２。", 42),
+    ]
+    + [
+        ("0,25", 0.25),
+        ("0,125", 0.125),
+        ("1.234,5", 1234.5),
+        ("−3", -3),
+        ("4.2 × 10^5", 4.2e5),
+        ("4.2·10⁵", 4.2e5),
+        (".5", 0.5),
+    ]
+    + [
+        ("1,234", (1234, 1.234)),
+        ("1.234", (1234, 1.234)),
+        ("1,234,567", 1234567),
+        ("12345.678", 12345.678),
+        ("5 = x", 5),
+    ]
+    + [(text, ()) for text in ("", "between 3 and 4", "nan", "10²", "1.2.3", "1,,2")],
+)
+def test_a_number_is_read_however_it_is_written_unless_it_is_not_clear(text, value):
+    assert numbers(text) == set(value if isinstance(value, tuple) else (value,))
 
 
 # ---- spreadsheets ----

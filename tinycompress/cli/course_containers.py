@@ -60,6 +60,7 @@ def _grade_one(arguments) -> int:
     from ..course.exercise import CourseProblem
     from ..course.run import require_pytest
     from ..course.sandbox import NONE, Level, level_of_one
+    from ..course.staff.gradebook import UNMARKED
     from ..course.staff.one import check_secrets, grade_handin, write_result
     from ..course.system import require_grader
     from ..kernels.runtime.threads import usable_cores
@@ -81,14 +82,18 @@ def _grade_one(arguments) -> int:
     if level.name == NONE and not arguments.trust:
         raise CourseProblem(f"untrusted code needs a sandbox, and here is none: {level.detail}")
     check_secrets(exercises, seed_files, level)
+    sets = _questions(arguments) if arguments.format == "gradescope" else []
     print(f"sandbox: {level.name} ({level.detail})", flush=True)
     submitted, late = _submitted(arguments)  # before the submission runs
-    workers = min(usable_cores(), len(exercises))
+    workers = max(1, min(usable_cores(), len(exercises)))
     student = arguments.student or submitted.student or submission.stem
-    book = grade_handin(submission, student, exercises, seed, level, lambda: local_processes(workers))
+    book = grade_handin(
+        submission, student, exercises, seed, level, lambda: local_processes(workers), sets, submitted.ids
+    )
     complete = write_result(book, arguments.format, level, out, late)
     for entry in book.entries():
-        points = "grader_error" if entry.points is None else f"{entry.points:g} of {entry.most:g} points"
+        waits = entry.waits if entry.status == UNMARKED else "grader_error"
+        points = waits if entry.points is None else f"{entry.points:g} of {entry.most:g} points"
         print(f"{entry.exercise}: {points}")
         if entry.points is None:
             reasons = [entry.record["error"], *(result["staff"] for result in entry.record["results"])]
@@ -124,9 +129,20 @@ def _submitted(arguments):
 
 
 def _chosen(arguments):
-    from ..course.exercise import EXERCISES, find_exercises
+    from ..course.exercise import EXERCISES, CourseProblem, find_exercises
 
-    return find_exercises(arguments.names, arguments.exercises or EXERCISES)
+    names = [name for name in arguments.names if not name.endswith("/questions")]
+    system = arguments.format if arguments.command is _grade_one else arguments.system
+    if arguments.names and not names and system != "gradescope":
+        raise CourseProblem("questions are marked inside Gradescope, or by `tinycompress course questions`")
+    return find_exercises(names, arguments.exercises or EXERCISES) if names or not arguments.names else []
+
+
+def _questions(arguments):
+    from ..course.exercise import EXERCISES
+    from ..course.questions.question import find_questions
+
+    return find_questions(arguments.names, arguments.exercises or EXERCISES)
 
 
 def _container(arguments) -> int:
@@ -136,7 +152,8 @@ def _container(arguments) -> int:
     _check_late(arguments, arguments.system)
     out, late = Path(arguments.out), (arguments.late, arguments.late_limit)
     try:
-        steps = write_container(_chosen(arguments), arguments.system, out, arguments.seed, arguments.image, late)
+        sets = _questions(arguments) if arguments.system == "gradescope" else []
+        steps = write_container(_chosen(arguments), arguments.system, out, arguments.seed, arguments.image, late, sets)
     except OSError as error:
         raise CourseProblem(f"--out {out}: {error.strerror}") from error
     print(f"{out}: for {arguments.system}; keep it secret, since it holds solutions, tests and the seed")

@@ -9,12 +9,14 @@ import secrets
 import shutil
 import uuid
 import zipfile
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
 from ...files import whole_folder
 from ..allowed import PACKAGE
 from ..exercise import CourseProblem, Exercise
+from ..questions.question import FILE, QuestionSet
 
 SYSTEMS = ("gradescope", "prairielearn")
 PYTHON = "3.12"
@@ -44,7 +46,7 @@ if [ -e /autograder/submission_metadata.json ]; then # it holds the results of e
     chmod go= /autograder/submission_metadata.json
 fi
 PYTHONPATH=/autograder/source/package exec /autograder/python/bin/python -m tinycompress course grade-one \\
-    /autograder/submission --results /autograder/results/results.json --format gradescope \\
+    /autograder/submission {names} --results /autograder/results/results.json --format gradescope \\
     --exercises /autograder/source/exercises --seed-file /autograder/source/seed.txt{late}
 """
 # docs.prairielearn.com, "External grading"
@@ -80,27 +82,37 @@ def write_container(
     seed: str | None = None,
     image: str = IMAGE,
     late: tuple[float, int | None] = (0.0, None),
+    sets: list[QuestionSet] = (),
 ) -> list[str]:
     """Write what has to be uploaded to `system`, one of SYSTEMS, and return what to do with it, a line per step.
 
     seed: that of the hidden tests; default: a new, random one. image: PrairieLearn's name of the image that is built.
-    late: in Gradescope, percentage and limit of `LateRule`.
+    late: in Gradescope, percentage and limit of `LateRule`; sets: the questions, there, too.
     Raises CourseProblem if `out` is not empty, or two exercises have the same file name (in PrairieLearn).
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise CourseProblem(f"{out} is not an empty folder; give a new one")
     write = _gradescope if system == "gradescope" else _prairielearn
     with whole_folder(out) as folder:
-        return write(exercises, folder, out, seed or secrets.token_hex(16), image, late)
+        return write(exercises, folder, out, seed or secrets.token_hex(16), image, late, sets)
 
 
-def _gradescope(exercises, folder, out, seed, image, late) -> list[str]:
+def _gradescope(exercises, folder, out, seed, image, late, sets) -> list[str]:
     source = folder / "source"
-    _write_common(exercises, source, seed)
+    own = [question.own for found in sets for question in found.questions if question.own]
+    _write_common(
+        {exercise.id: exercise for exercise in [*exercises, *(task.exercise for task in own)]}.values(), source, seed
+    )
+    asked = [path for found in sets if (path := found.folder / FILE).is_file()] + [task.path for task in own]
+    for path in asked:
+        _write(source / "exercises" / path.parent.name / path.name, path.read_text(encoding="utf-8-sig"))
+    names = " ".join(part.id for part in [*exercises, *sets])
     _write(source / "setup.sh", SETUP, executable=True)
     percent, most = late
     options = f" --late {percent:g}" * (percent > 0) + f" --late-limit {most}" * (most is not None)
-    _write(source / "run_autograder", RUN_AUTOGRADER.replace("{late}", options), executable=True)
+    _write(
+        source / "run_autograder", RUN_AUTOGRADER.replace("{late}", options).replace("{names}", names), executable=True
+    )
     _write(source / "requirements.txt", requirements())
     with zipfile.ZipFile(folder / "autograder.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(source.rglob("*")):
@@ -108,7 +120,7 @@ def _gradescope(exercises, folder, out, seed, image, late) -> list[str]:
     return [f"upload {out / 'autograder.zip'} as the autograder of the assignment, with Ubuntu 24.04 as its base image"]
 
 
-def _prairielearn(exercises, folder, out, seed, image, late) -> list[str]:
+def _prairielearn(exercises, folder, out, seed, image, late, sets) -> list[str]:
     names = [f"{exercise.name}.py" for exercise in exercises]
     if double := sorted({name for name in names if names.count(name) > 1}):
         raise CourseProblem(f"two exercises have a file {double[0]}; PrairieLearn needs a question for each of them")
@@ -136,7 +148,7 @@ def _prairielearn(exercises, folder, out, seed, image, late) -> list[str]:
     ]
 
 
-def _write_common(exercises: list[Exercise], folder: Path, seed: str) -> None:
+def _write_common(exercises: Iterable[Exercise], folder: Path, seed: str) -> None:
     """The exercises with their solutions and tests, this package, and the seed."""
     for exercise in exercises:
         for path in exercise.solution, exercise.tests:

@@ -31,7 +31,8 @@ of that version.
 SOLVE = """
 Then, in this folder:
 
-1. Edit `{file}` (or another file listed below): replace each `raise NotImplementedError` by your code.
+1. Edit `{file}` (or another file listed below): replace each `raise NotImplementedError` by your code. A file
+   that has none is right but for its faults: find them.
 2. Check it with `pytest {tests}`, or all exercises with `pytest`. Hidden checks run after you have handed in.
 3. Open the notebook beside a file with `jupyter lab`: it plots what your functions do, and what the solution's do.
 4. `tinycompress course pack` writes `handin.zip`, which you hand in.

@@ -26,7 +26,7 @@ def names_of(student: str, roster=None, said: str = "") -> list[str]:
         ]
     parts = [part for name in whole for part in re.split(r"[\s,]+", name) if not re.search(r"[@_.\d]", part)]
     found = {*whole, *(way for part in parts for way in (part.title(), part.upper(), part * (not part.islower())))}
-    return sorted({text.strip(" ,") for text in found if _tells(text.strip(" ,"))}, key=len, reverse=True)
+    return sorted({text.strip(" ,") for text in found if _tells(text.strip(" ,"))}, key=lambda name: (-len(name), name))
 
 
 def _tells(text: str) -> bool:
@@ -43,7 +43,7 @@ def without_names(text: str, names: list[str]) -> str:
     for name in names:
         start = "" if _is_letter_without_case(name[0]) else r"(?<!\w)"
         end = "" if _is_letter_without_case(name[-1]) else r"(?!\w)"
-        words = r"\s+".join(map(re.escape, unicodedata.normalize("NFC", name).split()))
+        words = " +".join(map(re.escape, unicodedata.normalize("NFC", name).split()))
         alone = name.isalpha() and name in (name.title(), name.upper())
         text = re.sub(start + words + end, SHOWN_INSTEAD, text, flags=0 if alone else re.IGNORECASE)
     return text

@@ -129,6 +129,7 @@ class QuestionSet:
 
     chapter: str
     questions: tuple[Question, ...]
+    folder: Path = EXERCISES
 
     @property
     def id(self) -> str:
@@ -175,7 +176,7 @@ def _read(folder: Path) -> QuestionSet:
     ids = [question.id for question in found]
     if twice := {name for name in ids if ids.count(name) > 1}:
         raise CourseProblem(f"{path}: several questions are called {twice.pop()!r}")
-    return QuestionSet(folder.name, tuple(found))
+    return QuestionSet(folder.name, tuple(found), folder)
 
 
 def _question(given: dict, folder: Path, place: str) -> Question:

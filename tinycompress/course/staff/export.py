@@ -16,7 +16,7 @@ from ..exercise import CourseProblem
 from ..sandbox.workers import CANNOT_BE_IMPORTED
 from ..system import is_running
 from .feedback import page
-from .gradebook import Entry, Gradebook
+from .gradebook import UNMARKED, Entry, Gradebook
 from .roster import IN_TIME, NEVER_LATE, Lateness, LateRule, Roster
 from .tables import Row, as_canvas, as_csv, as_moodle, printable, rows
 
@@ -128,8 +128,23 @@ def as_gradescope(entries: list[Entry], late: Lateness = IN_TIME) -> dict:
         for entry in entries
         for result in _results(entry)
     ]
-    score = round(_total(entries) * (1 - late.share), 2)
-    output = "; ".join(filter(None, [_notes(entries), late.why]))
+    tests += [  # without a score, and so out of none
+        {
+            "name": printable(f"{entry.exercise}: {result['title']} ({result['points']:g} points)"),
+            "output": "a person will mark this answer; its points are not in this score",
+            "output_format": "text",
+            "visibility": "visible",
+        }
+        for entry in entries
+        if entry.waits
+        for result in entry.record["results"]
+        if result["outcome"] == UNMARKED
+    ]
+    score = round(sum(map(_known, entries)) * (1 - late.share), 2)
+    said = [
+        printable(note) for entry in entries if entry.exercise.endswith("/questions") for note in entry.record["notes"]
+    ]
+    output = "; ".join(filter(None, [_notes(entries), *dict.fromkeys(said), late.why]))
     return {"score": score, "output_format": "text", "output": output, "tests": tests}
 
 
@@ -171,6 +186,11 @@ def _format_error(entry: Entry) -> str:
 def _results(entry: Entry) -> list[dict]:
     """The tests' results, without any grader_error (which a person has corrected)."""
     return [result for result in entry.record["results"] if result["outcome"] in PASSED]
+
+
+def _known(entry: Entry) -> float:
+    """The points that are known already, of questions without those that a person has yet to mark."""
+    return sum(result["earned"] for result in _results(entry)) if entry.points is None else entry.points
 
 
 def _total(entries: list[Entry]) -> float:

@@ -21,10 +21,12 @@ METADATA = Path("/autograder/submission_metadata.json")
 class Submitted:
     """Who handed in ("" if that is not known), when, and when it was due (None: never).
 
+    ids: what else the students are called there: "sid", e-mail address, name.
     problem: why lateness is not known, in a line; "" if it is.
     """
 
     student: str = ""
+    ids: tuple[str, ...] = ()
     at: datetime.datetime | None = None
     due: datetime.datetime | None = None
     problem: str = ""
@@ -51,10 +53,13 @@ def read_metadata(path: Path) -> Submitted:
     users = said.get("users")
     users = [user for user in users if isinstance(user, dict)] if isinstance(users, list) else []
     student = ", ".join(filter(None, map(_name, users)))
+    ids = tuple(
+        user[key].strip() for user in users for key in ("sid", "email", "name") if isinstance(user.get(key), str)
+    )
     try:
-        return Submitted(student, _time(said.get("created_at"), "created_at"), _due(said.get("assignment"), users))
+        return Submitted(student, ids, _time(said.get("created_at"), "created_at"), _due(said.get("assignment"), users))
     except (CourseProblem, OverflowError) as error:
-        return Submitted(student, problem=f"{path}: {error}")
+        return Submitted(student, ids, problem=f"{path}: {error}")
 
 
 def _name(user: dict) -> str:

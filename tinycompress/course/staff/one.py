@@ -15,12 +15,15 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from ...files import replace_file
-from ..collect import DECIDES, HandIn
+from ..collect import DECIDES, HandIn, Source
 from ..exercise import Exercise
+from ..questions.answers import parse
+from ..questions.marking import collect
+from ..questions.question import QuestionSet, plain_id
 from ..sandbox import ANOTHER_USER, Level, SandboxProblem, confine
 from .export import as_gradescope, as_junit, as_prairielearn, printable
 from .grade import grade, make_tasks
-from .gradebook import Gradebook
+from .gradebook import UNMARKED, Gradebook
 from .log import Log
 from .roster import IN_TIME, Lateness
 from .secrets import PACKAGE, opened_inside
@@ -30,21 +33,45 @@ FORMATS = ("gradescope", "prairielearn", "junit")
 LOOK = "the grader failed; a person must look at this submission"
 
 
+class _Alone(HandIn):
+    """A hand-in whose student reads at once that a file is missing, and can hand in again: that is no question for staff."""
+
+    def answers(self, *arguments) -> Source:
+        found = super().answers(*arguments)
+        return replace(found, unclear=found.unclear and not found.refused.startswith(not_handed_in("/questions")))
+
+
 def grade_handin(
-    path: Path, student: str, exercises: list[Exercise], seed: str, level: Level, executor: Callable
+    path: Path,
+    student: str,
+    exercises: list[Exercise],
+    seed: str,
+    level: Level,
+    executor: Callable,
+    sets: list[QuestionSet] = (),
+    ids: tuple[str, ...] = (),
 ) -> Gradebook:
     """The gradebook of one hand-in, a folder or a .zip; nothing is left on the disk. executor: as of `grade`.
 
+    sets: the questions, of which choices and own numbers are marked, and written answers wait for a person. Own numbers are those
+    of the id at the top of answers.md, if it is one of `ids`, else of `student`.
     A file that is missing or cannot be read is never a question for staff here: the student reads the reason at once, and can
     hand in again.
     """
+    if sets:
+        asked = [question.id for found in sets for question in found.questions]
+        said = plain_id(parse(_Alone(student, path).answers().data or b"", asked).student)
+        student = next((name for name in ids if plain_id(name) == said), student)
     with tempfile.TemporaryDirectory() as folder:
         log = Log(Path(folder) / "results.jsonl")
         tasks = make_tasks([HandIn(student, path)], exercises, seed, False, level.name, log.path)
         for i, task in enumerate(tasks):
             if not task.refused.endswith(DECIDES):
                 tasks[i] = replace(task, found=replace(task.found, unclear=False))
-        grade(tasks, log, executor)
+        if tasks:
+            grade(tasks, log, executor)
+        if sets:
+            collect([_Alone(student, path)], list(sets), log, Path(folder) / "answers")
         return Gradebook(log.path)
 
 
@@ -70,7 +97,7 @@ def write_result(book: Gradebook, form: str, level: Level, out: Path, late: Late
     a submission that is not gradable and costs no attempt, and in JUnit an error.
     """
     entries = book.entries()
-    complete = all(entry.points is not None for entry in entries)
+    complete = all(entry.points is not None or (form == "gradescope" and entry.status == UNMARKED) for entry in entries)
     sandbox = {"level": level.name, "detail": level.detail}
     os.makedirs(out.absolute().parent, exist_ok=True)
     if form == "junit":
