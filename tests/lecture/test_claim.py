@@ -7,7 +7,6 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, replace
 from multiprocessing import get_context
-from pathlib import Path
 
 import fake_chapter
 import numpy as np
@@ -312,72 +311,6 @@ def test_the_source_hash_sees_every_file_of_the_package(tmp_path, monkeypatch):
         (package / name).write_text(text)
         seen.add(source_hash.__wrapped__())
     assert len(seen) == 3
-
-
-def test_the_code_hash_sees_what_a_module_can_run_and_neither_words_nor_other_modules(tmp_path, monkeypatch):
-    package = tmp_path / "package"
-    files = {
-        "__init__.py": "from . import drawing",
-        "net.py": "from typing import TYPE_CHECKING\nfrom . import kernels\nfrom .kernels.fast import product\n"
-        "if TYPE_CHECKING:\n    from .report import table\n\ndef train():\n    from .rates import RATE\n",
-        "kernels/__init__.py": "",
-        "kernels/fast.py": "def product(a, b):\n    return a * b\n",
-        "rates.py": "RATE = 0.1",
-        "drawing.py": "width = 3",
-        "report.py": "def table(): ...",
-    }
-    for name, text in files.items():
-        (package / name).parent.mkdir(parents=True, exist_ok=True)
-        (package / name).write_text(text)
-    monkeypatch.setattr(identity, "__file__", str(package / "workshop" / "identity.py"))
-
-    def hashed(name, text):
-        (package / name).write_text(text)
-        found = identity.code_hash.__wrapped__("package.net")
-        (package / name).write_text(files[name])
-        return found
-
-    before = hashed("net.py", files["net.py"])
-    worded = '"""A module."""\n\ndef product(a, b):\n    """Docstring."""\n    return (a\n        * b)  # a comment\n'
-    for name, text in [
-        ("kernels/fast.py", worded),
-        ("drawing.py", "width = 4"),
-        ("report.py", "x = 1"),
-        ("__init__.py", ""),
-    ]:
-        assert hashed(name, text) == before, name
-    for name, text in [
-        ("net.py", files["net.py"].replace("RATE", "OTHER")),
-        ("kernels/fast.py", files["kernels/fast.py"].replace("*", "+")),
-        ("kernels/__init__.py", "x = 1"),
-        ("rates.py", "RATE = 0.2"),
-    ]:
-        assert hashed(name, text) != before, name
-
-
-def test_the_code_hash_of_the_methods_covers_the_engine_and_no_claim(monkeypatch):
-    read, parse = [], identity.ast.parse
-    monkeypatch.setattr(identity.ast, "parse", lambda text: read.append(text) or parse(text))
-    identity.code_hash.__wrapped__("tinycompress.lecture.together.methods")
-    root = Path(identity.__file__).parents[1]
-    for name in (
-        "training",
-        "functional",
-        "kernels/fast/conv",
-        "nn/layers",
-        "recipe",
-        "quantization/clustering",
-        "workshop/teacher",
-    ):
-        assert (root / f"{name}.py").read_bytes() in read, name
-    for name in (
-        "lecture/claim",
-        "lecture/learned",
-        "lecture/together/c1_three_numbers",
-        "workshop/style",
-        "inference/forms",
-    ):
-        assert (root / f"{name}.py").read_bytes() not in read, name
 
 
 def test_a_line_torn_by_a_kill_costs_one_task_and_no_other(tmp_path, measured):
