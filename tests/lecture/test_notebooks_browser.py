@@ -96,6 +96,7 @@ return found;
 """
 
 
+FITTED = "return leaves().every(slide => slide.querySelector('.whole')?.style.zoom)"
 SCREENS = [(1280, 720), (1366, 768)]
 
 
@@ -114,8 +115,7 @@ def test_no_slide_scrolls_or_is_cut(path, tmp_path):
             screen = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
             browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
             browser.get((tmp_path / "slides.html").as_uri())
-            fitted = "return leaves().every(s => s.querySelector('.whole')?.style.zoom)"
-            wait_for("the slides are fitted", lambda: browser.execute_script(fitted))
+            wait_for("the slides are fitted", lambda: browser.execute_script(FITTED))
             slides = browser.execute_script(MEASURE, min(width / 1280, height / 720))
             assert len(slides) >= kinds.count("slide") + kinds.count("subslide")
             for slide in slides:
