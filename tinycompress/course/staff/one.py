@@ -15,7 +15,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from ...files import replace_file
-from ..collect import DECIDES, HandIn, Source
+from ..collect import DECIDES, HandIn, Source, not_handed_in
 from ..exercise import Exercise
 from ..questions.answers import parse
 from ..questions.marking import collect
