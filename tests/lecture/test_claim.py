@@ -125,10 +125,16 @@ def test_every_claim_says_in_a_sentence_what_its_figure_shows_and_so_does_its_co
 
 def test_a_claim_of_two_halves_has_a_finding_for_each():
     (first,) = F1.effects
-    halves = replace(F1, effects=(first, replace(first, name="the other way", of=lambda rows: [-1.0, -1.1], holds=len)))
+    halves = replace(
+        F1,
+        effects=(
+            first,
+            replace(first, name="the other way", of=lambda rows: [-1.0, -1.1], holds=lambda rows: f"{len(rows)} rows"),
+        ),
+    )
     result = judge(halves, run(F1, THREE).rows, 0.0)
     assert [finding.verdict for finding in result.findings] == ["supported", "contradicted"]
-    assert result.verdict == "supported, contradicted" and result.findings[1].holds == 24
+    assert result.verdict == "supported, contradicted" and result.findings[1].holds == "24 rows"
 
 
 @pytest.mark.parametrize("value", [True, np.bool_(True)])

@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # a new edition of the claims' machinery is no reason to trai
 class Plan:
     """The teacher's widths and epochs, the `more` epochs of every method, and the learning rates to choose from.
 
-    folded_lrs: those of nets whose batch norm is folded into their weights; None: as `lrs`.
+    folded_lrs: those of nets whose batch norm is folded into their weights; none: as `lrs`.
     stored: whether nets train for so long that they are kept in the user's cache, and found there by an interrupted run and by
     the other claims. The teacher is then the ResNet-20 of `workshop.teacher`, trained for this many epochs, and all nets see
     their images moved and mirrored as it does.
@@ -37,7 +37,7 @@ class Plan:
     batch_size: int = 64
     lrs: tuple[float, ...] = (0.02, 0.1)
     small_lrs: tuple[float, ...] = (0.0005, 0.005)  # for centroids, whose gradients are sums over many weights
-    folded_lrs: tuple[float, ...] | None = None
+    folded_lrs: tuple[float, ...] = ()
     stored: bool = False
 
 
