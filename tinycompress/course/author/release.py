@@ -183,7 +183,8 @@ def _marked(node, mark: str) -> bool:
 def check_nothing_leaks(exercises: list[Exercise], folder: Path) -> None:
     """Raise CourseProblem if a marker, a line of a solution, or a line of a hidden test is in the folder.
 
-    Lines that also occur in the released part of the exercise, and short ones such as `else:`, do not count.
+    Lines that also occur in the released part of the exercise, short ones such as `else:`, and those that only open a bracket do
+    not count.
     """
     texts = {
         path: path.read_text(encoding="utf-8") for path in folder.rglob("*") if path.suffix in (".py", ".ipynb", ".md")
@@ -200,7 +201,9 @@ def check_nothing_leaks(exercises: list[Exercise], folder: Path) -> None:
             line.strip()
             for text in (exercise.solution.read_text(encoding="utf-8"), tests.replace(document, "", 1))
             for line in text.splitlines()
-            if len(line.strip()) >= 16 and not line.strip().startswith(("import ", "from ", "@pytest.mark."))
+            if len(line.strip()) >= 16
+            and not line.strip().startswith(("import ", "from ", "@pytest.mark."))
+            and not line.strip().endswith(("(", "[", "{"))
         } - shown
         for path, text in texts.items():
             for leak in sorted(secret):

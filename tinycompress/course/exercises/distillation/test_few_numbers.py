@@ -104,11 +104,10 @@ def test_nothing_is_left_to_spread(submission, rng):
     assert (np.take_along_axis(found, places, 1) > 0.2).all(), "the stored values stay"
     order = np.array([rng.permutation(3) for _ in range(5)])
     for values in (0.25, 0.25, 0.25), (0.5, 0.25, 0.25), (0.25, 0.5, 0.2502):
-        found = expect_array(
-            submission.restore(order.astype(np.uint16), np.array(5 * [values], np.float16), 3), (5, 3), "float"
-        )
+        stored = np.array(5 * [values], np.float16)
+        found = expect_array(submission.restore(order.astype(np.uint16), stored, 3), (5, 3), "float")
         expected = np.zeros((5, 3))
-        np.put_along_axis(expected, order, np.array(5 * [values], np.float16).astype(float), 1)
+        np.put_along_axis(expected, order, stored.astype(float), 1)
         expect_close(found, expected, "there are no other classes: do not divide by 0")
 
 

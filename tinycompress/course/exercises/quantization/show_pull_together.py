@@ -24,7 +24,7 @@ def measure(exercise):
     first = [0.15 * rng.normal(size=(x.shape[1], 20)), 0.2 * rng.normal(size=(20, 10))]
     start, _ = exercise.train(first, [np.zeros(1), np.zeros(1)], x, data.y_train, 80, LR, 0.0)
     centroids = [np.linspace(w.min(), w.max(), VALUES) for w in start]
-    for _ in range(20):
+    for _ in range(24):
         centroids = [exercise.followed(w, c) for w, c in zip(start, centroids, strict=True)]
     found = {"weights": [], "as it is": [], "replaced": []}
     for strength in STRENGTHS:
