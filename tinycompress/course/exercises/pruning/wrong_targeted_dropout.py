@@ -19,7 +19,7 @@ def of_the_layer(weight, share):
     return smallest(np.abs(weight).ravel(), share).reshape(weight.shape)
 
 
-@wrong("targets", points=4.6, why="takes the smallest of each input")
+@wrong("targets", points=3.4, why="takes the smallest of each input")
 def of_each_input(weight, share):
     return smallest(np.abs(weight).reshape(-1, weight.shape[-1]).T, share).T.reshape(weight.shape)
 
@@ -42,7 +42,7 @@ def one_at_least(weight, share):
     return (size <= np.sort(size, axis=0)[max(1, int(share * len(size))) - 1]).reshape(weight.shape)
 
 
-@wrong("targets", points=5.7, why="sorts along the first axis, which is the height of a convolution's kernel")
+@wrong("targets", points=4.5, why="sorts along the first axis, which is the height of a convolution's kernel")
 def first_axis(weight, share):
     return smallest(np.abs(weight), share)
 

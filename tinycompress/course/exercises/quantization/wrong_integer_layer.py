@@ -138,7 +138,7 @@ def rounds_away(sums, factor, shift, y_zero, relu):
     return clipped(y_zero + np.sign(product) * size, y_zero, relu)
 
 
-@wrong("rescale", points=9.5, why="multiplies in 32 bits, which overflow")
+@wrong("rescale", points=8, why="multiplies in 32 bits, which overflow")
 def in_32_bits(sums, factor, shift, y_zero, relu):
     product = (sums * np.int32(factor)).astype(np.int64)
     return clipped(y_zero + ((product + (1 << (shift - 1))) >> shift), y_zero, relu)
