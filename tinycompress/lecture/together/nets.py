@@ -46,8 +46,8 @@ PLANS = {
     "quick, many images": Plan(widths=(32, 64), teacher=3, more=2, batch_size=128),
     "full": Plan(widths=(32, 64), teacher=30, more=20, lrs=(0.01, 0.03, 0.1), small_lrs=(0.0003, 0.001, 0.005)),
     "paper": Plan(widths=(32, 64), teacher=8, more=6, batch_size=128),
-    # One rate per method: a second one would take an hour more per seed. Without batch norm, a ResNet-20 diverges from 0.005
-    # on, and keeps its accuracy at 0.002.
+    # One rate per method: a second one would take an hour more per seed. With batch norm folded, a ResNet-20 diverges at 0.02,
+    # is at 16 % after 25 steps at 0.005, and keeps its 87 % at 0.002.
     f"paper, {COLOUR}": Plan(
         widths=(16, 32, 64),
         teacher=34,
