@@ -188,15 +188,15 @@ def test_a_broken_test_is_a_grader_error_and_no_zero_and_tried_again(course, cap
     assert grade(tasks_of(course), Log(course / "log"), here) == 2 and marks(course) == {"good": 3, "none": 0}
 
 
-def test_who_handed_in_nothing_usable_gets_the_reason(course):
+def test_who_handed_in_nothing_gets_0_and_who_handed_in_something_damaged_waits_for_a_person(course):
     write_class(course / "class", {"good": (SOLUTION, 3)})
     (course / "class" / "nothing").mkdir()
     (course / "class" / "broken.zip").write_bytes(b"PK")
     (course / "class" / ".DS_Store").write_bytes(b"")
     grade(tasks_of(course), Log(course / "log"), here)
-    assert marks(course) == {"good": 3, "nothing": 0, "broken": 0}
+    assert marks(course) == {"good": 3, "nothing": 0, "broken": None}
     (entry,) = Gradebook(course / "log").entries("broken")
-    assert entry.most == 3 and "damaged" in entry.record["results"][0]["message"]
+    assert entry.most == 3 and entry.status == "unclear" and "damaged" in entry.record["results"][0]["message"]
     looks = dict(Gradebook(course / "log").to_look_at({"good", "nothing", "broken"}, {"toy/keep"}))
     assert looks["nothing"] == "none of the exercises is in the hand-in" and "damaged" in looks["broken"]
     assert set(looks) == {"nothing", "broken"}
