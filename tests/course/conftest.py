@@ -1,8 +1,9 @@
-"""What tests of the course share: an exercise, and submissions that run in the sandbox."""
+"""What tests of the course share: an exercise, questions, and submissions that run in the sandbox."""
 
 import uuid
 
 import pytest
+from asked import OWN, QUESTIONS
 from course_class import write_exercise
 
 
@@ -15,6 +16,31 @@ def exercise(tmp_path):
 def course(exercise, tmp_path):
     """A folder with the exercise, and places for hand-ins and log."""
     return tmp_path
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A folder of exercises with a chapter that has questions."""
+    folder = tmp_path / "exercises" / "toy"
+    folder.mkdir(parents=True)
+    (folder / "questions.toml").write_text("\ufeff" + QUESTIONS, encoding="utf-8")  # as Windows' editor saves it
+    (folder / "own_add.py").write_text(OWN)
+    (folder / "add.py").write_text("def add(a, b):\n    return a + b\n")
+    return tmp_path / "exercises"
+
+
+@pytest.fixture
+def sets(root):
+    from tinycompress.course.questions.question import find_questions
+
+    return find_questions((), root)
+
+
+@pytest.fixture
+def log(tmp_path):
+    from tinycompress.course.staff.log import Log
+
+    return Log(tmp_path / "results.jsonl")
 
 
 @pytest.fixture(scope="module")

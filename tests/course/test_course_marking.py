@@ -3,35 +3,14 @@
 import json
 
 import pytest
-from test_course_questions import IDS, OWN, QUESTIONS, answers, entry, hand_in, marked, right, table
+from asked import IDS, OWN, answers, entry, hand_in, marked, right, table
 
 from tinycompress.course.collect import HandIn
 from tinycompress.course.questions.answers import numbers, parse
 from tinycompress.course.questions.marking import collect, merge
 from tinycompress.course.questions.question import find_questions
-from tinycompress.course.staff.log import Log
 from tinycompress.course.staff.roster import Person, Roster
 from tinycompress.course.uploads import Upload
-
-
-@pytest.fixture
-def root(tmp_path):
-    folder = tmp_path / "exercises" / "toy"
-    folder.mkdir(parents=True)
-    (folder / "questions.toml").write_text("\ufeff" + QUESTIONS, encoding="utf-8")  # as Windows' editor saves it
-    (folder / "own_add.py").write_text(OWN)
-    (folder / "add.py").write_text("def add(a, b):\n    return a + b\n")
-    return tmp_path / "exercises"
-
-
-@pytest.fixture
-def sets(root):
-    return find_questions((), root)
-
-
-@pytest.fixture
-def log(tmp_path):
-    return Log(tmp_path / "results.jsonl")
 
 
 @pytest.fixture
