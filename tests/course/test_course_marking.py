@@ -1,6 +1,7 @@
 """Answers as students write them and tables as spreadsheets save them: who is named, whose they are, what is changed."""
 
 import json
+import time
 
 import pytest
 from asked import IDS, OWN, answers, entry, hand_in, marked, right, table
@@ -70,6 +71,24 @@ def test_rows_are_in_another_order_than_hand_ins_and_for_each_question_in_anothe
 
 
 # ---- headings and ids ----
+
+
+@pytest.mark.parametrize("text", ["\n" * 30_000, "## toy/why\n" + "<!--" * 20_000], ids=["lines", "comments"])
+def test_no_answers_file_takes_longer_the_more_it_repeats(text):
+    """Ten times as much takes about ten times as long, not a hundred times."""
+
+    def seconds(data):
+        start = time.process_time()
+        parse(data, IDS)
+        return time.process_time() - start
+
+    few, many = text[: len(text) // 10].encode(), text.encode()
+    assert min(seconds(many) for _ in range(2)) < 40 * max(min(seconds(few) for _ in range(3)), 0.005)
+
+
+def test_an_id_at_the_top_is_found_however_it_is_written():
+    for line in "Student: eve", "**Student:** eve", "# student : _eve_  ", "Student: <!-- yours\n--> eve <!-- so -->":
+        assert parse(f"<!-- Student: nobody -->\n\n{line}\n## toy/why\nso\n".encode(), IDS).student == "eve", line
 
 
 def test_two_questions_under_one_heading_are_both_answered():

@@ -28,7 +28,8 @@ MAX_FILES = 1000  # that are read
 MAX_READ = 256 << 20  # bytes of all files and archives that are read
 MAX_ARCHIVE = 64 << 20
 MAX_DOWNLOAD = 8 << 30  # of a whole class
-MAX_DIRECTORY = 4 << 20  # bytes of a .zip's list of entries, which is held in memory
+MAX_DIRECTORY = 4 << 20  # bytes of a .zip's list of entries, or of a .tar's long names, which are held in memory
+MAX_NAME = 255  # characters of a file's name, as in file systems
 MAX_UNPACKED = 128 << 20  # of a .tar
 MAX_ENTRIES = 10_000
 MAX_NESTED = 3  # archives in one another
@@ -159,7 +160,7 @@ class Contents:
     def _add_tar(self, file, below, upload, when, depth):
         data = _unpacked(file, upload)
         self._spend(data)
-        with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:
+        with tarfile.open(fileobj=io.BytesIO(data), mode="r:", tarinfo=_Entry) as archive:
             for number, member in enumerate(archive):
                 place = place_of(member.name)
                 if place is not None and not member.isdir() and self._look_at(below / place):
@@ -228,11 +229,39 @@ class Contents:
             raise TooMuch("the hand-in has too many archives or copies of the exercises' files; keep one of each")
 
 
+_HEADERS = (
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+)
+
+
+class _Entry(tarfile.TarInfo):
+    """An entry of a .tar with bounded headers, and without a list of holes, whose few packed bytes can fill any memory."""
+
+    def _proc_member(self, archive):  # the hook that tarfile has for this
+        if self.type in _HEADERS:
+            # Each entry keeps a copy of what holds for all that follow, some 100 bytes a keyword.
+            archive.headers = getattr(archive, "headers", 0) + self.size + 100 * len(archive.pax_headers)
+            if self.size < 0 or archive.headers > MAX_DIRECTORY:
+                raise Refused("the archive has names that are too long; make it with `course pack`")
+        return super()._proc_member(archive)
+
+    def _refuse(self, *given):
+        raise Refused("the archive has sparse files; make it with `course pack`")
+
+    _proc_sparse = _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _refuse
+
+
 def place_of(name: str) -> PurePosixPath | None:
-    """An entry's place in an archive. Backslashes separate, too; None for what lies outside of it."""
+    """An entry's place in an archive. Backslashes separate, too; None for what lies outside, or no file can be called."""
+    if len(name) > 16 * MAX_NAME:
+        return None
     parts = [part for part in name.replace("\\", "/").split("/") if part != "."]
     inside = any(parts) and parts[0] and ".." not in parts and not re.fullmatch("[A-Za-z]:", parts[0])
-    return PurePosixPath(*parts) if inside else None
+    return PurePosixPath(*parts) if inside and max(map(len, parts)) <= MAX_NAME else None
 
 
 def _passed_over(folder: str) -> bool:

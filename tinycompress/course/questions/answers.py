@@ -16,8 +16,9 @@ from .question import LETTERS, Question
 LONGEST = 8_000  # characters of an answer; a cell of a spreadsheet holds 32,767
 CUT = "\n[the rest is not read: an answer has at most {} characters]"
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+LONGEST_HEADING = 200  # characters
 _ID = re.compile(r"[a-z][a-z0-9_]*/[a-z][a-z0-9_]*", re.IGNORECASE)
-_STUDENT = re.compile(r"^[\W_]*student[*_\s]*:[*_ \t]*(?P<id>[^\n]*?)[*_\s]*$", re.IGNORECASE | re.MULTILINE)
+_STUDENT = re.compile(r"[\W_]*student[*_\s]*:[*_\s]*(?P<id>.*?)[*_\s]*", re.IGNORECASE)
 _LABEL = re.compile(
     r"(?:(?:my\s+)?(?:answer|antwort|option|choice)\s*(?:is)?|(?:我的)?(?:答案|选项|选择|选)[是为]?)\s*:?\s*",
     re.IGNORECASE,
@@ -57,7 +58,7 @@ def decoded(data: bytes) -> tuple[str, str]:
 
 @dataclass
 class _Found:
-    texts: dict[str, list[str]] = field(default_factory=dict)
+    texts: dict[str, list[list[str]]] = field(default_factory=dict)  # the lines below each heading
     notes: list[str] = field(default_factory=list)
 
 
@@ -72,23 +73,24 @@ def parse(data: bytes, ids: list[str]) -> Answers:
             found.notes.append(f"the heading {named!a} is taken for {heading}")
         if heading:
             current = heading
-            found.texts.setdefault(heading, []).append("")
+            found.texts.setdefault(heading, []).append([])
             shared += [(heading, len(found.texts[heading]) - 1, other) for other in _also(line, ids) - {heading}]
         elif current:
-            found.texts[current][-1] += line + "\n"
+            found.texts[current][-1].append(line)
         else:
             before.append(line)
     for heading, place, other in shared:
         if other not in found.texts:
             found.notes.append(f"what is below the heading of {heading} counts for {other}, too, which it names")
             found.texts[other] = [found.texts[heading][place]]
-    student = _STUDENT.search(_COMMENT.sub("", "\n".join(before)))
-    return Answers(_joined(found), student["id"].strip() if student else "", tuple(found.notes))
+    top = _without_comments("\n".join(before)).split("\n")
+    student = next(filter(None, (_STUDENT.fullmatch(line) for line in top if len(line) <= LONGEST_HEADING)), None)
+    return Answers(_joined(found), student["id"] if student else "", tuple(found.notes))
 
 
 def _heading(line: str, ids: list[str]) -> tuple[str, str]:
     """The question that a line is the heading of, and what it was called there; ("", "") for any other line."""
-    if len(line) > 200:
+    if len(line) > LONGEST_HEADING:
         return "", ""
     plain = line.replace("\\", "").strip()
     bare = plain.strip("#*_`: \t")
@@ -112,7 +114,7 @@ def _joined(found: _Found) -> dict[str, str]:
     """One answer per question; different ones under the same heading are all given to whoever marks."""
     joined = {}
     for name, texts in found.texts.items():
-        different = list(dict.fromkeys(filter(None, map(_clean, texts))))
+        different = list(dict.fromkeys(filter(None, map(_clean, map("\n".join, texts)))))
         if len(different) > 1:
             found.notes.append(f"{name} is answered {len(different)} times; all are read")
         text = "\n[again, under the same heading]\n".join(different)
@@ -126,10 +128,16 @@ def _joined(found: _Found) -> dict[str, str]:
 
 def _clean(text: str) -> str:
     """An answer without HTML comments and characters that cannot be printed; what is left of the template is no answer."""
-    lines = _COMMENT.sub("", text).replace("\t", "    ").split("\n")
+    lines = _without_comments(text).replace("\t", "    ").split("\n")
     lines = ["".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line.rstrip()) for line in lines]
     text = "\n".join(lines).strip()
     return "" if not re.sub(r"[\W_]+", "", _without_label(text)) else text
+
+
+def _without_comments(text: str) -> str:
+    """The text without HTML comments. What opens after the last one has ended is not searched for an end, over and over."""
+    end = text.rfind("-->") + 3
+    return _COMMENT.sub("", text[:end]) + text[end:] if end > 2 else text
 
 
 def choice(text: str, question: Question) -> tuple[str, set[str]]:
