@@ -74,15 +74,15 @@ class Worker:
         deadline = time.monotonic() + seconds
         self._send(wire.pack(wire.dumps(request)), deadline)
         reply = self._receive(deadline)
-        match reply:
-            case (n, "value", value, list() as changed) if n == number and type(n) is int:
+        match reply:  # the types first: to compare with an array can raise
+            case (int() as n, str("value"), value, list() as changed) if n == number and type(n) is int:
                 problem = None
-            case (n, "raised", str(type_), str(text), int() | None as line) if n == number:
+            case (int() as n, str("raised"), str(type_), str(text), int() | None as line) if n == number:
                 # An arbitrary integer could carry a hidden test's inputs out of the sandbox.
                 problem = raised(function, type_, text, line if line in range(1, MOST_LINES) else None)
-            case (n, "missing") if n == number:
+            case (int() as n, str("missing")) if n == number:
                 problem = SubmissionProblem(f"there is no function {function} in your file")
-            case (n, "unsendable", str(text)) if n == number:
+            case (int() as n, str("unsendable"), str(text)) if n == number:
                 problem = SubmissionProblem(
                     f"{function} returned {clean(text)}", hidden=f"{function} returned a value that cannot be sent"
                 )
