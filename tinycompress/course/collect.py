@@ -105,7 +105,8 @@ class HandIn:
         """Why nobody knows whose it is, if several participants hand in by this name, which anyone may take; else ""."""
         if len({number.split()[0] for number in self.numbers}) == len(self.numbers):
             return ""
-        return f"{' and '.join(self.numbers)} hand in by one name; say in the roster who is who; {DECIDES}"
+        names = " and ".join(self.numbers)
+        return f"{names} hand in by one name, and the roster does not say who has which number; {DECIDES}"
 
     def answers(self, is_blank: Callable[[bytes], bool] = lambda data: False) -> Source:
         """The student's answers.md, or what is surely meant for it. A file that is_blank counts only if there is no other."""

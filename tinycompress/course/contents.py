@@ -113,7 +113,8 @@ class Contents:
                 self._file(PurePosixPath(called), file.read, called, os.fstat(file.fileno()).st_mtime)
         else:
             self._note(PurePosixPath(called), False)
-            self.others.append(f"{called} is not read: hand in .py files, or a .zip of them")
+            if not called.lower().endswith(".py"):  # such a file is the answer to something else
+                self.others.append(f"{called} is not read: hand in .py files, or a .zip of them")
 
     def _add_folder(self, path: Path, upload: str) -> None:
         with system.opened(path) as top:
@@ -203,13 +204,13 @@ class Contents:
         try:
             data = read(most + 1)
         except system.NotAFile:
-            problem = f"{place} is not a regular file"
+            problem = f"{place} is not a regular file; hand in the file itself"
         except OSError as error:
             problem = f"{place} is not a regular file that can be read (a link?): {error.strerror}"
         except Refused as refused:
             problem = f"{place} {refused}"
         if data is not None and len(data) > most:
-            data, problem = None, f"{place} is larger than {most >> 20} MiB"
+            data, problem = None, f"{place} is larger than {most >> 20} MiB; hand in a smaller one"
         self._spend(data or b"")
         if not nested:
             self.files.append(File(place, data, problem, upload, depth > 0, self._order, when))

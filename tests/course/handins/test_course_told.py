@@ -1,6 +1,7 @@
 """What people are told of hand-ins that somebody must look at."""
 
 import json
+import re
 import zipfile
 
 import pytest
@@ -10,12 +11,14 @@ from packed import OLD, RIGHT, STUB, as_zip, one, write, write_all
 from tinycompress.cli import main
 from tinycompress.course import contents
 from tinycompress.course.author.release import release
-from tinycompress.course.collect import HandIn, Refused, find_handins
+from tinycompress.course.collect import HandIn, Refused, find_handins, not_handed_in
 from tinycompress.course.exercise import find_exercises
 from tinycompress.course.staff.export import export
 from tinycompress.course.staff.grade import grade, make_tasks
 from tinycompress.course.staff.gradebook import Gradebook
 from tinycompress.course.staff.log import Log
+from tinycompress.course.staff.roster import LateRule, time_of
+from tinycompress.course.uploads import Upload
 
 TRUST = [] if LEVEL.name == "bubblewrap" else ["--trust"]
 
@@ -87,6 +90,30 @@ def test_an_exercise_that_is_there_but_cannot_be_read_is_a_question_and_no_zero(
     assert main([*arguments, "--results", str(course / "result")]) == 0  # who reads this can hand in again
     found = json.loads((course / "result").read_text())
     assert found["score"] == 0 and all(why in test["output"] for test in found["tests"])
+
+
+def test_no_page_for_a_student_tells_staff_what_to_do(course, tmp_path):
+    """Each says instead that somebody will look, or what the student has to hand in."""
+    files = {"ann/toy/keep.py": RIGHT, "big/toy/keep.py": RIGHT + b"#" * (1 << 20), "eve/keep.rar": b"Rar!"}
+    write_all(course / "class", files | {"bob_LATE_1202_5002_keep.py": RIGHT, "torn.zip": b"PK"})
+    both = tuple(Upload(course / "class" / "ann", number=f"moodle {n}") for n in (1, 2))
+    handins = [*find_handins(course / "class"), HandIn("Two", course / "class", both)]
+    grade(make_tasks(handins, find_exercises(root=course), "s", False, LEVEL.name), Log(course / "log"), here)
+    rule = LateRule(time_of("2027-01-15"), 20)
+    paths = export(Gradebook(course / "log"), "feedback", tmp_path / "pages", rule=rule)
+    pages = {path.stem: path.read_text() for path in paths}
+    for page in pages.values():
+        assert "it is not known yet how late this was" in page and "a person will look at that" in page
+        assert not re.search("give|say in|unpack|handed_in|column", page)
+    assert "wait for that, unless" in pages["big"] and "hand in a smaller one" in pages["big"]
+    assert "the roster does not say who has which number; a person will decide" in pages["Two"]
+
+
+def test_a_file_handed_in_alone_is_not_said_to_be_unread(course, tmp_path):
+    """answers.md is missing, which is all that there is to say."""
+    (handin,) = find_handins(write(tmp_path / "class" / "bob_1202_5002_keep.py", RIGHT).parent)
+    assert handin.answers().refused == not_handed_in("toy/questions")
+    assert "not read" in HandIn("bob", write(tmp_path / "essay.pdf", b"")).answers().refused
 
 
 def test_what_pack_writes_holds_the_manifest(course, tmp_path):

@@ -19,6 +19,12 @@ small {{ color: #666 }}
 """
 
 
+WAITING = (
+    ", not counting exercises that a person still has to look at; wait for that, unless it says below what to hand in"
+)
+TIME_UNKNOWN = "it is not known yet how late this was handed in; a person will look at that, and nothing was subtracted"
+
+
 def page(row) -> str:
     """One student's page as HTML, from the `Row` of `tables.py`."""
     from .tables import printable
@@ -30,12 +36,13 @@ def page(row) -> str:
 
     known = [entry for entry in entries if entry.points is not None]
     most = sum(entry.most for entry in known)
-    waiting = "" if len(known) == len(entries) else ", not counting exercises that a person still has to look at"
+    waiting = "" if len(known) == len(entries) else WAITING
     earned = sum(entry.points for entry in known)
     parts = [f"<p>{earned:g} of {most:g} points{waiting}</p>"]
     if row.late.why:
         left = "" if row.total is None else f"; {row.total:g} points remain"
-        parts.append(f"<p>{text(row.late.why)}{left}</p>")
+        why = TIME_UNKNOWN if row.late.days is None else row.late.why  # which tells staff what to do
+        parts.append(f"<p>{text(why)}{left}</p>")
     for entry in entries:
         points = "a person will look at this" if entry.points is None else f"{entry.points:g} of {entry.most:g} points"
         parts.append(f"<h2>{text(entry.exercise)}: {points}</h2>")
