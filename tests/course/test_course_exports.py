@@ -98,6 +98,72 @@ def test_canvas_finds_its_users_and_the_assignment(course, tmp_path):
     assert points == {1201: "3", 1202: "3", 99: "3", 100: "0"}
 
 
+# As lib/gradebook_exporter.rb writes it: a row for postings, points possible, read-only columns, sections, the test student.
+CANVAS = """\
+Student,ID,SIS User ID,SIS Login ID,Section,Notes,Quiz (41),Exercise 1 (42),Homework Current Score,Final Grade
+,,,,,,,Manual Posting,,
+    Points Possible,,,,,(read only),10.00,3.00,(read only),(read only)
+"Li, Ann",1,a1,ann,A and B,,10.00,1.00,90.00,A
+"Wu, Bo",2,,bo,A,,,,,
+"Roe, Cy",3,,cy,B,ill,9.00,EX,90.00,A
+"Poe, Di",4,,di,B,,9.00,2.50,90.00,A
+"Doe, Ed",5,,ed,A,,,N/A,,
+"Ash, Flo",6,,flo,A,,7.00,3.00,,
+"Student, Test",7,,8c1f,A,,,,,
+"""
+
+
+def in_two_columns(text):
+    """The gradebook with LastName and FirstName, as Canvas exports it if it is told to."""
+    (_, *head), *rows = csv.reader(io.StringIO(text))
+    split = [[*[*name.split(", "), ""][:2], *more] for name, *more in rows]
+    stream = io.StringIO()
+    csv.writer(stream).writerows([["LastName", "FirstName", *head], *split])
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("text", [CANVAS, in_two_columns(CANVAS)], ids=["one column", "two columns"])
+def test_a_canvas_gradebook_with_grades_in_it_changes_only_what_was_graded(course, tmp_path, capsys, text):
+    write_class(course / "class", {"a1": (SOLUTION, 3), "flo": ("x = 1\n", 0)})
+    write_class(course / "class" / "di", {"a": ("x = 1\n", 0), "b": ("x = 2\n", 0)})  # a person must decide
+    tasks = make_tasks(find_handins(course / "class"), find_exercises(root=course), "s", False, LEVEL.name)
+    grade(tasks, Log(course / "log"), here)
+    (tmp_path / "roster.csv").write_text(text)
+    arguments = [
+        "--log",
+        str(course / "log"),
+        "--roster",
+        str(tmp_path / "roster.csv"),
+        "--out",
+        str(tmp_path / "c.csv"),
+    ]
+    assert main(["course", "export", "canvas", "--assignment", "Exercise 1 (42)", *arguments]) == 3
+    possible, found = read_by_canvas((tmp_path / "c.csv").read_text())
+    assert possible == {"Exercise 1 (42)": "3"}  # no other column is written
+    assert {number: cells["Exercise 1 (42)"] for number, cells in found.items()} == {1: "3", 2: "0", 6: "0"}
+    said = capsys.readouterr().err
+    assert "handed in nothing, but have a grade in the roster: 'cy', 'ed'" in said and "total yet" in said
+
+
+def test_a_moodle_worksheet_with_grades_in_it_changes_only_what_was_graded(book, tmp_path, capsys):
+    header = "Identifier,Full name,ID number,Email address,Status,Grade,Maximum grade,Grade can be changed,"
+    lines = [header + "Last modified (submission),Last modified (grade),Feedback comments"]
+    for number, name, points in (
+        (101, "Ann Li", "1.00"),
+        (103, "Cy", "2.00"),
+        (77, "Oral Exam", "3.00"),
+        (78, "New", "-"),
+        (79, "Nil", ""),
+    ):
+        lines.append(f"Participant {number},{name},,{number}@x.org,Submitted,{points},3.00,Yes,-,-,well done")
+    (tmp_path / "roster.csv").write_text("\n".join(lines))
+    log = ["--log", str(book.log.path), "--out", str(tmp_path / "m.csv")]
+    assert main(["course", "export", "moodle", *log, "--roster", str(tmp_path / "roster.csv")]) == 3
+    found = read_by_moodle((tmp_path / "m.csv").read_text())
+    assert {number: points for number, (points, _) in found.items()} == {101: 3, 102: 0, 78: 0, 79: 0}
+    assert "have a grade in the roster: '77@x.org'" in capsys.readouterr().err
+
+
 def test_the_number_of_another_system_is_not_taken(book, tmp_path, capsys):
     assert read_by_canvas(exported(book, "canvas", tmp_path))[1] == {}
     log = ["--log", str(book.log.path), "--out", str(tmp_path / "c.csv")]

@@ -387,7 +387,8 @@ def _export(arguments) -> int:
     if due is None and (arguments.late or arguments.late_limit is not None):
         raise CourseProblem("--late and --late-limit need --due: when is work due?")
     rule = LateRule(due, arguments.late, arguments.late_limit, arguments.file_times)
-    roster = Roster.read(arguments.roster) if arguments.roster else None
+    grades = {"canvas": arguments.assignment, "moodle": "Grade"}.get(arguments.form, "")
+    roster = Roster.read(arguments.roster, grades) if arguments.roster else None
     book = Gradebook(arguments.log)
     try:
         more = roster, rule, arguments.spreadsheet, arguments.assignment
@@ -399,6 +400,10 @@ def _export(arguments) -> int:
         raise CourseProblem(f"--out {arguments.out}: {arguments.form} is {kind}: {error.strerror}") from error
     print(f"{arguments.out}: {_number(len(files), 'file')}")
     made = rows(book, roster, rule)
+    kept = [row.person.id for row in made if not row.entries and roster and row.person.id in roster.graded]
+    if kept:
+        names = ", ".join(map(repr, kept))
+        print(f"left out, since they handed in nothing, but have a grade in the roster: {names}", file=sys.stderr)
     unapplied = [e for e in book.entries() if e.unapplied]
     for entry in unapplied:
         print(f"correction of {entry.student!r} in {entry.exercise} {printable(entry.unapplied)}", file=sys.stderr)

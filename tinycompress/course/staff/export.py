@@ -38,16 +38,19 @@ def export(
     """Write the gradebook: the forms in `ONE_FILE` to a file, others to a folder with one file per student. Return the files.
 
     For "gradescope" and "prairielearn", students at whom a person has to look get no file: their results are not known yet.
-    assignment: the heading of Canvas' column. Raises CourseProblem if a form cannot say what is asked for.
+    assignment: the heading of Canvas' column. Whoever handed in nothing, but has a grade in the roster, keeps it: "moodle" and
+    "canvas" leave them out. Raises CourseProblem if a form cannot say what is asked for.
     """
     if rule.due and form in NOT_LATE:
         raise CourseProblem(f"{form} has no place for late days; export csv, moodle, canvas or feedback with --due")
     made = rows(book, roster, rule)
+    kept = roster.graded if roster else set()
+    changed = [row for row in made if row.entries or row.person.id not in kept]
     if form in ONE_FILE:
         text = {
             "csv": lambda: as_csv(book, made, roster is not None, rule.due is not None, spreadsheet),
-            "moodle": lambda: as_moodle(book, made),
-            "canvas": lambda: as_canvas(book, made, assignment),
+            "moodle": lambda: as_moodle(book, changed),
+            "canvas": lambda: as_canvas(book, changed, assignment),
             "junit": lambda: as_junit(made),
         }[form]()
         out.parent.mkdir(parents=True, exist_ok=True)

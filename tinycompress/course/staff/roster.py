@@ -6,10 +6,11 @@ of days), `late_days` (days late that cost nothing), `handed_in` (a time, which 
 (its end) or 2027-01-15 18:00, on this machine's clock unless they end in a zone such as +01:00.
 
 What course systems export is read as it is. Moodle: "First name", "Last name", "ID number", "Email address", "Groups" of its
-participants, or "Identifier" ("Participant 123") and "Full name" of its grading worksheet. Canvas' gradebook: "Student", "ID",
-"SIS User ID", "SIS Login ID". Gradescope: "First Name", "Last Name", "SID", "Email" and "Role" of its roster, without the
-staff, or also "Submission ID" and "Submission Time" of its grades. GitHub Classroom: "identifier", "github_username" of its
-roster, or "roster_identifier" of its grades. Without a column `id`, a student's id is the first of IDS that is filled in.
+participants, or "Identifier" ("Participant 123") and "Full name" of its grading worksheet. Canvas' gradebook: "Student" (or
+"LastName" and "FirstName"), "ID", "SIS User ID", "SIS Login ID", without its test student. Gradescope: "First Name", "Last
+Name", "SID", "Email" and "Role" of its roster, without the staff, or also "Submission ID" and "Submission Time" of its grades.
+GitHub Classroom: "identifier", "github_username" of its roster, or "roster_identifier" of its grades. Without a column `id`, a
+student's id is the first of IDS that is filled in.
 """
 
 import csv
@@ -30,8 +31,9 @@ HEADINGS = {
     **{"full_name": "name", "student": "name", "student_name": "name"},
     **{"email_address": "email", "groups": "group", "github_username": "github", "github_id": ""},
     **{"submission_id": "gradescope", "submission_time": "handed_in"},
-    **{"roster_identifier": "identifier", "group_name": "group"},
+    **{"roster_identifier": "identifier", "group_name": "group", "lastname": "last_name", "firstname": "first_name"},
 }
+TEST_STUDENT = "Student, Test", "Test Student"  # of Canvas (lib/gradebook_exporter.rb, StudentViewEnrollment)
 STAFF = ("instructor", "ta", "reader")  # roles in Gradescope
 PARTS_OF_NAME = ("first_name", "last_name", "surname")
 
@@ -62,13 +64,17 @@ class Person:
 
 @dataclass
 class Roster:
-    """The students of a course, in the order of the file."""
+    """The students of a course, in the order of the file; and the ids of those whom the file already gives a grade."""
 
     people: list[Person] = field(default_factory=list)
+    graded: set[str] = field(default_factory=set)
 
     @classmethod
-    def read(cls, path: Path | str) -> "Roster":
-        """Raises CourseProblem, with the line, for a roster that cannot be what was meant."""
+    def read(cls, path: Path | str, grades: str = "") -> "Roster":
+        """Raises CourseProblem, with the line, for a roster that cannot be what was meant.
+
+        grades: the heading of the column, if there is one, in which a course system exports the grades that it has.
+        """
         path = Path(path)
         try:
             text = path.read_bytes().decode("utf-8-sig")
@@ -78,7 +84,8 @@ class Roster:
             raise CourseProblem(f"--roster {path} is not UTF-8; save it as `CSV UTF-8`") from error
         header = text.split("\n", 1)[0]
         rows = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=header.count))
-        columns = [_column(name, path) for name in next(rows, [])]
+        headings = next(rows, [])
+        columns = [_column(name, path) for name in headings]
         from_canvas = bool({"sis_user_id", "sis_login_id"} & set(columns))
         if from_canvas:
             columns = ["canvas" if name == "id" else name for name in columns]
@@ -86,17 +93,21 @@ class Roster:
             raise CourseProblem(
                 f"--roster {path}: its first line must name the columns, one of them `id`; got {header!r}"
             )
-        people = {}
+        people, graded = {}, set()
         for row in rows:
             given = _given(columns, row)
             if dict(zip(columns, row, strict=False)).get("role", "").strip().lower() in STAFF:
                 continue
             if not any(map(str.strip, row)) or (from_canvas and not given.get("canvas")):  # the latter: points possible
                 continue
+            if from_canvas and given.get("name") in TEST_STUDENT:
+                continue
             person = _checked(Person(**given), f"--roster {path}, line {rows.line_num}")
             if people.setdefault(person.id, person) is not person:
                 raise CourseProblem(f"--roster {path}, line {rows.line_num}: a second row for {person.id!a}")
-        return cls(list(people.values()))
+            if dict(zip(headings, row, strict=False)).get(grades, "").strip() not in ("", "-"):
+                graded.add(person.id)
+        return cls(list(people.values()), graded)
 
     def student(self, name: str, numbers=()) -> str:
         """The id of the only student whom a name in a folder of hand-ins can mean; else the name itself.
