@@ -1,17 +1,20 @@
 """Gradescope's submission_metadata.json: the student, and what being late costs."""
 
 import json
+import re
 import subprocess
+import xml.etree.ElementTree as ElementTree
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from course_class import CLASS, LEVEL, SOLUTION
+from course_class import CLASS, LEVEL, SOLUTION, write_class
 
 from tinycompress.cli import main
 from tinycompress.course.author import container
 from tinycompress.course.questions.question import numbers_of
 from tinycompress.course.staff.gradescope import read_metadata
+from tinycompress.course.staff.one import FORMATS
 
 TRUST = [] if LEVEL.name == "bubblewrap" else ["--trust"]
 DUE = "2027-01-15T23:00:00.000000-08:00"
@@ -195,6 +198,62 @@ def test_choices_and_own_numbers_are_marked_at_once_and_written_answers_later(gr
     assert ("answers.md is of 'eve'" in found["output"]) == (said == "eve")
 
 
+@pytest.mark.parametrize("student", ["eve", ""])
+@pytest.mark.parametrize("form", FORMATS)
+def test_questions_are_treated_alike_in_every_system(asked, course, form, student):
+    """Choices count at once, own numbers if it is known whose they are, and written answers when a person has marked them."""
+    write_class(course, {"submission": (SOLUTION, 3)})
+    copied = f"Student: bob\n## toy/why\nso\n## toy/which\na\n## toy/own_keep\n{asked('bob')}\n"
+    own = copied.replace("bob", "eve").replace(str(asked("bob")), str(asked("eve")))
+    for right, text in (True, own), (False, copied):
+        (course / "submission" / "answers.md").write_text(text)
+        arguments = [
+            "--exercises",
+            str(course),
+            "--results",
+            str(course / "result"),
+            "--format",
+            form,
+            "--student",
+            student,
+        ]
+        assert main(["course", "grade-one", str(course / "submission"), *arguments, *TRUST]) == 0
+        # the exercise and the choice; own numbers; and what waits
+        earned, most = 4 + 2 * right * bool(student), 4 + 2 * bool(student)
+        waiting = {"Why"} | ({"Your own sum"} if not student else set())
+        assert result_of(form, course / "result") == (earned, most, waiting)
+
+
+def result_of(form, path):
+    """(points, out of how many, what waits for a person), as the systems read it."""
+    if form == "junit":
+        found = [case for case in ElementTree.parse(path).iter("testcase")]
+        tags = [next((child.tag for child in case), "") for case in found]
+        worth = {"toy/which": 1, "toy/own_keep": 2}
+        points = [worth.get(case.get("name"), 1) for case, tag in zip(found, tags, strict=True) if tag != "skipped"]
+        earned = [worth.get(case.get("name"), 1) for case, tag in zip(found, tags, strict=True) if not tag]
+        titles = {"toy/why": "Why", "toy/own_keep": "Your own sum"}
+        skipped = {titles[case.get("name")] for case, tag in zip(found, tags, strict=True) if tag == "skipped"}
+        assert int(ElementTree.parse(path).find("testsuite").get("skipped")) == len(skipped)
+        return sum(earned), sum(points), skipped
+    found, of = json.loads(path.read_text()), "max_score" if form == "gradescope" else "max_points"
+    most = sum(test.get(of, 0) for test in found["tests"])
+    waiting = [test for test in found["tests"] if not test.get(of)]
+    assert all("a person will mark this answer" in test.get("output", test.get("message")) for test in waiting)
+    earned = found["score"] if form == "gradescope" else found["score"] * most
+    return earned, most, {re.fullmatch(r"toy/questions: (.*) \(\d points\)", test["name"])[1] for test in waiting}
+
+
+def test_written_answers_alone_have_no_score_yet(asked, course):
+    (course / "toy" / "own_keep.py").unlink()
+    (course / "toy" / "questions.toml").write_text(QUESTIONS.split('[[question]]\nid = "which"')[0])
+    (course / "submission" / "answers.md").write_text("## toy/why\nso\n")
+    arguments = ["toy/questions", "--exercises", str(course), "--results", str(course / "result"), *TRUST]
+    assert main(["course", "grade-one", str(course / "submission"), *arguments, "--format", "prairielearn"]) == 0
+    found = json.loads((course / "result").read_text())
+    assert found["gradable"] is False and "score" not in found and "a person will mark" in found["message"]
+
+
 def test_a_missing_answers_file_is_said_and_no_question_for_staff(grade, asked, course):
     (course / "submission" / "answers.docx").write_bytes(b"PK")
     status, found = grade(metadata())
@@ -220,4 +279,9 @@ def test_the_container_holds_the_questions_and_nothing_that_is_not_asked_for(ask
     ]
     assert main([*start, *result, *TRUST]) == 0
     assert json.loads((course / "results.json").read_text())["score"] == 1
-    assert main([*arguments, "prairielearn", "--out", str(course / "other")]) == 2
+    assert main([*arguments, "prairielearn", "--out", str(course / "other")]) == 0
+    question = course / "other" / "question"
+    assert "/grade/student toy/questions --results" in (question / "tests" / "run.sh").read_text()
+    assert (question / "tests" / "exercises" / "toy" / "own_keep.py").read_text() == OWN
+    page = (question / "question.html").read_text()
+    assert 'file-names="answers.md"' in page and "<p>Answer the questions of toy in answers.md, and upload" in page

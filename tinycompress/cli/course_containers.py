@@ -8,6 +8,9 @@ DONE, FAULTY = 0, 1
 _ONE = """\
 Grade one hand-in, a folder or a .zip, in a container that another system starts for it, and write its result.
 
+Of a chapter's questions, choices and own numbers are marked. Written answers, and own numbers of whom nobody says who it is
+(--student), wait for a person: they are in the result, and outside of the score.
+
 Without user namespaces, as in most containers, the submission runs as another user, which root starts: no network, no
 further processes, the same limits. The level is part of the result.
 """
@@ -82,14 +85,12 @@ def _grade_one(arguments) -> int:
     if level.name == NONE and not arguments.trust:
         raise CourseProblem(f"untrusted code needs a sandbox, and here is none: {level.detail}")
     check_secrets(exercises, seed_files, level)
-    sets = _questions(arguments) if arguments.format == "gradescope" else []
+    sets = _questions(arguments)
     print(f"sandbox: {level.name} ({level.detail})", flush=True)
     submitted, late = _submitted(arguments)  # before the submission runs
     workers = max(1, min(usable_cores(), len(exercises)))
-    student = arguments.student or submitted.student or submission.stem
-    book = grade_handin(
-        submission, student, exercises, seed, level, lambda: local_processes(workers), sets, submitted.ids
-    )
+    student, executor = arguments.student or submitted.student, lambda: local_processes(workers)
+    book = grade_handin(submission, student, exercises, seed, level, executor, sets, submitted.ids)
     complete = write_result(book, arguments.format, level, out, late)
     for entry in book.entries():
         waits = entry.waits if entry.status == UNMARKED else "grader_error"
@@ -129,12 +130,9 @@ def _submitted(arguments):
 
 
 def _chosen(arguments):
-    from ..course.exercise import EXERCISES, CourseProblem, find_exercises
+    from ..course.exercise import EXERCISES, find_exercises
 
     names = [name for name in arguments.names if not name.endswith("/questions")]
-    system = arguments.format if arguments.command is _grade_one else arguments.system
-    if arguments.names and not names and system != "gradescope":
-        raise CourseProblem("questions are marked inside Gradescope, or by `tinycompress course questions`")
     return find_exercises(names, arguments.exercises or EXERCISES) if names or not arguments.names else []
 
 
@@ -152,8 +150,8 @@ def _container(arguments) -> int:
     _check_late(arguments, arguments.system)
     out, late = Path(arguments.out), (arguments.late, arguments.late_limit)
     try:
-        sets = _questions(arguments) if arguments.system == "gradescope" else []
-        steps = write_container(_chosen(arguments), arguments.system, out, arguments.seed, arguments.image, late, sets)
+        asked = _chosen(arguments), arguments.system, out, arguments.seed, arguments.image, late, _questions(arguments)
+        steps = write_container(*asked)
     except OSError as error:
         raise CourseProblem(f"--out {out}: {error.strerror}") from error
     print(f"{out}: for {arguments.system}; keep it secret, since it holds solutions, tests and the seed")

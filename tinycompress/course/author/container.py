@@ -9,12 +9,12 @@ import secrets
 import shutil
 import uuid
 import zipfile
-from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
 from ...files import whole_folder
 from ..allowed import PACKAGE
+from ..collect import ANSWERS
 from ..exercise import CourseProblem, Exercise
 from ..questions.question import FILE, QuestionSet
 
@@ -55,7 +55,7 @@ RUN_PRAIRIELEARN = """\
 # PrairieLearn runs this, as root, for each submission, in a container of its own.
 chmod -R go= /grade/tests /grade/data
 PYTHONPATH=/grade/tests/package exec python3 -m tinycompress course grade-one \\
-    /grade/student --results /grade/results/results.json --format prairielearn \\
+    /grade/student {names} --results /grade/results/results.json --format prairielearn \\
     --exercises /grade/tests/exercises --seed-file /grade/tests/seed.txt
 """
 DOCKERFILE = f"""\
@@ -65,7 +65,7 @@ RUN pip install --no-cache-dir -r /requirements.txt
 """
 QUESTION = """\
 <pl-question-panel>
-  <p>Write the functions of {names}, and upload your files. Those that you leave out earn nothing.</p>
+  <p>{task}, and upload your files. Those that you leave out earn nothing.</p>
   <pl-file-upload file-names="{files}"></pl-file-upload>
 </pl-question-panel>
 <pl-submission-panel>
@@ -87,7 +87,7 @@ def write_container(
     """Write what has to be uploaded to `system`, one of SYSTEMS, and return what to do with it, a line per step.
 
     seed: that of the hidden tests; default: a new, random one. image: PrairieLearn's name of the image that is built.
-    late: in Gradescope, percentage and limit of `LateRule`; sets: the questions, there, too.
+    late: in Gradescope, percentage and limit of `LateRule`; sets: the questions.
     Raises CourseProblem if `out` is not empty, or two exercises have the same file name (in PrairieLearn).
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -99,19 +99,14 @@ def write_container(
 
 def _gradescope(exercises, folder, out, seed, image, late, sets) -> list[str]:
     source = folder / "source"
-    own = [question.own for found in sets for question in found.questions if question.own]
-    _write_common(
-        {exercise.id: exercise for exercise in [*exercises, *(task.exercise for task in own)]}.values(), source, seed
-    )
-    asked = [path for found in sets if (path := found.folder / FILE).is_file()] + [task.path for task in own]
-    for path in asked:
-        _write(source / "exercises" / path.parent.name / path.name, path.read_text(encoding="utf-8-sig"))
-    names = " ".join(part.id for part in [*exercises, *sets])
+    _write_common(exercises, sets, source, seed)
     _write(source / "setup.sh", SETUP, executable=True)
     percent, most = late
     options = f" --late {percent:g}" * (percent > 0) + f" --late-limit {most}" * (most is not None)
     _write(
-        source / "run_autograder", RUN_AUTOGRADER.replace("{late}", options).replace("{names}", names), executable=True
+        source / "run_autograder",
+        RUN_AUTOGRADER.replace("{late}", options).replace("{names}", _names(exercises, sets)),
+        executable=True,
     )
     _write(source / "requirements.txt", requirements())
     with zipfile.ZipFile(folder / "autograder.zip", "w", zipfile.ZIP_DEFLATED) as archive:
@@ -125,14 +120,15 @@ def _prairielearn(exercises, folder, out, seed, image, late, sets) -> list[str]:
     if double := sorted({name for name in names if names.count(name) > 1}):
         raise CourseProblem(f"two exercises have a file {double[0]}; PrairieLearn needs a question for each of them")
     question = folder / "question"
-    _write_common(exercises, question / "tests", seed)
-    _write(question / "tests" / "run.sh", RUN_PRAIRIELEARN, executable=True)
+    _write_common(exercises, sets, question / "tests", seed)
+    run = RUN_PRAIRIELEARN.replace("{names}", _names(exercises, sets))
+    _write(question / "tests" / "run.sh", run, executable=True)
     _write(folder / "image" / "Dockerfile", DOCKERFILE)
     _write(folder / "image" / "requirements.txt", requirements())
     grading = {"enabled": True, "image": image, "entrypoint": "/grade/tests/run.sh", "timeout": 600}
     info = {
         "uuid": str(uuid.uuid4()),
-        "title": ", ".join(exercise.id for exercise in exercises),
+        "title": ", ".join(part.id for part in [*exercises, *sets]),
         "topic": "Network compression",
         "type": "v3",
         "singleVariant": True,
@@ -140,17 +136,30 @@ def _prairielearn(exercises, folder, out, seed, image, late, sets) -> list[str]:
         "externalGradingOptions": grading | {"enableNetworking": False},
     }
     _write(question / "info.json", json.dumps(info, indent=2) + "\n")
-    text = QUESTION.format(names=", ".join(exercise.id for exercise in exercises), files=", ".join(names))
-    _write(question / "question.html", text)
+    functions = ", ".join(exercise.id for exercise in exercises)
+    chapters = ", ".join(found.chapter for found in sets)
+    tasks = [f"write the functions of {functions}"] * bool(exercises)
+    tasks += [f"answer the questions of {chapters} in {ANSWERS}"] * bool(sets)
+    files = ", ".join([*names, *[ANSWERS] * bool(sets)])
+    task = ", ".join(tasks)
+    _write(question / "question.html", QUESTION.format(task=task[0].upper() + task[1:], files=files))
     return [
         f"docker build -t {image} {out / 'image'} && docker push {image}",
         f"copy {out / 'question'} to questions/ of the course",
     ]
 
 
-def _write_common(exercises: Iterable[Exercise], folder: Path, seed: str) -> None:
-    """The exercises with their solutions and tests, this package, and the seed."""
-    for exercise in exercises:
+def _names(exercises: list[Exercise], sets: list[QuestionSet]) -> str:
+    return " ".join(part.id for part in [*exercises, *sets])
+
+
+def _write_common(exercises: list[Exercise], sets: list[QuestionSet], folder: Path, seed: str) -> None:
+    """The exercises with their solutions and tests, the questions with what answers them, this package, and the seed."""
+    own = [question.own for found in sets for question in found.questions if question.own]
+    asked = [path for found in sets if (path := found.folder / FILE).is_file()] + [task.path for task in own]
+    for path in asked:
+        _write(folder / "exercises" / path.parent.name / path.name, path.read_text(encoding="utf-8-sig"))
+    for exercise in {exercise.id: exercise for exercise in [*exercises, *(task.exercise for task in own)]}.values():
         for path in exercise.solution, exercise.tests:
             _write(folder / "exercises" / exercise.chapter / path.name, path.read_text(encoding="utf-8"))
     unneeded = shutil.ignore_patterns("__pycache__", "*.pyc", "exercises")

@@ -23,6 +23,7 @@ from .tables import Row, as_canvas, as_csv, as_moodle, printable, rows
 FORMS = ("csv", "moodle", "canvas", "gradescope", "prairielearn", "junit", "feedback")
 ONE_FILE = ("csv", "moodle", "canvas", "junit")
 PASSED = {"passed": "passed", "partial": "failed", "failed": "failed"}
+TO_MARK = "a person will mark this answer; its points are not in this score"
 NOT_LATE = ("gradescope", "prairielearn", "junit")  # systems that subtract for lateness themselves
 
 
@@ -132,22 +133,11 @@ def as_gradescope(entries: list[Entry], late: Lateness = IN_TIME) -> dict:
         for result in _results(entry)
     ]
     tests += [  # without a score, and so out of none
-        {
-            "name": printable(f"{entry.exercise}: {result['title']} ({result['points']:g} points)"),
-            "output": "a person will mark this answer; its points are not in this score",
-            "output_format": "text",
-            "visibility": "visible",
-        }
-        for entry in entries
-        if entry.waits
-        for result in entry.record["results"]
-        if result["outcome"] == UNMARKED
+        {"name": name, "output": TO_MARK, "output_format": "text", "visibility": "visible"}
+        for name in _to_mark(entries)
     ]
     score = round(sum(map(_known, entries)) * (1 - late.share), 2)
-    said = [
-        printable(note) for entry in entries if entry.exercise.endswith("/questions") for note in entry.record["notes"]
-    ]
-    output = "; ".join(filter(None, [_notes(entries), *dict.fromkeys(said), late.why]))
+    output = "; ".join(filter(None, [_notes(entries), late.why]))
     return {"score": score, "output_format": "text", "output": output, "tests": tests}
 
 
@@ -159,7 +149,9 @@ def as_prairielearn(entries: list[Entry]) -> dict:
     errors = [_format_error(entry) for entry in entries]
     if errors and all(errors):
         return {"gradable": False, "format_errors": [printable(error) for error in errors]}
-    most = sum(entry.most for entry in entries)
+    most = sum(entry.most if entry.points is not None else _most_known(entry) for entry in entries)
+    if entries and not most:  # written answers alone
+        return {"gradable": False, "message": TO_MARK}
     tests = [
         {
             "name": printable(f"{entry.exercise}: {result['title']}"),
@@ -170,9 +162,11 @@ def as_prairielearn(entries: list[Entry]) -> dict:
         for entry in entries
         for result in _results(entry)
     ]
+    of_none = {"points": 0, "max_points": 0, "message": TO_MARK}  # without points, none are shown anywhere
+    tests += [{"name": name} | of_none for name in _to_mark(entries)]
     return {
         "gradable": True,
-        "score": _total(entries) / most if most else 0.0,
+        "score": round(sum(map(_known, entries)), 2) / most if most else 0.0,
         "message": _notes(entries),
         "tests": tests,
     }
@@ -196,27 +190,44 @@ def _known(entry: Entry) -> float:
     return sum(result["earned"] for result in _results(entry)) if entry.points is None else entry.points
 
 
-def _total(entries: list[Entry]) -> float:
-    return round(sum(entry.points for entry in entries), 2)
+def _most_known(entry: Entry) -> float:
+    """What the points that are known already are out of."""
+    return sum(result["points"] for result in _results(entry))
+
+
+def _to_mark(entries: list[Entry]) -> list[str]:
+    """The names of the answers that a person has yet to mark."""
+    return [
+        printable(f"{entry.exercise}: {result['title']} ({result['points']:g} points)")
+        for entry in entries
+        if entry.waits
+        for result in entry.record["results"]
+        if result["outcome"] == UNMARKED
+    ]
 
 
 def _notes(entries: list[Entry]) -> str:
+    """Why points were corrected, and what students should know of how their answers were read."""
     notes = [
         f"{e.exercise}: {e.points:g} points by correction: {e.corrections[-1]['why']}" for e in entries if e.corrections
     ]
-    return printable("; ".join(notes))
+    said = [note for e in entries if e.exercise.endswith("/questions") for note in e.record["notes"]]
+    return printable("; ".join([*notes, *dict.fromkeys(said)]))
 
 
 def as_junit(made: list[Row]) -> str:
     """One suite per student and one case per test, as Jenkins' xUnit plugin takes it (its schema `junit-10.xsd`).
 
-    A grader_error, and what a person must decide, is an `error`. Who has handed in nothing has a suite without cases.
+    A grader_error, and what a person must decide, is an `error`; an answer that nobody has marked yet is `skipped`. Who has
+    handed in nothing has a suite without cases.
     """
     lines = ['<?xml version="1.0" encoding="utf-8"?>', "<testsuites>"]
     for row in made:
         cases = [case for entry in row.entries for case in _cases(entry)]
-        count = {tag: sum(found == tag for found, _ in cases) for tag in ("failure", "error")}
-        numbers = f'tests="{len(cases)}" failures="{count["failure"]}" errors="{count["error"]}"'
+        count = {tag: sum(found == tag for found, _ in cases) for tag in ("failure", "error", "skipped")}
+        numbers = (
+            f'tests="{len(cases)}" failures="{count["failure"]}" errors="{count["error"]}" skipped="{count["skipped"]}"'
+        )
         lines.append(f" <testsuite name={_xml(row.person.id)} {numbers}>")
         lines += [case for _, case in cases]
         lines.append(" </testsuite>")
@@ -224,13 +235,15 @@ def as_junit(made: list[Row]) -> str:
 
 
 def _cases(entry: Entry) -> list[tuple[str, str]]:
-    """For each test, "failure", "error" or "", and its element."""
+    """For each test, "failure", "error", "skipped" or "", and its element."""
     cases = [("error", "all tests", entry.record["error"])] if entry.record["error"] else []
     for result in entry.record["results"]:
-        tag = "" if result["outcome"] == "passed" else "failure" if result["outcome"] in PASSED else "error"
-        tag = "error" if entry.waits else tag
+        tag = {"passed": "", "partial": "failure", "failed": "failure", UNMARKED: "skipped"}.get(
+            result["outcome"], "error"
+        )
+        tag = "error" if entry.waits and entry.status != UNMARKED else tag
         share = f"{result['earned']:g} of {result['points']:g} points: {result['message']}"
-        cases.append((tag, result["name"], share))
+        cases.append((tag, result["name"], TO_MARK if tag == "skipped" else share))
     return [(tag, _case(entry.exercise, name, tag, message)) for tag, name, message in cases]
 
 

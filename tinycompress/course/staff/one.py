@@ -53,8 +53,9 @@ def grade_handin(
 ) -> Gradebook:
     """The gradebook of one hand-in, a folder or a .zip; nothing is left on the disk. executor: as of `grade`.
 
-    sets: the questions, of which choices and own numbers are marked, and written answers wait for a person. Own numbers are those
-    of the id at the top of answers.md, if it is one of `ids`, else of `student`.
+    student: "" if nobody says who it is. sets: the questions, of which choices and own numbers are marked, and written answers
+    wait for a person. Own numbers are those of the id at the top of answers.md, if it is one of `ids`, else of `student`; they
+    wait, too, if it is not known whose they are, since anyone can write another's id at the top.
     A file that is missing or cannot be read is never a question for staff here: the student reads the reason at once, and can
     hand in again.
     """
@@ -62,6 +63,8 @@ def grade_handin(
         asked = [question.id for found in sets for question in found.questions]
         said = plain_id(parse(_Alone(student, path).answers().data or b"", asked).student)
         student = next((name for name in ids if plain_id(name) == said), student)
+    if not student:
+        student, sets = path.stem, [_without_own_numbers(found) for found in sets]
     with tempfile.TemporaryDirectory() as folder:
         log = Log(Path(folder) / "results.jsonl")
         tasks = make_tasks([HandIn(student, path)], exercises, seed, False, level.name, log.path)
@@ -73,6 +76,11 @@ def grade_handin(
         if sets:
             collect([_Alone(student, path)], list(sets), log, Path(folder) / "answers")
         return Gradebook(log.path)
+
+
+def _without_own_numbers(found: QuestionSet) -> QuestionSet:
+    """The questions, with own numbers to be marked by a person."""
+    return replace(found, questions=tuple(replace(question, own=None) for question in found.questions))
 
 
 def check_secrets(exercises: list[Exercise], files: list[Path], level: Level) -> None:
@@ -93,11 +101,12 @@ def write_result(book: Gradebook, form: str, level: Level, out: Path, late: Late
 
     late: in Gradescope, what is subtracted.
 
-    What a person must look at becomes, in Gradescope, no file (which its staff sees as a failed autograder), in PrairieLearn
+    An answer that a person has yet to mark is there without points, in JUnit as skipped, and outside of the score. What a person
+    must look at for another reason becomes, in Gradescope, no file (which its staff sees as a failed autograder), in PrairieLearn
     a submission that is not gradable and costs no attempt, and in JUnit an error.
     """
     entries = book.entries()
-    complete = all(entry.points is not None or (form == "gradescope" and entry.status == UNMARKED) for entry in entries)
+    complete = all(entry.points is not None or entry.status == UNMARKED for entry in entries)
     sandbox = {"level": level.name, "detail": level.detail}
     os.makedirs(out.absolute().parent, exist_ok=True)
     if form == "junit":
