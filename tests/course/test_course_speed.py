@@ -30,7 +30,7 @@ def race(clock):
         def other():
             clock.time += next(loop)
 
-        return speed.speedup(yours, other, enough, **more), len(turns)
+        return speed.speedup(SimpleNamespace(close=lambda: None), yours, other, enough, **more), len(turns)
 
     return race
 
@@ -53,3 +53,19 @@ def test_a_slow_machine_ends_after_three_turns(race):
 
 def test_a_loop_over_a_part_counts_as_the_whole(race):
     assert race([1], [1], part=1 / 16) == (pytest.approx(16), 1)
+
+
+def test_threads_that_a_submission_leaves_running_do_not_slow_down_the_loop(clock):
+    """They would: each turn but the first has them, and the submission had some from an earlier test."""
+    submission = SimpleNamespace(busy=True)
+    submission.close = lambda: setattr(submission, "busy", False)
+
+    def yours():
+        submission.busy = True
+        clock.time += 1
+        return 1
+
+    def loop():
+        clock.time += 20 if submission.busy else 2
+
+    assert speed.speedup(submission, yours, loop, 10) == pytest.approx(2)

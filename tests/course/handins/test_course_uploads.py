@@ -6,6 +6,9 @@ import lzma
 import os
 import tarfile
 import tracemalloc
+import warnings
+import zipfile
+import zlib
 
 import pytest
 from course_class import SOLUTION
@@ -282,6 +285,36 @@ def test_no_file_has_a_name_that_is_longer_than_file_systems_allow(exercise, tmp
         PACKED[ending]({**dict.fromkeys(names, OLD), "c" * 200 + "/keep.py": RIGHT}),
     )
     assert one(tmp_path / "class", exercise)[1].data == RIGHT
+
+
+def entries(*named):
+    """A .zip with these entries, in which a name may be there twice."""
+    stream = io.BytesIO()
+    with warnings.catch_warnings(action="ignore"), zipfile.ZipFile(stream, "w") as archive:
+        for name, data in named:
+            archive.writestr(zipfile.ZipInfo(name), data)
+    return stream.getvalue()
+
+
+WHOLE = entries(("toy/keep.py", RIGHT))
+CONTRADICTIONS = {
+    "a name twice": (entries(("toy/keep.py", RIGHT), ("toy/keep.py", OLD)), "keep.py is there 2 times"),
+    "names that differ in case": (entries(("toy/keep.py", RIGHT), ("Toy/KEEP.py", OLD)), "keep.py is there 2 times"),
+    "a wrong checksum": (WHOLE.replace(zlib.crc32(RIGHT).to_bytes(4, "little"), b"\1\2\3\4"), "eve.zip is damaged"),
+    "two names of one entry": (WHOLE.replace(b"keep.py", b"kept.py", 1), "eve.zip is damaged"),
+    "wide letters": (entries(("toy/\uff4b\uff45\uff45\uff50.py", RIGHT)), "hand that in as keep.py"),
+    "an invisible letter": (entries(("toy/keep\u200b.py", RIGHT)), "hand that in as keep.py"),
+}
+
+
+@pytest.mark.parametrize("kind", CONTRADICTIONS)
+def test_an_archive_that_contradicts_itself_is_a_question_and_touches_no_neighbour(exercise, tmp_path, kind):
+    data, why = CONTRADICTIONS[kind]
+    write(tmp_path / "class" / "eve.zip", data)
+    write(tmp_path / "class" / "dan.zip", entries(("toy/keep.py", RIGHT), ("toy/\uff4b\uff45\uff45\uff50.py", OLD)))
+    dan, eve = (handin.sources([exercise])[0] for handin in find_handins(tmp_path / "class"))
+    assert eve.data is None and eve.unclear and why in eve.refused
+    assert (dan.data, dan.unclear, dan.notes) == (RIGHT, False, ())
 
 
 def test_links_and_devices_in_a_tar_are_not_followed(exercise, tmp_path):
