@@ -17,7 +17,7 @@ def speedup(
     not before the third. The first loop runs while the submission has no process, whose threads could slow it down.
 
     yours: calls the submission, checks the result, and returns `submission.elapsed`; loop: what it is compared with, which
-    is timed here; part: the share of the work that `loop` does, if all of it would take too long.
+    is timed here, in each turn before `yours`; part: the share of the work that `loop` does, if all of it would take too long.
     """
     submission.close()
     mine = loops = math.inf
