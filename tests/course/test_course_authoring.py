@@ -372,6 +372,7 @@ def test_the_command_line_checks_and_releases(exercise, tmp_path, capsys):
     assert main(["course", "check", "--exercises", root]) == 1
 
 
+@pytest.mark.filterwarnings("error:overflow encountered in scalar:RuntimeWarning")
 @pytest.mark.parametrize("exercise", find_exercises(), ids=lambda exercise: exercise.id)
 def test_every_exercise_of_the_lecture_is_fit_to_be_released(exercise):
     found = check(exercise, notebook=False)

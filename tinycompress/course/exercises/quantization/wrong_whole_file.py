@@ -193,7 +193,7 @@ def an_extra_byte(values, symbols):
 
 @wrong("read", points=11.4, why="looks at byte 4 of a file that is shorter")
 def no_first_bytes(file):
-    if file[4] * 5 + 5 > len(file):
+    if 5 * int(file[4]) + 5 > len(file):
         raise ValueError
     found, rows, columns = parsed(file)
     if len(found) < rows * columns:
