@@ -34,7 +34,8 @@ def _nearest(weight, centroids):
 def pull(weight: np.ndarray, centroids: np.ndarray, strength: float) -> tuple[float, np.ndarray]:
     """(P, dP/dw) of one layer, dP/dw in the shape of the weight.
 
-    weight: any shape; centroids: (k,), in any order. Of equally near centroids, the first one pulls. No argument may be changed.
+    weight: any shape; centroids: (k,), in any order. Of equally near centroids, the first one pulls. No argument may be changed:
+    `train` still needs the weights, so `weight -= …` costs points here and there.
     """
     ### BEGIN SOLUTION
     away = np.where(weight == 0, 0, weight - centroids[_nearest(weight, centroids)])

@@ -60,7 +60,7 @@ def by_search(weight, centroids, strength):
     return float(strength / 2 * (away**2).sum()), strength * away
 
 
-@wrong("pull", points=4.23, why="moves the caller's weights to their distances")
+@wrong("pull", points=4.17, why="moves the caller's weights to their distances")
 def in_place(weight, centroids, strength):
     weight -= np.where(weight == 0, 0, centroids[nearest(weight, centroids)])
     return float(strength / 2 * (weight**2).sum()), strength * weight
