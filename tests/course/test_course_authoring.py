@@ -410,3 +410,10 @@ def test_partial_credit_is_part_of_the_points(exercise):
     assert results["test_any_values"].earned == 0.5 and results["test_any_values"].outcome == "partial"
     assert total(list(results.values())) == (1.5, 3)
     assert np.isfinite(submission.elapsed)
+
+
+def test_a_share_of_nothing_is_no_partial_credit(tmp_path):
+    given_up = '    """Three of five stay."""\n    raise Partial(0, "far off")\n'
+    exercise = write_exercise(tmp_path, tests=changed(TESTS, ('    """Three of five stay."""\n', given_up)))
+    result = run_tests(exercise, load_here(exercise.solution, ()))[0]
+    assert (result.outcome, result.earned, result.message) == ("failed", 0, "far off")

@@ -230,7 +230,7 @@ def _result(item, excinfo) -> TestResult:
         return result(EARNED, points, "")
     error = excinfo.value
     if isinstance(error, Partial):
-        return result(PARTIAL, points * error.share, error.message)
+        return result(PARTIAL if error.share else FAILED, points * error.share, error.message)
     if isinstance(error, SubmissionProblem):
         return result(FAILED, 0.0, str(error) if public else error.hidden)
     if isinstance(error, AssertionError | pytest.fail.Exception):
