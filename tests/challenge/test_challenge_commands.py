@@ -63,6 +63,7 @@ def test_the_two_folders_share_the_rules_and_the_public_images_only(made):
     students, staff = made
     assert {path.name for path in students.iterdir()} == {"README.md", "challenge.toml", "data.npz", "start.py"}
     assert {path.name for path in staff.iterdir()} == {"challenge.toml", "data.npz", "secret.npz"}
+    assert f'pip install "tinycompress=={tc.__version__}"' in (students / "README.md").read_text(encoding="utf-8")
     whole, public, secret = tc.data.load("digits"), public_data(students), secret_half(staff)
     seen = {image.tobytes() for image in np.concatenate([public.x_train, public.x_val, public.x_test])}
     hidden = [image.tobytes() for image in secret.x]

@@ -110,6 +110,16 @@ def test_multiplications_as_they_are_used():
     assert "per secret image" in why_not(late_exits, r) and not why_not(late_exits, r, "public")
 
 
+def test_a_baseline_that_breaks_a_rule_says_so():
+    entries = [
+        entry(1, "lecture: plain net", 0.98, nbytes=9000, baseline=True),
+        entry(2, "lecture: pruned", 0.9, baseline=True),
+    ]
+    broken, kept = ranking(entries, rules(most_bytes=8000))
+    assert broken.remarks == ("9,000 bytes, 1,000 more than the 8,000 allowed",) and not kept.remarks
+    assert "1,000 more than" in page(entries, rules(most_bytes=8000))
+
+
 def test_late_hand_ins_count_for_those_who_have_none_in_time_and_cost_points():
     r = rules(deadline=DEADLINE, late_days=2, late_percent_a_day=25.0, points_by_rank=(10, 8))
     late, later = DEADLINE + timedelta(hours=1), DEADLINE + timedelta(days=2, seconds=1)

@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+from .. import __version__
 from ..course.exercise import CourseProblem
 from ..data import SOURCES, DataError, load
 from ..files import replace_file, whole_folder
@@ -17,12 +18,14 @@ README = """\
 
 {goal}
 
+Install once: `pip install "tinycompress=={version}"`, or `pip install -e .` in a clone of that version.
+
 A hand-in is one file, net.tcz: no code, and nothing of it is executed. Save a net with
 `tinycompress.quantization.tcz.save(net, "net.tcz")`.
 
-    python start.py                          a first valid hand-in, within minutes; then make it better
-    tinycompress challenge check net.tcz     what a file is worth on the public images
-    tinycompress inspect net.tcz             where its bytes go
+    python start.py                          writes first.tcz, a valid hand-in, within minutes; then make it better
+    tinycompress challenge check first.tcz   what a file is worth on the public images
+    tinycompress inspect first.tcz           where its bytes go
 
 - `challenge.toml`: the rules.
 - `data.npz`: `tinycompress.data.load("data.npz")` gives images for training and validation, and as the test split the
@@ -72,7 +75,9 @@ def new(folder: Path, measure: str, data: str, rules: str | None = None) -> tupl
             honest = (
                 HONEST.format(name=data) if found.secret_is_public else "Nobody but the staff has the secret images."
             )
-            readme = README.format(title=found.title, goal=found.goal(), leave_at=found.leave_at, public=honest)
+            readme = README.format(
+                title=found.title, goal=found.goal(), version=__version__, leave_at=found.leave_at, public=honest
+            )
             replace_file(made / STUDENTS / "README.md", readme)
             replace_file(made / STUDENTS / "start.py", Path(start.__file__).read_text(encoding="utf-8"))
     except OSError as error:

@@ -106,8 +106,8 @@ def _without(reasons: dict[str, str], names: dict[str, str]) -> str:
 def _baselines(places: list[Place], half: str) -> str:
     if not places:
         return "<p>None yet: <code>tinycompress challenge baselines</code> trains them.</p>"
-    rows = [[printable(place.entry.student), *_numbers(place.entry, half)] for place in places]
-    return f'<div class="wide">{html_table(["baseline", *_head(half)], rows)}</div>'
+    rows = [[printable(p.entry.student), *_numbers(p.entry, half), "; ".join(p.remarks)] for p in places]
+    return f'<div class="wide">{html_table(["baseline", *_head(half), "remarks"], rows)}</div>'
 
 
 def _history(student: str, entries: list[Entry], rules: Rules, half: str, names: dict[str, str]) -> str:
@@ -141,5 +141,6 @@ img { width: 100%; box-sizing: border-box; padding: 0.6rem; background: #fff; bo
 .half { max-width: 34rem }
 table { border-collapse: collapse; font-size: 0.9rem; font-variant-numeric: tabular-nums }
 th, td { text-align: left; padding: 0.35rem 0.7rem; border-bottom: 1px solid var(--line); vertical-align: top }
+td { white-space: nowrap } td:last-child { white-space: normal; min-width: 12rem }
 .wide { overflow-x: auto; margin: 1rem 0 } details { margin: 0.4rem 0 } summary { cursor: pointer; color: var(--soft) }
 """

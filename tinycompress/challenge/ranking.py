@@ -233,6 +233,8 @@ def remarks(entries: list[Entry], rules: Rules, half: str = "secret") -> dict[in
         if entry.number in odd:
             gap = 100 * (entry.accuracy("public") - entry.accuracy("secret"))
             notes.append(f"fits the public half: {gap:.1f} points better there, more than chance explains")
+        if entry.baseline and (why := why_not(entry, rules, half)):
+            notes.append(why)
         found[entry.number] = tuple(notes)
     return found
 
