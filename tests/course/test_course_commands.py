@@ -11,7 +11,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from course_class import FOUND, LEVEL, SOLUTION, command, here, marks, tasks_of, write_class
+from course_class import FOUND, LEVEL, SOLUTION, command, here, marks, tasks_of, write_class, write_exercise
 
 from tinycompress.cli import main
 from tinycompress.course import sandbox
@@ -57,12 +57,27 @@ def test_packing_says_of_each_file_how_far_it_is_and_packs_all_the_same(course, 
         ("\0", "syntax error: source code string cannot contain null bytes"),
     ):
         text = said(source.encode())
-        assert f"toy/keep.py: {state}" in text.out and "1 exercise not finished" in text.err
+        assert f"toy/keep.py: {state}" in text.out and "1 file not finished" in text.err
     guarded = (
         "try:\n    import matplotlib\nexcept ImportError:\n    pass\nif __name__ == '__main__':\n    import sklearn\n"
     )
     text = said((guarded + SOLUTION + "\ndef plot():\n    import matplotlib\n").encode())
     assert "toy/keep.py: written" in text.out and not text.err
+
+
+def test_packing_knows_a_file_to_repair_that_nobody_has_changed(tmp_path, capsys):
+    last = "    return values[np.sort(chosen)]\n", "    return float(values.mean())\n"
+    faulty = SOLUTION
+    for line in last:
+        faulty = faulty.replace(line, f"{line}    ### STUDENTS GET\n    # return values\n")
+    handout = tmp_path / "handout"
+    release([write_exercise(tmp_path, solution=faulty)], handout)
+    arguments = ["course", "pack", "--folder", str(handout), "--out", str(tmp_path / "eve.zip")]
+    assert main(arguments) == 0
+    text = capsys.readouterr()
+    assert "toy/keep.py: as it was handed out" in text.out and "1 file not finished" in text.err
+    (handout / "toy" / "keep.py").write_text(SOLUTION)
+    assert main(arguments) == 0 and "toy/keep.py: written" in capsys.readouterr().out
 
 
 def test_grading_without_a_sandbox_is_refused_unless_trust_is_declared(course, monkeypatch, capsys):

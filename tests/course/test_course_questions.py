@@ -178,7 +178,8 @@ def test_the_table_names_nobody_and_the_key_everybody(sets, log, tmp_path):
     handins = hand_in(tmp_path / "class", **{f"student{i}": answers(why=f"reason {i}") for i in range(30)})
     assert collect(handins, sets, log, tmp_path / "marking").to_mark == 30
     text = (tmp_path / "marking" / "answers.csv").read_text("utf-8-sig")
-    assert "student" not in text and "SECRET" in (tmp_path / "marking" / "guide.md").read_text()
+    guide = (tmp_path / "marking" / "guide.md").read_text()
+    assert "student" not in text and "SECRET" in guide and "(1 point)" in guide and "(3 points)" in guide
     rows, key = table(tmp_path / "marking")[1:], json.loads((tmp_path / "marking" / "key.json").read_text())
     assert all(row[3] == "reason " + key[row[0]]["student"].removeprefix("student") for row in rows)
     assert [row[3] for row in rows] != sorted(row[3] for row in rows) and all(row[4:] == ["", ""] for row in rows)
@@ -301,18 +302,31 @@ def test_a_folder_in_which_somebody_marks_is_never_written_again(sets, log, tmp_
         collect(handins, sets, log, tmp_path / "marking")
 
 
+def test_questions_alone_are_packed_and_staff_hear_which_exercise_they_need(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["course", "release", "pruning/questions", "--out", "handout"]) == 0
+    assert "pruning/own_csr asks for functions of pruning/csr, which is not handed out" in capsys.readouterr().err
+    assert main(["course", "pack", "--folder", "handout"]) == 0
+    said = capsys.readouterr()
+    assert "answers.md: 0 of 5 questions answered" in said.out and "1 file; hand it in" in said.out
+
+
 def test_the_commands_from_the_handout_to_the_marks(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(["course", "release", "pruning/csr", "pruning/questions", "--out", "handout"]) == 0
     assert main(["course", "mine", "4711", "--folder", "handout"]) == 0
     (chapter,) = find_questions(["pruning"])
     (own,) = [q.own for q in chapter.questions if q.own]
-    assert str(own.of("4711")["seed"]) in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert str(own.of("4711")["seed"]) in said.out and "asks for functions" not in said.err
     path = tmp_path / "handout" / "answers.md"
     text = path.read_text().replace(f"{own.id}\n\nAnswer:", f"{own.id}\n\nAnswer: {own.right('4711')}")
     path.write_text(text.replace("why_little_by_little\n", "why_little_by_little\nBecause.\n"))
     (tmp_path / "class").mkdir()
     assert main(["course", "pack", "--folder", "handout", "--out", "class/4711.zip"]) == 0
+    said = capsys.readouterr()
+    assert "answers.md: 2 of 5 questions answered" in said.out and "2 files; hand it in" in said.out
+    assert "2 files not finished" in said.err
     assert main(["course", "questions", "collect", "class", "pruning", "--out", "marking"]) == 0
     marked(tmp_path / "marking", {"Because": "1"})
     assert main(["course", "questions", "merge", "marking/marked.csv", "--who", "kim"]) == 0

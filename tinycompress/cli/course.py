@@ -211,12 +211,17 @@ def _release(arguments) -> int:
     from ..course.author.release import release
     from ..course.exercise import CourseProblem
 
+    exercises, sets = _chosen(arguments), _questions(arguments)
     try:
-        files = release(_chosen(arguments), Path(arguments.out), _questions(arguments))
+        files = release(exercises, Path(arguments.out), sets)
     except OSError as error:
         raise CourseProblem(f"--out {arguments.out}: {error.strerror}") from error
     count = _number(len(files), "file")
     print(f"{arguments.out}: {count} for the students, without any solution or hidden test")
+    for question in (question for found in sets for question in found.questions if question.own):
+        if question.own.exercise.id not in [exercise.id for exercise in exercises]:
+            missing = question.own.exercise.id
+            print(f"{question.id} asks for functions of {missing}, which is not handed out with it", file=sys.stderr)
     return DONE
 
 
@@ -233,17 +238,20 @@ def _test(arguments) -> int:
 
 
 def _pack(arguments) -> int:
-    from ..course.collect import pack, released_exercises
+    from ..course.collect import ANSWERS, manifest_of, pack, state
+    from ..course.questions.answers import answered
 
-    exercises = released_exercises(Path(arguments.folder))
-    packed = pack(Path(arguments.folder), exercises, Path(arguments.out))
-    states = {f"{name}.py": packed.get(f"{name}.py", "missing") for name in exercises}
-    for name, state in states.items():
-        print(f"  {name}: {state}")
-    unfinished = sum(state != "written" for state in states.values())
+    manifest = manifest_of(Path(arguments.folder))
+    exercises, questions = manifest["exercises"], manifest.get("questions")
+    packed = pack(Path(arguments.folder), list(exercises), Path(arguments.out))
+    states = {f"{name}.py": state(packed.get(f"{name}.py"), found.get("stub")) for name, found in exercises.items()}
+    states |= {ANSWERS: answered(packed.get(ANSWERS), questions)} if questions else {}
+    for name, how_far in states.items():
+        print(f"  {name}: {how_far}")
+    unfinished = sum(how_far != "written" for how_far in states.values())
     print(f"{arguments.out}: {_number(len(packed), 'file')}; hand it in")
     if unfinished:
-        print(f"{_number(unfinished, 'exercise')} not finished; you can go on and pack again", file=sys.stderr)
+        print(f"{_number(unfinished, 'file')} not finished; you can go on and pack again", file=sys.stderr)
     return DONE
 
 

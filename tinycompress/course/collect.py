@@ -13,6 +13,7 @@ unpacked.
 import ast
 import difflib
 import functools
+import hashlib
 import json
 import re
 import sys
@@ -371,9 +372,9 @@ def tests_of(exercises: list[str], names: list[str]) -> list[str]:
     return [f"{chapter}/test_{name}.py" for chapter, name in chosen] or [""]
 
 
-def pack(folder: Path, exercises: list[str], archive: Path) -> dict[str, str]:
-    """Write the hand-in of a students' folder, `exercises` as in its manifest, into a .zip; return the state of each file.
-    answers.md goes with it, if there is one.
+def pack(folder: Path, exercises: list[str], archive: Path) -> dict[str, bytes]:
+    """Write the hand-in of a students' folder, `exercises` as in its manifest, into a .zip; return the files in it, without
+    the manifest. answers.md goes with it, if there is one.
 
     Raises CourseProblem if no exercise is there, or a file would be refused.
     """
@@ -393,11 +394,16 @@ def pack(folder: Path, exercises: list[str], archive: Path) -> dict[str, str]:
     with whole_file(archive) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as stream:
         for name, data in {**packed, MANIFEST: (folder / MANIFEST).read_bytes()}.items():
             stream.writestr(zipfile.ZipInfo(name), data)
-    return {name: state(data) for name, data in packed.items() if name != ANSWERS}
+    return packed
 
 
-def state(source: bytes) -> str:
-    """Return "written", or what a student may have forgotten: functions that are still stubs, a syntax error, an import."""
+def state(source: bytes | None, stub: str | None = None) -> str:
+    """Return "written", or what a student may have forgotten: functions that are still stubs, a syntax error, an import.
+
+    stub: what `words_hash` says of the stub, by which a file is known that nobody has changed.
+    """
+    if source is None:
+        return "missing"
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError) as error:  # older versions of Python raise ValueError for a null byte
@@ -407,7 +413,14 @@ def state(source: bytes) -> str:
         return f"line {line} imports {name}, which does not exist where it is graded; remove that"
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
     stubs = [f.name for f in functions if any(_is_stub(node) for node in ast.walk(f))]
-    return f"not written yet: {', '.join(stubs)}" if stubs else "written"
+    if stubs:
+        return f"not written yet: {', '.join(stubs)}"
+    return "as it was handed out" if words_hash(source) == stub else "written"
+
+
+def words_hash(source: bytes) -> str:
+    """The hash of a file's words, whatever the blanks and ends of lines between them."""
+    return hashlib.sha256(b" ".join(source.split())).hexdigest()
 
 
 def _is_stub(node) -> bool:

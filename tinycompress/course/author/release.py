@@ -7,7 +7,7 @@ from pathlib import Path
 from ... import __version__
 from ...files import whole_folder
 from ..allowed import ENGINE
-from ..collect import MANIFEST
+from ..collect import MANIFEST, words_hash
 from ..exercise import BEGIN, END, CourseProblem, Exercise
 from ..questions.handout import as_manifest, write_questions
 from ..questions.question import QuestionSet
@@ -32,7 +32,7 @@ SOLVE = """
 Then, in this folder:
 
 1. Edit `{file}` (or another file listed below): replace each `raise NotImplementedError` by your code. A file
-   that has none is right but for its faults: find them.
+   without any is complete, but has faults: find them.
 2. Check it with `pytest {tests}`, or all exercises with `pytest`. Hidden checks run after you have handed in.
 3. Open the notebook beside a file with `jupyter lab`: it plots what your functions do, and what the solution's do.
 4. `tinycompress course pack` writes `handin.zip`, which you hand in.
@@ -84,6 +84,7 @@ def _write(exercises, sets, out):
                 "file": f"{exercise.chapter}/{exercise.name}.py",
                 "functions": exercise.functions(),
                 "may_import": list(exercise.may_import()),
+                "stub": words_hash(exercise.stub().encode()),
             }
             for exercise in exercises
         }

@@ -88,6 +88,14 @@ def parse(data: bytes, ids: list[str]) -> Answers:
     return Answers(_joined(found), student["id"] if student else "", tuple(found.notes))
 
 
+def answered(data: bytes | None, ids: list[str]) -> str:
+    """How far a student's file is: "written", or how many of the questions are answered in it."""
+    if data is None:
+        return "missing"
+    count = len(parse(data, ids).texts)
+    return "written" if count == len(ids) else f"{count} of {len(ids)} questions answered"
+
+
 def _heading(line: str, ids: list[str]) -> tuple[str, str]:
     """The question that a line is the heading of, and what it was called there; ("", "") for any other line."""
     if len(line) > LONGEST_HEADING:

@@ -26,8 +26,7 @@ def write_questions(sets: list[QuestionSet], out: Path) -> None:
     for found in sets:
         asked.append(f"\n# Chapter: {found.chapter}")
         for question in found.questions:
-            points = f"{question.points:g} point" + "s" * (question.points != 1)
-            asked.append(f"\n## {question.id}: {question.title} ({points})\n")
+            asked.append(f"\n## {question.id}: {question.title} ({question.worth})\n")
             asked += [_figure(question, out)] if question.figure else []
             asked.append(_ask(question))
             asked += [f"- ({letter}) {option.text}" for letter, option in zip(LETTERS, question.options, strict=False)]

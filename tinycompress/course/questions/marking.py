@@ -224,7 +224,7 @@ def guide(sets: list[QuestionSet]) -> str:
     """The questions with their marking guides and right options, for staff."""
     parts = [f"# Marking guide\n\nEnter points and remark of each answer in {TABLE}; students read the remark."]
     for question in (question for found in sets for question in found.questions):
-        parts.append(f"## {question.id}: {question.title} ({question.points:g} points)\n\n{question.ask}")
+        parts.append(f"## {question.id}: {question.title} ({question.worth})\n\n{question.ask}")
         parts += [f"*Guide.* {question.guide}"] if question.guide else []
         options = zip(LETTERS, question.options, strict=False)
         shown = [f"- ({letter}){' **right**' * o.right} {o.text}: {o.why}" for letter, o in options]

@@ -48,6 +48,10 @@ class Question:
     own: "OwnTask | None" = None
 
     @property
+    def worth(self) -> str:
+        return f"{self.points:g} point" + "s" * (self.points != 1)
+
+    @property
     def written(self) -> bool:
         return not self.options and self.own is None
 
