@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
+from browser import chromium, needs_chromium
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest, fisher_exact
@@ -177,3 +178,23 @@ def test_names_cannot_write_markup_or_formulas():
 
 def test_a_page_without_hand_ins():
     assert "No hand-in counts yet" in page([], rules()) and "No hand-in counts yet" in page([], rules(), "public")
+
+
+LINES = """
+const lines = cell => { const r = document.createRange(); r.selectNodeContents(cell); return r.getClientRects().length }
+return [Math.max(...[...document.querySelectorAll("td:not(:last-child)")].map(lines)),
+        document.documentElement.scrollWidth, document.querySelector("img").clientWidth]
+"""
+
+
+@needs_chromium
+def test_on_a_phone_numbers_stay_in_one_line_and_the_figure_can_be_read(tmp_path):
+    pytest.importorskip("selenium")
+    baseline = entry(2, "lecture: half of neurons pruned", 0.98, nbytes=9000, baseline=True)
+    (tmp_path / "page.html").write_text(page([entry(1, "a", 0.9), baseline], rules(most_bytes=8000)), encoding="utf-8")
+    with chromium(tmp_path) as browser:
+        phone = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
+        browser.get((tmp_path / "page.html").as_uri())
+        lines, width, figure = browser.execute_script(LINES)
+    assert (lines, width) == (1, 390) and figure > 1.4 * 390, "what is wider scrolls in its own box"

@@ -20,7 +20,7 @@ README = """\
 
 Install once: `pip install "tinycompress=={version}"`, or `pip install -e .` in a clone of that version.
 
-A hand-in is one file, net.tcz: no code, and nothing of it is executed. Save a net with
+A hand-in is one file, such as net.tcz: no code, and nothing of it is executed. Save a net with
 `tinycompress.quantization.tcz.save(net, "net.tcz")`.
 
     python start.py                          writes first.tcz, a valid hand-in, within minutes; then make it better

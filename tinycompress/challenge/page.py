@@ -35,7 +35,7 @@ def page(entries: list[Entry], rules: Rules, half: str = "secret", anonymous: bo
     with style.applied():
         costs = accuracy_over_cost(entries, places, rules, half, names)
         halves = both_halves(entries, places, names) if half == "secret" else None
-    body = _figure(costs, "Accuracy over cost of every hand-in.")
+    body = f"<div class='wide'>{_figure(costs, 'Accuracy over cost of every hand-in.')}</div>"
     body += "<h2>Ranking</h2>" + _ranking(ranked, rules, half, names)
     body += _without(without_place(entries, rules, half), names)
     if halves:
@@ -141,6 +141,7 @@ img { width: 100%; box-sizing: border-box; padding: 0.6rem; background: #fff; bo
 .half { max-width: 34rem }
 table { border-collapse: collapse; font-size: 0.9rem; font-variant-numeric: tabular-nums }
 th, td { text-align: left; padding: 0.35rem 0.7rem; border-bottom: 1px solid var(--line); vertical-align: top }
-td { white-space: nowrap } td:last-child { white-space: normal; min-width: 12rem }
-.wide { overflow-x: auto; margin: 1rem 0 } details { margin: 0.4rem 0 } summary { cursor: pointer; color: var(--soft) }
+th, td { white-space: nowrap } td:last-child { white-space: normal; min-width: 12rem }
+.wide { overflow-x: auto; margin: 1rem 0 } .wide img { min-width: 36rem }
+details { margin: 0.4rem 0 } summary { cursor: pointer; color: var(--soft) }
 """
