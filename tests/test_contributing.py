@@ -45,6 +45,10 @@ CLAIM = Claim(
 pytestmark = pytest.mark.skipif(not GUIDE.exists(), reason="the guide is not part of an installed package")
 
 
+def links_of_the_readme():
+    return re.findall(r"\]\((?!http)([^)]*)\)", (ROOT / "README.md").read_text(encoding="utf-8"))
+
+
 def test_every_file_that_is_named_is_there():
     named = re.findall(r"`((?:tinycompress|tests|\.ci)/[\w/.]*)`", GUIDE.read_text(encoding="utf-8"))
     missing = [name for name in named if not (ROOT / name).exists()]
@@ -54,12 +58,23 @@ def test_every_file_that_is_named_is_there():
 def test_every_file_that_the_readme_links_to_is_there_and_outside_of_the_repository_an_address():
     packaging = pytest.importorskip("tinycompress.workshop.packaging", exc_type=ImportError)  # setuptools
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    links = re.findall(r"\]\((?!http)([^)]*)\)", text)
+    links = links_of_the_readme()
     assert len(links) > 40 and [link for link in links if not (ROOT / link).is_file()] == []
     described = packaging.with_addresses(text, "https://git.example/us/")
     assert re.findall(r"\]\((?!https://)", described) == []
     assert described.count("](https://git.example/us/raw/HEAD/figures/P1.png)") == text.count("](figures/P1.png)") > 0
     assert "](https://git.example/us/blob/HEAD/.github/CONTRIBUTING.md)" in described
+
+
+def test_a_source_distribution_holds_every_file_that_the_readme_links_to(monkeypatch):
+    setuptools = pytest.importorskip("setuptools")
+    from tinycompress.workshop import packaging
+
+    held = set()
+    monkeypatch.setattr(packaging, "REPOSITORY", ROOT)
+    monkeypatch.setattr(packaging.sdist, "make_release_tree", lambda self, base_dir, files: held.update(files))
+    packaging.WholeRepository(setuptools.Distribution()).make_release_tree("", ["README.md"])
+    assert {Path(link) for link in links_of_the_readme()} <= {Path(file) for file in held}
 
 
 def test_binder_installs_an_extra_that_there_is_on_a_python_that_is_supported():

@@ -31,10 +31,11 @@ class BuildWithNotebooks(build_py):
 
 
 class WholeRepository(sdist):
-    """A source distribution holds all of the repository: tests with their helpers, notebooks, figures."""
+    """A source distribution holds all of the repository: tests with their helpers, notebooks, figures, guides."""
 
     def make_release_tree(self, base_dir, files):
-        folders = (REPOSITORY / name for name in (".binder", ".ci", ".github", "figures", "notebooks", "tests"))
+        names = (".binder", ".ci", ".github", "figures", "notebooks", "tests", "tinycompress")
+        folders = (REPOSITORY / name for name in names)
         found = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
         more = [str(path.relative_to(REPOSITORY)) for path in found if path.parent.name not in MADE]
         super().make_release_tree(base_dir, sorted({*files, *more}))
