@@ -1,6 +1,7 @@
 """The command line: what it writes, what it says in one line, and the code it ends with."""
 
 import contextlib
+import importlib
 import io
 import json
 import os
@@ -128,6 +129,21 @@ def test_a_folder_that_cannot_be_written_ends_with_2_before_anything_is_measured
     (tmp_path / "file").write_text("")
     code, _, err = cli("lecture", "--out", str(tmp_path / "file"))
     assert code == 2 and "--out" in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize(("library", "package"), [("matplotlib", "matplotlib"), ("sklearn", "scikit-learn")])
+def test_a_library_that_is_not_installed_is_named_in_a_line(cli, monkeypatch, library, package):
+    monkeypatch.setitem(sys.modules, library, None)  # as if it were not there
+    monkeypatch.setattr(report, "write", lambda *_: importlib.import_module(f"{library}.anything"))
+    code, out, err = cli("lecture", "F4")
+    line = f"tinycompress: needs {package}, which is not installed; pip install {package}\n"
+    assert code == 1 and err.endswith(line) and "Traceback" not in err and "F4" in out
+
+
+def test_a_missing_module_of_our_own_is_an_error_of_ours(cli, monkeypatch):
+    monkeypatch.setattr(report, "write", lambda *_: importlib.import_module("tinycompress.nothing"))
+    with pytest.raises(ModuleNotFoundError):
+        cli("lecture", "F4")
 
 
 # ---- a full disk ----

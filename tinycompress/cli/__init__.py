@@ -26,6 +26,7 @@ from . import files as cli_files
 from .claims import BadArguments, chosen
 
 DONE, FAILED, BAD_ARGUMENTS, INTERRUPTED = 0, 1, 2, 130
+PACKAGES = {"sklearn": "scikit-learn", "PIL": "pillow"}  # what is installed under another name than it is imported
 
 _ABOUT = """\
 Network compression, taught by short programs that run live: a lecture that measures each of its
@@ -118,6 +119,13 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:  # whoever reads, such as `head`, has seen enough
         _drop_output()
         return DONE
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package in ("", "tinycompress"):
+            raise
+        package = PACKAGES.get(package, package)
+        print(f"tinycompress: needs {package}, which is not installed; pip install {package}", file=sys.stderr)
+        return FAILED
     except OSError as error:
         if error.errno not in (*FULL, errno.EACCES, errno.EPERM, errno.EROFS):
             raise
