@@ -7,6 +7,7 @@ graph. Only first-order derivatives are supported: gradients are plain arrays.
 
 import itertools
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -30,7 +31,7 @@ births = itertools.count()  # numbers the nodes in order of creation
 
 
 @contextmanager
-def no_grad():
+def no_grad() -> Iterator[None]:
     """Record nothing inside this block: results are plain values with no graph behind them."""
     before, mode.recording = mode.recording, False
     try:

@@ -47,7 +47,10 @@ class Timing:
     rounds: tuple[float, ...]
     threads: int
 
-    median = property(lambda self: float(np.median(self.rounds)), doc="The median round, in milliseconds per call.")
+    @property
+    def median(self) -> float:
+        """The median round, in milliseconds per call."""
+        return float(np.median(self.rounds))
 
     @property
     def spread(self) -> tuple[float, float]:

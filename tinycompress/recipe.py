@@ -66,7 +66,9 @@ class Recipe:
     per_bit: bool = False
     neurons: tuple[float, ...] | None = None
 
-    epochs = property(lambda self: self.dense + self.prune + self.pull + self.tune)
+    @property
+    def epochs(self) -> int:
+        return self.dense + self.prune + self.pull + self.tune
 
 
 def compress(

@@ -65,10 +65,25 @@ class Tensor(Node):
         self._data = value
         self._version += 1
 
-    shape = property(lambda self: self._data.shape, doc="The length of each axis, a tuple of ints.")
-    ndim = property(lambda self: self._data.ndim, doc="The number of axes.")
-    size = property(lambda self: self._data.size, doc="The number of elements.")
-    dtype = property(lambda self: self._data.dtype, doc="float32 or float64.")
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The length of each axis."""
+        return self._data.shape
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self._data.ndim
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return self._data.size
+
+    @property
+    def dtype(self) -> np.dtype:
+        """float32 or float64."""
+        return self._data.dtype
 
     def item(self) -> float:
         """The value of a tensor with one element, as a Python float."""

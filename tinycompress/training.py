@@ -23,6 +23,7 @@ from .tensor import Tensor
 from .text.names import keywords
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from tqdm import tqdm
 
 Pair = tuple[np.ndarray, np.ndarray]
@@ -61,7 +62,7 @@ class History:
     def _repr_png_(self):
         return self.plot()._repr_png_(), {"alt": repr(self)}
 
-    def plot(self):
+    def plot(self) -> Figure:
         """A matplotlib Figure of the loss and, if there was validation data, the accuracy over epochs."""
         from matplotlib.figure import Figure
 

@@ -12,7 +12,7 @@ class InferenceExits(EarlyExit):
     inference_only = True
     nbytes = 0  # its arrays are those of its nets
 
-    def run(self, x):
+    def run(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Logits (N, classes) from the exit at which each image of x (N, …) left, and the exits' numbers (N,), from 0."""
         logits, exits = None, np.empty(len(x), np.int64)
         here = np.arange(len(x))  # the images that have not left

@@ -22,6 +22,7 @@ float64, else TypeError. Shapes that do not match raise ValueError. An empty bat
 """
 
 import functools
+from collections.abc import Callable
 
 import numpy as np
 
@@ -107,7 +108,7 @@ _check_conv = functools.partial(_check_filters, "convolution", ("kh", "kw", "in"
 _check_depthwise = functools.partial(_check_filters, "depthwise", ("kh", "kw", "channels"))
 
 
-def conv2d(x, w, stride, padding, bias=None):
+def conv2d(x, w, stride, padding, bias=None) -> np.ndarray:
     """y[n, oh, ow, o] = bias[o] + sum over i, j, c of x[n, oh*sh + i - top, ow*sw + j - left, c] * w[i, j, c, o].
 
     x is zero outside the image; the bias (OC,) may be None.
@@ -117,7 +118,7 @@ def conv2d(x, w, stride, padding, bias=None):
     return _kernels().conv2d(x, w, stride, padding, bias)
 
 
-def prepare_conv2d(x, w, stride, padding, bias=None, relu=False):
+def prepare_conv2d(x, w, stride, padding, bias=None, relu=False) -> tuple[np.ndarray, Callable[[], None]]:
     """A new array y and a function without arguments that computes y, as `conv2d` does, from what x then holds.
 
     For a layer that runs often on arrays of one shape: all checks are done and the weights packed here, once.
@@ -127,14 +128,14 @@ def prepare_conv2d(x, w, stride, padding, bias=None, relu=False):
     return _prepared("conv2d", (x, w, stride, padding, bias), relu)
 
 
-def prepare_depthwise_conv2d(x, w, stride, padding, bias=None, relu=False):
+def prepare_depthwise_conv2d(x, w, stride, padding, bias=None, relu=False) -> tuple[np.ndarray, Callable[[], None]]:
     """As `prepare_conv2d`, for `depthwise_conv2d`."""
     _check_depthwise(x.shape, w.shape, bias)
     x, w, bias = floats(x=x, w=w, bias=bias)
     return _prepared("depthwise_conv2d", (x, w, stride, padding, bias), relu)
 
 
-def prepare_max_pool2d(x, size, stride, relu=False):
+def prepare_max_pool2d(x, size, stride, relu=False) -> tuple[np.ndarray, Callable[[], None]]:
     """As `prepare_conv2d`, for the values of `max_pool2d`."""
     (x,) = floats(x=x)
     _check_images(x=x.shape)
@@ -154,14 +155,14 @@ def _prepared(name, arguments, relu):
     return y, lambda: np.copyto(y, compute())
 
 
-def conv2d_grad_x(g, w, stride, padding, x_shape):
+def conv2d_grad_x(g, w, stride, padding, x_shape) -> np.ndarray:
     """The gradient with respect to x, of shape `x_shape`, from the gradient g of the output y."""
     g, w = floats(g=g, w=w)
     _check_conv(x_shape, w.shape, g=g, stride=stride, padding=padding)
     return _kernels().conv2d_grad_x(g, w, stride, padding, x_shape)
 
 
-def matmul(a, b):
+def matmul(a, b) -> np.ndarray:
     """a @ b for matrices (rows, k) and (k, columns), by BLAS: on its own threads, or if these would disturb ours (see
     `set_num_threads`), with rows or columns shared among ours.
 
@@ -179,14 +180,14 @@ def matmul(a, b):
     return y
 
 
-def conv2d_grad_w(x, g, stride, padding, w_shape):
+def conv2d_grad_w(x, g, stride, padding, w_shape) -> np.ndarray:
     """The gradient with respect to w, of shape `w_shape`, from the gradient g of the output y."""
     x, g = floats(x=x, g=g)
     _check_conv(x.shape, w_shape, g=g, stride=stride, padding=padding)
     return _kernels().conv2d_grad_w(x, g, stride, padding, w_shape)
 
 
-def depthwise_conv2d(x, w, stride, padding, bias=None):
+def depthwise_conv2d(x, w, stride, padding, bias=None) -> np.ndarray:
     """Convolve each channel with its own filter.
 
     y[n, oh, ow, c] = bias[c] + sum over i, j of x[n, oh*sh + i - top, ow*sw + j - left, c] * w[i, j, c], zero outside x.
@@ -196,21 +197,21 @@ def depthwise_conv2d(x, w, stride, padding, bias=None):
     return _kernels().depthwise_conv2d(x, w, stride, padding, bias)
 
 
-def depthwise_conv2d_grad_x(g, w, stride, padding, x_shape):
+def depthwise_conv2d_grad_x(g, w, stride, padding, x_shape) -> np.ndarray:
     """The gradient with respect to x, of shape `x_shape`, from the gradient g of the output y."""
     g, w = floats(g=g, w=w)
     _check_depthwise(x_shape, w.shape, g=g, stride=stride, padding=padding)
     return _kernels().depthwise_conv2d_grad_x(g, w, stride, padding, x_shape)
 
 
-def depthwise_conv2d_grad_w(x, g, stride, padding, w_shape):
+def depthwise_conv2d_grad_w(x, g, stride, padding, w_shape) -> np.ndarray:
     """The gradient with respect to w, of shape `w_shape`, from the gradient g of the output y."""
     x, g = floats(x=x, g=g)
     _check_depthwise(x.shape, w_shape, g=g, stride=stride, padding=padding)
     return _kernels().depthwise_conv2d_grad_w(x, g, stride, padding, w_shape)
 
 
-def max_pool2d(x, size, stride, relu=False):
+def max_pool2d(x, size, stride, relu=False) -> tuple[np.ndarray, np.ndarray]:
     """The largest element of each window of `size` (kh, kw), per channel: (y, argmax), both (N, OH, OW, C).
 
     argmax (int32) is its position i*kw + j inside the window, the first one on ties, for `max_pool2d_grad`. Windows that
@@ -222,7 +223,7 @@ def max_pool2d(x, size, stride, relu=False):
     return _kernels().max_pool2d(x, size, stride, relu)
 
 
-def max_pool2d_grad(g, argmax, size, stride, x_shape):
+def max_pool2d_grad(g, argmax, size, stride, x_shape) -> np.ndarray:
     """The gradient with respect to x: each g goes to the largest element of its window, or nowhere if argmax is -1."""
     (g,) = floats(g=g)
     check(g.shape == argmax.shape, f"g has the shape {g.shape}, but argmax has {argmax.shape}")
@@ -230,14 +231,14 @@ def max_pool2d_grad(g, argmax, size, stride, x_shape):
     return _kernels().max_pool2d_grad(g, argmax, size, stride, x_shape)
 
 
-def avg_pool2d(x, size, stride):
+def avg_pool2d(x, size, stride) -> np.ndarray:
     """The mean of each window of `size` (kh, kw) that fits inside the image, per channel: (N, OH, OW, C)."""
     (x,) = floats(x=x)
     _check_images(x=x.shape)
     return _kernels().avg_pool2d(x, size, stride)
 
 
-def avg_pool2d_grad(g, size, stride, x_shape):
+def avg_pool2d_grad(g, size, stride, x_shape) -> np.ndarray:
     """The gradient with respect to x: each g is shared equally among the elements of its window."""
     (g,) = floats(g=g)
     _check_g(g, shapes.output_size(x_shape[1:3], size, stride), x_shape[3], x_shape[0])

@@ -1,5 +1,7 @@
 """Modules made of modules."""
 
+from typing import overload
+
 from .. import functional as F
 from .layers import BatchNorm, MaxPool2d, ReLU
 from .module import Module, tracing
@@ -28,10 +30,16 @@ class Sequential(Module):
     def children(self):
         yield from ((str(i), layer) for i, layer in enumerate(self.layers))
 
+    @overload
+    def __getitem__(self, index: int) -> Module: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Module]: ...
+
     def __getitem__(self, index):
         return self.layers[index]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.layers)
 
     def forward(self, x):

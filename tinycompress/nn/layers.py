@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from .. import functional as F
+from ..tensor import Tensor
 from .init import check_generator, initialise
 from .module import Module, Parameter
 from .weighted import Weighted
@@ -118,7 +121,7 @@ class Normalize(Module):
     is above 0.
     """
 
-    def __init__(self, mean, std):
+    def __init__(self, mean: Sequence[float] | np.ndarray, std: Sequence[float] | np.ndarray):
         self.mean, self.std = (np.array(values, np.float32) for values in (mean, std))
         if self.mean.ndim != 1 or self.mean.shape != self.std.shape or not (self.std > 0).all():
             raise ValueError(f"Normalize: expected one mean and one std above 0 per channel; got {mean} and {std}")
@@ -200,8 +203,8 @@ class GlobalAvgPool(_Elementwise):
     """The mean over the image: (N, H, W, C) -> (N, C)."""
 
     @staticmethod
-    def function(x):
-        """The mean over the image."""
+    def function(x: Tensor) -> Tensor:
+        """The mean over the image: (N, H, W, C) -> (N, C)."""
         return x.mean((1, 2))
 
 

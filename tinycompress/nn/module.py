@@ -8,7 +8,7 @@ import copy
 import os
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -43,7 +43,7 @@ _thread = _Thread()
 
 
 @contextmanager
-def trace():
+def trace() -> "Iterator[list[tuple[Module, tuple[int, ...], Tensor]]]":
     """Collect the module calls of this thread inside this block, innermost first: a list of (module, input shape, output).
 
     Outputs are the tensors of the graph, so the gradient of a loss on one of them flows back through the net.
@@ -225,19 +225,19 @@ class Module:
                 found += [inner for step in parametrized.steps for inner in step._with_steps()]
         return found
 
-    def train(self, mode: bool = True) -> "Module":
+    def train(self, mode: bool = True) -> Self:
         """Set training mode: dropout is active, batch norm uses the statistics of the batch, and binary weights may be
         drawn at random. Returns the module."""
         for module in self._with_steps():
             module.training = mode
         return self
 
-    def eval(self) -> "Module":
+    def eval(self) -> Self:
         """Set evaluation mode. Returns the module."""
         return self.train(False)
 
     @contextmanager
-    def evaluation(self):
+    def evaluation(self) -> "Iterator[Self]":
         """Use evaluation mode inside this block, for this thread only; each module's mode is restored afterwards."""
         modules, before = self._with_steps(), _thread.modes
         _thread.modes = before | {id(module): False for module in modules}
@@ -251,12 +251,12 @@ class Module:
         for parameter in self.parameters():
             parameter.grad = None
 
-    def copy(self) -> "Module":
+    def copy(self) -> Self:
         """A deep copy, which shares nothing with this module."""
         return copy.deepcopy(self)
 
     # Parametrizations.
-    def parametrize(self, name: str, step: "Module") -> "Module":
+    def parametrize(self, name: str, step: "Module") -> Self:
         """Compute parameter `name` by `step` (latent tensor -> effective tensor), after its existing steps; returns the module.
 
         Raises ValueError if there is no such parameter, or a step of the same type.
@@ -289,7 +289,7 @@ class Module:
         parametrized = self.__dict__.get("_parametrized", {}).get(name)
         return list(parametrized.steps) if parametrized else []
 
-    def replace(self, name: str, latent: Parameter, steps=()) -> "Module":
+    def replace(self, name: str, latent: Parameter, steps=()) -> Self:
         """Replace parameter `name` by `latent`, of any shape, parametrized by `steps`. Returns the module."""
         self.__dict__.get("_parametrized", {}).pop(name, None)
         object.__setattr__(self, name, latent)
@@ -297,7 +297,7 @@ class Module:
             self.parametrize(name, step)
         return self
 
-    def bake(self) -> "Module":
+    def bake(self) -> Self:
         """Replace every parametrization by an ordinary parameter with the effective values. Returns the module."""
         with no_grad(), self.evaluation():
             for module in self.modules():
@@ -319,7 +319,7 @@ class Module:
             )
         return dict(self._named_state())
 
-    def load_state_dict(self, state: dict[str, np.ndarray]) -> "Module":
+    def load_state_dict(self, state: dict[str, np.ndarray]) -> Self:
         """Load a state into this module. Names and shapes must match exactly; otherwise a ValueError lists every mismatch,
         and nothing is changed."""
         own = self._whole_state()
@@ -349,7 +349,7 @@ class Module:
         with whole_file(path) as file:
             np.savez_compressed(file, **state)
 
-    def load(self, path) -> "Module":
+    def load(self, path) -> Self:
         """Load a state written by `save`; pickled objects are refused. Raises FileNotFoundError, or ValueError for a damaged
         file or a state that does not match."""
         path = os.fspath(path)

@@ -9,7 +9,7 @@ from .module import Module
 class Mask(Module):
     """Parametrization latent * mask. mask: booleans in the shape of the weight, else ValueError; True: kept."""
 
-    def __init__(self, mask):
+    def __init__(self, mask: np.ndarray):
         self.mask = np.array(mask, bool)
 
     def forward(self, latent):

@@ -31,8 +31,13 @@ class Summary:
 
     layers: list[LayerCost]
 
-    parameters = property(lambda self: sum(layer.parameters for layer in self.layers))
-    nonzero = property(lambda self: sum(layer.nonzero for layer in self.layers))
+    @property
+    def parameters(self) -> int:
+        return sum(layer.parameters for layer in self.layers)
+
+    @property
+    def nonzero(self) -> int:
+        return sum(layer.nonzero for layer in self.layers)
 
     @property
     def macs(self) -> int:

@@ -118,7 +118,7 @@ def prune_n_of_m(
     return model
 
 
-def add_mask(layer: Module, name: str, mask: np.ndarray):
+def add_mask(layer: Module, name: str, mask: np.ndarray) -> None:
     """Mask parameter `name` of the layer by `mask`, booleans of its shape (True: kept), on top of any mask it already has."""
     existing = layer.parametrization(name, Mask)
     if existing is None:

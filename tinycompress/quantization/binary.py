@@ -183,9 +183,10 @@ class BinaryDense(Module):
         self.packed, self.signs_only = pack_signs(flat), signs_only
         self.bias = np.zeros_like(self.scale) if bias is None else bias.copy()
 
-    nbytes = property(
-        lambda self: self.packed.nbytes + self.scale.nbytes + self.bias.nbytes, doc="Bytes of signs, scales and biases."
-    )
+    @property
+    def nbytes(self) -> int:
+        """Bytes of signs, scales and biases."""
+        return self.packed.nbytes + self.scale.nbytes + self.bias.nbytes
 
     def unpacked(self) -> Dense:
         """The same layer with float32 weights."""
@@ -254,7 +255,7 @@ class BinaryConv2d(BinaryDense):
         weight = unpack_signs(self.packed).reshape(self.kernel) * self.scale
         return kernels.conv2d(x, weight, stride, padding, self.bias)
 
-    def prepare(self, x):
+    def prepare(self, x: np.ndarray) -> tuple[np.ndarray, Callable[[], object]]:
         if not self.signs_only:
             return super().prepare(x)
         stride, padding = self._window(x)

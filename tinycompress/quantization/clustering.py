@@ -131,7 +131,7 @@ class Pull:
         self._calls += 1
         return sum(self._parabola(name, layer.weight) for name, layer in self.layers.items())
 
-    def update(self):
+    def update(self) -> None:
         """Move the centroids to their members, and set every weight's target to its centroid."""
         self._targets = {}
         for name, layer in self.layers.items():

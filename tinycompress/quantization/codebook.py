@@ -32,7 +32,10 @@ class CodebookDense(Module):
         self.packed = pack_codes(codes.reshape(weight.shape), values)
         self.bias = np.zeros(weight.shape[1], np.float32) if bias is None else np.array(bias, np.float32)
 
-    nbytes = property(lambda self: self.packed.nbytes + self.bias.nbytes, doc="Bytes of indices, values and biases.")
+    @property
+    def nbytes(self) -> int:
+        """Bytes of indices, values and biases."""
+        return self.packed.nbytes + self.bias.nbytes
 
     def forward(self, x):
         rows = x.data.reshape(-1, x.shape[-1])

@@ -30,8 +30,15 @@ class Grid:
     bits: int
     symmetric: bool
 
-    low = property(lambda self: limits(self.bits, self.symmetric)[0], doc="The smallest integer.")
-    high = property(lambda self: limits(self.bits, self.symmetric)[1], doc="The largest integer.")
+    @property
+    def low(self) -> int:
+        """The smallest integer."""
+        return limits(self.bits, self.symmetric)[0]
+
+    @property
+    def high(self) -> int:
+        """The largest integer."""
+        return limits(self.bits, self.symmetric)[1]
 
     def quantize(self, x: np.ndarray) -> np.ndarray:
         """The nearest integers of the grid, int8 or, for grids that start at 0, uint8. Values beyond the ends are

@@ -1,7 +1,7 @@
 """The active variant of the kernels: "loop", "numpy" or "fast". `use` sets it for all; each kernel asks `choose`."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from . import jit
 
@@ -10,7 +10,7 @@ Loop, NumPy, Fast = TypeVar("Loop"), TypeVar("NumPy"), TypeVar("Fast")  # so tha
 _variant = "fast"
 
 
-def variant():
+def variant() -> str:
     """The name of the active variant: "loop", "numpy" or "fast"."""
     return _variant
 
@@ -19,16 +19,16 @@ class use:
     """Select the variant: `use("loop")` permanently, or `with use("loop"): ...` inside a block. Raises ValueError for an
     unknown name."""
 
-    def __init__(self, name):
+    def __init__(self, name: str):
         global _variant
         if name not in VARIANTS:
             raise ValueError(f"no kernels are called {name!r}; choose one of {', '.join(map(repr, VARIANTS))}")
         self._before, _variant = _variant, name
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_) -> None:
         global _variant
         _variant = self._before
 

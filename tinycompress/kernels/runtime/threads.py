@@ -27,7 +27,7 @@ _left_to = None  # the core that the pool's threads were last moved away from
 _shares = threading.local()  # .inside: whether this thread is at work on a part of something shared
 
 
-def get_num_threads():
+def get_num_threads() -> int:
     """The number of threads the kernels use: by default, one per core available to this process."""
     return usable_cores() if _threads is None else _threads
 
@@ -37,7 +37,7 @@ def usable_cores():
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def set_num_threads(n):
+def set_num_threads(n: int) -> None:
     """Use `n` threads in our kernels and in the BLAS behind NumPy's matrix products.
 
     From the first kernel on that shares its work, BLAS has one thread, since its threads would disturb ours; `kernels.matmul`,

@@ -56,7 +56,7 @@ class IntegerNet(Module):
         self.grid, self.integer_layers, self.input_shape, self.normalize = grid, layers, input_shape, normalize
 
     @property
-    def nbytes(self):
+    def nbytes(self) -> int:
         """Bytes of weights, biases, factors, tables."""
         constants = 0 if self.normalize is None else self.normalize.mean.nbytes + self.normalize.std.nbytes
         return constants + sum(layer.nbytes for layer in self.integer_layers)

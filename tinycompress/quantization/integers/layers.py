@@ -67,7 +67,7 @@ class IntegerDense(IntegerLayer):
             self.finish = Requantizer(offset, factor, shift, int(out.zero_point), int(out.low), int(out.high))
 
     @property
-    def nbytes(self):
+    def nbytes(self) -> int:
         per_output = 4 + 4 + (1 if self.out is not None else 0)  # bias; then a factor and a shift, or a scale
         return self.weights.nbytes + per_output * len(self.bias)
 

@@ -51,11 +51,15 @@ class Contents:
     parts: list[Part]
     arrays: list["Array"]
 
-    float_bytes = property(
-        lambda self: sum(4 * prod(array.shape) for array in self.arrays),
-        doc="The size of all arrays as float32, in bytes.",
-    )
-    ratio = property(lambda self: self.float_bytes / self.nbytes, doc="How many times smaller the file is.")
+    @property
+    def float_bytes(self) -> int:
+        """The size of all arrays as float32, in bytes."""
+        return sum(4 * prod(array.shape) for array in self.arrays)
+
+    @property
+    def ratio(self) -> float:
+        """How many times smaller the file is."""
+        return self.float_bytes / self.nbytes
 
     def bytes_by_kind(self) -> dict[str, int]:
         """Bytes per kind of part (header, structure, table, positions, values, checksum), summed over all arrays."""
