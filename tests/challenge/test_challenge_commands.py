@@ -236,6 +236,14 @@ def test_a_student_checks_on_windows(students, hand_in, monkeypatch, capsys):
     assert "a valid hand-in" in capsys.readouterr().out
 
 
+def test_on_windows_the_staff_are_told_to_judge_on_linux(staff, tmp_path, hand_in, monkeypatch, capsys):
+    become_windows(lambda of, name: monkeypatch.delattr(of, name, False), monkeypatch.setattr, monkeypatch.setitem)
+    (tmp_path / "eve.tcz").write_bytes(hand_in)
+    assert main(["challenge", "submit", str(tmp_path / "eve.tcz"), "--folder", str(staff)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "on Linux" in line
+
+
 # ---- what comes with it ----
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from other_machines import full_disk
 from waiting import LONG, wait_for
+from windows import become_windows
 
 import tinycompress
 from tinycompress import lecture
@@ -92,6 +93,13 @@ def test_workers_change_nothing_but_the_time(cli, tmp_path):
     assert [claim["rows"] for claim in report_of(tmp_path)["claims"]] == alone
 
 
+def test_the_lecture_is_measured_and_its_notebooks_written_on_windows(cli, tmp_path, monkeypatch):
+    become_windows(lambda of, name: monkeypatch.delattr(of, name, False), monkeypatch.setattr, monkeypatch.setitem)
+    assert cli("lecture", "fake")[0] == 0 and len(report_of(tmp_path)["claims"]) == 4
+    assert cli("notebooks", "--out", str(tmp_path / "written"))[0] == 0
+    assert len(list((tmp_path / "written").glob("*.ipynb"))) == 7
+
+
 # ---- bad arguments ----
 
 
@@ -140,8 +148,9 @@ def test_a_library_that_is_not_installed_is_named_in_a_line(cli, monkeypatch, li
     assert code == 1 and err.endswith(line) and "Traceback" not in err and "F4" in out
 
 
-def test_a_missing_module_of_our_own_is_an_error_of_ours(cli, monkeypatch):
-    monkeypatch.setattr(report, "write", lambda *_: importlib.import_module("tinycompress.nothing"))
+@pytest.mark.parametrize("module", ["tinycompress.nothing", "json.nothing"])
+def test_a_missing_module_that_pip_cannot_install_is_an_error_of_ours(cli, monkeypatch, module):
+    monkeypatch.setattr(report, "write", lambda *_: importlib.import_module(module))
     with pytest.raises(ModuleNotFoundError):
         cli("lecture", "F4")
 

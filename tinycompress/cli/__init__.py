@@ -121,7 +121,7 @@ def main(argv: list[str] | None = None) -> int:
         return DONE
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
-        if package in ("", "tinycompress"):
+        if package in {"", "tinycompress", *sys.stdlib_module_names}:
             raise
         package = PACKAGES.get(package, package)
         print(f"tinycompress: needs {package}, which is not installed; pip install {package}", file=sys.stderr)
