@@ -88,6 +88,13 @@ const found = [...document.querySelectorAll(".slides section")].filter(s => !s.q
   high: s.getBoundingClientRect().height, wide: s.getBoundingClientRect().width,
   zoom: Number(s.querySelector(".whole").style.zoom),
   pictures: [...s.querySelectorAll("img")].map(i => i.getBoundingClientRect().height),
+  broken: [...s.querySelectorAll(".highlight pre")].filter(e => {
+    const high = e.getBoundingClientRect().height;
+    e.classList.add("unbroken");
+    const low = e.getBoundingClientRect().height;
+    e.classList.remove("unbroken");
+    return high > low + 2;
+  }).map(e => e.innerText),
   scrolls: [...s.querySelectorAll("*")].some(
     e => e.scrollHeight > e.clientHeight + 3 && /auto|scroll/.test(getComputedStyle(e).overflowY)),
 }));
@@ -100,15 +107,20 @@ FITTED = "return leaves().every(slide => slide.querySelector('.whole')?.style.zo
 SCREENS = [(1280, 720), (1366, 768)]
 
 
-@pytest.mark.parametrize("path", sorted(NOTEBOOK.parent.glob("*.ipynb")), ids=lambda path: path.stem)
-def test_no_slide_scrolls_or_is_cut(path, tmp_path):
-    pytest.importorskip("selenium")
+def write_slides(path, folder):
+    """The notebook's slides, in `folder`."""
     from nbconvert import SlidesExporter
     from traitlets.config import PyFileConfigLoader
 
     config = PyFileConfigLoader(str(path.with_name("nbconvert_config.py"))).load_config()
     html, _ = SlidesExporter(config=config).from_filename(str(path))
-    (tmp_path / "slides.html").write_text(html, encoding="utf-8")
+    (folder / "slides.html").write_text(html, encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", sorted(NOTEBOOK.parent.glob("*.ipynb")), ids=lambda path: path.stem)
+def test_no_slide_scrolls_or_is_cut(path, tmp_path):
+    pytest.importorskip("selenium")
+    write_slides(path, tmp_path)
     kinds = [cell.metadata["slideshow"]["slide_type"] for cell in nbformat.read(path, 4).cells]
     with chromium(tmp_path, "--host-resolver-rules=MAP * ~NOTFOUND") as browser:
         for width, height in SCREENS:
@@ -123,6 +135,46 @@ def test_no_slide_scrolls_or_is_cut(path, tmp_path):
                 assert slide["height"] <= 720 and slide["width"] <= 1280 and slide["notes"] == 1, slide
                 assert slide["zoom"] >= 0.8, f"too much for one slide: {slide}"
                 assert all(picture >= 320 for picture in slide["pictures"]), slide
+                assert slide["broken"] == [], slide
+
+
+# Formulas that nbconvert sets anew when their slide comes, and then are as high as `formula` says.
+FORMULAS = """
+window.MathJax = {Hub: {Config() {}, Queue() {}, Register: {MessageHook: (name, set) => { window.set = set; }}}};
+"""
+GROWS = """
+const slide = leaves()[1], formula = document.createElement("div");
+formula.style.height = "300px";
+slide.querySelector(".whole").firstElementChild.append(formula);
+set(["End Rerender", slide]);
+document.body.classList.add("measuring");
+const high = slide.getBoundingClientRect().height;
+document.body.classList.remove("measuring");
+return high;
+"""
+ENLARGED = """
+const zooms = () => leaves().map(slide => slide.querySelector(".whole").style.zoom);
+const before = zooms(), slides = document.querySelector(".slides");
+slides.style.zoom = 1.4;
+fitAll(leaves());
+slides.style.zoom = 1;
+slides.style.transform = "scale(0.7)";
+const after = zooms();
+fitAll(leaves());
+return [before, after, zooms()];
+"""
+
+
+def test_slides_fit_whatever_the_screen_and_again_when_their_formulas_come(tmp_path):
+    pytest.importorskip("selenium")
+    write_slides(NOTEBOOK.with_name("2_distillation.ipynb"), tmp_path)
+    with chromium(tmp_path, "--host-resolver-rules=MAP * ~NOTFOUND") as browser:
+        browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": FORMULAS})
+        browser.get((tmp_path / "slides.html").as_uri())
+        wait_for("the slides are fitted", lambda: browser.execute_script(FITTED))
+        before, larger, smaller = browser.execute_script(ENLARGED)
+        assert before == larger == smaller and len(set(before)) > 3
+        assert 600 < browser.execute_script(GROWS) <= 720
 
 
 BROKEN = """
