@@ -8,7 +8,9 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from nbconvert import SlidesExporter
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from traitlets.config import PyFileConfigLoader
 
 import tinycompress
 from tinycompress.lecture.slides import SOURCE, SPEAKER, brief, prepare
@@ -51,6 +53,22 @@ def test_code_is_broken_at_its_outermost_brackets_and_comments_move_above():
     assert narrow("x = 1  # short\n") == "x = 1  # short\n"
     choice = f"value = {'a' * 40}(x) if condition else {'b' * 40}(x)\n"
     assert all(len(line) <= COLUMNS for line in narrow(choice).splitlines())
+
+
+def test_code_is_broken_where_it_divides_into_its_parts():
+    value = "value_of_the_first_of_them"
+    comprehension = f"found = {{name: {value}(one, two) for name, one, two in all_of_them.items()}}\n"
+    assert narrow(comprehension) == (
+        f"found = {{name: {value}(one, two)\n         for name, one, two in all_of_them.items()}}\n"
+    )
+    assert narrow(f"first, second = {value}(one, two), {value}(three, four)\n") == (
+        f"first, second = ({value}(one, two),\n                 {value}(three, four))\n"
+    )
+    assert narrow(f"found[0, 1] = {value}(one, two) if condition else {value}[:, ::2, ::3]\n") == (
+        f"found[0, 1] = ({value}(one, two) if condition\n               else {value}[:, ::2, ::3])\n"
+    )
+    summed = f"{value}(one) + {value}(two) * {value}(3)"
+    assert narrow(f"    return {summed}\n".replace("    ", "")).splitlines()[1].lstrip().startswith("+ ")
 
 
 @pytest.mark.parametrize("count", [1, 15, 16, 31, 47])
@@ -111,6 +129,15 @@ def test_slides_leave_out_no_output_and_no_line_of_code(path):
     assert sum(pieces(slide)[1] for slide in made) == pictures
     code = [cell.source for slide in made for cell in slide if cell.cell_type == "code"]
     assert all(any(name in source for source in code) for name in names)
+
+
+def test_code_on_two_slides_leaves_no_empty_box_on_the_second():
+    source = "```python\nx = 1\n```"
+    outputs = [new_output("display_data", {"text/markdown": source}), new_output("display_data", {"image/png": "AAAA"})]
+    cell = new_code_cell("draw()", outputs=outputs, metadata={"slideshow": {"slide_type": "slide"}})
+    config = PyFileConfigLoader(str(NOTEBOOKS / "nbconvert_config.py")).load_config()
+    html, _ = SlidesExporter(config=config).from_notebook_node(new_notebook(cells=[cell]))
+    assert html.count('data-type="inline"') == 1  # of a box of code
 
 
 def names_of(source):

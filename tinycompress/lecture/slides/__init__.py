@@ -86,7 +86,8 @@ def _with(cell, source: str, outputs: list):
     piece = copy.deepcopy(cell)
     piece.source, piece.outputs, piece.id = source, outputs, generate_corpus_id()
     if not source:
-        piece["transient"] = {"remove_source": True}  # as nbconvert does for hidden cells; else there is an empty box
+        # As nbconvert does for hidden cells, in the cell before 7.17; else there is an empty box.
+        piece["transient"] = piece.metadata["transient"] = {"remove_source": True}
     return piece
 
 

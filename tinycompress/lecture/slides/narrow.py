@@ -16,7 +16,10 @@ COLUMNS, LINES = 80, 15
 LONGEST = 64  # columns of a string
 DEEPEST = 44  # columns before a continued line; beyond, it is indented by 8 instead of below its bracket
 OPENS, CLOSES = set("([{"), set(")]}")
-BEFORE = {"if", "else", "for", "and", "or", "+", "-", "*", "/", "//", "@", "|", "&", "==", "<", ">", "<=", ">="}
+BINDS = ("if else for", "and or", "== < > <= >=", "+ - | &", "* / // @")  # from the loosest to the tightest
+BEFORE = {word: 0.1 + 0.1 * place for place, words in enumerate(BINDS) for word in words.split()}
+"""The words before which a line may be broken, each with its rank; a comma has 0, and the lowest is taken."""
+TOGETHER = {"for": "in", "lambda": ":"}  # what stands between them is broken last
 
 
 def narrow(source: str, columns: int = COLUMNS) -> str:
@@ -100,7 +103,9 @@ def _narrowed(tokens: list[tokenize.TokenInfo], lines: list[str], columns: int) 
         paragraphs = [_filled(" ".join(part.split()), indent, columns - 3) for part in text.split("\n\n")]
         whole = "\n\n".join("\n".join(part) for part in paragraphs).lstrip()
         return (indent + quotes + whole + quotes).split("\n")
-    return above + (_broken(_divided(_enclosed(_pieces(words))), indent, columns) if words else [])
+    return above + (
+        _broken(_divided(_enclosed(_pieces(words), columns - len(indent))), indent, columns) if words else []
+    )
 
 
 def _filled(text: str, prefix: str, columns: int) -> list[str]:
@@ -125,19 +130,18 @@ def _pieces(tokens: list[tokenize.TokenInfo]) -> list[tuple[str, bool]]:
     return found
 
 
-def _enclosed(pieces: list[tuple[str, bool]]) -> list[tuple[str, bool]]:
-    """The statement with brackets around its value, if that is an operation that stands in none."""
+def _enclosed(pieces: list[tuple[str, bool]], columns: int) -> list[tuple[str, bool]]:
+    """The statement with brackets around its value, if that is an operation, or several values, that stand in none."""
     texts = [text for text, _ in pieces]
+    depths = list(itertools.accumulate((text in OPENS) - (text in CLOSES) for text in texts))
+    outside = [text if depth == 0 else "" for text, depth in zip(texts, depths, strict=True)]
     imports = texts[0] == "from" and "(" not in texts
     if imports or texts[0] == "return":
         begin = texts.index("import" if imports else "return") + 1
     else:
-        begin = texts.index("=") + 1 if "=" in texts[:4] else 0
-    depths = list(itertools.accumulate((text in OPENS) - (text in CLOSES) for text in texts))
-    bare = imports or any(
-        depth == 0 and text in BEFORE for text, depth in zip(texts[begin:], depths[begin:], strict=True)
-    )
-    if not begin or not bare or len(_broken(pieces, "", 10**6)[0]) <= COLUMNS:
+        begin = max((i + 1 for i, text in enumerate(outside) if text == "=" and "lambda" not in outside[:i]), default=0)
+    bare = imports or any(text in BEFORE or text == "," for text in outside[begin:])
+    if not begin or not bare or len(_broken(pieces, "", 10**6)[0]) <= columns:
         return pieces
     return [*pieces[:begin], ("(", True), (texts[begin], False), *pieces[begin + 1 :], (")", False)]
 
@@ -167,6 +171,7 @@ def _broken(pieces: list[tuple[str, bool]], indent: str, columns: int) -> list[s
     """The statement's lines."""
     found, brackets = [], []  # brackets: the column behind each one that is open
     line, places = indent, []  # places: where the line may be broken, as (rank, columns, pieces, brackets open there)
+    together = _together(pieces)
     at = begin = 0
     while at < len(pieces):
         text, gap = pieces[at]
@@ -189,6 +194,23 @@ def _broken(pieces: list[tuple[str, bool]], indent: str, columns: int) -> list[s
         literals = text[-1:] == ahead[-1:] and text[-1] in "\"'"
         operator = spaced and ahead in BEFORE
         if brackets and (text == "," or literals or operator or text in OPENS):
-            rank = len(brackets) + (100 if text in OPENS else 0) + (0.5 if text != "," else 0)
+            rank = len(brackets) + (100 if text in OPENS else 0) + (0 if text == "," else BEFORE.get(ahead, 0.5))
+            rank += 50 * together[at - 1]
             places.append((rank, len(line), at, brackets))
     return [*found, line]
+
+
+def _together(pieces: list[tuple[str, bool]]) -> list[bool]:
+    """Whether each piece belongs to the variables of a `for`, the parameters of a `lambda`, or a subscript."""
+    found, ends, before = [], [], " "  # ends: of what is open, the word that closes it; "" for other brackets
+    for text, gap in pieces:
+        if text in CLOSES or (ends and text == ends[-1]):
+            ends = ends[:-1]
+        found.append(any(ends))
+        if text in OPENS:
+            subscript = text == "[" and not gap and (before[-1] in CLOSES or before[-1].isalnum())
+            ends = [*ends, "]" if subscript else ""]
+        elif text in TOGETHER:
+            ends = [*ends, TOGETHER[text]]
+        before = text
+    return found
