@@ -1,7 +1,7 @@
 """Source code as a lecture shows it: the method, without the guards around it.
 
 A guard is an `if` that only raises an error, an `assert`, or a call of a function whose name begins with `check`. Docstrings
-keep their first paragraph, since the others tell users what is checked.
+keep their first paragraph, since the others tell users what is checked; the closing quotes move to its end.
 """
 
 import ast
@@ -16,6 +16,7 @@ def without_guards(source: str) -> str:
     source = textwrap.dedent(source)
     tree, lines = ast.parse(source), source.splitlines()
     dropped: set[int] = set()  # numbers of lines, from 1
+    ends: dict[int, str] = {}  # number of a docstring's last line -> its closing quotes
     for node in ast.walk(tree):
         for body in (getattr(node, name, None) for name in ("body", "orelse", "finalbody")):
             if not isinstance(body, list):
@@ -25,8 +26,10 @@ def without_guards(source: str) -> str:
                 continue
             for guard in guards:
                 dropped |= set(range(_first_line(guard, lines), guard.end_lineno + 1))
-        dropped |= _details(node)
-    kept = [line for number, line in enumerate(lines, 1) if number not in dropped]
+        if details := _details(node):
+            dropped |= set(details)
+            ends[details[0] - 1] = lines[details[-1] - 1].rstrip()[-3:]
+    kept = [line + ends.get(number, "") for number, line in enumerate(lines, 1) if number not in dropped]
     return "\n".join(_single_blanks(kept)) + "\n"
 
 
@@ -54,13 +57,13 @@ def _first_line(guard: ast.stmt, lines: list[str]) -> int:
     return first
 
 
-def _details(node: ast.AST) -> set[int]:
-    """The lines of a docstring after its first paragraph, without the line of the closing quotes."""
+def _details(node: ast.AST) -> range:
+    """The lines of a docstring after its first paragraph, that of the closing quotes included."""
     if not isinstance(node, ast.FunctionDef | ast.ClassDef) or not (text := ast.get_docstring(node, clean=False)):
-        return set()
+        return range(0)
     start, end = node.body[0].lineno, node.body[0].end_lineno
     blank = next((i for i, line in enumerate(text.splitlines()) if not line.strip()), None)
-    return set(range(start + blank, end)) if blank else set()
+    return range(start + blank, end + 1) if blank else range(0)
 
 
 def _single_blanks(lines: list[str]) -> list[str]:

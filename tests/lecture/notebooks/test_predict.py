@@ -205,8 +205,7 @@ GUARDED = '''
     def halve(x, parts=2):
         """Half of x.
 
-        Raises ValueError for an odd x.
-        """
+        Raises ValueError for an odd x. It ends here."""
         check_type(x)
         # An odd number has no half.
         if x % 2:
@@ -222,8 +221,7 @@ GUARDED = '''
 
 def test_guards_and_what_they_say_are_left_out_and_nothing_else():
     shown = '''def halve(x, parts=2):
-    """Half of x.
-    """
+    """Half of x."""
     if x == 0:
         return 0
     if (y := x // parts) < 0:
