@@ -164,7 +164,7 @@ SENTENCES = [  # (cell, what it says, whether that is so)
         "One seed shows what is learned by heart",
         lambda: percents("3-27")[0] > percents("3-27")[2] and verdicts("Q4b")[-2:] == ["supported"] * 2,
     ),
-    ("3-29", "Every byte counts", file_loses_less_than_a_point),
+    ("3-file", "Every byte counts", file_loses_less_than_a_point),
     ("3-35", "three or four bits per weight", four_bits_do_and_two_do_not),
     ("3-next3", "Why is that worse?", lambda: percents("3-next3-code")[1] < percents("3-next3-code")[0] - 1),
     ("4-12", "nearly nine times fewer", lambda: 8 < 1 / (1 / 128 + 1 / 9) < 9),
