@@ -89,6 +89,11 @@ def test_the_page_says_how_often_other_seeds_agree_where_that_was_measured(tmp_p
     assert f"Other seeds: each effect: {borderline}." in page([result], {"A1": b""}, {}, settings)
     monkeypatch.setattr(power, "read", lambda folder: [entry, with_two[1] | {"verdicts": {"exact": 20}}])
     assert f"{borderline}; 20 of 20 sets of 5 seeds exact." in page([result], {"A1": b""}, {}, settings)
+    open_ = entry | {"verdicts": {"not shown": 20}}
+    monkeypatch.setattr(power, "read", lambda folder: [open_])  # what stands, but is open, is decided by all seeds
+    assert "Other seeds: 20 of 20 sets of 5 seeds not shown (all 100 seeds together: exact, holds)." in page(
+        [result], {"A1": b""}, {}, settings
+    )
     assert "Other seeds" not in page([result], {"A1": b""}, {}, settings | {"data": "mnist"})
     monkeypatch.setattr(power, "read", lambda folder: [entry | {"effect": "one that no claim has any more"}])
     assert "Other seeds" not in page([result], {"A1": b""}, {}, settings)

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinycompress import lecture
-from tinycompress.lecture import Settings, judge, report, run
+from tinycompress.lecture import Effect, Settings, judge, report, run
 from tinycompress.lecture.tasks import not_measured
 from tinycompress.workshop import style
 from tinycompress.workshop.style import COLORS, curve_with_band, figure
@@ -294,10 +294,32 @@ def test_a_margin_is_stated_wherever_the_effect_is():
     assert report.effect_text(judge(claim, [], 0.0).findings[0]) == "1.07× [1.07×, 1.07×], matters from 2×"
 
 
-def test_no_interval_of_a_share_is_shown_above_1():
-    shares = fake_chapter.make("F9", 0.0, effect=lambda rows: [0.75, 1.0, 1.0], unit="share")
+def test_a_share_is_shown_in_per_cent_as_in_figures_and_no_interval_above_all():
+    shares = fake_chapter.make("F9", 0.0, effect=lambda rows: [0.75, 1.0, 1.0], unit="share", margin=0.8)
     finding = judge(shares, [], 0.0).findings[0]
-    assert finding.interval[1] > 1 and report.effect_text(finding).endswith(", +1]")
+    assert finding.interval[1] > 1
+    assert re.fullmatch(r"91.7 % \[[\d.]+ %, 100 %\], margin 80 %, leaning to .*", report.effect_text(finding))
+
+
+def test_a_claim_of_several_sentences_says_which_of_them_each_effect_decides():
+    effect = fake_chapter.CLAIMS[0].effects[0]
+    halves = tuple(replace(effect, name=f"half {i}", decides=(name,)) for i, name in enumerate(("N13", "N16")))
+    both = judge(fake_chapter.make("F9", 0.0, effects=halves, question=""), fake_chapter.measure(0, 1.0), 0.0)
+    page = report.page([both], {"F9": b""}, {}, {})
+    assert "<strong>N13: half 0" in page and "<strong>N16: half 1" in page
+    alone = judge(fake_chapter.make("F9", 0.0, effects=halves[:1], question=""), fake_chapter.measure(0, 1.0), 0.0)
+    assert "<strong>Half 0" in report.page([alone], {"F9": b""}, {}, {})
+
+
+def test_an_effect_without_anything_to_compare_is_not_measured_and_the_ratios_stay():
+    effects = (
+        fake_chapter.CLAIMS[0].effects[0],
+        Effect("more images", of=lambda rows: [], holds=lambda rows: "one size"),
+    )
+    rows = [row for seed in range(3) for row in fake_chapter.measure(seed, 20.0)]
+    result = judge(fake_chapter.make("F9", 0.0, effects=effects, ratios=lambda rows: {"disk": 2.0}), rows, 0.0)
+    assert result.findings[1].verdict == "not measured here: nothing to compare"
+    assert result.ratios == {"disk": 2.0} and "more images; one size" in report.table([result])
 
 
 # ---- figures ----

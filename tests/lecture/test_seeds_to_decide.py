@@ -53,3 +53,8 @@ def test_report_and_page_say_how_many_beside_not_shown_only(mean, words):
     assert words in report.page([result], {"F9": b""}, {}, {})
     shown = judge(fake_chapter.make("F9", 0.0, effect=lambda rows: [1.0, 1.1]), [{"seed": 0}], 0.0)
     assert shown.findings[0].seeds is None and "would decide it" not in report.table([shown])
+
+
+def test_a_single_seed_says_that_it_cannot_say():
+    one = judge(fake_chapter.make("F9", 0.0, effect=lambda rows: [1.0]), [{"seed": 0}], 0.0)
+    assert effect_text(one.findings[0]) == "+1 points, from one seed, which cannot say how many would decide it"

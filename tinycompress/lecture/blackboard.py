@@ -24,7 +24,16 @@ from .frames import frames
 from .language import language, say, translate_figure
 from .notebooks import PAGES, WIDGET
 from .notes import SENTENCES, where
-from .page import RATIOS, effect_text, finding_text, marked_verdict, other_seeds, seeds_of_effects, statement
+from .page import (
+    RATIOS,
+    decided_text,
+    effect_text,
+    finding_text,
+    marked_verdict,
+    other_seeds,
+    seeds_of_effects,
+    statement,
+)
 from .source import without_guards
 from .tasks import why_not
 
@@ -77,13 +86,13 @@ def claim_bundles(claim_id: str, folders: Iterable[str | Path] = REPORTS) -> tup
     if result is None:
         texts = stated, say(f"Not measured yet. Run `tinycompress lecture {claim.id}`.") + f"\n\n{note}"
         return [{"text/markdown": text} for text in texts], None
-    found = ". ".join(f"{finding_text(finding)}; {say(finding.verdict)}" for finding in result.findings)
+    found = ". ".join(f"{decided_text(claim, finding)}; {say(finding.verdict)}" for finding in result.findings)
     figure = picture(result.figure(), _ended(say(f"Figure of claim {claim.id}, {claim.title}.")) + f" {found}.")
     ratios = ", ".join(say(f"{result.ratios[name]:.3g}× {_PLACES[name]}") for name in RATIOS if name in result.ratios)
     seeds = seeds_of_effects(result, result.settings)
     differ = len(set(seeds.values())) > 1  # then each goes behind its own verdict, else once below them all
     verdict = "\n\n".join(
-        f"**{marked_verdict(f)}** · {finding_text(f)}"
+        f"**{marked_verdict(f)}** · {decided_text(claim, f)}"
         + (f"; *{say('Other seeds')}*: {seeds[f.effect.name]}" if differ and f.effect.name in seeds else "")
         for f in result.findings
     )

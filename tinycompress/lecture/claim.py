@@ -381,7 +381,7 @@ def judge(claim: Claim, rows: list[Row], seconds: float) -> Result:
         findings = [Finding(effect, in_words(why), holds=why.get("error", "")) for effect in claim.effects]
         return Result(claim, rows, findings, {}, [], seconds)
     findings = [_finding(claim, effect, rows) for effect in claim.effects]
-    if any(finding.verdict.startswith("not measured") for finding in findings):
+    if any(finding.verdict.startswith("not measured:") for finding in findings):
         return Result(claim, rows, findings, {}, [], seconds)
     ratios = claim.ratios(learned.kept_and_left_out(rows, claim.nets)[0]) if claim.ratios else {}
     ratios = {name: float(ratio) for name, ratio in ratios.items() if ratio is not None}
@@ -404,6 +404,10 @@ def _finding(claim: Claim, effect: Effect, rows: list[Row]) -> Finding:
         return Finding(effect, f"not measured: {names} did not learn", holds=accuracies)
     doubt = learned.doubt(rows, nets, few) if few else 0.0
     values, how = effect.of(rows), (effect.margin, effect.smallest, effect.equal, doubt)
+    if isinstance(values, Sequence) and not values:
+        return Finding(
+            effect, "not measured here: nothing to compare", holds=effect.holds(rows) if effect.holds else ""
+        )
     try:
         decided = verdict(values, *how)
     except ValueError as error:

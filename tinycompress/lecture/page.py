@@ -78,7 +78,8 @@ def page(results: Sequence[Result], svgs: dict[str, bytes], machine: dict, setti
 def effect_text(finding: Finding) -> str:
     """The effect with its interval, unit and what it is compared with, as in "+1.2 points [+0.8, +1.6], margin -0.5".
 
-    A log2 ratio is shown as the ratio. If the statement is not shown, which way it leans and how many seeds would decide it.
+    A log2 ratio is shown as the ratio, and a share in %. If the statement is not shown, which way it leans and how many seeds
+    would decide it.
     """
     effect, mean, unit = finding.effect, finding.mean, finding.effect.unit
     if isinstance(mean, bool):
@@ -87,6 +88,8 @@ def effect_text(finding: Finding) -> str:
         return "–"
 
     def number(x):
+        if unit == "share":
+            return f"{100 * min(x, 1):.3g} %"  # none exceeds 100 %, but Student's interval of shares near it may
         return f"{2**x:.3g}×" if unit == "log2 ×" else f"{round(x, 9) + 0:+.3g}"  # rounding is no effect
 
     words = []
@@ -94,15 +97,16 @@ def effect_text(finding: Finding) -> str:
         words.append(f"margin {number(effect.margin)}")
     if effect.smallest:
         words.append(f"{'equal within' if effect.equal else 'matters from'} {number(effect.smallest).lstrip('+')}")
-    if finding.verdict == "not shown" and finding.interval:
+    if finding.verdict == "not shown" and not finding.interval:
+        words.append("from one seed, which cannot say how many would decide it")
+    elif finding.verdict == "not shown":
         if finding.seeds and not (effect.smallest or effect.equal):
             words.append(f"leaning to {'supported' if mean > effect.margin else 'contradicted'}")
         words.append(
             f"{f'about {finding.seeds}' if finding.seeds else f'more than {MOST_SEEDS}'} seeds would decide it"
         )
-    text = number(mean) if unit in ("", "log2 ×") else f"{number(mean)} {say(unit)}"
-    most = 1.0 if unit == "share" else float("inf")  # no share exceeds 1, but Student's interval of shares near 1 may
-    interval = f" [{', '.join(number(min(x, most)) for x in finding.interval)}]" if finding.interval else ""
+    text = number(mean) if unit in ("", "log2 ×", "share") else f"{number(mean)} {say(unit)}"
+    interval = f" [{', '.join(map(number, finding.interval))}]" if finding.interval else ""
     few = [f"of which ±{finding.doubt:.2g} since there are few test images"] if finding.doubt else []
     return text + interval + "".join(f", {say(word)}" for word in few + words)
 
@@ -111,6 +115,12 @@ def finding_text(finding: Finding) -> str:
     """The name of the effect, its value if there is one, and from where to where the statement holds."""
     value = "" if finding.mean is None else f": {effect_text(finding)}"
     return say(finding.effect.name) + value + (f"; {say(finding.holds)}" if finding.holds else "")
+
+
+def decided_text(claim: Claim, finding: Finding) -> str:
+    """`finding_text`, which a claim of several sentences begins with those that this effect decides."""
+    sentences = ", ".join(finding.effect.decides) if len(claim.decides) > 1 else ""
+    return (f"{sentences}: " if sentences else "") + finding_text(finding)
 
 
 def marked_verdict(finding: Finding) -> str:
@@ -183,7 +193,7 @@ def _section(result: Result, svg: bytes, settings: dict) -> str:
     return f"""<section id="{escape(claim.id)}">
 <h3>{escape(claim.id)} {escape(say(claim.title))}</h3>
 {_small(f"{say(claim.asked_by)}:")}<blockquote>{escape(statement(claim))}</blockquote>
-{"".join(map(_finding, result.findings))}{flags}{_figure(result, svg)}
+{"".join(_finding(claim, finding) for finding in result.findings)}{flags}{_figure(result, svg)}
 {_small(seeds) if seeds else ""}<p>{escape(say(claim.note))}</p>
 {source}{trained}<details><summary>{escape(numbers)}</summary>
 {_numbers(result)}</details>
@@ -198,7 +208,7 @@ def _plan(claim: Claim, settings: dict) -> str:
 def _figure(result: Result, svg: bytes) -> str:
     """The figure above what it shows. It is its own popover: a click on it, or a key, opens it large and closes it again."""
     claim = result.claim
-    found = ". ".join(f"{finding_text(finding)}; {say(finding.verdict)}" for finding in result.findings)
+    found = ". ".join(f"{decided_text(claim, finding)}; {say(finding.verdict)}" for finding in result.findings)
     alt = say(f"Figure of claim {claim.id}, {claim.title}.") + f" {found}."
     caption = "" if why_not(result.rows) else claim.caption  # a figure of words alone says itself why
     size = re.search(rb'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)  # told to the browser, so that nothing moves later
@@ -223,8 +233,8 @@ def _small(text: str) -> str:
     return f'<p class="source">{escape(text)}</p>\n'
 
 
-def _finding(finding: Finding) -> str:
-    words = finding_text(finding)
+def _finding(claim: Claim, finding: Finding) -> str:
+    words = decided_text(claim, finding)
     stop = "。" if language() == "zh" else "."
     return f"<p>{_badge(finding)} <strong>{escape(words[0].upper() + words[1:])}{stop}</strong></p>\n"
 
@@ -247,18 +257,23 @@ def seeds_of_effects(result: Result, settings: dict) -> dict[str, str]:
 
 
 def _sets(entry: dict, effects: dict[str, Effect]) -> str:
-    """Such as "borderline: 13 of 20 sets of 5 seeds not shown, 7 supported (all 100 seeds together: supported, +0.4 points)"."""
+    """Such as "borderline: 13 of 20 sets of 5 seeds not shown, 7 supported (all 100 seeds together: supported, +0.4 points)".
+
+    What all seeds say stands wherever those of one set leave it open: there, too, where nearly all sets say "not shown".
+    """
     (first, count), *others = entry["verdicts"].items()
     sets = len(entry["means"])
     words = say(f"{count} of {sets} sets of {entry['seeds'] // sets} seeds {first}") + "".join(
         f", {n} {say(word)}" for word, n in others
     )
-    if power.stands(entry):
+    stands = power.stands(entry)
+    if stands and first != "not shown":
         return words
     all_seeds = entry["together"]
     finding = Finding(effects[entry["effect"]], all_seeds["verdict"], all_seeds["mean"], all_seeds["interval"])
     together = say(f"all {entry['seeds']} seeds together")
-    return f"{say('borderline')}: {words} ({together}: {say(finding.verdict)}, {effect_text(finding)})"
+    head = "" if stands else f"{say('borderline')}: "
+    return f"{head}{words} ({together}: {say(finding.verdict)}, {effect_text(finding)})"
 
 
 def _badge(finding: Finding) -> str:

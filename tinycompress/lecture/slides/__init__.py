@@ -146,7 +146,7 @@ def brief(verdicts: str) -> str:
         if not verdict.startswith("**"):
             effect, seeds = "", verdict
         said, *counts = seeds.split(": ")
-        doubt = f"{said.rstrip('*')}: {counts[0]}" if "(" in seeds else ""
+        doubt = f"{said.rstrip('*')}: {counts[0].partition(' (')[0]}" if "(" in seeds else ""
         kept = effect[: effect.find("]") + 1] or effect.partition("; ")[0]
         found += [kept + (f"; {doubt}" if kept and doubt else doubt), ratios[0].removeprefix(" · ") if ratios else ""]
     return "\n\n".join(filter(None, found))
