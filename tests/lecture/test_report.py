@@ -134,6 +134,16 @@ def test_figures_of_an_earlier_run_are_drawn_again_only_if_the_sources_changed(t
     assert sorted(drawn) == ["F1", "F2", "F4"]
 
 
+def test_a_report_of_another_machine_is_drawn_again_and_stays_its_own(undrawn, tmp_path, results):
+    report.write([results["F1"], results["F4"]], THREE, tmp_path)
+    before = saved(tmp_path) | {"machine": {"cpu": "another"}}
+    (tmp_path / "claims.json").write_text(json.dumps(before | {"sources": "older"}), encoding="utf-8")
+    (tmp_path / "F1.png").write_bytes(b"stale")
+    report.redraw(tmp_path)
+    assert (tmp_path / "F1.png").read_bytes() == b"png"
+    assert saved(tmp_path) == before
+
+
 def test_a_figure_that_could_not_be_written_is_not_taken_for_the_present_one(tmp_path, results, monkeypatch):
     monkeypatch.setattr(report, "draw", lambda result: (report.source_hash().encode(), b"png"))
     monkeypatch.setattr(report, "source_hash", lambda: "before")

@@ -1,10 +1,12 @@
 """The report of a run: a table for the terminal, `claims.json`, one figure per claim, and a page that shows everything.
 
-Verdicts and figures follow from the rows in `claims.json`: `write([], settings, out)` draws a report again.
+Verdicts and figures follow from the rows in `claims.json`: `write([], settings, out)` draws a report again, and
+`python -m tinycompress.lecture.report figures/mnist` those of other machines, after a change of their texts or figures.
 """
 
 import json
 import os
+import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
@@ -64,6 +66,19 @@ def write(
     replace_file(out / "claims.json", _json(head | {"sources": source_hash(), "language": language()}, results))
     replace_file(out / "index.html", page(results, {key: svg for key, (svg, _) in drawings.items()}, **head))
     return results
+
+
+def redraw(out: str | os.PathLike) -> None:
+    """Judge and draw the claims of the report in the folder `out` again, from its rows: for one that another machine measured,
+    which `write` would replace. Machine and settings stay. Raises OSError if `out` cannot be written."""
+    out = Path(out)
+    old = _read(out / "claims.json")
+    results = [judge(claim, entry["rows"], entry["seconds"]) for claim, entry in _known(old)]
+    for result in results:
+        for suffix, content in zip((".svg", ".png"), draw(result), strict=True):
+            replace_file(out / f"{result.claim.id}{suffix}", content)
+    head = {"machine": old["machine"], "settings": old["settings"], "sources": source_hash(), "language": language()}
+    replace_file(out / "claims.json", _json(head, results))
 
 
 def joins(settings: Settings, out: str | os.PathLike) -> bool:
@@ -232,3 +247,8 @@ def _kept(old: dict, measured: set[str], out: Path):
             warnings.warn(
                 f"{claim.id} is dropped from the report: its earlier rows do not fit its code ({error!r})", stacklevel=3
             )
+
+
+if __name__ == "__main__":
+    for folder in sys.argv[1:]:
+        redraw(folder)
