@@ -133,7 +133,7 @@ def test_the_effects_of_d1_keep_few_images_and_all_images_apart():
     accuracies = {("labels", 0.1): 80.0, ("x", 0.1): 85.0, ("labels", 1): 97.0, ("x", 1): 99.5, ("teacher", 1): 0.0}
     accuracies |= {("teacher outputs", 0.1): 90.0, ("teacher outputs", 1): 99.0}
     made = [
-        {"seed": seed, "arm": arm, "share": share, "accuracy": accuracy + seed}
+        {"seed": seed, "arm": arm, "share": share, "images": int(1000 * share), "accuracy": accuracy + seed}
         for (arm, share), accuracy in accuracies.items()
         for seed in (0, 1)
     ]
@@ -141,8 +141,9 @@ def test_the_effects_of_d1_keep_few_images_and_all_images_apart():
     assert [gain(made, "x", most) for most in (False, True)] == [[5.0, 5.0], [-0.5, -0.5]]
     one_share = [row for row in made if row["share"] == 1]  # of the paper's plan: nothing to tell apart
     assert [gain(one_share, "labels", most) for most in (False, True)] == [[2.0, 2.0], []]
-    effect = CLAIMS["D1"].effects[1]
-    assert effect.holds(made) == "" and effect.holds(one_share).startswith("all students see all images")
+    fewest, everything = CLAIMS["D1"].effects[:2]
+    assert (fewest.holds(made), everything.holds(made)) == ("100 images", "1,000 images")
+    assert everything.holds(one_share).startswith("all students see all images")
 
 
 def test_published_numbers_stand_only_beside_the_papers_own_nets(rows):

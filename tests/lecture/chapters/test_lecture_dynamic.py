@@ -1,5 +1,6 @@
 """The claims of the chapter on dynamic computation: what their rows say, and that the verdicts follow from the rows."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -163,6 +164,17 @@ def test_the_effects_of_y3_compare_those_that_go_on_with_those_that_leave_first_
     assert effect_y3(made) == pytest.approx([13.0])
     assert effect_gain(made) == pytest.approx([0.75 * 2 + 0.25 * 20])
     assert holds_gain(made).endswith("exit 2: 6.0 → 4.0 %, exit 3: 40.0 → 20.0 %")
+
+
+def test_the_figure_of_y3_has_the_errors_that_its_verdict_is_of(rows):
+    ticks = [label.get_text() for ax in CLAIMS["Y3"].figure(rows["Y3"]).axes for label in ax.get_xticklabels()]
+    gains = re.findall(r"exit (\d): (\S+ → \S+ %)", holds_gain(rows["Y3"]))
+    assert gains and all(f"exit {i}\n{gain}" in ticks for i, gain in gains)
+
+
+def test_the_ratio_on_the_clock_of_y1_is_the_speed_up_of_its_verdict(rows):
+    result = judge(CLAIMS["Y1"], rows["Y1"], 0.0)
+    assert result.ratios["clock"] == pytest.approx(2 ** result.findings[0].mean)
 
 
 def test_y2_says_which_untrained_width_is_worse_than_a_smaller_trained_one():

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from matplotlib.container import ErrorbarContainer
 from verdicts import DECIDED
 
 import tinycompress as tc
@@ -426,3 +427,10 @@ def test_the_code_tree_is_drawn_in_the_same_order_by_every_process():
         for seed in "123"
     }
     assert len(drawn) == 1 and len(drawn.pop()) > 100
+
+
+@pytest.mark.parametrize("name", ["Q3", "Q5"])
+def test_what_is_a_mean_over_seeds_has_its_interval(rows, name):
+    fig = CLAIMS[name].figure(rows[name])
+    intervals = [thing for ax in fig.axes for thing in ax.containers if isinstance(thing, ErrorbarContainer)]
+    assert len(intervals) == 3 if name == "Q3" else any(" ± " in text.get_text() for text in fig.axes[0].texts)

@@ -236,6 +236,9 @@ def test_the_effects_of_c1_follow_from_made_rows():
     assert effect_counting(made) == [2.0, 1.5]
     assert effect_disk(made) == [0.0, -0.5]
     assert holds_c1(made) == "the clock's is the smallest for 1 of 2 methods; not for b"
+    named = [row | {"arm": {"a": "low rank, a third", "b": "early exit"}.get(row["arm"], "t")} for row in made]
+    slow = [row | {"clock_ratio": 9} for row in named]  # names have commas, so that another sign stands between them
+    assert holds_c1(slow).endswith("0 of 2 methods; not for low rank, a third · early exit")
 
 
 def test_circles_that_would_coincide_are_pushed_apart_and_others_stay(rng):

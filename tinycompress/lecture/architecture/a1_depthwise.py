@@ -112,7 +112,7 @@ def a1(rows):
     arms = (
         ("depthwise alone", "own", "its own\ndigit", "other"),
         ("depthwise alone", "same", "the same\nin both?", "rival"),
-        ("depthwise, answers added", "same", "the same?\nanswers\nadded", "more"),
+        ("depthwise, answers added", "same", "answers\nadded", "more"),
     )
     for place, (arm, question, _, role) in enumerate(arms):
         values = [r["accuracy"] for r in rows if (r.get("arm"), r.get("question")) == (arm, question)]

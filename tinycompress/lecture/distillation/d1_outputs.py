@@ -99,9 +99,12 @@ def gain(rows, baseline, most):
     return paired([row for row in rows if row["share"] in chosen], "teacher outputs", baseline, "accuracy")
 
 
-def numbers_of_images(rows):
-    """Why an effect has no value, if it has none: a plan with one number of images decides the effects of the fewest alone."""
-    return "" if gain(rows, "labels", most=True) else "all students see all images here, so the fewest decide"
+def number_of_images(rows, most):
+    """How many images the students of an effect see, or why it has no value: a plan with one number has the fewest alone."""
+    if most and not gain(rows, "labels", most):
+        return "all students see all images here, so the fewest decide"
+    pick = max if most else min
+    return draw_images([pick((row for row in rows if row["arm"] != "teacher"), key=lambda row: row["share"])])
 
 
 def ratios_d1(rows):
@@ -153,7 +156,7 @@ CLAIM = Claim(
             unit="points",
             smallest=smallest,
             decides=(decides,),
-            holds=numbers_of_images if smallest else None,
+            holds=functools.partial(number_of_images, most=bool(smallest)),
             rests_on=(
                 learns(arm="teacher"),
                 learns(

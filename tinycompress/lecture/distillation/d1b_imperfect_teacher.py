@@ -11,7 +11,7 @@ from ...distillation import DistillationLoss, teacher_targets
 from ...nn import Module
 from ...selection import pick_on_validation
 from ...workshop.interval import mean_interval
-from ...workshop.style import COLORS, figure, percent_axis
+from ...workshop.style import COLORS, figure, label_end, percent_axis
 from ..claim import Claim, Effect
 from ..learned import learns
 from .d4_temperature import CLAIMED_T
@@ -20,7 +20,6 @@ from .nets import PLANS, Plan, plan_for, scores, train_student, train_teacher, w
 EARLY, FEW, OWN, FINISHED = "stopped early", "few images", "the student's images", "finished"  # teachers
 
 DRAWS = 2  # of the few images, per seed: which images they are matters more than anything else
-LINE_HEIGHT = 20  # of the names in the figure, in points
 LOOKS = {EARLY: ("claim", "o"), FEW: ("other", "s"), OWN: ("extra", "^"), FINISHED: ("reference", "D")}
 
 
@@ -160,7 +159,7 @@ def d1b(rows):
         names.append((quality.name, (np.mean(quality.accuracy), np.mean(quality.student)), COLORS[role]))
     even = break_even(rows)
     _point(ax, even, None, COLORS["rival"], "*", at=mean, markersize=22)
-    _write_below(ax, [*names, ("break-even", (np.mean(even), mean), COLORS["rival"])])
+    _name_at_the_edge(ax, [*names, ("break-even", (np.mean(even), mean), COLORS["rival"])])
     ax.set(
         xlabel="test accuracy of the teacher: stopped early, or trained on few images",
         ylabel="test accuracy of its student",
@@ -190,20 +189,13 @@ def _write(ax, text, place, offset, color, ha="left"):
     ax.annotate(text, place, xytext=offset, textcoords="offset points", color=color, ha=ha, va="center", fontsize=15)
 
 
-def _write_below(ax, names):
-    """Write each (text, place, color) below its place or, where names would overlap, below the name above."""
-    ax.autoscale_view()  # the places below are those of the final axes
-    points = 72 / ax.figure.dpi
-    width = ax.get_window_extent().width * points
-    written = []
-    for text, place, color in sorted(names, key=lambda name: -name[1][1]):
-        across, up = ax.transData.transform(place) * points
-        offset = -14
-        for other_across, other_up in written:
-            if abs(across - other_across) < 0.3 * width and other_up - (up + offset) < LINE_HEIGHT:
-                offset = other_up - LINE_HEIGHT - up
-        written.append((across, up + offset))
-        _write(ax, text, place, (14, offset), color)
+def _name_at_the_edge(ax, names):
+    """Write each (text, place, color) beside the right edge, at the end of a thin line from its place."""
+    left, right = ax.get_xlim()
+    for text, (x, y), color in names:
+        ax.hlines(y, x, right, color=color, linewidth=1, alpha=0.5, zorder=1)
+        label_end(ax, [(right, y)], text, color)
+    ax.set_xlim(left, right)
 
 
 def _spread(values):

@@ -121,7 +121,7 @@ def gain(rows, without, bias):
 
 
 def d2(rows):
-    """What the teacher says about wrong classes, and how well students recognise classes they never saw."""
+    """The teacher's outputs for wrong classes (framed: the one left out), and how well students recognise unseen classes."""
     fig = figure(ncols=2, nrows=2, width=16, height=13, width_ratios=(1, 1.15))
     matrix, recall, *lower = fig.axes
     for ax in lower:

@@ -11,9 +11,9 @@ def draw_settings(ax, settings):
     for width, color in zip(widths, (COLORS[r] for r in ("last", "other", "more", "claim")), strict=False):
         points = _over_seeds([row for row in settings if row["width"] == width])
         ax.plot(*zip(*points, strict=True), "o", color=color, markersize=10)
-        # The points are too scattered for labels beside them, so the widths are listed where slow, bad settings would be.
-        y = 0.06 + 0.08 * widths.index(width)
-        ax.text(0.97, y, f"width {width:g}", color=color, ha="right", transform=ax.transAxes)
+        # The points are too scattered for labels beside them, so the widths are listed at the left, where none is.
+        y = 0.9 - 0.08 * widths.index(width)
+        ax.text(0.03, y, f"width {width:g}", color=color, transform=ax.transAxes)
     best = []  # by rising time, only what is more accurate than everything faster
     for us, accuracy in sorted(_over_seeds(settings)):
         if not best or accuracy > best[-1][1]:

@@ -87,14 +87,14 @@ def _by_seed(rows, arm, setting, value) -> np.ndarray:
     return np.array([found[seed] for seed in sorted(found)])
 
 
-def _times_less(rows, value) -> np.ndarray:
-    """Per seed, the plain net's value over that of the net that leaves once it is sure."""
-    return _by_seed(rows, "plain", "", value) / _by_seed(rows, "threshold", str(SURE), value)
+def _log2_times_less(rows, value) -> np.ndarray:
+    """Per seed, log2 of the plain net's value over that of the net that leaves once it is sure."""
+    return np.log2(_by_seed(rows, "plain", "", value) / _by_seed(rows, "threshold", str(SURE), value))
 
 
 def effect_speed(rows):
     """Per seed, log2 of the speed-up of the net with exits, one image at a time."""
-    return np.log2(_times_less(rows, "ms_1")).tolist()
+    return _log2_times_less(rows, "ms_1").tolist()
 
 
 def effect_accuracy(rows):
@@ -109,7 +109,10 @@ def against_last(rows):
 
 
 def ratios_y1(rows):
-    return {name: float(np.median(_times_less(rows, value))) for name, value in (("theory", "macs"), ("clock", "ms_1"))}
+    """Geometric means over seeds, as the verdict's."""
+    return {
+        name: float(2 ** _log2_times_less(rows, key).mean()) for name, key in (("theory", "macs"), ("clock", "ms_1"))
+    }
 
 
 def y1(rows):
@@ -125,7 +128,7 @@ def y1(rows):
     for ax, (key, label, title) in zip(fig.axes, panels, strict=False):
         _draw_panel(ax, rows, key)
         ax.set(xlabel=label, xlim=(0, None), ylabel="test accuracy")
-        less = np.median(_times_less(rows, key))
+        less = 2 ** _log2_times_less(rows, key).mean()
         ax.set_title(f"{title}: ★ " + (f"{less:.1f}× less than ◆" if less >= 1 else f"{1 / less:.1f}× as much as ◆"))
         ax.xaxis.set_major_locator(MaxNLocator(5))
         ax.yaxis.set_major_locator(MaxNLocator(5, integer=True))
@@ -136,9 +139,10 @@ def y1(rows):
     low, high = min(low, high - LEAST_RANGE), min(high, 100)
     for ax in fig.axes[:3]:
         ax.set_ylim(max(0, low), high)
-    for i, (x, y) in enumerate(zip(*_means(rows, "exit", "macs"), strict=True)):
-        place = {"xytext": (0, -14), "textcoords": "offset points", "ha": "center", "va": "top"}
-        fig.axes[0].annotate(f"exit {i + 1}", (x, y), color=COLORS["ideal"], **place)
+    (costs, _), (_, low, _) = _means(rows, "exit", "macs"), _intervals(rows, "exit")
+    for i, place in enumerate(zip(costs, low, strict=True)):  # below the interval, which would cross the words
+        below = {"xytext": (0, -6), "textcoords": "offset points", "ha": "center", "va": "top"}
+        fig.axes[0].annotate(f"exit {i + 1}", place, color=COLORS["ideal"], **below)
     _draw_key(fig.axes[3], rows)
     return fig
 

@@ -85,16 +85,16 @@ def effect_gain(rows):
 def holds_gain(rows) -> str:
     """The errors at the first exit and at the exit where the images leave, by exit."""
     exits = sorted({row["exit"] for row in rows if row["share"]} - {1})
-    pairs = [
-        [
-            np.mean([_mean(rows, seed, error, lambda exit, i=i: exit == i) for seed in _seeds(rows, i)])
-            for error in ("error_at_first", "error")
-        ]
-        for i in exits
+    return "error of the images that leave at " + ", ".join(f"exit {i}: {gain_at(rows, i)}" for i in exits)
+
+
+def gain_at(rows, i: int) -> str:
+    """The error, at the first exit and at their own, of the images that leave at exit i, as in "5.2 → 3.5 %"."""
+    errors = [
+        np.mean([_mean(rows, seed, error, lambda exit: exit == i) for seed in _seeds(rows, i)])
+        for error in ("error_at_first", "error")
     ]
-    return "error of the images that leave at " + ", ".join(
-        f"exit {i}: {first:.1f} → {own:.1f} %" for i, (first, own) in zip(exits, pairs, strict=True)
-    )
+    return " → ".join(f"{error:.1f}" for error in errors[i == 1 :]) + " %"
 
 
 def _continues(exit) -> bool:
@@ -158,8 +158,8 @@ def _draw_difficulty(ax, rows):
         ax.bar(i, mean, 0.6, color=EXIT_COLORS[i - 1], yerr=spread, capsize=6)
         place = {"xytext": (0, 6), "textcoords": "offset points", "ha": "center"}
         ax.annotate(f"{mean:.1f} %", (i, np.nan_to_num(high, nan=mean)), **place)
-    ax.set_xticks(exits, [f"exit {i}" for i in exits])
-    ax.set_ylabel("nearest images of another class")
+    ax.set_xticks(exits, [f"exit {i}\n{gain_at(rows, i)}" if _seeds(rows, i) else f"exit {i}" for i in exits])
+    ax.set(xlabel="test error: at exit 1 → where they leave", ylabel="nearest images of another class")
     ax.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     ax.margins(y=0.12)
     percent_axis(ax.yaxis, 100)

@@ -157,7 +157,7 @@ def p1c(rows):
             curve_with_band(ax, range(len(removed)), values, arm, COLORS[role], **line)
         ax.set_xticks(range(len(removed)), [left_of(rows, share, number) for share in removed])
         ax.set(xlabel="neurons left", ylabel=ylabel, title=title)
-    cost.set_xlabel("neurons left; accuracy before → after")
+    cost.set_xlabel("neurons left (removed), and the net's accuracy before → after")
     return fig
 
 
@@ -167,7 +167,7 @@ def left_of(rows, share: float, layer: int) -> str:
     if layer:
         return str(chosen[0]["left"][layer - 1])
     before, after = (np.mean([row["accuracy"] for row in chosen if row["arm"] == arm]) for arm in (BEFORE, AFTER))
-    return f"{sum(chosen[0]['left'])}\n{before:.0f} → {after:.0f} %"
+    return f"{sum(chosen[0]['left'])} ({100 * share:.0f} %)\n{before:.0f} → {after:.0f} %"
 
 
 CLAIM = Claim(

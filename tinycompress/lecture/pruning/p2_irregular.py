@@ -6,6 +6,7 @@ from ... import data
 from ...nn.weighted import effective
 from ...pruning import fan_in, prunable
 from ...training import evaluate
+from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, figure
 from ..claim import Claim, Effect, Settings, task_per_seed
 from ..learned import learns
@@ -132,11 +133,13 @@ def _draw_histogram(ax, rows):
     most = 16
     ticks = np.arange(most + 1)  # the last bin also counts everything above
     for layer, role in zip(sorted({row["layer"] for row in rows})[:-1], ("other", "extra", "more"), strict=False):
-        fan_ins = [row["fan_in"] for row in rows if row["layer"] == layer]
-        counts = np.minimum(np.concatenate(fan_ins), most)
+        fan_ins = [np.minimum(row["fan_in"], most) for row in rows if row["layer"] == layer]
         label = f"hidden layer {layer + 1}: {len(fan_ins[0])} neurons"
-        share = np.bincount(counts, minlength=most + 1) / len(counts)
-        ax.bar(ticks + 0.4 * (layer - 0.5), share, 0.4, color=COLORS[role], label=label)
+        shares = [np.bincount(counts, minlength=most + 1) / len(counts) for counts in fan_ins]
+        mean, low, high = mean_interval(shares)
+        spread = None if np.isnan(low).any() else (mean - np.maximum(low, 0), high - mean)
+        look = {"color": COLORS[role], "label": label, "yerr": spread, "capsize": 2}
+        ax.bar(ticks + 0.4 * (layer - 0.5), mean, 0.4, **look, error_kw={"elinewidth": 1.5, "ecolor": "#555555"})
     ax.set_xticks(range(0, most + 1, 2), [*map(str, range(0, most, 2)), f"{most}+"])
     ax.set(xlabel="connections that a neuron keeps", ylabel="share of neurons")
     ax.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")

@@ -136,8 +136,9 @@ CLAIM = Claim(
     ),
     figure=q1,
     ratios=ratios_q1,
-    note="Supported: less than half a point is lost. Below 4 bits, rounding a trained net costs more and more, while "
-    "a net trained on its grid (gradients pass straight through the rounding) loses little. All arms train for the "
+    note="Each weight is stored as the number of its grid point: a code of fixed length, which Q3 shortens. Supported: "
+    "less than half a point is lost. Below 4 bits, rounding a trained net costs more and more, while a net trained on its "
+    "grid (gradients pass straight through the rounding) loses little. All arms train for the "
     "same number of epochs. Disk: the .tcz file in 8 bits. For the clock, see Q6.",
     source="Jacob et al. 2018, Quantization and Training of Neural Networks for Efficient "
     "Integer-Arithmetic-Only Inference; Esser et al. 2020, Learned Step Size Quantization",

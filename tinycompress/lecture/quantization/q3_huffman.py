@@ -9,6 +9,7 @@ from ...quantization import cluster_weights, entropy, huffman_code
 from ...quantization.coding.arithmetic import Encoder
 from ...quantization.coding.huffman import code_lengths, decode, encode
 from ...quantization.tcz.arrays import shortest_gaps
+from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, figure
 from ..claim import Claim, Effect
 from ..learned import must_have_learned
@@ -164,14 +165,18 @@ def _draw_bits(ax, rows):
                     annotation_clip=False,
                 )
             bottom += bits
-        ax.text(place, bottom + 0.1, f"{bottom:.2f}", ha="center", fontsize=16)
+        whole = dict.fromkeys(part for _, part, _ in parts)
+        by_seed = [bits_by_code(rows, *whole, seed=seed) for seed in sorted({row["seed"] for row in rows})]
+        _, low, high = np.nan_to_num(mean_interval(by_seed), nan=bottom)
+        ax.errorbar(place, bottom, [[bottom - low], [high - bottom]], color="#555555", capsize=5, linewidth=2)
+        ax.text(place, high + 0.1, f"{bottom:.2f}", ha="center", fontsize=16)
     bound = bits_by_code(rows, "entropy")
     ax.plot([-0.3, 1.3], [bound, bound], color=COLORS["reference"], linestyle="--", linewidth=2)
     ax.annotate(
         f"entropy\n{bound:.2f}", (0.5, bound), (0, -5), textcoords="offset points", ha="center", va="top", fontsize=13
     )
     ax.set_xticks(range(len(CODES)), [name for _, name, _ in CODES])
-    ax.set(ylabel="bits per weight left", xlim=(-0.5, 2.5))
+    ax.set(ylabel="bits per weight left", xlim=(-0.5, 2.5), ylim=(0, 1.08 * ax.get_ylim()[1]))
     ax.set_title("The whole net in three codes; dashed: their bound")
 
 

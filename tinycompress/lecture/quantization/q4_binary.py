@@ -193,7 +193,8 @@ def _draw_errors(ax, rows, arms):
         ticks.append(name + (f"\n{np.mean(bits):.1f} bits" if bits else ""))
     ax.set_xticks(range(len(arms)), ticks, fontsize=13)
     ax.set_ylim(0, 1.12 * top)
-    ax.set(xlabel="values of a weight, and bits per weight in the file", ylabel="error (%)")
+    bits = ", and bits per weight in the file" if any("bits" in row for row in rows) else ""
+    ax.set(xlabel=f"values of a weight{bits}", ylabel="error (%)")
     paper = "; line: the paper" if any(row["published"] for row in rows) else ""
     ax.set_title(f"Pale: training, full: test images{paper}")
 
@@ -238,11 +239,13 @@ CLAIM = Claim(
     ),
     figure=q4,
     ratios=ratios_q4,
-    note="All arms have the same net with batch norm, train for the same number of epochs and pick one of equally many "
-    "learning rates on validation data; weights of 0 and 1 get ten times larger ones. Binary nets are judged by their bits. "
-    "Ternary weights, −1, 0 and +1, lie between binary and float ones. Why weights of 0 and 1 differ is not measured. Below each "
-    "bar: bits per weight in the file, whose arithmetic code takes less than one bit where one of two values is more frequent. "
-    "Theory counts the weights alone, 1 bit each in place of 32; the file also holds batch norm in floats, and float weights "
-    "are coded, too. For the clock, see Q6.",
+    note="The sentence can be read in two ways: the bit stands for −1 or +1, or it is the weight itself. As good as float "
+    "is all that one bit in place of 32 hopes for. All arms have the same net with batch norm, train for the same "
+    "number of epochs and pick one of equally many learning rates on validation data; weights of 0 and 1 get ten "
+    "times larger ones. Binary nets are judged by their bits. Ternary weights, −1, 0 and +1, lie between binary and "
+    "float ones. Why weights of 0 and 1 differ is not measured. Below each bar: bits per weight in the file, whose "
+    "arithmetic code takes less than one bit where one of two values is more frequent. Theory counts the weights "
+    "alone, 1 bit each in place of 32; the file also holds batch norm in floats, and float weights are coded, too. "
+    "For the clock, see Q6.",
     source="Courbariaux et al. 2015, BinaryConnect",
 )

@@ -13,6 +13,7 @@ from ...pruning import prunable
 from ...quantization import Clustered, tcz
 from ...recipe import Recipe, compress, dense_net, lesson_of
 from ...training import evaluate, predict
+from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, figure
 from ..claim import Claim, Effect, Settings
 from ..learned import learns
@@ -204,17 +205,19 @@ def _draw_stages(ax, rows):
     places = ((8, 4, "left", "bottom"), (-8, -6, "right", "top"))
     for line, (arm, role, (dx, dy, ha, va)) in enumerate(zip(arms, ("claim", "rival"), places, strict=False)):
         some = [[row for row in rows if row["arm"] == arm and row["stage"] == stage] for stage in stages[arm]]
-        sizes, errors = ([np.mean([row[key] for row in at]) for at in some] for key in ("bytes", "error"))
+        sizes = [np.mean([row["bytes"] for row in at]) for at in some]
+        errors = [mean_interval([row["error"] for row in at]) for at in some]
         draw_line(ax, sizes, COLORS[role])
         ax.text(0.98, 0.95 - 0.08 * line, arm, transform=ax.transAxes, ha="right", color=COLORS[role], fontsize=16)
-        for place, (stage, size, error) in enumerate(zip(stages[arm], sizes, errors, strict=True)):
+        for place, (stage, size, (mean, _, high)) in enumerate(zip(stages[arm], sizes, errors, strict=True)):
             if place or line == 0:  # all arms begin with the same net
-                words = f"{size_label(size)}\n{error:.1f} %"
+                spread = "" if np.isnan(high) else f" ± {high - mean:.1f}"
+                words = f"{size_label(size)}\n{mean:.1f}{spread} %"
                 ax.annotate(
                     words if stage in ticks else f"{stage}\n{words}", (place, size), (dx, dy),
                     textcoords="offset points", ha=ha, va=va, color=COLORS[role], fontsize=14,
                 )  # fmt: skip
-    notes = f"below each size: test error\n{huffman_longer(rows)}"
+    notes = f"below each size: test error (± 95 %)\n{huffman_longer(rows)}"
     ax.text(0.98, 0.99 - 0.08 * len(arms), notes, transform=ax.transAxes, ha="right", va="top", fontsize=14)
     ax.set_yscale("log")
     ax.set_xticks(range(len(ticks)), [LABELS.get(tick, tick) for tick in ticks])

@@ -11,6 +11,7 @@ from ...training import TrainingDiverged, predict
 from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, figure, percent_axis
 from ..claim import Claim, Effect
+from ..language import DOT
 from ..learned import diverged, learns
 from .methods import METHODS, trained_on
 from .nets import PLANS, Small, few_seeds, plan_for, right, teacher_of
@@ -117,7 +118,7 @@ def holds_c1(rows) -> str:
     means = {arm: _means(rows, arm) for arm in dict.fromkeys(row["arm"] for row in rows if row["chapter"])}
     others = [arm for arm, (work, disk, clock) in means.items() if clock > min(work, disk)]
     words = f"the clock's is the smallest for {len(means) - len(others)} of {len(means)} methods"
-    return words + (f"; not for {', '.join(others)}" if others else "")
+    return words + (f"; not for {DOT.join(others)}" if others else "")
 
 
 def _means(rows, arm) -> list[float]:
