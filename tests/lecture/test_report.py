@@ -311,6 +311,12 @@ def test_a_share_is_shown_in_per_cent_as_in_figures_and_no_interval_above_all():
     assert re.fullmatch(r"91.7 % \[[\d.]+ %, 100 %\], margin 80 %, leaning to .*", report.effect_text(finding))
 
 
+def test_no_interval_of_points_is_shown_above_100():
+    recalls = fake_chapter.make("F9", 0.0, effect=lambda rows: [75.0, 100.0, 100.0], unit="points")
+    finding = judge(recalls, [], 0.0).findings[0]
+    assert finding.interval[1] > 100 and report.effect_text(finding).endswith(", +100]")
+
+
 def test_a_claim_of_several_sentences_says_which_of_them_each_effect_decides():
     effect = fake_chapter.CLAIMS[0].effects[0]
     halves = tuple(replace(effect, name=f"half {i}", decides=(name,)) for i, name in enumerate(("N13", "N16")))

@@ -87,9 +87,14 @@ def effect_text(finding: Finding) -> str:
     if mean is None:
         return "–"
 
+    most = {"share": 1.0, "points": 100.0}.get(
+        unit, float("inf")
+    )  # which Student's interval may exceed, but nothing else
+
     def number(x):
+        x = min(max(x, -most), most)
         if unit == "share":
-            return f"{100 * min(x, 1):.3g} %"  # none exceeds 100 %, but Student's interval of shares near it may
+            return f"{100 * x:.3g} %"
         return f"{2**x:.3g}×" if unit == "log2 ×" else f"{round(x, 9) + 0:+.3g}"  # rounding is no effect
 
     words = []
