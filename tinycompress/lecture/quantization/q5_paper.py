@@ -75,7 +75,7 @@ def _draw_frontier(ax, net, rows):
     dense = [row["error"] for row in {row["seed"]: row for row in rows if row["stage"] == STAGES[0]}.values()]
     ax.axhline(np.mean(dense), color=COLORS["ideal"], linestyle="--", linewidth=2)
     seeds = f"{len(dense)} seed" + "s" * (len(dense) > 1)
-    means = []
+    means, ends = [], []
     for arm in dict.fromkeys(row["arm"] for row in final):
         some = [row for row in final if row["arm"] == arm]
         ax.plot([r["bytes"] for r in some], [r["error"] for r in some], "o", color=COLORS["claim"], alpha=0.35)
@@ -84,6 +84,7 @@ def _draw_frontier(ax, net, rows):
         spread = None if np.isnan(low) else [[error - low], [high - error]]
         ax.errorbar(size, error, spread, color=COLORS["claim"], fmt="o", markersize=13, capsize=5)
         means.append((size, error))
+        ends += [error] if np.isnan(low) else [max(low, 0), high]
     means.sort()
     ax.plot(*np.array(means).T, color=COLORS["claim"], linewidth=1.5)
     for place, (size, error) in enumerate(means):  # close neighbours: alternate, and the smallest has room on the left
@@ -93,11 +94,11 @@ def _draw_frontier(ax, net, rows):
         ax.plot(whole / ratio, error, "s", color=COLORS["rival"], markersize=12)
         _label(ax, whole / ratio, error, f"{name.replace(' 20', chr(10) + '20')}, {ratio}×", "rival")
     sizes = [size for size, _ in means] + [whole / ratio for ratio, _ in PUBLISHED[net].values()]
-    errors = [row["error"] for row in final] + [error for _, error in PUBLISHED[net].values()]
+    errors = ends + [row["error"] for row in final] + [error for _, error in PUBLISHED[net].values()]
     ax.set_xscale("log")
     ax.set_xlim(min(sizes) * 0.6, max(sizes) * 3.5)
     _bytes_axis(ax.xaxis, *ax.get_xlim())
-    ax.set_ylim(min(*errors, *dense) - 0.12, max(errors) + 0.25)
+    ax.set_ylim(max(0, min(*errors, *dense) - 0.12), max(errors) + 0.25)
     ax.annotate(
         f"dense, {size_label(whole)}: {np.mean(dense):.2f} %",
         (1, np.mean(dense)),
