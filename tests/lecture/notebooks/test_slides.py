@@ -176,6 +176,10 @@ def test_a_slide_has_the_effects_of_its_verdicts_and_the_speaker_all_of_their_wo
     assert brief(verdicts) == short
     both = "**✓ exact** · the outputs are equal: holds; for every shape\n\nOther seeds: "
     assert brief(f"{both}each effect: 20 of 20 sets of 5 seeds exact.") == "**✓ exact** · the outputs are equal: holds"
+    still = "**○ not shown** · accuracy: -0.1 points [-0.6, +0.4]; *Other seeds*: 20 of 20 sets of 5 seeds not shown"
+    assert brief(f"{still} (all 100 seeds together: supported, +0.4 points)") == still.replace(
+        "*Other seeds*", "Other seeds"
+    )
     cell = new_code_cell("show()", outputs=[new_output("display_data", {"text/markdown": verdicts})])
     cell.metadata = {"slideshow": {"slide_type": "slide"}, "tags": ["hide-input"]}
     (slide,) = slides(new_notebook(cells=[cell]))
