@@ -17,7 +17,7 @@ from tinycompress.course.staff.export import export
 from tinycompress.course.staff.grade import grade, make_tasks
 from tinycompress.course.staff.gradebook import Gradebook
 from tinycompress.course.staff.log import Log
-from tinycompress.course.staff.roster import LateRule, time_of
+from tinycompress.course.staff.roster import LateRule, Person, Roster, time_of
 from tinycompress.course.uploads import Upload
 
 TRUST = [] if LEVEL.name == "bubblewrap" else ["--trust"]
@@ -107,6 +107,18 @@ def test_no_page_for_a_student_tells_staff_what_to_do(course, tmp_path):
         assert not re.search("give|say in|unpack|handed_in|column", page)
     assert "wait for that, unless" in pages["big"] and "hand in a smaller one" in pages["big"]
     assert "the roster does not say who has which number; a person will decide" in pages["Two"]
+
+
+def test_whoever_is_in_the_roster_has_a_page(course, tmp_path):
+    """Also without any exercise, so that a hand-in that was lost on its way is missed by who handed it in."""
+    write_all(course / "class", {"ann/toy/keep.py": RIGHT, "eve.rar": b"Rar!"})
+    assert main(command(course, "--workers", "1")) == 3
+    roster = Roster([Person("ann"), Person("bob"), Person("eve")])
+    paths = export(Gradebook(course / "log"), "feedback", tmp_path / "pages", roster)
+    pages = {path.stem: path.read_text() for path in paths}
+    assert "0 of 3 points" in pages["ann"] and "nothing was handed in; if you did" in pages["bob"]
+    assert "could not be graded yet; a person will look at it" in pages["eve"] and "unpack" not in pages["eve"]
+    assert len(export(Gradebook(course / "log"), "gradescope", tmp_path / "g", roster)) == 1
 
 
 def test_a_file_handed_in_alone_is_not_said_to_be_unread(course, tmp_path):

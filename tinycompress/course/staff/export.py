@@ -58,7 +58,7 @@ def export(
         _remove_halves(out.parent, f".{out.name}.")
         replace_file(out, text)
         return [out]
-    return _one_each([row for row in made if row.entries], form, out)
+    return _one_each([row for row in made if row.entries or form == "feedback"], form, out)
 
 
 def _one_each(made: list[Row], form: str, out: Path) -> list[Path]:

@@ -22,6 +22,8 @@ small {{ color: #666 }}
 WAITING = (
     ", not counting exercises that a person still has to look at; wait for that, unless it says below what to hand in"
 )
+NOTHING = "nothing was handed in; if you did hand in something, tell the staff"
+NOT_GRADED = "what was handed in could not be graded yet; a person will look at it"
 TIME_UNKNOWN = "it is not known yet how late this was handed in; a person will look at that, and nothing was subtracted"
 
 
@@ -39,7 +41,9 @@ def page(row) -> str:
     waiting = "" if len(known) == len(entries) else WAITING
     earned = sum(entry.points for entry in known)
     parts = [f"<p>{earned:g} of {most:g} points{waiting}</p>"]
-    if row.late.why:
+    if not entries:
+        parts = [f"<p>{NOTHING if row.total is not None else NOT_GRADED}</p>"]
+    elif row.late.why:
         left = "" if row.total is None else f"; {row.total:g} points remain"
         why = TIME_UNKNOWN if row.late.days is None else row.late.why  # which tells staff what to do
         parts.append(f"<p>{text(why)}{left}</p>")
