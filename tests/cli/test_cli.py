@@ -155,6 +155,19 @@ def test_a_missing_module_that_pip_cannot_install_is_an_error_of_ours(cli, monke
         cli("lecture", "F4")
 
 
+@pytest.mark.skipif(os.name != "posix" or sys.platform == "darwin", reason="names the home as Linux does")
+def test_a_home_that_is_not_there_is_told_in_a_line(tmp_path):
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "HOME": str(tmp_path / "none")}
+    for name in "XDG_CACHE_HOME", "NUMBA_CACHE_DIR":
+        environment.pop(name, None)
+    net = tinycompress.models.mlp((8, 8, 1), (5,), 10, rng=0)
+    tinycompress.quantization.tcz.save(net, tmp_path / "net.tcz")
+    command = [sys.executable, "-m", "tinycompress", "run", str(tmp_path / "net.tcz")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0 and "test images of digits right" in done.stdout
+    assert done.stderr.startswith("tinycompress: compiled code cannot be cached in ") and done.stderr.count("\n") == 1
+
+
 # ---- a full disk ----
 
 

@@ -70,6 +70,9 @@ def test_a_place_that_may_not_be_written_is_named_in_a_line(folder, monkeypatch,
     monkeypatch.setattr("tinycompress.course.collect.whole_file", refuse)
     assert main(["course", "pack", "--folder", "handout", "--out", "handin.zip"]) == 1
     assert capsys.readouterr().err == "tinycompress: handin.zip: Permission denied\n"
+    monkeypatch.setattr("tempfile.TemporaryDirectory", lambda dir, prefix: refuse(f"{dir}/{prefix}abc"))
+    assert main(["notebooks", "--out", "lecture"]) == 2
+    assert capsys.readouterr().err == "tinycompress: --out lecture: Permission denied\n"
 
 
 def test_without_an_output_to_write_to_a_command_ends_as_ever(monkeypatch):

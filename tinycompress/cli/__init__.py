@@ -12,6 +12,7 @@ import re
 import signal
 import sys
 import threading
+import warnings
 from pathlib import Path
 
 from .. import __version__
@@ -112,6 +113,8 @@ def main(argv: list[str] | None = None) -> int:
     for stream in sys.stdout, sys.stderr:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a console without × must not end a measurement
+    whole = warnings.formatwarning
+    warnings.formatwarning = lambda message, *_: f"tinycompress: {message}\n"  # without the line of code that warns
     try:
         code = _run(argv)
         sys.stdout.flush()  # here, where a closed pipe is caught
@@ -133,6 +136,8 @@ def main(argv: list[str] | None = None) -> int:
         print(f"tinycompress: {error.filename or 'the output'}: {error.strerror}{advice}", file=sys.stderr)
         _drop_output()
         return FAILED
+    finally:
+        warnings.formatwarning = whole
 
 
 def _run(argv: list[str] | None) -> int:

@@ -74,7 +74,9 @@ def _notebooks(arguments) -> int:
     try:
         files = hand_out(arguments.out, arguments.language)
     except (FileExistsError, FileNotFoundError, PermissionError) as error:
-        raise BadArguments(f"--out: {error}") from error
+        raise BadArguments(
+            f"--out {arguments.out}: {error.strerror}" if error.strerror else f"--out: {error}"
+        ) from error
     print(f"{arguments.out}: {len(files)} notebooks; open them with: jupyter lab {arguments.out}")
     return DONE
 
