@@ -159,6 +159,8 @@ def test_fan_in_counts_the_connections_of_each_neuron(rng):
     ("call", "reason"),
     [
         (lambda m: pruning.prune_weights(m, 1.2), "from 0 to 1"),
+        (lambda m: pruning.prune_weights(m, "0.5"), "from 0 to 1, got '0.5'"),
+        (lambda m: pruning.prune_weights(m, 0.5, "magnitude"), "such as pruning.magnitude; got 'magnitude'"),
         (lambda m: pruning.prune_weights(pruning.prune_weights(m, 0.9), 0.5), "gone already"),
         (lambda m: pruning.prune_weights(m, {"x": 0.5}), "no prunable layer is called"),
         (lambda m: pruning.prune_weights(m, 0.5, scope="net"), "scope"),
@@ -171,7 +173,7 @@ def test_fan_in_counts_the_connections_of_each_neuron(rng):
     ],
 )
 def test_what_cannot_be_done_is_refused_with_the_reason(call, reason):
-    with pytest.raises(ValueError, match=reason):
+    with pytest.raises((TypeError, ValueError), match=reason):
         call(net())
 
 

@@ -187,6 +187,12 @@ def test_no_code_begins_with_another_and_rarer_symbols_have_longer_ones(counts):
                 assert len(first) >= len(second)
 
 
+@pytest.mark.parametrize("k", [0, 257, 2.5, "4"])
+def test_a_number_of_clusters_that_a_byte_cannot_count_is_refused(k, rng):
+    with pytest.raises(ValueError, match=f"k must be a whole number from 1 to 256, got {k!r}"):
+        tc.quantization.cluster_weights(tc.models.mlp(8, 4, 2, rng=rng), k)
+
+
 def test_entropy_of_known_distributions():
     assert entropy([1, 1, 1, 1]) == 2
     assert entropy([4, 2, 1, 1]) == huffman_bits([4, 2, 1, 1]) == 1.75

@@ -351,3 +351,12 @@ def test_float64_nets_become_integers_too(rng):
             if isinstance(value, nn.Parameter):
                 setattr(module, name, nn.Parameter(value.data.astype(np.float64)))
     np.testing.assert_allclose(tc.predict(to_integers(net, x.astype(np.float64)), x), expected, atol=1e-2)
+
+
+def test_a_net_in_integers_refuses_nan_which_no_integer_stands_for():
+    net = models.mlp(4, 3, 2, rng=0)
+    x = np.random.default_rng(0).random((8, 4), np.float32)
+    integers = to_integers(net, x)
+    x[3, 2] = np.nan
+    with pytest.raises(ValueError, match="none for NaN"):
+        tc.predict(integers, x)

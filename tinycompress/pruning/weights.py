@@ -134,6 +134,8 @@ def fan_in(layer: Module) -> np.ndarray:
 
 def _scores(model: Module, importance: Importance, masks: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The importance of every prunable weight, checked; -inf for masked weights."""
+    if not callable(importance):
+        raise TypeError(f"the importance is a function of the net, such as pruning.magnitude; got {importance!r}")
     scores = importance(model)
     for name, mask in masks.items():
         if name not in scores or np.shape(scores[name]) != mask.shape:
@@ -171,8 +173,8 @@ def _block_sums(matrix: np.ndarray, block: tuple[int, int]) -> np.ndarray:
 
 def _most_important(scores: np.ndarray, share: float) -> np.ndarray:
     """Booleans: the round((1 - share) * n) largest scores. A score of -inf marks a masked weight; ties go to the earlier one."""
-    if not 0 <= share <= 1:
-        raise ValueError(f"prune_weights: the share to remove must be from 0 to 1, got {share}")
+    if not isinstance(share, int | float | np.number) or not 0 <= share <= 1:
+        raise ValueError(f"prune_weights: the share to remove must be from 0 to 1, got {share!r}")
     keep = round((1 - share) * scores.size)
     alive = int((scores > -np.inf).sum())
     if keep > alive:

@@ -61,7 +61,7 @@ def cluster_weights(
     k: 1 to 256, for all layers, or layer name -> k; layers not named stay as they are. Weights that are exactly 0 are
     left out and stay 0. init: "optimal", the k values of least squared error; or a start of Lloyd's algorithm:
     "linear", "density", "random" (with `rng`), see `quantization.kmeans`, or layer name -> centroids. Training the
-    model afterwards fine-tunes the centroids. Raises ValueError for an unknown layer, and for an init that lacks one.
+    model afterwards fine-tunes the centroids. Raises ValueError for an unknown layer, another k, and an init that lacks a layer.
 
     >>> from tinycompress import models
     >>> net = cluster_weights(models.mlp((8, 8, 1), (32,), 10, rng=0), k=4)
@@ -69,6 +69,8 @@ def cluster_weights(
     4
     """
     chosen = _per_layer(model, k)
+    if unfit := [number for number in chosen.values() if number not in range(1, MOST_CLUSTERS + 1)]:
+        raise ValueError(f"cluster_weights: k must be a whole number from 1 to {MOST_CLUSTERS}, got {unfit[0]!r}")
     if isinstance(init, dict) and (missing := [name for name in chosen if name not in init]):
         raise ValueError(f"cluster_weights: init has no centroids for layer {missing[0]}, only for {[*init]}")
     with all_or_nothing(model):
@@ -80,7 +82,7 @@ def cluster_weights(
             centroids = np.zeros(1, np.float32)
             if alive.any():
                 start = init[name] if isinstance(init, dict) else init
-                clusters = kmeans_1d(weight[alive].astype(np.float32), min(k_of_layer, MOST_CLUSTERS), start, rng)
+                clusters = kmeans_1d(weight[alive].astype(np.float32), k_of_layer, start, rng)
                 assignments[alive], centroids = clusters.assignments, clusters.centroids
             step = Clustered(assignments, centroids)
             step.centroids.requires_grad = layer.latent("weight").requires_grad

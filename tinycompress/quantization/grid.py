@@ -42,8 +42,10 @@ class Grid:
 
     def quantize(self, x: np.ndarray) -> np.ndarray:
         """The nearest integers of the grid, int8 or, for grids that start at 0, uint8. Values beyond the ends are
-        clipped. x: of any shape that fits the scale's."""
+        clipped. x: of any shape that fits the scale's. Raises ValueError for NaN."""
         integers = np.clip(np.rint(x / self.scale + self.zero_point), self.low, self.high)
+        if integers.size and np.isnan(np.minimum.reduce(integers, None)):
+            raise ValueError("a grid of integers has none for NaN; check the data with np.isnan(x)")
         return integers.astype(np.int8 if self.low < 0 else np.uint8)
 
     def dequantize(self, integers: np.ndarray) -> np.ndarray:
