@@ -7,7 +7,7 @@ import os
 
 import numpy as np
 
-from .files import whole_file
+from .files import arrays_of, whole_file
 from .nn import Module
 from .optim import Optimizer
 
@@ -42,8 +42,7 @@ class Checkpoint:
         Raises ValueError for a damaged file, and for one of another run.
         """
         try:
-            with np.load(self.path, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
+            arrays = arrays_of(self.path)
             about = json.loads(arrays.pop("about").item())
             states = about["generators"]
         except FileNotFoundError:

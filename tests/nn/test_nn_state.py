@@ -111,6 +111,30 @@ def test_damaged_pickled_and_foreign_files_are_refused(rng, tmp_path):
     assert all(np.array_equal(before[name], values) for name, values in net.state_dict().items())
 
 
+def test_the_error_of_a_file_that_is_no_npz_does_not_say_how_to_load_it_unsafely(rng, tmp_path):
+    path = tmp_path / "net.npz"
+    path.write_bytes(b"not a model")
+    with pytest.raises(ValueError, match="it is not a zip file") as error:
+        nn.Dense(2, 2, rng=rng).load(path)
+    assert "allow_pickle" not in str(error.value)
+
+
+@pytest.mark.parametrize("kind", [complex, str, object])
+def test_a_state_of_another_kind_of_numbers_is_refused(kind, rng):
+    net = nn.Dense(2, 2, rng=rng)
+    before = net.state_dict()
+    with pytest.raises(ValueError, match="weight is .*, the model's is float32"):
+        net.load_state_dict(before | {"weight": before["weight"].astype(kind)})
+    net.load_state_dict({name: values.astype(np.float64) for name, values in before.items()})
+    assert all(np.array_equal(before[name], values) for name, values in net.state_dict().items())
+
+
+@pytest.mark.parametrize("state", [None, [1, 2], nn.Sequential()])
+def test_what_is_no_state_is_refused(state, rng):
+    with pytest.raises(TypeError, match="takes a dict, name -> array, as state_dict"):
+        nn.Dense(2, 2, rng=rng).load_state_dict(state)
+
+
 def test_a_file_with_any_byte_flipped_is_refused_or_was_not_hurt(rng, tmp_path):
     net, path = nn.Dense(4, 4, rng=rng), tmp_path / "net.npz"
     net.save(path)

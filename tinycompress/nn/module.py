@@ -7,12 +7,13 @@ array times a mask: whatever an optimiser does to the latent array, the pruned w
 import copy
 import os
 import threading
+from collections.abc import Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from ..files import whole_file
+from ..files import arrays_of, whole_file
 from ..graph import no_grad
 from ..tensor import Tensor, record
 from ..text.names import hint
@@ -320,15 +321,24 @@ class Module:
         return dict(self._named_state())
 
     def load_state_dict(self, state: dict[str, np.ndarray]) -> Self:
-        """Load a state into this module. Names and shapes must match exactly; otherwise a ValueError lists every mismatch,
-        and nothing is changed."""
+        """Load a state into this module. Names, shapes and kinds of numbers must match; otherwise a ValueError lists every
+        mismatch, and nothing is changed. Raises TypeError for anything but a dict."""
         own = self._whole_state()
+        if not isinstance(state, Mapping):
+            raise TypeError(
+                f"load_state_dict takes a dict, name -> array, as state_dict() returns; got {type(state).__name__}"
+            )
         wrong = [f"{name} is missing" for name in own if name not in state]
         wrong += [f"{name} is not in this model" for name in state if name not in own]
         wrong += [
             f"{name} has shape {np.shape(state[name])}, the model's is {value.shape}"
             for name, value in own.items()
             if name in state and np.shape(state[name]) != value.shape
+        ]
+        wrong += [
+            f"{name} is {np.asarray(state[name]).dtype}, the model's is {value.dtype}"
+            for name, value in own.items()
+            if name in state and not np.can_cast(np.asarray(state[name]).dtype, value.dtype, "same_kind")
         ]
         if wrong:
             raise ValueError(
@@ -354,8 +364,7 @@ class Module:
         file or a state that does not match."""
         path = os.fspath(path)
         try:
-            with np.load(path, allow_pickle=False) as file:
-                state = {name: file[name] for name in file.files}
+            state = arrays_of(path)
         except FileNotFoundError:
             raise FileNotFoundError(f"no file {path!r}; save a model there first: model.save({path!r})") from None
         except Exception as error:  # zip, zlib and NumPy all raise different ones for a damaged file
