@@ -43,9 +43,10 @@ def hard_swish(x: Tensor) -> Tensor:
     return x * (x + 3).clip(0, 6) * (1 / 6)
 
 
-def softmax(x: Tensor, temperature: float = 1.0, dim: int = -1) -> Tensor:
+def softmax(x: Tensor | np.ndarray, temperature: float = 1.0, dim: int = -1) -> Tensor:
     """exp(x / T), normalised over the last axis, which is the only `dim`. x: (…, classes). Raises ValueError for another
     `dim`, and unless the temperature T is a number above 0."""
+    x = _tensor(x)
     T = _temperature("softmax", x, temperature, dim)
     scaled = x.data / T
     p = np.exp(scaled - scaled.max(-1, keepdims=True))
@@ -53,23 +54,28 @@ def softmax(x: Tensor, temperature: float = 1.0, dim: int = -1) -> Tensor:
     return record(p, (x, lambda g: p * (g - (g * p).sum(-1, keepdims=True)) / T))
 
 
-def log_softmax(x: Tensor, temperature: float = 1.0, dim: int = -1) -> Tensor:
+def log_softmax(x: Tensor | np.ndarray, temperature: float = 1.0, dim: int = -1) -> Tensor:
     """The logarithm of `softmax(x, temperature, dim)`, computed without overflow."""
+    x = _tensor(x)
     T = _temperature("log_softmax", x, temperature, dim)
     y = _log_softmax(x.data / T)
     return record(y, (x, lambda g: (g - np.exp(y) * g.sum(-1, keepdims=True)) / T))
 
 
-def cross_entropy(logits: Tensor, labels, label_smoothing: float = 0.0) -> Tensor:
+def cross_entropy(logits: Tensor | np.ndarray, labels, label_smoothing: float = 0.0) -> Tensor:
     """-log softmax(logits)[label], averaged over the batch.
 
     logits: (N, classes). labels: N integers from 0 to classes - 1. label_smoothing: the share of the target that is spread evenly
     over all classes, the right one included (Szegedy et al. 2016, section 7). Raises ValueError for other shapes or labels, and
-    for a share that is not from 0 to 1.
+    for a share that is not from 0 to 1; TypeError for labels that are a tensor, as where the two are swapped.
     """
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"cross_entropy: label_smoothing is a share from 0 to 1, got {label_smoothing}")
-    labels = np.asarray(labels)
+    if isinstance(labels, Tensor):
+        raise TypeError(
+            "cross_entropy: the logits come first, and then the labels, an array of integers; got a tensor as labels"
+        )
+    logits, labels = _tensor(logits), np.asarray(labels)
     if logits.ndim != 2 or labels.shape != logits.shape[:1] or labels.dtype.kind not in "iu":
         raise ValueError(
             f"cross_entropy: expected logits (N, classes) and N integer labels, got logits {logits.shape} and "
@@ -100,12 +106,13 @@ def cross_entropy(logits: Tensor, labels, label_smoothing: float = 0.0) -> Tenso
     return record(value, (logits, derivative))
 
 
-def kl_div(logits: Tensor, target_logits, temperature: float = 1.0) -> Tensor:
+def kl_div(logits: Tensor | np.ndarray, target_logits, temperature: float = 1.0) -> Tensor:
     """T² KL(softmax(target / T) || softmax(logits / T)), averaged over the batch.
 
     The factor T² keeps the size of the gradients independent of the temperature (Hinton et al. 2015, section 2).
     logits and target_logits: (N, classes), else ValueError; the target, an array or tensor, gets no gradient.
     """
+    logits = _tensor(logits)
     target = target_logits.data if isinstance(target_logits, Tensor) else np.asarray(target_logits)
     if logits.ndim != 2 or target.shape != logits.shape or target.size == 0:
         raise ValueError(
@@ -119,8 +126,9 @@ def kl_div(logits: Tensor, target_logits, temperature: float = 1.0) -> Tensor:
     return record(value, (logits, lambda g: g * (T / n) * (np.exp(log_q) - p)))
 
 
-def mse_loss(x: Tensor, target) -> Tensor:
+def mse_loss(x: Tensor | np.ndarray, target) -> Tensor:
     """The mean of (x - target)² over all elements. Raises ValueError unless both have the same shape."""
+    x = _tensor(x)
     if x.shape != np.shape(target):
         raise ValueError(f"mse_loss: x is {x.shape} and the target {np.shape(target)}; they must be equal")
     return ((x - target) ** 2).mean()
@@ -302,6 +310,10 @@ def _normalised(x: Tensor, weight: Tensor, bias: Tensor, mean, inverse, relu, co
     return record(y, (x, derivative), (weight, lambda g: sums(g)[1]), (bias, lambda g: sums(g)[0]))
 
 
+def _tensor(x: Tensor | np.ndarray) -> Tensor:
+    return x if isinstance(x, Tensor) else Tensor(x)
+
+
 def _temperature(name: str, x: Tensor, value, dim: int = -1) -> float:
     if dim not in (-1, x.ndim - 1):
         raise ValueError(
@@ -331,7 +343,13 @@ def _to_bias(bias: Tensor | None) -> list:
     return [] if bias is None else [(bias, lambda g: g)]
 
 
+def _check_tensor(name: str, x: Tensor):
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{name}: the input must be a tensor, got {type(x).__name__}; make one: tc.Tensor(array)")
+
+
 def _same_dtype(name: str, x: Tensor, weight: Tensor):
+    _check_tensor(name, x)
     if x.dtype != weight.dtype:
         raise TypeError(
             f"{name}: the input is {x.dtype} and the weight {weight.dtype}; convert the input: x.astype(numpy.{weight.dtype})"
@@ -356,9 +374,10 @@ def _two(name: str, what: str, value) -> tuple[int, int]:
 def _window(name, x: Tensor, weight: Tensor, channels, stride, padding):
     """Check the input against the weight; return stride as (sh, sw) and padding as ((top, bottom), (left, right))."""
     _same_dtype(name, x, weight)
-    if x.ndim != 4 or x.shape[3:] != channels:
+    if x.ndim != 4 or not channels or x.shape[3:] != channels:
+        inputs = channels[0] if channels else "in"
         raise ValueError(
-            f"{name}: the input is {x.shape}, but a weight of shape {weight.shape} expects (N, H, W, {channels[0]}); "
+            f"{name}: the input is {x.shape}, but a weight of shape {weight.shape} expects (N, H, W, {inputs}); "
             "images are channels-last here"
         )
     stride = _two(name, "stride", stride)
@@ -380,6 +399,7 @@ def _window(name, x: Tensor, weight: Tensor, channels, stride, padding):
 
 
 def _pool_window(name, x: Tensor, size, stride):
+    _check_tensor(name, x)
     if x.ndim != 4:
         raise ValueError(f"{name}: expected images (N, H, W, C), got {x.shape}")
     size = _two(name, "window", size)

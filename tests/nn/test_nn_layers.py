@@ -1,6 +1,7 @@
 """Layers: shapes, derivatives and initialisation; what they cost; the models made of them."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -108,8 +109,30 @@ def test_normalize_brings_each_channel_to_mean_0_and_variance_1(rng):
 def test_normalize_refuses_what_cannot_be_divided_by(std):
     with pytest.raises(ValueError, match="one mean and one std above 0 per channel"):
         nn.Normalize([0, 0], std)
+    with pytest.raises(ValueError, match="one mean and one std above 0 per channel"):
+        nn.Normalize([0, np.inf], [1, 1])
     with pytest.raises(ValueError, match="its last axis must be the 2 channels"):
         nn.Normalize([0, 0], [1, 1])(np.zeros((2, 3), np.float32))
+
+
+@pytest.mark.parametrize("length", [0, -1, 2.0, "2"])
+def test_a_layer_without_whole_numbers_of_inputs_and_outputs_is_refused(length, rng):
+    makers = [
+        lambda n: nn.Dense(n, 3, rng=rng),
+        lambda n: nn.Dense(3, n, rng=rng),
+        lambda n: nn.Conv2d(n, 3, rng=rng),
+        lambda n: nn.Conv2d(3, n, rng=rng),
+        lambda n: nn.DepthwiseConv2d(n, rng=rng),
+    ]
+    for make in makers:
+        with pytest.raises(ValueError, match="whole numbers of inputs and outputs, above 0"):
+            make(length)
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (2, 0, 8, 3), (2, 8, 3)])
+def test_the_average_of_what_is_no_image_is_refused(shape):
+    with pytest.raises(ValueError, match=r"expected images \(N, H, W, C\), got " + re.escape(str(shape))):
+        nn.GlobalAvgPool()(np.zeros(shape, np.float32))
 
 
 def test_dropout_drops_in_training_only_and_keeps_the_mean():

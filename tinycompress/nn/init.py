@@ -14,6 +14,16 @@ INITS = {
 }
 
 
+def generator(rng) -> np.random.Generator:
+    """A Generator, as it is or from its seed. Raises TypeError for anything else."""
+    try:
+        return np.random.default_rng(rng)
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"rng is a numpy.random.Generator, or a seed for one, a whole number from 0 on; got {rng!r}"
+        ) from None
+
+
 def check_generator(rng) -> None:
     """Raise TypeError for anything but a Generator."""
     if not isinstance(rng, np.random.Generator):
@@ -26,11 +36,16 @@ def check_generator(rng) -> None:
 def initialise(shape, init: str, rng: np.random.Generator, fan_in: int, fan_out: int) -> np.ndarray:
     """Draw a float32 array by one of `INITS`: He et al. 2015 (eq. 10), Glorot & Bengio 2010 (eq. 16), LeCun et al. 1998.
 
-    Raises ValueError for an unknown `init`, and TypeError for an rng that is not a Generator.
+    Raises ValueError for an unknown `init` or an empty shape, and TypeError for an rng that is not a Generator.
     """
     if init not in INITS:
         raise ValueError(f"no initialisation is called {init!r}; choose one of {', '.join(INITS)}")
     check_generator(rng)
+    if not all(isinstance(length, int | np.integer) and length > 0 for length in shape):
+        image = "; is the image (H, W, C), channels last, and large enough for the pooling?" if 0 in shape[:-1] else ""
+        raise ValueError(
+            f"a layer needs whole numbers of inputs and outputs, above 0; its weight would be {shape}{image}"
+        )
     kind, scale = INITS[init](fan_in, fan_out)
     values = rng.normal(0, scale, shape) if kind == "normal" else rng.uniform(-scale, scale, shape)
     return values.astype(np.float32)

@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import functional as F
 from ..tensor import Tensor
+from ..text.names import keywords
 from .init import check_generator, initialise
 from .module import Module, Parameter
 from .weighted import Weighted
@@ -17,6 +18,7 @@ def _bias(bias: bool, n: int) -> Parameter | None:
     return Parameter(np.zeros(n, np.float32)) if bias else None
 
 
+@keywords(activation="a layer of its own, such as nn.ReLU()", units="out_features")
 class Dense(Weighted):
     """x @ weight + bias. (…, in_features) -> (…, out_features); weight (in_features, out_features)."""
 
@@ -37,6 +39,11 @@ class PointwiseConv2d(Dense):
     """A 1×1 convolution: a dense layer applied to every pixel. (N, H, W, in) -> (N, H, W, out); weight (in, out)."""
 
 
+@keywords(
+    activation="a layer of its own, such as nn.ReLU()",
+    filters="out_channels",
+    groups="nn.DepthwiseConv2d(channels), with a group for each channel",
+)
 class Conv2d(Weighted):
     """Standard convolution. (N, H, W, in_channels) -> (N, H', W', out_channels); weight (kh, kw, in, out).
 
@@ -117,13 +124,16 @@ class BatchNorm(Module):
 class Normalize(Module):
     """(x - mean) / std per channel (the last axis), so that a net takes raw pixels. As the first layer, it is saved with the net.
 
-    mean and std: one number per channel, buffers that are not trained. Raises ValueError for other shapes, and unless each std
-    is above 0.
+    mean and std: one number per channel, buffers that are not trained. Raises ValueError for other shapes, and unless they are
+    finite and each std is above 0.
     """
 
     def __init__(self, mean: Sequence[float] | np.ndarray, std: Sequence[float] | np.ndarray):
         self.mean, self.std = (np.array(values, np.float32) for values in (mean, std))
-        if self.mean.ndim != 1 or self.mean.shape != self.std.shape or not (self.std > 0).all():
+        per_channel = self.mean.ndim == 1 and self.mean.shape == self.std.shape
+        if not per_channel or not (
+            np.isfinite(self.mean).all() and np.isfinite(self.std).all() and (self.std > 0).all()
+        ):
             raise ValueError(f"Normalize: expected one mean and one std above 0 per channel; got {mean} and {std}")
 
     @classmethod
@@ -204,10 +214,15 @@ class GlobalAvgPool(_Elementwise):
 
     @staticmethod
     def function(x: Tensor) -> Tensor:
-        """The mean over the image: (N, H, W, C) -> (N, C)."""
+        """The mean over the image: (N, H, W, C) -> (N, C). Raises ValueError for anything but images."""
+        if x.ndim != 4 or 0 in x.shape[1:3]:
+            raise ValueError(
+                f"GlobalAvgPool: expected images (N, H, W, C), got {x.shape}; it stands before Flatten or Dense"
+            )
         return x.mean((1, 2))
 
 
+@keywords(kernel_size="size", pool_size="size")
 class MaxPool2d(Module):
     """The largest value of each window, (N, H, W, C) -> (N, H', W', C).
 

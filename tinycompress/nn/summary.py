@@ -76,8 +76,9 @@ def summary(model: Module, input_shape: tuple[int, ...] | None = None) -> Summar
     input_shape = input_shape or getattr(model, "input_shape", None)
     if input_shape is None:
         raise ValueError("summary: the model has no input_shape; pass input_shape, for example (28, 28, 1)")
+    shape = input_shape if isinstance(input_shape, tuple | list) else (input_shape,)
     layers, counted = [], set()
-    for name, module, in_shape, out_shape in layer_calls(model, np.zeros((1, *input_shape), np.float32)):
+    for name, module, in_shape, out_shape in layer_calls(model, np.zeros((1, *shape), np.float32)):
         own = {array: id(p) for array, p in module.named_parameters().items() if "." not in array}
         arrays = [effective(module, array) for array, parameter in own.items() if parameter not in counted]
         counted |= {*own.values()}  # a parameter that is used twice is counted once
