@@ -94,6 +94,47 @@ def test_softmax_takes_the_last_axis_by_number():
             operation(x, dim=0)
 
 
+@pytest.mark.parametrize("steps", [tc.optim.steps(0.5), tc.optim.steps((0.5,))], ids=["one", "tuple"])
+def test_a_schedule_of_one_step_takes_a_number(steps):
+    assert [steps(t) for t in (0.4, 0.5)] == [1, 0.1]
+
+
+def test_an_int_stands_for_a_tuple_of_one():
+    assert same(tc.models.mlp(64, 16, 10, rng=0), tc.models.mlp((8, 8, 1), (16,), 10, rng=0))
+    net = tc.models.mlp(64, 16, 10, rng=0)
+    assert str(net.summary(64)) == str(net.summary((64,)))
+
+
+def test_probabilities_and_losses_take_the_arrays_that_predict_returns(data, net):
+    logits, y = tc.predict(net, data.x_test), data.y_test
+    assert np.array_equal(tc.functional.softmax(logits).data, tc.functional.softmax(tc.Tensor(logits)).data)
+    assert tc.functional.cross_entropy(logits, y).item() == pytest.approx(tc.evaluate(net, data).loss)
+    assert tc.functional.kl_div(logits, logits).item() == tc.functional.mse_loss(logits, logits).item() == 0
+
+
+class LikeAnArray:
+    """What another library holds its numbers in."""
+
+    def __init__(self, values):
+        self.values = values
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self.values, dtype)
+
+
+@pytest.mark.parametrize("kind", [np.ndarray.tolist, LikeAnArray, tc.Tensor], ids=["lists", "foreign", "tensors"])
+def test_lists_and_what_other_libraries_hold_stand_for_arrays(data, net, kind):
+    other, labels = net.copy(), data.y_train if kind is tc.Tensor else kind(data.y_train)
+    pair = kind(data.x_train), labels
+    histories = [
+        tc.fit(one, train, optimizer=sgd(one), epochs=1, rng=0, progress=False)
+        for one, train in [(net, data.train), (other, pair)]
+    ]
+    assert histories[0] == histories[1] and same(net, other)
+    assert tc.evaluate(net, pair) == tc.evaluate(net, data.train)
+    assert np.array_equal(tc.predict(net, pair[0]), tc.predict(net, data.x_train))
+
+
 # ---- what is answered ----
 
 ANSWERED = {
@@ -105,8 +146,8 @@ ANSWERED = {
     "net.fit": "tc.fit(net, data, optimizer=…, epochs=…, rng=0)",
     "tc.evaluate(net, data.x_test, data.y_test)": "evaluate(net, (x, y), …)",
     "tc.fit(net, data, optimizer='sgd', epochs=1, rng=0)": "tc.optim.SGD(net.parameters()",
-    "tc.fit(net, data, optimizer=sgd(net), epochs=1, rng=0, schedule='cosine')": "tc.optim.cosine are; got 'cosine'",
-    "tc.fit(net, data, lr=0.1)": "here it is the optimiser's: optimizer=tc.optim.SGD",
+    "tc.fit(net, data, optimizer=sgd(net), epochs=1, rng=0, schedule='cosine')": "such as tc.optim.cosine; got 'cosine'",
+    "tc.fit(net, data, lr=0.1)": "it belongs to the optimiser, optimizer=tc.optim.SGD",
     "tc.fit(net, data, seed=0)": "here it is 'rng'",
     "tc.fit(net, data, teacher=net)": "tc.distillation.DistillationLoss(4, 0.9)",
     "tc.fit(net, data, validation_data=data)": "here it is 'validation'",
@@ -116,8 +157,8 @@ ANSWERED = {
     "tc.zeros(3)": "tc.Tensor(np.zeros(shape))",
     "tc.mean(x)": "a method of tensors: t.mean()",
     "tc.distillation.distill(net, net, data)": "loss=tc.distillation.DistillationLoss(4, 0.9)",
-    "tc.quantization.quantize(net, 4)": "quantization.quantize_weights(net, bits=4)",
-    "tc.quantization.cluster_weights(net, bits=4)": "here it is k, the number of values: 2**bits",
+    "tc.quantization.quantize(net, 4)": "quantization.cluster_weights(net.copy(), k=16), k-means",
+    "tc.quantization.cluster_weights(net, bits=4)": "here: k, the number of values: 2**bits",
     "tc.quantization.tcz.save('net.tcz', net)": "the net comes first, then the path; got str",
     "tc.pruning.prune_weights(net, sparsity=0.5)": "here it is 'share'",
     "tc.pruning.prune_filters(net, 0.5)": "pruning.remove_neurons(net, share)",
@@ -131,6 +172,33 @@ ANSWERED = {
     "tc.nn.Dense(4, 3, rng=0)": "pass it to all layers",
     "tc.nn.Dropout(0.5, rng=0)": "pass it to all layers",
     "tc.nn.Sequential([tc.nn.ReLU()])": "nn.Sequential(*layers)",
+    "from tinycompress.nn import Linear": "nn.Dense(in_features, out_features, rng=rng)",
+    "from tinycompress import DataLoader": "in a loop of your own, for rows in np.array_split(",
+    "from tinycompress.optim import SGDd": "did you mean 'SGD'?",
+    "tc.tensor([1.0])": "here: tc.Tensor(array)",
+    "tc.data.mnist()": "here: tc.data.load(",
+    "tc.quantization.kmeans(net)": "here: quantization.cluster_weights(net, k=16)",
+    "train, test = data": "Dataset has named parts, .train, .val, .test",
+    "loss, accuracy = tc.evaluate(net, data)": "Evaluation has named parts, .accuracy, .loss",
+    "tc.training.History()['loss']": "History has named parts, .loss, .lr, .val_accuracy",
+    "sgd(net).param_groups": "optimizer.lr",
+    "tc.optim.Adam(net.parameters(), learning_rate=0.1)": "here it is 'lr'",
+    "net.append(tc.nn.ReLU())": "net.layers.append(layer)",
+    "net.weight": "as in net[1].weight",
+    "tc.nn.Dense(4, 3, activation='relu')": "here: a layer of its own, such as nn.ReLU()",
+    "tc.nn.init.xavier_uniform_(x)": 'init="he_normal"',
+    "tc.models.lenet_5((8, 8, 1), num_classes=10)": "here it is 'classes'",
+    "tc.models.lenet_5((28, 28), rng=0)": "the shape of one image is (H, W, C), such as data.image_shape; got (28, 28)",
+    "tc.models.lenet_5((1, 28, 28), rng=0)": "is the image (H, W, C), channels last",
+    "tc.models.mlp(64, 16, 10, rng='0')": "a seed for one, a whole number from 0 on; got '0'",
+    "tc.fit(net, data, optimiser=sgd(net))": "did you mean 'optimizer'?",
+    "tc.fit(net, data, patience=3)": "it takes model, train, optimizer, epochs",
+    "tc.fit(net, data, validation_split=0.1)": "validation=data.val",
+    "tc.fit(net, [data.val, data.test], optimizer=sgd(net), epochs=1, rng=0)": "whose parts differ in shape",
+    "tc.fit(data, net, optimizer=sgd(net), epochs=1, rng=0)": "the net comes first, fit(net, …); got Dataset",
+    "tc.predict(net, data.test)": "predict takes inputs alone",
+    "tc.functional.cross_entropy(data.y_test, net(x))": "the logits come first",
+    "tc.functional.dense(x, net[1].weight)": "dense: the input must be a tensor, got ndarray",
     "tc.prunning": "did you mean 'pruning'?",
     "tc.pruning.prune_wieghts": "did you mean 'prune_weights'?",
     "tc.quantization.tcz.laod": "did you mean 'load'?",
@@ -139,14 +207,14 @@ ANSWERED = {
 
 @pytest.mark.parametrize("guess", ANSWERED)
 def test_the_answer_names_ours(data, net, guess):
-    with pytest.raises((AttributeError, TypeError, ValueError), match=re.escape(ANSWERED[guess])):
-        eval(guess, {"tc": tc, "net": net, "data": data, "x": data.x_test, "sgd": sgd})
+    with pytest.raises((AttributeError, ImportError, TypeError, ValueError), match=re.escape(ANSWERED[guess])):
+        exec(guess, {"tc": tc, "net": net, "data": data, "x": data.x_test, "sgd": sgd})
 
 
 def test_every_answer_names_something_that_is_there():
     offered = re.compile(r"\b(tc|nn|functional|pruning|quantization)((?:\.\w+)+)")
     roots = {name: getattr(tc, name) for name in ("nn", "functional", "pruning", "quantization")} | {"tc": tc}
-    owners = {"a module": tc.nn.Module, "a tensor": tc.Tensor}
+    owners = {"a module": tc.nn.Sequential, "a tensor": tc.Tensor, "an optimiser": tc.optim.Optimizer}
     for place, answers in names.ELSEWHERE.items():
         for name, ours in answers.items():
             owner = owners.get(place) or eval(place.replace("tinycompress", "tc", 1), {"tc": tc})
@@ -157,10 +225,31 @@ def test_every_answer_names_something_that_is_there():
                     thing = getattr(thing, part)
 
 
-def test_a_terminal_shows_our_suggestion_alone():
-    command = [sys.executable, "-c", "import tinycompress as tc; tc.models.lenet5"]
+@pytest.mark.parametrize(
+    ("line", "end"),
+    [
+        ("tc.models.lenet5", "has no attribute 'lenet5'; did you mean 'lenet_5'?\n"),
+        ("tc.nn.ReLU().named_paramters", "did you mean 'named_parameters'?\n"),
+        ("tc.Tensor(1).reshap", "did you mean 'reshape'?\n"),
+        ("from tinycompress.models import lenet5", "did you mean 'lenet_5'?\n"),
+    ],
+)
+def test_a_terminal_shows_our_suggestion_alone(line, end):
+    command = [sys.executable, "-c", f"import tinycompress as tc; {line}"]
     error = subprocess.run(command, capture_output=True, text=True).stderr
-    assert error.endswith("has no attribute 'lenet5'; did you mean 'lenet_5'?\n")
+    assert error.endswith(end)
+
+
+def test_a_parameter_is_not_replaced_by_an_operator_that_seems_to_change_it(net):
+    before = net.state_dict()
+    for operator in "+=", "-=", "*=", "/=":
+        with pytest.raises(TypeError, match=re.escape("use `p.data -= …`")):
+            exec(f"for p in net.parameters():\n    p {operator} 2", {"net": net})
+    assert all(np.array_equal(before[name], values) for name, values in net.state_dict().items())
+
+
+def test_a_module_has_an_attribute_only_if_it_is_there():
+    assert not hasattr(tc.nn, "Linear") and getattr(tc, "DataLoader", None) is None
 
 
 def test_private_names_are_looked_for_without_a_word():

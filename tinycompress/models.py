@@ -26,6 +26,8 @@ from .nn import (
     Residual,
     Sequential,
 )
+from .nn.init import generator
+from .text.names import keywords
 
 
 def normalized(net: Sequential, x: np.ndarray) -> Sequential:
@@ -37,27 +39,45 @@ def normalized(net: Sequential, x: np.ndarray) -> Sequential:
     return Sequential(Normalize.of(x), *net.layers, input_shape=net.input_shape)
 
 
+_keywords = keywords(hidden="widths", num_classes="classes", seed="rng")
+
+
+def _checked(input_shape, rng) -> tuple[tuple[int, int, int], np.random.Generator]:
+    """The shape of an image, checked, and a Generator."""
+    if not isinstance(input_shape, tuple | list) or len(input_shape) != 3:
+        raise ValueError(f"the shape of one image is (H, W, C), such as data.image_shape; got {input_shape!r}")
+    return tuple(input_shape), generator(rng)
+
+
+@_keywords
 def mlp(input_shape, widths, classes: int, *, rng: np.random.Generator | int) -> Sequential:
-    """Dense layers of the given hidden widths with ReLU between; images are flattened first. (N, H, W, C) -> (N, classes)."""
-    rng = np.random.default_rng(rng)
-    widths = [prod(input_shape), *widths]
+    """Dense layers of the given hidden widths with ReLU between; images are flattened first. (N, H, W, C) -> (N, classes).
+
+    input_shape and widths: an int stands for a tuple of one.
+    """
+    input_shape, widths = (
+        values if isinstance(values, tuple | list) else (values,) for values in (input_shape, widths)
+    )
+    rng, widths = generator(rng), [prod(input_shape), *widths]
     layers = [Flatten()]
     for inputs, outputs in zip(widths[:-1], widths[1:], strict=True):
         layers += [Dense(inputs, outputs, rng=rng), ReLU()]
     return Sequential(*layers, Dense(widths[-1], classes, rng=rng), input_shape=tuple(input_shape))
 
 
+@_keywords
 def lenet_300_100(input_shape=(28, 28, 1), classes: int = 10, *, rng: np.random.Generator | int) -> Sequential:
     """LeNet-300-100 (LeCun et al. 1998): two hidden layers of 300 and 100; 266,610 parameters on MNIST."""
     return mlp(input_shape, (300, 100), classes, rng=rng)
 
 
+@_keywords
 def lenet_5(input_shape=(28, 28, 1), classes: int = 10, *, rng: np.random.Generator | int) -> Sequential:
     """LeNet-5 as the compression papers use it (Caffe's 20-50-500-10); 431,080 parameters on MNIST.
 
     For images too small for two unpadded 5×5 convolutions (under 16 pixels per side), the padding is "same".
     """
-    rng = np.random.default_rng(rng)
+    input_shape, rng = _checked(input_shape, rng)
     height, width, channels = input_shape
     padding = "valid" if min(height, width) >= 16 else "same"
 
@@ -76,13 +96,14 @@ def lenet_5(input_shape=(28, 28, 1), classes: int = 10, *, rng: np.random.Genera
         Dense(50 * pixels, 500, rng=rng),
         ReLU(),
         Dense(500, classes, rng=rng),
-        input_shape=tuple(input_shape),
+        input_shape=input_shape,
     )
 
 
+@_keywords
 def convnet(input_shape, classes: int = 10, widths=(16, 32), *, rng: np.random.Generator | int) -> Sequential:
     """3×3 convolutions with batch norm and ReLU, halving the image after each, then one dense layer."""
-    rng = np.random.default_rng(rng)
+    input_shape, rng = _checked(input_shape, rng)
     height, width, channels = input_shape
     layers = []
     for outputs in widths:
@@ -93,28 +114,28 @@ def convnet(input_shape, classes: int = 10, widths=(16, 32), *, rng: np.random.G
             MaxPool2d(2),
         ]
         channels, height, width = outputs, height // 2, width // 2
-    return Sequential(
-        *layers, Flatten(), Dense(channels * height * width, classes, rng=rng), input_shape=tuple(input_shape)
-    )
+    return Sequential(*layers, Flatten(), Dense(channels * height * width, classes, rng=rng), input_shape=input_shape)
 
 
+@_keywords
 def separable_net(input_shape, classes: int = 10, widths=(16, 32, 64), *, rng: np.random.Generator | int) -> Sequential:
     """A small MobileNet (Howard et al. 2017): a 3×3 convolution, then pairs of depthwise 3×3 (stride 2) and pointwise."""
-    rng = np.random.default_rng(rng)
+    input_shape, rng = _checked(input_shape, rng)
     layers = [Conv2d(input_shape[2], widths[0], 3, padding="same", bias=False, rng=rng), BatchNorm(widths[0]), ReLU()]
     for inputs, outputs in zip(widths[:-1], widths[1:], strict=True):
         layers += [DepthwiseConv2d(inputs, 3, stride=2, padding="same", bias=False, rng=rng), BatchNorm(inputs), ReLU()]
         layers += [PointwiseConv2d(inputs, outputs, bias=False, rng=rng), BatchNorm(outputs), ReLU()]
-    return Sequential(*layers, GlobalAvgPool(), Dense(widths[-1], classes, rng=rng), input_shape=tuple(input_shape))
+    return Sequential(*layers, GlobalAvgPool(), Dense(widths[-1], classes, rng=rng), input_shape=input_shape)
 
 
+@_keywords
 def vgg(input_shape=(32, 32, 3), classes: int = 10, share=0.25, *, rng: np.random.Generator | int) -> Sequential:
     """VGG-11 for small images: its eight 3×3 convolutions (Simonyan & Zisserman 2015, table 1, column A) with batch norm, the
     image halved after every second one (unless it is a single pixel by then), and one dense layer in place of three.
 
     share: of the published widths, by default a quarter: 579,098 parameters and 38.2 million multiply-adds on CIFAR-10.
     """
-    rng = np.random.default_rng(rng)
+    input_shape, rng = _checked(input_shape, rng)
     layers, inputs, side = [], input_shape[2], min(input_shape[:2])
     for i, width in enumerate((64, 128, 256, 256, 512, 512, 512, 512)):
         outputs = max(1, round(share * width))
@@ -123,9 +144,10 @@ def vgg(input_shape=(32, 32, 3), classes: int = 10, share=0.25, *, rng: np.rando
             layers.append(MaxPool2d(2))
             side //= 2
         inputs = outputs
-    return Sequential(*layers, GlobalAvgPool(), Dense(inputs, classes, rng=rng), input_shape=tuple(input_shape))
+    return Sequential(*layers, GlobalAvgPool(), Dense(inputs, classes, rng=rng), input_shape=input_shape)
 
 
+@_keywords
 def mobilenet(input_shape=(32, 32, 3), classes: int = 10, share=0.5, *, rng: np.random.Generator | int) -> Sequential:
     """MobileNet (Howard et al. 2017, table 1) for small images: the first two of its five halvings are left out, and one of its
     twelve pairs of depthwise and pointwise convolutions that only repeat others.
@@ -133,7 +155,7 @@ def mobilenet(input_shape=(32, 32, 3), classes: int = 10, share=0.5, *, rng: np.
     share: of the published widths, by default half: 754,858 parameters and, as many as `resnet20`, 41.0 million multiply-adds
     on CIFAR-10.
     """
-    rng = np.random.default_rng(rng)
+    input_shape, rng = _checked(input_shape, rng)
     inputs = max(1, round(share * 32))
     layers = [Conv2d(input_shape[2], inputs, 3, padding="same", bias=False, rng=rng), BatchNorm(inputs), ReLU()]
     repeated = 4 * [(512, 1)]
@@ -143,9 +165,10 @@ def mobilenet(input_shape=(32, 32, 3), classes: int = 10, share=0.5, *, rng: np.
         layers += [DepthwiseConv2d(inputs, 3, stride, padding=1, bias=False, rng=rng), BatchNorm(inputs), ReLU()]
         layers += [PointwiseConv2d(inputs, outputs, bias=False, rng=rng), BatchNorm(outputs), ReLU()]
         inputs = outputs
-    return Sequential(*layers, GlobalAvgPool(), Dense(inputs, classes, rng=rng), input_shape=tuple(input_shape))
+    return Sequential(*layers, GlobalAvgPool(), Dense(inputs, classes, rng=rng), input_shape=input_shape)
 
 
+@_keywords
 def resnet(
     input_shape, classes: int = 10, widths=(16, 32, 64), blocks: int = 1, *, rng: np.random.Generator | int
 ) -> Sequential:
@@ -155,7 +178,7 @@ def resnet(
     convolution with stride 2 and batch norm (the paper's option B; on CIFAR-10 it pads with zeros instead, option A). Elsewhere
     the shortcut is the identity.
     """
-    rng = np.random.default_rng(rng)
+    input_shape, rng = _checked(input_shape, rng)
 
     def conv(inputs, outputs, size, stride):
         return Conv2d(inputs, outputs, size, stride, size // 2, bias=False, rng=rng), BatchNorm(outputs)
@@ -168,9 +191,10 @@ def resnet(
             body = Sequential(*conv(inputs, outputs, 3, stride), ReLU(), *conv(outputs, outputs, 3, 1))
             layers += [Residual(body, Sequential(*conv(inputs, outputs, 1, stride)) if halves else None), ReLU()]
             inputs = outputs
-    return Sequential(*layers, GlobalAvgPool(), Dense(inputs, classes, rng=rng), input_shape=tuple(input_shape))
+    return Sequential(*layers, GlobalAvgPool(), Dense(inputs, classes, rng=rng), input_shape=input_shape)
 
 
+@_keywords
 def resnet20(input_shape=(32, 32, 3), classes: int = 10, *, rng: np.random.Generator | int) -> Sequential:
     """ResNet-20 for CIFAR-10 (He et al. 2016, section 4.2): 20 layers; 272,474 parameters and 40.8 million multiply-adds.
 

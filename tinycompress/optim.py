@@ -2,12 +2,16 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from math import cos, pi, sqrt
+from math import cos, inf, pi, sqrt
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .kernels import elementwise
 from .tensor import Tensor
+from .text.names import keywords, lacking
+
+OURS = {"learning_rate": "lr", "params": "parameters"}
 
 
 class Optimizer:
@@ -36,8 +40,8 @@ class Optimizer:
                 "layer.latent('weight'), or pass model.parameters()"
             )
         for what, value in (("learning rate", lr), ("weight decay", weight_decay)):
-            if not value >= 0:
-                raise ValueError(f"the {what} must not be negative, got {value}")
+            if not isinstance(value, int | float | np.number) or not 0 <= value < inf:
+                raise ValueError(f"the {what} must be finite and must not be negative, got {value!r}")
         self.parameters = list(dict.fromkeys(parameters))  # a shared parameter is updated once
         self.lr, self.weight_decay = lr, weight_decay
         self._state = [self._start(p.data) for p in self.parameters]
@@ -47,6 +51,11 @@ class Optimizer:
         numbers = sum(parameter.size for parameter in self.parameters)
         shown = ", ".join(f"{name}={value}" for name, value in settings.items())
         return f"{type(self).__name__}({len(self.parameters)} parameters of {numbers:,} numbers, {shown})"
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            lacking("an optimiser", self, name, [*vars(self), *dir(type(self))])
 
     def _start(self, data: np.ndarray) -> list:
         """The state kept for one parameter between steps, such as a velocity."""
@@ -89,6 +98,7 @@ class Optimizer:
             parameter.grad = None
 
 
+@keywords(**OURS)
 class SGD(Optimizer):
     """Stochastic gradient descent: v = momentum v + g + weight_decay w, w -= lr v; Nesterov: w -= lr (g + momentum v).
 
@@ -111,6 +121,7 @@ class SGD(Optimizer):
         return data - self.lr * (g + self.weight_decay * data if self.weight_decay else g)
 
 
+@keywords(**OURS)
 class Adam(Optimizer):
     """Adaptive moments (Kingma & Ba 2015, algorithm 1); weight decay is added to the gradient.
 
@@ -121,7 +132,7 @@ class Adam(Optimizer):
     decoupled = False
 
     def __init__(self, parameters: Iterable[Tensor], lr=0.001, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0) -> None:
-        if not all(0 <= beta < 1 for beta in betas):
+        if not (isinstance(betas, tuple | list) and len(betas) == 2 and all(0 <= beta < 1 for beta in betas)):
             raise ValueError(f"{type(self).__name__}: both betas must lie in [0, 1), got {betas}")
         self.betas, self.eps = betas, eps
         super().__init__(parameters, lr, weight_decay)
@@ -143,6 +154,7 @@ class Adam(Optimizer):
         return data - (self.lr / (1 - beta1**steps)) * mean / root
 
 
+@keywords(**OURS)
 class AdamW(Adam):
     """Adam with decoupled weight decay: w -= lr weight_decay w (Loshchilov & Hutter 2019, algorithm 2)."""
 
@@ -198,9 +210,9 @@ def cosine(t: float) -> float:
     return 0.5 * (1 + cos(pi * t))
 
 
-def steps(at: Iterable[float], gamma: float = 0.1) -> Schedule:
-    """Multiply by gamma at each share of training in `at`, for example steps((0.5, 0.75))."""
-    at = tuple(at)
+def steps(at: float | Iterable[float], gamma: float = 0.1) -> Schedule:
+    """Multiply by gamma at each share of training in `at`, for example steps((0.5, 0.75)) or steps(0.5)."""
+    at = (at,) if isinstance(at, int | float) else tuple(at)
     return _Schedule(f"steps({at}, gamma={gamma})", lambda t: gamma ** sum(t >= milestone for milestone in at))
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from .graph import Node, births, mode
 from .kernels import matmul
 from .kernels.reductions import axis_sums
-from .text.names import hint
+from .text.names import lacking
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 _ZERO = {dtype: np.zeros((), dtype) for dtype in FLOATS}  # saves NumPy converting 0 on each use
@@ -108,9 +108,7 @@ class Tensor(Node):
     if not TYPE_CHECKING:  # for a type checker, there are no other attributes
 
         def __getattr__(self, name):  # called only if there is no attribute of that name
-            known = [known for known in dir(type(self)) if not known.startswith("_")]
-            near = "" if name.startswith("_") else hint("a tensor", name, known)
-            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{near}")
+            lacking("a tensor", self, name, dir(type(self)))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._data}{', requires_grad=True' if self.requires_grad else ''})"
@@ -342,6 +340,8 @@ def maximum(a, b) -> Tensor:
 def _real(data) -> np.ndarray:
     if isinstance(data, Tensor):
         raise TypeError("data must be an array or numbers, got a Tensor; use its `.detach()` or `.data`")
+    if isinstance(data, np.ndarray) and hasattr(data, "mask"):
+        raise TypeError("a masked array hides numbers that a tensor would show; fill them first: x.filled(0)")
     array = np.asarray(data)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"a tensor holds real numbers; got {type(data).__name__} with dtype {array.dtype}")
@@ -356,6 +356,8 @@ def _as_float(data) -> np.ndarray:
 
 def _alike(*values) -> Sequence[Tensor]:
     """The values as tensors of one dtype: numbers and arrays take the dtype of the tensors, which must already agree."""
+    if not values:
+        raise ValueError("there are no tensors to join")
     if len(values) == 2:  # fast path for the usual case
         a, b = values
         if isinstance(a, Tensor) and isinstance(b, Tensor) and a._data.dtype is b._data.dtype:

@@ -18,9 +18,10 @@ from .data import Dataset
 from .graph import no_grad
 from .guards import idle_latents
 from .nn import BatchNorm, Module, trace
+from .nn.init import generator
 from .optim import Optimizer, Schedule, constant
 from .tensor import Tensor
-from .text.names import keywords
+from .text.names import by_name, keywords
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,6 +34,7 @@ class TrainingDiverged(FloatingPointError):
     """The loss is no longer finite; the message names the layer where that began. `.history` holds the epochs before that."""
 
 
+@by_name("loss", "lr", "val_accuracy")
 @dataclass(repr=False)
 class History:
     """Loss, learning rate and validation accuracy, one entry per epoch; `interrupted`: whether Ctrl-C ended training."""
@@ -86,6 +88,7 @@ class History:
         return figure
 
 
+@by_name("accuracy", "loss")
 @dataclass(frozen=True)
 class Evaluation:
     """Accuracy (a share from 0 to 1) and mean cross-entropy (nats)."""
@@ -96,11 +99,19 @@ class Evaluation:
 
 @keywords(
     **dict.fromkeys(("criterion", "loss_fn"), "loss"),
+    **dict.fromkeys(
+        ("learning_rate", "lr"),
+        "it belongs to the optimiser, optimizer=tc.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)",
+    ),
+    **dict.fromkeys(("random_state", "seed"), "rng"),
     **dict.fromkeys(("val", "validation_data"), "validation"),
-    lr="the optimiser's: optimizer=tc.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)",
+    callbacks="checkpoint=path writes a file after each epoch; for anything else, call fit(…, epochs=1) in a loop",
+    device="everything runs on the CPU",
+    metrics="with validation=data.val, the accuracy of each epoch is in History.val_accuracy",
     scheduler="schedule",
-    seed="rng",
+    shuffle="each epoch is shuffled, with rng",
     teacher="a loss: tc.distillation.DistillationLoss(4, 0.9), on tc.distillation.teacher_targets(teacher, data)",
+    validation_split="validation=data.val, or a pair of your own",
     verbose="progress",
 )
 def fit(
@@ -130,10 +141,10 @@ def fit(
     progress: show a bar, or a bar of epochs to advance. With batch norm, a single image left over for the last batch joins the
     one before it. Raises TrainingDiverged if the loss is not finite, ValueError or TypeError if arguments do not fit.
     """
-    x, y = _pair("fit", train, "train")
-    rng = np.random.default_rng(rng)
-    validation = None if validation is None else _pair("fit", validation, "val")
-    _check(model, optimizer, x, y, epochs, batch_size, loss=loss, schedule=schedule)
+    x, y = _pair("fit", model, train, "train")
+    rng = generator(rng)
+    validation = None if validation is None else _pair("fit", model, validation, "val")
+    _check(model, optimizer, x, y, epochs, batch_size, loss=loss, schedule=schedule, augment=augment)
     starts = _batch_starts(model, len(x), batch_size)
     batches, base_lr = len(starts) - 1, optimizer.lr
     settings = {"epochs": epochs, "batch_size": batch_size, "inputs": [*np.shape(x)]}
@@ -168,8 +179,8 @@ def fit(
 def _check(model: Module, optimizer: Optimizer, x, y, epochs: int, batch_size: int, **functions: Callable):
     if len(x) != len(y) or len(x) == 0:
         raise ValueError(f"fit: {len(x)} inputs and {len(y)} targets; pass one target per input, and at least one")
-    if epochs < 0 or batch_size < 1:
-        raise ValueError(f"fit: epochs must be 0 or more and batch_size 1 or more, got {epochs} and {batch_size}")
+    _check_whole("fit", "epochs", epochs, 0)
+    _check_whole("fit", "batch_size", batch_size, 1)
     _check_optimizer(model, optimizer, **functions)
 
 
@@ -177,6 +188,10 @@ def _step(model: Module, optimizer: Optimizer, loss, x, y, clip_grad_norm: float
     """Take one step on a batch, unless the loss is not finite. Returns the loss."""
     optimizer.zero_grad()
     value = loss(model(x), y)
+    if not isinstance(value, Tensor):
+        raise TypeError(
+            f"fit: the loss must be a tensor of one number, computed from the outputs by operations on tensors; got {value!r}"
+        )
     if np.isfinite(value.data).all():
         value.backward()
         if clip_grad_norm is not None:
@@ -185,24 +200,56 @@ def _step(model: Module, optimizer: Optimizer, loss, x, y, clip_grad_norm: float
     return value.item()
 
 
-def _pair(what: str, data: Pair | Dataset, split: str) -> Pair:
-    """The inputs and targets of a pair, or of this split of a Dataset."""
+def _pair(what: str, model: Module, data: Pair | Dataset, split: str) -> Pair:
+    """The inputs and targets of a pair, or of this split of a Dataset, for a net, which is checked first."""
+    _check_module(what, model)
     pair = getattr(data, split) if isinstance(data, Dataset) else data
     if not isinstance(pair, tuple | list) or len(pair) != 2:
         raise TypeError(f"{what}: expected a Dataset or a pair, {what}(net, (x, y), …); got {type(pair).__name__}")
-    return pair
+    x, y = (_array(what, part) for part in pair)
+    return x, y
+
+
+def _array(what: str, values) -> np.ndarray:
+    """Inputs or targets as an array, in which the numbers of lists are float32 or integers."""
+    if isinstance(values, np.ndarray) and hasattr(values, "mask"):
+        raise TypeError(
+            f"{what}: a masked array hides values that are used; leave those examples out, or fill them: x.filled(0)"
+        )
+    try:
+        array = values if isinstance(values, np.ndarray) else np.asarray(values)
+    except ValueError:
+        raise ValueError(
+            f"{what}: expected an array (N, …), got a {type(values).__name__} whose parts differ in shape"
+        ) from None
+    if array.ndim == 0:
+        raise ValueError(f"{what}: expected an array (N, …), got {values!r}")
+    return array.astype(np.float32) if isinstance(values, list) and array.dtype == np.float64 else array
+
+
+def _check_module(what: str, model):
+    if not isinstance(model, Module):
+        given = f"the class {model.__name__}, not a net" if isinstance(model, type) else type(model).__name__
+        raise TypeError(f"{what}: the net comes first, {what}(net, …); got {given}")
+
+
+def _check_whole(what: str, name: str, value, least: int):
+    if not isinstance(value, int | np.integer) or value < least:
+        raise ValueError(f"{what}: {name} must be a whole number, {least} or more; got {value!r}")
 
 
 def _check_optimizer(model: Module, optimizer: Optimizer, **functions: Callable):
     """Refuse names in place of an optimiser and functions, and an optimiser made before the net got new parameters: it would
     train arrays that are no longer used."""
     for name, given in functions.items():
-        if not callable(given):
-            ours = "as tc.functional.cross_entropy and tc.optim.cosine are"
-            raise TypeError(f"fit: {name} is a function, {ours}; got {given!r}")
+        if not callable(given) and (name, given) != ("augment", None):
+            ours = {"loss": "tc.functional.cross_entropy", "schedule": "tc.optim.cosine", "augment": "tc.data.shift"}
+            raise TypeError(f"fit: {name} is a function, such as {ours[name]}; got {given!r}")
     if not isinstance(optimizer, Optimizer):
         ours = "tc.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)"
         raise TypeError(f"fit: the optimiser is an object such as {ours}; got {optimizer!r}")
+    if made := next((module for module in model.modules() if module.inference_only), None):
+        raise ValueError(f"fit: {type(made).__name__} was made for inference; train the net that it was made from")
     held = {id(parameter) for parameter in optimizer.parameters}
     named = model.named_parameters()
     idle = {id(latent) for latent in idle_latents(model)}
@@ -232,10 +279,16 @@ def predict(model: Module, x: np.ndarray, batch_size: int | None = None) -> np.n
     """Return the outputs (N, classes) for x (N, …), computed in batches, in evaluation mode and without a graph.
 
     batch_size: by default 512, or as many inputs as have the numbers of 512 MNIST images, which limits the memory.
-    Raises ValueError if there are no inputs.
+    Raises ValueError if there are no inputs, TypeError for anything but a net and an array.
     """
+    _check_module("predict", model)
+    if isinstance(x, tuple | Dataset):
+        raise TypeError(f"predict takes inputs alone, predict(net, data.x_test); got {type(x).__name__}")
+    x = _array("predict", x)
     if len(x) == 0:
         raise ValueError("predict: there are no inputs")
+    if batch_size is not None:
+        _check_whole("predict", "batch_size", batch_size, 1)
     batch_size = batch_size or min(512, max(1, 512 * 28 * 28 // max(1, x[0].size)))
     with no_grad(), model.evaluation():
         return np.concatenate([model(x[i : i + batch_size]).data for i in range(0, len(x), batch_size)])
@@ -243,7 +296,7 @@ def predict(model: Module, x: np.ndarray, batch_size: int | None = None) -> np.n
 
 def evaluate(model: Module, data: Pair | Dataset, batch_size: int | None = None) -> Evaluation:
     """Return the accuracy and the mean cross-entropy on (x, labels), or on the test split of a Dataset."""
-    x, y = _pair("evaluate", data, "test")
+    x, y = _pair("evaluate", model, data, "test")
     logits = predict(model, x, batch_size)
     loss = F.cross_entropy(Tensor(logits), y).item()  # first: it checks the labels
     return Evaluation(float((logits.argmax(1) == y).mean()), loss)

@@ -111,6 +111,11 @@ def test_what_is_not_a_real_number_is_refused(nonsense):
         Tensor(np.ones(2)) + nonsense
 
 
+def test_a_masked_array_is_refused_rather_than_unmasked():
+    with pytest.raises(TypeError, match=r"fill them first: x.filled\(0\)"):
+        Tensor(np.ma.masked_array(np.ones(2), [True, False]))
+
+
 def test_a_tensor_of_a_tensor_is_refused():
     with pytest.raises(TypeError, match="detach"):
         Tensor(Tensor(1.0))

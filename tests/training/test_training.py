@@ -254,8 +254,8 @@ def test_ctrl_c_while_validating_leaves_a_history_that_can_be_drawn(monkeypatch)
     [
         ((np.zeros((3, 2), np.float32), np.zeros(2, int)), {}, "3 inputs and 2 targets"),
         ((np.zeros((0, 2), np.float32), np.zeros(0, int)), {}, "at least one"),
-        (blobs(), {"epochs": -1}, "got -1 and 8"),
-        (blobs(), {"batch_size": 0}, "got 3 and 0"),
+        (blobs(), {"epochs": -1}, "epochs must be a whole number, 0 or more; got -1"),
+        (blobs(), {"batch_size": 0}, "batch_size must be a whole number, 1 or more; got 0"),
         ((blobs()[0], blobs()[1] + 1), {}, "labels run from"),
     ],
 )

@@ -12,7 +12,7 @@ training images, 15 % of every class become the validation split, on which hyper
 import os
 from pathlib import Path
 
-from ..text import did_you_mean
+from ..text import did_you_mean, names
 from . import cifar10, digits, fashion_mnist, idx, mnist, npz
 from .augment import mirror, shift, window
 from .checks import DataError
@@ -70,12 +70,15 @@ def load(name: str | os.PathLike = "digits") -> Dataset:
     The scale of anything else would be a guess (integers up to 16 or 65535, floats up to 255 or from -1, splits with
     different scales, floats all below 1.5 / 255), so it is refused; the error gives the expressions to save instead.
 
-    Raises DataError (a ValueError) for an unknown name and for data that fail a check, FileNotFoundError for
-    a missing file, and another OSError (mostly ConnectionError) where a download is needed and fails.
+    Raises DataError (a ValueError) for an unknown name and for data that fail a check, TypeError for anything but a name
+    or a path, FileNotFoundError for a missing file, and another OSError (mostly ConnectionError) where a download is needed
+    and fails.
 
     >>> load("digits")
     <Dataset digits: 8x8x1 images, 10 classes, 1145 train, 201 val, 451 test>
     """
+    if not isinstance(name, str | os.PathLike):
+        raise TypeError(f"load takes the name of a data set, or a path to an .npz; got {type(name).__name__}")
     if name in LOADERS:
         return LOADERS[name]()
     if name in SOURCES:
@@ -88,3 +91,6 @@ def load(name: str | os.PathLike = "digits") -> Dataset:
         raise DataError(f"{path} is not an .npz file; give an .npz, or one of the names {', '.join(known)}")
     hint = did_you_mean(str(name), known) or "."
     raise DataError(f"no data set {str(name)!r}{hint} Known: {', '.join(known)}, or a path to an .npz")
+
+
+names.answer(globals())

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..text import html_table
+from ..text.names import by_name
 from .checks import DataError, check_classes, check_images, check_labels
 from .pixels import common_white, scale
 
 VALIDATION_PERCENT, VALIDATION_SEED = 15, 15
 
 
+@by_name("train", "val", "test")
 @dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
     """Images (N, H, W, C), float32 in [0, 1], and labels (N,), int64 in 0..num_classes-1, in three splits."""

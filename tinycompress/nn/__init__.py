@@ -1,5 +1,6 @@
 """Modules, layers, containers and parametrizations."""
 
+from ..text import names
 from .containers import MultiExit, Residual, Sequential
 from .init import INITS, initialise
 from .layers import (
@@ -55,3 +56,5 @@ __all__ = [
     "trace",
     "weighted_layers",
 ]
+
+names.answer(globals())

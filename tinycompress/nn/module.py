@@ -16,7 +16,7 @@ import numpy as np
 from ..files import arrays_of, whole_file
 from ..graph import no_grad
 from ..tensor import Tensor, record
-from ..text.names import hint
+from ..text.names import lacking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +31,11 @@ class Parameter(Tensor):
 
     def __init__(self, data, requires_grad: bool = True):
         super().__init__(data, requires_grad)
+
+    def _in_place(self, other):
+        raise TypeError("`p -= …` would make a new tensor and leave the module's parameter as it is; use `p.data -= …`")
+
+    __iadd__ = __isub__ = __imul__ = __itruediv__ = _in_place
 
 
 class _Thread(threading.local):
@@ -149,8 +154,7 @@ class Module:
             return Effective(parametrized[name].effective())
         if name.startswith("__"):
             raise AttributeError(name)
-        known = [n for n in [*vars(self), *parametrized, *dir(type(self))] if not n.startswith("_")]
-        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{hint('a module', name, known)}")
+        lacking("a module", self, name, [*vars(self), *parametrized, *dir(type(self))])
 
     def __setattr__(self, name, value):
         old = self.__dict__.get(name)

@@ -7,6 +7,7 @@ from ..guards import all_or_nothing, computes_as
 from ..nn import Module, Normalize, Parameter, Residual, Sequential
 from ..nn.weighted import effective, weighted_layers
 from ..tensor import Tensor, record
+from ..text.names import keywords
 from ..training import predict
 from .grid import Grid, calibrate
 from .stages import rounds, stages
@@ -66,6 +67,7 @@ def fake_quantize(x: Tensor, scale: Tensor, grid: Grid) -> Tensor:
     return record(real, (x, lambda g: g * inside), (scale, of_scale))
 
 
+@keywords(n_bits="bits")
 def quantize_weights(
     model: Module,
     bits: int | dict[str, int] = 8,

@@ -1,9 +1,10 @@
 """Names: what `dir` of a module shows, and what the library says to a name from PyTorch, Keras or scikit-learn."""
 
 import functools
+import sys
 from collections.abc import Callable
 from types import ModuleType
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from . import did_you_mean
 
@@ -21,33 +22,60 @@ _DISTIL = (
     "…), where x is data.x_train"
 )
 _QUANTIZE = (
-    "quantization.quantize_weights(net, bits=4), then fit to adapt; 8-bit integers: quantization.to_integers(net, x)"
+    "quantization.quantize_weights(net.copy(), bits=4), a grid, or quantization.cluster_weights(net.copy(), k=16), k-means; "
+    "then fit to adapt; 8-bit integers: quantization.to_integers(net, x)"
 )
+_LOADER = (
+    "fit(net, data.train, batch_size=64, …) makes the batches itself; in a loop of your own, "
+    "for rows in np.array_split(rng.permutation(len(x)), len(x) // 64): x[rows], y[rows]"
+)
+_COSTS = "net.summary(), which has .parameters and .macs"
+_DATA = 'tc.data.load("digits"), or "mnist", "fashion_mnist", "cifar10", or the path of an .npz'
+_SIZE = "tc.profiling.stored_bytes(net); with codes: tc.quantization.tcz.save(net, path)"
+_SCORE = "tc.evaluate(net, (x, y)).accuracy"
+_SEED = "there is no global seed: pass rng=np.random.default_rng(0), or rng=0 to models and fit"
 
 ELSEWHERE = {
     "tinycompress": {
         **dict.fromkeys(("arange", "empty", "eye", "full", "ones", "rand", "randn", "zeros"), _ARRAYS),
         **{name: f"{_METHOD}t.{name}()" for name in ("abs", "exp", "log", "max", "mean", "min", "sqrt", "sum", "var")},
         **{name: f"tc.functional.{name}" for name in ("cross_entropy", "relu", "sigmoid", "softmax", "tanh")},
+        **dict.fromkeys(("count_macs", "count_parameters", "flops", "macs", "num_params"), _COSTS),
+        **dict.fromkeys(("model_size", "size"), _SIZE),
+        "DataLoader": _LOADER,
         "accuracy": "tc.evaluate(net, data).accuracy",
         "argmax": "t.data.argmax(axis)",
         "cat": "tc.concatenate",
+        "callbacks": "fit writes a checkpoint=path after each epoch; for anything else, call fit(…, epochs=1) in a loop",
         "compile": "nothing is compiled before fit; for prediction, tc.inference.optimize(net, x)",
         "cuda": _ONE_DEVICE,
+        "datasets": _DATA,
         "device": _ONE_DEVICE,
         "distil": _DISTIL,
         "distill": _DISTIL,
         "flatten": "tc.functional.flatten",
+        "float32": "np.float32",
         "from_numpy": "tc.Tensor(array)",
+        "grad": "loss.backward(), then p.grad of each parameter",
+        "jit": "for prediction, tc.inference.optimize(net, x)",
+        "layers": "tc.nn",
         "load": _SAVED,
-        "manual_seed": "there is no global seed: pass rng=np.random.default_rng(0), or rng=0 to models and fit",
+        "losses": "tc.functional.cross_entropy, kl_div and mse_loss",
+        "manual_seed": _SEED,
         "matmul": "a @ b",
+        "metrics": "tc.evaluate(net, data).accuracy",
+        "onnx": "no other format is written; net.state_dict() gives the arrays by name",
         "prune": "tc.pruning.prune_weights(net, share), or tc.pruning.remove_neurons(net, share)",
         "quantize": f"tc.{_QUANTIZE}",
+        "random": _SEED,
         "save": _SAVED,
+        "sparsity": "tc.pruning.sparsity(net)",
         "summary": "net.summary()",
         "train": "tc.fit(net, data, optimizer=…, epochs=…, rng=0)",
+        "transforms": "images are scaled by tc.data.load; tc.fit(…, augment=tc.data.shift), tc.models.normalized(net, x)",
+        "utils": "tc.data for data, tc.optim for clip_grad_norm, tc.pruning to prune",
     },
+    "tinycompress.tensor": {"()": "tc.Tensor(array)"},
     "tinycompress.nn": {
         "AdaptiveAvgPool2d": "nn.GlobalAvgPool()",
         "BatchNorm1d": "nn.BatchNorm(features)",
@@ -68,7 +96,12 @@ ELSEWHERE = {
         "Softmax": "tc.functional.softmax; nets end in logits, and cross_entropy applies the softmax",
         "functional": "tc.functional",
         "load": _SAVED,
+        "utils": "tc.pruning.prune_weights(net, share); tc.optim.clip_grad_norm",
     },
+    "tinycompress.nn.init": dict.fromkeys(
+        ("kaiming_normal_", "kaiming_uniform_", "xavier_normal_", "xavier_uniform_", "zeros_"),
+        'nn.Dense(…, init="he_normal"), or another of nn.INITS',
+    ),
     "tinycompress.functional": {
         "adaptive_avg_pool2d": "nn.GlobalAvgPool(), or x.mean((1, 2))",
         "linear": "functional.dense(x, weight, bias), with a weight (in, out)",
@@ -84,13 +117,18 @@ ELSEWHERE = {
         "lr_scheduler": _SCHEDULE,
     },
     "tinycompress.data": {
-        "DataLoader": "fit(net, data.train, batch_size=64, …) makes the batches itself; in a loop of your own, "
-        "for rows in np.array_split(rng.permutation(len(x)), len(x) // 64): x[rows], y[rows]",
-        "MNIST": 'tc.data.load("mnist")',
+        "DataLoader": _LOADER,
+        "MNIST": _DATA,
         "TensorDataset": "a pair (x, y), which fit and evaluate take",
-        "load_digits": 'tc.data.load("digits")',
-        "load_mnist": 'tc.data.load("mnist")',
+        "load_digits": _DATA,
+        "load_mnist": _DATA,
+        **dict.fromkeys(
+            ("random_split", "train_test_split"), "the splits of a data set, data.train, data.val and data.test"
+        ),
     },
+    **dict.fromkeys(
+        (f"tinycompress.data.{name}" for name in ("cifar10", "digits", "fashion_mnist", "mnist")), {"()": _DATA}
+    ),
     "tinycompress.pruning": {
         "l1_unstructured": "pruning.prune_weights(net, share)",
         "ln_structured": "pruning.remove_neurons(net, share)",
@@ -103,6 +141,7 @@ ELSEWHERE = {
         ),
         **dict.fromkeys(("magnitude_prune", "prune"), "pruning.prune_weights(net, share)"),
     },
+    "tinycompress.pruning.gradual": {"()": "pruning.prune_gradually"},
     "tinycompress.distillation": {
         "KDLoss": "tc.distillation.DistillationLoss(temperature, alpha)",
         "distil": _DISTIL,
@@ -111,16 +150,18 @@ ELSEWHERE = {
     },
     "tinycompress.quantization": {
         **dict.fromkeys(
-            ("convert", "int8", "prepare", "prepare_qat", "quantize", "quantize_dynamic"), f"tc.{_QUANTIZE}"
+            ("convert", "int8", "prepare", "prepare_qat", "quantize", "quantize_dynamic", "to_int8"), f"tc.{_QUANTIZE}"
         ),
         "load": "tc.quantization.tcz.load(path)",
         "save": "tc.quantization.tcz.save(net, path)",
     },
+    "tinycompress.quantization.kmeans": {"()": "quantization.cluster_weights(net, k=16)"},
     "tinycompress.architecture": {"svd": "tc.architecture.factorise(net, ranks)"},
     "tinycompress.inference": {"compile": "tc.inference.optimize(net, x)"},
     "tinycompress.profiling": {
-        **dict.fromkeys(("count", "flops", "macs", "parameters"), "net.summary(), which has .parameters and .macs"),
-        "size": "tc.profiling.stored_bytes(net)",
+        **dict.fromkeys(("count", "count_macs", "count_parameters", "flops", "macs", "parameters"), _COSTS),
+        "benchmark": 'tc.profiling.latency({"net": lambda: net(x)})',
+        "size": _SIZE,
     },
     "a tensor": {
         **dict.fromkeys(("argmax", "argmin", "argsort", "tolist"), "that of its array: t.data"),
@@ -132,18 +173,34 @@ ELSEWHERE = {
         "numel": "t.size",
         "permute": "t.transpose(0, 3, 1, 2)",
         "requires_grad_": "tc.Tensor(array, requires_grad=True)",
+        "softmax": "tc.functional.softmax(t)",
         "squeeze": "t.reshape(shape)",
         "unsqueeze": "t.reshape(shape)",
         "view": "t.reshape(shape)",
     },
     "a module": {
+        **dict.fromkeys(("cpu", "cuda", "to"), _ONE_DEVICE),
+        **dict.fromkeys(("append", "add"), "net.layers.append(layer), before the optimiser is made"),
+        **dict.fromkeys(("bias", "weight"), "that of a layer, as in net[1].weight"),
+        **dict.fromkeys(("count_macs", "count_parameters", "num_parameters"), _COSTS),
+        **dict.fromkeys(("double", "float", "half"), "nets compute in float32; for fewer bits, tc.quantization"),
+        **dict.fromkeys(("from_pretrained", "load_weights", "save_pretrained", "save_weights"), _SAVED),
+        "apply": "for module in net.modules()",
+        "clone": "net.copy()",
         "compile": "nothing is compiled before fit: tc.fit(net, data, optimizer=…, epochs=…, rng=0)",
-        "cpu": _ONE_DEVICE,
-        "cuda": _ONE_DEVICE,
         "evaluate": "tc.evaluate(net, data)",
         "fit": "tc.fit(net, data, optimizer=…, epochs=…, rng=0)",
         "predict": "tc.predict(net, x)",
-        "to": _ONE_DEVICE,
+        "predict_proba": "tc.functional.softmax(tc.predict(net, x)).data",
+        "register_buffer": "an array as an attribute is a buffer: layer.name = array",
+        "register_forward_hook": "with nn.trace() as calls: net(x)",
+        "requires_grad_": "for parameter in net.parameters(): parameter.requires_grad = False",
+        "score": _SCORE,
+        "sparsity": "tc.pruning.sparsity(net)",
+    },
+    "an optimiser": {
+        "minimize": "loss.backward(), then optimizer.step()",
+        "param_groups": "optimizer.parameters, and one rate for all of them, optimizer.lr",
     },
 }
 
@@ -164,39 +221,91 @@ def shown(names: dict) -> list[str]:
     return sorted(names.get("__all__", [name for name, value in names.items() if own(name, value)]))
 
 
-def missing(names: dict, name: str):
+def missing(names: dict, name: str) -> NoReturn:
     """Raise the AttributeError of a module, given its names, that has no attribute `name`."""
     place = names["__name__"]
     near = "" if name.startswith("_") else hint(place, name, shown(names))
+    if near and _imports(sys._getframe(1)):  # there, Python would replace an AttributeError by an error of its own
+        raise ImportError(f"cannot import name {name!r} from {place!r}{near}")
     # Without an `obj`, Python would search the module itself and append a second suggestion to ours.
     raise AttributeError(f"module {place!r} has no attribute {name!r}{near}", name=name, obj=None)
+
+
+def _imports(frame) -> bool:
+    """Whether the code that asked a module for a name, here or through the module's own `__getattr__`, is `from … import`."""
+    import opcode
+
+    frame = frame.f_back if frame.f_code.co_name == "__getattr__" else frame
+    return frame.f_code.co_code[frame.f_lasti] == opcode.opmap["IMPORT_FROM"]
+
+
+def lacking(place: str, thing, name: str, known) -> NoReturn:
+    """Raise the AttributeError of an object, of a kind that is called `place`, that has no attribute `name`."""
+    near = "" if name.startswith("_") else hint(place, name, [one for one in known if not one.startswith("_")])
+    raise AttributeError(f"{type(thing).__name__} has no attribute {name!r}{near}", name=name, obj=None)
+
+
+class _Called(ModuleType):
+    """A module with an answer to those who call it."""
+
+    def __call__(self, *arguments, **options):
+        raise TypeError(f"{self.__name__} is a module, which is not called{hint(self.__name__, '()')}")
 
 
 def answer(names: dict) -> None:
     """Let the module with these names, and the modules in it, show what they offer and answer to other libraries' names."""
     inside = f"{names['__name__']}."
-    modules = [value for value in names.values() if isinstance(value, ModuleType)]
-    for found in [names, *(vars(module) for module in modules if module.__name__.startswith(inside))]:
-        found["__dir__"] = functools.partial(shown, found)
-        found.setdefault("__getattr__", functools.partial(missing, found))
+    for module in [value for value in names.values() if isinstance(value, ModuleType)]:
+        if module.__name__.startswith(inside):
+            _answer(vars(module))
+            if "()" in ELSEWHERE.get(module.__name__, {}):
+                module.__class__ = _Called
+    _answer(names)
+
+
+def _answer(names: dict) -> None:
+    names["__dir__"] = functools.partial(shown, names)
+    names.setdefault("__getattr__", functools.partial(missing, names))
+
+
+def by_name(*parts: str) -> Callable[[Decorated], Decorated]:
+    """Decorate a class, so that unpacking or indexing it is answered with the names of its parts."""
+
+    def refused(self, *_):
+        listed = ", ".join(f".{part}" for part in parts)
+        raise TypeError(f"{type(self).__name__} has named parts, {listed}; it is not unpacked and takes no index")
+
+    def decorate(kind):
+        kind.__iter__ = kind.__getitem__ = refused
+        return kind
+
+    return decorate
 
 
 def keywords(**ours: str) -> Callable[[Decorated], Decorated]:
-    """Decorate a function, or a class, so that a keyword from another library is answered with ours."""
+    """Decorate a function, or a class, so that the answer to a keyword that it does not have is ours, or a similar one."""
 
     def decorate(function):
         if isinstance(function, type):
             function.__init__ = decorate(function.__init__)
             return function
+        code = function.__code__
+        accepted = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
 
         @functools.wraps(function)
         def checked(*arguments, **options):
-            for name in options.keys() & ours.keys():
-                what, here = function.__qualname__.removesuffix(".__init__"), ours[name]
-                here = repr(here) if here.isidentifier() else here
-                raise TypeError(f"{what}() has no argument {name!r}; here it is {here}")
+            for name in options:
+                if name not in accepted:
+                    what = function.__qualname__.removesuffix(".__init__")
+                    raise TypeError(f"{what}() has no argument {name!r}{_argument(name, ours, accepted)}")
             return function(*arguments, **options)
 
         return checked
 
     return decorate
+
+
+def _argument(name: str, ours: dict[str, str], accepted: tuple[str, ...]) -> str:
+    if name in ours:
+        return f"; here it is {ours[name]!r}" if ours[name].isidentifier() else f"; here: {ours[name]}"
+    return did_you_mean(name, accepted) or f"; it takes {', '.join(one for one in accepted if one != 'self')}"
