@@ -98,6 +98,7 @@ class Evaluation:
 
 
 @keywords(
+    "inputs and targets are one pair: fit(net, (x, y), …)",
     **dict.fromkeys(("criterion", "loss_fn"), "loss"),
     **dict.fromkeys(
         ("learning_rate", "lr"),
@@ -210,6 +211,13 @@ def _pair(what: str, model: Module, data: Pair | Dataset, split: str) -> Pair:
     return x, y
 
 
+def inputs(what: str, x) -> np.ndarray:
+    """The inputs (N, …) that `what` got, as an array. Raises TypeError where they come with targets, and for masked arrays."""
+    if isinstance(x, tuple | Dataset):
+        raise TypeError(f"{what} takes inputs alone, such as data.x_train; got {type(x).__name__}")
+    return _array(what, x)
+
+
 def _array(what: str, values) -> np.ndarray:
     """Inputs or targets as an array, in which the numbers of lists are float32 or integers."""
     if isinstance(values, np.ndarray) and hasattr(values, "mask"):
@@ -282,9 +290,7 @@ def predict(model: Module, x: np.ndarray, batch_size: int | None = None) -> np.n
     Raises ValueError if there are no inputs, TypeError for anything but a net and an array.
     """
     _check_module("predict", model)
-    if isinstance(x, tuple | Dataset):
-        raise TypeError(f"predict takes inputs alone, predict(net, data.x_test); got {type(x).__name__}")
-    x = _array("predict", x)
+    x = inputs("predict", x)
     if len(x) == 0:
         raise ValueError("predict: there are no inputs")
     if batch_size is not None:

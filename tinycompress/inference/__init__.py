@@ -35,6 +35,7 @@ from ..quantization.binary import BinaryDense, Sign
 from ..quantization.integers import IntegerNet
 from ..tensor import Tensor
 from ..text import aligned, html_table, names
+from ..training import inputs
 from . import forms
 from .exits import InferenceExits
 
@@ -196,7 +197,7 @@ def optimize(net: Module, x: np.ndarray) -> Module:
     >>> np.allclose(fast(x).data, net(x).data, atol=1e-4)
     True
     """
-    x = np.asarray(x)
+    x = inputs("optimize", x)
     if len(x) == 0:
         raise ValueError("optimize: the batch is empty; pass one like those that will be predicted")
     x = x[:MOST]

@@ -10,8 +10,11 @@ import numpy as np
 from ..channels import Channels, by_group, channel_groups, select_channels
 from ..nn import Module
 from ..nn.weighted import effective
+from ..text.names import keywords
 from .importance import Importance, neuron_magnitude
 from .weights import add_mask
+
+OURS = dict.fromkeys(("amount", "share", "sparsity"), "kept, which may be the share to remove")
 
 
 def keep_neurons(
@@ -46,6 +49,7 @@ def keep_neurons(
     return {name: np.sort(_ranked(scores[name])[: max(1, count)]) for name, count in counts.items()}
 
 
+@keywords(**OURS)
 def mask_neurons(model: Module, kept: dict[str, np.ndarray] | float) -> Module:
     """Switch off, in place, every neuron that is not kept: its weights, its bias, and the weights that read it.
 
@@ -64,6 +68,7 @@ def mask_neurons(model: Module, kept: dict[str, np.ndarray] | float) -> Module:
     return model
 
 
+@keywords(**OURS)
 def remove_neurons(model: Module, kept: dict[str, np.ndarray] | float) -> Module:
     """A new, smaller model with only the kept neurons; its outputs equal those of `mask_neurons(model, kept)`.
 
@@ -112,8 +117,8 @@ def _alive(group: Channels) -> np.ndarray:
 def _checked(model: Module, kept: dict[str, np.ndarray] | float) -> list[tuple[Channels, np.ndarray]]:
     """(group, indices) of everything in `kept`, after all of it has been checked."""
     if not isinstance(kept, dict):
-        if not 0 <= kept <= 1:
-            raise ValueError(f"the share of neurons to remove must be from 0 to 1, got {kept}")
+        if not isinstance(kept, int | float | np.number) or not 0 <= kept <= 1:
+            raise ValueError(f"the share of neurons to remove must be from 0 to 1, got {kept!r}")
         kept = keep_neurons(model, 1 - kept)
     checked = [(group, group.checked(index)) for group, index in by_group(model, kept).values()]
     for group, index in checked:

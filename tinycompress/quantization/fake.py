@@ -8,7 +8,7 @@ from ..nn import Module, Normalize, Parameter, Residual, Sequential
 from ..nn.weighted import effective, weighted_layers
 from ..tensor import Tensor, record
 from ..text.names import keywords
-from ..training import predict
+from ..training import inputs, predict
 from .grid import Grid, calibrate
 from .stages import rounds, stages
 
@@ -118,6 +118,7 @@ def quantize_activations(model: Sequential, x: np.ndarray, bits: int = 8, method
 
     Layers are shared with the model, not copied. Raises ValueError unless the model is a `Sequential`.
     """
+    x = inputs("quantize_activations", x)
     layers, _ = _on_grids(model, x, bits, method)
     if isinstance(layers[-1], FakeQuantize):
         layers.pop()

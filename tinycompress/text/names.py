@@ -61,13 +61,12 @@ ELSEWHERE = {
         "layers": "tc.nn",
         "load": _SAVED,
         "losses": "tc.functional.cross_entropy, kl_div and mse_loss",
-        "manual_seed": _SEED,
+        **dict.fromkeys(("manual_seed", "random", "seed", "seed_everything", "set_seed"), _SEED),
         "matmul": "a @ b",
         "metrics": "tc.evaluate(net, data).accuracy",
         "onnx": "no other format is written; net.state_dict() gives the arrays by name",
         "prune": "tc.pruning.prune_weights(net, share), or tc.pruning.remove_neurons(net, share)",
         "quantize": f"tc.{_QUANTIZE}",
-        "random": _SEED,
         "save": _SAVED,
         "sparsity": "tc.pruning.sparsity(net)",
         "summary": "net.summary()",
@@ -282,22 +281,28 @@ def by_name(*parts: str) -> Callable[[Decorated], Decorated]:
     return decorate
 
 
-def keywords(**ours: str) -> Callable[[Decorated], Decorated]:
-    """Decorate a function, or a class, so that the answer to a keyword that it does not have is ours, or a similar one."""
+def keywords(more: str = "", /, **ours: str) -> Callable[[Decorated], Decorated]:
+    """Decorate a function, or a class, so that the answer to a keyword that it does not have is ours, or a similar one.
+
+    more: what to add to the answer to more arguments without a name than there are.
+    """
 
     def decorate(function):
         if isinstance(function, type):
             function.__init__ = decorate(function.__init__)
             return function
-        code = function.__code__
-        accepted = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        code, what = function.__code__, function.__qualname__.removesuffix(".__init__")
+        first, accepted = code.co_argcount, code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
 
         @functools.wraps(function)
         def checked(*arguments, **options):
             for name in options:
                 if name not in accepted:
-                    what = function.__qualname__.removesuffix(".__init__")
                     raise TypeError(f"{what}() has no argument {name!r}{_argument(name, ours, accepted)}")
+            if len(arguments) > first:
+                raise TypeError(
+                    f"{what}() takes only {', '.join(accepted[:first])} without a name{more and f'; {more}'}"
+                )
             return function(*arguments, **options)
 
         return checked

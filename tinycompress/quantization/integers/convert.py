@@ -21,7 +21,7 @@ from ...nn import (
 )
 from ...nn.weighted import effective
 from ...tensor import Tensor
-from ...training import predict
+from ...training import inputs, predict
 from ..batch_norm import fold_batch_norm
 from ..fake import FakeQuantize
 from ..grid import Grid, calibrate
@@ -92,6 +92,7 @@ def to_integers(model: Module, x: np.ndarray, bits: int = 8, method: str = "min_
     np.True_
     """
     check_distinct("to_integers", model)
+    x = inputs("to_integers", x)
     if not any(isinstance(step, FakeQuantize) for m in model.modules() for step in m.parametrizations("weight")):
         model = fold_batch_norm(model)
     parts, normalize = stages(model), None
