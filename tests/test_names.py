@@ -86,6 +86,14 @@ def test_an_empty_sequential_is_the_identity(data):
     assert np.array_equal(tc.predict(tc.nn.Sequential(), data.x_test), data.x_test)
 
 
+def test_a_layer_of_a_sequential_is_replaced_by_its_number(net):
+    net[2] = tc.nn.Tanh()
+    assert isinstance(net.layers[2], tc.nn.Tanh)
+    with pytest.raises(TypeError, match="Sequential takes modules, got 'relu'"):
+        net[2] = "relu"
+    assert isinstance(net[2], tc.nn.Tanh)
+
+
 def test_softmax_takes_the_last_axis_by_number():
     x = tc.Tensor(np.arange(6.0).reshape(2, 3))
     for operation in tc.functional.softmax, tc.functional.log_softmax:

@@ -21,10 +21,7 @@ class Sequential(Module):
     """
 
     def __init__(self, *layers: Module, input_shape: tuple[int, ...] | None = None):
-        for layer in layers:
-            if not isinstance(layer, Module):
-                raise TypeError(f"Sequential takes modules, got {layer!r}; unpack a list: nn.Sequential(*layers)")
-        self.layers = list(layers)
+        self.layers = [_module(layer) for layer in layers]
         self.input_shape = input_shape
 
     def children(self):
@@ -38,6 +35,9 @@ class Sequential(Module):
 
     def __getitem__(self, index):
         return self.layers[index]
+
+    def __setitem__(self, index: int, layer: Module) -> None:
+        self.layers[index] = _module(layer)
 
     def __len__(self) -> int:
         return len(self.layers)
@@ -55,6 +55,12 @@ class Sequential(Module):
 
     def extra_repr(self):
         return ", ".join(map(repr, self.layers))
+
+
+def _module(layer: Module) -> Module:
+    if not isinstance(layer, Module):
+        raise TypeError(f"Sequential takes modules, got {layer!r}; unpack a list: nn.Sequential(*layers)")
+    return layer
 
 
 class Residual(Module):
