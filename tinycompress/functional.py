@@ -142,8 +142,10 @@ def flatten(x: Tensor) -> Tensor:
 def dropout(x: Tensor, p: float, rng: np.random.Generator) -> Tensor:
     """Zero each element with probability p and scale the rest by 1 / (1 - p), so that the mean is unchanged.
 
-    x: of any shape. As a layer, `nn.Dropout` does this in training only.
+    x: of any shape. As a layer, `nn.Dropout` does this in training only. Raises ValueError unless p lies in [0, 1).
     """
+    if not 0 <= p < 1:
+        raise ValueError(f"dropout: p, the share to drop, must lie in [0, 1); got {p}")
     keep = (rng.random(x.shape, np.float32) >= p) * x.dtype.type(1 / (1 - p))
     return record(x.data * keep, (x, lambda g: g * keep))
 

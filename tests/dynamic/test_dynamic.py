@@ -134,6 +134,8 @@ def test_leaving_early_as_a_module_gives_what_run_gives(rng):
     np.testing.assert_array_equal(tc.predict(early, x), early.run(x)[0])
     with pytest.raises(RuntimeError, match="inference"):
         early.train()(x)
+    with pytest.raises(TypeError, match=r"takes a MultiExit, as add_exits\(net, …\) returns; got Sequential"):
+        EarlyExit(tc.models.mlp((8, 8, 1), (8,), 10, rng=0), 0.5)
 
 
 def test_a_net_with_exits_is_the_net_it_was_made_from(rng):

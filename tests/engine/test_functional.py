@@ -332,6 +332,8 @@ REFUSED = {
     "a pool too large": (lambda: F.max_pool2d(ones(2, 1, 4, 1)), r"window of \(2, 2\) does not fit.*fewer pooling"),
     "a pool on flat input": (lambda: F.avg_pool2d(ones(2, 64)), r"images \(N, H, W, C\), got \(2, 64\)"),
     "conv with a dense weight": (lambda: F.conv2d(ones(2, 8, 8, 3), ones(3, 4)), r"a weight of shape \(3, 4\)"),
+    "nothing left by dropout": (lambda: F.dropout(ones(2), 1.0, np.random.default_rng(0)), r"\[0, 1\); got 1.0"),
+    "dropout in percent": (lambda: F.dropout(ones(2), 50, np.random.default_rng(0)), r"\[0, 1\); got 50"),
     "stride 0": (
         lambda: F.conv2d(ones(2, 4, 4, 1), ones(1, 1, 1, 1), None, 0),
         "stride must be a positive integer",

@@ -169,6 +169,7 @@ def test_fan_in_counts_the_connections_of_each_neuron(rng):
         (lambda m: pruning.prune_n_of_m(m), r"layer 0.*1 inputs.*layers=\['4', '9'\]"),
         (lambda m: pruning.prune_n_of_m(m, 3, 2), "1 <= n <= m"),
         (lambda m: pruning.prune_n_of_m(m, layers=["x"]), "no prunable layer is called"),
+        (lambda m: pruning.add_mask(m[0], "weight", np.ones(3)), r"so must be the mask, which is \(3,\)"),
         (lambda m: pruning.prune_gradually(m, 0.5, 0, lambda *_: None), "steps"),
     ],
 )

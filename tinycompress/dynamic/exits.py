@@ -82,8 +82,8 @@ class EarlyExit(Module):
     net: a `MultiExit`. thresholds: one per exit except the last, where all leave; or one for all of them. At 0 every image
     leaves; at 1 none does, and the exit's head is not even run. score: `confidence` or `certainty`. Nothing is computed
     that an image does not need: `run` takes only the images that have not left to the next stage. For inference only: no
-    gradient flows through it. Raises ValueError unless the thresholds are from 0 to 1 and as many as that, and RuntimeError
-    if it is called in training mode.
+    gradient flows through it. Raises TypeError for another net, ValueError unless the thresholds are from 0 to 1 and as
+    many as that, and RuntimeError if it is called in training mode.
 
     >>> from tinycompress import models
     >>> rng = np.random.default_rng(0)
@@ -94,6 +94,8 @@ class EarlyExit(Module):
     """
 
     def __init__(self, net: MultiExit, thresholds: float | Sequence[float], score: Score = confidence):
+        if not isinstance(net, MultiExit):
+            raise TypeError(f"EarlyExit takes a MultiExit, as add_exits(net, …) returns; got {type(net).__name__}")
         exits = len(net.stages)
         if isinstance(thresholds, int | float):
             thresholds = [thresholds] * (exits - 1)

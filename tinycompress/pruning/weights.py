@@ -119,7 +119,15 @@ def prune_n_of_m(
 
 
 def add_mask(layer: Module, name: str, mask: np.ndarray) -> None:
-    """Mask parameter `name` of the layer by `mask`, booleans of its shape (True: kept), on top of any mask it already has."""
+    """Mask parameter `name` of the layer by `mask`, booleans of its shape (True: kept), on top of any mask it already has.
+
+    Raises ValueError for a mask of another shape.
+    """
+    shape = layer.latent(name).shape
+    if np.shape(mask) != shape:
+        raise ValueError(
+            f"add_mask: the {name} of {layer!r} is {shape}, and so must be the mask, which is {np.shape(mask)}"
+        )
     existing = layer.parametrization(name, Mask)
     if existing is None:
         layer.parametrize(name, Mask(mask))
