@@ -64,7 +64,9 @@ ELSEWHERE = {
         **dict.fromkeys(("manual_seed", "random", "seed", "seed_everything", "set_seed"), _SEED),
         "matmul": "a @ b",
         "metrics": "tc.evaluate(net, data).accuracy",
-        "onnx": "no other format is written; net.state_dict() gives the arrays by name",
+        **dict.fromkeys(
+            ("export_onnx", "onnx"), "no other format is written; net.state_dict() gives the arrays by name"
+        ),
         "prune": "tc.pruning.prune_weights(net, share), or tc.pruning.remove_neurons(net, share)",
         "quantize": f"tc.{_QUANTIZE}",
         "save": _SAVED,
@@ -76,6 +78,10 @@ ELSEWHERE = {
     },
     "tinycompress.tensor": {"()": "tc.Tensor(array)"},
     "tinycompress.nn": {
+        **dict.fromkeys(
+            ("Embedding", "GRU", "LSTM", "LayerNorm", "MultiheadAttention"),
+            "nets are made of dense and convolution layers; derive one of your own from nn.Module",
+        ),
         "AdaptiveAvgPool2d": "nn.GlobalAvgPool()",
         "BatchNorm1d": "nn.BatchNorm(features)",
         "BatchNorm2d": "nn.BatchNorm(channels)",
@@ -268,14 +274,19 @@ def _answer(names: dict) -> None:
 
 
 def by_name(*parts: str) -> Callable[[Decorated], Decorated]:
-    """Decorate a class, so that unpacking or indexing it is answered with the names of its parts."""
+    """Decorate a class, so that unpacking or indexing it, and other attributes, are answered with the names of its parts."""
+    listed = ", ".join(f".{part}" for part in parts)
 
     def refused(self, *_):
-        listed = ", ".join(f".{part}" for part in parts)
         raise TypeError(f"{type(self).__name__} has named parts, {listed}; it is not unpacked and takes no index")
+
+    def lacks(self, name):
+        near = did_you_mean(name, [*vars(self), *dir(type(self))]) or f"; it has {listed}"
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{near}", name=name, obj=None)
 
     def decorate(kind):
         kind.__iter__ = kind.__getitem__ = refused
+        kind.__getattr__ = lacks
         return kind
 
     return decorate
