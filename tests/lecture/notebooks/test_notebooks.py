@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
@@ -15,7 +16,8 @@ from tinycompress.cli import main
 from tinycompress.lecture import claims, notebooks
 from tinycompress.lecture.blackboard import explore, show_claim, show_notes, show_source
 from tinycompress.lecture.frames import frames
-from tinycompress.workshop.style import figure
+from tinycompress.quantization import tcz
+from tinycompress.workshop.style import figure, png
 
 ROOT = Path(tinycompress.__file__).parents[1]
 FILES = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -367,6 +369,34 @@ def test_a_picture_that_moves_is_drawn_in_the_lecture_style_and_leaves_no_trace(
     assert {"w\n3", "x\n2", "×\n6", "∂ 20"} <= set(texts)
     loss.backward()
     assert slopes[id(w)] == w.grad == 20
+
+
+def drawn_inside(fig, texts):
+    """Whether all of the texts lie within the picture."""
+    png(fig)
+    boxes = [text.get_window_extent() for text in texts if text.get_text()]
+    return bool(boxes) and all(fig.bbox.containsx(b.x0) and fig.bbox.contains(b.x1, b.y0) for b in boxes)
+
+
+def test_what_the_colours_of_bytes_mean_is_in_the_picture():
+    from tinycompress.lecture.quantization import pictures
+
+    net = tinycompress.models.mlp((8, 8, 1), (300, 100), 10, rng=np.random.default_rng(0))
+    file = tcz.to_bytes(tinycompress.quantization.cluster_weights(tinycompress.pruning.prune_weights(net, 0.9), 8))
+    fig = pictures.bytes_of(file, tcz.inspect_bytes(file).parts)
+    assert drawn_inside(fig, fig.axes[0].texts)
+
+
+def test_the_share_of_time_is_written_above_the_axis_wherever_the_slider_is():
+    from tinycompress.lecture.architecture import pictures
+
+    measured = {channels: {"standard": 1.0, "separable": 8 / channels} for channels in (4, 16, 64, 256)}
+    for channels in measured:
+        fig = pictures.savings(measured, channels, "a machine")
+        (ax,) = fig.axes
+        png(fig)
+        numbers = [text for text in ax.texts if text.get_text().endswith("%")]
+        assert numbers and all(text.get_window_extent().y0 > ax.bbox.y0 for text in numbers)
 
 
 def test_a_claim_that_the_report_lacks_is_shown_without_a_verdict(displayed, tmp_path):

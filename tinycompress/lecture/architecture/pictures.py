@@ -18,7 +18,7 @@ def reads(name: str, layer: Module, x: np.ndarray):
     fig = figure(ncols=2, width=12, height=4.6)
     plane, matrix = fig.axes
     plane.imshow(middle > 0, cmap="Blues", vmin=0, vmax=1.4)
-    plane.set_title(f"{name}: reads {int((middle > 0).sum())} pixels")
+    plane.set_title(f"{name}: reads {int((middle > 0).sum())} of {middle.size} pixels")
     plane.plot(pixels.shape[1] // 2, pixels.shape[0] // 2, "o", color=COLORS["rival"], markersize=14)
     plane.set(xlabel="column of the image", ylabel="row", xticks=[], yticks=[])
     matrix.imshow(channels > 0, cmap="Blues", vmin=0, vmax=1.4)
@@ -44,13 +44,12 @@ def savings(measured: dict[int, dict[str, float]], chosen: int, machine: str, ke
         "the clock": ([measured[c]["separable"] / measured[c]["standard"] for c in channels], "claim"),
     }
     place = channels.index(chosen)
-    for (label, (values, role)), above in zip(shares.items(), (-28, 15), strict=True):
+    for label, (values, role) in shares.items():
         ax.plot(range(len(channels)), values, color=COLORS[role], marker="o")
         ax.plot(place, values[place], "o", color=COLORS[role], markersize=17)
-        ax.annotate(
-            f"{100 * values[place]:.0f} %", (place, values[place]), (0, above), textcoords="offset points", ha="center"
-        )
         label_end(ax, [(0, values[0]), (len(channels) - 1, values[-1])], label, COLORS[role])
+    time = shares["the clock"][0][place]  # the title has the weights
+    ax.annotate(f"{100 * time:.0f} %", (place, time), (9, 9), textcoords="offset points")
     ax.axhline(1, color=COLORS["reference"], linewidth=1.5)
     ax.set_xticks(range(len(channels)), [str(c) for c in channels])
     ax.set(xlabel="input and output channels", ylabel="share of the standard convolution", ylim=(0, None))
