@@ -186,6 +186,20 @@ def test_a_slide_has_the_effects_of_its_verdicts_and_the_speaker_all_of_their_wo
     assert slide[0].outputs[0].data["text/markdown"] == short and slide[-1].source == verdicts
 
 
+def test_verdicts_that_leave_no_room_for_their_figure_stand_on_a_slide_of_their_own():
+    def made(count):
+        verdicts = "\n\n".join(f"**✓ supported** · effect {i}: +1 points [+0, +2]; at 50 %" for i in range(count))
+        bundles = {"text/markdown": "**Claim.**"}, {"text/markdown": verdicts}, {"image/png": "AAAA"}
+        cell = new_code_cell("show()", outputs=[new_output("display_data", bundle) for bundle in bundles])
+        cell.metadata = {"slideshow": {"slide_type": "slide"}, "tags": ["hide-input"]}
+        return slides(new_notebook(cells=[cell]))
+
+    (together,) = made(8)
+    words, figure = made(9)
+    assert "Claim" in str(words) and str(words).count("effect 8") == 2 and "AAAA" not in str(words)
+    assert "AAAA" in str(figure) and "AAAA" in str(together)
+
+
 def test_a_slide_without_a_title_says_which_section_it_belongs_to():
     kinds = [("### Graphs", "slide"), ("## Your turn", "slide"), ("Words", "subslide")]
     cells = [new_markdown_cell(text, metadata={"slideshow": {"slide_type": kind}}) for text, kind in kinds]

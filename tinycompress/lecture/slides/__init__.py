@@ -15,6 +15,7 @@ from .narrow import narrow, parts
 SOURCE = re.compile(r"(.*```python\n)(.*?)(\n```.*)", re.DOTALL)
 RATIOS = re.compile(r" · [^·\[\]]*: [\d.e+]+×[^\[\]]*$")  # "smaller or faster", behind the last verdict
 YOURS = ("-turn", "-trial")  # the ids of "Your turn"
+MOST = 8  # verdicts above their figure; more of them stand alone
 SPEAKER = "speaker.json"
 """Beside the notebooks: for each cell that begins a slide, by its id, its minutes, what to say or to ask, and whether the
 90-minute route has it."""
@@ -63,15 +64,14 @@ def _pieces(cell) -> list:
             if (full and (_fills_alone(part) or asks)) or (found[-1].outputs and _is_question(found[-1].outputs[-1])):
                 found.append(_with(cell, "", []))
                 full = False
-            full = full or _fills_alone(part)
+            full = full or _fills_alone(part) or (_has_verdicts(part) and _text(part).count("\n\n") >= MOST)
             found[-1].outputs.append(part)
     return [piece for piece in found if piece.outputs or (piece.source.strip() and not hidden)]
 
 
 def _outputs(output) -> list:
     """An output with source code as one output for each slide, and any other as it is."""
-    text = output.get("data", {}).get("text/markdown", "")
-    if not (found := SOURCE.fullmatch(text)):
+    if not (found := SOURCE.fullmatch(_text(output))):
         return [output]
     copies = []
     for part in parts(narrow(found[2])):
@@ -96,8 +96,15 @@ def _is_question(output) -> bool:
 
 
 def _fills_alone(output) -> bool:
-    data = output.get("data", {})
-    return "image/png" in data or bool(SOURCE.fullmatch(data.get("text/markdown", "")))
+    return "image/png" in output.get("data", {}) or bool(SOURCE.fullmatch(_text(output)))
+
+
+def _has_verdicts(output) -> bool:
+    return _text(output).startswith(tuple(f"**{mark} " for mark in MARKS.values()))
+
+
+def _text(output) -> str:
+    return output.get("data", {}).get("text/markdown", "")
 
 
 def _fills(cell) -> bool:
@@ -127,11 +134,11 @@ def _speaker(note, cells: list):
         route = ", on the 90-minute route" if note.get("route") else ""
         words.append(f"**{note['minutes']:g} min{route}.** {note['say']}")
     for output in (output for cell in _last_slide(cells) for output in cell.get("outputs", ())):
-        text = output.get("data", {}).get("text/markdown", "")
+        text = _text(output)
         if found := re.search(r'<aside class="notes">\s*(.*?)\s*</aside>', text, re.DOTALL):
             words.append(found[1])
             output.data["text/markdown"] = text.replace(found[0], "")
-        elif text.startswith(tuple(f"**{mark} " for mark in MARKS.values())):
+        elif _has_verdicts(output):
             words.append(text)
             output.data["text/markdown"] = brief(text)
     return _markdown("\n\n".join(words), "notes")
