@@ -1,6 +1,7 @@
 """The lecture's notebooks as they are committed: whole, up to date with the library, fit to be read where nothing runs."""
 
 import base64
+import dis
 import json
 import re
 from pathlib import Path
@@ -115,6 +116,23 @@ def test_what_to_try_next_ran_and_is_folded(path):
     cells = tagged(read(path), "try-next")
     assert len(cells) == 3 and all(cell.cell_type == "code" and cell.execution_count and cell.outputs for cell in cells)
     assert all(cell.metadata["jupyter"] == {"source_hidden": True, "outputs_hidden": True} for cell in cells)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_no_later_cell_changes_what_a_slider_draws_from(path):
+    drawn = set()
+    for cell in (cell for cell in read(path).cells if cell.cell_type == "code"):
+        code = compile(cell.source, cell.id, "exec")
+        assert not drawn & _names(code, "STORE_NAME"), f"{cell.id}: a moved slider would show something else, or stop"
+        if cell.source.startswith("explore("):
+            drawn |= set().union(
+                *(_names(inner, "LOAD_GLOBAL") for inner in code.co_consts if hasattr(inner, "co_code"))
+            )
+    assert drawn
+
+
+def _names(code, operation):
+    return {step.argval for step in dis.get_instructions(code) if step.opname == operation}
 
 
 @pytest.mark.parametrize("path", FILES[1:6], ids=lambda path: path.stem)
