@@ -11,10 +11,11 @@ MAY_IMPORT = ()
 @pytest.mark.public
 @pytest.mark.points(0.2)
 def test_a_warmer_teacher_has_more_doubts(submission):
-    """The example of the statement, and an image whose classes are equally likely."""
-    message = "softmax of (1, 0), and of (0, 0): the probabilities of each image sum to 1"
-    expected = [[0.73105858, 0.26894142], [0.5, 0.5]]
-    expect_close(submission.soften(np.array([[2.0, 0.0], [0.0, 0.0]]), 2.0), expected, message)
+    """Logits (2, 0) at T = 2, and an image whose classes are equally likely."""
+    p = expect_array(submission.soften(np.array([[2.0, 0.0], [0.0, 0.0]]), 2.0), (2, 2), "float", "the probabilities")
+    expect_close(p.sum(1), [1, 1], "the probabilities of each image sum to 1")
+    message = "dividing (2, 0) by T = 2 leaves (1, 0), and softmax comes after that"
+    expect_close(p, [[0.73105858, 0.26894142], [0.5, 0.5]], message)
 
 
 @pytest.mark.hidden

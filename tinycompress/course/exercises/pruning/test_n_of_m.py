@@ -14,9 +14,13 @@ COLUMN = np.array([[0.1, -0.9, 0.3, 0.2, 0.5, -0.1, -0.6, 0.4]], np.float32).T
 @pytest.mark.points(0.3)
 def test_the_two_largest_of_four_stay(submission):
     """Of every four inputs of a neuron, the two of largest magnitude stay."""
-    mask = expect_array(submission.n_of_m_mask(COLUMN, 2, 4), (8, 1), "bool", "the mask")
-    assert mask[1] and mask[2], "the first group keeps -0.9 and 0.3: magnitude decides, not the sign"
-    assert mask[:, 0].tolist() == [False, True, True, False, True, False, True, False], "see the table in the statement"
+    mask = expect_array(submission.n_of_m_mask(np.hstack([COLUMN, COLUMN[::-1]]), 2, 4), (8, 2), "bool", "the mask")
+    first = mask[:, 0].tolist()
+    assert first == mask[::-1, 1].tolist(), "a group is m consecutive inputs (rows) of one neuron (a column)"
+    assert first[1] and first[2], "the first group keeps -0.9 and 0.3: magnitude decides, not the sign"
+    assert first == [False, True, True, False, True, False, True, False], (
+        "of 0.5, -0.1, -0.6 and 0.4 two stay: 0.5 and -0.6"
+    )
 
 
 @pytest.mark.public

@@ -17,6 +17,16 @@ def groups_of_outputs(weight, n, m):
     return mask.reshape(weight.shape)
 
 
+@wrong("n_of_m_mask", points=6.4143, why="forms groups of m numbers that lie side by side in memory, in the rows")
+def groups_in_memory(weight, n, m):
+    if len(weight) % m:
+        raise ValueError
+    groups = np.abs(weight).reshape(-1, m)
+    mask = np.zeros(groups.shape, bool)
+    np.put_along_axis(mask, np.argsort(-groups, axis=1, kind="stable")[:, :n], True, axis=1)
+    return mask.reshape(weight.shape)
+
+
 @wrong("n_of_m_mask", points=8, why="uses a threshold in each group, which keeps all equals")
 def threshold(weight, n, m):
     if len(weight) % m:

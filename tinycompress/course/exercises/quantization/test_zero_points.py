@@ -7,7 +7,7 @@ from tinycompress.course import Partial, expect_array, expect_close, expect_tupl
 
 MAY_IMPORT = ()
 
-WEIGHT = np.array([[-1.0, 0.0], [2.0, 3.0], [0.5, 1.0]])
+WEIGHT = np.array([[-1.0, 0.0], [2.0, 3.0], [0.7, 1.0]])
 
 
 def grids(value, channels):
@@ -31,7 +31,9 @@ def test_integers_of_a_grid(submission):
     """Weights become the nearest integers."""
     integers = submission.quantize(WEIGHT, np.array([1.0, 1.0]), np.array([1, 0]), 2)
     expect_array(integers, (3, 2), "int", "the integers")
-    assert integers.tolist() == [[0, 0], [3, 3], [1, 1]], "divide by the scale, round, and add the zero point"
+    assert integers.tolist() == [[0, 0], [3, 3], [2, 1]], (
+        "divide by the scale, round to the nearest, and add the zero point"
+    )
 
 
 @pytest.mark.public

@@ -51,7 +51,12 @@ def in_int64(x, x_zero, weight, weight_zero):
     return (x.astype(np.int64) - x_zero) @ (weight.astype(np.int64) - weight_zero)
 
 
-@wrong("quantize", points=10.8, why="adds the zero point first, and rounds halves away from 0")
+@wrong("quantize", points=8.6, why="cuts fractions off instead of rounding")
+def truncates(weight, scale, zero_point, bits):
+    return np.clip(weight / scale + zero_point, 0, 2**bits - 1).astype(np.uint8)
+
+
+@wrong("quantize", points=11.2, why="adds the zero point first, and rounds halves away from 0")
 def rounds_afterwards(weight, scale, zero_point, bits):
     return np.clip(np.floor(weight / scale + zero_point + 0.5), 0, 2**bits - 1).astype(np.uint8)
 
