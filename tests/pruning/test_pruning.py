@@ -114,6 +114,18 @@ def test_shares_and_names_that_make_no_sense_are_refused(arguments, message):
     assert all(layer.parametrizations("weight") == [] for layer in pruning.prunable(model).values())
 
 
+@pytest.mark.parametrize(
+    ("scores", "message"),
+    [
+        (lambda layers: [layer.weight.data for layer in layers.values()], "dict of layer name -> scores, got list"),
+        (lambda layers: {name: layer.weight for name, layer in layers.items()}, "use `.data`"),
+    ],
+)
+def test_an_importance_that_is_no_dict_of_arrays_is_refused(scores, message):
+    with pytest.raises(TypeError, match=message):
+        prune_weights(small_mlp(), 0.5, lambda model: scores(pruning.prunable(model)))
+
+
 def test_a_diverged_net_is_not_pruned():
     model = small_mlp()
     model[3].weight.data[0, 0] = np.nan

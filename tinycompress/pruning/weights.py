@@ -145,13 +145,15 @@ def _scores(model: Module, importance: Importance, masks: dict[str, np.ndarray])
     if not callable(importance):
         raise TypeError(f"the importance is a function of the net, such as pruning.magnitude; got {importance!r}")
     scores = importance(model)
+    if not isinstance(scores, dict):
+        raise TypeError(f"an importance returns a dict of layer name -> scores, got {type(scores).__name__}")
     for name, mask in masks.items():
         if name not in scores or np.shape(scores[name]) != mask.shape:
             raise ValueError(
                 f"the importance of layer {name} must be an array of its weight's shape {mask.shape}, got "
                 f"{np.shape(scores[name]) if name in scores else None}; neuron criteria are for keep_neurons"
             )
-        if not np.isfinite(scores[name]).all():
+        if not np.isfinite(np.asarray(scores[name])).all():
             raise ValueError(f"the importance of layer {name} is not finite; did its training diverge?")
     return {name: np.where(mask, scores[name], -np.inf) for name, mask in masks.items()}
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import tinycompress
+import tinycompress as tc
 from tinycompress.course import in_cell
 from tinycompress.course.exercise import CourseProblem, find_exercises
 from tinycompress.lecture import claims, report
@@ -197,6 +198,13 @@ def test_an_experiment_names_a_missing_return(displayed, capsys):
     experiment(forgot, lambda f: dict(f()), {"magnitude": {0: 1}}, x="removed", title="Scores")
     said = capsys.readouterr().out
     assert said.startswith("forgot does not run yet") and "`return` is missing" in said
+
+
+def test_an_experiment_says_what_computes_with_a_tensor(displayed, capsys):
+    experiment(
+        lambda x: np.exp(x), lambda f: {0: f(tc.Tensor([1.0]))}, {"magnitude": {0: 1}}, x="removed", title="Scores"
+    )
+    assert "use the Tensor's methods, or its .data" in capsys.readouterr().out
 
 
 # ---- source ----

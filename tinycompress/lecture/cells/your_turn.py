@@ -34,6 +34,8 @@ def experiment(
         print(say(f"{yours.__name__} is yours to write. Complete it, then run its cell and this one again."))
     except Exception as error:
         what = f"{type(error).__name__}: {error}{_line(yours, error)}"
+        if "__array_ufunc__" in what:  # NumPy's words for a Tensor
+            what += say(". NumPy does not compute with a Tensor: use the Tensor's methods, or its .data")
         print(say(f"{yours.__name__} does not run yet: {what}."))
     show(_beside(curves, x, title, name), f"{title}: test accuracy over {x}, {', '.join(curves)}.")
 
