@@ -14,7 +14,15 @@ import tinycompress as tc
 from tinycompress import models
 from tinycompress.lecture import Settings, quantization
 from tinycompress.lecture.claim import judge
-from tinycompress.lecture.quantization import nets, q2_clusters, q3_huffman, q4b_overfitting, q5_one_file, q6_clock
+from tinycompress.lecture.quantization import (
+    nets,
+    pictures,
+    q2_clusters,
+    q3_huffman,
+    q4b_overfitting,
+    q5_one_file,
+    q6_clock,
+)
 from tinycompress.lecture.quantization.q4_binary import effect_q4, falling
 from tinycompress.lecture.tasks import plain
 from tinycompress.nn.weighted import effective
@@ -434,3 +442,17 @@ def test_what_is_a_mean_over_seeds_has_its_interval(rows, name):
     fig = CLAIMS[name].figure(rows[name])
     intervals = [thing for ax in fig.axes for thing in ax.containers if isinstance(thing, ErrorbarContainer)]
     assert len(intervals) == 3 if name == "Q3" else any(" ± " in text.get_text() for text in fig.axes[0].texts)
+
+
+def extents(fig):
+    fig.draw_without_rendering()
+    return [text.get_window_extent() for text in fig.axes[0].texts if text.get_text()]
+
+
+def test_labels_of_pictures_are_whole_and_apart():
+    net = models.mlp((8, 8, 1), (40,), 10, rng=np.random.default_rng(0))
+    fig = pictures.bytes_of(tcz.to_bytes(net), tcz.inspect_bytes(tcz.to_bytes(net)).parts)
+    assert all(fig.bbox.y0 <= box.y0 and box.x1 <= fig.bbox.x1 for box in extents(fig))
+    counts = [24, 32, 30, 22, 8, 12, 14, 16, 12, 6, 6, 6, 6, 4, 1, 1]  # codes of up to seven bits
+    leaves = extents(pictures.code_tree(np.repeat(np.arange(1.0, 17), counts)))[-16:]
+    assert not any(a.padded(3).overlaps(b) for a, b in zip(leaves, leaves[1:], strict=False))

@@ -70,7 +70,7 @@ def learning(histories: dict[float, list[float]], chosen: float):
         ax.plot(range(1, len(loss) + 1), loss, color=COLORS[role], linewidth=line, zorder=2 + (lr == chosen))
         if lr == chosen:
             label_end(ax, [(1, loss[0]), (len(loss), loss[-1])], f"rate {lr:g}: {loss[-1]:.3f}", COLORS[role])
-    ax.set(xlabel="epoch", ylabel="training loss (nats)", yscale="log")
+    ax.set(xlabel="epoch", ylabel="training loss", yscale="log")
     ax.set_title("Same net, same images, same order: only the step size differs")
     return fig
 

@@ -28,7 +28,7 @@ def sparse_net(net: Module, removed: float, accuracies: dict[str, dict[float, fl
     values = np.concatenate([w.ravel() for w in layers])
     weights.hist(values[values != 0], 41, (-REACH, REACH), color=COLORS["claim"])
     weights.set(xlabel="weight", ylabel="number of weights left", xlim=(-REACH, REACH))
-    weights.set_title("The weights left are far from 0")
+    weights.set_title("The weights left")
 
     for (name, by_share), role in zip(accuracies.items(), ("rival", "claim"), strict=True):
         shares = list(by_share)
@@ -51,7 +51,7 @@ def sparse_net(net: Module, removed: float, accuracies: dict[str, dict[float, fl
     bars.set_yticks(-np.arange(len(FORMS)), [form for form, _ in FORMS])
     bars.set(xscale="log", xlim=(0.04, 200), xlabel="times faster than dense")
     bars.grid(False)
-    bars.set_title("Speed (dashed: the ideal)")
+    bars.set_title("Speed of one layer (dashed: the ideal)")
     return fig
 
 

@@ -212,7 +212,7 @@ def _draw_tree(ax, code: dict[int, str], counts, values):
             f"{values[symbol]:+.2f}\n{100 * share:.0f} %\n{bits}",
             ha="center",
             va="top",
-            fontsize=13,
+            fontsize=min(13, 180 / len(leaves)),
         )
     ax.set_ylim(-max(map(len, code.values())) - 1.5, 0.3)
     ax.set_xlim(-0.7, len(leaves) - 0.3)
