@@ -61,6 +61,9 @@ def test_what_differs_is_translated_in_turn(chinese):
         "weight +46：剪掉 50, 70 % 时成立 · neuron +2：剪掉 50 % 时未定"
     )
     assert say("leaning to supported") == "倾向于成立"
+    title = "12 neurons of hidden layer 2, from the fewest connections to the most; 46 of 100 keep none"
+    assert say(title) == "隐藏层 2 的 12 个 neuron，从连接最少到最多；100 个中有 46 个没有连接"
+    assert say("784×300, batch 32") == "784×300，批大小 32"
     assert say("a text that nobody has translated") == "a text that nobody has translated"
 
 

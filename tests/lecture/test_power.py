@@ -1,6 +1,7 @@
 """Verdicts on disjoint sets of seeds: each set is judged by itself, and a claim measured again replaces its entries."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from tinycompress.lecture import Settings, claims, judge, power, report, run
 from tinycompress.lecture.blackboard import claim_bundles
+from tinycompress.lecture.language import speaking
 from tinycompress.lecture.page import page
 from tinycompress.lecture.power import SET
 
@@ -84,6 +86,8 @@ def test_the_page_says_how_often_other_seeds_agree_where_that_was_measured(tmp_p
     settings = {"budget": "quick", "data": "digits", "training_images": 1000}
     borderline = "borderline: 17 of 20 sets of 5 seeds exact, 3 failed (all 100 seeds together: exact, holds)"
     assert f"Other seeds: {borderline}." in page([result], {"A1": b""}, {}, settings)
+    with speaking("zh"):
+        assert re.search("换别的种子.*。</p>", page([result], {"A1": b""}, {}, settings))
     with_two = [entry, entry | {"effect": result.claim.effects[1].name}]
     monkeypatch.setattr(power, "read", lambda folder: with_two)
     assert f"Other seeds: each effect: {borderline}." in page([result], {"A1": b""}, {}, settings)

@@ -240,8 +240,11 @@ def _small(text: str) -> str:
 
 def _finding(claim: Claim, finding: Finding) -> str:
     words = decided_text(claim, finding)
-    stop = "。" if language() == "zh" else "."
-    return f"<p>{_badge(finding)} <strong>{escape(words[0].upper() + words[1:])}{stop}</strong></p>\n"
+    return f"<p>{_badge(finding)} <strong>{escape(words[0].upper() + words[1:])}{_stop()}</strong></p>\n"
+
+
+def _stop() -> str:
+    return "。" if language() == "zh" else "."
 
 
 def other_seeds(result: Result, settings: dict) -> str:
@@ -249,7 +252,7 @@ def other_seeds(result: Result, settings: dict) -> str:
     said = list(seeds_of_effects(result, settings).values())
     which = "" if len(said) < 2 else say("each effect: ") if len(set(said)) == 1 else say("effect by effect: ")
     words = which + "; ".join(said[:1] if len(set(said)) == 1 else said)
-    return f"{say('Other seeds')}: {words}." if said else ""
+    return f"{say('Other seeds')}: {words}{_stop()}" if said else ""
 
 
 def seeds_of_effects(result: Result, settings: dict) -> dict[str, str]:
