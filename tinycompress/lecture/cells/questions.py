@@ -86,7 +86,8 @@ QUESTIONS = {
         {"at most half the time": 0.55, "less time": 0.95, "the same time, within 5 %": 1.05, "more time": math.inf},
     ),
     "P4": Question(
-        "Now whole neurons are removed. On the clock, the smaller net is",
+        "Now half of the neurons are removed, or three quarters, each of them whole. On the clock, the smaller net is, on "
+        "average,",
         "speed-up of the smaller net on the clock",
         CLOCK,
     ),
