@@ -196,3 +196,9 @@ def test_titles_and_axes_of_the_pictures_with_sliders_are_translated(path, chine
     assert len(drawn_texts(path)) >= 3
     for text in drawn_texts(path):
         assert set(re.findall("[A-Za-z]{2,}", say(text))) <= TERMS, text
+
+
+def test_names_of_students_are_translated_in_their_picture(chinese_after_a_cell):
+    assert (
+        say("teacher's outputs, bias corrected") == say("teacher outputs, bias corrected") == "teacher 的输出，校正偏置"
+    )
