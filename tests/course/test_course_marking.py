@@ -99,6 +99,10 @@ def test_two_questions_under_one_heading_are_both_answered():
     assert parse(b"## toy/why_ever\nso\n", [*IDS, "toy/why_ever"]).texts == {"toy/why_ever": "so"}
 
 
+def test_what_is_noticed_again_and_again_is_said_once():
+    assert parse(b"## toy/own_ad\nso\n" * 5, IDS).notes == ("the heading 'toy/own_ad' is taken for toy/own_add",)
+
+
 def test_a_number_with_a_decimal_comma_is_right(root, log, tmp_path):
     own = root / "toy" / "own_add.py"
     own.write_text(OWN.replace("exercise.add(a, b)", "exercise.add(a, b) / 1000"))

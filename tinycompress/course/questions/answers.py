@@ -85,7 +85,7 @@ def parse(data: bytes, ids: list[str]) -> Answers:
             found.texts[other] = [found.texts[heading][place]]
     top = _without_comments("\n".join(before)).split("\n")
     student = next(filter(None, (_STUDENT.fullmatch(line) for line in top if len(line) <= LONGEST_HEADING)), None)
-    return Answers(_joined(found), student["id"] if student else "", tuple(found.notes))
+    return Answers(_joined(found), student["id"] if student else "", tuple(dict.fromkeys(found.notes)))
 
 
 def answered(data: bytes | None, ids: list[str]) -> str:
