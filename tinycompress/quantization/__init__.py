@@ -19,10 +19,10 @@ Quantization works in place, through parametrizations, and composes with pruning
 >>> sorted({len(np.unique(layer.weight.data)) for layer in pruning.prunable(net).values()})  # eight values, and 0
 [9]
 >>> folder = tempfile.TemporaryDirectory()
->>> contents = quantization.tcz.save(net, f"{folder.name}/net.tcz")
+>>> contents = quantization.tcz.save(net, f"{folder.name}/net")
 >>> contents.ratio > 20  # times smaller than float32
 True
->>> same = quantization.tcz.load(f"{folder.name}/net.tcz")
+>>> same = quantization.tcz.load(f"{folder.name}/net")
 >>> x = np.random.default_rng(1).standard_normal((5, 8, 8, 1), np.float32)
 >>> bool((same(x).data == net(x).data).all())
 True
