@@ -191,7 +191,7 @@ def _step(model: Module, optimizer: Optimizer, loss, x, y, clip_grad_norm: float
     value = loss(model(x), y)
     if not isinstance(value, Tensor):
         raise TypeError(
-            f"fit: the loss must be a Tensor, which knows how it was computed, got {type(value).__name__}; compute it with the "
+            f"fit: the loss must be a tensor of one number, which knows how it was computed, got {value!r}; compute it with the "
             "operators and methods of the net's output, and with tc.functional"
         )
     if np.isfinite(value.data).all():
