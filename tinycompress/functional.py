@@ -317,10 +317,6 @@ def _tensor(x: Tensor | np.ndarray) -> Tensor:
 
 
 def _temperature(name: str, x: Tensor, value, dim: int = -1) -> float:
-    if not isinstance(x, Tensor):
-        raise TypeError(
-            f"{name} is differentiated, so it takes a Tensor, got {type(x).__name__}; make one: tc.Tensor(x)"
-        )
     if dim not in (-1, x.ndim - 1):
         raise ValueError(
             f"{name} runs over the last axis, here {x.ndim - 1}; got dim={dim}: transpose before and after"

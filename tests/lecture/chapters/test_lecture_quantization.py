@@ -1,8 +1,5 @@
 """The claims of the quantization chapter: what their rows say, and that the verdicts follow from the rows."""
 
-import os
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +13,6 @@ from tinycompress.lecture import Settings, quantization
 from tinycompress.lecture.claim import judge
 from tinycompress.lecture.quantization import (
     nets,
-    pictures,
     q2_clusters,
     q3_huffman,
     q4b_overfitting,
@@ -419,40 +415,8 @@ def test_the_pull_of_a_plan_stays_below_its_whole_way():
         assert max(plan.lrs) * max(plan.strengths) < 1
 
 
-def test_the_code_tree_is_drawn_in_the_same_order_by_every_process():
-    """Whatever the hashes of its strings are: the same rows give the same file."""
-    program = """if True:
-        from tinycompress.lecture.quantization.q3_huffman import _draw_tree
-        from tinycompress.workshop.style import applied, figure
-        with applied():
-            fig = figure()
-        _draw_tree(fig.axes[0], {i: f"{i:03b}" for i in range(8)}, [1] * 8, list(range(8)))
-        print([line.get_xydata().tolist() for line in fig.axes[0].lines])
-    """
-    command = [sys.executable, "-c", program]
-    drawn = {
-        subprocess.run(command, env=os.environ | {"PYTHONHASHSEED": seed}, capture_output=True, check=True).stdout
-        for seed in "123"
-    }
-    assert len(drawn) == 1 and len(drawn.pop()) > 100
-
-
 @pytest.mark.parametrize("name", ["Q3", "Q5"])
 def test_what_is_a_mean_over_seeds_has_its_interval(rows, name):
     fig = CLAIMS[name].figure(rows[name])
     intervals = [thing for ax in fig.axes for thing in ax.containers if isinstance(thing, ErrorbarContainer)]
     assert len(intervals) == 3 if name == "Q3" else any(" ± " in text.get_text() for text in fig.axes[0].texts)
-
-
-def extents(fig):
-    fig.draw_without_rendering()
-    return [text.get_window_extent() for text in fig.axes[0].texts if text.get_text()]
-
-
-def test_labels_of_pictures_are_whole_and_apart():
-    net = models.mlp((8, 8, 1), (40,), 10, rng=np.random.default_rng(0))
-    fig = pictures.bytes_of(tcz.to_bytes(net), tcz.inspect_bytes(tcz.to_bytes(net)).parts)
-    assert all(fig.bbox.y0 <= box.y0 and box.x1 <= fig.bbox.x1 for box in extents(fig))
-    counts = [24, 32, 30, 22, 8, 12, 14, 16, 12, 6, 6, 6, 6, 4, 1, 1]  # codes of up to seven bits
-    leaves = extents(pictures.code_tree(np.repeat(np.arange(1.0, 17), counts)))[-16:]
-    assert not any(a.padded(3).overlaps(b) for a, b in zip(leaves, leaves[1:], strict=False))

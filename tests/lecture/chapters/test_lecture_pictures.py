@@ -1,0 +1,43 @@
+"""Pictures of files and codes: the same in every process, with labels that are whole and apart."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+
+from tinycompress import models
+from tinycompress.lecture.quantization import pictures
+from tinycompress.quantization import tcz
+
+
+def test_the_code_tree_is_drawn_in_the_same_order_by_every_process():
+    """Whatever the hashes of its strings are: the same rows give the same file."""
+    program = """if True:
+        from tinycompress.lecture.quantization.q3_huffman import _draw_tree
+        from tinycompress.workshop.style import applied, figure
+        with applied():
+            fig = figure()
+        _draw_tree(fig.axes[0], {i: f"{i:03b}" for i in range(8)}, [1] * 8, list(range(8)))
+        print([line.get_xydata().tolist() for line in fig.axes[0].lines])
+    """
+    command = [sys.executable, "-c", program]
+    drawn = {
+        subprocess.run(command, env=os.environ | {"PYTHONHASHSEED": seed}, capture_output=True, check=True).stdout
+        for seed in "123"
+    }
+    assert len(drawn) == 1 and len(drawn.pop()) > 100
+
+
+def extents(fig):
+    fig.draw_without_rendering()
+    return [text.get_window_extent() for text in fig.axes[0].texts if text.get_text()]
+
+
+def test_labels_of_pictures_are_whole_and_apart():
+    net = models.mlp((8, 8, 1), (40,), 10, rng=np.random.default_rng(0))
+    fig = pictures.bytes_of(tcz.to_bytes(net), tcz.inspect_bytes(tcz.to_bytes(net)).parts)
+    assert all(fig.bbox.y0 <= box.y0 and box.x1 <= fig.bbox.x1 for box in extents(fig))
+    counts = [24, 32, 30, 22, 8, 12, 14, 16, 12, 6, 6, 6, 6, 4, 1, 1]  # codes of up to seven bits
+    leaves = extents(pictures.code_tree(np.repeat(np.arange(1.0, 17), counts)))[-16:]
+    assert not any(a.padded(3).overlaps(b) for a, b in zip(leaves, leaves[1:], strict=False))
