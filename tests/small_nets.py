@@ -29,7 +29,7 @@ def used(net, rng):
 def in_float64(net):
     """The net with its parameters in float64, for comparisons in which the order of a sum has no say."""
     for module in net.modules():
-        for name in [name for name in module.named_parameters() if "." not in name]:
+        for name in [name for name, _ in module.named_parameters() if "." not in name]:
             parameter = nn.Parameter(module.latent(name).data.astype(np.float64))
             module.replace(name, parameter, module.parametrizations(name))
     return net

@@ -215,4 +215,4 @@ def _check_width(name: str, layer: Module, channels: Channels, width: int):
 
 def _own_arrays(layer: Module) -> list[str]:
     """Names of the layer's own parameters and buffers, without those of its parametrizations."""
-    return [name for name in (*layer.named_parameters(), *layer.named_buffers()) if "." not in name]
+    return [name for name, _ in (*layer.named_parameters(), *layer.named_buffers()) if "." not in name]

@@ -36,8 +36,8 @@ def _array_bytes(module: Module) -> int:
     """Bytes of the module's own arrays, without those of its children."""
     if module.inference_only:
         return module.nbytes
-    own = module.named_parameters() | module.named_buffers()
-    return sum((a.data if isinstance(a, Tensor) else a).nbytes for name, a in own.items() if "." not in name)
+    own = [*module.named_parameters(), *module.named_buffers()]
+    return sum((a.data if isinstance(a, Tensor) else a).nbytes for name, a in own if "." not in name)
 
 
 @dataclass(frozen=True)

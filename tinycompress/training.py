@@ -260,7 +260,7 @@ def _check_optimizer(model: Module, optimizer: Optimizer, **functions: Callable)
     if made := next((module for module in model.modules() if module.inference_only), None):
         raise ValueError(f"fit: {type(made).__name__} was made for inference; train the net that it was made from")
     held = {id(parameter) for parameter in optimizer.parameters}
-    named = model.named_parameters()
+    named = dict(model.named_parameters())
     idle = {id(latent) for latent in idle_latents(model)}
     used = {id(parameter) for parameter in named.values()} - idle
     missing = [name for name, p in named.items() if p.requires_grad and id(p) in used - held]
@@ -367,7 +367,7 @@ class _Part:
 def _diverged(model, x, epoch, batch, lr, history) -> TrainingDiverged:
     """Find where the numbers went wrong: the input, a parameter, or the first layer with a non-finite output."""
     where = "the loss function itself"
-    bad = [name for name, p in model.named_parameters().items() if not np.isfinite(p.data).all()]
+    bad = [name for name, p in model.named_parameters() if not np.isfinite(p.data).all()]
     if not np.isfinite(x).all():
         where = "the input batch (check the data)"
     elif bad:

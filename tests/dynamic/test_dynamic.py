@@ -270,7 +270,7 @@ def test_a_slimmed_width_equals_the_net_cut_to_that_width(rng, batch_norm):
             cut = slim.cut(width)
             for a, b in zip(outputs(slim.at(width), x), outputs(cut, x), strict=True):
                 np.testing.assert_allclose(a, b, **TOLERANCE)
-            assert not any(m.parametrizations(name) for m in cut.modules() for name in m.named_parameters())
+            assert not any(m.parametrizations(name) for m in cut.modules() for name, _ in m.named_parameters())
             cut_parameters = sum(p.size for p in cut.parameters())
             assert cut_parameters < sum(p.size for p in slim.cut(1.0).parameters()) or width == 1
 

@@ -51,7 +51,7 @@ def test_a_small_net_has_the_loss_gradients_and_running_statistics_of_pytorch(rn
 
     theirs = dict(rival.named_parameters())
     with torch.no_grad():
-        for name, p in net.named_parameters().items():
+        for name, p in net.named_parameters():
             p.data = rng.standard_normal(p.shape) * 0.5
             theirs[name].copy_(torch.from_numpy(as_torch(name, p.data).copy()))
     x, labels = rng.standard_normal((5, 16, 8, 3)).astype(np.float32), rng.integers(0, 6, 5)
@@ -65,7 +65,7 @@ def test_a_small_net_has_the_loss_gradients_and_running_statistics_of_pytorch(rn
         )
         their_loss.backward()
     assert loss.item() == pytest.approx(their_loss.item(), rel=1e-5)
-    for name, p in net.named_parameters().items():
+    for name, p in net.named_parameters():
         np.testing.assert_allclose(as_torch(name, p.grad), theirs[name].grad.numpy(), atol=2e-5, err_msg=name)
     for name in ("running_mean", "running_var"):
         np.testing.assert_allclose(getattr(net[1], name), getattr(rival[1], name).numpy(), rtol=1e-5, atol=1e-6)

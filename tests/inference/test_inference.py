@@ -34,7 +34,7 @@ def awake(net, rng):
             n = len(module.running_mean)
             module.running_mean[:], module.running_var[:] = rng.standard_normal(n), rng.uniform(0.5, 2, n)
             module.weight.data = rng.uniform(0.5, 2, n).astype(np.float32)
-        for name, parameter in module.named_parameters().items():
+        for name, parameter in module.named_parameters():
             if name == "bias":
                 module.latent("bias").data = rng.standard_normal(parameter.shape).astype(np.float32)
     return net

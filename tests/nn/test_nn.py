@@ -32,11 +32,11 @@ def arrays_in(thing, seen=None):
 # What a module finds.
 def test_parameters_and_buffers_have_dotted_names(rng):
     net = small_net(rng)
-    assert set(net.named_parameters()) == {
+    assert set(dict(net.named_parameters())) == {
         *("0.weight", "0.bias", "1.weight", "1.bias", "7.weight", "7.bias"),
         *("3.body.0.weight", "3.body.0.bias", "3.body.1.weight", "3.body.1.bias"),
     }
-    assert set(net.named_buffers()) == {"1.running_mean", "1.running_var", "7.weight.mask"}
+    assert set(dict(net.named_buffers())) == {"1.running_mean", "1.running_var", "7.weight.mask"}
     assert [name for name, _ in net.named_modules()][:3] == ["", "0", "1"]
     assert len(net.parameters()) == 10
 
@@ -48,11 +48,11 @@ def test_modules_in_lists_and_attributes_are_found(rng):
             self.scale = Parameter(np.ones(2, np.float32))
             self.count = np.zeros(1)
 
-    assert set(Two().named_parameters()) == {
+    assert set(dict(Two().named_parameters())) == {
         "scale",
         *(f"branches.{i}.{name}" for i in (0, 1) for name in ("weight", "bias")),
     }
-    assert set(Two().named_buffers()) == {"count"}
+    assert set(dict(Two().named_buffers())) == {"count"}
 
 
 def test_train_and_eval_reach_every_module(rng):
@@ -93,7 +93,10 @@ def test_a_net_survives_the_way_to_another_process(rng):
     other = pickle.loads(pickle.dumps(net))
     x = rng.standard_normal((4, 8, 8, 2)).astype(np.float32)
     np.testing.assert_array_equal(other.eval()(x).data, net.eval()(x).data)
-    assert set(other.named_parameters()) == set(net.named_parameters()) and other[7].latent("weight").requires_grad
+    assert (
+        set(dict(other.named_parameters())) == set(dict(net.named_parameters()))
+        and other[7].latent("weight").requires_grad
+    )
 
 
 @pytest.mark.parametrize(
@@ -118,7 +121,7 @@ def test_a_parameter_is_not_overwritten_by_an_array(rng):
     with pytest.raises(AttributeError, match=r"latent\('weight'\)"):
         layer.weight = Parameter(np.zeros((2, 3)))
     layer.bias = None
-    assert set(layer.named_parameters()) == {"weight"}
+    assert set(dict(layer.named_parameters())) == {"weight"}
 
 
 def test_an_error_names_the_layers_it_came_through(rng):
@@ -200,12 +203,12 @@ def test_a_masked_weight_gets_no_gradient(rng):
 
 def test_parameters_are_the_same_before_and_after_a_mask(rng):
     layer = nn.Dense(3, 4, rng=rng)
-    before = layer.named_parameters()
+    before = dict(layer.named_parameters())
     mask = np.zeros((3, 4), bool)
     layer.parametrize("weight", Mask(mask))
-    assert layer.named_parameters() == before and layer.latent("weight") is before["weight"]
+    assert dict(layer.named_parameters()) == before and layer.latent("weight") is before["weight"]
     np.testing.assert_array_equal(layer.weight.data, 0)
-    assert list(layer.named_buffers()) == ["weight.mask"]
+    assert list(dict(layer.named_buffers())) == ["weight.mask"]
     assert layer.parametrization("weight", Mask) is layer.parametrizations("weight")[0]
     assert layer.parametrization("bias", Mask) is None and layer.parametrizations("bias") == []
     mask[:] = True  # the mask is a copy
@@ -231,7 +234,7 @@ def test_bake_leaves_an_ordinary_equal_net(rng):
     x = rng.standard_normal((4, 8, 8, 2)).astype(np.float32)
     np.testing.assert_array_equal(baked.eval()(x).data, net.eval()(x).data)
     assert not any(name.endswith("mask") for name in baked.state_dict())
-    assert set(baked.named_parameters()) == set(net.named_parameters())
+    assert set(dict(baked.named_parameters())) == set(dict(net.named_parameters()))
     assert not baked[0].weight.requires_grad and baked[7].weight.requires_grad
     np.testing.assert_array_equal(baked[7].weight.data, net[7].weight.data)
 

@@ -16,7 +16,7 @@ from tinycompress.nn import Mask, Parameter
 # Layers.
 def in_float64(layer):
     for module in layer.modules():
-        for name in [name for name in module.named_parameters() if "." not in name]:
+        for name in [name for name, _ in module.named_parameters() if "." not in name]:
             latent, steps = module.latent(name), module.parametrizations(name)
             module.replace(name, Parameter(latent.data.astype(np.float64)), steps)
     return layer
@@ -102,7 +102,7 @@ def test_normalize_brings_each_channel_to_mean_0_and_variance_1(rng):
     np.testing.assert_allclose(layer.std, [*x[..., :2].std((0, 1, 2), np.float64), 1], rtol=1e-6)
     y = layer(x).data
     np.testing.assert_allclose(y, (x - layer.mean) / layer.std, atol=1e-5)
-    assert not layer.parameters() and set(layer.named_buffers()) == {"mean", "std"}
+    assert not layer.parameters() and set(dict(layer.named_buffers())) == {"mean", "std"}
 
 
 @pytest.mark.parametrize("std", [[1, 0], [1], [[1, 1]], [1, np.nan], [1, -1]])

@@ -18,7 +18,7 @@ def data(rng):
 
 def in_float64(net, rng):
     for module in net.modules():
-        for name in [name for name in module.named_parameters() if "." not in name]:
+        for name in [name for name, _ in module.named_parameters() if "." not in name]:
             values = module.latent(name).data.astype(np.float64)
             module.replace(name, nn.Parameter(values + 0.3 * rng.standard_normal(values.shape)))
     return net.eval()

@@ -68,7 +68,7 @@ class Slimmable(Module):
             raise ValueError(f"Slimmable: widths must be shares above 0, and the largest is 1; got {widths}")
         if batch_norm not in ("own", "shared"):
             raise ValueError(f'Slimmable: batch_norm must be "own" or "shared", got {batch_norm!r}')
-        if seen := [m for m in net.modules() for name in m.named_parameters() if m.parametrizations(name)]:
+        if seen := [m for m in net.modules() for name, _ in m.named_parameters() if m.parametrizations(name)]:
             raise ValueError(f"Slimmable: {seen[0]!r} already has a parametrization; call bake() first")
         self.net, self.batch_norm, self.input_shape = net, batch_norm, getattr(net, "input_shape", None)
         self.widths = tuple(widths)

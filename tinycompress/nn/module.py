@@ -193,17 +193,17 @@ class Module:
         """This module and all modules in it, each before those inside it."""
         return [module for _, module in self.named_modules()]
 
-    def named_parameters(self) -> dict[str, Parameter]:
-        """Every parameter by its dotted name; for a parametrized weight, the latent array."""
-        return {name: value for name, value in self._named_state() if isinstance(value, Parameter)}
+    def named_parameters(self) -> "Iterator[tuple[str, Parameter]]":
+        """Yield (dotted name, parameter) for every parameter; for a parametrized weight, the latent array."""
+        return ((name, value) for name, value in self._named_state() if isinstance(value, Parameter))
 
-    def named_buffers(self) -> dict[str, np.ndarray]:
-        """Every array of the state that is not trained, by its dotted name."""
-        return {name: value for name, value in self._named_state() if isinstance(value, np.ndarray)}
+    def named_buffers(self) -> "Iterator[tuple[str, np.ndarray]]":
+        """Yield (dotted name, array) for every array of the state that is not trained."""
+        return ((name, value) for name, value in self._named_state() if isinstance(value, np.ndarray))
 
     def parameters(self) -> list[Parameter]:
         """All parameters, as an optimiser takes them; for a parametrized weight, the latent array."""
-        return list(self.named_parameters().values())
+        return [parameter for _, parameter in self.named_parameters()]
 
     def _named_state(self, seen: set[int] | None = None):
         """Yield (dotted name, value) of every parameter and buffer; shared ones are listed once."""

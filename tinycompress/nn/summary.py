@@ -79,7 +79,7 @@ def summary(model: Module, input_shape: tuple[int, ...] | None = None) -> Summar
     shape = input_shape if isinstance(input_shape, tuple | list) else (input_shape,)
     layers, counted = [], set()
     for name, module, in_shape, out_shape in layer_calls(model, np.zeros((1, *shape), np.float32)):
-        own = {array: id(p) for array, p in module.named_parameters().items() if "." not in array}
+        own = {array: id(p) for array, p in module.named_parameters() if "." not in array}
         arrays = [effective(module, array) for array, parameter in own.items() if parameter not in counted]
         counted |= {*own.values()}  # a parameter that is used twice is counted once
         layers.append(
@@ -102,7 +102,7 @@ def layer_calls(model: Module, x: np.ndarray):
     with trace() as calls, no_grad(), model.evaluation():
         model(x)
     for module, in_shape, out in calls:
-        own = any("." not in name for name in module.named_parameters())
+        own = any("." not in name for name, _ in module.named_parameters())
         if id(module) in names and (own or module.inference_only or next(iter(module.children()), None) is None):
             yield names[id(module)], module, in_shape, out.shape
 

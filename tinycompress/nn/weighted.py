@@ -61,7 +61,7 @@ def unknown_weights(layer: Module) -> Iterator[str]:
     """Yield the layer's own parameters with more than one axis, except the `weight` of a `Weighted` and those listed in
     `not_weights`. Parameters with one axis scale or shift channels."""
     known = (*layer.not_weights, *(["weight"] if isinstance(layer, Weighted) else []))
-    for name, parameter in layer.named_parameters().items():
+    for name, parameter in layer.named_parameters():
         if "." not in name and name not in known and sum(n > 1 for n in parameter.shape) > 1:
             yield f"{name} {parameter.shape}"
 

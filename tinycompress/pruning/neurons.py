@@ -60,7 +60,7 @@ def mask_neurons(model: Module, kept: dict[str, np.ndarray] | float) -> Module:
         alive = np.zeros(group.count, bool)
         alive[index] = True
         for layer, array, axis in group.arrays():
-            if array not in layer.named_parameters():
+            if array not in dict(layer.named_parameters()):
                 continue  # batch norm's statistics stay: a channel whose scale and bias are 0 is 0
             shape = layer.latent(array).shape
             along = np.resize(alive, shape[axis])  # after Flatten, each pixel holds all channels

@@ -56,7 +56,7 @@ def rewind(model: Module, state: dict[str, np.ndarray]) -> Module:
     state: name -> array, from `state_dict` of this net, or of another one with the same layers and shapes, before or after
     pruning; masks in it are ignored. Raises ValueError if it does not fit.
     """
-    own = {name: mask for name, mask in model.named_buffers().items() if _is_mask(name)}
+    own = {name: mask for name, mask in model.named_buffers() if _is_mask(name)}
     return model.load_state_dict({name: values for name, values in state.items() if not _is_mask(name)} | own)
 
 
