@@ -65,4 +65,4 @@ else:
         return import_module(f"{__name__}.{name}") if name in LATER else names.missing(globals(), name)
 
 
-names.answer(globals())
+names.answer()

@@ -29,6 +29,7 @@ from .nn.layers import (
 )
 from .nn.module import Module, Parameter
 from .nn.weighted import Weighted, check_untied
+from .text import names
 
 PASSES_ON = (
     *(Normalize, BatchNorm, Dropout, Flatten, GlobalAvgPool, MaxPool2d, AvgPool2d),
@@ -216,3 +217,6 @@ def _check_width(name: str, layer: Module, channels: Channels, width: int):
 def _own_arrays(layer: Module) -> list[str]:
     """Names of the layer's own parameters and buffers, without those of its parametrizations."""
     return [name for name, _ in (*layer.named_parameters(), *layer.named_buffers()) if "." not in name]
+
+
+names.answer()

@@ -32,6 +32,7 @@ from .pruning import (
 from .pruning.importance import Importance
 from .quantization import Clustered, FakeQuantize, Pull, cluster_weights, quantize_biases
 from .selection import pick_on_validation, train
+from .text import names
 
 JUDGES = 6000  # training images used to rank neurons
 PULL, PULL_LR = 2.0, 0.03  # strength and learning rate: each step goes 6 % of the way
@@ -237,3 +238,6 @@ def round_tables(net: Module) -> Module:
                     values = getattr(step, table)
                     values.data = values.data.astype(np.float16).astype(np.float32)
     return net
+
+
+names.answer()

@@ -10,6 +10,7 @@ import numpy as np
 from .data import Dataset
 from .nn import Module
 from .optim import SGD, Schedule, cosine
+from .text import names
 from .training import TrainingDiverged, evaluate, fit, unwatched
 
 if TYPE_CHECKING:
@@ -98,3 +99,6 @@ def pick_on_validation(
     if best is None:
         raise TrainingDiverged(f"every learning rate of {tuple(lrs)} diverged")
     return best[1:]
+
+
+names.answer()

@@ -47,4 +47,4 @@ __all__ = [
     "singular_values",
 ]
 
-names.answer(globals())
+names.answer()

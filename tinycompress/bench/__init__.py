@@ -11,7 +11,7 @@ other modules hold one or more suites: our work and the rival's side by side, an
 import importlib
 from collections.abc import Sequence
 
-from ..text import did_you_mean
+from ..text import did_you_mean, names
 from .case import Case, Row, Suite, Work
 from .measure import busy, failed, run
 
@@ -53,3 +53,6 @@ def suites(names: Sequence[str] | None = None) -> list[Suite]:
 def _suite(name: str) -> Suite:
     members = importlib.import_module(f".{MODULES[name]}", __package__).SUITES
     return next(suite for suite in members if suite.name == name)
+
+
+names.answer()

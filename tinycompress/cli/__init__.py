@@ -18,7 +18,7 @@ from pathlib import Path
 from .. import __version__
 from ..course.exercise import CourseProblem
 from ..files import FULL, check_room
-from ..text import did_you_mean
+from ..text import did_you_mean, names
 from . import challenge as cli_challenge
 from . import claims as cli_claims
 from . import completion as cli_completion
@@ -422,3 +422,6 @@ def _folder(name: str) -> Path:
     except OSError as error:
         raise BadArguments(f"--out {name}: cannot create or write to this folder ({error.strerror})") from error
     return Path(name)
+
+
+names.answer()

@@ -85,6 +85,7 @@ The sandbox only returns values; only the trusted side knows the answers and giv
 `reference` never enter the sandbox.
 '''
 
+from ..text import names
 from .expect import (
     expect_array,
     expect_close,
@@ -121,3 +122,6 @@ def wrong(function: str, points: float, why: str):
         return answer
 
     return mark
+
+
+names.answer()

@@ -93,4 +93,4 @@ def load(name: str | os.PathLike = "digits") -> Dataset:
     raise DataError(f"no data set {str(name)!r}{hint} Known: {', '.join(known)}, or a path to an .npz")
 
 
-names.answer(globals())
+names.answer()

@@ -48,4 +48,4 @@ __all__ = [
     "without_classes",
 ]
 
-names.answer(globals())
+names.answer()

@@ -50,4 +50,4 @@ __all__ = [
     "ms_costs",
 ]
 
-names.answer(globals())
+names.answer()

@@ -296,4 +296,4 @@ def _values_of(layer: Module) -> Callable[[np.ndarray], np.ndarray]:
     return call
 
 
-names.answer(globals())
+names.answer()

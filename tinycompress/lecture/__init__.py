@@ -8,7 +8,7 @@ result.figure()
 import importlib
 from collections.abc import Sequence
 
-from ..text import did_you_mean
+from ..text import did_you_mean, names
 from ..workshop.interval import verdict
 from .claim import Claim, Effect, Finding, Result, Settings, judge, run, run_all
 from .store import Store
@@ -61,3 +61,6 @@ def claims(names: Sequence[str] | None = None) -> list[Claim]:
 
 def _chapter(name: str) -> list[Claim]:
     return importlib.import_module(CHAPTERS[name]).CLAIMS
+
+
+names.answer()

@@ -57,4 +57,4 @@ __all__ = [
     "weighted_layers",
 ]
 
-names.answer(globals())
+names.answer()

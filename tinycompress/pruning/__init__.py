@@ -83,4 +83,4 @@ __all__ = [
     "widen",
 ]
 
-names.answer(globals())
+names.answer()

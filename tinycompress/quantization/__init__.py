@@ -82,4 +82,4 @@ __all__ = [
     "to_integers",
 ]
 
-names.answer(globals())
+names.answer()

@@ -257,20 +257,16 @@ class _Called(ModuleType):
         raise TypeError(f"{self.__name__} is a module, which is not called{hint(self.__name__, '()')}")
 
 
-def answer(names: dict) -> None:
-    """Let the module with these names, and the modules in it, show what they offer and answer to other libraries' names."""
-    inside = f"{names['__name__']}."
-    for module in [value for value in names.values() if isinstance(value, ModuleType)]:
-        if module.__name__.startswith(inside):
-            _answer(vars(module))
-            if "()" in ELSEWHERE.get(module.__name__, {}):
+def answer() -> None:
+    """Let the library's modules, those imported so far, show what they offer and answer to other libraries' names."""
+    inside = f"{__name__.partition('.')[0]}."
+    for name, module in sys.modules.items():
+        if f"{name}.".startswith(inside) and isinstance(module, ModuleType):
+            names = vars(module)
+            names["__dir__"] = functools.partial(shown, names)
+            names.setdefault("__getattr__", functools.partial(missing, names))
+            if "()" in ELSEWHERE.get(name, {}):
                 module.__class__ = _Called
-    _answer(names)
-
-
-def _answer(names: dict) -> None:
-    names["__dir__"] = functools.partial(shown, names)
-    names.setdefault("__getattr__", functools.partial(missing, names))
 
 
 def by_name(*parts: str) -> Callable[[Decorated], Decorated]:
