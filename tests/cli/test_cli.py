@@ -139,8 +139,20 @@ def test_a_folder_that_cannot_be_written_ends_with_2_before_anything_is_measured
     assert code == 2 and "--out" in err and err.count("\n") == 1
 
 
-@pytest.mark.parametrize(("library", "package"), [("matplotlib", "matplotlib"), ("sklearn", "scikit-learn")])
+def test_a_missing_matplotlib_is_told_before_anything_is_measured(cli, monkeypatch):
+    monkeypatch.setattr(fake_chapter, "before_task", lambda seed: pytest.fail("measured"))
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    code, out, err = cli("lecture", "F4")
+    assert (code, out, err) == (
+        1,
+        "",
+        "tinycompress: needs matplotlib, which is not installed; pip install matplotlib\n",
+    )
+
+
+@pytest.mark.parametrize(("library", "package"), [("pandas", "pandas"), ("sklearn", "scikit-learn")])
 def test_a_library_that_is_not_installed_is_named_in_a_line(cli, monkeypatch, library, package):
+    tinycompress.data.load("digits")  # which is kept, and needs sklearn
     monkeypatch.setitem(sys.modules, library, None)  # as if it were not there
     monkeypatch.setattr(report, "write", lambda *_: importlib.import_module(f"{library}.anything"))
     code, out, err = cli("lecture", "F4")

@@ -279,6 +279,8 @@ def _lecture(arguments) -> int:
 def _lectured(arguments) -> int:
     from concurrent.futures import BrokenExecutor
 
+    import matplotlib  # noqa: F401  (draws the figures: to be missed before the measuring, not after it)
+
     from ..kernels.runtime.threads import usable_cores
     from ..lecture import Store, report, run_all
     from ..lecture.learned import split_of
