@@ -54,6 +54,7 @@ give the id by which you are graded (if you hand in as a group, the group's), an
 them with the functions that you have written; an answer to somebody else's numbers earns nothing.
 """
 PYTEST_INI = "[pytest]\naddopts = -q --import-mode=importlib -p no:cacheprovider --tb=short -r N\n"
+IDIOMS = {"if submission.changed:"}  # lines of any test, which say nothing of an answer
 
 
 def release(exercises: list[Exercise], out: Path, sets: list[QuestionSet] = ()) -> list[Path]:
@@ -184,8 +185,8 @@ def _marked(node, mark: str) -> bool:
 def check_nothing_leaks(exercises: list[Exercise], folder: Path) -> None:
     """Raise CourseProblem if a marker, a line of a solution, or a line of a hidden test is in the folder.
 
-    Lines that also occur in the released part of the exercise, short ones such as `else:`, and those that only open a bracket do
-    not count.
+    Lines that also occur in the released part of the exercise, short ones such as `else:`, those of any test, and those that only
+    open a bracket do not count.
     """
     texts = {
         path: path.read_text(encoding="utf-8") for path in folder.rglob("*") if path.suffix in (".py", ".ipynb", ".md")
@@ -198,14 +199,18 @@ def check_nothing_leaks(exercises: list[Exercise], folder: Path) -> None:
         if exercise.show:
             shown |= {line.strip() for line in exercise.show.read_text(encoding="utf-8").splitlines()}
         shown |= {line.strip() for line in ast.unparse(ast.parse(public)).splitlines()}
-        secret = {
-            line.strip()
-            for text in (exercise.solution.read_text(encoding="utf-8"), tests.replace(document, "", 1))
-            for line in text.splitlines()
-            if len(line.strip()) >= 16
-            and not line.strip().startswith(("import ", "from ", "@pytest.mark."))
-            and not line.strip().endswith(("(", "[", "{"))
-        } - shown
+        secret = (
+            {
+                line.strip()
+                for text in (exercise.solution.read_text(encoding="utf-8"), tests.replace(document, "", 1))
+                for line in text.splitlines()
+                if len(line.strip()) >= 16
+                and not line.strip().startswith(("import ", "from ", "@pytest.mark."))
+                and not line.strip().endswith(("(", "[", "{"))
+            }
+            - shown
+            - IDIOMS
+        )
         for path, text in texts.items():
             for leak in sorted(secret):
                 if leak in text:
