@@ -244,6 +244,19 @@ def _imports(frame) -> bool:
     return frame.f_code.co_code[frame.f_lasti] == opcode.opmap["IMPORT_FROM"]
 
 
+class _Elsewhere:
+    """The last of Python's finders: it finds no module, and answers to those of other libraries, as in `import ….datasets`."""
+
+    @staticmethod
+    def find_spec(name: str, path=None, target=None) -> None:
+        place, _, last = name.rpartition(".")
+        if last in ELSEWHERE.get(place, {}):
+            raise ModuleNotFoundError(f"No module named {name!r}{hint(place, last)}", name=name)
+
+
+sys.meta_path.append(_Elsewhere)
+
+
 def lacking(place: str, thing, name: str, known) -> NoReturn:
     """Raise the AttributeError of an object, of a kind that is called `place`, that has no attribute `name`."""
     near = "" if name.startswith("_") else hint(place, name, [one for one in known if not one.startswith("_")])
