@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 
 import fake_chapter
 import numpy as np
@@ -178,6 +179,12 @@ def test_a_home_that_is_not_there_is_told_in_a_line(tmp_path):
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0 and "test images of digits right" in done.stdout
     assert done.stderr.startswith("tinycompress: compiled code cannot be cached in ") and done.stderr.count("\n") == 1
+
+
+def test_a_worker_warns_in_a_line(capfd):
+    with executors.local_processes(2) as pool:
+        pool.submit(warnings.warn, "compiled code cannot be cached").result()
+    assert capfd.readouterr().err == "tinycompress: compiled code cannot be cached\n"
 
 
 # ---- a full disk ----

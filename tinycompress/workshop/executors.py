@@ -8,6 +8,7 @@ import os
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor
 from contextlib import contextmanager
@@ -59,7 +60,8 @@ class _Workers(SpawnContext):
 
 
 def _follow_parent() -> None:
-    """In a worker: leave Ctrl-C to the parent, and end when the parent ends, even if it was killed."""
+    """In a worker: leave Ctrl-C to the parent, warn in a line as it does, and end when it ends, even if it was killed."""
+    warnings.formatwarning = lambda message, *_: f"tinycompress: {message}\n"
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = os.getppid()
 
