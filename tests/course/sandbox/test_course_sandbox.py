@@ -7,6 +7,7 @@ import threading
 import uuid
 from pathlib import Path
 
+import numpy as np
 import pytest
 from course_class import LEVEL, SOLUTION, inside, points, walls, write_exercise
 from waiting import wait_for
@@ -14,6 +15,7 @@ from waiting import wait_for
 from tinycompress.course import SubmissionProblem, sandbox
 from tinycompress.course.collect import find_handins
 from tinycompress.course.sandbox import Kit, another_user, bubblewrap, readable
+from tinycompress.course.sandbox.submission import load_here
 from tinycompress.course.sandbox.workers import SECONDS, InWorkers
 from tinycompress.course.staff.grade import grade_one, make_tasks
 
@@ -154,6 +156,14 @@ def test_time_is_measured_by_the_grader(submit):
     submission = submit(source + "def f():\n    _sleep(0.2)\n    return 0.0\n")
     submission.f()
     assert submission.elapsed >= 0.2
+
+
+@walls
+def test_a_submission_meets_arrays_in_the_order_of_memory_that_the_test_gave_them(submit, tmp_path):
+    source = "def f(x, y): return [x.flags.c_contiguous, y[0].flags.c_contiguous]\n"
+    (tmp_path / "here.py").write_text(source)
+    for submission in submit(source), load_here(tmp_path / "here.py", ()):
+        assert submission.f(np.ones((2, 3)), [np.ones((2, 3)).T]) == [True, False]
 
 
 # ---- when there is no sandbox ----

@@ -71,6 +71,15 @@ def test_subclasses_and_views_arrive_as_plain_arrays():
     assert type(wire.loads(wire.dumps(np.float64(0.5)))) is float
 
 
+def test_arguments_keep_their_layout_in_memory_and_answers_do_not():
+    by_columns = np.arange(12.0).reshape(4, 3).T
+    frames = wire.dumps((by_columns, by_columns.astype(">f4"), by_columns.copy()))
+    for layout in wire.loads(frames, "A"), wire.unpack(reader(wire.pack(frames)), "A"):
+        assert [array.flags.c_contiguous for array in layout] == [False, False, True]
+        assert all((array == by_columns).all() and array.flags.writeable for array in layout)
+    assert all(array.flags.c_contiguous for array in wire.loads(frames))
+
+
 class AlwaysEqual:
     def __eq__(self, other):
         return True

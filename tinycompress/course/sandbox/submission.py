@@ -99,7 +99,7 @@ class InProcess(Submission):
         if not callable(callee):
             raise SubmissionProblem(f"there is no function {function} in your file")
         self.changed = []
-        arguments, keywords = wire.loads(wire.dumps((arguments, keywords)))
+        arguments, keywords = wire.loads(wire.dumps((arguments, keywords)), "A")
         before = wire.fingerprints(arguments, keywords)
         start = time.perf_counter()
         try:

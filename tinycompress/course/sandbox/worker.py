@@ -48,7 +48,7 @@ def main(requests: int, replies: int, file: str, processes: int, site: str) -> N
     write_all(replies, wire.pack(wire.dumps((0, "ready"))))
     process, module = os.getpid(), {}
     while True:
-        request = wire.unpack(read)
+        request = wire.unpack(read, "A")
         number = 0 if request == ("load",) else request[0]
         try:
             if request == ("load",):

@@ -174,7 +174,7 @@ class InWorkers(Submission):
 
     def _call(self, function, arguments, keywords):
         self.changed = []
-        arguments, keywords = wire.loads(wire.dumps((arguments, keywords)))  # a WireError here is the test's fault
+        arguments, keywords = wire.loads(wire.dumps((arguments, keywords)), "A")  # a WireError here is the test's fault
         if self._broken:
             raise SubmissionProblem(*self._broken)
         if self._strikes.get(function, 0) >= STRIKES:

@@ -103,3 +103,16 @@ def in_place(weight, mask, count):
 )
 def with_a_tolerance(before, final, steps):
     return [ceil(final + (before - final) * (1 - k / steps) ** 3 - 1e-6) for k in range(1, steps + 1)]
+
+
+@wrong("prune_to", points=3, why="removes the first of equal magnitudes in the order of memory")
+def in_the_order_of_memory(weight, mask, count):
+    gone = int((~mask).sum())
+    if not gone <= count <= mask.size:
+        raise ValueError
+    layout = "C" if weight.flags.c_contiguous else "F"
+    kept = mask.flatten(layout)
+    there = np.flatnonzero(kept)
+    order = np.argsort(np.abs(weight.flatten(layout)[there]), kind="stable")
+    kept[there[order[: count - gone]]] = False
+    return kept.reshape(mask.shape, order=layout)

@@ -170,3 +170,11 @@ def at_least_the_smallest(right, whole, count, shares, points):
 @wrong("choose", points=7.6, why="takes a gain for a cost")
 def either_way(right, whole, count, shares, points):
     return largest(100 * np.abs(whole - right) / count <= points, shares)
+
+
+@wrong("pruned", points=7.5, why="removes the first of equals in the order of memory")
+def in_the_order_of_memory(weight, share):
+    layout = "C" if weight.flags.c_contiguous else "F"
+    flat = weight.flatten(layout)
+    flat[np.argsort(np.abs(flat), kind="stable")[: int(share * weight.size)]] = 0
+    return flat.reshape(weight.shape, order=layout)
