@@ -67,7 +67,7 @@ def of(weight):
 @pytest.mark.hidden
 @pytest.mark.points(1.4)
 def test_any_weight_in_rows(submission, rng):
-    """Empty rows at the ends and in between, empty columns, full weights, weights of zeros, arrays with gaps in memory."""
+    """Empty rows at the ends and in between, empty columns, full weights, weights of zeros, in either order of memory."""
     edge = sparse(rng, 6, 5, 0.7)
     edge[[0, 2, 5]] = 0
     cases = [sparse(rng, 9, 300, 0.1), edge, sparse(rng, 40, 7, 0.2).T, rng.normal(size=(3, 4)) + 9, np.zeros((3, 2))]
@@ -140,9 +140,12 @@ def test_the_largest_number_of_values(submission, rng):
 @pytest.mark.hidden
 @pytest.mark.points(0.3)
 def test_bytes_of_tiny_weights(submission, rng):
-    """The starts alone may take more bytes than the weight, or exactly as many."""
+    """The starts alone may take more bytes than the weight, or exactly as many; so may values."""
     inputs = int(rng.integers(1, 50))
     exact = expect_number(submission.most_values(inputs, inputs + 1, 1, 2, inputs), "the number of values")
     assert exact == 0, "no value fits, but the starts do: equally many bytes are allowed"
+    a, b = (int(n) for n in rng.integers(5, 50, 2))
+    several = expect_number(submission.most_values(3 * a, b, 1, 2, 3), "the number of values")
+    assert several == a * (b - 3) - 1, "this many values take exactly as many bytes as the weight: that is allowed"
     none = expect_number(submission.most_values(inputs, 1, 1, 2, 9), "the number of values")
     assert none == -1, "even without values the starts take more than the whole weight: return -1"

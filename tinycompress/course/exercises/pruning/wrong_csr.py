@@ -100,3 +100,17 @@ def nearly_zero(weight):
 def in_16_bits(weight):
     values, columns, starts = _of_mask(weight, weight != 0)
     return values, columns.astype(np.int16).astype(np.int32), starts
+
+
+@wrong("most_values", points=5.7, why="asks for fewer bytes as soon as there are values")
+def fewer_with_values(inputs, outputs, value_bytes, column_bytes, start_bytes):
+    spare = inputs * outputs * value_bytes - (inputs + 1) * start_bytes
+    return -1 if spare < 0 else max(0, (spare - 1) // (value_bytes + column_bytes))
+
+
+@wrong("to_csr", points=4.6, why="goes through the values in the order of memory")
+def in_the_order_of_memory(weight):
+    flat = weight.ravel(order="K")
+    found = np.flatnonzero(flat)
+    starts = np.append(0, np.cumsum((weight != 0).sum(1)))
+    return flat[found], (found % weight.shape[1]).astype(np.int32), starts
