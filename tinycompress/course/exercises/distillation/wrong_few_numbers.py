@@ -103,3 +103,10 @@ def values_alone(images, classes, k):
 def among_none(classes, values, count):
     rest = [max(0.0, 1.0 - sum(row)) / (count - classes.shape[1]) for row in values.astype(float).tolist()]
     return restored(classes, values, count, np.array(rest)[:, None])
+
+
+@wrong("store", points=4.6, why="sorts what float16 leaves of the probabilities")
+def sorted_as_float16(p, k):
+    rounded = p.astype(np.float16)
+    classes = np.argsort(-rounded, axis=1, kind="stable")[:, :k]
+    return classes.astype(np.uint16), np.take_along_axis(rounded, classes, 1)
