@@ -162,7 +162,7 @@ def test_bits_that_begin_no_code(submission, rng):
     for _ in range(3):
         codes = codes_of(incomplete(rng))
         symbols = rng.choice([s for s, code in enumerate(codes) if code], 4)
-        bits = "".join(codes[s] for s in symbols) + 60 * "1"
+        bits = "".join(codes[s] for s in symbols) + 60 * "1" + 60 * "0"  # the zeros do begin one
         packed = np.packbits([int(bit) for bit in bits])
         message = "a code of only ones is longer than these, so that these bits begin none: do not skip them"
         expect_error(ValueError, submission.decode, packed, codes, 5, message=message)
