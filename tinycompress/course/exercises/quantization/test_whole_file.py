@@ -51,10 +51,16 @@ def layer(rng, rows, columns):
 @pytest.mark.hidden
 @pytest.mark.points(1.2)
 def test_pruning(submission, rng):
-    """Shares that give no whole number, 0 and 1; equal magnitudes; arrays with gaps in memory."""
+    """Shares that give no whole number, 0 and 1; equal magnitudes; zeros from before; arrays that lie in memory by columns."""
     changed = False
-    for rows, columns, share in (5, 7, 0.63), (3, 4, 0.0), (2, 6, 1.0), (9, 9, 0.5), (4, 7, 0.74):
-        weight = np.rint(2 * layer(rng, columns, rows)).T + np.float32(0.25)
+    for rows, columns, share, least in (
+        (5, 7, 0.63, 0.25),
+        (3, 4, 0, 0.25),
+        (2, 6, 1, 0.25),
+        (9, 9, 0.5, 0),
+        (4, 7, 0.74, 0),
+    ):
+        weight = np.rint(2 * layer(rng, columns, rows)).T + np.float32(least)
         found = expect_array(submission.prune(weight, share), weight.shape, "float")
         changed |= bool(submission.changed)
         order = sorted(np.ndindex(weight.shape), key=lambda at, w=weight: (abs(w[at]), at))
@@ -81,7 +87,7 @@ def centroids_of(some, k):
 @pytest.mark.points(1.8)
 def test_clusters(submission, rng):
     """Many and few values, more values than weights, and centroids without weights."""
-    for rows, columns, k in (8, 10, 5), (50, 40, 12), (2, 3, 9), (5, 5, 2):  # the second takes more than 20 rounds
+    for rows, columns, k in (8, 10, 5), (60, 50, 24), (2, 3, 9), (5, 5, 2):  # the second takes more than 20 rounds
         weight = layer(rng, rows, columns) * (rng.random((rows, columns)) < 0.5)
         weight[0, 0] = 1
         some = weight[weight != 0].astype(float)
@@ -103,7 +109,7 @@ def test_clusters(submission, rng):
 @pytest.mark.hidden
 @pytest.mark.points(0.6)
 def test_clusters_of_nothing(submission, rng):
-    """A weight of zeros, and one of zeros and a single value; the dtypes."""
+    """A weight of zeros, one of zeros and a single value, and one of two values that hardly differ; the dtypes."""
     k = int(rng.integers(2, 9))
     zeros = np.zeros((2, int(rng.integers(2, 9))), np.float32)
     values, symbols = expect_tuple(submission.cluster(zeros, k), 2)
@@ -112,6 +118,9 @@ def test_clusters_of_nothing(submission, rng):
     alike = np.where(rng.random((3, 5)) < 0.5, 0, np.float32(rng.normal()))
     symbols = expect_tuple(submission.cluster(alike, k), 2)[1]
     expect_equal(symbols, (alike != 0).astype(int), "of equally near centroids the first one")
+    fine = rng.permutation(np.append(np.ones((2, 4)), np.full((2, 4), 1 + 1e-9))).reshape(4, 4)
+    symbols = expect_tuple(submission.cluster(fine, 3), 2)[1]
+    expect_equal(symbols, 1 + (fine > 1), "these two values are one in float32: compute in float64")
     values, symbols = expect_tuple(submission.cluster(layer(rng, 3, 4), k), 2)
     assert np.asarray(values).dtype == np.float32 and np.asarray(symbols).dtype == np.int64, "float32 and int64"
 

@@ -199,3 +199,35 @@ def no_first_bytes(file):
     if len(found) < rows * columns:
         raise ValueError
     return np.array(found, np.float32).reshape(rows, columns)
+
+
+@wrong("prune", points=10.8, why="takes the share of the weights that are not 0 yet")
+def of_what_is_left(weight, share):
+    pruned = weight.flatten()
+    there = np.flatnonzero(pruned)
+    order = np.argsort(np.abs(pruned[there]), kind="stable")
+    pruned[there[order[: int(share * len(there))]]] = 0
+    return pruned.reshape(weight.shape)
+
+
+@wrong("prune", points=10.8, why="takes equals in the order in which they lie in memory")
+def in_the_order_of_memory(weight, share):
+    layout = "C" if weight.flags.c_contiguous else "F"
+    pruned = weight.flatten(layout)
+    pruned[np.argsort(np.abs(pruned), kind="stable")[: int(share * weight.size)]] = 0
+    return pruned.reshape(weight.shape, order=layout)
+
+
+@wrong("cluster", points=10.2, why="stops a round too early")
+def a_round_too_few(weight, k):
+    return clustered(weight, k, 19)
+
+
+@wrong("cluster", points=10.2, why="keeps the symbols of the round before the last values")
+def symbols_of_the_last_round(weight, k):
+    return clustered(weight, k, 20)[0], clustered(weight, k, 19)[1]
+
+
+@wrong("cluster", points=11.4, why="computes in float32")
+def in_single_precision(weight, k):
+    return clustered(weight.astype(np.float32), k, 20)
