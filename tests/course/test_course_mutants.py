@@ -2,13 +2,15 @@
 
 import ast
 
+import pytest
 from course_class import write_exercise
 
 from tinycompress.cli import main
+from tinycompress.course import SubmissionProblem
 from tinycompress.course import check as checks
 from tinycompress.course.check import check
-from tinycompress.course.exercise import find_exercises
-from tinycompress.course.mutants import Mutant, Mutation, mutants, mutation
+from tinycompress.course.exercise import find_exercises, load_module
+from tinycompress.course.mutants import Hasty, Mutant, Mutation, mutants, mutation
 
 HALVINGS = '''\
 """Halvings (3 points)."""
@@ -95,6 +97,18 @@ def test_a_mutant_that_changes_a_result_and_no_mark_survives(tmp_path, monkeypat
     more = mutation(write_exercise(tmp_path, solution=HALVINGS, tests=MORE))
     assert more.survivors == () and more.share == 0
     assert more.equal == 2, "only the constant that nothing uses"
+
+
+def test_a_busy_machine_ends_no_mutant(tmp_path, monkeypatch):
+    monkeypatch.setattr("tinycompress.course.mutants.SECONDS", 0.1)
+    path = tmp_path / "mutant.py"
+    path.write_text("import time\ndef waits(): time.sleep(0.3)\ndef never_ends():\n    while True: pass\n")
+    mutant = Hasty(load_module(path))
+    assert mutant.waits() is None, "it took none of the processor's time"
+    with pytest.raises(SubmissionProblem, match="never_ends took longer"):
+        mutant.never_ends()
+    with pytest.raises(SubmissionProblem, match="earlier call"):
+        mutant.waits()
 
 
 def test_too_many_survivors_are_a_fault_and_are_listed(tmp_path, monkeypatch, capsys):

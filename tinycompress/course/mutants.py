@@ -7,6 +7,7 @@ result differs has it survived.
 """
 
 import ast
+import contextlib
 import copy
 import warnings
 from collections.abc import Iterator
@@ -17,12 +18,12 @@ import numpy as np
 from .exercise import BEGIN, END, Exercise, load_module
 from .outcome import SubmissionProblem, SubmissionRaised
 from .run import run_tests, total
-from .sandbox.submission import InProcess, Submission
+from .sandbox.submission import InProcess, Submission, TookTooLong, time_limit
 
 SEEDS = ("public", "another course")  # of the tests that should notice a mutant
 MORE_SEEDS = ("a third course", "a fourth course")  # of further calls, in which its results may differ
 MOST_SURVIVORS = 0.05  # of the mutants that change a result
-SECONDS = 3.0  # a call that takes longer never ends
+SECONDS = 3.0  # of the processor; a call that takes longer never ends
 
 OPERATORS = {
     **{ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Add, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult},
@@ -161,17 +162,22 @@ class Hasty(InProcess):
     """A submission that gets no further call once one did not end."""
 
     def __init__(self, module):
-        super().__init__(module, limited=True)
-        self._stuck = False
+        super().__init__(module)
+        self.timeout, self._stuck = SECONDS, False
 
     def _call(self, function, arguments, keywords):
         if self._stuck:
             raise SubmissionProblem("an earlier call did not end")
-        self.timeout = SECONDS
+        return super()._call(function, arguments, keywords)
+
+    @contextlib.contextmanager
+    def _limit(self):
         try:
-            return super()._call(function, arguments, keywords)
-        finally:
-            self._stuck = self.elapsed >= SECONDS
+            with time_limit(SECONDS, of_processor=True):
+                yield
+        except TookTooLong:
+            self._stuck = True
+            raise
 
 
 # ---- does a mutant change a result? ----

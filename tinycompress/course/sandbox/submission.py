@@ -28,10 +28,12 @@ class TookTooLong(BaseException):
 
 
 @contextlib.contextmanager
-def time_limit(seconds: float):
+def time_limit(seconds: float, of_processor: bool = False):
     """Raise TookTooLong in the block after this many seconds. No limit without SIGALRM, or outside the main thread.
 
     Only Python code can be stopped: an endless compiled loop goes on.
+
+    of_processor: whether to count this process's processor time, which does not pass while others keep the machine busy.
     """
     if not hasattr(signal, "SIGALRM") or threading.current_thread() is not threading.main_thread():
         yield
@@ -41,16 +43,17 @@ def time_limit(seconds: float):
         if sys.gettrace() is None:  # no limit in a debugger
             raise TookTooLong
 
-    before = signal.signal(signal.SIGALRM, stop)
+    timer, alarm = (signal.ITIMER_PROF, signal.SIGPROF) if of_processor else (signal.ITIMER_REAL, signal.SIGALRM)
+    before = signal.signal(alarm, stop)
     try:
         try:
-            signal.setitimer(signal.ITIMER_REAL, seconds, 1)  # again every second, in case it is caught
+            signal.setitimer(timer, seconds, 1)  # again every second, in case it is caught
             yield
         finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.setitimer(timer, 0)
     finally:  # the alarm may go off just before the line above stops it
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(timer, 0)
+        signal.signal(alarm, before)
 
 
 class Submission:
@@ -93,6 +96,10 @@ class InProcess(Submission):
         super().__init__()
         self._module, self._limited = module, limited
 
+    def _limit(self):
+        """A block that a call may not take too long in."""
+        return time_limit(self.timeout) if self._limited else contextlib.nullcontext()
+
     def _call(self, function, arguments, keywords):
         __tracebackhide__ = True
         callee = getattr(self._module, function, None)
@@ -103,7 +110,7 @@ class InProcess(Submission):
         before = wire.fingerprints(arguments, keywords)
         start = time.perf_counter()
         try:
-            with time_limit(self.timeout) if self._limited else contextlib.nullcontext():
+            with self._limit():
                 result = callee(*arguments, **keywords)
         except TookTooLong:
             raise SubmissionProblem(f"{function} took longer than {self.timeout:.3g} s") from None
