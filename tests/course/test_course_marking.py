@@ -1,5 +1,6 @@
 """Answers as students write them and tables as spreadsheets save them: who is named, whose they are, what is changed."""
 
+import difflib
 import json
 import time
 
@@ -7,7 +8,7 @@ import pytest
 from asked import IDS, OWN, answers, entry, hand_in, marked, right, table
 
 from tinycompress.course.collect import HandIn
-from tinycompress.course.questions.answers import numbers, parse
+from tinycompress.course.questions.answers import MOST_MISSPELT, numbers, parse
 from tinycompress.course.questions.marking import collect, merge
 from tinycompress.course.questions.question import find_questions
 from tinycompress.course.staff.roster import Person, Roster
@@ -101,6 +102,16 @@ def test_two_questions_under_one_heading_are_both_answered():
 
 def test_what_is_noticed_again_and_again_is_said_once():
     assert parse(b"## toy/own_ad\nso\n" * 5, IDS).notes == ("the heading 'toy/own_ad' is taken for toy/own_add",)
+
+
+def test_a_heading_is_compared_with_others_only_so_often(monkeypatch):
+    """It takes time, and a file may consist of headings. Those that are right are found however many come before."""
+    looked = []
+    matches = difflib.get_close_matches
+    monkeypatch.setattr(difflib, "get_close_matches", lambda name, *more: looked.append(name) or matches(name, *more))
+    text = "".join(f"## x{n}/y\n" for n in range(1000)) + "## toy/why\nso\n"
+    assert parse(text.encode(), IDS).texts == {"toy/why": "so"} and len(looked) == MOST_MISSPELT
+    assert parse(b"## toy/own_ad\n3\n" * 1000, IDS).texts == {"toy/own_add": "3"} and len(looked) == MOST_MISSPELT + 1
 
 
 def test_a_number_with_a_decimal_comma_is_right(root, log, tmp_path):

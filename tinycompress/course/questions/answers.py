@@ -17,6 +17,7 @@ LONGEST = 8_000  # characters of an answer; a cell of a spreadsheet holds 32,767
 CUT = "\n[the rest is not read: an answer has at most {} characters]"
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 LONGEST_HEADING = 200  # characters
+MOST_MISSPELT = 100  # headings for which a similar one is looked for, since that takes time
 _ID = re.compile(r"[a-z][a-z0-9_]*/[a-z][a-z0-9_]*", re.IGNORECASE)
 _STUDENT = re.compile(r"[\W_]*student[*_\s]*:[*_\s]*(?P<id>.*?)[*_\s]*", re.IGNORECASE)
 _LABEL = re.compile(
@@ -67,8 +68,9 @@ def parse(data: bytes, ids: list[str]) -> Answers:
     text, note = decoded(data)
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n")
     found, current, before, shared = _Found(notes=[note] if note else []), None, [], []
+    misspelt = {}
     for line in text.split("\n"):
-        heading, named = _heading(line, ids)
+        heading, named = _heading(line, ids, misspelt)
         if heading and named != heading:
             found.notes.append(f"the heading {named!a} is taken for {heading}")
         if heading:
@@ -96,8 +98,11 @@ def answered(data: bytes | None, ids: list[str]) -> str:
     return "written" if count == len(ids) else f"{count} of {len(ids)} questions answered"
 
 
-def _heading(line: str, ids: list[str]) -> tuple[str, str]:
-    """The question that a line is the heading of, and what it was called there; ("", "") for any other line."""
+def _heading(line: str, ids: list[str], misspelt: dict[str, str]) -> tuple[str, str]:
+    """The question that a line is the heading of, and what it was called there; ("", "") for any other line.
+
+    misspelt: which question each misspelt name means ("": none), as far as they were looked up; others are added.
+    """
     if len(line) > LONGEST_HEADING:
         return "", ""
     plain = line.replace("\\", "").strip()
@@ -109,8 +114,11 @@ def _heading(line: str, ids: list[str]) -> tuple[str, str]:
     called = name[0].lower()
     if called in ids:
         return called, called
-    close = difflib.get_close_matches(called, ids, 2, 0.85) if marked else []
-    return (close[0], name[0]) if len(close) == 1 else ("", "")
+    if marked and called not in misspelt and len(misspelt) < MOST_MISSPELT:
+        close = difflib.get_close_matches(called, ids, 2, 0.85)
+        misspelt[called] = close[0] if len(close) == 1 else ""
+    meant = misspelt.get(called, "") if marked else ""
+    return (meant, name[0]) if meant else ("", "")
 
 
 def _also(line: str, ids: list[str]) -> set[str]:
