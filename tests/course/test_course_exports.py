@@ -93,7 +93,8 @@ def test_canvas_finds_its_users_and_the_assignment(course, tmp_path):
         main([*arguments, "--assignment", "Exercise 1 (42)", "--roster", str(tmp_path / "r.csv")]) == 3
     )  # ann's number?
     possible, found = read_by_canvas((tmp_path / "c.csv").read_text())
-    assert possible == {"Exercise 1 (42)": "3"}
+    assert possible == {"Exercise 1 (42)": ""}  # those that Canvas has stay
+    assert read_by_canvas(exported(Gradebook(course / "log"), "canvas", tmp_path))[0] == {"tinycompress": "3"}  # new
     points = {number: cells["Exercise 1 (42)"] for number, cells in found.items()}
     assert points == {1201: "3", 1202: "3", 99: "3", 100: "0"}
 
@@ -139,7 +140,7 @@ def test_a_canvas_gradebook_with_grades_in_it_changes_only_what_was_graded(cours
     ]
     assert main(["course", "export", "canvas", "--assignment", "Exercise 1 (42)", *arguments]) == 3
     possible, found = read_by_canvas((tmp_path / "c.csv").read_text())
-    assert possible == {"Exercise 1 (42)": "3"}  # no other column is written
+    assert possible == {"Exercise 1 (42)": ""}  # no other column is written
     assert {number: cells["Exercise 1 (42)"] for number, cells in found.items()} == {1: "3", 2: "0", 6: "0"}
     said = capsys.readouterr().err
     assert "handed in nothing, but have a grade in the roster: 'cy', 'ed'" in said and "total yet" in said
@@ -169,6 +170,20 @@ def test_the_number_of_another_system_is_not_taken(book, tmp_path, capsys):
     log = ["--log", str(book.log.path), "--out", str(tmp_path / "c.csv")]
     assert main(["course", "export", "canvas", *log]) == 3
     assert "neither roster nor download says their canvas number" in capsys.readouterr().err
+
+
+def test_no_table_rounds_points_however_many_there_are(course, tmp_path):
+    (course / "toy" / "test_keep.py").write_text(TESTS.replace("points(1)", "points(12345.25)"))
+    book = Gradebook(course / "log")
+    write_class(course / "class", {"zoe": (SOLUTION, 0)})
+    tasks = make_tasks(find_handins(course / "class"), find_exercises(root=course), "s", False, LEVEL.name)
+    grade(tasks, book.log, here)
+    book, roster = Gradebook(book.log.path), Roster([Person("z", "zoe", moodle="77", canvas="78")])
+    most = book.entries()[0].most
+    assert most > 10_000 and most % 1
+    for form in "csv", "moodle", "canvas":
+        assert f",{most:.2f}" in exported(book, form, tmp_path, roster=roster)
+    assert f"{most:.2f} of {most:.2f} points" in exported(book, "feedback", tmp_path, roster=roster)
 
 
 # ---- Jenkins: the xUnit plugin's src/main/resources/org/jenkinsci/plugins/xunit/types/model/xsd/junit-10.xsd ----

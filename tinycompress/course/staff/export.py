@@ -198,7 +198,7 @@ def _most_known(entry: Entry) -> float:
 def _to_mark(entries: list[Entry]) -> list[str]:
     """The names of the answers that a person has yet to mark."""
     return [
-        printable(f"{entry.exercise}: {result['title']} ({result['points']:g} points)")
+        printable(f"{entry.exercise}: {result['title']} ({result['points']:.10g} points)")
         for entry in entries
         if entry.waits
         for result in entry.record["results"]
@@ -209,7 +209,9 @@ def _to_mark(entries: list[Entry]) -> list[str]:
 def _notes(entries: list[Entry]) -> str:
     """Why points were corrected, and what students should know of how their answers were read."""
     notes = [
-        f"{e.exercise}: {e.points:g} points by correction: {e.corrections[-1]['why']}" for e in entries if e.corrections
+        f"{e.exercise}: {e.points:.10g} points by correction: {e.corrections[-1]['why']}"
+        for e in entries
+        if e.corrections
     ]
     said = [note for e in entries if e.exercise.endswith("/questions") for note in e.record["notes"]]
     return printable("; ".join([*notes, *dict.fromkeys(said)]))
@@ -242,7 +244,7 @@ def _cases(entry: Entry) -> list[tuple[str, str]]:
             result["outcome"], "error"
         )
         tag = "error" if entry.waits and entry.status != UNMARKED else tag
-        share = f"{result['earned']:g} of {result['points']:g} points: {result['message']}"
+        share = f"{result['earned']:.10g} of {result['points']:.10g} points: {result['message']}"
         cases.append((tag, result["name"], TO_MARK if tag == "skipped" else share))
     return [(tag, _case(entry.exercise, name, tag, message)) for tag, name, message in cases]
 

@@ -40,15 +40,17 @@ def page(row) -> str:
     most = sum(entry.most for entry in known)
     waiting = "" if len(known) == len(entries) else WAITING
     earned = sum(entry.points for entry in known)
-    parts = [f"<p>{earned:g} of {most:g} points{waiting}</p>"]
+    parts = [f"<p>{earned:.10g} of {most:.10g} points{waiting}</p>"]
     if not entries:
         parts = [f"<p>{NOTHING if row.total is not None else NOT_GRADED}</p>"]
     elif row.late.why:
-        left = "" if row.total is None else f"; {row.total:g} points remain"
+        left = "" if row.total is None else f"; {row.total:.10g} points remain"
         why = TIME_UNKNOWN if row.late.days is None else row.late.why  # which tells staff what to do
         parts.append(f"<p>{text(why)}{left}</p>")
     for entry in entries:
-        points = "a person will look at this" if entry.points is None else f"{entry.points:g} of {entry.most:g} points"
+        points = (
+            "a person will look at this" if entry.points is None else f"{entry.points:.10g} of {entry.most:.10g} points"
+        )
         parts.append(f"<h2>{text(entry.exercise)}: {points}</h2>")
         if entry.corrections:
             parts.append(f"<p>Corrected by a person: {text(entry.corrections[-1]['why'])}</p>")
@@ -60,10 +62,10 @@ def page(row) -> str:
         for result in entry.record["results"]:
             kind = "" if result["public"] or entry.exercise.endswith("/questions") else " <small>(hidden)</small>"
             message = f"<br><small>{text(result['message'])}</small>" if result["message"] else ""
-            earned = "?" if _MARKS[result["outcome"]] == "?" else f"{result['earned']:g}"
+            earned = "?" if _MARKS[result["outcome"]] == "?" else f"{result['earned']:.10g}"
             rows.append(
                 f"<tr><td>{_MARKS[result['outcome']]}</td><td>{text(result['title'])}{kind}{message}</td>"
-                f"<td>{earned} of {result['points']:g}</td></tr>"
+                f"<td>{earned} of {result['points']:.10g}</td></tr>"
             )
         parts.append(f"<table>{''.join(rows)}</table>")
     return _PAGE.format(title=text(f"Feedback for {row.person.id}"), body="\n".join(parts))

@@ -139,7 +139,7 @@ def _table(lines) -> str:
 
 
 def _points(points: float | None) -> str:
-    return "" if points is None else f"{points:g}"
+    return "" if points is None else f"{points:.10g}"
 
 
 def as_csv(book: Gradebook, made: list[Row], roster: bool = False, due: bool = False, spreadsheet: bool = False) -> str:
@@ -161,14 +161,14 @@ def as_csv(book: Gradebook, made: list[Row], roster: bool = False, due: bool = F
         total = _points(row.total)
         of = sum(entry.most for entry in row.entries) or most
         about = [cell(getattr(row.person, name)) for name in known]
-        lines.append([of_id(row.person.id), *about, *cells, *late, total, f"{of:g}", cell("; ".join(row.remarks))])
+        lines.append([of_id(row.person.id), *about, *cells, *late, total, f"{of:.10g}", cell("; ".join(row.remarks))])
     for name, why in book.left_out.items():
         lines.append([cell(name), *([""] * (len(lines[0]) - 2)), cell(f"not graded: {why}")])
     return (BOM if spreadsheet else "") + _table(lines)
 
 
 def _status(entry: Entry) -> str:
-    return entry.status if entry.points is None else f"{entry.points:g}"
+    return entry.status if entry.points is None else f"{entry.points:.10g}"
 
 
 def _most(book: Gradebook) -> float:
@@ -193,16 +193,20 @@ def as_moodle(book: Gradebook, made: list[Row]) -> str:
         number = _number("moodle", row)
         if not number:
             continue
-        comment = "; ".join([*(f"{e.exercise}: {e.points:g} of {e.most:g}" for e in row.entries), *row.remarks])
+        comment = "; ".join([*(f"{e.exercise}: {e.points:.10g} of {e.most:.10g}" for e in row.entries), *row.remarks])
         who = [f"Participant {number}", cell(row.person.name or row.person.id), cell(row.person.email)]
-        lines.append([*who, _points(row.total), f"{most:g}", "-", cell(comment)])
+        lines.append([*who, _points(row.total), f"{most:.10g}", "-", cell(comment)])
     return _table(lines)
 
 
 def as_canvas(book: Gradebook, made: list[Row], assignment: str) -> str:
-    """Canvas' gradebook with one assignment, such as "Exercise 1 (123)"."""
+    """Canvas' gradebook with one assignment: one that exists, such as "Exercise 1 (123)", or else a new one.
+
+    An empty cell keeps the points possible of one that exists (`process_pp` in the importer); a new one gets ours.
+    """
+    possible = "" if re.fullmatch(r".*\(\d+\)", assignment) else f"{_most(book):.10g}"
     lines = [["Student", "ID", "SIS User ID", "SIS Login ID", "Section", cell(assignment)]]
-    lines.append(["    Points Possible", "", "", "", "", f"{_most(book):g}"])
+    lines.append(["    Points Possible", "", "", "", "", possible])
     for row in _with_total(made):
         number = _number("canvas", row)
         if not number:
