@@ -231,12 +231,17 @@ def test_hand_ins_of_namesakes_are_nobodys_and_no_zero_until_someone_says_whose(
     assert "look at them first: '007', '009'" in said and "  2 students: is 'Ann Li_5' of 007 or 009?" in said
 
 
-def test_who_takes_anothers_name_in_moodle_does_not_hand_in_for_them(course, roster):
+def test_who_takes_anothers_name_in_moodle_does_not_hand_in_for_them(course, roster, capsys):
     names = [f"Cy_{number}_assignsubmission_file_" for number in (5, 6)]
     write_class(course / "class", {names[0]: (SOLUTION, 3), names[1]: ("keep = mean = None\n", 0)})
     (handin,) = find_handins(course / "class", roster.student)
     (source,) = handin.sources(find_exercises(root=course))
-    assert source.unclear and source.data is None and "moodle 5 and moodle 6" in source.refused
+    assert source.unclear and source.data is None and "hand in by one name" in source.refused
+    path = str(written(course, TEXT))
+    assert main(command(course, "--workers", "1", "--roster", path)) == 3
+    assert "a person will decide (moodle 5, moodle 6)" in capsys.readouterr().out
+    (page,) = (p for p in export(Gradebook(course / "log"), "feedback", course / "f", roster) if p.stem == "011")
+    assert "hand in by one name" in page.read_text() and "moodle" not in page.read_text()
 
 
 # ---- late ----

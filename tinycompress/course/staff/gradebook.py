@@ -84,7 +84,7 @@ class Entry:
         last = self.stale[-1]
         changed = "the tests" if last["handin"] == self.record["handin"] else "the hand-in"
         return (
-            f"not applied, since {changed} changed: {last['points']:g} points by {last['who']} ({last['why']}); "
+            f"not applied, since {changed} changed: {last['points']:.10g} points by {last['who']} ({last['why']}); "
             "correct it again if that still holds"
         )
 
@@ -112,7 +112,7 @@ class Gradebook:
                 if same and not in_range(correction["points"], entry.most):
                     raise CourseProblem(
                         f"{self.corrections.path}: {correction['points']} points for {entry.student!r} in {entry.exercise}, "
-                        f"which are from 0 to {entry.most:g}; remove this line"
+                        f"which are from 0 to {entry.most:.10g}; remove this line"
                     )
                 (entry.corrections if same else entry.stale).append(correction)
 
@@ -181,7 +181,7 @@ class Gradebook:
         if not entry.most:
             raise CourseProblem(f"no result says how many points {exercise} gives; repair its tests, and grade again")
         if not in_range(points, entry.most):
-            raise CourseProblem(f"points of {exercise} are from 0 to {entry.most:g}, got {points:g}")
+            raise CourseProblem(f"points of {exercise} are from 0 to {entry.most:.10g}, got {points:.10g}")
         correction = {
             "student": student,
             "exercise": exercise,
@@ -208,6 +208,8 @@ def in_range(points, most: float) -> bool:
 def mishap(entry: Entry) -> str:
     """Why a person should look at this result; "" if its points are due to the student's functions alone."""
     if entry.record.get("refused"):
-        return "" if entry.missing else entry.record["refused"]
+        numbers = entry.record.get("numbers", ())
+        of = f" ({', '.join(numbers)})" if len(numbers) > 1 else ""  # not for the student, whom they may not concern
+        return "" if entry.missing else entry.record["refused"] + of
     messages = [result["message"] for result in entry.record["results"]]
     return next((text for text in messages if any(words in text for words in MISHAPS)), "")
