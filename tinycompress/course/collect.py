@@ -3,9 +3,9 @@
 The hand-ins of a folder are those that `uploads.py` knows by their names; anything else is left out and reported with the
 reason. In a hand-in, an exercise's file is, in this order, `<chapter>/<name>.py` beside the manifest that `release` writes,
 `<chapter>/<name>.py` anywhere, `<name>.py` anywhere, or a copy such as `<name> (1).py`. Of several uploads the last that
-holds it counts. Where nothing says which of two different files counts, the file is encrypted, too large or a link, one
-with another name or in an archive that cannot be read may be the one, or an untouched stub lies beside a notebook that
-defines its functions, a person must decide.
+holds it counts. Where nothing says which of two different files counts (also of a file and its copy), the file is encrypted,
+too large or a link, one with another name or in an archive that cannot be read may be the one, or an untouched stub lies
+beside a notebook that defines its functions, a person must decide.
 Everything else in a hand-in (conftest.py, *.pth, bytecode, Numba's caches, links, devices) is ignored. Nothing is
 unpacked.
 """
@@ -25,7 +25,7 @@ from pathlib import Path, PurePosixPath
 from ..files import whole_file
 from . import system
 from .allowed import missing_imports
-from .contents import MAX_SOURCE, METADATA, NOTEBOOK, Contents, File, Refused
+from .contents import DOCUMENTS, MAX_SOURCE, METADATA, NOTEBOOK, Contents, File, Refused
 from .exercise import CourseProblem, Exercise
 from .uploads import Entry, Upload, entries
 
@@ -34,7 +34,9 @@ __all__ = ["MANIFEST", "MAX_SOURCE", "METADATA", "HandIn", "Refused", "Source", 
 MANIFEST = "manifest.json"  # in a students' folder, written by `release`
 APART = 60  # seconds between two uploads of which the later one is surely the last
 MOST_NAMED = 3
-_COPY = re.compile(r"(?P<name>.+?)(?:[ _-]?\(\d+\)|-\d+| copy(?: \d+)?)(?P<end>\.py|\.md)", re.IGNORECASE)
+_COPY = re.compile(
+    r"(?P<name>.+?)(?:[ _-]?\(\d+\)|[ -]\d+|(?: -)? copy(?: \d+| \(\d+\))?)(?P<end>\.py|\.md)", re.IGNORECASE
+)
 ANSWERS = "answers.md"  # to the questions of all chapters, see `questions`
 DECIDES = "a person will decide"  # ends a message that leaves nothing to do for the student
 _ALSO_ANSWERS = ("answers.txt", "answers.markdown", "answers.md.txt")
@@ -106,8 +108,7 @@ class HandIn:
         """Why nobody knows whose it is, if several participants hand in by this name, which anyone may take; else ""."""
         if len({number.split()[0] for number in self.numbers}) == len(self.numbers):
             return ""
-        names = " and ".join(self.numbers)
-        return f"{names} hand in by one name, and the roster does not say who has which number; {DECIDES}"
+        return f"several participants hand in by one name, and the roster does not say who has which number; {DECIDES}"
 
     def answers(self, is_blank: Callable[[bytes], bool] = lambda data: False) -> Source:
         """The student's answers.md, or what is surely meant for it. A file that is_blank counts only if there is no other."""
@@ -167,26 +168,31 @@ def _source_of(contents: Contents, ranked: list, name: str, is_blank: Callable, 
 
 
 def _ask(source: Source, contents: Contents, exercise: Exercise, lone: bool) -> Source:
-    """A missing file, or the stub, becomes a question if the answer may be elsewhere. lone: whether every exercise is missing.
+    """A missing file, or the stub, becomes a question if the answer may be elsewhere; beside any other, that is a note.
 
-    The notebooks that students get do not define the exercise's functions; one that does may be the answer beside a stub.
+    lone: whether every exercise is missing. The notebooks that students get do not define the exercise's functions; one that
+    does may be the answer beside a stub.
     """
     untouched = source.data is not None and source.data.split() == _words_of_stub(exercise)
     missing = source.data is None and source.refused.startswith(not_handed_in(exercise.id))
-    if not untouched and not missing:
+    if source.data is None and not missing:
         return source
     known = _names_of_exercises(exercise.folder.parent)
     other = [place for place in contents.sources if place.name.casefold() not in known]
     meant = [place for place in other if _is_like(place, exercise)]
     if untouched:
         meant = [place for place in meant if place.suffix.lower() != NOTEBOOK] + _notebooks_with(contents, exercise)
+    elif not missing:
+        meant = [place for place in meant if place.suffix.lower() not in (NOTEBOOK, *DOCUMENTS)]
     elif not meant and lone:
-        meant = [place for place in other if place.suffix.lower() != ".txt"]
+        meant = [place for place in other if place.suffix.lower() not in (".txt", *DOCUMENTS)]
     names = ", ".join(map(str, meant[:MOST_NAMED])) + (", …" if len(meant) > MOST_NAMED else "")
     if missing and meant:
         return replace(
             source, refused=f"{source.refused}; if it is in {names}, hand that in as {exercise.name}.py", unclear=True
         )
+    if meant and not untouched:
+        return replace(source, notes=(*source.notes, f"not graded: {names}"))
     unread = [*contents.foreign, *contents.unread][:MOST_NAMED]
     if untouched and (meant or unread):
         where = "; ".join([f"the answer may be in {names}"] * bool(meant) + unread)
@@ -231,6 +237,8 @@ def _choose(ranked: list[tuple[int, File]], name: str, is_blank, missing: str) -
         uploads.setdefault((file.order, file.upload), []).append((rank, file))
     best = [[file for rank, file in pairs if rank == min(pairs, key=_first)[0]] for pairs in uploads.values()]
     last = _last(best)
+    copies = [file for rank, file in written if rank == COPY and _folder(file) == _folder(last[0])]
+    last = [*last, *(file for file in copies if file not in last)]  # is it later, or a backup?
     if len({file.data for file in last}) > 1:
         where = ", ".join(_label(file) for file in last[:MOST_NAMED])
         raise Unclear(
@@ -246,6 +254,10 @@ def _choose(ranked: list[tuple[int, File]], name: str, is_blank, missing: str) -
     if others:
         notes.append(f"{_label(chosen)} is graded; not graded: {', '.join(others[:MOST_NAMED])}")
     return chosen, notes
+
+
+def _folder(file: File) -> tuple:
+    return file.order, file.upload, file.place.parent
 
 
 BESIDE_MANIFEST, IN_CHAPTER, LOOSE, COPY = range(4)

@@ -36,7 +36,8 @@ MAX_NESTED = 3  # archives in one another
 METADATA = (".DS_Store", ".localized", "__MACOSX", "Thumbs.db", "desktop.ini")  # of macOS and Windows; and "._*"
 PASSED_OVER = {"__macosx", "__pycache__", "node_modules", "site-packages", "venv"}  # folders; and hidden ones
 ZIPS, TARS = (".zip",), (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
-ARCHIVES = (".7z", ".rar")
+ARCHIVES = (".7z", ".rar", ".zipx", ".001", ".tar.zst", ".tar.lz", ".tar.z", ".py.gz", ".py.bz2", ".py.xz")
+DOCUMENTS = (".doc", ".docx", ".html", ".md", ".odt", ".pdf", ".rtf")  # that hold an answer if they are named after it
 NOTEBOOK = ".ipynb"
 SOURCES = (".py", NOTEBOOK, ".txt")  # what may hold an answer, under another name
 UNREAD = (*ARCHIVES, ".bz2", ".gz", ".xz", ".zst")
@@ -155,7 +156,9 @@ class Contents:
         with read_zip(file, MAX_ARCHIVE) as archive:
             for entry in archive.infolist():
                 place = place_of(entry.filename)
-                if place is not None and not entry.is_dir() and self._look_at(below / place):
+                if place is None:
+                    self._outside(entry.filename)
+                elif not entry.is_dir() and self._look_at(below / place):
                     self._file(below / place, partial(_from_zip, archive, entry), upload, when, depth)
 
     def _add_tar(self, file, below, upload, when, depth):
@@ -164,10 +167,17 @@ class Contents:
         with tarfile.open(fileobj=io.BytesIO(data), mode="r:", tarinfo=_Entry) as archive:
             for number, member in enumerate(archive):
                 place = place_of(member.name)
-                if place is not None and not member.isdir() and self._look_at(below / place):
+                if place is None:
+                    self._outside(member.name)
+                elif not member.isdir() and self._look_at(below / place):
                     self._file(below / place, partial(_from_tar, archive, member), upload, when, depth)
                 if number > 10 * MAX_ENTRIES:  # a damaged .tar can lead in circles
                     raise Refused(f"the archive has more than {10 * MAX_ENTRIES} entries")
+
+    def _outside(self, name: str) -> None:
+        """Name an entry that lies outside of its archive, as after `zip handin.zip ../week3/*`, if it may be what is wanted."""
+        if len(name) <= MAX_NAME and self._matters(re.split(r"[/\\]", name)[-1]) and len(self.unread) < MAX_FILES:
+            self.unread.append(f"{name} is not read: its name leads out of the archive")
 
     def _look_at(self, place: PurePosixPath) -> bool:
         """Whether this file matters; it counts against the limit if nobody would pass it over."""
@@ -180,7 +190,7 @@ class Contents:
 
     def _note(self, place: PurePosixPath, read: bool) -> None:
         kind = place.suffix.lower()
-        if kind in SOURCES and not (read and kind == ".py") and len(self.sources) < MAX_FILES:
+        if kind in (*SOURCES, *DOCUMENTS) and not (read and kind == ".py") and len(self.sources) < MAX_FILES:
             self.sources.append(place)
 
     def _matters(self, name: str) -> bool:

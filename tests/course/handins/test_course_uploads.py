@@ -9,6 +9,7 @@ import tracemalloc
 import warnings
 import zipfile
 import zlib
+from unittest.mock import ANY
 
 import pytest
 from course_class import SOLUTION
@@ -35,6 +36,9 @@ HAND_INS = {
     "a copy by a browser": {"keep (1).py": RIGHT},
     "a copy by Canvas": {"keep-2.py": RIGHT},
     "a copy by macOS": {"toy/keep copy.py": RIGHT},
+    "a second by macOS": {"toy/keep 2.py": RIGHT},
+    "a copy by Windows": {"keep - Copy (2).py": RIGHT},
+    "a copy of the stub": {"toy/keep.py": STUB, "toy/keep (1).py": RIGHT},
     "the stub beside it": {"handout/manifest.json": MANIFEST, "handout/toy/keep.py": STUB, "toy/keep.py": RIGHT},
     "the stub with other line ends": {"a/toy/keep.py": STUB.replace(b"\n", b"\r\n"), "b/toy/keep.py": RIGHT},
     "a draft elsewhere": {"toy/keep.py": RIGHT, "drafts/keep.py": OLD},
@@ -90,7 +94,9 @@ def test_what_could_not_be_read_is_named_though_the_exercise_is_found(exercise, 
     assert not one(handin.parent, exercise)[1].unclear
 
 
-@pytest.mark.parametrize("name", ["exercise1.py", "week3/Homework.ipynb", "keep_final.py", "kep.py", "toy/keep.py.txt"])
+@pytest.mark.parametrize(
+    "name", ["exercise1.py", "week3/Homework.ipynb", "keep_final.py", "kep.py", "toy/keep.py.txt", "keep.docx"]
+)
 @pytest.mark.parametrize("ending", ["", ".zip"])
 def test_a_file_of_another_name_that_may_be_the_one_is_a_question_and_no_zero(exercise, tmp_path, name, ending):
     files = {name: RIGHT, "toy/test_keep.py": b"", "conftest.py": b"", "notes.txt": b"", "figure.png": b""}
@@ -98,6 +104,39 @@ def test_a_file_of_another_name_that_may_be_the_one_is_a_question_and_no_zero(ex
     write(path, as_zip(files)) if ending else write_all(path, files)
     source = one(path.parent, exercise)[1]
     assert source.unclear and source.refused.endswith(f"hand-in; if it is in {name}, hand that in as keep.py")
+
+
+@pytest.mark.parametrize("name", ["handin.tar.zst", "handin.zipx", "handin.7z.001", "keep.py.gz"])
+@pytest.mark.parametrize("ending", ["", ".zip"])
+def test_what_is_packed_in_a_way_that_is_not_read_is_a_question_and_no_zero(exercise, tmp_path, name, ending):
+    path = tmp_path / "class" / f"cat{ending}"
+    write(path, as_zip({name: b"?"})) if ending else write_all(path, {name: b"?"})
+    source = one(path.parent, exercise)[1]
+    assert source.unclear and f"{name} is not read: hand in a .zip" in source.refused
+
+
+@pytest.mark.parametrize("name", ["../handout/toy/keep.py", "/home/cat/toy/keep.py", "C:\\Users\\cat\\toy\\keep.py"])
+@pytest.mark.parametrize("ending", [".zip", ".tar.gz"])
+def test_an_entry_that_leads_out_of_its_archive_is_a_question_and_no_zero(exercise, tmp_path, name, ending):
+    """As after `zip handin.zip ../handout/*`, or `tar -P`."""
+    write(tmp_path / "class" / f"cat{ending}", PACKED[ending]({name: RIGHT, "../handout/plot.png": b""}))
+    source = one(tmp_path / "class", exercise)[1]
+    assert source.data is None and source.unclear and source.refused.count("leads out of the archive") == 1
+    write(tmp_path / "class" / f"cat{ending}", PACKED[ending]({name: OLD, "toy/keep.py": RIGHT}))
+    source = one(tmp_path / "class", exercise)[1]
+    assert source.data == RIGHT and "leads out of the archive" in source.notes[0]
+
+
+def test_a_file_named_after_the_exercise_beside_it_is_a_note_and_a_copy_of_it_a_question(exercise, tmp_path):
+    handin = write_all(tmp_path / "class" / "cat", {"toy/keep.py": RIGHT, "toy/keep_final.py": OLD, "keep.pdf": b""})
+    assert one(handin.parent, exercise)[1] == Source(RIGHT, notes=("not graded: toy/keep_final.py",), time=ANY)
+    write(handin / "old" / "keep (1).py", OLD)  # of another folder
+    assert one(handin.parent, exercise)[1].data == RIGHT
+    write(handin / "toy" / "keep (1).py", OLD)  # Moodle calls a later upload so, browsers an older one
+    source = one(handin.parent, exercise)[1]
+    assert source.unclear and "toy/keep (1).py" in source.refused and "a person will decide" in source.refused
+    write(handin / "toy" / "keep (1).py", RIGHT)
+    assert one(handin.parent, exercise)[1].data == RIGHT
 
 
 def test_what_belongs_to_other_exercises_or_is_a_remark_is_no_question(exercise, tmp_path):
