@@ -25,7 +25,7 @@ from pathlib import Path, PurePosixPath
 from ..files import whole_file
 from . import system
 from .allowed import missing_imports
-from .contents import DOCUMENTS, MAX_SOURCE, METADATA, NOTEBOOK, Contents, File, Refused
+from .contents import MAX_SOURCE, METADATA, NOTEBOOK, OTHERS, Contents, File, Refused
 from .exercise import CourseProblem, Exercise
 from .uploads import Entry, Upload, entries
 
@@ -183,9 +183,9 @@ def _ask(source: Source, contents: Contents, exercise: Exercise, lone: bool) -> 
     if untouched:
         meant = [place for place in meant if place.suffix.lower() != NOTEBOOK] + _notebooks_with(contents, exercise)
     elif not missing:
-        meant = [place for place in meant if place.suffix.lower() not in (NOTEBOOK, *DOCUMENTS)]
+        meant = [place for place in meant if place.suffix.lower() not in (NOTEBOOK, *OTHERS)]
     elif not meant and lone:
-        meant = [place for place in other if place.suffix.lower() not in (".txt", *DOCUMENTS)]
+        meant = [place for place in other if place.suffix.lower() not in (".txt", *OTHERS)]
     names = ", ".join(map(str, meant[:MOST_NAMED])) + (", …" if len(meant) > MOST_NAMED else "")
     if missing and meant:
         return replace(

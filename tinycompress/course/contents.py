@@ -37,9 +37,22 @@ METADATA = (".DS_Store", ".localized", "__MACOSX", "Thumbs.db", "desktop.ini")  
 PASSED_OVER = {"__macosx", "__pycache__", "node_modules", "site-packages", "venv"}  # folders; and hidden ones
 ZIPS, TARS = (".zip",), (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 ARCHIVES = (".7z", ".rar", ".zipx", ".001", ".tar.zst", ".tar.lz", ".tar.z", ".py.gz", ".py.bz2", ".py.xz")
-DOCUMENTS = (".doc", ".docx", ".html", ".md", ".odt", ".pdf", ".rtf")  # that hold an answer if they are named after it
 NOTEBOOK = ".ipynb"
 SOURCES = (".py", NOTEBOOK, ".txt")  # what may hold an answer, under another name
+OTHERS = (
+    "",
+    ".bak",
+    ".doc",
+    ".docx",
+    ".html",
+    ".md",
+    ".odt",
+    ".pdf",
+    ".pyc",
+    ".pyi",
+    ".pyw",
+    ".rtf",
+)  # … named after it
 UNREAD = (*ARCHIVES, ".bz2", ".gz", ".xz", ".zst")
 
 
@@ -190,7 +203,8 @@ class Contents:
 
     def _note(self, place: PurePosixPath, read: bool) -> None:
         kind = place.suffix.lower()
-        if kind in (*SOURCES, *DOCUMENTS) and not (read and kind == ".py") and len(self.sources) < MAX_FILES:
+        most = MAX_FILES if kind in SOURCES else MAX_FILES // 2 if kind in OTHERS else 0
+        if len(self.sources) < most and not (read and kind == ".py"):
             self.sources.append(place)
 
     def _matters(self, name: str) -> bool:

@@ -95,7 +95,17 @@ def test_what_could_not_be_read_is_named_though_the_exercise_is_found(exercise, 
 
 
 @pytest.mark.parametrize(
-    "name", ["exercise1.py", "week3/Homework.ipynb", "keep_final.py", "kep.py", "toy/keep.py.txt", "keep.docx"]
+    "name",
+    [
+        "exercise1.py",
+        "week3/Homework.ipynb",
+        "keep_final.py",
+        "kep.py",
+        "toy/keep.py.txt",
+        "keep.docx",
+        "keep",
+        "keep.pyw",
+    ],
 )
 @pytest.mark.parametrize("ending", ["", ".zip"])
 def test_a_file_of_another_name_that_may_be_the_one_is_a_question_and_no_zero(exercise, tmp_path, name, ending):
