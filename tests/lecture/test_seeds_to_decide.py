@@ -57,4 +57,6 @@ def test_report_and_page_say_how_many_beside_not_shown_only(mean, words):
 
 def test_a_single_seed_says_that_it_cannot_say():
     one = judge(fake_chapter.make("F9", 0.0, effect=lambda rows: [1.0]), [{"seed": 0}], 0.0)
-    assert effect_text(one.findings[0]) == "+1 points, from one seed, which cannot say how many would decide it"
+    assert (
+        effect_text(one.findings[0]) == "+1 points, margin 0, from one seed, which cannot say how many would decide it"
+    )

@@ -31,9 +31,10 @@ LONGEST_LIST, MOST_ROWS = 12, 300  # the page shows no more than this; claims.js
 
 INTRODUCTION = (
     "Claims about network compression, each decided by measurements on this machine. A claim is <em>supported</em> if "
-    "the 95 % interval of its effect lies above 0, or above the margin where one is stated, <em>contradicted</em> if "
-    "it lies below, <em>no difference</em> if it lies within the smallest effect that would matter, and <em>not "
-    "shown</em> otherwise, with the number of seeds that would decide it if mean and spread stayed as they are; "
+    "the 95 % interval of its effect lies above the margin stated beside it, or else above 0 (a ratio: above 1×), "
+    "<em>contradicted</em> if it lies below, <em>no difference</em> if it lies within the smallest effect that would "
+    "matter, and <em>not shown</em> otherwise, with the number of seeds that would decide it if mean and spread stayed as "
+    "they are; "
     "<em>not measured</em> if a net that it rests on did no better than guessing, or if there are too few test images. "
     "That smallest effect decides only <em>no difference</em>; a smaller one can be supported. Effects are paired by seed, "
     "so bars may overlap although their difference is clear, and signed so that positive values support the "
@@ -78,8 +79,8 @@ def page(results: Sequence[Result], svgs: dict[str, bytes], machine: dict, setti
 def effect_text(finding: Finding) -> str:
     """The effect with its interval, unit and what it is compared with, as in "+1.2 points [+0.8, +1.6], margin -0.5".
 
-    A log2 ratio is shown as the ratio, and a share in %. If the statement is not shown, which way it leans and how many seeds
-    would decide it.
+    A log2 ratio is shown as the ratio, and a share in %. Unless there is a smallest effect, the margin is stated even if it is
+    0. If the statement is not shown, which way it leans and how many seeds would decide it.
     """
     effect, mean, unit = finding.effect, finding.mean, finding.effect.unit
     if isinstance(mean, bool):
@@ -97,11 +98,8 @@ def effect_text(finding: Finding) -> str:
             return f"{100 * x:.3g} %"
         return f"{2**x:.3g}×" if unit == "log2 ×" else f"{round(x, 9) + 0:+.3g}"  # rounding is no effect
 
-    words = []
-    if effect.margin:
-        words.append(f"margin {number(effect.margin)}")
-    if effect.smallest:
-        words.append(f"{'equal within' if effect.equal else 'matters from'} {number(effect.smallest).lstrip('+')}")
+    limit = ("equal within" if effect.equal else "matters from") if effect.smallest else "margin"
+    words = [f"{limit} {number(effect.smallest or effect.margin).lstrip('+')}"]
     if finding.verdict == "not shown" and not finding.interval:
         words.append("from one seed, which cannot say how many would decide it")
     elif finding.verdict == "not shown":
