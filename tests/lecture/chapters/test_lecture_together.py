@@ -275,3 +275,15 @@ def test_c2_hatches_the_bars_of_methods_with_too_few_seeds_for_an_interval(rows)
     few = rows["C2"]
     enough = [row | {"seed": seed} for seed in range(3) for row in few if row["seed"] == 0]
     assert all(hatched(few)) and not any(hatched(enough))
+
+
+def test_the_last_column_of_c2_is_the_change_of_accuracy_on_all_images(rows):
+    heat = CLAIMS["C2"].figure(rows["C2"]).axes[0]
+    teacher = {row["seed"]: row["accuracy"] for row in rows["C2"] if row["arm"] == "the teacher"}
+    shown = heat.images[0].get_array()[:, -1]
+    names = [label.get_text().rpartition(" (")[0] for label in heat.get_yticklabels()]
+    for name, value in zip(names, shown, strict=True):
+        family = {method.family: method.name for method in methods.METHODS}
+        own = [row for row in rows["C2"] if row["arm"] == family.get(name, name)]
+        assert value == pytest.approx(np.mean([row["accuracy"] - teacher[row["seed"]] for row in own]))
+    assert heat.get_xticklabels()[-1].get_text() == "all"

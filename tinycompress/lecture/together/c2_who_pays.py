@@ -134,7 +134,7 @@ def _minus(rows, control, value) -> list[float]:
 
 
 def c2(rows):
-    """Change of recall by method and class, the images that most methods lose, images that change sides and the worst class."""
+    """Change of recall by class, and of accuracy; the images that most methods lose, images that change sides, worst classes."""
     fig = figure(ncols=2, nrows=2, width=17, height=15, width_ratios=(1.35, 1), height_ratios=(1.25, 1))
     fig.get_layout_engine().set(w_pad=0.15)  # inches: otherwise long names lose their first letter in the PNG
     heat, gallery, flips, worst = fig.axes
@@ -145,7 +145,7 @@ def c2(rows):
     change, labels, flipped, lost = [], [], [], []
     for arm in arms:
         chosen = [row for row in rows if row["arm"] == arm]
-        change.append([np.subtract(row["recalls"], teacher[row["seed"]]["recalls"]) for row in chosen])
+        change.append([_change(row, teacher[row["seed"]]) for row in chosen])
         flipped.append([row["flipped"] for row in chosen])
         lost.append([_worst(row, teacher[row["seed"]]) for row in chosen])
         labels.append(f"{names.get(arm, arm)} ({len(chosen)})")
@@ -162,8 +162,13 @@ def c2(rows):
     return fig
 
 
+def _change(row, teacher) -> np.ndarray:
+    """The change of recall by class and, last, that of the accuracy on all test images (classes + 1,)."""
+    return np.subtract([*row["recalls"], row["accuracy"]], [*teacher["recalls"], teacher["accuracy"]])
+
+
 def _heat(ax, change, labels, classes):
-    """Draw the mean change of recall (methods, classes); bold where its interval over SURE or more seeds excludes 0."""
+    """Draw the mean changes (methods, classes + 1); bold where the interval over SURE or more seeds excludes 0."""
     means = np.array([np.mean(by_seed, axis=0) for by_seed in change])
     most = max(1.0, float(np.abs(means).max()))
     ax.imshow(means, cmap="RdBu", vmin=-most, vmax=most, aspect="auto")
@@ -171,13 +176,14 @@ def _heat(ax, change, labels, classes):
     for (i, j), value in np.ndenumerate(means):
         if round(value, 1) == 0:
             continue
-        _, low, high = mean_interval(np.array([classes_of_seed[j] for classes_of_seed in change[i]]))
+        _, low, high = mean_interval(np.array([of_seed[j] for of_seed in change[i]]))
         sure = len(change[i]) >= SURE and (low > 0 or high < 0)
         look = {"fontweight": "bold" if sure else "normal", "color": "white" if abs(value) > 0.6 * most else "black"}
         ax.text(j, i, f"{value:+.1f}", ha="center", va="center", fontsize=13, **look)
     ax.set_yticks(range(len(labels)), labels)
-    ax.set_xticks(range(len(classes)), classes, rotation=0 if max(map(len, classes)) < 4 else 45)
-    ax.set_xlabel("class")
+    ax.axvline(len(classes) - 0.5, color="white", linewidth=6)
+    ax.set_xticks(range(len(classes) + 1), [*classes, "all"], rotation=0 if max(map(len, classes)) < 4 else 45)
+    ax.set_xlabel("class, and all test images")
     ax.set_title("Change of recall in points (red: the class pays;\nin brackets: seeds; bold: the interval excludes 0)")
 
 
