@@ -25,6 +25,7 @@ from tinycompress.nn.weighted import effective
 from tinycompress.quantization import cluster_weights, tcz
 from tinycompress.recipe import Recipe, compress, lesson_of, round_tables
 
+Q1_FILE = "after training", 8, "per channel"
 CLAIMS = {claim.id: claim for claim in quantization.CLAIMS}
 TINY = nets.Plan(
     dense=2,
@@ -110,6 +111,15 @@ def test_q1_counts_the_bytes_of_files_and_starts_all_arms_of_a_seed_from_one_net
             assert 0.6 * 32 / row["bits"] < row["disk_ratio"] < 32 / row["bits"] * 1.3  # zeros may go
     for seed in (0, 1):
         assert len({row["float_accuracy"] for row in rows["Q1"] if row["seed"] == seed}) == 1
+
+
+def test_q1_decides_that_fewer_bits_take_fewer_bytes_by_the_files(rows):
+    _, size = judge(CLAIMS["Q1"], rows["Q1"], 0).findings
+    files = [row["disk_ratio"] for row in rows["Q1"] if (row["arm"], row["bits"], row["grain"]) == Q1_FILE]
+    assert size.verdict == "supported" and size.effect.decides == ("N19",)
+    assert 2**size.mean == pytest.approx(np.exp(np.mean(np.log(files))))
+    larger = [row | {"disk_ratio": 1 / row["disk_ratio"]} if "disk_ratio" in row else row for row in rows["Q1"]]
+    assert judge(CLAIMS["Q1"], larger, 0).findings[1].verdict == "contradicted"
 
 
 def test_a_net_of_two_values_a_layer_has_two_values_a_layer():

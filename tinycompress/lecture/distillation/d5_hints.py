@@ -151,10 +151,11 @@ CLAIM = Claim(
     ),
     figure=d5,
     note="The setting is that of FitNets: the student is deeper and thinner than its teacher, so its middle layer learns the "
-    "teacher's first hidden layer, or an earlier one the first and a later one the last. In the notes the teacher is the deeper "
-    "net. A linear regressor, discarded after training, predicts the teacher's layer from the student's; its error is added to "
-    "the loss. All arms train for the same number of epochs, with batch norm. Also tried on digits, at two to four seeds each: "
-    "6 and 10 layers without batch norm; a third of the images; hints of three times the weight. The 451 test images of "
-    "digits leave a point of doubt about each net, the 10,000 of MNIST much less.",
+    "teacher's first hidden layer, or an earlier one the first and a later one the last. In the notes the teacher is the "
+    "deeper net, and their “usually” is more than one student of one teacher can decide. A linear regressor, discarded "
+    "after training, predicts the teacher's layer from the student's; its error is added to the loss. All arms train for "
+    "the same number of epochs, with batch norm. Also tried on digits, at two to four seeds each: 6 and 10 layers without"
+    " batch norm; a third of the images; hints of three times the weight. The 451 test images of digits leave a point of "
+    "doubt about each net, the 10,000 of MNIST much less.",
     source="Romero et al. 2015, FitNets: Hints for Thin Deep Nets",
 )

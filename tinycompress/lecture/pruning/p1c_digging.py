@@ -127,7 +127,7 @@ def effect_of(value: str, name: str, unit: str, smallest: float) -> Effect:
         return ", ".join(words)
 
     return Effect(
-        name=f"{name}: change through fine-tuning, minus that of the whole net trained on for as long",
+        name=name,
         of=lambda rows: change(rows, value),
         unit=unit,
         smallest=smallest,
@@ -178,9 +178,23 @@ CLAIM = Claim(
     plans=PLANS,
     rests_on=(learns(arm=(WHOLE, CONTROL, AFTER)),),
     effects=(
-        effect_of("share", "share of its accuracy that the net loses when one neuron is removed", "%", COSTS),
-        effect_of("directions_1", "directions of the activity of hidden layer 1", "log2 ×", DIRECTIONS),
-        effect_of("directions_2", "directions of the activity of hidden layer 2", "log2 ×", DIRECTIONS),
+        effect_of(
+            "share",
+            "share of its accuracy that the net loses when one neuron is removed: change through fine-tuning, minus that of the "
+            "whole net trained on for as long",
+            "%",
+            COSTS,
+        ),
+        *(
+            effect_of(
+                f"directions_{layer}",
+                f"directions of the activity of hidden layer {layer}: after fine-tuning over before, relative to the whole net "
+                "trained on for as long",
+                "log2 ×",
+                DIRECTIONS,
+            )
+            for layer in (1, 2)
+        ),
     ),
     figure=p1c,
     note="LeNet-300-100; of each hidden layer, the neurons with the smallest weights are removed. The whole net is the "
