@@ -150,7 +150,7 @@ def _source(contents: Contents, exercise: Exercise) -> Source:
     roots, stub = _roots(contents.files), _words_of_stub(exercise)
     ranked = [(r, file) for file in contents.files if (r := _rank(file.place, exercise, roots)) is not None]
     missing = not_handed_in(exercise.id)
-    return _source_of(contents, ranked, f"{exercise.name}.py", lambda data: data.split() == stub, missing)
+    return _source_of(contents, ranked, f"{exercise.name}.py", lambda data: data.split() in ([], stub), missing)
 
 
 def _source_of(contents: Contents, ranked: list, name: str, is_blank: Callable, missing: str) -> Source:
@@ -173,7 +173,7 @@ def _ask(source: Source, contents: Contents, exercise: Exercise, lone: bool) -> 
     lone: whether every exercise is missing. The notebooks that students get do not define the exercise's functions; one that
     does may be the answer beside a stub.
     """
-    untouched = source.data is not None and source.data.split() == _words_of_stub(exercise)
+    untouched = source.data is not None and source.data.split() in ([], _words_of_stub(exercise))
     missing = source.data is None and source.refused.startswith(not_handed_in(exercise.id))
     if source.data is None and not missing:
         return source
@@ -196,7 +196,8 @@ def _ask(source: Source, contents: Contents, exercise: Exercise, lone: bool) -> 
     unread = [*contents.foreign, *contents.unread][:MOST_NAMED]
     if untouched and (meant or unread):
         where = "; ".join([f"the answer may be in {names}"] * bool(meant) + unread)
-        return Source(None, f"{exercise.name}.py is as it was handed out; {where}; {DECIDES}", unclear=True)
+        how = "as it was handed out" if source.data.split() else "empty"
+        return Source(None, f"{exercise.name}.py is {how}; {where}; {DECIDES}", unclear=True)
     return source
 
 
@@ -247,6 +248,7 @@ def _choose(ranked: list[tuple[int, File]], name: str, is_blank, missing: str) -
         )
     chosen = last[0]
     notes = [f"{chosen.place.name} is taken for {name}"] if min(written, key=_first)[0] == COPY else []
+    notes += [] if chosen.data.split() else [f"{_label(chosen)} is empty"]
     if len({file.data for files in best for file in files}) > 1:
         notes.append(f"{_label(chosen)} is graded, from the last of {len(best)} uploads")
     others = [_label(file) for _, file in written if file.data != chosen.data and file not in sum(best, [])]

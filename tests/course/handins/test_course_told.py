@@ -177,6 +177,15 @@ def test_an_untouched_stub_is_a_question_where_the_answer_may_be_elsewhere(exerc
     assert one(tmp_path / "class", exercise)[1].data == RIGHT
 
 
+def test_an_empty_file_is_said_to_be_empty_and_no_answer_where_another_may_be_one(exercise, tmp_path):
+    write_all(tmp_path / "class" / "cat", {"toy/keep.py": b""})
+    source = one(tmp_path / "class", exercise)[1]
+    assert source.data == b"" and source.notes == ("cat/toy/keep.py is empty",)
+    write_all(tmp_path / "class" / "cat", {"keep_final.py": RIGHT})
+    source = one(tmp_path / "class", exercise)[1]
+    assert source.unclear and source.refused.startswith("keep.py is empty; the answer may be in keep_final.py")
+
+
 def test_a_damaged_archive_is_a_question_and_no_zero(course):
     write_class(course / "class", {"eve": (SOLUTION, 3)})
     (course / "class" / "cat.zip").write_bytes(as_zip({"toy/keep.py": SOLUTION.encode()})[:-30])

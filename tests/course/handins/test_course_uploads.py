@@ -38,6 +38,7 @@ HAND_INS = {
     "a copy by macOS": {"toy/keep copy.py": RIGHT},
     "a second by macOS": {"toy/keep 2.py": RIGHT},
     "a copy by Windows": {"keep - Copy (2).py": RIGHT},
+    "an empty file beside it": {"toy/keep.py": b" \n", "keep.py": RIGHT},
     "a copy of the stub": {"toy/keep.py": STUB, "toy/keep (1).py": RIGHT},
     "the stub beside it": {"handout/manifest.json": MANIFEST, "handout/toy/keep.py": STUB, "toy/keep.py": RIGHT},
     "the stub with other line ends": {"a/toy/keep.py": STUB.replace(b"\n", b"\r\n"), "b/toy/keep.py": RIGHT},
