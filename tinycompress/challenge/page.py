@@ -81,16 +81,15 @@ def _ranking(places: list[Place], rules: Rules, half: str, names: dict[str, str]
     head = [
         "rank",
         "student",
-        rules.measure,
-        f"{100 * rules.confidence:g} % interval",
         *_head(half),
+        f"{100 * rules.confidence:g} % interval",
         *["points"] * bool(points),
     ]
     rows = []
     for place in places:
         low, high = map(rules.amount, place.interval)
-        row = [str(place.rank), names[place.entry.student], rules.amount(place.value)]
-        row += ["exact" if low == high else f"{low} to {high}", *_numbers(place.entry, half)]
+        row = [str(place.rank), names[place.entry.student], *_numbers(place.entry, half)]
+        row += ["exact" if low == high else f"{low} to {high}"]
         row += [f"{place.points:g}"] if points else []
         rows.append([*row, "; ".join(place.remarks)])
     return (
