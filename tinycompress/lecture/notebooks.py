@@ -22,13 +22,14 @@ SHIPPED = (
     Path(__file__).parent / "shipped"
 )  # in a wheel: the folders `notebooks` and `figures` of a clone (workshop/packaging.py)
 STILLS = {"image/png", "text/html", "text/markdown"}  # what can stand in for a widget
-REPORTS = "figures/claims.json", "figures/cifar10/claims.json"  # which the notebooks show
+STYLE = "nbconvert_config.py", "templates/*/*", "speaker.json"  # by which they become pages and slides
+REPORTS = "figures/claims.json", "figures/cifar10/claims.json", "figures/gpu/claims.json"  # which the notebooks show
 PAGES = "TINYCOMPRESS_PAGES"  # set while notebooks become pages
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
 def hand_out(out: str | Path, language: str = "en") -> list[Path]:
-    """Write the notebooks, and the report whose claims they show, into a new folder; return the notebooks.
+    """Write the notebooks, the reports whose claims they show, and their slides' style, into a new folder; return the notebooks.
 
     language: of the text and of what cells show, "en" or "zh"; see `in_language`. The notebooks find the report in `figures/`
     beside them, and yours in `report/`. Raises FileExistsError for a folder that is not empty, FileNotFoundError if this
@@ -40,7 +41,8 @@ def hand_out(out: str | Path, language: str = "en") -> list[Path]:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise FileExistsError(f"{out} is not an empty folder; give a new one, so that nothing of yours is overwritten")
     notebooks = sorted((home / "notebooks").glob("*.ipynb"))
-    targets = {path: path.name for path in notebooks}
+    style = [path for names in STYLE for path in (home / "notebooks").glob(names)]
+    targets = {path: path.relative_to(home / "notebooks") for path in notebooks + style}
     targets |= {path: name for name in REPORTS if (path := home / name).is_file()}
     with whole_folder(out) as folder:
         for path, name in targets.items():

@@ -11,20 +11,23 @@ from setuptools.command.sdist import sdist
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PICTURES = (".png", ".svg")
+SHIPPED = (
+    *("notebooks/*.ipynb", "notebooks/nbconvert_config.py", "notebooks/speaker.json", "notebooks/templates/*/*"),
+    *("figures/claims.json", "figures/cifar10/claims.json", "figures/gpu/claims.json"),
+)
 MADE = ("__pycache__", ".ipynb_checkpoints")  # folders of files that programs have made
 
 
 class BuildWithNotebooks(build_py):
-    """Copies the notebooks and the report that they show into the wheel, for `tinycompress notebooks`. An editable
-    installation finds them in the clone."""
+    """Copies the notebooks, their slides' style, and the report that they show into the wheel, for `tinycompress notebooks`.
+    An editable installation finds them in the clone."""
 
     def run(self):
         super().run()
         if not self.editable_mode:
             shipped = Path(self.build_lib, "tinycompress", "lecture", "shipped")
             shutil.rmtree(shipped, ignore_errors=True)
-            reports = REPOSITORY.glob("figures/claims.json"), REPOSITORY.glob("figures/cifar10/claims.json")
-            for path in itertools.chain(REPOSITORY.glob("notebooks/*.ipynb"), *reports):
+            for path in itertools.chain(*map(REPOSITORY.glob, SHIPPED)):
                 target = shipped / path.relative_to(REPOSITORY)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, target)

@@ -253,6 +253,9 @@ def test_the_notebooks_are_written_with_what_they_show_and_never_over_something(
     monkeypatch.chdir(out)
     show_claim("P1")
     assert any("image/png" in bundle for bundle, _ in displayed)
+    displayed.clear()
+    show_claim("P3b")  # which a report of another machine holds, one with a GPU
+    assert displayed and not any("not measured here" in bundle.get("text/markdown", "") for bundle, _ in displayed)
     (out / "0_engine.ipynb").write_text("mine")
     assert main(["notebooks", "--out", str(out)]) == 2
     assert "not an empty folder" in capsys.readouterr().err and (out / "0_engine.ipynb").read_text() == "mine"
@@ -263,8 +266,17 @@ def test_the_notebooks_come_with_every_report_that_they_show_and_that_is_there(t
         notebooks, "REPORTS", ("figures/claims.json", "figures/gpu/claims.json", "figures/none/claims.json")
     )
     notebooks.hand_out(tmp_path / "lecture")
-    written = {path.relative_to(tmp_path / "lecture").as_posix() for path in tmp_path.rglob("*.json")}
+    written = {path.relative_to(tmp_path / "lecture").as_posix() for path in tmp_path.rglob("claims.json")}
     assert written == {"figures/claims.json", "figures/gpu/claims.json"}
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_notebooks_come_with_what_makes_slides_of_them(tmp_path, language):
+    home = ROOT / "notebooks"
+    notebooks.hand_out(tmp_path / "lecture", language)
+    there = {path.relative_to(tmp_path / "lecture") for path in (tmp_path / "lecture").rglob("*") if path.is_file()}
+    style = {home / "nbconvert_config.py", home / "speaker.json", *(home / "templates").glob("*/*")}
+    assert len(style) == 6 and {path.relative_to(home) for path in style} <= there
 
 
 def test_a_report_beside_the_notebooks_goes_before_the_one_that_came_with_them(tmp_path, displayed, monkeypatch):
