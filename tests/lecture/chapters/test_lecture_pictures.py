@@ -7,6 +7,7 @@ import sys
 import numpy as np
 
 from tinycompress import models
+from tinycompress.lecture.pruning.pictures import sparse_net
 from tinycompress.lecture.quantization import pictures
 from tinycompress.quantization import tcz
 
@@ -41,3 +42,11 @@ def test_labels_of_pictures_are_whole_and_apart():
     counts = [24, 32, 30, 22, 8, 12, 14, 16, 12, 6, 6, 6, 6, 4, 1, 1]  # codes of up to seven bits
     leaves = extents(pictures.code_tree(np.repeat(np.arange(1.0, 17), counts)))[-16:]
     assert not any(a.padded(3).overlaps(b) for a, b in zip(leaves, leaves[1:], strict=False))
+
+
+def test_titles_of_a_sparse_net_are_whole():
+    net = models.mlp((8, 8, 1), (30, 20), 10, rng=np.random.default_rng(0))
+    accuracies = dict.fromkeys(("only cut", "fine-tuned"), {0.0: 0.9, 0.9: 0.5})
+    fig = sparse_net(net, 0.9, accuracies, [])
+    fig.draw_without_rendering()
+    assert fig.get_tightbbox().x1 <= fig.get_figwidth()

@@ -51,7 +51,7 @@ def sparse_net(net: Module, removed: float, accuracies: dict[str, dict[float, fl
     bars.set_yticks(-np.arange(len(FORMS)), [form for form, _ in FORMS])
     bars.set(xscale="log", xlim=(0.04, 200), xlabel="times faster than dense")
     bars.grid(False)
-    bars.set_title("Speed of one layer (dashed: the ideal)")
+    bars.set_title("Speed of a layer (dashed: ideal)")
     return fig
 
 
