@@ -118,3 +118,16 @@ def at_once(first, x, labels, rounds, share, steps, lr):
 @wrong("train", points=7.7, why="returns the first weights without their masks if there is no step")
 def no_step_no_mask(weights, masks, x, labels, steps, lr):
     return right(weights, masks, x, labels, steps, lr) if steps else [w.copy() for w in weights]
+
+
+@wrong("pruned", points=8.5, why="removes the first of equals in the order of memory")
+def in_the_order_of_memory(trained, masks, share):
+    new = []
+    for weight, mask in zip(trained, masks, strict=True):
+        layout = "C" if weight.flags.c_contiguous else "F"
+        kept = mask.flatten(layout)
+        there = np.flatnonzero(kept)
+        order = np.argsort(np.abs(weight.flatten(layout)[there]), kind="stable")
+        kept[there[order[: int(share * len(there))]]] = False
+        new.append(kept.reshape(mask.shape, order=layout))
+    return new
