@@ -270,15 +270,6 @@ def test_the_notebooks_come_with_every_report_that_they_show_and_that_is_there(t
     assert written == {"figures/claims.json", "figures/gpu/claims.json"}
 
 
-@pytest.mark.parametrize("language", ["en", "zh"])
-def test_the_notebooks_come_with_what_makes_slides_of_them(tmp_path, language):
-    home = ROOT / "notebooks"
-    notebooks.hand_out(tmp_path / "lecture", language)
-    there = {path.relative_to(tmp_path / "lecture") for path in (tmp_path / "lecture").rglob("*") if path.is_file()}
-    style = {home / "nbconvert_config.py", home / "speaker.json", *(home / "templates").glob("*/*")}
-    assert len(style) == 6 and {path.relative_to(home) for path in style} <= there
-
-
 def test_a_report_beside_the_notebooks_goes_before_the_one_that_came_with_them(tmp_path, displayed, monkeypatch):
     monkeypatch.chdir(tmp_path)
     read = []

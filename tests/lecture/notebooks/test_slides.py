@@ -13,6 +13,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from traitlets.config import PyFileConfigLoader
 
 import tinycompress
+from tinycompress.lecture.notebooks import hand_out
 from tinycompress.lecture.slides import SOURCE, SPEAKER, brief, prepare
 from tinycompress.lecture.slides.narrow import COLUMNS, LINES, narrow, parts
 
@@ -225,3 +226,11 @@ def test_every_slide_has_its_minutes_and_the_route_takes_those_of_its_table():
     }
     assert {number: int(minutes) for number, minutes in table.items()} == {n: m for n, m in route.items() if m}
     assert sum(route.values()) == 90
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_notebooks_come_with_what_makes_slides_of_them(tmp_path, language):
+    hand_out(tmp_path / "lecture", language)
+    there = {path.relative_to(tmp_path / "lecture") for path in (tmp_path / "lecture").rglob("*") if path.is_file()}
+    style = {NOTEBOOKS / "nbconvert_config.py", NOTEBOOKS / "speaker.json", *(NOTEBOOKS / "templates").glob("*/*")}
+    assert len(style) == 6 and {path.relative_to(NOTEBOOKS) for path in style} <= there
