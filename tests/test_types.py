@@ -45,6 +45,7 @@ x = tc.Tensor(np.ones((2, 3)), requires_grad=True)
 y = ((x * 2 + 1) @ np.ones((3, 1))).sum()
 y.backward()
 number = y.item()
+print(model.forward(x), conv.forward(x), conv.extra_repr())
 gradient = x.grad
 for name, module in net.named_modules():
     print(name, module, model[0], model[1:], len(model), x.shape)

@@ -45,5 +45,5 @@ class Ensemble(Module):
         log_p = [F.log_softmax(out, self.temperature).data for out in outputs]
         return Tensor(self.temperature * (np.logaddexp.reduce(log_p) - log(len(log_p))))
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return ", ".join(map(repr, self.members))

@@ -49,7 +49,7 @@ class HintedStudent(Module):
         guesses = [regress(hidden) for regress, hidden in zip(self.regressors, guided, strict=True)]
         return logits, dict(zip(self.pairs.values(), guesses, strict=True))
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"{self.net!r}, {self.pairs}"
 
 

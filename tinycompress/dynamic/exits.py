@@ -134,7 +134,7 @@ class EarlyExit(Module):
                 here, x = here[~leaves], Tensor(x.data[~leaves])
         return logits, exits
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"{self.thresholds}, {self.score.__name__}"
 
 

@@ -38,7 +38,7 @@ class Narrow(Module):
     def _part(self, array: np.ndarray) -> np.ndarray:
         return array.reshape(self.split)[tuple(self.index)]
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return "×".join(map(str, self.shape))
 
 
@@ -81,7 +81,7 @@ class Slimmable(Module):
         outputs = [view(x) for view in (*self.narrow, self.net)]
         return sum((out if isinstance(out, tuple) else (out,) for out in outputs), ())
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"{self.net!r}, {self.widths}"
 
     def at(self, width: float) -> Module:

@@ -142,7 +142,7 @@ class InferenceNet(Module):
     def _rows(self):
         return [row for step in self.steps for row in step.rows()]
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return "\n" + "\n".join(aligned([HEAD, *self._rows()])) + "\n"
 
     def _repr_html_(self):

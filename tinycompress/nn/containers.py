@@ -3,6 +3,7 @@
 from typing import overload
 
 from .. import functional as F
+from ..tensor import Tensor
 from .layers import BatchNorm, MaxPool2d, ReLU
 from .module import Module, tracing
 
@@ -42,7 +43,7 @@ class Sequential(Module):
     def __len__(self) -> int:
         return len(self.layers)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         done = False
         for layer, following in zip(self.layers, [*self.layers[1:], None], strict=False):
             if done:  # this ReLU was fused into the layer before it
@@ -53,7 +54,7 @@ class Sequential(Module):
             x = layer(x, relu=True) if done else layer(x)
         return x
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return ", ".join(map(repr, self.layers))
 
 
@@ -69,7 +70,7 @@ class Residual(Module):
     def __init__(self, body: Module, shortcut: Module | None = None):
         self.body, self.shortcut = body, shortcut
 
-    def forward(self, x, relu=False):
+    def forward(self, x: Tensor, relu: bool = False) -> Tensor:
         y, around = self.body(x), self.shortcut(x) if self.shortcut else x
         if y.shape != around.shape:
             raise ValueError(
@@ -77,7 +78,7 @@ class Residual(Module):
             )
         return F.add_relu(y, around) if relu else y + around
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"{self.body!r}, {self.shortcut!r}" if self.shortcut else repr(self.body)
 
 
@@ -115,7 +116,7 @@ class MultiExit(Module):
             part.eval()  # or batch norm would keep updating its running averages
         return self
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
         if not self.training:
             return self.exit(-1)(x)
         logits = []
@@ -129,5 +130,5 @@ class MultiExit(Module):
         last = range(len(self.stages))[i]
         return Sequential(*self.stages[: last + 1], self.heads[last], input_shape=self.input_shape)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return ", ".join(f"{stage!r}, {head!r}" for stage, head in zip(self.stages, self.heads, strict=True))

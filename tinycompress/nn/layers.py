@@ -28,10 +28,10 @@ class Dense(Weighted):
         self.weight = Parameter(initialise((in_features, out_features), init, rng, in_features, out_features))
         self.bias = _bias(bias, out_features)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         return F.dense(x, self.weight, self.bias)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return "{}, {}".format(*self.latent("weight").shape)
 
 
@@ -61,10 +61,10 @@ class Conv2d(Weighted):
         self.bias = _bias(bias, out_channels)
         self.stride, self.padding = stride, padding
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         return F.conv2d(x, self.weight, self.bias, self.stride, self.padding)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         kh, kw, inputs, outputs = self.latent("weight").shape
         return f"{inputs}, {outputs}, {kh}×{kw}, stride={self.stride}, padding={self.padding!r}"
 
@@ -81,10 +81,10 @@ class DepthwiseConv2d(Weighted):
         self.bias = _bias(bias, channels)
         self.stride, self.padding = stride, padding
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         return F.depthwise_conv2d(x, self.weight, self.bias, self.stride, self.padding)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         kh, kw, channels = self.latent("weight").shape
         return f"{channels}, {kh}×{kw}, stride={self.stride}, padding={self.padding!r}"
 
@@ -104,7 +104,7 @@ class BatchNorm(Module):
         self.running_var = np.ones(channels, np.float32)
         self.momentum, self.eps = momentum, eps
 
-    def forward(self, x, relu=False):
+    def forward(self, x: Tensor, relu: bool = False) -> Tensor:
         if x.ndim < 2 or x.shape[-1] != len(self.running_mean):
             raise ValueError(
                 f"BatchNorm({len(self.running_mean)}): the input is {x.shape}; its last axis must be the channels"
@@ -117,7 +117,7 @@ class BatchNorm(Module):
         self.running_var[:] = (1 - share) * self.running_var + share * n / (n - 1) * var
         return y
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return str(len(self.running_mean))
 
 
@@ -151,19 +151,19 @@ class Normalize(Module):
         std = np.sqrt(np.maximum(squares / count - (sums / count) ** 2, 0))
         return cls(sums / count, np.where(std > 1e-6, std, 1))
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         if x.shape[-1] != len(self.mean):
             raise ValueError(f"Normalize: the input is {x.shape}; its last axis must be the {len(self.mean)} channels")
         return F.normalize(x, self.mean, self.std)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return ", ".join(f"{mean:.3g}±{std:.3g}" for mean, std in zip(self.mean, self.std, strict=True))
 
 
 class _Elementwise(Module):
     """An activation without parameters: its class attribute `function` is the operation."""
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         return type(self).function(x)
 
 
@@ -232,17 +232,17 @@ class MaxPool2d(Module):
     def __init__(self, size=2, stride=None) -> None:
         self.size, self.stride = size, stride
 
-    def forward(self, x, relu=False):
+    def forward(self, x: Tensor, relu: bool = False) -> Tensor:
         return F.max_pool2d(x, self.size, self.stride, relu)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"{self.size}" + (f", stride={self.stride}" if self.stride else "")
 
 
 class AvgPool2d(MaxPool2d):
     """The mean of each window, (N, H, W, C) -> (N, H', W', C). size and stride: as in `MaxPool2d`."""
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         return F.avg_pool2d(x, self.size, self.stride)
 
 
@@ -258,8 +258,8 @@ class Dropout(Module):
         check_generator(rng)
         self.p, self.rng = p, rng
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         return F.dropout(x, self.p, self.rng) if self.training and self.p else x
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return str(self.p)

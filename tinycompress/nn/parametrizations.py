@@ -21,5 +21,5 @@ class Mask(Module):
         """The mask of the smaller weight that keeps the indices `kept` along `axis`."""
         return Mask(self.mask.take(kept, axis))
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"{self.mask.sum()} of {self.mask.size} kept"

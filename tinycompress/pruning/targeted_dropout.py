@@ -46,7 +46,7 @@ class TargetedDropout(Module):
         """The same parametrization for a smaller weight; it does not depend on the weight's shape."""
         return TargetedDropout(self.share, self.p, rng=self.rng, neurons=self.neurons)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"{self.p} of the smallest {self.share:.0%}" + (" neurons" if self.neurons else "")
 
 

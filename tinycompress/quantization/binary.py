@@ -74,7 +74,7 @@ class Binarize(Module):
         """The same parametrization for a smaller weight; it does not depend on the weight's shape."""
         return Binarize(self.scale, self.stochastic, self.rng, self.values)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         values = "" if self.values == (-1, 1) else f", values={self.values}"
         return f"scale={self.scale or 'mean'}{values}" + (", stochastic" if self.stochastic else "")
 
@@ -100,7 +100,7 @@ class Ternarize(Module):
         """The same parametrization for a smaller weight; it does not depend on the weight's shape."""
         return Ternarize(self.threshold)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"threshold={self.threshold}"
 
 
@@ -217,7 +217,7 @@ class BinaryDense(Module):
         y = np.empty((*x.shape[:-1], len(self.scale)), np.float32)
         return y, lambda: self.multiply(x, y)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return "{}, {}".format(*self.packed.shape) + (", of signs" if self.signs_only else "")
 
 

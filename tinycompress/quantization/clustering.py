@@ -47,7 +47,7 @@ class Clustered(Module):
         """The parametrization of the smaller weight that keeps the indices `kept` along `axis`."""
         return Clustered(self.assignments.take(kept, axis), self.centroids.data)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"{self.centroids.size} values"
 
 

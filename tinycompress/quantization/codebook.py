@@ -45,7 +45,7 @@ class CodebookDense(Module):
             sums = rows @ unpack_codes(self.packed)
         return Tensor((sums + self.bias).reshape(*x.shape[:-1], len(self.bias)))
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return "{}, {}".format(*self.packed.shape)
 
 

@@ -44,7 +44,7 @@ class FakeQuantize(Module):
             scale, zero_point = scale[kept], zero_point[kept]
         return FakeQuantize(Grid(scale, zero_point, self.bits, self.symmetric), self.scale.requires_grad)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         count = f", {self.scale.size} grids" if self.scale.ndim else ""
         return f"{self.bits} bits, {'symmetric' if self.symmetric else 'affine'}{count}"
 

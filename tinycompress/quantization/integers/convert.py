@@ -71,7 +71,7 @@ class IntegerNet(Module):
             q = layer(q)
         return Tensor(q)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return ", ".join(type(layer).__name__ for layer in self.integer_layers)
 
 
