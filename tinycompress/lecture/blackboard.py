@@ -15,6 +15,7 @@ import inspect
 import io
 import os
 from collections.abc import Callable, Iterable, Mapping
+from html import escape
 from pathlib import Path
 
 from ..workshop import style
@@ -79,24 +80,35 @@ def claim_bundles(claim_id: str, folders: Iterable[str | Path] = REPORTS) -> tup
     (claim,) = claims([claim_id])
     result = read_result(claim.id, folders)
     # An aside of this class becomes the speaker's notes of a slide.
-    source = f"{say('Further reading')}: {claim.source}"
+    source = say("Further reading") + say(": ") + claim.source
     note = f'<aside class="notes">\n\n{say(claim.note)}\n\n*{source}*\n\n</aside>'
     head = _ended(say(f"Claim {claim.id}: {claim.title}."))
-    stated = f"**{head}** {say(claim.asked_by)}:\n\n> {statement(claim)}"
+    stated = f"**{head}** {say(claim.asked_by)}{say(':')}\n\n> {statement(claim)}"
     if result is None:
         texts = stated, say(f"Not measured yet. Run `tinycompress lecture {claim.id}`.") + f"\n\n{note}"
         return [{"text/markdown": text} for text in texts], None
-    found = ". ".join(f"{decided_text(claim, finding)}; {say(finding.verdict)}" for finding in result.findings)
-    figure = picture(result.figure(), _ended(say(f"Figure of claim {claim.id}, {claim.title}.")) + f" {found}.")
-    ratios = ", ".join(say(f"{result.ratios[name]:.3g}× {_PLACES[name]}") for name in RATIOS if name in result.ratios)
+    found = say(". ").join(
+        decided_text(claim, finding) + say("; ") + say(finding.verdict) for finding in result.findings
+    )
+    figure = picture(
+        result.figure(),
+        _ended(say(f"Figure of claim {claim.id}, {claim.title}.")) + f" {found}{'。' if language() == 'zh' else '.'}",
+    )
+    ratios = say(", ").join(
+        say(f"{result.ratios[name]:.3g}× {_PLACES[name]}") for name in RATIOS if name in result.ratios
+    )
     seeds = seeds_of_effects(result, result.settings)
     differ = len(set(seeds.values())) > 1  # then each goes behind its own verdict, else once below them all
     verdict = "\n\n".join(
         f"**{marked_verdict(f)}** · {decided_text(claim, f)}"
-        + (f"; *{say('Other seeds')}*: {seeds[f.effect.name]}" if differ and f.effect.name in seeds else "")
+        + (
+            f"{say('; ')}*{say('Other seeds')}*{say(': ')}{seeds[f.effect.name]}"
+            if differ and f.effect.name in seeds
+            else ""
+        )
         for f in result.findings
     )
-    verdict += f" · {say('smaller or faster')}: {ratios}" if ratios else ""
+    verdict += f" · {say('smaller or faster')}{say(': ')}{ratios}" if ratios else ""
     verdict += f"\n\n{other_seeds(result, result.settings)}" if seeds and not differ else ""
     return [{"text/markdown": stated}, {"text/markdown": verdict}, figure, {"text/markdown": note}], result
 
@@ -144,9 +156,11 @@ def _verdicts(claim, sentence: str, folders) -> list[str]:
         return []
     result = read_result(claim.id, folders)
     if result is None:
-        return [f"{claim.id}: {say('not measured yet')}"]
+        return [claim.id + say(": ") + say("not measured yet")]
     return [
-        f"{claim.id}: {marked_verdict(f)}, {finding_text(f)}" for f in result.findings if sentence in f.effect.decides
+        claim.id + say(": ") + marked_verdict(f) + say(", ") + finding_text(f)
+        for f in result.findings
+        if sentence in f.effect.decides
     ]
 
 
@@ -205,12 +219,19 @@ def _with_sliders(drawn: Callable[..., bytes], options: dict[str, dict], start: 
         for (name, labels), value in zip(options.items(), start, strict=True)
     ]
 
+    told = ipywidgets.HTML()
+
     def redraw(_):
-        image.value = drawn(*(control.value for control in controls))
+        try:
+            image.value = drawn(*(control.value for control in controls))
+            image.layout.visibility, told.value = "visible", ""
+        except Exception as error:  # else the picture of another position would stay, and say nothing
+            image.layout.visibility = "hidden"
+            told.value = escape(say(f"This picture cannot be drawn: {type(error).__name__}: {error}"))
 
     for control in controls:
         control.observe(redraw, "value")
-    return ipywidgets.VBox([*controls, image])
+    return ipywidgets.VBox([*controls, told, image])
 
 
 def _png(figure) -> bytes:

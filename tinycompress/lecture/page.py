@@ -111,19 +111,19 @@ def effect_text(finding: Finding) -> str:
     text = number(mean) if unit in ("", "log2 ×", "share") else f"{number(mean)} {say(unit)}"
     interval = f" [{', '.join(map(number, finding.interval))}]" if finding.interval else ""
     few = [f"of which ±{finding.doubt:.2g} since there are few test images"] if finding.doubt else []
-    return text + interval + "".join(f", {say(word)}" for word in few + words)
+    return text + interval + "".join(say(", ") + say(word) for word in few + words)
 
 
 def finding_text(finding: Finding) -> str:
     """The name of the effect, its value if there is one, and from where to where the statement holds."""
-    value = "" if finding.mean is None else f": {effect_text(finding)}"
-    return say(finding.effect.name) + value + (f"; {say(finding.holds)}" if finding.holds else "")
+    value = "" if finding.mean is None else say(": ") + effect_text(finding)
+    return say(finding.effect.name) + value + (say("; ") + say(finding.holds) if finding.holds else "")
 
 
 def decided_text(claim: Claim, finding: Finding) -> str:
     """`finding_text`, which a claim of several sentences begins with those that this effect decides."""
     sentences = ", ".join(finding.effect.decides) if len(claim.decides) > 1 else ""
-    return (f"{sentences}: " if sentences else "") + finding_text(finding)
+    return (sentences + say(": ") if sentences else "") + finding_text(finding)
 
 
 def marked_verdict(finding: Finding) -> str:
@@ -189,13 +189,13 @@ scope="col">{say("verdict")}, {say("effect [95 % interval]")}</th>{head}<th scop
 def _section(result: Result, svg: bytes, settings: dict) -> str:
     claim = result.claim
     flags = "".join(f'<p class="flag">⚠ {escape(say(words))}</p>\n' for words in result.disagreements)
-    source = _small(f"{say('Further reading')}: {claim.source}") if claim.source else ""
+    source = _small(say("Further reading") + say(": ") + claim.source) if claim.source else ""
     trained = _small(say(f"Trained by the plan “{_plan(claim, settings)}”.")) if claim.plans else ""
     seeds = other_seeds(result, settings)
     numbers = say(f"The numbers ({len(result.rows)} rows, {result.seconds:.1f} s of computation)")
     return f"""<section id="{escape(claim.id)}">
 <h3>{escape(claim.id)} {escape(say(claim.title))}</h3>
-{_small(f"{say(claim.asked_by)}:")}<blockquote>{escape(statement(claim))}</blockquote>
+{_small(say(claim.asked_by) + say(":"))}<blockquote>{escape(statement(claim))}</blockquote>
 {"".join(_finding(claim, finding) for finding in result.findings)}{flags}{_figure(result, svg)}
 {_small(seeds) if seeds else ""}<p>{escape(say(claim.note))}</p>
 {source}{trained}<details><summary>{escape(numbers)}</summary>
@@ -211,13 +211,15 @@ def _plan(claim: Claim, settings: dict) -> str:
 def _figure(result: Result, svg: bytes) -> str:
     """The figure above what it shows. It is its own popover: a click on it, or a key, opens it large and closes it again."""
     claim = result.claim
-    found = ". ".join(f"{decided_text(claim, finding)}; {say(finding.verdict)}" for finding in result.findings)
-    alt = say(f"Figure of claim {claim.id}, {claim.title}.") + f" {found}."
+    found = say(". ").join(
+        decided_text(claim, finding) + say("; ") + say(finding.verdict) for finding in result.findings
+    )
+    alt = say(f"Figure of claim {claim.id}, {claim.title}.") + f" {found}{_stop()}"
     caption = "" if why_not(result.rows) else claim.caption  # a figure of words alone says itself why
     size = re.search(rb'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)  # told to the browser, so that nothing moves later
     room = f' width="{float(size[1]):.0f}" height="{float(size[2]):.0f}"' if size else ""
     name = f"figure-{escape(claim.id)}"
-    words = f"<strong>{say('What you see')}:</strong> {escape(say(caption))}"
+    words = f"<strong>{say('What you see')}{say(':')}</strong> {escape(say(caption))}"
     shown = f"\n<figcaption>{words}</figcaption>" if caption else ""
     return f"""<figure id="{name}" popover>
 <div><img src="data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"{room} alt="{escape(alt)}"><button
@@ -228,7 +230,8 @@ type="button" popovertarget="{name}" aria-label="{escape(say(f"Figure {claim.id}
 def statement(claim: Claim) -> str:
     """What the claim decides: in Chinese, sentences of the notes are quoted in their own words, if they have any."""
     if language() == "zh" and claim.decides:
-        return "；".join(SENTENCES[name].text or say(SENTENCES[name].english) for name in claim.decides)
+        texts = [SENTENCES[name].text or say(SENTENCES[name].english) for name in claim.decides]
+        return "；".join([text.rstrip("。") for text in texts[:-1]] + texts[-1:])
     return say(claim.statement)
 
 
@@ -249,8 +252,8 @@ def other_seeds(result: Result, settings: dict) -> str:
     """What other seeds said of a quick lecture on digits, for which this was measured; "" for other settings."""
     said = list(seeds_of_effects(result, settings).values())
     which = "" if len(said) < 2 else say("each effect: ") if len(set(said)) == 1 else say("effect by effect: ")
-    words = which + "; ".join(said[:1] if len(set(said)) == 1 else said)
-    return f"{say('Other seeds')}: {words}{_stop()}" if said else ""
+    words = which + say("; ").join(said[:1] if len(set(said)) == 1 else said)
+    return f"{say('Other seeds')}{say(': ')}{words}{_stop()}" if said else ""
 
 
 def seeds_of_effects(result: Result, settings: dict) -> dict[str, str]:
@@ -270,7 +273,7 @@ def _sets(entry: dict, effects: dict[str, Effect]) -> str:
     (first, count), *others = entry["verdicts"].items()
     sets = len(entry["means"])
     words = say(f"{count} of {sets} sets of {entry['seeds'] // sets} seeds {first}") + "".join(
-        f", {n} {say(word)}" for word, n in others
+        f"{say(', ')}{n} {say(word)}" for word, n in others
     )
     stands = power.stands(entry)
     if stands and first != "not shown":
@@ -278,8 +281,9 @@ def _sets(entry: dict, effects: dict[str, Effect]) -> str:
     all_seeds = entry["together"]
     finding = Finding(effects[entry["effect"]], all_seeds["verdict"], all_seeds["mean"], all_seeds["interval"])
     together = say(f"all {entry['seeds']} seeds together")
-    head = "" if stands else f"{say('borderline')}: "
-    return f"{head}{words} ({together}: {say(finding.verdict)}, {effect_text(finding)})"
+    head = "" if stands else say("borderline") + say(": ")
+    found = together + say(": ") + say(finding.verdict) + say(", ") + effect_text(finding)
+    return head + words + say(" (") + found + say(")")
 
 
 def _badge(finding: Finding) -> str:

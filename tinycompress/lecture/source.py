@@ -7,6 +7,8 @@ keep their first paragraph, since the others tell users what is checked; the clo
 import ast
 import textwrap
 
+LONGEST = 120  # columns of a line
+
 
 def without_guards(source: str) -> str:
     """The source of a function or class, dedented, without its guards. The other lines stay as they are.
@@ -29,8 +31,15 @@ def without_guards(source: str) -> str:
         if details := _details(node):
             dropped |= set(details)
             ends[details[0] - 1] = lines[details[-1] - 1].rstrip()[-3:]
-    kept = [line + ends.get(number, "") for number, line in enumerate(lines, 1) if number not in dropped]
+    kept = [_closed(line, ends.get(number, "")) for number, line in enumerate(lines, 1) if number not in dropped]
     return "\n".join(_single_blanks(kept)) + "\n"
+
+
+def _closed(line: str, quotes: str) -> str:
+    """The last line that a docstring keeps, with its closing quotes; on two lines if it is too long with them."""
+    indent = line[: len(line) - len(line.lstrip())]
+    wrapped = textwrap.wrap(line + quotes, LONGEST, subsequent_indent=indent, break_long_words=False)
+    return "\n".join(wrapped) if quotes else line
 
 
 def _is_guard(statement: ast.stmt, tree: ast.AST) -> bool:

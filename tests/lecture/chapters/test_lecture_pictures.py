@@ -7,7 +7,7 @@ import sys
 import numpy as np
 
 from tinycompress import models
-from tinycompress.lecture.pruning.pictures import sparse_net
+from tinycompress.lecture.pruning import pictures as pruning_pictures
 from tinycompress.lecture.quantization import pictures
 from tinycompress.quantization import tcz
 
@@ -44,9 +44,15 @@ def test_labels_of_pictures_are_whole_and_apart():
     assert not any(a.padded(3).overlaps(b) for a, b in zip(leaves, leaves[1:], strict=False))
 
 
-def test_titles_of_a_sparse_net_are_whole():
+def test_titles_of_the_first_picture_are_whole_and_its_speed_is_the_median_over_seeds():
     net = models.mlp((8, 8, 1), (30, 20), 10, rng=np.random.default_rng(0))
-    accuracies = dict.fromkeys(("only cut", "fine-tuned"), {0.0: 0.9, 0.9: 0.5})
-    fig = sparse_net(net, 0.9, accuracies, [])
+    shares = {0.0: 0.9, 0.9: 0.5}
+    forms = ["dense", *(form for form, _ in pruning_pictures.FORMS)]
+    times = [
+        {"arm": arm, "removed": 0.9, "ms": 1.0 if arm == "dense" else ms} for ms in (0.1, 0.25, 9) for arm in forms
+    ]
+    fig = pruning_pictures.sparse_net(net, 0.9, {"only cut": shares, "fine-tuned": shares}, times)
     fig.draw_without_rendering()
-    assert fig.get_tightbbox().x1 <= fig.get_figwidth()
+    titles = [ax.title.get_window_extent() for ax in fig.axes] + [ax._left_title.get_window_extent() for ax in fig.axes]
+    assert all(fig.bbox.x0 <= box.x0 and box.x1 <= fig.bbox.x1 for box in titles)
+    assert [text.get_text() for text in fig.axes[3].texts] == ["4×"] * len(pruning_pictures.FORMS)

@@ -13,7 +13,7 @@ import tinycompress
 import tinycompress.lecture
 from tinycompress.cli import main
 from tinycompress.lecture import claims, language
-from tinycompress.lecture.blackboard import show_claim, show_notes, show_verdicts
+from tinycompress.lecture.blackboard import claim_bundles, show_claim, show_notes, show_verdicts
 from tinycompress.lecture.cells.predict import predict
 from tinycompress.lecture.cells.questions import QUESTIONS
 from tinycompress.lecture.language import prose, say, speak, speaking
@@ -50,6 +50,16 @@ def test_every_translation_is_of_a_line_and_stands_in_its_notebooks_file():
         assert not wrong, f"{name}.json has lines of no notebook, or of others"
         assert all(line in places for line in entries), name
     assert sum(map(len, ENTRIES.values())) == len(prose.translations("zh"))
+
+
+@pytest.mark.parametrize("claim", [claim.id for claim in claims()])
+def test_verdicts_between_chinese_words_have_chinese_punctuation(claim):
+    with speaking("zh"):
+        bundles, _ = claim_bundles(claim, [ROOT / "figures", ROOT / "figures" / "gpu"])
+    text = "\n".join(bundle.get("text/markdown", "") for bundle in bundles[:2])
+    assert not re.findall(
+        "[\u4e00-\u9fff）\\]*][:;,](?: |$)|[。；，：][。；，：]| \\([\u4e00-\u9fff].*", text, re.MULTILINE
+    )
 
 
 def kept(line):

@@ -239,6 +239,13 @@ def test_guards_and_what_they_say_are_left_out_and_nothing_else():
     assert without_guards(GUARDED.lstrip("\n")) == shown
 
 
+def test_closing_quotes_that_move_up_make_no_line_too_long():
+    words = "word " * 23 + "word"
+    shown = without_guards(f'def f(x):\n    """{words}\n\n    Raises what it must.\n    """\n    return x\n')
+    assert shown.count('"""') == 2 and shown.split() == f'def f(x): """{words}""" return x'.split()
+    assert max(map(len, shown.splitlines())) <= 120
+
+
 def test_a_block_of_guards_alone_stays():
     source = "def f(x):\n    if x:\n        raise ValueError\n"
     assert without_guards(source) == source

@@ -181,6 +181,12 @@ def test_a_slide_has_the_effects_of_its_verdicts_and_the_speaker_all_of_their_wo
     assert brief(f"{still} (all 100 seeds together: supported, +0.4 points)") == still.replace(
         "*Other seeds*", "Other seeds"
     )
+    chinese = "**○ 未定** · 准确率：-0.1 个百分点 [-0.6, +0.4]，从 1 起才有意义；*换别的种子*：处于边界：13/20 组为未定"
+    chinese += "（全部 100 个种子：成立）"
+    assert brief(chinese) == "**○ 未定** · 准确率：-0.1 个百分点 [-0.6, +0.4]；换别的种子：处于边界"
+    assert brief(chinese + " · 缩小或加快：理论上 10×，磁盘上 4×").endswith(
+        "处于边界\n\n缩小或加快：理论上 10×，磁盘上 4×"
+    )
     cell = new_code_cell("show()", outputs=[new_output("display_data", {"text/markdown": verdicts})])
     cell.metadata = {"slideshow": {"slide_type": "slide"}, "tags": ["hide-input"]}
     (slide,) = slides(new_notebook(cells=[cell]))
@@ -195,9 +201,9 @@ def test_verdicts_that_leave_no_room_for_their_figure_stand_on_a_slide_of_their_
         cell.metadata = {"slideshow": {"slide_type": "slide"}, "tags": ["hide-input"]}
         return slides(new_notebook(cells=[cell]))
 
-    (together,) = made(8)
-    words, figure = made(9)
-    assert "Claim" in str(words) and str(words).count("effect 8") == 2 and "AAAA" not in str(words)
+    (together,) = made(4)
+    words, figure = made(5)
+    assert "Claim" in str(words) and str(words).count("effect 4") == 2 and "AAAA" not in str(words)
     assert "AAAA" in str(figure) and "AAAA" in str(together)
 
 

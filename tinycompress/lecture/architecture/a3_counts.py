@@ -117,7 +117,7 @@ def ratios_a3(rows):
 
 def a3(rows):
     """The derivation, weight by weight; how many times smaller and faster, over channels; and how fast each layer multiplies."""
-    fig = figure(ncols=4, nrows=2, width=17, height=12.5, height_ratios=(1, 1.25))
+    fig = figure(ncols=4, nrows=2, width=17, height=9, height_ratios=(1, 1.25))
     _draw_derivation(fig.axes[:4], min(rows, key=lambda row: row["channels"]))
     grid = fig.axes[0].get_gridspec()
     for ax in fig.axes[4:]:

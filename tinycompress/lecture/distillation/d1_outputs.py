@@ -175,7 +175,7 @@ CLAIM = Claim(
     "learning rates times temperatures, weight decays (on labels) or shares of smoothing. Smoothed labels are soft too, "
     "but contain nothing about the image: what the teacher adds beyond them is knowledge. Some of it comes from labels that its "
     "student never sees, since the teacher has learned from all images, while a student with the fewest has only a part of them; "
-    "in D1b one teacher has seen only its student's images. × compares teacher and student.",
+    "in D1b one teacher has seen only its student's images. The ratios say how much smaller a student is than its teacher.",
     source="Hinton et al. 2015, Distilling the Knowledge in a Neural Network; Ba & Caruana 2014, Do Deep Nets Really "
     "Need to be Deep?",
 )

@@ -119,7 +119,7 @@ def y1(rows):
     """Accuracy over cost: multiplications, and time for one image at a time and in a batch."""
     from matplotlib.ticker import MaxNLocator
 
-    fig = figure(ncols=2, nrows=2, width=16, height=11)
+    fig = figure(ncols=2, nrows=2, width=16, height=8)
     panels = (
         ("macs", "multiplications per image", "in theory"),
         ("ms_1", "µs per image", "on the clock, one at a time"),

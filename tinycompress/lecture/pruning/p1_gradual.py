@@ -89,7 +89,7 @@ def ratios_p1(rows):
 
 
 def p1(rows):
-    """Accuracy over the weights removed, for three ways of removing the others."""
+    """Accuracy over the weights removed, for three ways to spend the same epochs."""
     fig = figure(width=11)
     (ax,) = fig.axes
     arms = (("a little at a time", "claim"), ("all at once", "rival"), ("not fine-tuned", "other"))

@@ -156,7 +156,7 @@ def effect_of(part: str, criterion: str) -> Effect:
 
 def p1b(rows):
     """Accuracy over the share removed, by criterion, and the gain of each over chance."""
-    fig = figure(ncols=2, nrows=2, width=15, height=12)
+    fig = figure(ncols=2, nrows=2, width=16, height=8.5)
     *curves, gains = fig.axes
     for ax, (part, title) in zip(curves, PARTS.items(), strict=True):
         chosen = [row for row in rows if row["part"] == part]

@@ -205,7 +205,7 @@ CLAIM = Claim(
     figure=p2,
     note="In a regular net, all neurons of a layer have the same number of inputs, and none differs. Irregular: more than "
     "half of the neurons differ. Some neurons: more than one. Connections are counted on the side of the inputs. A neuron that "
-    "keeps none is dead: it says the same of every image, so it can be removed whole. The drawings "
+    "keeps none is dead: its output is the same for every image, so it can be removed whole. The drawings "
     "and the pixels show one net, the histogram those of all seeds.",
     source="Han et al. 2015",
 )

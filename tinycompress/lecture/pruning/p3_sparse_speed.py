@@ -147,8 +147,9 @@ CLAIM = Claim(
     ratios=ratios_p3,
     note="CSR (compressed sparse rows) stores each weight that is left with its column, and multiplies only these. Right: from "
     "which share on the faster of two CSR products is faster than the dense one. In 16×1 blocks weights go 16 at a time: less "
-    "free than one by one, and regular enough for vector registers. A layer of fewer neurons can be faster than by the weights "
-    "that it saves, where its matrix then fits a faster cache. A verdict that names no share is of the mean over all of them. "
+    "free than one by one, and regular enough for vector registers. "
+    "A layer with fewer neurons can gain more time than weights, since its matrix may then fit into a faster cache. A "
+    "verdict that names no share is about the mean over all shares. "
     f"The ratios are those of the faster CSR product at {100 * RATIOS_AT:.0f} % removed, means over shapes and batch sizes. "
     "Random matrices: the clock does not see what a net has learned.",
     source="Han et al. 2015; Wen et al. 2016, Learning Structured Sparsity",

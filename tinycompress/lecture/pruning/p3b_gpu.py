@@ -192,8 +192,9 @@ CLAIM = Claim(
     figure=p3b,
     ratios=ratios_p3b,
     note="PyTorch calls cuBLAS for dense products and cuSPARSE for CSR, in float32 (no TF32). Beside them are our loops for "
-    "both, in `pruning/products/gpu.py`. Times are the GPU's own, without the time in which Python starts a call. The verdict "
-    "of fewer neurons is of the mean over the shares that the others name. The ratios are "
+    "both, in `pruning/products/gpu.py`. Times are the GPU's own, without the time in which Python starts a call. "
+    "The verdict on fewer neurons is about the mean over the shares that the other verdicts name. "
+    "The ratios are "
     f"those of the faster CSR product at {100 * HARMLESS[-1]:.0f} % removed. To measure it, run "
     "`pip install 'tinycompress[gpu]'` and `tinycompress lecture P3b` where there is an NVIDIA GPU, such as in a hosted "
     "notebook with a T4.",

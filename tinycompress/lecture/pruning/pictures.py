@@ -9,14 +9,18 @@ from ...workshop.style import COLORS, applied, figure, label_end, percent_axis
 from .p2_irregular import _draw_net
 
 REACH = 3.0  # of the weights' histogram, the same at every position of the slider
-FORMS = (("fewer neurons", "claim"), ("CSR, ours", "other"), ("CSR, scipy", "more"), ("masked dense", "rival"))
+FORMS = (
+    ("fewer neurons", "claim"),
+    ("masked dense", "rival"),
+)  # P3 asks about CSR, so the picture before it does not tell
 
 
 @applied()
 def sparse_net(net: Module, removed: float, accuracies: dict[str, dict[float, float]], times: list[dict]):
     """One sparsity: the pruned net, its weights, its accuracy, and the speed of a layer of that sparsity.
 
-    accuracies: arm -> share removed -> accuracy (0 to 1). times: rows of `measure_p3` of one shape.
+    accuracies: arm -> share removed -> accuracy (0 to 1). times: rows of `measure_p3` of one shape;
+    of several seeds, the median is shown.
     """
     fig = figure(nrows=2, ncols=2, width=13, height=9.5, width_ratios=(1.25, 1))
     drawn, weights, curve, bars = fig.axes
@@ -26,7 +30,7 @@ def sparse_net(net: Module, removed: float, accuracies: dict[str, dict[float, fl
     drawn.set_title(f"{100 * (1 - removed):.3g} % of the connections; {idle} neurons with none", pad=12)
 
     values = np.concatenate([w.ravel() for w in layers])
-    weights.hist(values[values != 0], 41, (-REACH, REACH), color=COLORS["claim"])
+    weights.hist(values[values != 0], 41, range=(-REACH, REACH), color=COLORS["claim"])
     weights.set(xlabel="weight", ylabel="number of weights left", xlim=(-REACH, REACH))
     weights.set_title("The weights left")
 
@@ -39,7 +43,8 @@ def sparse_net(net: Module, removed: float, accuracies: dict[str, dict[float, fl
     percent_axis(curve.xaxis), percent_axis(curve.yaxis)
     curve.set_title("Accuracy, before and after fine-tuning")
 
-    ms = {row["arm"]: row["ms"] for row in times if row["removed"] == removed}
+    chosen = [row for row in times if row["removed"] == removed]
+    ms = {arm: np.median([row["ms"] for row in chosen if row["arm"] == arm]) for arm in {row["arm"] for row in chosen}}
     for place, (form, role) in enumerate(FORMS):
         speedup = ms["dense"] / ms[form] if ms else 1.0
         bars.barh(-place, speedup, 0.7, color=COLORS[role])
@@ -51,7 +56,7 @@ def sparse_net(net: Module, removed: float, accuracies: dict[str, dict[float, fl
     bars.set_yticks(-np.arange(len(FORMS)), [form for form, _ in FORMS])
     bars.set(xscale="log", xlim=(0.04, 200), xlabel="times faster than dense")
     bars.grid(False)
-    bars.set_title("Speed of a layer (dashed: ideal)")
+    bars.set_title("One layer's speed (dashed: ideal)")
     return fig
 
 

@@ -239,8 +239,9 @@ CLAIM = Claim(
     ),
     figure=q4,
     ratios=ratios_q4,
-    note="The sentence can be read in two ways: the bit stands for −1 or +1, or it is the weight itself. As good as float "
-    "is all that one bit in place of 32 hopes for. All arms have the same net with batch norm, train for the same "
+    note="The sentence can be read in two ways: the bit stands for −1 or +1, or it is the weight itself. "
+    "One bit in place of 32 can at best hope to be as good as float. "
+    "All arms have the same net with batch norm, train for the same "
     "number of epochs and pick one of equally many learning rates on validation data; weights of 0 and 1 get ten "
     "times larger ones. Binary nets are judged by their bits. Ternary weights, −1, 0 and +1, lie between binary and "
     "float ones. Why weights of 0 and 1 differ is not measured. Below each bar: bits per weight in the file, whose "

@@ -165,7 +165,7 @@ def each_q4b(rows, value: str, wrong: tuple[float, ...]) -> str:
 
 def q4b(rows):
     """The gap and the test error over the number of images and over the share of wrong labels."""
-    fig = figure(ncols=2, nrows=2, width=17, height=10.5, sharex="col")
+    fig = figure(ncols=2, nrows=2, width=17, height=8, sharex="col")
     most = max(row["images"] for row in rows)
     panels = (
         ([row for row in rows if not row["wrong"]], "images", "training images, all labels right"),

@@ -191,7 +191,7 @@ CLAIM = Claim(
     ratios=ratios_q6,
     note="One dense layer, and a whole net with everything around its layers. 4 bits: indices into 16 values. 1 bit: "
     "activations are floats (sums are looked up) or signs, too (bits are counted). Not built: a product of 4 bits for several "
-    "images, and a whole net in other forms than 8 bits and weights of 1 bit. A verdict is of the mean; behind it stands where "
-    "the form is faster and where slower.",
+    "images, and a whole net in other forms than 8 bits and weights of 1 bit. "
+    "Each verdict is about the mean, and says where the form is faster and where it is slower.",
     source="Jacob et al. 2018; Courbariaux et al. 2016, Binarized Neural Networks; Rastegari et al. 2016, XNOR-Net",
 )

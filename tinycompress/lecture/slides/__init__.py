@@ -13,9 +13,10 @@ from ..page import MARKS
 from .narrow import narrow, parts
 
 SOURCE = re.compile(r"(.*```python\n)(.*?)(\n```.*)", re.DOTALL)
-RATIOS = re.compile(r" · [^·\[\]]*: [\d.e+]+×[^\[\]]*$")  # "smaller or faster", behind the last verdict
+RATIOS = re.compile(r" · [^·\[\]]*(?:: |：)\D*[\d.e+]+×[^\[\]]*$")  # "smaller or faster", behind the last verdict
+TOGETHER = re.compile(r"(?: \(|（)[^()（）]*[)）][.。]?$")  # what all seeds say, behind the others
 YOURS = ("-turn", "-trial")  # the ids of "Your turn"
-MOST = 8  # verdicts above their figure; more of them stand alone
+MOST = 4  # verdicts above their figure; more of them stand alone
 SPEAKER = "speaker.json"
 """Beside the notebooks: for each cell that begins a slide, by its id, its minutes, what to say or to ask, and whether the
 90-minute route has it."""
@@ -149,13 +150,15 @@ def brief(verdicts: str) -> str:
     found = []
     for verdict in verdicts.split("\n\n"):
         ratios = RATIOS.search(verdict)
-        effect, _, seeds = verdict.removesuffix(ratios[0] if ratios else "").partition("; *")
+        effect, *others = re.split(r"(; |；)\*", verdict.removesuffix(ratios[0] if ratios else ""), maxsplit=1)
         if not verdict.startswith("**"):
-            effect, seeds = "", verdict
-        said, *counts = seeds.split(": ")
-        doubt = f"{said.rstrip('*')}: {counts[0].partition(' (')[0]}" if "(" in seeds else ""
-        kept = effect[: effect.find("]") + 1] or effect.partition("; ")[0]
-        found += [kept + (f"; {doubt}" if kept and doubt else doubt), ratios[0].removeprefix(" · ") if ratios else ""]
+            effect, others = "", ["", verdict]
+        doubt = ""
+        if others and TOGETHER.search(others[1]):
+            said, colon, words, *_ = re.split("(: |：)", TOGETHER.sub("", others[1]))
+            doubt = others[0] + said.rstrip("*") + colon + words
+        kept = effect[: effect.find("]") + 1] or re.split("; |；", effect)[0]
+        found += [kept + doubt, ratios[0].removeprefix(" · ") if ratios else ""]
     return "\n\n".join(filter(None, found))
 
 

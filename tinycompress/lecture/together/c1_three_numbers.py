@@ -136,7 +136,7 @@ def ratios_c1(rows):
 
 def c1(rows):
     """Accuracy over bytes and over milliseconds, with methods as numbers, and the three ratios of each method."""
-    fig = figure(ncols=2, nrows=2, width=15, height=11.5, width_ratios=(1.1, 1))
+    fig = figure(ncols=2, nrows=2, width=16, height=8, width_ratios=(1.1, 1))
     by_bytes, right, by_ms, unused = fig.axes
     ratios = fig.add_subplot(right.get_gridspec()[:, 1])
     right.remove()
@@ -154,7 +154,7 @@ def c1(rows):
     return fig
 
 
-PLANE, CIRCLE = np.array([6.0, 4.2]), 0.33  # inches: roughly the size of a plane, and how far circles stay apart
+PLANE, CIRCLE = np.array([6.0, 2.8]), 0.33  # inches: roughly the size of a plane, and how far circles stay apart
 
 
 def _draw_plane(ax, rows, arms, key):

@@ -135,7 +135,7 @@ def _minus(rows, control, value) -> list[float]:
 
 def c2(rows):
     """Change of recall by class, and of accuracy; the images that most methods lose, images that change sides, worst classes."""
-    fig = figure(ncols=2, nrows=2, width=17, height=15, width_ratios=(1.35, 1), height_ratios=(1.25, 1))
+    fig = figure(ncols=2, nrows=2, width=17, height=9.5, width_ratios=(1.35, 1), height_ratios=(1.1, 1))
     fig.get_layout_engine().set(w_pad=0.15)  # inches: otherwise long names lose their first letter in the PNG
     heat, gallery, flips, worst = fig.axes
     arms = [arm for arm in dict.fromkeys(row["arm"] for row in rows) if arm != "the teacher"]
@@ -221,8 +221,8 @@ def _gallery(ax, rows, teacher):
     classes = next(iter(teacher.values()))["classes"]
     ax.set_title(f"Lost most often (of {total} nets)" if worst else "No image is lost")
     for place, image in enumerate(worst):
-        across, down = place % 3, place // 3
-        inset = ax.inset_axes((across / 3 + 0.02, 0.77 - down * 0.25, 0.27, 0.19))
+        across, down = place % 4, place // 4
+        inset = ax.inset_axes((across / 4 + 0.02, 0.7 - down * 0.34, 0.21, 0.22))
         pixels = np.array(pictures[image]["pixels"], float) / 255
         inset.imshow(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels, cmap="gray_r", vmin=0, vmax=1)
         inset.set_axis_off()
