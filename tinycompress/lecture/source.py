@@ -7,7 +7,7 @@ keep their first paragraph, since the others tell users what is checked; the clo
 import ast
 import textwrap
 
-LONGEST = 120  # columns of a line
+LONGEST = 100  # columns of a line that a page shows without scrolling
 
 
 def without_guards(source: str) -> str:

@@ -7,9 +7,11 @@ import sys
 import numpy as np
 
 from tinycompress import models
+from tinycompress.lecture.architecture import pictures as architecture_pictures
 from tinycompress.lecture.pruning import pictures as pruning_pictures
 from tinycompress.lecture.quantization import pictures
 from tinycompress.quantization import tcz
+from tinycompress.workshop import style
 
 
 def test_the_code_tree_is_drawn_in_the_same_order_by_every_process():
@@ -56,3 +58,12 @@ def test_titles_of_the_first_picture_are_whole_and_its_speed_is_the_median_over_
     titles = [ax.title.get_window_extent() for ax in fig.axes] + [ax._left_title.get_window_extent() for ax in fig.axes]
     assert all(fig.bbox.x0 <= box.x0 and box.x1 <= fig.bbox.x1 for box in titles)
     assert [text.get_text() for text in fig.axes[3].texts] == ["4×"] * len(pruning_pictures.FORMS)
+
+
+def test_the_time_at_any_width_stands_apart_from_the_names_of_the_curves():
+    measured = {c: {"standard": 1.0, "separable": share} for c, share in ((4, 1.5), (64, 0.2), (256, 0.2))}
+    for chosen in measured:
+        fig = architecture_pictures.savings(measured, chosen, "a machine")
+        style.png(fig)
+        boxes = [text.get_window_extent() for text in fig.axes[0].texts]
+        assert len(boxes) == 3 and not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])

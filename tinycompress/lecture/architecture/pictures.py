@@ -49,7 +49,9 @@ def savings(measured: dict[int, dict[str, float]], chosen: int, machine: str, ke
         ax.plot(place, values[place], "o", color=COLORS[role], markersize=17)
         label_end(ax, [(0, values[0]), (len(channels) - 1, values[-1])], label, COLORS[role])
     time = shares["the clock"][0][place]  # the title has the weights
-    ax.annotate(f"{100 * time:.0f} %", (place, time), (9, 9), textcoords="offset points")
+    last = place == len(channels) - 1  # where the curves' names stand to the right
+    aside = {"xytext": (-4, 12), "ha": "right"} if last else {"xytext": (9, 9)}
+    ax.annotate(f"{100 * time:.0f} %", (place, time), textcoords="offset points", **aside)
     ax.axhline(1, color=COLORS["reference"], linewidth=1.5)
     ax.set_xticks(range(len(channels)), [str(c) for c in channels])
     ax.set(xlabel="input and output channels", ylabel="share of the standard convolution", ylim=(0, None))
