@@ -7,6 +7,7 @@ import sys
 import numpy as np
 
 from tinycompress import models
+from tinycompress.lecture import blackboard
 from tinycompress.lecture.architecture import pictures as architecture_pictures
 from tinycompress.lecture.pruning import pictures as pruning_pictures
 from tinycompress.lecture.quantization import pictures
@@ -67,3 +68,22 @@ def test_the_time_at_any_width_stands_apart_from_the_names_of_the_curves():
         style.png(fig)
         boxes = [text.get_window_extent() for text in fig.axes[0].texts]
         assert len(boxes) == 3 and not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+
+
+def test_a_slider_whose_drawing_fails_says_so_and_hides_the_picture_of_another_position():
+    import ipywidgets
+
+    def draw(height):
+        if height > 1:
+            raise RuntimeError("no <net> yet")
+        fig = style.figure(width=4, height=3)
+        fig.axes[0].plot([0, height])
+        return style.png(fig)
+
+    box = blackboard._with_sliders(draw, {"height": {"low": 1.0, "high": 2.0}}, (1.0,))
+    slider, told, image = box.children
+    assert isinstance(image, ipywidgets.Image) and told.value == ""
+    slider.value = 2.0
+    assert "RuntimeError: no &lt;net&gt; yet" in told.value and image.layout.visibility == "hidden"
+    slider.value = 1.0
+    assert told.value == "" and image.layout.visibility == "visible"

@@ -14,7 +14,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 import tinycompress
 import tinycompress.lecture.frames as module_of_frames
 from tinycompress.cli import main
-from tinycompress.lecture import blackboard, claims, notebooks
+from tinycompress.lecture import claims, notebooks
 from tinycompress.lecture.blackboard import explore, show_claim, show_notes, show_source
 from tinycompress.lecture.frames import frames
 from tinycompress.quantization import tcz
@@ -326,23 +326,6 @@ def test_a_slider_redraws_and_the_same_cell_has_a_picture(displayed, monkeypatch
     height.value = 2.0
     assert image.value == before and len(calls) == 3  # drawn once, then kept
     assert len(bundle["image/png"]) > len(before)  # two stills, one below the other
-
-
-def test_a_slider_whose_drawing_fails_says_so_and_hides_the_picture_of_another_position():
-    import ipywidgets
-
-    def draw(height):
-        if height > 1:
-            raise RuntimeError("no <net> yet")
-        return png(line(height))
-
-    box = blackboard._with_sliders(draw, {"height": {"low": 1.0, "high": 2.0}}, (1.0,))
-    slider, told, image = box.children
-    assert isinstance(image, ipywidgets.Image) and told.value == ""
-    slider.value = 2.0
-    assert "RuntimeError: no &lt;net&gt; yet" in told.value and image.layout.visibility == "hidden"
-    slider.value = 1.0
-    assert told.value == "" and image.layout.visibility == "visible"
 
 
 def test_a_page_brings_a_picture_for_every_position_but_never_more_than_it_can_carry(monkeypatch):
