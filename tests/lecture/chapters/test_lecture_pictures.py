@@ -11,7 +11,8 @@ from tinycompress.lecture import blackboard
 from tinycompress.lecture.architecture import pictures as architecture_pictures
 from tinycompress.lecture.pruning import pictures as pruning_pictures
 from tinycompress.lecture.quantization import pictures
-from tinycompress.quantization import tcz
+from tinycompress.pruning import prune_weights
+from tinycompress.quantization import cluster_weights, tcz
 from tinycompress.workshop import style
 
 
@@ -87,3 +88,27 @@ def test_a_slider_whose_drawing_fails_says_so_and_hides_the_picture_of_another_p
     assert "RuntimeError: no &lt;net&gt; yet" in told.value and image.layout.visibility == "hidden"
     slider.value = 1.0
     assert told.value == "" and image.layout.visibility == "visible"
+
+
+def drawn_inside(fig, texts):
+    """Whether all of the texts lie within the picture."""
+    style.png(fig)
+    boxes = [text.get_window_extent() for text in texts if text.get_text()]
+    return bool(boxes) and all(fig.bbox.containsx(b.x0) and fig.bbox.contains(b.x1, b.y0) for b in boxes)
+
+
+def test_what_the_colours_of_bytes_mean_is_in_the_picture():
+    net = models.mlp((8, 8, 1), (300, 100), 10, rng=np.random.default_rng(0))
+    file = tcz.to_bytes(cluster_weights(prune_weights(net, 0.9), 8))
+    fig = pictures.bytes_of(file, tcz.inspect_bytes(file).parts)
+    assert drawn_inside(fig, fig.axes[0].texts)
+
+
+def test_the_share_of_time_is_written_above_the_axis_wherever_the_slider_is():
+    measured = {channels: {"standard": 1.0, "separable": 8 / channels} for channels in (4, 16, 64, 256)}
+    for channels in measured:
+        fig = architecture_pictures.savings(measured, channels, "a machine")
+        (ax,) = fig.axes
+        style.png(fig)
+        numbers = [text for text in ax.texts if text.get_text().endswith("%")]
+        assert numbers and all(text.get_window_extent().y0 > ax.bbox.y0 for text in numbers)

@@ -4,10 +4,11 @@ import base64
 import dis
 import json
 import re
+import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
-import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
@@ -17,8 +18,7 @@ from tinycompress.cli import main
 from tinycompress.lecture import claims, notebooks
 from tinycompress.lecture.blackboard import explore, show_claim, show_notes, show_source
 from tinycompress.lecture.frames import frames
-from tinycompress.quantization import tcz
-from tinycompress.workshop.style import figure, png
+from tinycompress.workshop.style import figure
 
 ROOT = Path(tinycompress.__file__).parents[1]
 FILES = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -78,6 +78,20 @@ def _after(first, path):
     lines = path.read_text(encoding="utf-8").splitlines()
     start = next(i for i, line in enumerate(lines) if line.strip() == first.strip())
     return " ".join(" ".join(lines[start:]).split())
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_the_first_cell_installs_the_package_where_it_is_missing(path, monkeypatch):
+    code = next(cell.source for cell in read(path).cells if cell.cell_type == "code")
+    first = code[: code.index("import numpy")]
+    commands = []
+    shell = SimpleNamespace(run_line_magic=lambda *command: commands.append(" ".join(command)))
+    exec(first, {"get_ipython": lambda: shell})
+    assert commands == []
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    exec(first, {"get_ipython": lambda: shell})
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert commands == [f"pip install -q git+{project['urls']['Source']}"]
 
 
 def test_every_claim_is_in_the_notebook_of_its_chapter():
@@ -394,34 +408,6 @@ def test_a_picture_that_moves_is_drawn_in_the_lecture_style_and_leaves_no_trace(
     assert {"w\n3", "x\n2", "×\n6", "∂ 20"} <= set(texts)
     loss.backward()
     assert slopes[id(w)] == w.grad == 20
-
-
-def drawn_inside(fig, texts):
-    """Whether all of the texts lie within the picture."""
-    png(fig)
-    boxes = [text.get_window_extent() for text in texts if text.get_text()]
-    return bool(boxes) and all(fig.bbox.containsx(b.x0) and fig.bbox.contains(b.x1, b.y0) for b in boxes)
-
-
-def test_what_the_colours_of_bytes_mean_is_in_the_picture():
-    from tinycompress.lecture.quantization import pictures
-
-    net = tinycompress.models.mlp((8, 8, 1), (300, 100), 10, rng=np.random.default_rng(0))
-    file = tcz.to_bytes(tinycompress.quantization.cluster_weights(tinycompress.pruning.prune_weights(net, 0.9), 8))
-    fig = pictures.bytes_of(file, tcz.inspect_bytes(file).parts)
-    assert drawn_inside(fig, fig.axes[0].texts)
-
-
-def test_the_share_of_time_is_written_above_the_axis_wherever_the_slider_is():
-    from tinycompress.lecture.architecture import pictures
-
-    measured = {channels: {"standard": 1.0, "separable": 8 / channels} for channels in (4, 16, 64, 256)}
-    for channels in measured:
-        fig = pictures.savings(measured, channels, "a machine")
-        (ax,) = fig.axes
-        png(fig)
-        numbers = [text for text in ax.texts if text.get_text().endswith("%")]
-        assert numbers and all(text.get_window_extent().y0 > ax.bbox.y0 for text in numbers)
 
 
 def test_a_claim_that_the_report_lacks_is_shown_without_a_verdict(displayed, tmp_path):
