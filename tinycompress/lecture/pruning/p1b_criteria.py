@@ -146,7 +146,7 @@ def gain(rows, criterion: str, part: str) -> list[float]:
 def effect_of(part: str, criterion: str) -> Effect:
     """What the criterion gains over chance for weights, neurons or channels; they are never averaged."""
     return Effect(
-        name=f"{part} by {IN_WORDS.get(criterion, criterion)}: test accuracy after removal minus that after random removal",
+        name=f"{part} by {IN_WORDS.get(criterion, criterion)}: gain over chance",
         of=lambda rows: gain(rows, criterion, part),
         unit="points",
         smallest=SMALLEST,
