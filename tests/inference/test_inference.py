@@ -292,6 +292,9 @@ def test_threads_may_share_it_and_may_split_a_batch(rng, monkeypatch):
         )
         assert np.allclose(fast.run(x), alone, 1e-4, 1e-4)
         assert sizes == [8, 8, 8]
+        fast.seconds, fast.calls = 1e-5, 1e-3  # each part would call for longer than it computes
+        fast.run(x)
+        assert sizes == [8, 8, 8, 24]
     finally:
         kernels.set_num_threads(before)
 

@@ -28,7 +28,7 @@ from ..dynamic import EarlyExit, Slimmable
 from ..graph import no_grad
 from ..guards import computes_as, is_as_stated
 from ..kernels.reductions import FEW
-from ..kernels.runtime.threads import share
+from ..kernels.runtime.threads import WORTH_A_THREAD, share
 from ..nn import BatchNorm, Dropout, Flatten, GlobalAvgPool, Module, MultiExit, ReLU, Residual, Sequential, Weighted
 from ..quantization.batch_norm import fold_into
 from ..quantization.binary import BinaryDense, Sign
@@ -89,11 +89,10 @@ class InferenceNet(Module):
     def __init__(self, net: Module, steps: list[Step], x: np.ndarray):
         self.net, self.steps, self.batch, self.input_shape, self.dtype = net, steps, len(x), x.shape[1:], x.dtype
         self._idle, self._lock = {}, threading.Lock()  # batch size -> plans that no thread is using
-        plan = Plan(steps, x.shape, self.dtype)
-        plan.run(x)
-        start = time.perf_counter()
-        self.output_shape = plan.run(x).shape[1:]
-        self.seconds = (time.perf_counter() - start) / len(x)  # per image
+        self.output_shape = Plan(steps, x.shape, self.dtype).y.shape[1:]
+        one, whole = (_seconds(Plan(steps, part.shape, self.dtype), part) for part in (x[:1], x))
+        self.seconds = max(whole - one, 0) / (len(x) - 1) if len(x) > 1 else one  # per image
+        self.calls = max(one - self.seconds, 0)  # of the steps, in seconds, whatever the size of the batch
 
     nbytes = 0  # its arrays are those of `net`
 
@@ -104,11 +103,17 @@ class InferenceNet(Module):
         """The outputs for a batch x (N, …), as arrays. Threads take a part of the batch each, through the whole net."""
         if x.dtype == self.dtype and x.shape[1:] == self.input_shape and len(x) and _finite(x):
             y = np.empty((len(x), *self.output_shape), self.dtype)
-            share(lambda start, end: self._run(x[start:end], y[start:end]), len(x), int(len(x) * self.seconds * SPEED))
+            share(lambda start, end: self._run(x[start:end], y[start:end]), len(x), self._work(len(x)))
             if _finite(y):
                 return y
         with no_grad(), self.net.evaluation():
             return self.net(Tensor(x)).data
+
+    def _work(self, n: int) -> int:
+        """What `share` counts as the multiply-adds of n images. Every thread calls all steps, and only one can call at a time: a
+        thread pays off if its images take longer than the calls of two."""
+        worth = WORTH_A_THREAD / SPEED
+        return int(n * self.seconds * SPEED * worth / (worth + 2 * self.calls))
 
     def _run(self, x: np.ndarray, y: np.ndarray):
         for i in range(0, len(x), MOST):
@@ -166,6 +171,16 @@ class Plan:
         for _, _, run in self.parts:
             run()
         return self.y[: len(x)]
+
+
+def _seconds(plan: Plan, x: np.ndarray) -> float:
+    """The least of three runs, after one that compiles."""
+    times = []
+    for _ in range(4):
+        start = time.perf_counter()
+        plan.run(x)
+        times.append(time.perf_counter() - start)
+    return min(times[1:])
 
 
 @np.errstate(over="ignore", invalid="ignore")
