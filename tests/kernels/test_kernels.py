@@ -266,7 +266,11 @@ def every_kernel(batch, dtype=np.float32, size=12):
     g, gd = numbers((batch, size, size, OC), dtype, 1), numbers((batch, size, size, C), dtype, 1)
     y, argmax = kernels.max_pool2d(x, (2, 2), (2, 2))
     indptr, indices = np.arange(0, 64 * 8 + 1, 8), np.tile(np.arange(8), 64)
+    many, wide = numbers((batch, size, size, 32), dtype), numbers((3, 3, 32, 32), dtype)  # fewer products (`winograd`)
     return {
+        "conv2d, many channels": kernels.conv2d(many, wide, stride, padding),
+        "many channels, grad_x": kernels.conv2d_grad_x(many, wide, stride, padding, many.shape),
+        "many channels, grad_w": kernels.conv2d_grad_w(many, many, stride, padding, wide.shape),
         "conv2d": kernels.conv2d(x, w, stride, padding),
         "conv2d_grad_x": kernels.conv2d_grad_x(g, w, stride, padding, x.shape),
         "conv2d_grad_w": kernels.conv2d_grad_w(x, g, stride, padding, w.shape),
@@ -335,9 +339,10 @@ def test_inputs_are_left_as_they_are():
     np.testing.assert_array_equal(w, before[1])
 
 
-def test_infinity_in_one_image_does_not_leak_into_another():
+@pytest.mark.parametrize(("C", "OC"), [(3, 7), (64, 64)])
+def test_infinity_in_one_image_does_not_leak_into_another(C, OC):
     # Tiles may read beyond the pixels they are made for; nothing of that may reach a result.
-    x, w = numbers((9, 5, 5, 3)), numbers((3, 3, 3, 7))
+    x, w = numbers((9, 5, 5, C)), numbers((3, 3, C, OC))
     clean = kernels.conv2d(x, w, (1, 1), ((1, 1), (1, 1)))
     x[4] = np.inf
     dirty = kernels.conv2d(x, w, (1, 1), ((1, 1), (1, 1)))

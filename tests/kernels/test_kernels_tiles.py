@@ -5,7 +5,7 @@ import pytest
 from other_machines import as_other_cpus, assert_runs_as, assert_runs_at_the_edge, at_the_edge
 
 from tinycompress import kernels
-from tinycompress.kernels.fast import conv, conv_weights
+from tinycompress.kernels.fast import conv, conv_weights, winograd
 
 AGREE = """
 import numpy as np
@@ -34,8 +34,8 @@ exec(AGREE)
 
 NONE = (0, 0), (0, 0)
 CASES = [
-    dict(x_shape=(2, 14, 14, 16), w_shape=(3, 3, 16, 16)),  # rows in pairs, of one tile fewer
-    dict(x_shape=(2, 13, 16, 16), w_shape=(3, 3, 16, 16)),  # an odd number of rows
+    dict(x_shape=(2, 14, 14, 8), w_shape=(3, 3, 8, 16)),  # rows in pairs, of one tile fewer
+    dict(x_shape=(2, 13, 16, 8), w_shape=(3, 3, 8, 16)),  # an odd number of rows
     dict(x_shape=(2, 1, 9, 5), w_shape=(2, 3, 5, 3), padding=((1, 0), (1, 1))),  # a single row, short windows
     dict(
         x_shape=(3, 6, 10, 7), w_shape=(2, 3, 7, 8), padding=NONE
@@ -43,7 +43,11 @@ CASES = [
     dict(x_shape=(3, 9, 11, 6), w_shape=(3, 3, 6, 12), stride=(1, 2)),  # pairs of rows, every other pixel
     dict(x_shape=(3, 9, 11, 6), w_shape=(3, 3, 6, 12), stride=(2, 1)),  # no pairs
     dict(x_shape=(2, 28, 28, 4), w_shape=(5, 5, 4, 40), padding=NONE),
-    dict(x_shape=(2, 14, 14, 32), w_shape=(3, 3, 32, 64)),
+    dict(x_shape=(2, 14, 14, 32), w_shape=(3, 3, 32, 64)),  # fewer products
+    dict(
+        x_shape=(2, 23, 25, 33), w_shape=(3, 3, 33, 40), padding=((0, 2), (1, 0))
+    ),  # fewer, and patches with empty borders
+    dict(x_shape=(11, 6, 4, 64), w_shape=(3, 3, 64, 64), padding=NONE),  # fewer, of patches from several images
     dict(x_shape=(9, 3, 3, 16), w_shape=(3, 3, 16, 16)),  # several images per sum
     dict(x_shape=(2, 2, 300, 16), w_shape=(3, 3, 16, 8)),  # a row of the image has more pixels than a sum
     dict(x_shape=(5, 6, 6, 48), w_shape=(1, 1, 48, 8), padding=NONE),
@@ -68,13 +72,18 @@ def test_the_cases_take_every_way(monkeypatch):
 
         return call
 
-    for module, names in (conv, ["convolve", "convolve_pairs"]), (conv_weights, ["add_by_channels", "add_by_windows"]):
+    for module, names in [
+        (conv, ["convolve", "convolve_pairs"]),
+        (conv_weights, ["add_by_channels", "add_by_windows"]),
+        (winograd, ["convolve_patches", "add_gradients"]),
+    ]:
         for name in names:
             monkeypatch.setattr(module, name, noting(getattr(module, name), name))
     for case in CASES:
         agree(**case)  # noqa: F821
     convolutions = {(name, rows) for name in ("convolve", "convolve_pairs") for rows in ("all", "fewer")}
-    assert taken == convolutions | {("add_by_channels", "all"), ("add_by_windows", "all")}
+    others = ("add_by_channels", "add_by_windows", "convolve_patches", "add_gradients")
+    assert taken == convolutions | {(name, "all") for name in others}
 
 
 def test_sums_are_the_same_bits_by_channels_and_by_windows(monkeypatch):

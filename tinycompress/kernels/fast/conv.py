@@ -14,15 +14,12 @@ at equal steps, and one run of weights.
 If the output is too narrow for that many neighbours, the tile's rows are the same pixel of several images; only the step
 differs.
 
-The weights are first packed into panels, one per tile width of output channels, with zeros where the channels end. A tile
-then reads its weights in order, whole vectors at a time, and the inner loop has neither masks nor branches:
-
-    w[k, :]  | 0 1 2 ... 15 | 16 ... 19 |        panel 0: rows of channels 0-15     panel 1: rows of 16-19 and 12 zeros
+How padding and weights are laid out for that is in `windows.py`; `winograd.py` has a way that multiplies less, for filters of
+3 x 3. The gradient of x is a convolution, too.
 """
 
 import functools
 import math
-from typing import NamedTuple
 
 import numpy as np
 
@@ -37,80 +34,19 @@ from ..registers.tile import (
     tile_store,
     tile_zeros,
 )
-from ..registers.vectors import ROWS, VECTOR_BYTES, VECTORS, WIDE_VECTORS
+from ..registers.vectors import ROWS, VECTOR_BYTES, VECTORS
 from ..runtime.jit import jit
 from ..runtime.memory import aligned_empty, aligned_zeros
 from ..runtime.threads import share
 from ..shapes import NO_PADDING, output_size, phases
+from . import winograd
+from .windows import HALF_A_TILE, Geometry, forward_geometry, new_scratch, padded, panels, steps_for, vectors_for
 
 LONGEST_ROW = 64
 """The most pixels that a pointwise convolution treats as one row of an image, so that they stay in the L1 cache."""
 
-UNROLLED = 4
-"""Elements of a window that the inner loop takes at once, if a row of the window has at least LONG_RUN."""
-
-LONG_RUN = 16
-
 STEPS_OF_AN_ADDITION = 6
 """Adding a tile to memory takes as long as this many outer products."""
-
-HALF_A_TILE = 0.7
-"""The time of an outer product with a tile of one vector, relative to two: it loads as many pixels."""
-
-
-class Geometry(NamedTuple):
-    """The sizes of a convolution of images x into y, counted in images, pixels and channels; positions in elements."""
-
-    N: int
-    H: int
-    W: int
-    C: int
-    kh: int
-    kw: int
-    sh: int
-    sw: int
-    top: int  # rows of zeros above x; if negative, rows of x to skip
-    left: int
-    OH: int
-    OW: int
-    OC: int
-    y0: int  # the position of y's first pixel, and the distances to the next pixel, row and image
-    y_pixel: int
-    y_row: int
-    y_image: int
-
-
-@jit
-def beyond(G):
-    """How many numbers a tile may read beyond an image: its rows are pixels, or its columns neighbouring numbers."""
-    return ROWS * G.sw * G.C + WIDE_VECTORS * VECTOR_BYTES // 4
-
-
-@jit
-def padded(x, first, images, scratch, G):
-    """Some images from `first` on, with padding: (array, position, elements to the next row, elements to the next image).
-
-    They are copied into `scratch`, between zeros, so that they stay in the cache and tiles need not check borders. Without
-    padding, x itself is returned, except for the last images, since a tile may read past their end.
-    """
-    height, width = (G.OH - 1) * G.sh + G.kh, (G.OW - 1) * G.sw + G.kw
-    size = G.H * G.W * G.C
-    inside = G.top == 0 and G.left == 0 and height <= G.H and width <= G.W
-    if inside and (first + images) * size + beyond(G) <= x.size:
-        return x, first * size, G.W * G.C, size
-    w0 = max(0, -G.left)
-    w1 = max(w0, min(G.W, width - G.left))
-    for n in range(first, min(first + images, G.N)):
-        for h in range(max(0, -G.top), min(G.H, height - G.top)):
-            to = (((n - first) * height + G.top + h) * width + G.left + w0) * G.C
-            copy(scratch, to, x, ((n * G.H + h) * G.W + w0) * G.C, (w1 - w0) * G.C)
-    return scratch, 0, width * G.C, height * width * G.C
-
-
-def new_scratch(x, images, G):
-    """Zeros for `images` padded images, and for what a tile may read (but does not use) beyond them."""
-    height, width = (G.OH - 1) * G.sh + G.kh, (G.OW - 1) * G.sw + G.kw
-    return aligned_zeros((images * height * width * G.C + beyond(G),), x.dtype)
 
 
 @jit
@@ -189,16 +125,6 @@ def convolve_pairs(rows, steps, start, end, x, scratch, w, bias, floor, y, G):
                     tile_store(tile_at_least(lower, floor), y, pixel + G.y_row, G.y_pixel, used, G.OC)
 
 
-def vectors_for(channels, like):
-    """A tuple as long as a tile for this many channels has vectors; see `tile_zeros`."""
-    return (0,) * (1 if channels * like.itemsize <= VECTOR_BYTES else VECTORS)
-
-
-def steps_for(G):
-    """A tuple as long as the inner loop takes steps at once; one at a time if a row of a window is short."""
-    return (0,) * (UNROLLED if G.kw * G.C >= LONG_RUN else 1)
-
-
 def filled(count, rows=ROWS):
     """The share of the tiles' rows that is used if `count` pixels or images are processed `rows` at a time."""
     return count / (max(1, math.ceil(count / rows)) * rows)
@@ -231,13 +157,6 @@ def images_as_rows(shape, kernel, stride, padding):
     return N * H * W // length, 1, length, C
 
 
-def forward_geometry(x_shape, w_shape, stride, padding):
-    N, H, W, C = x_shape
-    kh, kw, OC = w_shape[0], w_shape[1], w_shape[-1]
-    OH, OW = output_size((H, W), (kh, kw), stride, padding)
-    return Geometry(N, H, W, C, kh, kw, *stride, padding[0][0], padding[1][0], OH, OW, OC, 0, OC, OW * OC, OH * OW * OC)
-
-
 def conv2d(x, w, stride, padding, bias=None):
     y, run = prepare_conv2d(x, w, stride, padding, bias)
     run()
@@ -261,34 +180,38 @@ def convolve_all(x, y, parts):
 def prepare(x, y, parts, bias=None, relu=False):
     """A function without arguments that runs `parts`, as in `convolve_all`."""
     N, OC = parts[0][1].N, parts[0][1].OC
+    size = N * sum(G.OH * G.OW * w.size for w, G in parts)
     x, y, floor = x.reshape(-1), y.reshape(-1), 0.0 if relu else -math.inf
-    vectors = vectors_for(OC, x)
-    bias = panels(np.zeros(OC, x.dtype) if bias is None else bias, len(vectors))
-    parts = [(*rows_and_images(N, G.OW), panels(weights, len(vectors)), G) for weights, G in parts]
-    # Scratch that no thread is using; its borders stay zero.
-    step, idle = max(images for _, images, _, _ in parts), [[] for _ in parts]
+    bias = panels(np.zeros(OC, x.dtype) if bias is None else bias, len(vectors_for(OC, x)))
+    runs = []
+    for w, G in parts:
+        way = winograd.convolution if winograd.pays(G, x) else convolution
+        runs.append(way(x, y, w, bias, floor, G))
+    step = max(images for images, _ in runs)
 
     def work(start, end):
-        for (rows, images, weights, G), unused in zip(parts, idle, strict=True):
-            scratch = unused.pop() if unused else new_scratch(x, images, G)
-            where = start * step, min(end * step, N), x, scratch, weights, bias, floor, y, G
-            if len(vectors) == images == G.sh == 1 and G.kh > 1:
-                convolve_pairs(rows, steps_for(G), *where)
-            else:
-                convolve(rows, vectors, steps_for(G), images, *where)
-            unused.append(scratch)
+        for _, run in runs:
+            run(start * step, min(end * step, N))
 
-    size = N * sum(G.OH * G.OW * weights.size for _, _, weights, G in parts)
     return lambda: share(work, math.ceil(N / step), size)
 
 
-def panels(w, vectors):
-    """Pack w (…, OC) into panels: (panels, …, columns of a tile of so many vectors), zeros beyond OC; returned flat."""
-    OC, block = w.shape[-1], vectors * VECTOR_BYTES // w.itemsize
-    packed = aligned_zeros((math.ceil(OC / block), *w.shape[:-1], block), w.dtype)
-    for panel, o in zip(packed, range(0, OC, block), strict=True):
-        panel[..., : OC - o] = w[..., o : o + block]
-    return packed.reshape(-1)
+def convolution(x, y, w, bias, floor, G):
+    """(images, run): run(start, end) computes y for these images, `images` at a time; several threads may call it."""
+    vectors, steps = vectors_for(G.OC, x), steps_for(G.kw * G.C)
+    (rows, images), weights = rows_and_images(G.N, G.OW), panels(w, len(vectors))
+    idle = []  # scratch that no thread is using; its borders stay zero
+
+    def run(start, end):
+        scratch = idle.pop() if idle else new_scratch(x, images, G)
+        where = start, end, x, scratch, weights, bias, floor, y, G
+        if len(vectors) == images == G.sh == 1 and G.kh > 1:
+            convolve_pairs(rows, steps, *where)
+        else:
+            convolve(rows, vectors, steps, images, *where)
+        idle.append(scratch)
+
+    return images, run
 
 
 def conv2d_grad_x(g, w, stride, padding, x_shape):

@@ -13,8 +13,6 @@ can be the rows, of which one number at a time is spread over a vector, and the 
 Few channels fill the columns of the first only in part, and short windows, as of grey images, those of the second.
 """
 
-import math
-
 import numpy as np
 
 from ..registers.strip import copy_strip, new_strip
@@ -23,7 +21,9 @@ from ..registers.vectors import ROWS, TALL_ROWS, VECTOR_BYTES, WIDE_ROWS, WIDE_V
 from ..runtime.jit import jit
 from ..runtime.memory import aligned_empty
 from ..runtime.threads import share
-from .conv import HALF_A_TILE, forward_geometry, images_as_rows, new_scratch, padded, vectors_for
+from . import winograd
+from .conv import images_as_rows
+from .windows import HALF_A_TILE, forward_geometry, new_scratch, padded, vectors_for
 
 FEW_PIXELS = 256
 """The gradient of w adds at most this many pixels one by one, from several small images or a part of a large one, and then
@@ -116,9 +116,15 @@ def up_to(count, size):
 def conv2d_grad_w(x, g, stride, padding, w_shape):
     shape = images_as_rows(x.shape, w_shape[:2], stride, padding)
     G = forward_geometry(shape, w_shape, stride, padding)
-    pixels, turned, (kh, kw, C, OC) = G.OH * G.OW, by_windows(G, x), w_shape
-    images, vectors = max(1, min(FEW_PIXELS // pixels, G.N)), vectors_for(G.OC, x)
-    x, g = x.reshape(-1), g.reshape(-1)
+    way = winograd.gradient_of_weights if winograd.pays(G, x) else gradient_of_weights
+    scratch, work, size, back = way(x.reshape(-1), g.reshape(-1), G)
+    return back(sum_in_chunks(work, scratch, G.N, G.OH * G.OW, size, x.dtype)).reshape(w_shape)
+
+
+def gradient_of_weights(x, g, G):
+    """(scratch, work, size, back) for `sum_in_chunks`: sums of `size` numbers, and what makes the gradient of w from them."""
+    pixels, turned, vectors = G.OH * G.OW, by_windows(G, x), vectors_for(G.OC, x)
+    images = max(1, min(FEW_PIXELS // pixels, G.N))
 
     def scratch():
         return new_scratch(x, images, G), None if turned else new_strip(x, images * pixels)
@@ -129,8 +135,10 @@ def conv2d_grad_w(x, g, stride, padding, w_shape):
         else:
             add_by_channels(rows_of(G.kw * G.C), vectors, images, start, end, x, scratch, g, strip, gw, G)
 
-    gw = sum_in_chunks(work, scratch, G.N, pixels, math.prod(w_shape), x.dtype)
-    return np.ascontiguousarray(gw.reshape(kh, OC, kw, C).transpose(0, 2, 3, 1)) if turned else gw.reshape(w_shape)
+    def back(gw):
+        return np.ascontiguousarray(gw.reshape(G.kh, G.OC, G.kw, G.C).transpose(0, 2, 3, 1)) if turned else gw
+
+    return scratch, work, G.kh * G.kw * G.C * G.OC, back
 
 
 def sum_in_chunks(work, scratch, N, pixels, size, dtype):

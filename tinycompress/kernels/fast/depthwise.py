@@ -33,8 +33,9 @@ from ..registers.vectors import VECTOR_BYTES, VECTORS
 from ..runtime.jit import jit
 from ..runtime.memory import aligned_empty, aligned_zeros
 from ..runtime.threads import share
-from .conv import convolve_back, forward_geometry, panels
+from .conv import convolve_back
 from .conv_weights import FEW_PIXELS, sum_in_chunks
+from .windows import forward_geometry, panels
 
 PIXELS = 4
 """Neighbouring pixels per tile: the width of most images is a multiple of 4."""
