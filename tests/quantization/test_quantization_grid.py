@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 from small_nets import trained
 
 import tinycompress as tc
-from tinycompress import models, nn
+from tinycompress import kernels, models, nn
 from tinycompress.nn.weighted import effective
 from tinycompress.pruning import prune_weights
 from tinycompress.quantization import (
@@ -19,6 +19,7 @@ from tinycompress.quantization import (
     quantize_weights,
     recalibrate_batch_norm,
 )
+from tinycompress.quantization.products.requantize import prepare_bytes
 from tinycompress.tensor import Tensor
 
 
@@ -238,3 +239,21 @@ def test_biases_can_lie_on_a_grid_too(rng):
     before = net[1].bias.data.copy()
     quantize_biases(net, 8)
     assert 0 < np.abs(effective(net[1], "bias") - before).max() <= np.abs(before).max() / 254 * 1.001
+
+
+@pytest.mark.parametrize("variant", ["numpy", "fast"])
+@pytest.mark.parametrize("shape", [(1, 4, 4, 3), (7, 33), (64, 28, 28, 1)])
+def test_prepared_bytes_are_those_of_the_grid(shape, variant):
+    """Halves, numbers beyond the ends of the grid, and the largest floats, too."""
+    rng = np.random.default_rng(0)
+    x = np.float32(10) ** rng.uniform(-3, 3, shape).astype(np.float32) * rng.choice([-1, 1], shape).astype(np.float32)
+    grid = calibrate(rng.standard_normal(1000), symmetric=False)
+    halves = (np.arange(x.size // 2, dtype=np.float32) - 20.5) * grid.scale
+    x.reshape(-1)[: halves.size], x.reshape(-1)[-1] = halves, np.finfo(np.float32).max
+    with kernels.use(variant):
+        y, run = prepare_bytes(x, grid)
+        for turned in (False, True):
+            if turned:
+                x[:] = -x
+            run()
+            np.testing.assert_array_equal(y, grid.quantize(x))

@@ -20,7 +20,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from math import prod
+from math import isfinite, prod
 
 import numpy as np
 
@@ -183,10 +183,10 @@ def _seconds(plan: Plan, x: np.ndarray) -> float:
     return min(times[1:])
 
 
-@np.errstate(over="ignore", invalid="ignore")
 def _finite(x: np.ndarray) -> bool:
-    """Whether all numbers are finite, and their sum. NaN and infinity pass from each number to the sum."""
-    return bool(np.isfinite(x.sum()))
+    """Whether all numbers are finite, and the sum of their squares: NaN and infinity pass from each number to it. BLAS adds them
+    up in a fraction of the time of `np.isfinite(x).all()`."""
+    return isfinite(np.vdot(x, x))
 
 
 def _flattened(parts, indent: str = ""):
@@ -241,7 +241,7 @@ def _early(net: EarlyExit, x: np.ndarray) -> InferenceExits:
 
 def _integer_steps(net: IntegerNet) -> list[Step]:
     """The steps of a net of 8-bit integers, whose layers have one form each: bytes in, bytes out."""
-    steps = [Step("real numbers", "rounded to bytes", forms.called(net.quantize))]
+    steps = [Step("real numbers", "rounded to bytes", net.prepare)]
     for layer in net.integer_layers:
         steps.append(Step(type(layer).__name__, "bytes", layer.prepare))
     return steps

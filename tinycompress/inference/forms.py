@@ -5,7 +5,6 @@ from what x then holds. Weights are packed when a form is made, or when it is pr
 """
 
 from collections.abc import Callable
-from math import prod
 
 import numpy as np
 
@@ -155,10 +154,11 @@ def max_pool(layer: MaxPool2d, relu: bool) -> Prepare:
 
 
 def global_average(x: np.ndarray):
-    """The mean over each image, for images of few pixels, which may be added one by one."""
-    pixels, share = x.reshape(len(x), -1, x.shape[-1]), x.dtype.type(1 / prod(x.shape[1:3]))
-    y = aligned_empty((len(x), x.shape[-1]), x.dtype)
-    return y, lambda: np.multiply(np.add.reduce(pixels, axis=1, out=y), share, out=y)
+    """The mean over each image, for images of few pixels, which may be added one by one: a product with a row of 1/pixels."""
+    pixels = x.reshape(len(x), -1, x.shape[-1])
+    row = np.full((1, pixels.shape[1]), 1 / pixels.shape[1], x.dtype)
+    y = aligned_empty((len(x), 1, x.shape[-1]), x.dtype)
+    return y[:, 0], lambda: np.matmul(row, pixels, out=y)
 
 
 def called(function: Callable[[np.ndarray], np.ndarray]) -> Prepare:

@@ -25,6 +25,7 @@ from ...training import inputs, predict
 from ..batch_norm import fold_batch_norm
 from ..fake import FakeQuantize
 from ..grid import Grid, calibrate
+from ..products.requantize import prepare_bytes
 from ..stages import ACTIVATIONS, AVERAGES, stages
 from .layers import (
     BIAS_LIMIT,
@@ -64,6 +65,13 @@ class IntegerNet(Module):
     def quantize(self, x: np.ndarray) -> np.ndarray:
         """Real images (N, …) as the bytes that the first layer takes."""
         return self.grid.quantize(x if self.normalize is None else self.normalize(Tensor(x)).data)
+
+    def prepare(self, x: np.ndarray):
+        """The bytes of real images x, and a function that computes them from what x then holds, which must be no NaN."""
+        if self.normalize is None:
+            return prepare_bytes(x, self.grid)
+        y = self.quantize(x)
+        return y, lambda: np.copyto(y, self.quantize(x))
 
     def forward(self, x):
         q = self.quantize(x.data)

@@ -19,9 +19,9 @@ from ...nn.weighted import effective
 from ...tensor import Tensor
 from ..grid import Grid
 from ..products import int8_conv
-from ..products.int8 import MAX_INPUTS, int8_linear, pack_int8
+from ..products.int8 import MAX_INPUTS, pack_int8, prepare_linear
 from ..products.int8_conv import pack_filters
-from ..products.requantize import Requantizer, fixed_point, requantize, requantize_sum
+from ..products.requantize import Requantizer, fixed_point, requantize_sum
 
 SUM_SHIFT = 16  # of the sum of two branches
 LONGEST_ROW = 64  # rows of a batch that make one row of an image
@@ -75,17 +75,15 @@ class IntegerDense(IntegerLayer):
         return pack_int8(weights) if self.out is None else pack_filters(weights[None, None])
 
     def __call__(self, q):
-        if self.out is not None:
-            y, run = self.prepare(q)
-            run()
-            return y
-        rows = q.reshape(-1, q.shape[-1])
-        y = int8_linear(rows, self.weights, self.scale, self.zero_point, self.bias)
-        return y.reshape(*q.shape[:-1], y.shape[-1])
+        y, run = self.prepare(q)
+        run()
+        return y
 
     def prepare(self, q):
         if self.out is None:
-            return super().prepare(q)
+            rows = np.ascontiguousarray(q).reshape(-1, q.shape[-1])
+            y, run = prepare_linear(rows, self.weights, self.scale, self.zero_point, self.bias)
+            return y.reshape(*q.shape[:-1], y.shape[-1]), run
         # A 1×1 convolution of images of one row, which rounds the sums while they are in registers.
         count = prod(q.shape[:-1])
         length = max(n for n in range(1, LONGEST_ROW + 1) if count % n == 0)
@@ -105,11 +103,6 @@ class IntegerConv2d(IntegerDense):
 
     def pack(self, layer, weights):
         return pack_filters(weights)
-
-    def __call__(self, q):
-        y, run = self.prepare(q)
-        run()
-        return y
 
     def prepare(self, q):
         # Reuse the checks and the padding of the real convolution.
@@ -166,19 +159,14 @@ class IntegerAvgPool2d(IntegerLayer):
         return y
 
     def prepare(self, q):
-        count = prod(q.shape[1:3]) if self.size is None else prod(_pool_window(q, self.size, self.stride)[0])
-        factor, shift = (np.full(q.shape[-1], value) for value in fixed_point(self.ratio / count))
-        how = -count * self.zero_point * factor, factor, shift, self.out.zero_point, self.out.low, self.out.high
-
-        def computed():
-            if self.size is None:
-                sums = np.add.reduce(q.reshape(len(q), -1, q.shape[-1]), axis=1, dtype=np.int32)
-            else:
-                sums = _pooled(q, self.size, self.stride).sum((4, 5), dtype=np.int32)
-            return requantize(sums.reshape(-1, q.shape[-1]), *how).reshape(sums.shape)
-
-        y = computed()
-        return y, lambda: np.copyto(y, computed())
+        size, stride = (q.shape[1:3], (1, 1)) if self.size is None else _pool_window(q, self.size, self.stride)
+        # A depthwise convolution whose weights are 1.
+        factor, shift = (np.full(q.shape[-1], value) for value in fixed_point(self.ratio / prod(size)))
+        offset = -prod(size) * self.zero_point * factor
+        finish = Requantizer(offset, factor, shift, int(self.out.zero_point), int(self.out.low), int(self.out.high))
+        ones = np.ones((*size, q.shape[-1]), np.int8)
+        y, run = int8_conv.prepare(np.ascontiguousarray(q), ones, stride, NO_PADDING, self.zero_point, finish)
+        return (y.reshape(len(q), -1) if self.size is None else y), run
 
 
 class IntegerFlatten(IntegerLayer):
@@ -231,9 +219,3 @@ class IntegerResidual(IntegerLayer):
 
 def _pool_window(q, size, stride) -> tuple[tuple[int, int], tuple[int, int]]:
     return F._pool_window("an integer pooling", Tensor(np.broadcast_to(np.float32(0), q.shape)), size, stride)
-
-
-def _pooled(q, size, stride) -> np.ndarray:
-    """Every window of a pooling: (N, H, W, C) to a view (N, H', W', C, kh, kw)."""
-    size, (sh, sw) = _pool_window(q, size, stride)
-    return np.lib.stride_tricks.sliding_window_view(q, size, axis=(1, 2))[:, ::sh, ::sw]

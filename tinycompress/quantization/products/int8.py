@@ -121,6 +121,22 @@ def int8_linear(x, w, scale, zero_point=0, bias=None):
     zero_point: the integer that means 0 in x, 0 .. 255. bias: (out,), or None. The sum is exact before it is converted
     to float. TypeError unless x is uint8, ValueError if the shapes do not match or the zero point is out of range.
     """
+    arguments = _checked_linear(x, w, scale, zero_point, bias)
+    return choose(linear_loop, linear_numpy, lambda: _fast().int8_linear)(*arguments)
+
+
+def prepare_linear(x, w, scale, zero_point=0, bias=None):
+    """A new array y and a function without arguments that computes y, as `int8_linear` does, from what x then holds."""
+    arguments = _checked_linear(x, w, scale, zero_point, bias)
+
+    def called():
+        y = int8_linear(*arguments)
+        return y, lambda: np.copyto(y, int8_linear(*arguments))
+
+    return choose(called, called, lambda: lambda: _fast().prepare_int8_linear(*arguments))()
+
+
+def _checked_linear(x, w, scale, zero_point, bias):
     x = _check_x(x, w)
     outputs = w.shape[1]
     scale = np.ascontiguousarray(scale, np.float32)
@@ -134,7 +150,7 @@ def int8_linear(x, w, scale, zero_point=0, bias=None):
         0 <= zero_point <= 255 and zero_point == int(zero_point),
         f"the zero point should be a whole number 0 .. 255, not {zero_point}",
     )
-    return choose(linear_loop, linear_numpy, lambda: _fast().int8_linear)(x, w, scale, int(zero_point), bias)
+    return x, w, scale, int(zero_point), bias
 
 
 def matmul_loop(x, w):

@@ -78,16 +78,16 @@ def convolve(rows, vectors, start, end, x, scratch, w, y, sizes, offset, factor,
 
 
 @jit
-def convolve_channels(vectors, start, end, x, scratch, w, y, sizes, offset, factor, shift, zero_point, low, high):
-    """Compute y for the images from `start` up to `end`, in tiles of ROWS pixels x len(vectors) vectors of channels."""
+def convolve_channels(rows, vectors, start, end, x, scratch, w, y, sizes, offset, factor, shift, zero_point, low, high):
+    """Compute y for the images from `start` up to `end`, in tiles of len(rows) pixels x len(vectors) vectors of channels."""
     H, W, C, kh, kw, sh, sw, top, left, height, width, OH, OW = sizes
     block = len(vectors) * WORDS
-    zeros = tile_zeros(ROWS, vectors, w)
+    zeros = tile_zeros(rows, vectors, w)
     for n in range(start, end):
         fill(x, n, scratch, H, W, C, top, left, height, width)
         for c in range(0, C, block):
             for oh in range(OH):
-                for ow in range(0, OW, ROWS):
+                for ow in range(0, OW, len(rows)):
                     acc = zeros
                     for i in range(kh):
                         for j in range(kw):
@@ -97,12 +97,17 @@ def convolve_channels(vectors, start, end, x, scratch, w, y, sizes, offset, fact
                             )
                     q = tile_requantized(acc, offset, factor, shift, c, zero_point, low, high)
                     pixel = ((n * OH + oh) * OW + ow) * C + c
-                    tile_store(q, y, pixel, C, min(ROWS, OW - ow), min(block, C - c))
+                    tile_store(q, y, pixel, C, min(len(rows), OW - ow), min(block, C - c))
 
 
 def vectors_for(outputs):
     """A tuple as long as a tile for this many outputs has vectors; see `tile_zeros`."""
     return (0,) * (1 if outputs <= WORDS else VECTORS)
+
+
+def pixels_for(OW):
+    """A tuple as long as a tile has pixels: one for a dense layer on one image, or the mean of a whole one."""
+    return (0,) if OW == 1 else rows_for(OW)
 
 
 def whole_vectors(finish, block):
@@ -122,10 +127,11 @@ def prepare_int8_conv2d(x, w, stride, padding, zero_point, finish):
     sizes = H, W, C, kh, words, sh, sw, top, left, height, width, OH, OW, OC
     y, vectors = np.empty((N, OH, OW, OC), np.uint8), vectors_for(OC)
     lines, columns = w.lines.reshape(-1).view(np.int32), whole_vectors(finish, len(vectors) * WORDS)
-    rows = (0,) if OW == 1 else rows_for(OW)  # a dense layer on one image has one pixel
     # A tile may read, but does not use, what lies beyond the last pixel.
     scratch = (height * width + ROWS * sw) * C + 4, zero_point, NUMBER
-    return y, _shared(convolve, (rows, vectors), x, y, lines, sizes, columns, scratch, N * OH * OW * w.lines.size // 4)
+    return y, _shared(
+        convolve, (pixels_for(OW), vectors), x, y, lines, sizes, columns, scratch, N * OH * OW * w.lines.size // 4
+    )
 
 
 def prepare_int8_depthwise(x, w, stride, padding, zero_point, finish):
@@ -142,7 +148,9 @@ def prepare_int8_depthwise(x, w, stride, padding, zero_point, finish):
         filter_[..., : C - c] = w[..., c : c + block]
     columns, scratch = whole_vectors(finish, block), ((height * width + ROWS * sw) * C + block, zero_point, NUMBER)
     weights = filters.reshape(-1)
-    return y, _shared(convolve_channels, (vectors,), x, y, weights, sizes, columns, scratch, N * OH * OW * w.size)
+    return y, _shared(
+        convolve_channels, (pixels_for(OW), vectors), x, y, weights, sizes, columns, scratch, N * OH * OW * w.size
+    )
 
 
 def _shared(kernel, tile, x, y, w, sizes, columns, scratch, multiply_adds):

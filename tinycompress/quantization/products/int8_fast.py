@@ -118,16 +118,26 @@ def int8_matmul(x, w):
     return y
 
 
-def int8_linear(x, w, scale, zero_point, bias):
+def prepare_int8_linear(x, w, scale, zero_point, bias):
+    """A new array y and a function without arguments that computes it, from what x then holds."""
     batch, outputs = len(x), w.shape[1]
     y = np.empty((batch, outputs), np.float32)
-    flat_x, words = words_of(x)
     flat_y, lines = y.reshape(-1), w.lines.reshape(-1).view(np.int32)
     offset = -zero_point * w.sums
     kernel = linear_row if batch == 1 else linear_rows
 
-    def work(start, end):
-        kernel(start, end, flat_x, batch, lines, words, offset, scale, bias, flat_y, outputs)
+    def run():
+        flat_x, words = words_of(x)
 
-    share(work, -(-outputs // TILE_OUTPUTS), y.size * words)
+        def work(start, end):
+            kernel(start, end, flat_x, batch, lines, words, offset, scale, bias, flat_y, outputs)
+
+        share(work, -(-outputs // TILE_OUTPUTS), y.size * words)
+
+    return y, run
+
+
+def int8_linear(*arguments):
+    y, run = prepare_int8_linear(*arguments)
+    run()
     return y

@@ -90,6 +90,18 @@ def numpy(sums, offset, factor, shift, zero_point, low, high):
     return np.clip(scaled + zero_point, low, high).astype(np.uint8)
 
 
+def prepare_bytes(x, grid):
+    """The bytes of real numbers x on a grid, as `grid.quantize(x)`, and a function without arguments that computes them from what
+    x then holds, which must be no NaN."""
+
+    def called():
+        y = grid.quantize(x)
+        return y, lambda: np.copyto(y, grid.quantize(x))
+
+    one_grid = x.dtype == grid.scale.dtype == grid.zero_point.dtype == np.float32 and grid.scale.ndim == 0
+    return (choose(called, called, lambda: lambda: _fast().prepare_bytes(x, grid)) if one_grid else called)()
+
+
 def requantize_sum(a, b, factors, offset, shift, zero_point=0, low=0, high=255):
     """Add two arrays of bytes on different grids, as a residual block does: uint8, of their shape.
 

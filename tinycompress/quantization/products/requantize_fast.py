@@ -46,3 +46,15 @@ def requantize_sum(a, b, factors, offset, shift, zero_point, low, high):
         y.size * COST,
     )
     return y
+
+
+@jit
+def to_bytes(x, scale, zero_point, low, high, y):
+    for i in range(len(x)):
+        y[i] = np.uint8(np.int32(min(max(np.rint(x[i] / scale + zero_point), low), high)))
+
+
+def prepare_bytes(x, grid):
+    y, flat_x = np.empty(x.shape, np.uint8), np.ascontiguousarray(x).reshape(-1)
+    flat_y, numbers = y.reshape(-1), [np.float32(n) for n in (grid.scale, grid.zero_point, grid.low, grid.high)]
+    return y, lambda: share(lambda start, end: to_bytes(flat_x[start:end], *numbers, flat_y[start:end]), x.size, x.size)
