@@ -61,7 +61,8 @@ _BELOW_ONE = np.nextafter(np.float32(1), np.float32(0))
 
 def confidence(logits: np.ndarray) -> np.ndarray:
     """The probability of the most likely class, (N, classes) -> (N,)."""
-    return np.minimum(1 / np.exp(logits - logits.max(-1, keepdims=True)).sum(-1), _BELOW_ONE)
+    largest = np.maximum.reduce(logits, -1, keepdims=True)
+    return np.minimum(1 / np.add.reduce(np.exp(logits - largest), -1), _BELOW_ONE)
 
 
 def certainty(logits: np.ndarray) -> np.ndarray:
