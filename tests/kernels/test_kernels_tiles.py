@@ -5,7 +5,8 @@ import pytest
 from other_machines import as_other_cpus, assert_runs_as, assert_runs_at_the_edge, at_the_edge
 
 from tinycompress import kernels
-from tinycompress.kernels.fast import conv, conv_weights, winograd
+from tinycompress.kernels.fast import conv, conv_weights, windows, winograd
+from tinycompress.kernels.registers.vectors import VECTOR_BYTES
 
 AGREE = """
 import numpy as np
@@ -105,6 +106,15 @@ def test_a_tile_has_a_row_less_only_where_fewer_rows_are_empty(pixels):
     rows = len(conv.rows_for(pixels))
     assert rows in (conv.ROWS, conv.ROWS - 1)
     assert rows == conv.ROWS or empty(rows) < empty(conv.ROWS)
+
+
+@pytest.mark.parametrize("channels", range(1, 70))
+def test_few_channels_take_the_smallest_part_of_a_vector_that_holds_them(channels):
+    like, parts = np.zeros(1, np.float32), len(windows.parts_for(channels, np.zeros(1, np.float32)))
+    size = VECTOR_BYTES // parts
+    assert size >= windows.SMALLEST_VECTOR
+    assert parts == 1 or channels * like.itemsize <= size
+    assert size == windows.SMALLEST_VECTOR or channels * like.itemsize > size // 2
 
 
 OTHER = AGREE + f"for case in {CASES!r}:\n    agree(**case)\n"

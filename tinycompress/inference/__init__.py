@@ -88,9 +88,13 @@ class InferenceNet(Module):
 
     def __init__(self, net: Module, steps: list[Step], x: np.ndarray):
         self.net, self.steps, self.batch, self.input_shape, self.dtype = net, steps, len(x), x.shape[1:], x.dtype
-        self._idle, self._lock = {}, threading.Lock()  # batch size -> plans that no thread is using
-        self.output_shape = Plan(steps, x.shape, self.dtype).y.shape[1:]
-        one, whole = (_seconds(Plan(steps, part.shape, self.dtype), part) for part in (x[:1], x))
+        plans = [Plan(steps, part.shape, self.dtype) for part in (x[:1], x)]
+        self._idle, self._lock = (
+            {len(plan.x): [plan] for plan in plans},
+            threading.Lock(),
+        )  # plans that no thread is using
+        self.output_shape = plans[-1].y.shape[1:]
+        one, whole = _seconds(plans[0], x[:1]), _seconds(plans[1], x)
         self.seconds = max(whole - one, 0) / (len(x) - 1) if len(x) > 1 else one  # per image
         self.calls = max(one - self.seconds, 0)  # of the steps, in seconds, whatever the size of the batch
 

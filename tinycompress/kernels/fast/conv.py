@@ -29,6 +29,7 @@ from ..registers.tile import (
     tile_add_to,
     tile_at_least,
     tile_load,
+    tile_narrow,
     tile_outer_add,
     tile_outer_adds,
     tile_store,
@@ -40,7 +41,18 @@ from ..runtime.memory import aligned_empty, aligned_zeros
 from ..runtime.threads import share
 from ..shapes import NO_PADDING, output_size, phases
 from . import winograd
-from .windows import HALF_A_TILE, Geometry, forward_geometry, new_scratch, padded, panels, steps_for, vectors_for
+from .windows import (
+    HALF_A_TILE,
+    PART_OF_A_VECTOR,
+    Geometry,
+    forward_geometry,
+    new_scratch,
+    padded,
+    panels,
+    parts_for,
+    steps_for,
+    vectors_for,
+)
 
 LONGEST_ROW = 64
 """The most pixels that a pointwise convolution treats as one row of an image, so that they stay in the L1 cache."""
@@ -50,11 +62,11 @@ STEPS_OF_AN_ADDITION = 6
 
 
 @jit
-def convolve(rows, vectors, steps, images, start, end, x, scratch, w, bias, floor, y, G):
+def convolve(rows, vectors, parts, steps, images, start, end, x, scratch, w, bias, floor, y, G):
     """Compute y for the images from `start` up to `end`, 1 or len(rows) at a time, in tiles of len(rows) x len(vectors)
     vectors that start as the bias. Results below `floor` become `floor`: 0 for a ReLU, else -inf."""
-    run, block = G.kw * G.C, len(vectors) * lanes_of(x)
-    zeros = tile_zeros(rows, vectors, x)
+    run, block = G.kw * G.C, len(vectors) * lanes_of(x) // len(parts)
+    zeros = tile_narrow(rows, vectors, parts, x)
     for n in range(start, end, images):
         source, image, row, image_size = padded(x, n, images, scratch, G)
         if images == 1:
@@ -85,11 +97,11 @@ def convolve(rows, vectors, steps, images, start, end, x, scratch, w, bias, floo
 
 
 @jit
-def convolve_pairs(rows, steps, start, end, x, scratch, w, bias, floor, y, G):
+def convolve_pairs(rows, parts, steps, start, end, x, scratch, w, bias, floor, y, G):
     """As `convolve`, for channels that fill one vector and a vertical stride of 1: two tiles, of the same pixels in an even row
     of y and in the next one, which see kh - 1 rows of x in common and take each number of those from one load."""
-    run, lanes, x_step = G.kw * G.C, lanes_of(x), G.sw * G.C
-    start_value = tile_load(tile_zeros(rows, 1, x), bias, 0, 0, None)
+    run, lanes, x_step = G.kw * G.C, lanes_of(x) // len(parts), G.sw * G.C
+    start_value = tile_load(tile_narrow(rows, 1, parts, x), bias, 0, 0, None)
     for n in range(start, end):
         source, image, row, _ = padded(x, n, 1, scratch, G)
         for oh in range(0, G.OH, 2):
@@ -198,17 +210,17 @@ def prepare(x, y, parts, bias=None, relu=False):
 
 def convolution(x, y, w, bias, floor, G):
     """(images, run): run(start, end) computes y for these images, `images` at a time; several threads may call it."""
-    vectors, steps = vectors_for(G.OC, x), steps_for(G.kw * G.C)
-    (rows, images), weights = rows_and_images(G.N, G.OW), panels(w, len(vectors))
+    vectors, parts, steps = vectors_for(G.OC, x), parts_for(G.OC, x), steps_for(G.kw * G.C)
+    (rows, images), weights = rows_and_images(G.N, G.OW), panels(w, len(vectors), len(parts))
     idle = []  # scratch that no thread is using; its borders stay zero
 
     def run(start, end):
         scratch = idle.pop() if idle else new_scratch(x, images, G)
         where = start, end, x, scratch, weights, bias, floor, y, G
         if len(vectors) == images == G.sh == 1 and G.kh > 1:
-            convolve_pairs(rows, steps, *where)
+            convolve_pairs(rows, parts, steps, *where)
         else:
-            convolve(rows, vectors, steps, images, *where)
+            convolve(rows, vectors, parts, steps, images, *where)
         idle.append(scratch)
 
     return images, run
@@ -279,6 +291,7 @@ def spreads_better(g_shape, w, stride, x_shape):
     (kh, kw, C, OC), block = w.shape, VECTORS * VECTOR_BYTES // w.itemsize
     spread = math.prod(g_shape[1:3]) * kh * math.ceil(kw * C / block) * (OC + STEPS_OF_AN_ADDITION)
     tiles = math.ceil(C / block) if len(vectors_for(C, w)) > 1 else HALF_A_TILE
+    tiles *= 1 if len(parts_for(C, w)) == 1 else PART_OF_A_VECTOR
     convolved = math.prod(x_shape[1:3]) / math.prod(stride) * kh * kw * tiles * OC
     return g_shape[0] >= ROWS and spread < convolved
 

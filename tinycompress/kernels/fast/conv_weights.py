@@ -13,17 +13,19 @@ can be the rows, of which one number at a time is spread over a vector, and the 
 Few channels fill the columns of the first only in part, and short windows, as of grey images, those of the second.
 """
 
+import math
+
 import numpy as np
 
 from ..registers.strip import copy_strip, new_strip
-from ..registers.tile import lanes_of, tile_add_to, tile_outer_add, tile_zeros
+from ..registers.tile import lanes_of, tile_add_to, tile_narrow, tile_outer_add
 from ..registers.vectors import ROWS, TALL_ROWS, VECTOR_BYTES, WIDE_ROWS, WIDE_VECTORS
 from ..runtime.jit import jit
 from ..runtime.memory import aligned_empty
 from ..runtime.threads import share
 from . import winograd
 from .conv import images_as_rows
-from .windows import HALF_A_TILE, forward_geometry, new_scratch, padded, vectors_for
+from .windows import HALF_A_TILE, PART_OF_A_VECTOR, forward_geometry, new_scratch, padded, parts_for, vectors_for
 
 FEW_PIXELS = 256
 """The gradient of w adds at most this many pixels one by one, from several small images or a part of a large one, and then
@@ -35,14 +37,14 @@ the same sums in the same order give the same bits. 12 parts split evenly among 
 
 
 @jit
-def add_by_channels(tile_rows, vectors, images, start, end, x, scratch, g, strip, gw, G):
+def add_by_channels(tile_rows, vectors, parts, images, start, end, x, scratch, g, strip, gw, G):
     """gw (kh, run, OC) += the contribution of the images from `start` up to `end`, in tiles of len(tile_rows) x len(vectors)
     vectors.
 
     A tile sums over up to FEW_PIXELS pixels, of `images` images or of a rectangle in one image. A strip holds its channels of g.
     """
-    run, pixels, block = G.kw * G.C, G.OH * G.OW, len(vectors) * lanes_of(x)
-    zeros, row_of_zeros = tile_zeros(tile_rows, vectors, x), tile_zeros(1, vectors, x)
+    run, pixels, block = G.kw * G.C, G.OH * G.OW, len(vectors) * lanes_of(x) // len(parts)
+    zeros, row_of_zeros = tile_narrow(tile_rows, vectors, parts, x), tile_narrow(1, vectors, parts, x)
     rows = max(1, FEW_PIXELS // G.OW)
     for n in range(start, end, images):
         together = min(images, end - n)
@@ -68,11 +70,11 @@ def add_by_channels(tile_rows, vectors, images, start, end, x, scratch, g, strip
 
 
 @jit
-def add_by_windows(images, start, end, x, scratch, g, gw, G):
+def add_by_windows(parts, images, start, end, x, scratch, g, gw, G):
     """gw (kh, OC, run) += the contribution of the images from `start` up to `end`, in tiles of WIDE_ROWS x WIDE_VECTORS vectors.
     The same sums in the same order as in `add_by_channels`; for whole tiles of channels only."""
-    run, pixels, block = G.kw * G.C, G.OH * G.OW, WIDE_VECTORS * lanes_of(x)
-    zeros = tile_zeros(WIDE_ROWS, WIDE_VECTORS, x)
+    run, pixels, block = G.kw * G.C, G.OH * G.OW, WIDE_VECTORS * lanes_of(x) // len(parts)
+    zeros = tile_narrow(WIDE_ROWS, WIDE_VECTORS, parts, x)
     rows = max(1, FEW_PIXELS // G.OW)
     for n in range(start, end, images):
         together = min(images, end - n)
@@ -96,11 +98,23 @@ def add_by_windows(images, start, end, x, scratch, g, gw, G):
 
 
 def by_windows(G, like):
-    """Whether tiles of `add_by_windows` have fewer unused products than those of `add_by_channels`."""
-    lanes, run, vectors = VECTOR_BYTES // like.itemsize, G.kw * G.C, len(vectors_for(G.OC, like))
-    wide = G.OC * up_to(run, WIDE_VECTORS * lanes)
-    tall = up_to(run, len(rows_of(run))) * up_to(G.OC, vectors * lanes) * (1 if vectors > 1 else 2 * HALF_A_TILE)
+    """Whether tiles of `add_by_windows` take less time than those of `add_by_channels`."""
+    run, rows = G.kw * G.C, len(rows_of(G.kw * G.C))
+    vectors, parts = len(vectors_for(G.OC, like)), len(parts_for(G.OC, like))
+    wide = G.OC * vectors_time(run, WIDE_VECTORS, len(thirds_of(run, like)), like)
+    tall = up_to(run, rows) * vectors_time(G.OC, vectors, parts, like) * (1 if vectors > 1 else 2 * HALF_A_TILE)
     return G.OC % WIDE_ROWS == 0 and wide <= tall
+
+
+def vectors_time(count, vectors, parts, like):
+    """How long products with `count` numbers take, in those with one lane, if tiles have so many vectors or parts of one."""
+    tile = vectors * VECTOR_BYTES // like.itemsize
+    return up_to(count, tile // parts) * (1 if parts == 1 else parts * PART_OF_A_VECTOR)
+
+
+def thirds_of(run, like):
+    """The parts of a vector, as `parts_for`, of which WIDE_VECTORS hold a run."""
+    return parts_for(math.ceil(run / WIDE_VECTORS), like)
 
 
 def rows_of(run):
@@ -131,9 +145,11 @@ def gradient_of_weights(x, g, G):
 
     def work(start, end, gw, scratch, strip):
         if turned:
-            add_by_windows(images, start, end, x, scratch, g, gw, G)
+            add_by_windows(thirds_of(G.kw * G.C, x), images, start, end, x, scratch, g, gw, G)
         else:
-            add_by_channels(rows_of(G.kw * G.C), vectors, images, start, end, x, scratch, g, strip, gw, G)
+            add_by_channels(
+                rows_of(G.kw * G.C), vectors, parts_for(G.OC, x), images, start, end, x, scratch, g, strip, gw, G
+            )
 
     def back(gw):
         return np.ascontiguousarray(gw.reshape(G.kh, G.OC, G.kw, G.C).transpose(0, 2, 3, 1)) if turned else gw

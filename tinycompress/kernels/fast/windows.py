@@ -4,6 +4,8 @@ The weights of a tile's columns are packed into a panel, with zeros where the ch
 order, whole vectors at a time, and the inner loop has neither masks nor branches:
 
     w[k, :]  | 0 1 2 ... 15 | 16 ... 19 |        panel 0: rows of channels 0-15     panel 1: rows of 16-19 and 12 zeros
+
+Few channels take a half or a quarter of a vector (`parts_for`), of which a core can multiply two in the time of a whole one.
 """
 
 import math
@@ -19,6 +21,12 @@ UNROLLED = 4
 """Elements of a window that the inner loop takes at once, if a row of the window has at least LONG_RUN."""
 
 LONG_RUN = 16
+
+PART_OF_A_VECTOR = 0.6
+"""The time of an outer product with half a vector or a quarter, relative to a whole one."""
+
+SMALLEST_VECTOR = 16
+"""Bytes of the smallest vector of any CPU."""
 
 HALF_A_TILE = 0.7
 """The time of an outer product with a tile of one vector, relative to two: it loads as many pixels."""
@@ -91,14 +99,22 @@ def vectors_for(channels, like):
     return (0,) * (1 if channels * like.itemsize <= VECTOR_BYTES else VECTORS)
 
 
+def parts_for(channels, like):
+    """A tuple as long as a vector has parts of which one is enough for this many channels; see `tile_narrow`."""
+    parts = 1
+    while 2 * parts * channels * like.itemsize <= VECTOR_BYTES and VECTOR_BYTES > parts * SMALLEST_VECTOR:
+        parts *= 2
+    return (0,) * parts
+
+
 def steps_for(run):
     """A tuple as long as the inner loop takes steps at once, of `run` in all; one at a time if these are few."""
     return (0,) * (UNROLLED if run >= LONG_RUN else 1)
 
 
-def panels(w, vectors):
+def panels(w, vectors, parts=1):
     """Pack w (…, OC) into panels: (panels, …, columns of a tile of so many vectors), zeros beyond OC; returned flat."""
-    OC, block = w.shape[-1], vectors * VECTOR_BYTES // w.itemsize
+    OC, block = w.shape[-1], vectors * VECTOR_BYTES // parts // w.itemsize
     packed = aligned_zeros((math.ceil(OC / block), *w.shape[:-1], block), w.dtype)
     for panel, o in zip(packed, range(0, OC, block), strict=True):
         panel[..., : OC - o] = w[..., o : o + block]

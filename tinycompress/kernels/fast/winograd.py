@@ -41,7 +41,7 @@ from ..registers.tile import (
 from ..registers.vectors import ROWS, VECTOR_BYTES, VECTORS, Tile, zeros
 from ..runtime.jit import jit
 from ..runtime.memory import aligned_zeros
-from .windows import HALF_A_TILE, Geometry, new_scratch, padded, panels, steps_for, vectors_for
+from .windows import HALF_A_TILE, Geometry, new_scratch, padded, panels, parts_for, steps_for, vectors_for
 
 B_TRANSPOSED = ((1, 0, -1, 0), (0, 1, 1, 0), (0, -1, 1, 0), (0, 1, 0, -1))
 A_TRANSPOSED = ((1, 1, 1, 0), (0, 1, -1, -1))
@@ -59,7 +59,7 @@ UNUSED = 1
 """Places for patches that stay empty, since their 16 numbers, a power of two apart, would compete for places in the cache."""
 
 STEPS_OF_A_PATCH = 110
-"""To transform a patch takes as long as this many products per channel of x and of y."""
+"""Transforming a patch takes as long as this many products per channel of x and of y."""
 
 WORTH_IT = 0.8
 """The estimated time of a convolution from which on this way is taken, relative to a plain one."""
@@ -240,7 +240,7 @@ def add_gradients(rows, vectors, images, size, start, end, x, g, memory, gw, G, 
 
 def pays(G, like):
     """Whether this is a convolution that is done faster so, estimated in products of numbers."""
-    if (G.kh, G.kw, G.sh, G.sw) != (3, 3, 1, 1):
+    if (G.kh, G.kw, G.sh, G.sw) != (3, 3, 1, 1) or len(parts_for(G.OC, like)) > 1:
         return False
     lanes = VECTOR_BYTES // like.itemsize
     product = G.C * G.OC * (1 if len(vectors_for(G.OC, like)) > 1 else 2 * HALF_A_TILE)
