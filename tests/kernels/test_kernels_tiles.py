@@ -5,7 +5,8 @@ import pytest
 from other_machines import as_other_cpus, assert_runs_as, assert_runs_at_the_edge, at_the_edge
 
 from tinycompress import kernels
-from tinycompress.kernels.fast import conv, conv_weights, windows, winograd
+from tinycompress.kernels.fast import conv, conv_weights, winograd
+from tinycompress.kernels.fast.windows import SMALLEST_VECTOR, parts_for
 from tinycompress.kernels.registers.vectors import VECTOR_BYTES
 
 AGREE = """
@@ -110,11 +111,11 @@ def test_a_tile_has_a_row_less_only_where_fewer_rows_are_empty(pixels):
 
 @pytest.mark.parametrize("channels", range(1, 70))
 def test_few_channels_take_the_smallest_part_of_a_vector_that_holds_them(channels):
-    like, parts = np.zeros(1, np.float32), len(windows.parts_for(channels, np.zeros(1, np.float32)))
+    like, parts = np.zeros(1, np.float32), len(parts_for(channels, np.zeros(1, np.float32)))
     size = VECTOR_BYTES // parts
-    assert size >= windows.SMALLEST_VECTOR
+    assert size >= SMALLEST_VECTOR
     assert parts == 1 or channels * like.itemsize <= size
-    assert size == windows.SMALLEST_VECTOR or channels * like.itemsize > size // 2
+    assert size == SMALLEST_VECTOR or channels * like.itemsize > size // 2
 
 
 OTHER = AGREE + f"for case in {CASES!r}:\n    agree(**case)\n"
