@@ -21,7 +21,7 @@ from ..grid import Grid
 from ..products import int8_conv
 from ..products.int8 import MAX_INPUTS, pack_int8, prepare_linear
 from ..products.int8_conv import pack_filters
-from ..products.requantize import Requantizer, fixed_point, requantize_sum
+from ..products.requantize import Requantizer, fixed_point, prepare_sum
 
 SUM_SHIFT = 16  # of the sum of two branches
 LONGEST_ROW = 64  # rows of a batch that make one row of an image
@@ -207,12 +207,12 @@ class IntegerResidual(IntegerLayer):
                 y, run = layer.prepare(y)
                 runs.append(run)
             ends.append(y)
-        y = np.empty_like(ends[0])
+        y, add = prepare_sum(*ends, *self.how)
 
         def run():
             for part in runs:
                 part()
-            np.copyto(y, requantize_sum(*ends, *self.how))
+            add()
 
         return y, run
 

@@ -251,7 +251,7 @@ def tile_multiply_add_bytes(typingctx, acc, x, x0, x_step, w, w0):
 
 
 def _to_bytes(builder, sums, shift, zero_point, low, high, result):
-    """clip(zero_point + (sums >> shift), low, high), vectors of 64-bit integers, as bytes."""
+    """clip(zero_point + (sums >> shift), low, high), vectors of integers, as bytes."""
     q = builder.add(builder.ashr(sums, shift), zero_point)
     q = builder.select(builder.icmp_signed("<", q, low), low, q)
     q = builder.select(builder.icmp_signed(">", q, high), high, q)
@@ -290,23 +290,24 @@ def tile_requantized(typingctx, acc, offset, factor, shift, at, zero_point, low,
 
 @intrinsic
 def tile_sum_requantized(typingctx, a, b, a_factor, b_factor, offset, shift, zero_point, low, high):
-    """clip(zero_point + ((a * a_factor + b * b_factor + offset) >> shift), low, high) for two tiles of bytes, as bytes."""
-    wide = vector_of(I64, a.lanes)
+    """clip(zero_point + ((a * a_factor + b * b_factor + offset) >> shift), low, high) for two tiles of bytes, as bytes. In 32
+    bits if the numbers are int32, else in 64."""
+    kind, element = (types.int32, I32) if a_factor == types.int32 else (INT, I64)
+    wide = vector_of(element, a.lanes)
 
     def codegen(context, builder, signature, args):
         out, other, *numbers = args
         a_times, b_times, add, *ends = (spread(builder, number, wide) for number in numbers)
+        if element == I64:
+            a_times, b_times = _short(builder, a_times), _short(builder, b_times)
         for i in range(a.rows * a.vectors):
             values = [builder.zext(builder.extract_value(tile, i), wide) for tile in (out, other)]
-            products = [
-                builder.mul(value, _short(builder, times))
-                for value, times in zip(values, (a_times, b_times), strict=True)
-            ]
+            products = [builder.mul(value, times) for value, times in zip(values, (a_times, b_times), strict=True)]
             scaled = builder.add(builder.add(*products), add)
             out = builder.insert_value(out, _to_bytes(builder, scaled, *ends, a.vector), i)
         return out
 
-    return a(a, b, *[INT] * 7), codegen
+    return a(a, b, *[kind] * 7), codegen
 
 
 # --- 32 products of signs per lane ----------------------------------------------------------------------------------

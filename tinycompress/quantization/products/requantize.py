@@ -108,14 +108,29 @@ def requantize_sum(a, b, factors, offset, shift, zero_point=0, low=0, high=255):
     y = clip(zero_point + ((a * factors[0] + b * factors[1] + offset) >> shift), low, high). All but a and b are integers;
     factors are below 2^31. TypeError unless a and b are uint8, ValueError if their shapes differ.
     """
+    pair = _checked_sum(a, b, factors)
+    return choose(sum_loop, sum_numpy, lambda: _fast().requantize_sum)(
+        *pair, factors, offset, shift, zero_point, low, high
+    )
+
+
+def prepare_sum(a, b, factors, *rest):
+    """A new array y and a function without arguments that computes y, as `requantize_sum` does, from what a and b then hold."""
+    arguments = *_checked_sum(a, b, factors), factors, *rest
+
+    def called():
+        y = requantize_sum(*arguments)
+        return y, lambda: np.copyto(y, requantize_sum(*arguments))
+
+    return choose(called, called, lambda: lambda: _fast().prepare_sum(*arguments))()
+
+
+def _checked_sum(a, b, factors):
     if a.dtype != np.uint8 or b.dtype != np.uint8:
         raise TypeError(f"both arrays should be uint8, but are {a.dtype} and {b.dtype}")
     check(a.shape == b.shape, f"the arrays should have the same shape, but have {a.shape} and {b.shape}")
     check(max(map(abs, factors)) < 2**31, f"factors should be below 2^31, but are {factors}")
-    a, b = np.ascontiguousarray(a), np.ascontiguousarray(b)
-    return choose(sum_loop, sum_numpy, lambda: _fast().requantize_sum)(
-        a, b, factors, offset, shift, zero_point, low, high
-    )
+    return np.ascontiguousarray(a), np.ascontiguousarray(b)
 
 
 def sum_loop(a, b, factors, offset, shift, zero_point, low, high):

@@ -37,14 +37,22 @@ def sums(start, end, a, b, a_factor, b_factor, offset, shift, zero_point, low, h
         tile_store(q, y, k, 0, 1, left)
 
 
-def requantize_sum(a, b, factors, offset, shift, zero_point, low, high):
+def prepare_sum(a, b, factors, offset, shift, zero_point, low, high):
     y = np.empty_like(a)
-    flat, numbers = (a.reshape(-1), b.reshape(-1)), (*factors, offset, shift, zero_point, low, high)
-    share(
-        lambda start, end: sums(start, end, *flat, *numbers, y.reshape(-1)),
-        -(-y.size // VECTOR_BYTES),
-        y.size * COST,
-    )
+    flat_a, flat_b, flat_y = a.reshape(-1), b.reshape(-1), y.reshape(-1)
+    largest = 255 * sum(map(abs, factors)) + abs(offset) + 255
+    kind = np.int32 if largest < 2**31 and shift < 32 else np.int64
+    numbers = [kind(number) for number in (*factors, offset, shift, zero_point, low, high)]
+
+    def work(start, end):
+        sums(start, end, flat_a, flat_b, *numbers, flat_y)
+
+    return y, lambda: share(work, -(-y.size // VECTOR_BYTES), y.size * COST)
+
+
+def requantize_sum(*arguments):
+    y, run = prepare_sum(*arguments)
+    run()
     return y
 
 
