@@ -174,6 +174,15 @@ def test_exits_still_stop_and_widths_are_narrow(rng):
     assert np.array_equal(exits, exits_before) and 0 < np.mean(exits == 0) < 1
     assert np.allclose(logits, before, 1e-4, 1e-4)
     assert_same(optimize(early.net, x), early.net, x)  # its last exit
+    for thresholds in (early.thresholds, (0.0,), (1.0,)):
+        early.thresholds = thresholds
+        fast = optimize(early, x)
+        _, exits = fast.run(x)
+        for i, image in enumerate(x):  # one image takes a way of its own
+            (one, left), (before, left_before) = fast.run(image[None]), early.run(image[None])
+            assert left == left_before == exits[i]
+            assert np.allclose(one, before, 1e-4, 1e-4)
+    assert [part.shape for part in fast.run(x[:0])] == [(0, 4), (0,)]
     slim = Slimmable(net, (0.5, 1.0))
     assert_same(optimize(slim, x), slim.eval(), x)
     assert_same(optimize(slim.at(0.5), x), slim.at(0.5), x)
@@ -288,7 +297,7 @@ def test_threads_may_share_it_and_may_split_a_batch(rng, monkeypatch):
         fast.seconds = 1.0  # so that splitting pays
         sizes = []
         monkeypatch.setattr(
-            InferenceNet, "_run", lambda self, x, y, run=InferenceNet._run: (sizes.append(len(x)), run(self, x, y))
+            InferenceNet, "_run", lambda self, x, run=InferenceNet._run: (sizes.append(len(x)), run(self, x))[1]
         )
         assert np.allclose(fast.run(x), alone, 1e-4, 1e-4)
         assert sizes == [8, 8, 8]

@@ -106,12 +106,22 @@ class InferenceNet(Module):
     def run(self, x: np.ndarray) -> np.ndarray:
         """The outputs for a batch x (N, …), as arrays. Threads take a part of the batch each, through the whole net."""
         if x.dtype == self.dtype and x.shape[1:] == self.input_shape and len(x) and _finite(x):
-            y = np.empty((len(x), *self.output_shape), self.dtype)
-            share(lambda start, end: self._run(x[start:end], y[start:end]), len(x), self._work(len(x)))
+            y = self._shared(x) if len(x) > 1 else self._run(x)
             if _finite(y):
                 return y
         with no_grad(), self.net.evaluation():
             return self.net(Tensor(x)).data
+
+    def _shared(self, x: np.ndarray) -> np.ndarray:
+        y = np.empty((len(x), *self.output_shape), self.dtype)
+
+        def work(start, end):
+            for i in range(start, end, MOST):
+                part = slice(i, min(i + MOST, end))
+                y[part] = self._run(x[part])
+
+        share(work, len(x), self._work(len(x)))
+        return y
 
     def _work(self, n: int) -> int:
         """What `share` counts as the multiply-adds of n images. Every thread calls all steps, and only one can call at a time: a
@@ -119,13 +129,13 @@ class InferenceNet(Module):
         worth = WORTH_A_THREAD / SPEED
         return int(n * self.seconds * SPEED * worth / (worth + 2 * self.calls))
 
-    def _run(self, x: np.ndarray, y: np.ndarray):
-        for i in range(0, len(x), MOST):
-            some = x[i : i + MOST]
-            plan = self._take(len(some))
-            y[i : i + MOST] = plan.run(some)
-            with self._lock:
-                self._idle[len(plan.x)].append(plan)
+    def _run(self, x: np.ndarray) -> np.ndarray:
+        """The outputs for at most MOST images, on this thread."""
+        plan = self._take(len(x))
+        y = plan.run(x).copy()
+        with self._lock:
+            self._idle[len(plan.x)].append(plan)
+        return y
 
     def _take(self, n: int) -> "Plan":
         """A plan for n images or a few more that no thread is using."""

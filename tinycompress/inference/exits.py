@@ -14,6 +14,8 @@ class InferenceExits(EarlyExit):
 
     def run(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Logits (N, classes) from the exit at which each image of x (N, …) left, and the exits' numbers (N,), from 0."""
+        if len(x) == 1:
+            return self._run_one(x)
         logits, exits = None, np.empty(len(x), np.int64)
         here = np.arange(len(x))  # the images that have not left
         for i, (stage, head) in enumerate(zip(self.net.stages, self.net.heads, strict=True)):
@@ -23,11 +25,7 @@ class InferenceExits(EarlyExit):
                 continue
             out = head.run(x)
             leaves = self.score(out) >= threshold if threshold else np.ones(len(out), bool)
-            if leaves.all():
-                if len(out) == len(exits):  # as always with one image: there is nothing to put together
-                    exits[:] = i
-                    return out, exits
-            elif not leaves.any():
+            if len(leaves) and not leaves.any():
                 continue
             if logits is None:
                 logits = np.empty((len(exits), out.shape[1]), out.dtype)
@@ -36,3 +34,15 @@ class InferenceExits(EarlyExit):
             if not len(here):
                 break
         return logits, exits
+
+    def _run_one(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """As `run`, for one image: there is nothing to put together, which would take as long as a small stage."""
+        for i, (stage, head) in enumerate(zip(self.net.stages, self.net.heads, strict=True)):
+            x = stage.run(x)
+            threshold = self.thresholds[i] if i < len(self.thresholds) else 0.0
+            if threshold == 1:
+                continue
+            out, left = head.run(x), i
+            if not threshold or self.score(out)[0] >= threshold:
+                break
+        return out, np.array([left])
