@@ -183,8 +183,8 @@ SENTENCES = [  # (cell, what it says, whether that is so)
     ("5-18", "that most images can leave early", lambda: ratios("Y1")["theory"] > 2),
     (
         "5-ask",
-        "The count falls eightfold, and the net gets slower",
-        lambda: int(ratios("Y1")["theory"]) == 8 and ratios("Y1")["clock"] < 1 and verdicts("Y1")[0] == "contradicted",
+        "The count falls eightfold, and the clock hardly",
+        lambda: int(ratios("Y1")["theory"]) == 8 and ratios("Y1")["clock"] < 1.5,
     ),
     (
         "6-sum",
