@@ -195,6 +195,19 @@ def test_nets_made_for_inference_are_called_as_they_are(rng):
     assert_same(optimize(packed, x), packed, x)
 
 
+def test_integer_nets_refuse_nan_and_take_an_empty_batch(rng):
+    layers = nn.Conv2d(1, 4, 3, rng=rng), nn.ReLU(), nn.GlobalAvgPool(), nn.Dense(4, 3, rng=rng)
+    for net in nn.Sequential(*layers, input_shape=(8, 8, 1)), mlp(rng):
+        x = images(rng, 6, net.input_shape)
+        integers = to_integers(net, x)
+        fast = optimize(integers, x)
+        assert integers(Tensor(x[:0])).shape == fast.run(x[:0]).shape == (0, fast.run(x).shape[1])
+        x.reshape(6, -1)[4, 0] = np.nan
+        for call, *arguments in (integers, Tensor(x)), (fast.run, x), (optimize, integers, x):
+            with pytest.raises(ValueError, match="NaN"):
+                call(*arguments)
+
+
 @pytest.mark.parametrize("padding", ["same", "valid"])
 def test_binary_layers_take_the_signs_of_what_reaches_them(rng, padding):
     first, second = (nn.Conv2d(1, 33, 3, padding=padding, rng=rng), nn.Conv2d(33, 70, 3, padding=padding, rng=rng))

@@ -96,13 +96,19 @@ print(csr_matmul([0, 2], [0, 1], np.array([2.0, 3.0]), np.array([[5.0], [7.0]]))
 """
 INT8 = """
 import numpy as np
-from tinycompress.quantization.products.requantize import requantize
-print(requantize(np.array([[40]], np.int32), [0], [1], [2]).tolist())
+from tinycompress.quantization.products.requantize import requantize_sum
+print(requantize_sum(np.array([40], np.uint8), np.array([0], np.uint8), (1, 1), 0, 2).tolist())
 """
 EDITS = [
     (CSR, "[[31.0]]", "kernels/registers/vectors.py", "builder.fmul(a, b,", "builder.fmul(a, a,"),
     (CSR, "[[31.0]]", "pruning/products/csr_fast.py", "total = (sum0 + sum1)", "total = (sum0 + sum0)"),
-    (INT8, "[[10]]", "quantization/products/requantize_fast.py", ">> shift[o]\n", "<< shift[o]\n"),
+    (
+        INT8,
+        "[10]",
+        "quantization/products/requantize_fast.py",
+        "tile_load(like, b, k, 0, left)",
+        "tile_load(like, a, k, 0, left)",
+    ),
 ]
 
 

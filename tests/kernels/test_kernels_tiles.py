@@ -20,15 +20,15 @@ def close(a, b, products):
 def agree(x_shape, w_shape, stride=(1, 1), padding=((1, 1), (1, 1)), dtype=np.float32, at=lambda array: array):
     "Check the compiled convolution and its gradients against NumPy's, in float64."
     rng = np.random.default_rng(0)
-    x, w = (at(rng.standard_normal(shape).astype(dtype)) for shape in (x_shape, w_shape))
+    x, w, b = (at(rng.standard_normal(shape).astype(dtype)) for shape in (x_shape, w_shape, w_shape[3:]))
     with kernels.use("numpy"):
         exact = x.astype(np.float64), w.astype(np.float64)
-        y = kernels.conv2d(*exact, stride, padding)
+        y = kernels.conv2d(*exact, stride, padding, b.astype(np.float64))
         g = at(rng.standard_normal(y.shape).astype(dtype))
         gx = kernels.conv2d_grad_x(g.astype(np.float64), exact[1], stride, padding, x_shape)
         gw = kernels.conv2d_grad_w(exact[0], g.astype(np.float64), stride, padding, w_shape)
     taps = w_shape[0] * w_shape[1]
-    close(kernels.conv2d(x, w, stride, padding), y, taps * w_shape[2])
+    close(kernels.conv2d(x, w, stride, padding, b), y, taps * w_shape[2])
     close(kernels.conv2d_grad_x(g, w, stride, padding, x_shape), gx, taps * w_shape[3])
     close(kernels.conv2d_grad_w(x, g, stride, padding, w_shape), gw, y.size / w_shape[3])
 """
@@ -50,6 +50,7 @@ CASES = [
         x_shape=(2, 23, 25, 33), w_shape=(3, 3, 33, 40), padding=((0, 2), (1, 0))
     ),  # fewer, and patches with empty borders
     dict(x_shape=(11, 6, 4, 64), w_shape=(3, 3, 64, 64), padding=NONE),  # fewer, of patches from several images
+    dict(x_shape=(11, 7, 7, 64), w_shape=(3, 3, 64, 64), padding=NONE),  # and gradients of several with empty borders
     dict(x_shape=(9, 3, 3, 16), w_shape=(3, 3, 16, 16)),  # several images per sum
     dict(x_shape=(2, 2, 300, 16), w_shape=(3, 3, 16, 8)),  # a row of the image has more pixels than a sum
     dict(x_shape=(5, 6, 6, 48), w_shape=(1, 1, 48, 8), padding=NONE),
@@ -63,13 +64,20 @@ def test_every_way_gives_numpys_numbers(case, dtype):
     agree(**case, dtype=dtype)  # noqa: F821 (of AGREE)
 
 
+PARTS_AFTER = {"convolve": 2, "convolve_pairs": 1, "add_by_channels": 2, "add_by_windows": 0}
+"""How many arguments stand before the parts of a vector."""
+
+
 def test_the_cases_take_every_way(monkeypatch):
-    """On any CPU: pairs of rows and single ones, tiles with a row less, both kinds of sums."""
-    taken = set()
+    """On any CPU: pairs of rows and single ones, tiles with a row less, both kinds of sums. With AVX-512, parts of vectors."""
+    taken, with_parts = set(), set()
 
     def noting(function, name):
         def call(rows, *arguments):
             taken.add((name, "fewer" if name.startswith("convolve") and len(rows) < conv.ROWS else "all"))
+            before = PARTS_AFTER.get(name)
+            if before is not None and len((rows, *arguments)[before]) > 1:
+                with_parts.add(name)
             return function(rows, *arguments)
 
         return call
@@ -86,6 +94,7 @@ def test_the_cases_take_every_way(monkeypatch):
     convolutions = {(name, rows) for name in ("convolve", "convolve_pairs") for rows in ("all", "fewer")}
     others = ("add_by_channels", "add_by_windows", "convolve_patches", "add_gradients")
     assert taken == convolutions | {(name, "all") for name in others}
+    assert with_parts == (set(PARTS_AFTER) if VECTOR_BYTES == 64 else with_parts)
 
 
 def test_sums_are_the_same_bits_by_channels_and_by_windows(monkeypatch):
@@ -109,16 +118,18 @@ def test_a_tile_has_a_row_less_only_where_fewer_rows_are_empty(pixels):
     assert rows == conv.ROWS or empty(rows) < empty(conv.ROWS)
 
 
-@pytest.mark.parametrize("channels", range(1, 70))
-def test_few_channels_take_the_smallest_part_of_a_vector_that_holds_them(channels):
-    like, parts = np.zeros(1, np.float32), len(parts_for(channels, np.zeros(1, np.float32)))
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("channels", [*range(1, 20), 70])
+def test_few_channels_take_the_smallest_part_of_a_vector_that_holds_them(channels, dtype):
+    like = np.zeros(1, dtype)
+    parts = len(parts_for(channels, like))
     size = VECTOR_BYTES // parts
     assert size >= SMALLEST_VECTOR
     assert parts == 1 or channels * like.itemsize <= size
     assert size == SMALLEST_VECTOR or channels * like.itemsize > size // 2
 
 
-OTHER = AGREE + f"for case in {CASES!r}:\n    agree(**case)\n"
+OTHER = AGREE + f"for case in {CASES!r}:\n    for dtype in 'f4', 'f8':\n        agree(**case, dtype=dtype)\n"
 
 
 @as_other_cpus

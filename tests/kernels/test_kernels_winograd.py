@@ -20,8 +20,14 @@ def draw(N, H, W, C, OC, padding):
 
 
 def results(x, w, g, padding):
-    """A convolution and its gradients."""
-    yield kernels.conv2d(x, w, (1, 1), padding)
+    """A convolution with a bias, the same in two calls of what was prepared, with a ReLU, and its gradients."""
+    bias = w[0, 0, 0]
+    yield kernels.conv2d(x, w, (1, 1), padding, bias)
+    later = np.zeros_like(x)
+    y, run = kernels.prepare_conv2d(later, w, (1, 1), padding, bias, relu=True)
+    for later[:] in (-x, x):
+        run()
+    yield y
     yield kernels.conv2d_grad_x(g, w, (1, 1), padding, x.shape)
     yield kernels.conv2d_grad_w(x, g, (1, 1), padding, w.shape)
 
@@ -58,7 +64,7 @@ def test_whole_numbers_have_no_error():
     """Halves and quarters of small whole numbers are exact in binary."""
     rng = np.random.default_rng(0)
     x, w, g = (rng.integers(-8, 9, array.shape).astype(np.float32) for array in draw(5, 9, 8, 17, 33, ONE))
-    assert errors((x, w, g), ONE, fewer=True) == [0, 0, 0]
+    assert errors((x, w, g), ONE, fewer=True) == [0, 0, 0, 0]
 
 
 def test_an_infinite_pixel_changes_only_the_outputs_that_see_it():

@@ -83,7 +83,7 @@ def test_a_depthwise_convolution_is_that_of_a_diagonal(case, seed):
         np.testing.assert_array_equal(y, expected)
 
 
-@given(st.integers(0, 200), st.sampled_from([(20, 29), (31, 40)]), st.integers(0, 99))
+@given(st.integers(0, 200), st.sampled_from([(20, 29), (22, 29), (23, 30), (31, 40)]), st.integers(0, 99))
 def test_the_sum_of_two_grids_is_rounded_once(size, bits, seed):
     """Where all numbers fit 32 bits, and where they need 64."""
     rng = np.random.default_rng(seed)
@@ -96,6 +96,15 @@ def test_the_sum_of_two_grids_is_rounded_once(size, bits, seed):
     ]
     for y in in_each_variant(requantize_sum, a, b, factors, offset, shift, 9, 3, 250):
         np.testing.assert_array_equal(y, np.array(expected, np.uint8))
+
+
+@pytest.mark.parametrize("over", [0, 1])
+@pytest.mark.parametrize("kind", [int, np.int32, np.int64])
+def test_the_sum_is_right_on_both_sides_of_32_bits(over, kind):
+    largest = np.full(70, 255, np.uint8)
+    factor, offset = kind(2**22), 2**31 - 1 - 2 * 255 * 2**22 - 255 + over
+    for y in in_each_variant(requantize_sum, largest, largest, (factor, factor), offset, 24, 100, 0, 255):
+        assert (y == 100 + (2**31 - 1 - 255 + over) // 2**24).all()
 
 
 @pytest.mark.parametrize("ratio", [np.nextafter(1, 0), np.nextafter(0.25, 0), 2.0**29, 1.0])
@@ -152,6 +161,8 @@ def test_what_cannot_be_computed_is_refused(rng):
         requantize_sum(x, x[:, :2], (1, 1), 0, 1)
     with pytest.raises(ValueError, match="below 2\\^31"):
         requantize_sum(x, x, (2**31, 1), 0, 1)
+    with pytest.raises(ValueError, match="within 0 .. 255"):
+        requantize_sum(x, x, (1, 1), 0, 1, 256)
 
 
 @pytest.mark.skipif(not jit.available(), reason="only compiled kernels share their work")
@@ -163,7 +174,7 @@ def test_results_are_the_same_bits_for_any_number_of_threads(rng, monkeypatch):
 
     def results():
         y = int8_conv2d(x, pack_filters(w), *rest, finish)
-        return y, int8_depthwise(x, w[..., 0], *rest, finish), requantize_sum(x, y, (30000, 40000), -9, 16)
+        return y, int8_depthwise(x, w[..., 0], *rest, finish), requantize_sum(x, y, (2**30, 40000), -9, 16)
 
     kernels.set_num_threads(1)
     expected = results()
@@ -188,6 +199,7 @@ for n, height, width, C, OC, k in ((2, 7, 11, 3, 20, 3), (1, 6, 9, 33, 50, 2)):
                 lambda: int8_conv.int8_conv2d(x, int8_conv.pack_filters(w), *rest, finish_of(OC)),
                 lambda: int8_conv.int8_depthwise(x, w[..., 0], *rest, finish_of(C)),
                 lambda: requantize.requantize_sum(x, 255 - x, (50000, -30000), 1000, 16),
+                lambda: requantize.requantize_sum(x, 255 - x, (2**30, -(2**29)), 1000, 31),
             ]
             finish_of = lambda outputs: finish._replace(
                 **{name: getattr(finish, name)[:outputs] for name in ("offset", "factor", "shift")}
@@ -217,6 +229,7 @@ for C in (1, 3, 16, 17):
             int8_conv.int8_conv2d(edge(x), all_edges(int8_conv.pack_filters(w)), stride, padding, 0, finish(OC))
             int8_conv.int8_depthwise(edge(x), edge(w[..., 0]), stride, padding, 0, finish(C))
             requantize.requantize_sum(edge(x), edge(x), (1, 1), 0, 1)
+            requantize.requantize_sum(edge(x), edge(x), (2**30, 1), 0, 31)
             kept.clear()
 """
 

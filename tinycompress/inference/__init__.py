@@ -80,8 +80,8 @@ class Step:
 class InferenceNet(Module):
     """A net for prediction only, made by `optimize`. (N, …) -> what the net gives, up to rounding.
 
-    For inputs that the net would refuse or that are not finite, and for an empty batch, `net` itself is called: they get its
-    message or its result. Threads may share an InferenceNet.
+    For inputs that the net would refuse or whose squares have no finite sum, and for an empty batch, `net` itself is called: they
+    get its message or its result. Threads may share an InferenceNet.
     """
 
     inference_only = True
@@ -89,10 +89,8 @@ class InferenceNet(Module):
     def __init__(self, net: Module, steps: list[Step], x: np.ndarray):
         self.net, self.steps, self.batch, self.input_shape, self.dtype = net, steps, len(x), x.shape[1:], x.dtype
         plans = [Plan(steps, part.shape, self.dtype) for part in (x[:1], x)]
-        self._idle, self._lock = (
-            {len(plan.x): [plan] for plan in plans},
-            threading.Lock(),
-        )  # plans that no thread is using
+        self._idle = {len(plan.x): [plan] for plan in plans}  # batch size -> plans that no thread is using
+        self._lock = threading.Lock()
         self.output_shape = plans[-1].y.shape[1:]
         one, whole = _seconds(plans[0], x[:1]), _seconds(plans[1], x)
         self.seconds = max(whole - one, 0) / (len(x) - 1) if len(x) > 1 else one  # per image
@@ -238,7 +236,7 @@ def optimize(net: Module, x: np.ndarray) -> Module:
     if computes_as(net, MultiExit):
         net = net.exit(-1)
     with no_grad():
-        net(Tensor(x[:1]))  # raises what the net raises
+        net(Tensor(x[:1] if _finite(x) else x))  # raises what the net raises
         steps = _integer_steps(net) if isinstance(net, IntegerNet) else _steps(net.copy(), x)[0]
     return InferenceNet(net, steps, x)
 
@@ -303,7 +301,7 @@ def _step(layers: str, layer: Module, known: type | None, relu: bool, x: np.ndar
     elif computes_as(layer, Flatten):
         form, prepare = "the same numbers", forms.flatten
     elif computes_as(layer, GlobalAvgPool) and x.ndim == 4 and prod(x.shape[1:3]) <= 2 * FEW:
-        form, prepare = "one sum", forms.global_average
+        form, prepare = "one product", forms.global_average
     elif isinstance(layer, BinaryDense):
         form, prepare = "signs, counted in words", layer.prepare
     elif known is None:

@@ -25,11 +25,16 @@ from ..runtime.memory import aligned_empty
 from ..runtime.threads import share
 from . import winograd
 from .conv import images_as_rows
-from .windows import HALF_A_TILE, PART_OF_A_VECTOR, forward_geometry, new_scratch, padded, parts_for, vectors_for
-
-FEW_PIXELS = 256
-"""The gradient of w adds at most this many pixels one by one, from several small images or a part of a large one, and then
-adds these sums: a long sum has a larger rounding error."""
+from .windows import (
+    FEW_PIXELS,
+    HALF_A_TILE,
+    PART_OF_A_VECTOR,
+    forward_geometry,
+    new_scratch,
+    padded,
+    parts_for,
+    vectors_for,
+)
 
 CHUNKS = 12
 """The gradient of w is summed over at most this many parts of the batch, and then over the parts, for any number of threads:
@@ -107,7 +112,7 @@ def by_windows(G, like):
 
 
 def vectors_time(count, vectors, parts, like):
-    """How long products with `count` numbers take, in those with one lane, if tiles have so many vectors or parts of one."""
+    """The time of the products with `count` numbers, padded to whole tiles; the unit is a lane of a whole vector."""
     tile = vectors * VECTOR_BYTES // like.itemsize
     return up_to(count, tile // parts) * (1 if parts == 1 else parts * PART_OF_A_VECTOR)
 

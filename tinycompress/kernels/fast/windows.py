@@ -22,6 +22,10 @@ UNROLLED = 4
 
 LONG_RUN = 16
 
+FEW_PIXELS = 256
+"""The gradient of w adds at most this many pixels one by one, from several small images or a part of a large one, and then
+adds these sums: a long sum has a larger rounding error."""
+
 PART_OF_A_VECTOR = 0.6
 """The time of an outer product with half a vector or a quarter, relative to a whole one."""
 

@@ -19,7 +19,7 @@ transposed. With channels, each of the 16 numbers becomes a matrix product over 
 A gradient goes the same way back: that of the weights is G' [(B' d B) * (A g A')] G, summed over all patches.
 
 The sums have C instead of 9 C terms, so that rounding errors are no larger than those of a plain convolution, as long as a patch
-has no numbers much larger than the others; if one is infinite, its outputs are NaN.
+has no numbers much larger than the others. If one is infinite, or the sum of two is, its outputs are NaN.
 
 Source: Lavin and Gray 2016, Fast Algorithms for Convolutional Neural Networks, section 4.1 (whose names these are).
 """
@@ -38,10 +38,10 @@ from ..registers.tile import (
     tile_store,
     tile_zeros,
 )
-from ..registers.vectors import ROWS, VECTOR_BYTES, VECTORS, Tile, zeros
+from ..registers.vectors import ROWS, VECTOR_BYTES, VECTORS, Tile
 from ..runtime.jit import jit
 from ..runtime.memory import aligned_zeros
-from .windows import HALF_A_TILE, Geometry, new_scratch, padded, panels, parts_for, steps_for, vectors_for
+from .windows import FEW_PIXELS, HALF_A_TILE, Geometry, new_scratch, padded, panels, parts_for, steps_for, vectors_for
 
 B_TRANSPOSED = ((1, 0, -1, 0), (0, 1, 1, 0), (0, -1, 1, 0), (0, 1, 0, -1))
 A_TRANSPOSED = ((1, 1, 1, 0), (0, 1, -1, -1))
@@ -52,8 +52,8 @@ G_TWICE = np.kron(*[((1, 0, 0), (0.5, 0.5, 0.5), (0.5, -0.5, 0.5), (0, 0, 1))] *
 PATCHES = 2 * ROWS
 """How many patches are transformed at once, so that they stay in the cache until their products are made."""
 
-PATCHES_OF_A_SUM = 64
-"""The same for the gradient of the weights, which adds up their products one by one: as many as FEW_PIXELS pixels have."""
+PATCHES_OF_A_SUM = FEW_PIXELS // 4
+"""The same for the gradient of the weights, which adds up their products one by one."""
 
 UNUSED = 1
 """Places for patches that stay empty, since their 16 numbers, a power of two apart, would compete for places in the cache."""
@@ -62,7 +62,7 @@ STEPS_OF_A_PATCH = 110
 """Transforming a patch takes as long as this many products per channel of x and of y."""
 
 WORTH_IT = 0.8
-"""The estimated time of a convolution from which on this way is taken, relative to a plain one."""
+"""This way is taken if its estimated time is below this share of the plain one's."""
 
 
 def rows_times(matrix):
@@ -73,7 +73,7 @@ def rows_times(matrix):
         out = ir.Constant(ir.ArrayType(result.vector, result.rows * result.vectors), ir.Undefined)
         for i, factors in enumerate(matrix):
             for v in range(result.vectors):
-                total = zeros(result.vector)  # LLVM drops the addition to it
+                total = ir.Constant(result.vector, None)  # zeros; LLVM drops the addition to them
                 for k, factor in enumerate(factors):
                     vector = builder.extract_value(rows, k * result.vectors + v)
                     if factor:

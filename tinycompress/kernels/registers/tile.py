@@ -33,8 +33,8 @@ are masked, so channels need no padding and no memory outside the array is touch
 
 Arrays are contiguous, and positions are counted in elements from the first one, whatever the shape. Nothing is checked: a
 position outside the array is undefined behaviour, as in C. The functions are Numba intrinsics: Python functions that emit
-LLVM instructions where they are called. They are defined at module level, since Numba cannot cache functions that use an
-intrinsic defined in a function.
+LLVM instructions where they are called. They are names of a module, since Numba cannot cache functions that find an intrinsic
+in a closure.
 """
 
 import operator

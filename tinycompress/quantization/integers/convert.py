@@ -67,10 +67,10 @@ class IntegerNet(Module):
         return self.grid.quantize(x if self.normalize is None else self.normalize(Tensor(x)).data)
 
     def prepare(self, x: np.ndarray):
-        """The bytes of real images x, and a function that computes them from what x then holds, which must be no NaN."""
+        """The bytes of real images x, and a function that computes them from what x then holds, which must not contain NaN."""
         if self.normalize is None:
             return prepare_bytes(x, self.grid)
-        y = self.quantize(x)
+        y = np.ascontiguousarray(self.quantize(x))
         return y, lambda: np.copyto(y, self.quantize(x))
 
     def forward(self, x):

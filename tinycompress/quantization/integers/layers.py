@@ -37,7 +37,7 @@ class IntegerLayer:
         raise NotImplementedError(f"{type(self).__name__} needs a method __call__(self, q)")
 
     def prepare(self, q: np.ndarray):
-        """A new array y, and a function without arguments that computes it from what q then holds."""
+        """A new array y, and a function without arguments that computes it from what q, a contiguous array, then holds."""
         y = np.ascontiguousarray(self(q))
         return y, lambda: np.copyto(y, self(q))
 
@@ -166,14 +166,14 @@ class IntegerAvgPool2d(IntegerLayer):
         finish = Requantizer(offset, factor, shift, int(self.out.zero_point), int(self.out.low), int(self.out.high))
         ones = np.ones((*size, q.shape[-1]), np.int8)
         y, run = int8_conv.prepare(np.ascontiguousarray(q), ones, stride, NO_PADDING, self.zero_point, finish)
-        return (y.reshape(len(q), -1) if self.size is None else y), run
+        return (y[:, 0, 0] if self.size is None else y), run
 
 
 class IntegerFlatten(IntegerLayer):
     """(N, …) to (N, everything else)."""
 
     def __call__(self, q):
-        return q.reshape(len(q), -1)
+        return q.reshape(len(q), prod(q.shape[1:]))
 
     def prepare(self, q):
         return self(q), lambda: None  # a view

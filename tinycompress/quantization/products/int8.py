@@ -126,7 +126,8 @@ def int8_linear(x, w, scale, zero_point=0, bias=None):
 
 
 def prepare_linear(x, w, scale, zero_point=0, bias=None):
-    """A new array y and a function without arguments that computes y, as `int8_linear` does, from what x then holds."""
+    """A new array y and a function without arguments that computes y, as `int8_linear` does, from what x, a contiguous
+    array, then holds."""
     arguments = _checked_linear(x, w, scale, zero_point, bias)
 
     def called():

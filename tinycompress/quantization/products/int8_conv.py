@@ -97,7 +97,7 @@ def int8_depthwise(x, w, stride, padding, zero_point, finish):
 
 def prepare(x, w, stride, padding, zero_point, finish):
     """A new array y and a function without arguments that computes y, as `int8_conv2d` or, for filters of three axes,
-    `int8_depthwise` does, from what x then holds: for a layer that runs often on arrays of one shape."""
+    `int8_depthwise` does, from what x, a contiguous array, then holds: for a layer that runs often on arrays of one shape."""
     channels, *outputs = w.shape[2:]
     _checked(x, channels, outputs[0] if outputs else channels, zero_point, finish)
     convolve, fast = (int8_conv2d, "prepare_int8_conv2d") if outputs else (int8_depthwise, "prepare_int8_depthwise")

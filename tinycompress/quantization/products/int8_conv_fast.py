@@ -106,7 +106,7 @@ def vectors_for(outputs):
 
 
 def pixels_for(OW):
-    """A tuple as long as a tile has pixels: one for a dense layer on one image, or the mean of a whole one."""
+    """A tuple as long as a tile has pixels: one if y is one pixel wide, as that of a dense layer on one image."""
     return (0,) if OW == 1 else rows_for(OW)
 
 

@@ -28,7 +28,7 @@ def _fast():
 
 
 class Requantizer(NamedTuple):
-    """How sums become bytes: the arguments of `requantize` after the sums, arrays as int64 (out,)."""
+    """How sums become bytes: the numbers of the formula above, arrays as int64 (out,)."""
 
     offset: np.ndarray
     factor: np.ndarray
@@ -54,29 +54,8 @@ def fixed_point(ratio):
     return np.where(rounded_up, factor >> 1, factor), np.where(rounded_up, shift - 1, shift)
 
 
-def requantize(sums, offset, factor, shift, zero_point=0, low=0, high=255):
-    """Scale, round and clip sums to 8 bits: uint8 (batch, out), with the formula above.
-
-    sums: int32 (batch, out). offset, factor, shift: int64 (out,), the last two from `fixed_point`.
-    |sums + offset / factor| must stay below 2^31. TypeError unless the sums are int32, ValueError if the shapes do not
-    match or low .. high is not within 0 .. 255.
-    """
-    if sums.dtype != np.int32:
-        raise TypeError(f"the sums should be int32, but are {sums.dtype}")
-    check(sums.ndim == 2, f"sums should be (batch, out), but have shape {sums.shape}")
-    columns = [np.ascontiguousarray(a, np.int64) for a in (offset, factor, shift)]
-    for name, column in zip(("offset", "factor", "shift"), columns, strict=True):
-        check(
-            column.shape == sums.shape[1:],
-            f"{name} should have one number for each of the {sums.shape[1]} outputs, but has shape {column.shape}",
-        )
-    check(0 <= low <= high <= 255, f"low and high should be within 0 .. 255, not {low} and {high}")
-    return choose(loop, numpy, lambda: _fast().requantize)(
-        np.ascontiguousarray(sums), *columns, int(zero_point), int(low), int(high)
-    )
-
-
 def loop(sums, offset, factor, shift, zero_point, low, high):
+    """The bytes of sums, int32 (batch, out); the other arguments are the fields of a `Requantizer`."""
     y = np.empty(sums.shape, np.uint8)
     for b, o in np.ndindex(y.shape):
         half = 1 << int(shift[o]) - 1
@@ -92,31 +71,35 @@ def numpy(sums, offset, factor, shift, zero_point, low, high):
 
 def prepare_bytes(x, grid):
     """The bytes of real numbers x on a grid, as `grid.quantize(x)`, and a function without arguments that computes them from what
-    x then holds, which must be no NaN."""
+    x, a contiguous array, then holds. Compiled, it does not look for NaN."""
 
     def called():
-        y = grid.quantize(x)
+        y = np.ascontiguousarray(grid.quantize(x))
         return y, lambda: np.copyto(y, grid.quantize(x))
 
-    one_grid = x.dtype == grid.scale.dtype == grid.zero_point.dtype == np.float32 and grid.scale.ndim == 0
-    return (choose(called, called, lambda: lambda: _fast().prepare_bytes(x, grid)) if one_grid else called)()
+    simple = (
+        grid.scale.ndim == 0 and grid.low >= 0 and x.dtype == grid.scale.dtype == grid.zero_point.dtype == np.float32
+    )
+    if not simple:
+        return called()
+    return choose(called, called, lambda: lambda: _fast().prepare_bytes(x, grid))()
 
 
 def requantize_sum(a, b, factors, offset, shift, zero_point=0, low=0, high=255):
     """Add two arrays of bytes on different grids, as a residual block does: uint8, of their shape.
 
     y = clip(zero_point + ((a * factors[0] + b * factors[1] + offset) >> shift), low, high). All but a and b are integers;
-    factors are below 2^31. TypeError unless a and b are uint8, ValueError if their shapes differ.
+    factors are below 2^31. TypeError unless a and b are uint8, ValueError if their shapes differ, and for a zero point, low or
+    high that is no byte.
     """
-    pair = _checked_sum(a, b, factors)
-    return choose(sum_loop, sum_numpy, lambda: _fast().requantize_sum)(
-        *pair, factors, offset, shift, zero_point, low, high
-    )
+    arguments = _checked_sum(a, b, factors, offset, shift, zero_point, low, high)
+    return choose(sum_loop, sum_numpy, lambda: _fast().requantize_sum)(*arguments)
 
 
-def prepare_sum(a, b, factors, *rest):
-    """A new array y and a function without arguments that computes y, as `requantize_sum` does, from what a and b then hold."""
-    arguments = *_checked_sum(a, b, factors), factors, *rest
+def prepare_sum(a, b, *how):
+    """A new array y and a function without arguments that computes y, as `requantize_sum` does, from what a and b, contiguous
+    arrays, then hold."""
+    arguments = _checked_sum(a, b, *how)
 
     def called():
         y = requantize_sum(*arguments)
@@ -125,12 +108,15 @@ def prepare_sum(a, b, factors, *rest):
     return choose(called, called, lambda: lambda: _fast().prepare_sum(*arguments))()
 
 
-def _checked_sum(a, b, factors):
+def _checked_sum(a, b, factors, offset, shift, zero_point=0, low=0, high=255):
     if a.dtype != np.uint8 or b.dtype != np.uint8:
         raise TypeError(f"both arrays should be uint8, but are {a.dtype} and {b.dtype}")
     check(a.shape == b.shape, f"the arrays should have the same shape, but have {a.shape} and {b.shape}")
+    factors = [int(factor) for factor in factors]  # Python's integers do not overflow
     check(max(map(abs, factors)) < 2**31, f"factors should be below 2^31, but are {factors}")
-    return np.ascontiguousarray(a), np.ascontiguousarray(b)
+    bytes_ = 0 <= low <= high <= 255 and 0 <= zero_point <= 255
+    check(bytes_, f"the zero point, low and high should be within 0 .. 255, not {zero_point}, {low} and {high}")
+    return np.ascontiguousarray(a), np.ascontiguousarray(b), factors, *map(int, (offset, shift, zero_point, low, high))
 
 
 def sum_loop(a, b, factors, offset, shift, zero_point, low, high):
