@@ -1,5 +1,6 @@
 """Convert a net to one that computes in integers from the first layer to the last: `to_integers`."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -66,8 +67,8 @@ class IntegerNet(Module):
         """Real images (N, …) as the bytes that the first layer takes."""
         return self.grid.quantize(x if self.normalize is None else self.normalize(Tensor(x)).data)
 
-    def prepare(self, x: np.ndarray):
-        """The bytes of real images x, and a function that computes them from what x then holds, which must not contain NaN."""
+    def prepare(self, x: np.ndarray) -> tuple[np.ndarray, Callable[[], object]]:
+        """The bytes of real images x (N, …), and a function that computes them from what x then holds. x must not contain NaN."""
         if self.normalize is None:
             return prepare_bytes(x, self.grid)
         y = np.ascontiguousarray(self.quantize(x))
