@@ -88,11 +88,10 @@ class InferenceNet(Module):
 
     def __init__(self, net: Module, steps: list[Step], x: np.ndarray):
         self.net, self.steps, self.batch, self.input_shape, self.dtype = net, steps, len(x), x.shape[1:], x.dtype
-        plans = [Plan(steps, part.shape, self.dtype) for part in (x[:1], x)]
-        self._idle = {len(plan.x): [plan] for plan in plans}  # batch size -> plans that no thread is using
-        self._lock = threading.Lock()
-        self.output_shape = plans[-1].y.shape[1:]
-        one, whole = _seconds(plans[0], x[:1]), _seconds(plans[1], x)
+        self._idle, self._lock = {}, threading.Lock()  # batch size -> plans that no thread is using
+        plan = Plan(steps, x.shape, self.dtype)  # not kept: batches of another size would need a second one beside it
+        self.output_shape = plan.y.shape[1:]
+        whole, one = _seconds(plan, x), _seconds(Plan(steps, (1, *self.input_shape), self.dtype), x[:1])
         self.seconds = max(whole - one, 0) / (len(x) - 1) if len(x) > 1 else one  # per image
         self.calls = max(one - self.seconds, 0)  # of the steps, in seconds, whatever the size of the batch
 
