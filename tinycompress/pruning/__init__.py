@@ -1,7 +1,8 @@
 """Chapter 1: network pruning. Remove what a net does not need: single weights, or whole neurons.
 
     single weights       prune_weights, prune_n_of_m (2:4), or add_mask for your own mask; sparsity, kept_weights, fan_in
-    gradually            prune_gradually, along the `cubic` schedule; sensitivity: how much pruning each layer tolerates
+    gradually            prune_gradually, along the `cubic` schedule; sensitivity: how much pruning each layer tolerates;
+                         shares_from_scan: how much to remove of each, by what it tolerates
     importance           magnitude, taylor (by the gradient); for neurons neuron_magnitude, neuron_taylor, activation (share
                          of zeros), batch_norm_scale after training with the penalty batch_norm_l1 (network slimming)
     neurons, channels    mask_neurons switches them off, remove_neurons takes them out; channel_groups: which belong together
@@ -44,7 +45,7 @@ from .importance import (
     taylor,
 )
 from .neurons import keep_neurons, mask_neurons, remove_dead_neurons, remove_neurons
-from .sensitivity import sensitivity
+from .sensitivity import sensitivity, shares_from_scan
 from .targeted_dropout import TargetedDropout, targeted_dropout
 from .tickets import iterative_pruning, rewind, shuffle_masks
 from .weights import add_mask, fan_in, kept_weights, prune_n_of_m, prune_weights, sparsity
@@ -76,6 +77,7 @@ __all__ = [
     "remove_neurons",
     "rewind",
     "sensitivity",
+    "shares_from_scan",
     "shuffle_masks",
     "sparsity",
     "targeted_dropout",

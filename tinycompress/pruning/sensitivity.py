@@ -7,7 +7,7 @@ import numpy as np
 from ..nn import Module
 from ..training import Evaluation, evaluate
 from .importance import prunable
-from .weights import prune_weights
+from .weights import kept_weights, prune_weights
 
 
 def sensitivity(
@@ -28,3 +28,36 @@ def sensitivity(
         layer: [evaluate(prune(model.copy(), {layer: share}), data) for share in shares]
         for layer in (prunable(model) if layers is None else layers)
     }
+
+
+def shares_from_scan(
+    model: Module, scan: dict[str, list[Evaluation]], shares: Iterable[float], removed: float
+) -> dict[str, float]:
+    """How much to remove of each layer, the share `removed` of all weights together, so that each layer alone costs about as
+    much accuracy: layer name -> share.
+
+    scan: what `sensitivity` returned for these shares, which begin with 0 and rise; between them, accuracy is interpolated.
+    The accuracy that every layer may fall to is found by bisection. Raises ValueError for shares that do not begin with 0 or
+    do not rise, and for a `removed` that not even the largest of them reaches.
+    """
+    shares = np.asarray(list(shares), float)
+    if len(shares) < 2 or shares[0] != 0 or not (np.diff(shares) > 0).all():
+        raise ValueError(f"shares_from_scan: the shares must begin with 0 and rise; got {shares.tolist()}")
+    if not 0 <= removed <= shares[-1]:
+        raise ValueError(
+            f"shares_from_scan: removed must lie between 0 and the largest share, {shares[-1]:g}; got {removed}"
+        )
+    sizes = {name: mask.size for name, mask in kept_weights(model).items() if name in scan}
+    # Never rising, and falling a little everywhere, so that each accuracy belongs to one share.
+    falling = {name: np.minimum.accumulate([found.accuracy for found in scan[name]]) - 1e-9 * shares for name in sizes}
+
+    def at(accuracy: float) -> dict[str, float]:
+        return {name: float(np.interp(-accuracy, -curve, shares)) for name, curve in falling.items()}
+
+    low, high = min(curve[-1] for curve in falling.values()), max(curve[0] for curve in falling.values())
+    for _ in range(60):
+        middle = (low + high) / 2
+        found = at(middle)
+        enough = sum(found[name] * sizes[name] for name in sizes) >= removed * sum(sizes.values())
+        low, high = (middle, high) if enough else (low, middle)
+    return at(low)

@@ -6,17 +6,19 @@ import pickle
 import sys
 import time
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from ..data import Dataset
 from ..data.download import cache_folder
 from ..files import replace_file
-from ..nn import Module
 from ..selection import shown
 from .identity import code_hash, fingerprint_of, versions
 
+Made = TypeVar("Made")
 
-def stored(name: str, what: Sequence, dataset: Dataset, make: Callable[[], Module], epochs: int) -> Module:
-    """The net that make() returns; at the next call with the same arguments, it is read from a file.
+
+def stored(name: str, what: Sequence, dataset: Dataset, make: Callable[[], Made], epochs: float) -> Made:
+    """What make() returns, a net or something with nets; at the next call with the same arguments, it is read from a file.
 
     name, what: plain values that tell this net from others, such as its method, plan and seed. The file's name is their hash
     with those of the data's content, of the code that the module of `make` can run (`code_hash`), and of the versions that may
@@ -33,7 +35,7 @@ def stored(name: str, what: Sequence, dataset: Dataset, make: Callable[[], Modul
         path.parent.mkdir(parents=True, exist_ok=True)
     start = time.perf_counter()
     with shown(name, epochs):
-        net = make()
-    replace_file(path, pickle.dumps(net))
+        made = make()
+    replace_file(path, pickle.dumps(made))
     print(f"{name}: trained in {(time.perf_counter() - start) / 60:.1f} min", file=sys.stderr, flush=True)
-    return net
+    return made

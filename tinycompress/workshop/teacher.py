@@ -41,7 +41,7 @@ class TeacherPlan:
 
     net: str = "resnet20"
     seed: int = 0
-    epochs: int = 34
+    epochs: int = 50
     lr: float = 0.1
     batch_size: int = 128
     weight_decay: float = 5e-4
@@ -54,7 +54,7 @@ class TeacherPlan:
 def teacher(plan: TeacherPlan, data: str = "cifar10", progress: "bool | tqdm" = True) -> Module:
     """The net of this plan, trained on the training split of the data set of that name, on raw pixels (`models.normalized`).
 
-    The first call trains it, for most of an hour by the default plan, and goes on where an earlier one was stopped. It writes two
+    The first call trains it, for an hour by the default plan, and goes on where an earlier one was stopped. It writes two
     files, `<hash>.tcz` and `<hash>.json`, which says how it was trained and how well it does. progress: as in `fit`. Ctrl-C
     raises KeyboardInterrupt.
     Raises AttributeError for an unknown net, what `data.load` raises, and OSError if the cache cannot be written.

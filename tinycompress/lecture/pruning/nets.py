@@ -11,17 +11,24 @@ from ...optim import cosine
 from ...pruning import prune_gradually
 from ...pruning.importance import Importance
 from ...selection import pick_on_validation, train
+from .. import colour
+from ..plans import COLOUR
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How long to train: `dense` epochs, then `pruned` epochs during or after pruning in `steps` steps."""
+    """How long to train: `dense` epochs, then `pruned` epochs during or after pruning in `steps` steps.
+
+    removed: the shares of weights that P1 removes. stored: whether the net is the ResNet-20 of `colour`.
+    """
 
     dense: int
     pruned: int
     steps: int
     batch_size: int
     lrs: tuple[float, ...]
+    removed: tuple[float, ...] = (0.5, 0.8, 0.9, 0.95, 0.98)
+    stored: bool = False
 
 
 PLANS = {
@@ -30,6 +37,9 @@ PLANS = {
     "full": Plan(dense=40, pruned=40, steps=20, batch_size=64, lrs=(0.01, 0.03, 0.1)),
     # Han et al. 2015 train and prune for hundreds of epochs. With 13, five seeds take less than 15 minutes.
     "paper": Plan(dense=5, pruned=8, steps=4, batch_size=128, lrs=(0.05, 0.1)),
+}
+WITH_COLOUR = PLANS | {  # of P1 and P4
+    f"paper, {COLOUR}": Plan(colour.PLAN.epochs, 4, 2, 128, (colour.LR,), removed=(0.9, 0.95, 0.98), stored=True)
 }
 
 

@@ -7,7 +7,7 @@ from scratch; it trains for the teacher's epochs and the further epochs together
 import functools
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -25,10 +25,10 @@ from ...quantization import (
     to_integers,
 )
 from ...recipe import Recipe, compress
-from ...workshop.stored import stored
+from .. import colour
 from ..pruning.nets import Plan as PruningPlan
 from ..pruning.nets import pruned_gradually
-from .nets import Plan, Small, augmentation, macs_of, new_net, plain, trained, weights_of
+from .nets import Plan, Small, macs_of, new_net, plain, trained, weights_of
 
 
 @functools.lru_cache(maxsize=16)
@@ -40,12 +40,9 @@ def trained_on(teacher: Module, dataset: Dataset, plan: Plan, seed: int) -> Smal
 @functools.lru_cache(maxsize=64)  # C1 and C2 take some methods at the same strength
 def _stored(train: Callable[..., Module], teacher, dataset, plan, seed, strength) -> Module:
     """The net that `train` returns; if the plan says so, from the user's cache."""
-    if not plan.stored:
-        return train(teacher, dataset, plan, seed, strength)
     name = f"{train.__name__} {'' if strength is None else f'{strength:.3g}'}, seed {seed}".replace(" ,", ",")
     epochs = len(plan.lrs) * (plan.more + (plan.teacher if train is small_student else 0))
-    what = strength, asdict(plan)
-    return stored(name, what, dataset, lambda: train(teacher, dataset, plan, seed, strength), epochs)
+    return colour.kept(plan, name, [strength], dataset, lambda: train(teacher, dataset, plan, seed, strength), epochs)
 
 
 # One function per method: (teacher, data, plan, seed, strength) -> the trained net -------------------------------------
@@ -57,7 +54,7 @@ def longer(teacher, dataset, plan, seed, _) -> Module:
 
 def fewer_weights(teacher, dataset, plan, seed, removed) -> Module:
     how = PruningPlan(0, plan.more, max(1, plan.more // 2), plan.batch_size, plan.lrs)
-    return pruned_gradually(teacher, dataset, how, seed, removed, how.steps, augment=augmentation(plan))[0]
+    return pruned_gradually(teacher, dataset, how, seed, removed, how.steps, augment=colour.augmentation(plan))[0]
 
 
 def fewer_neurons(teacher, dataset, plan, seed, removed) -> Module:

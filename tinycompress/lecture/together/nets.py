@@ -12,9 +12,9 @@ from ...data import Dataset
 from ...nn import Module
 from ...nn.weighted import effective
 from ...pruning import prunable
-from ...selection import pick_on_validation, shown, train
+from ...selection import pick_on_validation, train
 from ...training import evaluate, predict
-from ...workshop.teacher import TeacherPlan, augmented, teacher
+from .. import colour
 from ..plans import COLOUR, plan_of
 
 if TYPE_CHECKING:  # a new edition of the claims' machinery is no reason to train nets again (`workshop.stored`)
@@ -27,8 +27,7 @@ class Plan:
 
     folded_lrs: those of nets whose batch norm is folded into their weights; none: as `lrs`.
     stored: whether nets train for so long that they are kept in the user's cache, and found there by an interrupted run and by
-    the other claims. The teacher is then the ResNet-20 of `workshop.teacher`, trained for this many epochs, and all nets see
-    their images moved and mirrored as it does.
+    the other claims. The teacher is then the ResNet-20 of `colour`, and all nets see their images moved and mirrored as it does.
     """
 
     widths: tuple[int, ...] = (16, 32)
@@ -46,16 +45,14 @@ PLANS = {
     "quick, many images": Plan(widths=(32, 64), teacher=3, more=2, batch_size=128),
     "full": Plan(widths=(32, 64), teacher=30, more=20, lrs=(0.01, 0.03, 0.1), small_lrs=(0.0003, 0.001, 0.005)),
     "paper": Plan(widths=(32, 64), teacher=8, more=6, batch_size=128),
-    # One rate per method: a second one would take an hour more per seed. With batch norm folded, a ResNet-20 diverges at 0.02,
-    # is at 16 % after 25 steps at 0.005, and keeps its 87 % at 0.002.
-    f"paper, {COLOUR}": Plan(
-        widths=(16, 32, 64),
-        teacher=34,
+    f"paper, {COLOUR}": Plan(  # one rate per method: a second one would take an hour more per seed
+        widths=colour.WIDTHS,
+        teacher=colour.PLAN.epochs,
         more=2,
         batch_size=128,
-        lrs=(0.02,),
+        lrs=(colour.LR,),
         small_lrs=(0.0005,),
-        folded_lrs=(0.001,),
+        folded_lrs=(colour.FOLDED_LR,),
         stored=True,
     ),
 }
@@ -112,18 +109,17 @@ def weights_of(net: Module) -> int:
 def teacher_of(data_name: str, plan: Plan, seed: int) -> Module:
     """The teacher of this seed. Cached: the claims of a process share it and change only copies."""
     if plan.stored:
-        with shown(f"the teacher, seed {seed}", plan.teacher) as bar:
-            return teacher(TeacherPlan(seed=seed, epochs=plan.teacher), data_name, progress=bar)
+        return colour.trained_resnet(data_name, seed)
     dataset = data.load(data_name)
     return trained(lambda: new_net(dataset, plan, 1.0, seed), dataset, plan, [seed, 2], epochs=plan.teacher)
 
 
 def new_net(dataset: Dataset, plan: Plan, width: float, seed: int) -> Module:
-    widths, rng = [max(1, round(width * n)) for n in plan.widths], np.random.default_rng([seed, 1])
-    if not plan.stored:
-        return models.convnet(dataset.image_shape, dataset.num_classes, widths, rng=rng)
-    net = models.resnet(dataset.image_shape, dataset.num_classes, widths, blocks=3, rng=rng)
-    return models.normalized(net, dataset.x_train)
+    rng = np.random.default_rng([seed, 1])
+    if plan.stored:
+        return colour.new_resnet(dataset, width, rng)
+    widths = [max(1, round(width * n)) for n in plan.widths]
+    return models.convnet(dataset.image_shape, dataset.num_classes, widths, rng=rng)
 
 
 def trained(start: Callable[[], Module], dataset: Dataset, plan: Plan, seed, **how) -> Module:
@@ -132,7 +128,7 @@ def trained(start: Callable[[], Module], dataset: Dataset, plan: Plan, seed, **h
     how: epochs, lrs, a loss, targets that replace the labels of the training images, and another augmentation.
     """
     seen = dataset if "targets" not in how else replace(dataset, y_train=how["targets"])
-    options = {"batch_size": plan.batch_size, "augment": augmentation(plan)}
+    options = {"batch_size": plan.batch_size, "augment": colour.augmentation(plan)}
     options |= {name: how[name] for name in ("loss", "augment") if name in how}
 
     def arm(lr):
@@ -140,11 +136,6 @@ def trained(start: Callable[[], Module], dataset: Dataset, plan: Plan, seed, **h
         return train(start(), seen, lr=lr, epochs=how.get("epochs", plan.more), rng=rng, **options)
 
     return pick_on_validation(arm, how.get("lrs", plan.lrs), dataset)[0]
-
-
-def augmentation(plan: Plan) -> Callable | None:
-    """How images are changed while a net trains, if they are: `augment` of `fit`."""
-    return functools.partial(augmented, plan=TeacherPlan()) if plan.stored else None
 
 
 def validation_accuracy(net: Module, dataset: Dataset) -> float:
