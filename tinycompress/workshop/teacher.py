@@ -41,7 +41,7 @@ class TeacherPlan:
 
     net: str = "resnet20"
     seed: int = 0
-    epochs: int = 50
+    epochs: int = 45
     lr: float = 0.1
     batch_size: int = 128
     weight_decay: float = 5e-4

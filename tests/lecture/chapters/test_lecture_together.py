@@ -11,7 +11,7 @@ from verdicts import DECIDED
 from tinycompress import get_num_threads, models, recipe, set_num_threads
 from tinycompress.data import load
 from tinycompress.data.dataset import from_arrays
-from tinycompress.lecture import Settings, judge, report, run, together
+from tinycompress.lecture import Settings, colour, judge, report, run, together
 from tinycompress.lecture.pruning import nets as pruning_nets
 from tinycompress.lecture.tasks import plain
 from tinycompress.lecture.together import c1_three_numbers, c2_who_pays, methods, nets
@@ -200,7 +200,8 @@ def test_nets_that_are_the_same_at_all_strengths_are_trained_once(monkeypatch):
 def test_a_stored_net_of_every_method_is_the_one_that_was_trained_and_is_not_trained_again(monkeypatch, rng):
     x, y = rng.random((240, 8, 8, 3), np.float32), np.arange(240) % 4
     dataset, plan = from_arrays("colour", x[:200], y[:200], x[200:], y[200:]), replace(TINY, teacher=1, more=1)
-    plan = replace(plan, widths=(4, 6, 8), stored=True)
+    plan = replace(plan, stored=True)
+    monkeypatch.setattr(colour, "WIDTHS", (4, 6, 8))
     teacher = nets.new_net(dataset, plan, 1.0, 0).eval()
 
     def apply(method):
@@ -210,9 +211,9 @@ def test_a_stored_net_of_every_method_is_the_one_that_was_trained_and_is_not_tra
         small = method.apply(teacher, dataset, plan, 0, method.strength)
         return tcz.to_bytes(small.net), predict(small.runs, x).tobytes(), replace(small, net=None, runs=None)
 
-    monkeypatch.setattr(methods, "stored", lambda name, what, dataset, make, epochs: make())
+    monkeypatch.setattr(colour, "stored", lambda name, what, dataset, make, epochs: make())
     trained = [apply(method) for method in methods.METHODS]
-    monkeypatch.setattr(methods, "stored", stored)
+    monkeypatch.setattr(colour, "stored", stored)
     assert [apply(method) for method in methods.METHODS] == trained
     for module in (nets, recipe, pruning_nets):
         monkeypatch.setattr(module, "train", never)
@@ -221,9 +222,11 @@ def test_a_stored_net_of_every_method_is_the_one_that_was_trained_and_is_not_tra
 
 def test_the_teacher_on_many_colour_images_is_the_stored_one(monkeypatch):
     asked = []
-    monkeypatch.setattr(nets, "teacher", lambda plan, data, progress: asked.append((plan, data)))
+    monkeypatch.setattr(colour, "teacher", lambda plan, data, progress: asked.append((plan, data)))
     plan = nets.PLANS["paper, colour images"]
+    colour.trained_resnet.cache_clear()
     nets.teacher_of.__wrapped__("cifar10", plan, 3)
+    colour.trained_resnet.cache_clear()
     assert asked == [(TeacherPlan(seed=3, epochs=plan.teacher), "cifar10")]
 
 
