@@ -21,9 +21,9 @@ TINY = nets.Plan(pair_epochs=1, epochs=2, widths=(5, 8), dense=2, more=2, ranks=
 @pytest.fixture(scope="module", autouse=True)
 def tiny_plan():
     before = nets.PLANS["quick"]
-    nets.PLANS["quick"] = TINY
+    nets.PLANS["quick"] = nets.WITH_COLOUR["quick"] = TINY
     yield
-    nets.PLANS["quick"] = before
+    nets.PLANS["quick"] = nets.WITH_COLOUR["quick"] = before
 
 
 @pytest.fixture(scope="module")

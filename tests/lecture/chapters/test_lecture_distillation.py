@@ -48,6 +48,7 @@ def tiny_plan():
     set_num_threads(1)  # as the workers have it: two threads on nets this small are slower than one
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(nets.PLANS, "quick", TINY)
+        patch.setitem(nets.WITH_COLOUR, "quick", TINY)
         yield
     set_num_threads(threads)
 

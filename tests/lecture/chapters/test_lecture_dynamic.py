@@ -36,6 +36,8 @@ def tiny_plan():
     set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(nets.PLANS, "quick", TINY)
+        patch.setitem(nets.WITH_COLOUR, "quick", TINY)
+        patch.setitem(y2_width.WITH_COLOUR, "quick", TINY)
         patch.setattr(y1_exits, "ONE_BY_ONE", 4)
         patch.setattr(y1_exits, "BATCH", 16)
         patch.setattr(y4_budget, "BATCH", 16)

@@ -29,11 +29,11 @@ from tinycompress.lecture.pruning.p1_gradual import effect_p1
 from tinycompress.lecture.pruning.p2_irregular import _draw_net
 from tinycompress.lecture.pruning.p3_sparse_speed import measure_p3
 from tinycompress.lecture.tasks import not_measured, plain
-from tinycompress.pruning import magnitude, sparsity
+from tinycompress.pruning import magnitude, remove_neurons, sparsity
 from tinycompress.workshop.style import figure, svg
 
 CLAIMS = {claim.id: claim for claim in pruning.CLAIMS}
-TINY = nets.Plan(dense=3, pruned=4, steps=2, batch_size=64, lrs=(0.05,))
+TINY = nets.Plan(dense=3, pruned=4, steps=2, batch_size=64, lrs=(0.05,), removed=(0.5, 0.9, 0.95))
 TINY_OF = {
     nets: TINY,
     p0_dropout: p0_dropout.Plan(epochs=2, batch_size=64, lrs=(0.05,)),
@@ -51,6 +51,7 @@ def tiny_plans():
     with pytest.MonkeyPatch.context() as patch:
         for module, plan in TINY_OF.items():
             patch.setitem(module.PLANS, "quick", plan)
+        patch.setitem(nets.WITH_COLOUR, "quick", TINY)
         yield
     set_num_threads(threads)
 
@@ -60,7 +61,6 @@ def rows(measure):
     """Two seeds of every claim at a tiny budget, as JSON would give them back."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(p3_sparse_speed, "SPARSITIES", (0.5, 0.9))
-        patch.setattr(p1_gradual, "REMOVED", (0.5, 0.9, 0.95))
         patch.setattr(p1b_criteria, "WEIGHTS_REMOVED", (0.5, 0.9))
         patch.setattr(p1b_criteria, "NEURONS_REMOVED", (0.5, 0.75))
         patch.setattr(p0_dropout, "REMOVED", (0.5, 0.9))
@@ -226,7 +226,7 @@ def test_the_crossover_is_where_the_speed_up_comes_to_stay_above_one():
 
 
 def test_every_step_of_every_plan_is_fine_tuned():
-    assert all(plan.pruned // 2 // plan.steps >= 1 for plan in nets.PLANS.values())
+    assert all(plan.pruned // 2 // plan.steps >= 1 for plan in nets.WITH_COLOUR.values())
     assert all(plan.epochs // 2 >= 2 for plan in p5_large_first.PLANS.values())
 
 
@@ -367,7 +367,7 @@ def test_slimming_takes_the_parameters_it_says_and_keeps_the_neurons_of_largest_
     norms = [m for m in net.modules() if type(m).__name__ == "BatchNorm"]
     for norm in norms:
         norm.weight.data = rng.uniform(0.1, 1, norm.weight.shape).astype(np.float32)
-    small = p4b_slimming.slim(net, 0.5)
+    small = remove_neurons(net, p4b_slimming.slim(net, 0.5))
     assert small.summary().parameters <= 0.5 * net.summary().parameters
     kept = [m.weight.data for m in small.modules() if type(m).__name__ == "BatchNorm"]
     gone = np.concatenate([np.setdiff1d(a.weight.data, b) for a, b in zip(norms, kept, strict=True)])

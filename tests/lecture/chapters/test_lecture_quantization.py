@@ -52,6 +52,7 @@ TINY_Q4B = q4b_overfitting.Plan(
 def tiny_plan():
     patch = pytest.MonkeyPatch()
     patch.setitem(nets.PLANS, "quick", TINY)
+    patch.setitem(nets.WITH_COLOUR, "quick", TINY)
     patch.setitem(q4b_overfitting.PLANS, "quick", TINY_Q4B)
     yield
     patch.undo()

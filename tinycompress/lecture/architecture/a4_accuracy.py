@@ -12,9 +12,10 @@ from ...nn import Module
 from ...profiling import stored_bytes
 from ...selection import pick_on_validation, train
 from ...workshop.style import COLORS, curve_with_band, figure, percent_axis, table
+from .. import colour
 from ..claim import Claim, Effect
 from ..learned import learns
-from .nets import PLANS, Plan, accuracy, plan_for
+from .nets import WITH_COLOUR, Plan, accuracy, plan_for
 
 ARMS = ("standard", "separable", "shrunk")
 MARGIN = -1.0  # points of accuracy that separable convolutions may cost
@@ -24,29 +25,39 @@ STEPS = 512  # a net is shrunk by a factor of 0/512 to 511/512
 def measure_a4(data_name: str, budget: str, seed: int) -> list[dict]:
     """Test accuracy and size of each arm's net at each width."""
     dataset = data.load(data_name)
-    plan = plan_for(budget, dataset)
+    plan = plan_for(budget, dataset, WITH_COLOUR)
     rows = []
+
+    def picked(arm, width):
+        make = lambda lr: _conv_net(arm, width, dataset, plan, seed, lr)  # noqa: E731
+        best = lambda: pick_on_validation(make, plan.conv_lrs, dataset)  # noqa: E731
+        name, epochs = f"A4: {arm}, {width} channels, seed {seed}", plan.epochs * len(plan.conv_lrs)
+        return colour.kept(plan, name, [], dataset, best, epochs)
+
     for width in plan.widths:
         for arm in ARMS:
-            net, lr = pick_on_validation(
-                lambda lr, arm=arm, width=width: _conv_net(arm, width, dataset, plan, seed, lr), plan.conv_lrs, dataset
-            )
+            net, lr = picked(arm, width)
             cost = net.summary()
             rows.append(
                 {"seed": seed, "arm": arm, "width": width, "parameters": cost.parameters, "macs": cost.macs}
                 | {"bytes": stored_bytes(net), "accuracy": accuracy(net, dataset), "lr": lr, "epochs": plan.epochs}
+                | ({"net": "ResNet-20"} if plan.stored else {})
             )
     return rows
 
 
 def _conv_net(arm: str, width: int, dataset: Dataset, plan: Plan, seed: int, lr: float) -> Module:
-    """The arm's net of three convolutions, trained for `plan.epochs` epochs."""
+    """The arm's net of three convolutions, or its ResNet-20, trained for `plan.epochs` epochs."""
     rng = np.random.default_rng(seed)
 
     def trained(net):
-        return train(net, dataset, lr=lr, epochs=plan.epochs, rng=rng, batch_size=plan.conv_batch_size)
+        how = {"epochs": plan.epochs, "batch_size": plan.conv_batch_size, "augment": colour.augmentation(plan)}
+        how |= {"weight_decay": colour.PLAN.weight_decay} if plan.stored else {}
+        return train(net, dataset, lr=lr, rng=rng, **how)
 
     def convnet(factor):
+        if plan.stored:
+            return colour.new_resnet(dataset, factor * width / colour.WIDTHS[0], rng)
         widths = [max(1, round(factor * width * times)) for times in (1, 2, 4)]
         return models.convnet(dataset.image_shape, dataset.num_classes, widths, rng=rng)
 
@@ -131,9 +142,8 @@ def _draw_accuracy(ax, rows):
     ax.set_ylim(None, min(top, 100.5))
     ax.set(xlabel="parameters", ylabel="test accuracy")
     percent_axis(ax.yaxis, 100)
-    ax.set_title(
-        f"Three convolutions, labelled by their channels\n({rows[0]['epochs']} epochs; dotted: the same widths)"
-    )
+    what = rows[0].get("net", "Three convolutions")
+    ax.set_title(f"{what}, labelled by their channels\n({rows[0]['epochs']} epochs; dotted: the same widths)")
 
 
 def _draw_cost(ax, rows):
@@ -158,7 +168,7 @@ CLAIM = Claim(
     question="A net of separable convolutions is about as accurate as one of standard convolutions, and more accurate than one "
     "shrunk to its size.",
     measure=measure_a4,
-    plans=PLANS,
+    plans=WITH_COLOUR,
     effects=(
         Effect(
             name="test accuracy, separable minus standard of the same widths, mean over widths",

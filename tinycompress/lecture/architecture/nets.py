@@ -5,12 +5,16 @@ from dataclasses import dataclass
 from ...data import Dataset
 from ...nn import Module
 from ...training import evaluate
-from ..plans import plan_of
+from .. import colour
+from ..plans import COLOUR, plan_of
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All arms of a claim train for the same number of epochs in total and choose from the same number of learning rates."""
+    """All arms of a claim train for the same number of epochs in total and choose from the same number of learning rates.
+
+    stored: whether the nets of A4 are those of `colour`, and kept.
+    """
 
     pair_epochs: int = 5  # of the nets of A1 and A2, on pairs of images
     epochs: int = 12  # of the nets of A4
@@ -22,6 +26,7 @@ class Plan:
     ranks: tuple[int, ...] = (2, 4, 8, 16, 32)
     batch_size: int = 64
     lrs: tuple[float, ...] = (0.02, 0.1)
+    stored: bool = False
 
 
 PLANS = {
@@ -45,10 +50,13 @@ PLANS = {
         batch_size=128,
     ),
 }
+WITH_COLOUR = PLANS | {  # of A4
+    f"paper, {COLOUR}": Plan(epochs=8, conv_lrs=(colour.PLAN.lr,), widths=(8, 16), stored=True)
+}
 
 
-def plan_for(budget: str, dataset: Dataset) -> Plan:
-    return plan_of(PLANS, budget, dataset)
+def plan_for(budget: str, dataset: Dataset, plans: dict[str, Plan] = PLANS) -> Plan:
+    return plan_of(plans, budget, dataset)
 
 
 def accuracy(net: Module, dataset: Dataset) -> float:

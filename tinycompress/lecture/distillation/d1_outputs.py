@@ -6,15 +6,16 @@ import numpy as np
 
 from ... import data
 from ...data import Dataset
-from ...distillation import DistillationLoss, teacher_targets
+from ...distillation import DistillationLoss, ShiftedTargets, teacher_targets
 from ...nn import Module
 from ...profiling import stored_bytes
 from ...workshop.style import figure
+from .. import colour
 from ..claim import Claim, Effect
 from ..learned import learns
 from ..rows import paired
 from .drawing import draw_curves, draw_error_bars, draw_images, draw_reference_line
-from .nets import PLANS, Plan, choose, plan_for, scores, teacher_of, train_student, with_fewer_images
+from .nets import WITH_COLOUR, Plan, choose, plan_for, scores, teacher_of, train_student, with_fewer_images
 
 ARMS = (
     ("labels", "rival", "labels"),
@@ -27,7 +28,7 @@ HINTON_ERRORS = {"teacher": 67, "labels": 146, "teacher outputs": 74}  # of 10,0
 def measure_d1(data_name: str, budget: str, seed: int) -> list[dict]:
     """Train a student on labels, on smoothed labels and on a teacher's outputs, with few and with all images."""
     dataset = data.load(data_name)
-    plan = plan_for(budget, dataset)
+    plan = plan_for(budget, dataset, WITH_COLOUR)
     teacher = teacher_of(data_name, plan, seed)
     whole = stored_bytes(teacher)
     nets = [(1, "teacher", plan.teacher_epochs, len(dataset.x_train), teacher, {})]
@@ -57,13 +58,14 @@ def three_students(
 ) -> dict[str, tuple[Module, dict]]:
     """One student per kind of target, the best of its settings on validation data, and these settings as row fields.
 
-    curves: whether the fields hold learning curves, which take about as long as the training.
+    curves: whether the fields hold learning curves, which take about as long as the training. If the plan says `stored`, the
+    images of all students are moved by up to a pixel, and the teacher's outputs are those for the moved images.
     """
-    targets = teacher_targets(teacher, *dataset.train)
+    move = data.shift if plan.stored else None
 
-    def student(lr, curve, *targets, **options):
+    def student(lr, curve, *targets, augment=move, **options):
         curve = curve if curves else None
-        return train_student(dataset, plan, plan.student, seed, lr, *targets, curve=curve, **options)
+        return train_student(dataset, plan, plan.student, seed, lr, *targets, curve=curve, augment=augment, **options)
 
     def on_labels(lr, decay, curve):
         return student(lr, curve, weight_decay=decay)
@@ -73,13 +75,27 @@ def three_students(
         return student(lr, curve, smooth, loss=DistillationLoss(1, 1))
 
     def on_teacher_outputs(lr, soft, curve):
-        return student(lr, curve, targets, loss=DistillationLoss(*soft))
+        if not plan.stored:
+            return student(lr, curve, outputs(), loss=DistillationLoss(*soft))
+        lesson = ShiftedTargets(teacher, *dataset.train, *soft)
+        return student(lr, curve, lesson.train[1], loss=lesson.loss, augment=lesson.shift)
 
-    return {
-        "labels": choose(on_labels, plan.lrs, plan.decays, dataset),
-        "smoothed labels": choose(on_smoothed_labels, plan.lrs, plan.smoothings, dataset),
-        "teacher outputs": choose(on_teacher_outputs, plan.lrs, plan.soft, dataset),
+    @functools.cache
+    def outputs():
+        return teacher_targets(teacher, *dataset.train)
+
+    arms = {
+        "labels": (on_labels, plan.decays),
+        "smoothed labels": (on_smoothed_labels, plan.smoothings),
+        "teacher outputs": (on_teacher_outputs, plan.soft),
     }
+    found = {}
+    for arm, (make, values) in arms.items():
+        name = f"D1: student on {arm}, {len(dataset.x_train)} images, seed {seed}"
+        chosen = lambda make=make, values=values: choose(make, plan.lrs, values, dataset)  # noqa: E731
+        epochs = plan.epochs * len(plan.lrs) * len(values)
+        found[arm] = colour.kept(plan, name, [curves], dataset, chosen, epochs)
+    return found
 
 
 def smoothed(labels: np.ndarray, classes: int, share: float) -> np.ndarray:
@@ -148,7 +164,7 @@ CLAIM = Claim(
     chapter="distillation",
     title="The teacher's output instead of the label",
     measure=measure_d1,
-    plans=PLANS,
+    plans=WITH_COLOUR,
     effects=tuple(
         Effect(
             name=f"test accuracy with {count} images, on the teacher's outputs minus on {baseline}",

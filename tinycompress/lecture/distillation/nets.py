@@ -15,7 +15,8 @@ from ...optim import cosine
 from ...selection import pick_on_validation, train
 from ...tensor import Tensor
 from ...training import predict
-from ..plans import plan_of
+from .. import colour
+from ..plans import COLOUR, plan_of
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class Plan:
 
     An arm tries each learning rate with each value of one more setting: `soft` has pairs of (temperature, alpha), `decays`
     weight decays, and `smoothings` shares of label smoothing. Arms that are compared try the same number of combinations.
+
+    stored: whether the teacher is the ResNet-20 of `colour`, and the student a narrower one, half as wide.
     """
 
     teacher: tuple[int, ...] = (300, 100)
@@ -57,6 +60,7 @@ class Plan:
     deep_lrs: tuple[float, ...] = (0.03, 0.1)
     deep_temperatures: tuple[float, ...] = (5,)
     hint_weights: tuple[float, ...] = (0.3,)
+    stored: bool = False
 
 
 PLANS = {
@@ -114,11 +118,23 @@ PLANS |= {
     )
     for budget in ("quick", "full")
 }
+WITH_COLOUR = PLANS | {  # of D1
+    f"paper, {COLOUR}": Plan(
+        teacher_epochs=colour.PLAN.epochs,
+        batch_size=128,
+        epochs=10,
+        lrs=(colour.PLAN.lr,),
+        soft=((4, 0.9),),
+        decays=(0,),
+        smoothings=(0.1,),
+        stored=True,
+    )
+}
 MOST_EPOCHS = 150
 
 
-def plan_for(budget: str, dataset: Dataset) -> Plan:
-    return plan_of(PLANS, budget, dataset)
+def plan_for(budget: str, dataset: Dataset, plans: dict[str, Plan] = PLANS) -> Plan:
+    return plan_of(plans, budget, dataset)
 
 
 def with_fewer_images(dataset: Dataset, plan: Plan, share: float, seed) -> tuple[Dataset, Plan]:
@@ -138,6 +154,8 @@ def with_fewer_images(dataset: Dataset, plan: Plan, share: float, seed) -> tuple
 @functools.lru_cache(maxsize=16)
 def teacher_of(data_name: str, plan: Plan, seed: int) -> Module:
     """The teacher of this seed. Cached: the claims of a process share it, so do not modify it."""
+    if plan.stored:
+        return colour.trained_resnet(data_name, seed)
     return train_teacher(data.load(data_name), plan, plan.teacher_epochs, seed)
 
 
@@ -165,7 +183,10 @@ def train_teacher(dataset: Dataset, plan: Plan, epochs: int, seed: int) -> Modul
 def train_student(dataset: Dataset, plan: Plan, widths, seed, lr: float, targets=None, **options) -> Module:
     """A net trained on the labels, or on other targets; all arms of a seed start with the same weights."""
     rng = np.random.default_rng([*np.atleast_1d(seed), 2])
-    net = models.mlp(dataset.image_shape, widths, dataset.num_classes, rng=rng)
+    if plan.stored:
+        net = colour.new_resnet(dataset, 0.5, rng)
+    else:
+        net = models.mlp(dataset.image_shape, widths, dataset.num_classes, rng=rng)
     dataset = dataset if targets is None else replace(dataset, y_train=targets)
     return train(net, dataset, lr=lr, epochs=plan.epochs, rng=rng, batch_size=plan.batch_size, **options)
 

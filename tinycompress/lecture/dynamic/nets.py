@@ -9,10 +9,11 @@ import numpy as np
 from ... import data, models
 from ...data import Dataset
 from ...dynamic import JointLoss, Slimmable, add_exits
-from ...nn import Conv2d, Dense, Flatten, MaxPool2d, Module, MultiExit, ReLU, Sequential
+from ...nn import Conv2d, Dense, Flatten, MaxPool2d, Module, MultiExit, ReLU, Residual, Sequential
 from ...selection import pick_on_validation, train
 from ...training import evaluate
-from ..plans import plan_of
+from .. import colour
+from ..plans import COLOUR, plan_of
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Plan:
     number of learning rates: single nets from `lrs`, nets of several widths, whose gradient is a sum, from `joint_lrs`.
 
     channels: of the convnet's blocks. Each block but the last is followed by an exit. At the budget "paper" the net with
-    exits is BranchyNet's LeNet instead.
+    exits is BranchyNet's LeNet instead. stored: whether all nets start from the ResNet-20 of `colour`, and are kept.
     """
 
     epochs: int
@@ -32,6 +33,7 @@ class Plan:
     channels: tuple[int, ...] = (16, 32, 64)
     widths: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0)
     untrained: tuple[float, ...] = (0.375, 0.625, 0.875)
+    stored: bool = False
 
 
 PLANS = {
@@ -41,10 +43,13 @@ PLANS = {
     "paper": Plan(epochs=8, width_epochs=8, batch_size=128, lrs=(0.05,), joint_lrs=(0.02,), channels=(8, 16, 32)),
 }
 EXIT_WEIGHTS = {2: (1.0, 0.3)}  # BranchyNet's LeNet: the early exit counts most, because most images leave there
+WITH_COLOUR = PLANS | {  # of Y1 and Y3
+    f"paper, {COLOUR}": Plan(4, 5, 128, lrs=(colour.LR,), joint_lrs=(colour.LR,), stored=True)
+}
 
 
-def plan_for(budget: str, dataset: Dataset) -> Plan:
-    return plan_of(PLANS, budget, dataset)
+def plan_for(budget: str, dataset: Dataset, plans: dict[str, Plan] = PLANS) -> Plan:
+    return plan_of(plans, budget, dataset)
 
 
 def plain_trunk(dataset: Dataset, budget: str, rng: np.random.Generator) -> Sequential:
@@ -96,33 +101,58 @@ def exits_of(net: MultiExit) -> list[Module]:
 def plain_net(data_name: str, budget: str, seed: int) -> Module:
     """The trunk, trained without exits. Cached."""
     dataset = data.load(data_name)
-    plan = plan_for(budget, dataset)
+    plan = plan_for(budget, dataset, WITH_COLOUR)
 
-    def arm(lr):
-        rng = np.random.default_rng(seed)
-        trunk = plain_trunk(dataset, budget, rng)
-        return train(trunk, dataset, lr=lr, epochs=plan.epochs, rng=rng, batch_size=plan.batch_size)
+    def start(rng):
+        return colour.trained_resnet(data_name, seed).copy() if plan.stored else plain_trunk(dataset, budget, rng)
 
-    return pick_on_validation(arm, plan.lrs, dataset)[0]
+    def make():
+        return pick_on_validation(lambda lr: _trained(start, dataset, plan, seed, lr), plan.lrs, dataset)[0]
+
+    return colour.kept(plan, f"no exits, seed {seed}", [], dataset, make, plan.epochs)
 
 
 @functools.lru_cache(maxsize=16)
 def exit_net(data_name: str, budget: str, seed: int) -> MultiExit:
-    """The net with exits, all trained together from scratch. Cached: the claims of a process share it."""
+    """The net with exits, all trained together: from scratch, or from the trained ResNet-20. Cached: the claims of a process
+    share it."""
     dataset = data.load(data_name)
-    plan = plan_for(budget, dataset)
+    plan = plan_for(budget, dataset, WITH_COLOUR)
+
+    def start(rng):
+        if not plan.stored:
+            return with_exits(dataset, budget, rng)
+        trunk = colour.trained_resnet(data_name, seed)
+        return add_exits(trunk, [i - 1 for i in halving(trunk)], rng=rng)
 
     def arm(lr):
-        rng = np.random.default_rng(seed)
-        net = with_exits(dataset, budget, rng)
-        loss = JointLoss(EXIT_WEIGHTS.get(len(net.stages)))
-        return train(net, dataset, lr=lr, epochs=plan.epochs, rng=rng, batch_size=plan.batch_size, loss=loss)
+        return _trained(start, dataset, plan, seed, lr, lambda net: JointLoss(EXIT_WEIGHTS.get(len(net.stages))))
 
-    return pick_on_validation(arm, plan.lrs, dataset, mean_loss(exits_of, dataset))[0]
+    def make():
+        return pick_on_validation(arm, plan.lrs, dataset, mean_loss(exits_of, dataset))[0]
+
+    return colour.kept(plan, f"exits, seed {seed}", [], dataset, make, plan.epochs)
+
+
+def halving(net: Sequential) -> list[int]:
+    """The numbers of the blocks of a residual net that halve the image."""
+    return [i for i, layer in enumerate(net.layers) if isinstance(layer, Residual) and layer.shortcut]
+
+
+def _trained(
+    start: Callable, dataset: Dataset, plan: Plan, seed: int, lr: float, loss: Callable | None = None
+) -> Module:
+    """The net start(rng), trained for `plan.epochs` epochs with the loss loss(net), by default cross-entropy."""
+    rng = np.random.default_rng(seed)
+    net = start(rng)
+    how = {"epochs": plan.epochs, "batch_size": plan.batch_size, "augment": colour.augmentation(plan)}
+    how |= {"loss": loss(net)} if loss else {}
+    return train(net, dataset, lr=lr, rng=rng, **how)
 
 
 def slimmable(trunk: Module, dataset: Dataset, plan: Plan, seed: int, lr: float, batch_norm: str = "own") -> Slimmable:
     """The net trained at all widths (and exits) together; smaller outputs learn half from labels, half from the largest."""
     rng = np.random.default_rng([seed, 1])
     net, loss = Slimmable(trunk, plan.widths, batch_norm), JointLoss(distil=0.5)
-    return train(net, dataset, lr=lr, epochs=plan.width_epochs, rng=rng, batch_size=plan.batch_size, loss=loss)
+    how = {"epochs": plan.width_epochs, "batch_size": plan.batch_size, "augment": colour.augmentation(plan)}
+    return train(net, dataset, lr=lr, rng=rng, loss=loss, **how)

@@ -1,16 +1,26 @@
 """Claim Y2: one set of weights at several widths, compared with one net per width and with a shared batch norm."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from ... import data, models
-from ...nn import Sequential
+from ...dynamic import Slimmable
+from ...nn import Module
 from ...selection import pick_on_validation, train
 from ...training import evaluate
 from ...workshop.style import COLORS, curve_with_band, figure, percent_axis, table
+from .. import colour
 from ..claim import Claim, Effect
 from ..learned import learns
+from ..plans import COLOUR
 from ..rows import paired
-from .nets import PLANS, mean_loss, plan_for, slimmable
+from . import nets
+from .nets import mean_loss, plan_for, slimmable
+
+# Narrower nets lose most of what the ResNet-20 knew, and learn it again at high rates.
+_KEY = f"paper, {COLOUR}"
+WITH_COLOUR = nets.PLANS | {_KEY: replace(nets.WITH_COLOUR[_KEY], lrs=(0.1,), joint_lrs=(0.05,))}
 
 MARGIN = -1.0  # points of accuracy that one set of weights may cost
 
@@ -18,25 +28,35 @@ MARGIN = -1.0  # points of accuracy that one set of weights may cost
 def measure_y2(data_name: str, budget: str, seed: int) -> list[dict]:
     """Accuracy at each width of the slimmable net, of one with a shared batch norm, and of separately trained nets."""
     dataset = data.load(data_name)
-    plan = plan_for(budget, dataset)
+    plan = plan_for(budget, dataset, WITH_COLOUR)
 
-    def new(width: float) -> Sequential:
+    def kept(name, make, lrs):
+        name = f"Y2: {name}, seed {seed}"
+        return colour.kept(plan, name, [], dataset, make, plan.width_epochs * len(lrs))
+
+    def new(width: float) -> Module:
+        if plan.stored:  # all start with the first channels of the trained net
+            whole = colour.trained_resnet(data_name, seed).copy()
+            return whole if width == 1 else Slimmable(whole, plan.widths).cut(width)
         rng = np.random.default_rng(seed)
         channels = [max(1, round(width * n)) for n in plan.channels]
         return models.convnet(dataset.image_shape, dataset.num_classes, channels, rng=rng)
 
     def alone(width):
         def arm(lr):
-            rng = np.random.default_rng([seed, 1])
-            return train(new(width), dataset, lr=lr, epochs=plan.width_epochs, rng=rng, batch_size=plan.batch_size)
+            rng, augment = np.random.default_rng([seed, 1]), colour.augmentation(plan)
+            how = {"epochs": plan.width_epochs, "batch_size": plan.batch_size, "augment": augment}
+            return train(new(width), dataset, lr=lr, rng=rng, **how)
 
-        return pick_on_validation(arm, plan.lrs, dataset)
+        return kept(f"width {width:g}", lambda: pick_on_validation(arm, plan.lrs, dataset), plan.lrs)
 
     def together(batch_norm):
+        def arm(lr):
+            return slimmable(new(1), dataset, plan, seed, lr, batch_norm)
+
         loss = mean_loss(lambda slim: [slim.at(width) for width in slim.widths], dataset)
-        return pick_on_validation(
-            lambda lr: slimmable(new(1), dataset, plan, seed, lr, batch_norm), plan.joint_lrs, dataset, loss
-        )
+        make = lambda: pick_on_validation(arm, plan.joint_lrs, dataset, loss)  # noqa: E731
+        return kept(f"slimmable, {batch_norm} batch norm", make, plan.joint_lrs)
 
     (own, own_lr), (shared, shared_lr) = together("own"), together("shared")
     found = [("slimmable", w, own.cut(w), own_lr) for w in plan.widths]
@@ -120,7 +140,7 @@ CLAIM = Claim(
     chapter="dynamic",
     title="Adjust the width",
     measure=measure_y2,
-    plans=PLANS,
+    plans=WITH_COLOUR,
     rests_on=(learns(arm=("slimmable", "one net a width"), by="width"),),
     effects=(
         Effect(

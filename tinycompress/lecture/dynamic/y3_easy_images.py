@@ -9,7 +9,7 @@ from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, figure, percent_axis
 from ..claim import Claim, Effect
 from ..learned import learns
-from .nets import PLANS, exit_net
+from .nets import WITH_COLOUR, exit_net
 
 EXIT_COLORS = [COLORS[role] for role in ("claim", "more", "rival", "extra")]
 LEAVING = 0.75  # share of the validation images reaching an exit that leave there
@@ -204,7 +204,7 @@ CLAIM = Claim(
     title="As much computation as needed",
     question="A net can spend as much computation on an image as that image needs: harder images continue, and they gain by it.",
     measure=measure_y3,
-    plans=PLANS,
+    plans=WITH_COLOUR,
     rests_on=(learns("error", error=True, exit=1, name="exit 1"),),
     effects=(
         Effect(

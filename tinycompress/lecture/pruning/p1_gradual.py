@@ -3,48 +3,55 @@
 import numpy as np
 
 from ... import data
+from ...data import Dataset
+from ...nn import Module
 from ...profiling import stored_bytes
-from ...pruning import prune_weights, sparsity
+from ...pruning import prune_weights, sensitivity, shares_from_scan, sparsity
 from ...selection import pick_on_validation, train
 from ...training import evaluate
 from ...workshop.interval import verdict
 from ...workshop.style import COLORS, curve_with_band, figure, percent_axis, table
+from .. import colour
 from ..claim import Claim, Effect
 from ..learned import learns
 from ..plans import plan_of
 from ..rows import paired
-from .nets import PLANS, dense_net, pruned_gradually
+from .nets import WITH_COLOUR, Plan, dense_net, pruned_gradually
 
-REMOVED = (0.5, 0.8, 0.9, 0.95, 0.98)
+SCANNED = (0, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99)  # shares of one layer's weights, in the scan of the ResNet-20
+JUDGES = 2000  # validation images of the scan
+BY_SCAN = "all at once, by a scan"
 JUDGED = 0.9  # shares from here on decide
 SMALLEST = 1.0  # points of accuracy that matter
 
 
 def measure_p1(data_name: str, budget: str, seed: int) -> list[dict]:
-    """Test accuracy of three ways to remove the same share of weights, each with dense + pruned epochs in total."""
+    """Test accuracy of three ways to remove the same share of weights, each with dense + pruned epochs in total.
+
+    For the ResNet-20, of a fourth, in which a sensitivity scan says how much to remove of each layer.
+    """
     dataset = data.load(data_name)
-    plan = plan_of(PLANS, budget, dataset)
-    dense = dense_net(dataset, plan, seed)
+    plan = plan_of(WITH_COLOUR, budget, dataset)
+    dense = colour.trained_resnet(data_name, seed) if plan.stored else dense_net(dataset, plan, seed)
 
-    def longer(lr):  # the arm without fine-tuning spends its epochs on the dense net
-        return train(
-            dense.copy(),
-            dataset,
-            lr=lr,
-            epochs=plan.pruned,
-            rng=np.random.default_rng([seed, 1]),
-            batch_size=plan.batch_size,
-        )
+    def kept(name, make):
+        return colour.kept(plan, f"P1: {name}, seed {seed}", [], dataset, make, plan.pruned * len(plan.lrs))
 
-    trained_on, lr = pick_on_validation(longer, plan.lrs, dataset)
-    whole = stored_bytes(trained_on)
-    rows = []
-    for share in REMOVED:
-        arms = {
-            "not fine-tuned": (prune_weights(trained_on.copy(), share), lr),
-            "all at once": pruned_gradually(dense, dataset, plan, seed, share, 1),
-            "a little at a time": pruned_gradually(dense, dataset, plan, seed, share, plan.steps),
-        }
+    def gradually(share, steps):
+        return pruned_gradually(dense, dataset, plan, seed, share, steps, augment=colour.augmentation(plan))
+
+    # The arm without fine-tuning spends its epochs on the dense net.
+    trained_on, lr = kept("no pruning", lambda: _trained_further(dense, dataset, plan, seed))
+    scan = sensitivity(dense, tuple(part[:JUDGES] for part in dataset.val), SCANNED) if plan.stored else {}
+    whole, rows = stored_bytes(trained_on), []
+    for share in plan.removed:
+        arms = {"not fine-tuned": (prune_weights(trained_on.copy(), share), lr)}
+        for arm, steps in (("all at once", 1), ("a little at a time", plan.steps)):
+            arms[arm] = kept(f"{100 * share:g} % {arm}", lambda share=share, steps=steps: gradually(share, steps))
+        if scan:
+            net = prune_weights(dense.copy(), shares_from_scan(dense, scan, SCANNED, share))
+            make = lambda net=net: _trained_further(net, dataset, plan, seed)  # noqa: E731
+            arms[BY_SCAN] = kept(f"{100 * share:g} % {BY_SCAN}", make)
         for arm, (net, rate) in arms.items():
             rows.append(
                 {
@@ -59,7 +66,20 @@ def measure_p1(data_name: str, budget: str, seed: int) -> list[dict]:
                     "disk_ratio": whole / stored_bytes(net),
                 }
             )
+    if scan:
+        rows[0]["scan"] = {name: [100 * found.accuracy for found in curve] for name, curve in scan.items()}
     return rows
+
+
+def _trained_further(net: Module, dataset: Dataset, plan: Plan, seed: int) -> tuple[Module, float]:
+    """A copy, trained for `plan.pruned` epochs, and its learning rate."""
+
+    def arm(lr):
+        rng, augment = np.random.default_rng([seed, 1]), colour.augmentation(plan)
+        options = {"epochs": plan.pruned, "batch_size": plan.batch_size, "augment": augment}
+        return train(net.copy(), dataset, lr=lr, rng=rng, **options)
+
+    return pick_on_validation(arm, plan.lrs, dataset)
 
 
 def effect_p1(rows):
@@ -89,13 +109,21 @@ def ratios_p1(rows):
 
 
 def p1(rows):
-    """Accuracy over the weights removed, for three ways to spend the same epochs."""
-    fig = figure(width=11)
-    (ax,) = fig.axes
-    arms = (("a little at a time", "claim"), ("all at once", "rival"), ("not fine-tuned", "other"))
-    for arm, role in arms:
+    """Accuracy over the weights removed, for the ways to spend the same epochs; and the scan, if there is one."""
+    scan = next((row["scan"] for row in rows if "scan" in row), None)
+    fig = figure(ncols=2, width=18, width_ratios=(1.4, 1)) if scan else figure(width=11)
+    _draw_arms(fig.axes[0], rows)
+    if scan:
+        _draw_scan(fig.axes[1], scan)
+    return fig
+
+
+def _draw_arms(ax, rows):
+    roles = {"a little at a time": "claim", "all at once": "rival", BY_SCAN: "extra", "not fine-tuned": "other"}
+    arms = [arm for arm in roles if any(row["arm"] == arm for row in rows)]
+    for arm in arms:
         removed, accuracy = table(rows, arm, "removed", "accuracy")
-        curve_with_band(ax, [1 - share for share in removed], accuracy, arm, COLORS[role], marker="o")
+        curve_with_band(ax, [1 - share for share in removed], accuracy, arm, COLORS[roles[arm]], marker="o")
     dense = np.mean([row["dense_accuracy"] for row in rows])
     ax.axhline(dense, color=COLORS["ideal"], linestyle="--", linewidth=2)
     kept = [1 - share for share in removed]
@@ -116,8 +144,23 @@ def p1(rows):
         xlabel="weights removed, and by how many points a little at a time leads all at once", ylabel="test accuracy"
     )
     percent_axis(ax.yaxis, 100)
-    ax.set_title(f"The same {rows[0]['epochs']} epochs in total, spent in three ways")
-    return fig
+    ways = {3: "three", 4: "four"}[len(arms)]
+    ax.set_title(f"The same {rows[0]['epochs']} epochs in total, spent in {ways} ways")
+
+
+def _draw_scan(ax, scan: dict[str, list[float]]):
+    """Draw accuracy over the share removed from each layer alone; the layers that tolerate most and least are named."""
+    names = sorted(scan, key=lambda name: np.mean(scan[name]))
+    roles = {names[0]: "rival", names[-1]: "claim"}
+    for name, curve in scan.items():
+        role = roles.get(name, "ideal")
+        ax.plot(SCANNED, curve, color=COLORS[role], linewidth=4 if name in roles else 1.2, zorder=2 + (name in roles))
+    for place, (name, word) in enumerate(((names[-1], "most"), (names[0], "least"))):
+        words = f"layer {list(scan).index(name) + 1} of {len(scan)} tolerates {word}"
+        ax.text(0.03, 0.16 - 0.1 * place, words, transform=ax.transAxes, color=COLORS[roles[name]])
+    ax.set(xlabel="weights removed from one layer alone", ylabel="validation accuracy", ylim=(0, 101))
+    percent_axis(ax.xaxis), percent_axis(ax.yaxis, 100)
+    ax.set_title("the scan: each layer alone, not fine-tuned")
 
 
 CLAIM = Claim(
@@ -125,7 +168,7 @@ CLAIM = Claim(
     chapter="pruning",
     title="A little at a time",
     measure=measure_p1,
-    plans=PLANS,
+    plans=WITH_COLOUR,
     rests_on=(
         learns("dense_accuracy", name="the dense net"),
         learns(arm="a little at a time", removed=lambda share: share >= JUDGED),

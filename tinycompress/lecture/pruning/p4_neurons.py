@@ -6,24 +6,43 @@ from ... import data, models
 from ...inference import optimize
 from ...nn import Module
 from ...profiling import latency, stored_bytes
-from ...pruning import keep_neurons, mask_neurons, prunable, remove_neurons
+from ...pruning import channel_groups, keep_neurons, mask_neurons, prunable, remove_neurons, sensitivity
 from ...selection import train
 from ...training import evaluate, predict
 from ...workshop.interval import mean_interval
-from ...workshop.style import COLORS, figure
+from ...workshop.style import COLORS, figure, percent_axis
+from .. import colour
 from ..claim import Claim, Effect
 from ..learned import learns
 from ..plans import plan_of, rate_scale
-from .nets import PLANS, dense_net
+from .nets import WITH_COLOUR, Plan, dense_net
+
+REMOVED, REMOVED_OF_RESNET = (0.5, 0.75), (0.3, 0.5, 0.75)
+SCANNED = (0, 0.25, 0.5, 0.75)  # shares of one layer's neurons, in the scan of the ResNet-20
+JUDGES = 2000  # validation images of the scan
+MOST_LABELS = 6  # layers whose widths are written into the figure
 
 NAMES = {"convolutions": "convolutional net"}  # of nets, where the figure's differ from those in the rows
 RATIOS_OF = ("LeNet-300-100", 0.5)
 
 
 def p4(rows):
-    """The nets before and after, and the measured speed-up beside the ideal one, above the accuracy before and after."""
-    fig = figure(ncols=2, width=16, height=6, width_ratios=(1, 1.2))
-    nets, bars = fig.axes
+    """The nets before and after, and the measured speed-up beside the ideal one, above the accuracy before and after; and the
+    scan, if there is one."""
+    scan = next((row["scan"] for row in rows if "scan" in row), None)
+    fig = figure(ncols=3, width=22, height=6, width_ratios=(1, 1, 0.9)) if scan else figure(**TWO_PANELS)
+    _draw_nets(fig.axes[0], rows)
+    _draw_speed(fig.axes[1], rows)
+    if scan:
+        _draw_scan(fig.axes[2], scan)
+    return fig
+
+
+TWO_PANELS = {"ncols": 2, "width": 16, "height": 6, "width_ratios": (1, 1.2)}
+
+
+def _draw_nets(nets, rows):
+    """Draw the layers of the first net and of its smaller ones as bars."""
     one = [row for row in rows if row["net"] == rows[0]["net"] and row["seed"] == rows[0]["seed"]]
     drawn = [("whole", one[0]["widths_before"])] + [(f"−{100 * row['removed']:.0f} %", row["widths"]) for row in one]
     for column, (label, widths) in enumerate(drawn):
@@ -33,12 +52,16 @@ def p4(rows):
             nets.barh(
                 y, 0.9 * length, 0.5, column + 0.45 - 0.45 * length, color=COLORS["claim" if column else "reference"]
             )
-            nets.text(column + 0.45, y + 0.3, str(width), ha="center", va="bottom", fontsize=13)
+            if len(widths) <= MOST_LABELS:
+                nets.text(column + 0.45, y + 0.3, str(width), ha="center", va="bottom", fontsize=13)
         nets.text(column + 0.45, 0.3, label, ha="center", fontsize=16)
     nets.set_ylim(0.2, len(drawn[0][1]) + 0.7)
     nets.set_axis_off()
     nets.set_title(f"{rows[0]['net']}: neurons in each layer")
 
+
+def _draw_speed(bars, rows):
+    """Draw the speed-up of each smaller net, by counting and on the clock."""
     settings = list(dict.fromkeys((row["net"], row["removed"]) for row in rows))
     for place, (net, removed) in enumerate(settings):
         chosen = [row for row in rows if (row["net"], row["removed"]) == (net, removed)]
@@ -68,7 +91,18 @@ def p4(rows):
         ylabel="times as fast as the whole net", xlabel="accuracy of the whole net → of the smaller one, fine-tuned"
     )
     bars.set_title("in theory (grey) and on the clock (blue)")
-    return fig
+
+
+def _draw_scan(ax, scan: dict[str, list[float]]):
+    """Draw accuracy over the share of neurons removed from one layer, or from layers that must have equally many."""
+    names = sorted(scan, key=lambda name: np.mean(scan[name]))
+    roles = {names[0]: "rival", names[-1]: "claim"}
+    for name, curve in scan.items():
+        role = roles.get(name, "ideal")
+        ax.plot(SCANNED, curve, color=COLORS[role], linewidth=4 if name in roles else 1.2, zorder=2 + (name in roles))
+    ax.set(xlabel="neurons removed from one layer alone", ylabel="validation accuracy", ylim=(0, 101))
+    percent_axis(ax.xaxis), percent_axis(ax.yaxis, 100)
+    ax.set_title(f"{len(scan)} layers, each alone, not fine-tuned")
 
 
 def _label(rows, net: str, removed: float) -> str:
@@ -79,32 +113,23 @@ def _label(rows, net: str, removed: float) -> str:
 
 
 def prepare_p4(data_name: str, budget: str, seed: int) -> list[tuple[dict, Module, Module]]:
-    """Remove half and three quarters of all hidden neurons, compare outputs with the masked net, and train further.
+    """Remove shares of all hidden neurons, compare outputs with the masked net, and train further.
 
     Returns tuples of a row, the whole net and the smaller one.
     """
     dataset = data.load(data_name)
-    plan = plan_of(PLANS, budget, dataset)
+    plan = plan_of(WITH_COLOUR, budget, dataset)
+    x, augment = _images_p4(dataset), colour.augmentation(plan)
     rng = np.random.default_rng([seed, 4])
-    nets = {
-        "LeNet-300-100": dense_net(dataset, plan, seed),
-        "convolutions": train(
-            models.convnet(dataset.image_shape, dataset.num_classes, (32, 64), rng=rng),
-            dataset,
-            lr=0.05 * rate_scale(dataset),
-            epochs=3,
-            rng=rng,
-            batch_size=plan.batch_size,
-        ),
-    }
-    x = _images_p4(dataset)
     found = []
-    for name, net in nets.items():
-        for removed in (0.5, 0.75):
+    for name, net in _whole_nets(data_name, plan, seed, rng).items():
+        for removed in REMOVED_OF_RESNET if plan.stored else REMOVED:
             kept = keep_neurons(net, 1 - removed)
             masked, small = predict(mask_neurons(net.copy(), kept), x), remove_neurons(net, kept)
             difference = float(np.abs(masked - predict(small, x)).max() / np.abs(masked).max())
-            train(small, dataset, lr=plan.lrs[0], epochs=5, rng=rng, batch_size=plan.batch_size)
+            how = {"lr": plan.lrs[0], "epochs": plan.pruned if plan.stored else 5, "batch_size": plan.batch_size}
+            make = lambda small=small, how=how: train(small, dataset, rng=rng, augment=augment, **how)  # noqa: E731
+            small = colour.kept(plan, f"P4: {100 * removed:g} % removed, seed {seed}", [], dataset, make, how["epochs"])
             whole, cut = net.summary(), small.summary()
             row = {
                 "seed": seed,
@@ -120,7 +145,35 @@ def prepare_p4(data_name: str, budget: str, seed: int) -> list[tuple[dict, Modul
                 "widths": _widths(small),
             }
             found.append((row, net, small))
+    if plan.stored:
+        found[0][0]["scan"] = _scan(net, dataset)
     return found
+
+
+def _whole_nets(data_name: str, plan: Plan, seed: int, rng: np.random.Generator) -> dict[str, Module]:
+    """A dense and a convolutional net, or the ResNet-20."""
+    if plan.stored:
+        return {"ResNet-20": colour.trained_resnet(data_name, seed)}
+    dataset = data.load(data_name)
+    convnet = models.convnet(dataset.image_shape, dataset.num_classes, (32, 64), rng=rng)
+    lr = 0.05 * rate_scale(dataset)
+    return {
+        "LeNet-300-100": dense_net(dataset, plan, seed),
+        "convolutions": train(convnet, dataset, lr=lr, epochs=3, rng=rng, batch_size=plan.batch_size),
+    }
+
+
+def _scan(net: Module, dataset: data.Dataset) -> dict[str, list[float]]:
+    """Validation accuracy (%) with these shares of one layer's neurons removed, for each hidden layer, or group of them that
+    must have equally many."""
+    hidden = [name for name, group in channel_groups(net).items() if not group.held]
+    images = tuple(part[:JUDGES] for part in dataset.val)
+
+    def without(copy, shares):
+        return remove_neurons(copy, keep_neurons(copy, {name: 1 - share for name, share in shares.items()}))
+
+    scan = sensitivity(net, images, SCANNED, without, hidden)
+    return {name: [100 * found.accuracy for found in curve] for name, curve in scan.items()}
 
 
 def measure_p4(data_name: str, budget: str, seed: int, nets: list) -> list[dict]:
@@ -163,7 +216,7 @@ def speed_up(rows):
 
 
 def ratios_p4(rows):
-    chosen = [row for row in rows if (row["net"], row["removed"]) == RATIOS_OF]
+    chosen = [row for row in rows if (row["net"], row["removed"]) == (rows[0]["net"], RATIOS_OF[1])]
     return {
         "theory": float(np.median([row["ideal_speedup"] for row in chosen])),
         "disk": float(np.median([row["disk_ratio"] for row in chosen])),
@@ -177,7 +230,7 @@ CLAIM = Claim(
     title="Neuron pruning is easy and fast",
     prepare=prepare_p4,
     measure=measure_p4,
-    plans=PLANS,
+    plans=WITH_COLOUR,
     rests_on=(learns("accuracy_before", name="the whole net"),),
     effects=(
         Effect(

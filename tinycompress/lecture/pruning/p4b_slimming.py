@@ -13,15 +13,17 @@ from ... import functional as F
 from ...data import Dataset
 from ...nn import BatchNorm, Dense, Flatten, Module, ReLU, Sequential
 from ...nn.weighted import effective
+from ...optim import cosine, one_cycle
 from ...profiling import stored_bytes
-from ...pruning import batch_norm_l1, batch_norm_scale, keep_neurons, remove_neurons
+from ...pruning import batch_norm_l1, batch_norm_scale, keep_neurons, prunable, remove_neurons
 from ...selection import pick_on_validation, train
 from ...training import evaluate
 from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, figure
+from .. import colour
 from ..claim import Claim, Effect
 from ..learned import learns
-from ..plans import plan_of
+from ..plans import COLOUR, plan_of
 from ..rows import paired
 
 WIDTHS = (500, 300)
@@ -33,9 +35,11 @@ SMALLEST = 1.0  # points of accuracy that matter
 
 @dataclass(frozen=True)
 class Plan:
-    """All arms train for `sparse` + `tuned` epochs and have as many learning rates or, when slimming, penalties to try.
+    """All arms train for `before` + `sparse` + `tuned` epochs and have as many learning rates or, when slimming, penalties to
+    try.
 
-    tuned_lr: the learning rate of fine-tuning.
+    tuned_lr: the learning rate of fine-tuning. before: epochs of the net that is slimmed, if it is the ResNet-20 of `colour`
+    (`stored`) and not trained by this claim. shown: two layers whose scales are drawn.
     """
 
     sparse: int
@@ -44,6 +48,9 @@ class Plan:
     lrs: tuple[float, ...]
     penalties: tuple[float, ...]
     tuned_lr: float
+    before: int = 0
+    stored: bool = False
+    shown: tuple[int, int] = (0, 1)
 
 
 PLANS = {
@@ -52,6 +59,18 @@ PLANS = {
     "quick, many images": Plan(2, 1, batch_size=128, lrs=(0.05, 0.1), penalties=(1e-3, 3e-3), tuned_lr=0.05),
     "full": Plan(30, 15, batch_size=64, lrs=(0.02, 0.05, 0.1), penalties=(3e-3, 1e-2, 3e-2), tuned_lr=0.02),
     "paper": Plan(14, 6, batch_size=128, lrs=(0.05, 0.1), penalties=(3e-4, 1e-3), tuned_lr=0.05),
+    # Both layers that are drawn are the first of their block: the channels of all others are those of the shortcuts.
+    f"paper, {COLOUR}": Plan(
+        sparse=4,
+        tuned=3,
+        batch_size=128,
+        lrs=(colour.LR,),
+        penalties=(3e-3,),
+        tuned_lr=colour.LR,
+        before=colour.PLAN.epochs,
+        stored=True,
+        shown=(1, 17),
+    ),
 }
 
 
@@ -59,22 +78,31 @@ def measure_p4b(data_name: str, budget: str, seed: int) -> list[dict]:
     """Test accuracy of the whole net, of the slimmed net, and of a net of the slimmed widths trained from scratch."""
     dataset = data.load(data_name)
     plan = plan_of(PLANS, budget, dataset)
-    scales = {}
+
+    def kept(name, make, epochs):
+        return colour.kept(plan, f"P4b: {name}, seed {seed}", [GONE], dataset, make, epochs)
+
+    found = {}  # which neurons stay, and the scales that are drawn, for each penalty
 
     def slimmed(penalty):
-        net = build(dataset, WIDTHS, seed)
+        net = _start(data_name, plan, seed)
 
         def loss(outputs, labels):
             return F.cross_entropy(outputs, labels) + penalty * batch_norm_l1(net)
 
         _train(net, dataset, plan, seed, plan.lrs[-1], plan.sparse, loss=loss)
-        scales[penalty] = [np.abs(effective(m, "weight")) for m in net.modules() if isinstance(m, BatchNorm)]
-        return _train(slim(net, GONE), dataset, plan, seed, plan.tuned_lr, plan.tuned)
+        scales = [np.abs(effective(m, "weight")) for m in net.modules() if isinstance(m, BatchNorm)]
+        found[penalty] = slim(net, GONE), [np.sort(scales[layer])[::-1] for layer in plan.shown]
+        return _train(remove_neurons(net, found[penalty][0]), dataset, plan, seed, plan.tuned_lr, plan.tuned)
 
-    small, penalty = pick_on_validation(slimmed, plan.penalties, dataset)
-    whole, lr = _whole(dataset, plan, seed, WIDTHS)
-    widths = _widths(small)
-    scratch, scratch_lr = _whole(dataset, plan, seed, widths)
+    def picked():
+        net, penalty = pick_on_validation(slimmed, plan.penalties, dataset)
+        return net, penalty, *found[penalty]
+
+    more = plan.sparse + plan.tuned
+    small, penalty, stay, scales = kept("slimmed", picked, len(plan.penalties) * more)
+    whole, lr = kept("whole", lambda: _whole(data_name, plan, seed), more)
+    scratch, scratch_lr = kept("from scratch", lambda: _from_scratch(dataset, plan, seed, stay), plan.before + more)
     arms = {"whole": (whole, lr), "slimmed": (small, penalty), "from scratch": (scratch, scratch_lr)}
     parameters = whole.summary().parameters
     return [
@@ -86,12 +114,18 @@ def measure_p4b(data_name: str, budget: str, seed: int) -> list[dict]:
             "widths": _widths(net),
             "gone": 1 - net.summary().parameters / parameters,
             "disk_ratio": stored_bytes(whole) / stored_bytes(net),
-            "epochs": plan.sparse + plan.tuned,
-            "published": PUBLISHED.get(arm) if budget == "paper" else None,
-            "scales": [np.sort(s)[::-1] for s in scales[penalty]] if arm == "slimmed" and seed == 0 else [],
+            "epochs": plan.before + more,
+            "published": PUBLISHED.get(arm) if budget == "paper" and not plan.stored else None,
+            "scales": scales if arm == "slimmed" and seed == 0 else [],
+            "shown": plan.shown,
         }
         for arm, (net, choice) in arms.items()
     ]
+
+
+def _start(data_name: str, plan: Plan, seed: int) -> Module:
+    """The net that is slimmed: the trained ResNet-20, or an untrained one of dense layers."""
+    return colour.trained_resnet(data_name, seed).copy() if plan.stored else build(data.load(data_name), WIDTHS, seed)
 
 
 def build(dataset: Dataset, widths, seed: int) -> Sequential:
@@ -103,33 +137,55 @@ def build(dataset: Dataset, widths, seed: int) -> Sequential:
     return Sequential(*layers, Dense(inputs, dataset.num_classes, rng=rng), input_shape=dataset.image_shape)
 
 
-def slim(net: Module, gone: float) -> Module:
-    """Remove the neurons with the smallest scales over all layers, few enough to just remove the share `gone` of parameters.
+def slim(net: Module, gone: float) -> dict[str, np.ndarray]:
+    """The neurons that stay if those with the smallest scales over all layers are removed, few enough to just remove the share
+    `gone` of parameters: layer name -> indices.
 
     Raises ValueError if the layers cannot become that narrow.
     """
     whole = net.summary().parameters
-    for kept in np.arange(0.99, 0, -0.01):
-        small = remove_neurons(net, keep_neurons(net, float(kept), batch_norm_scale, "global"))
-        if small.summary().parameters <= (1 - gone) * whole:
-            return small
+    for share in np.arange(0.99, 0, -0.01):
+        stay = keep_neurons(net, float(share), batch_norm_scale, "global")
+        if remove_neurons(net, stay).summary().parameters <= (1 - gone) * whole:
+            return stay
     raise ValueError(f"slim: even one neuron per layer has more than {1 - gone:.1%} of the parameters; remove less")
 
 
-def _whole(dataset: Dataset, plan: Plan, seed: int, widths):
+def _whole(data_name: str, plan: Plan, seed: int) -> tuple[Module, float]:
+    """The net that is not slimmed, trained for equally many epochs, and its learning rate."""
+
     def arm(lr):
-        return _train(build(dataset, widths, seed), dataset, plan, seed, lr, plan.sparse + plan.tuned)
+        net, dataset = _start(data_name, plan, seed), data.load(data_name)
+        return _train(net, dataset, plan, seed, lr, plan.sparse + plan.tuned)
+
+    return pick_on_validation(arm, plan.lrs, data.load(data_name))
+
+
+def _from_scratch(dataset: Dataset, plan: Plan, seed: int, stay: dict[str, np.ndarray]) -> tuple[Module, float]:
+    """A new net with the widths that slimming found, trained for equally many epochs, and its learning rate."""
+
+    def arm(lr):
+        epochs = plan.before + plan.sparse + plan.tuned
+        if not plan.stored:
+            widths = [len(neurons) for neurons in stay.values()]
+            return _train(build(dataset, widths, seed), dataset, plan, seed, lr, epochs)
+        net = remove_neurons(colour.new_resnet(dataset, 1, np.random.default_rng([seed, 5])), stay)
+        how = {"schedule": one_cycle(), "weight_decay": colour.PLAN.weight_decay}
+        return _train(net, dataset, plan, seed, colour.PLAN.lr, epochs, **how)
 
     return pick_on_validation(arm, plan.lrs, dataset)
 
 
-def _train(net: Module, dataset: Dataset, plan: Plan, seed: int, lr: float, epochs: int, **options) -> Module:
+def _train(
+    net: Module, dataset: Dataset, plan: Plan, seed: int, lr: float, epochs: int, schedule=cosine, **options
+) -> Module:
+    options |= {"batch_size": plan.batch_size, "augment": colour.augmentation(plan)}
     rng = np.random.default_rng([seed, epochs])
-    return train(net, dataset, lr=lr, epochs=epochs, rng=rng, batch_size=plan.batch_size, **options)
+    return train(net, dataset, lr=lr, epochs=epochs, rng=rng, schedule=schedule, **options)
 
 
 def _widths(net: Module) -> list[int]:
-    return [m.latent("weight").shape[-1] for m in net.modules() if isinstance(m, Dense)][:-1]
+    return [layer.latent("weight").shape[-1] for layer in prunable(net).values()][:-1]
 
 
 def ratios_p4b(rows):
@@ -148,11 +204,14 @@ def p4b(rows):
     fig = figure(ncols=2, width=16, height=6)
     curve, errors = fig.axes
     one = next(row for row in rows if row["scales"])
-    for i, (scales, kept, role) in enumerate(zip(one["scales"], one["widths"], ("claim", "rival"), strict=False)):
+    for i, (layer, scales, role) in enumerate(
+        zip(one.get("shown", (0, 1)), one["scales"], ("claim", "rival"), strict=True)
+    ):
+        kept = one["widths"][layer]
         places = np.arange(len(scales)) + 1
         curve.plot(places, scales, color=COLORS[role])
         curve.plot(kept, scales[kept - 1], "o", color=COLORS[role], markersize=12)
-        words = f"layer {i + 1}: {kept} of {len(scales)} neurons stay (dot)"
+        words = f"layer {layer + 1}: {kept} of {len(scales)} neurons stay (dot)"
         look = {"color": COLORS[role], "ha": "right", "backgroundcolor": "white"}
         curve.text(0.97, 0.95 - 0.09 * i, words, transform=curve.transAxes, **look)
     curve.set(

@@ -10,12 +10,16 @@ from ...data import Dataset
 from ...nn import Module
 from ...selection import pick_on_validation, train
 from ...training import evaluate
-from ..plans import plan_of
+from .. import colour
+from ..plans import COLOUR, plan_of
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A dense net trains for `dense` epochs. Every arm then trains for `more`, with equally many learning rates to try."""
+    """A dense net trains for `dense` epochs. Every arm then trains for `more`, with equally many learning rates to try.
+
+    stored: whether the net is the ResNet-20 of `colour`, and all nets are kept.
+    """
 
     dense: int = 12
     more: int = 8
@@ -34,6 +38,7 @@ class Plan:
     steps: int = 5  # of pruning
     k: int = 8  # values per layer, after pruning
     small_lrs: tuple[float, ...] = (0.05, 0.2)  # for the weights left
+    stored: bool = False
 
 
 PLANS = {
@@ -76,15 +81,35 @@ PLANS = {
         steps=7,
     ),
 }
+WITH_COLOUR = PLANS | {  # of Q1, Q2 and Q5
+    f"paper, {COLOUR}": Plan(
+        dense=colour.PLAN.epochs,
+        more=2,
+        batch_size=128,
+        lrs=(colour.LR,),
+        centroid_lrs=(0.0005,),
+        strengths=(3.0,),
+        bits=(8, 6, 4, 3, 2),
+        trained_bits=(4, 3, 2),
+        clusters=(2, 4, 16),
+        removed=0.8,
+        k=16,
+        small_lrs=(colour.LR,),
+        stored=True,
+    )
+}
 
 
-def plan_for(budget: str, dataset: Dataset) -> Plan:
-    return plan_of(PLANS, budget, dataset)
+def plan_for(budget: str, dataset: Dataset, plans: dict[str, Plan] = PLANS) -> Plan:
+    return plan_of(plans, budget, dataset)
 
 
 @functools.lru_cache(maxsize=16)
 def dense_net(data_name: str, plan: Plan, seed: int) -> Module:
-    """A LeNet-300-100, trained for `plan.dense` epochs. Cached: the claims of a process share it and change only copies."""
+    """A LeNet-300-100, trained for `plan.dense` epochs, or the ResNet-20. Cached: the claims of a process share it and change
+    only copies."""
+    if plan.stored:
+        return colour.trained_resnet(data_name, seed)
     dataset = data.load(data_name)
 
     def arm(lr):
@@ -106,15 +131,17 @@ def longer_net(data_name: str, plan: Plan, seed: int) -> tuple[Module, float]:
     def arm(lr):
         return train_more(dense_net(data_name, plan, seed).copy(), dataset, plan, seed, lr)
 
-    return pick_on_validation(arm, plan.lrs, dataset)
+    def make():
+        return pick_on_validation(arm, plan.lrs, dataset)
+
+    return colour.kept(plan, f"no compression, seed {seed}", ["Q"], dataset, make, plan.more * len(plan.lrs))
 
 
 def train_more(net: Module, dataset: Dataset, plan: Plan, seed: int, lr: float, **options) -> Module:
     """Train for `plan.more` further epochs, in place. All arms see the images in the same order."""
-    rng = np.random.default_rng([seed, 1])
-    return train(
-        net, dataset, lr=lr, epochs=options.pop("epochs", plan.more), rng=rng, batch_size=plan.batch_size, **options
-    )
+    rng, augment = np.random.default_rng([seed, 1]), colour.augmentation(plan)
+    options = {"epochs": plan.more, "batch_size": plan.batch_size, "augment": augment} | options
+    return train(net, dataset, lr=lr, rng=rng, **options)
 
 
 def accuracy(net: Module, dataset) -> float:

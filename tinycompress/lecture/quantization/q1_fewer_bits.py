@@ -7,9 +7,10 @@ from ...nn.weighted import effective
 from ...quantization import calibrate, quantize_weights, tcz, to_integers
 from ...selection import pick_on_validation
 from ...workshop.style import COLORS, curve_with_band, figure, table
+from .. import colour
 from ..claim import Claim, Effect
 from ..learned import learns
-from .nets import PLANS, accuracy, dense_net, longer_net, plan_for, train_more
+from .nets import WITH_COLOUR, accuracy, dense_net, longer_net, plan_for, train_more
 
 SHOWN_BITS = 3  # of the grid under the histogram
 
@@ -17,24 +18,27 @@ SHOWN_BITS = 3  # of the grid under the histogram
 def measure_q1(data_name: str, budget: str, seed: int) -> list[dict]:
     """Accuracy over bits, rounded after training and trained on the grid, with equal epochs in total; and in integers."""
     dataset = data.load(data_name)
-    plan = plan_for(budget, dataset)
+    plan = plan_for(budget, dataset, WITH_COLOUR)
     start, (trained, _) = dense_net(data_name, plan, seed), longer_net(data_name, plan, seed)
     whole = len(tcz.to_bytes(trained, "fixed"))
     common = {"seed": seed, "epochs": plan.dense + plan.more, "float_accuracy": accuracy(trained, dataset)}
     rows = []
+
+    def on_the_grid(bits, per_channel):
+        def arm(lr):
+            return train_more(quantize_weights(start.copy(), bits, per_channel), dataset, plan, seed, lr)
+
+        name = f"Q1: {bits} bits per {'channel' if per_channel else 'tensor'}, seed {seed}"
+        make = lambda: pick_on_validation(arm, plan.lrs, dataset)[0]  # noqa: E731
+        return colour.kept(plan, name, [], dataset, make, plan.more * len(plan.lrs))
+
     for grain in ("per tensor", "per channel"):
         per_channel = grain == "per channel"
         for bits in plan.bits:
             rounded = quantize_weights(trained.copy(), bits, per_channel)
             arms = {"after training": rounded}
             if bits in plan.trained_bits:
-                arms["during training"] = pick_on_validation(
-                    lambda lr, bits=bits, per_channel=per_channel: train_more(
-                        quantize_weights(start.copy(), bits, per_channel), dataset, plan, seed, lr
-                    ),
-                    plan.lrs,
-                    dataset,
-                )[0]
+                arms["during training"] = on_the_grid(bits, per_channel)
             for arm, net in arms.items():
                 size = len(tcz.to_bytes(net, "fixed"))
                 rows.append(
@@ -126,7 +130,7 @@ CLAIM = Claim(
     chapter="quantization",
     title="Fewer bits",
     measure=measure_q1,
-    plans=PLANS,
+    plans=WITH_COLOUR,
     rests_on=(learns("float_accuracy", name="the float net"),),
     effects=(
         Effect(

@@ -12,12 +12,13 @@ from ...quantization import Pull, cluster_weights
 from ...selection import pick_on_validation
 from ...workshop.interval import verdict
 from ...workshop.style import COLORS, curve_with_band, figure, table
+from .. import colour
 from ..claim import Claim, Effect
 from ..learned import learns
 from ..rows import paired
-from .nets import PLANS, Plan, accuracy, dense_net, longer_net, plan_for, train_more
+from .nets import WITH_COLOUR, Plan, accuracy, dense_net, longer_net, plan_for, train_more
 
-SHOWN_CLUSTERS, SHOWN_LAYER = 4, 3  # whose weights are seen drawing together; the second of the three dense layers
+SHOWN_CLUSTERS, SHOWN_LAYER = 4, 1  # whose weights are seen drawing together; the second layer
 WEAKER = 10  # times, the pull that is watched; the others are done within an epoch
 KEPT = 16  # values per layer, 4 bits, with which the accuracy should be kept
 LOST = 1.0  # point of accuracy that would matter
@@ -29,31 +30,38 @@ def measure_q2(data_name: str, budget: str, seed: int) -> list[dict]:
     All four train for the same number of epochs in total.
     """
     dataset = data.load(data_name)
-    plan = plan_for(budget, dataset)
+    plan = plan_for(budget, dataset, WITH_COLOUR)
     start, (trained, dense_lr) = dense_net(data_name, plan, seed), longer_net(data_name, plan, seed)
     rows = []
+
+    def picked(name, arm, settings):
+        make = lambda: pick_on_validation(arm, settings, dataset)  # noqa: E731
+        return colour.kept(plan, f"Q2: {name}, seed {seed}", [], dataset, make, plan.more * len(settings))
+
+    def tuned(k):
+        def arm(lr):
+            return train_more(cluster_weights(start.copy(), k), dataset, plan, seed, lr)
+
+        return picked(f"{k} values, centroids fine-tuned", arm, plan.centroid_lrs)
+
+    def pulled(k, name, soft):
+        def arm(strength):
+            return _pulled(start, dataset, plan, seed, k, strength, soft)
+
+        return picked(f"{k} values, {name}", arm, plan.strengths)
+
     for k in plan.clusters:
-        arms = {
-            "after training": (cluster_weights(trained.copy(), k), dense_lr),
-            "centroids fine-tuned": pick_on_validation(
-                lambda lr, k=k: train_more(cluster_weights(start.copy(), k), dataset, plan, seed, lr),
-                plan.centroid_lrs,
-                dataset,
-            ),
-        }
+        arms = {"after training": (cluster_weights(trained.copy(), k), dense_lr), "centroids fine-tuned": tuned(k)}
         for arm, soft in (("pulled while training", False), ("soft weight-sharing", True)):
-            arms[arm] = pick_on_validation(
-                lambda strength, k=k, soft=soft: _pulled(start, dataset, plan, seed, k, strength, soft),
-                plan.strengths,
-                dataset,
-            )
+            arms[arm] = pulled(k, arm, soft)
         for arm, (net, choice) in arms.items():
             row = {"seed": seed, "arm": arm, "k": k, "accuracy": accuracy(net, dataset), "choice": choice}
             row |= {"float_accuracy": accuracy(trained, dataset), "epochs": plan.dense + plan.more}
             row |= {"spread": spread(net)}
             rows.append(row)
     if seed == 0:
-        rows[0] |= _watched(start, dataset, plan)
+        watched = lambda: _watched(start, dataset, plan)  # noqa: E731
+        rows[0] |= colour.kept(plan, "Q2: a weak pull, watched", [], dataset, watched, plan.more)
     return rows
 
 
@@ -69,7 +77,7 @@ def _pulled(start: Module, dataset, plan: Plan, seed: int, k: int, strength: flo
     def loss(outputs, labels):
         nonlocal steps
         if seen is not None and steps % batches == 0:
-            seen.append(net[SHOWN_LAYER].weight.data.copy())
+            seen.append(_shown(net))
         steps += 1
         return F.cross_entropy(outputs, labels) + pull()
 
@@ -81,11 +89,16 @@ def _watched(start: Module, dataset, plan: Plan) -> dict:
     """Histograms of a layer's weights before, during and after a training with a pull weak enough to be watched."""
     seen = []
     net = _pulled(start, dataset, plan, 0, SHOWN_CLUSTERS, plan.strengths[0] / WEAKER, False, seen)
-    weights = [*seen, net[SHOWN_LAYER].latent("weight").data]
+    weights = [*seen, _shown(net)]
     shown = [0, *np.unique(np.geomspace(1, len(seen), 4).round().astype(int))]
     reach = np.percentile(np.abs(weights[0]), 99.5)
     edges = np.linspace(-reach, reach, 82)
     return {"after": shown, "edges": edges, "histograms": [np.histogram(weights[i], edges)[0] for i in shown]}
+
+
+def _shown(net: Module) -> np.ndarray:
+    """A copy of the weights of the shown layer, as they are trained."""
+    return list(weighted_layers(net).values())[SHOWN_LAYER].latent("weight").data.copy()
 
 
 def spread(net: Module) -> float:
@@ -200,7 +213,7 @@ CLAIM = Claim(
     chapter="quantization",
     title="Weight clustering",
     measure=measure_q2,
-    plans=PLANS,
+    plans=WITH_COLOUR,
     rests_on=(
         learns("float_accuracy", name="the float net"),
         learns(arm="pulled while training", k=KEPT),

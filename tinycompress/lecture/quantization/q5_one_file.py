@@ -15,14 +15,16 @@ from ...recipe import Recipe, compress, dense_net, lesson_of
 from ...training import evaluate, predict
 from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, figure
+from .. import colour
 from ..claim import Claim, Effect, Settings
 from ..learned import learns
 from ..plans import fitting
 from .bytes_drawn import LABELS, draw_bytes, draw_line, size_label
-from .nets import PLANS, plan_for
+from .nets import WITH_COLOUR, plan_for
 from .q5_paper import NAMES, q5_paper
 
 ORDERS = ("prune, then cluster", "cluster, then prune")
+GREY = ("digits", "mnist", "fashion_mnist")
 
 # The budget "paper": how the dense nets are trained; the shares and bits of Han et al. 2016 (tables 4 and 5); and all
 # methods of chapters 1 to 3 together, with shares that were chosen on validation images.
@@ -52,11 +54,16 @@ FURTHER = {
 
 
 def tasks_q5(settings: Settings):
-    """One task per seed and order; at the budget "paper" one per seed, net and recipe."""
+    """One task per seed and order; at the budget "paper" one per seed, net and recipe, unless it is the ResNet-20."""
     seeds = settings.each_seed
-    if settings.budget != "paper":
+    if settings.budget != "paper" or _is_colour(settings.data):
         return [(settings.data, settings.budget, order, seed) for seed in seeds for order in ORDERS]
     return [(settings.data, "paper", arm, seed) for net in HAN for seed in seeds for arm in paper_recipes(net)]
+
+
+def _is_colour(data_name: str) -> bool:
+    """Whether the plan for the budget "paper" is that of colour images; grey data sets are known without a download."""
+    return data_name not in GREY and plan_for("paper", data.load(data_name), WITH_COLOUR).stored
 
 
 def paper_recipes(net: str) -> dict[str, Recipe]:
@@ -69,10 +76,12 @@ def paper_recipes(net: str) -> dict[str, Recipe]:
 
 def recipe_for(budget: str, dataset: Dataset, arm: str) -> Recipe:
     """The recipe of an arm."""
-    if budget == "paper":
+    if arm not in ORDERS:
         return fitting(paper_recipes(arm.split(", ")[0])[arm], dataset)
-    plan = plan_for(budget, dataset)
+    plan = plan_for(budget, dataset, WITH_COLOUR)
     return Recipe(
+        net="resnet20" if plan.stored else "lenet_300_100",
+        shift=plan.stored,
         kept=1 - plan.removed,
         k=plan.k,
         dense=plan.dense,
@@ -97,7 +106,16 @@ def _paper_start(data_name: str, net: str, seed: int) -> tuple[Module, dict]:
 def measure_q5(data_name: str, budget: str, arm: str, seed: int) -> list[dict]:
     """Bytes of a real file and its errors after each stage, and whether the loaded net predicts exactly the same."""
     dataset = data.load(data_name)
-    recipe = recipe_for(budget, dataset, arm)
+    recipe, plan = recipe_for(budget, dataset, arm), plan_for(budget, dataset, WITH_COLOUR)
+    if arm not in ORDERS:
+        return _by_stage(recipe, dataset, arm, seed, *_paper_start(data_name, recipe.net, seed))
+    start = [colour.trained_resnet(data_name, seed)] if plan.stored else []
+    make = lambda: _by_stage(recipe, dataset, arm, seed, *start)  # noqa: E731
+    return colour.kept(plan, f"Q5: {arm}, seed {seed}", [], dataset, make, recipe.epochs - plan.dense)
+
+
+def _by_stage(recipe: Recipe, dataset: Dataset, arm: str, seed: int, *start) -> list[dict]:
+    """A row for each stage of `compress`. start: the net to begin with, and its lesson."""
     rows = []
 
     def note(stage: str, net: Module, coding: str):
@@ -126,7 +144,6 @@ def measure_q5(data_name: str, budget: str, arm: str, seed: int) -> list[dict]:
             row["file"] = list(found) if seed == 0 else []
         rows.append(row)
 
-    start = _paper_start(data_name, recipe.net, seed) if budget == "paper" else ()
     compress(recipe, dataset, seed, note, *start)
     return rows
 
@@ -245,7 +262,7 @@ CLAIM = Claim(
     title="All in all: one small file",
     tasks=tasks_q5,
     measure=measure_q5,
-    plans=PLANS,
+    plans=WITH_COLOUR,
     rests_on=(learns("error", error=True, stage="float32", name="the dense net"),),
     effects=(
         Effect(

@@ -6,7 +6,7 @@ from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, figure
 from .bytes_drawn import LABELS, STAGES, draw_line, size_label
 
-NAMES = {"lenet_300_100": "LeNet-300-100", "lenet_5": "LeNet-5"}
+NAMES = {"lenet_300_100": "LeNet-300-100", "lenet_5": "LeNet-5", "resnet20": "ResNet-20"}
 
 # What the papers report, as (times smaller, test error in %). Han et al. 2016, tables 1, 4 and 5; Ullrich et al. 2017,
 # table 1; Louizos et al. 2017, table 2.

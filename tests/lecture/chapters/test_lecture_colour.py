@@ -1,0 +1,97 @@
+"""Claims on colour images: all start from one stored ResNet-20 and keep what they train; an interrupted run trains none again."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tinycompress import get_num_threads, selection, set_num_threads
+from tinycompress.lecture import Settings, claims, colour, plans, run
+from tinycompress.lecture.distillation import nets as distillation
+from tinycompress.lecture.dynamic import nets as dynamic
+from tinycompress.lecture.pruning import nets as pruning
+from tinycompress.lecture.quantization import nets as quantization
+from tinycompress.lecture.tasks import why_not
+from tinycompress.lecture.together import methods
+from tinycompress.lecture.together import nets as together
+from tinycompress.workshop import teacher
+from tinycompress.workshop.style import png
+
+NAMES = ("P1", "P4", "P4b", "D1", "Q1", "Q2", "Q5", "A4", "Y1", "Y2", "Y3", "C1", "C2")
+EPOCHS = 4  # of the teacher
+CACHED = [
+    (colour, ["trained_resnet"]),
+    (distillation, ["teacher_of"]),
+    (dynamic, ["plain_net", "exit_net"]),
+    (quantization, ["dense_net", "longer_net"]),
+    (together, ["teacher_of"]),
+    (methods, ["trained_on", "_stored", "_with_exit", "_slim"]),
+]
+
+
+def forget():
+    for module, names in CACHED:
+        for name in names:
+            getattr(module, name).cache_clear()
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    """An .npz file of colour images of four classes, each a pattern."""
+    rng, path = np.random.default_rng(0), tmp_path_factory.mktemp("data") / "patterns.npz"
+    y = np.arange(460) % 4
+    x = np.clip(0.5 + rng.normal(0, 0.2, (4, 8, 8, 3))[y] + rng.normal(0, 0.15, (460, 8, 8, 3)), 0, 1)
+    pixels = np.round(255 * x).astype(np.uint8)
+    np.savez(path, x_train=pixels[:160], y_train=y[:160], x_test=pixels[160:], y_test=y[160:])
+    return str(path)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def short_plans(tmp_path_factory):
+    """The plans for colour images with hardly any epochs, for few images, and a cache of its own."""
+    cache, threads = tmp_path_factory.mktemp("cache"), get_num_threads()
+    short = replace(colour.PLAN, epochs=EPOCHS, batch_size=32)
+    set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pooch.os_cache", lambda project: cache)
+        patch.setattr(plans, "MANY_IMAGES", 100)
+        patch.setattr(colour, "PLAN", short)
+        for claim in claims(NAMES):
+            name = f"paper, {plans.COLOUR}"
+            plan = claim.plans[name]
+            less = {"dense", "teacher", "before", "teacher_epochs"} & {*vars(plan)}
+            less = dict.fromkeys(less, EPOCHS) | {
+                "batch_size": 32,
+                "epochs": 1,
+                "width_epochs": 1,
+                "conv_batch_size": 32,
+            }
+            patch.setitem(claim.plans, name, replace(plan, **{k: v for k, v in less.items() if k in vars(plan)}))
+        forget()
+        yield
+        forget()
+    set_num_threads(threads)
+
+
+def never(*arguments, **options):
+    raise AssertionError("it was trained again")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_claim_on_colour_images_is_measured_drawn_and_not_trained_again(name, images, monkeypatch):
+    (claim,), settings = claims([name]), Settings("paper", images, seeds=1)
+    result = run(claim, settings)
+    assert not why_not(result.rows), why_not(result.rows)
+    assert png(result.figure()) and len(result.findings) == len(claim.effects)
+    forget()
+    monkeypatch.setattr(selection, "fit", never)
+    monkeypatch.setattr(teacher, "fit", never)
+    again = run(claim, settings)
+    assert not why_not(again.rows), why_not(again.rows)
+    for value in ("accuracy", "bytes", "error"):
+        assert [row.get(value) for row in again.rows] == [row.get(value) for row in result.rows]
+
+
+def test_the_steps_of_pruning_on_colour_images_are_fine_tuned():
+    plan = pruning.WITH_COLOUR[f"paper, {plans.COLOUR}"]
+    assert plan.stored and plan.pruned // 2 // plan.steps >= 1
