@@ -109,7 +109,7 @@ def ratios_p1(rows):
 
 
 def p1(rows):
-    """Accuracy over the weights removed, for the ways to spend the same epochs; and the scan, if there is one."""
+    """Accuracy over the weights removed, for three ways to spend the same epochs."""
     scan = next((row["scan"] for row in rows if "scan" in row), None)
     fig = figure(ncols=2, width=18, width_ratios=(1.4, 1)) if scan else figure(width=11)
     _draw_arms(fig.axes[0], rows)

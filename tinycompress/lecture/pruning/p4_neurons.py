@@ -27,8 +27,7 @@ RATIOS_OF = ("LeNet-300-100", 0.5)
 
 
 def p4(rows):
-    """The nets before and after, and the measured speed-up beside the ideal one, above the accuracy before and after; and the
-    scan, if there is one."""
+    """The nets before and after, and the measured speed-up beside the ideal one, above the accuracy before and after."""
     scan = next((row["scan"] for row in rows if "scan" in row), None)
     fig = figure(ncols=3, width=22, height=6, width_ratios=(1, 1, 0.9)) if scan else figure(**TWO_PANELS)
     _draw_nets(fig.axes[0], rows)
