@@ -9,9 +9,9 @@ import pytest
 import tinycompress
 from tinycompress.lecture import Settings, claims, judge, report
 from tinycompress.lecture.language import speaking
-from tinycompress.lecture.learned import diverged
+from tinycompress.lecture.learned import LEARNED, diverged
 from tinycompress.lecture.together import lab
-from tinycompress.lecture.together.lab import HEAD, LAB, beside_the_lab, rows_in, show_lab, with_table
+from tinycompress.lecture.together.lab import CLOSER, HEAD, LAB, beside_the_lab, rows_in, show_lab, with_table
 from tinycompress.lecture.together.methods import METHODS
 
 FOLDER = Path(tinycompress.__file__).parents[1] / "figures" / "cifar10"
@@ -40,6 +40,9 @@ MADE = [
 ]
 
 
+SIZES = {"whole_bytes": 1_000_000, "bytes": 250_000}
+
+
 def cells(table):
     """The body of a Markdown table, as (the lab's cells, ours)."""
     body = [[cell.strip() for cell in line[1:-1].split("|")] for line in table.splitlines()[2:]]
@@ -64,6 +67,35 @@ def test_a_method_that_failed_says_so_and_one_that_was_not_measured_too():
     assert ours(table, "8-bit integers")[1:] == ["did not learn", "", "", "2"]
     assert ours(table, "binary weights")[1:] == ["not measured yet", "", "", ""]
     assert ours(beside_the_lab([]), "the teacher")[1] == "not measured yet"
+
+
+OTHERS = {
+    "P4": [
+        {"seed": 0, "removed": 0.3, "accuracy": 85.0, "accuracy_before": 86.5, "speedup": 1.5} | SIZES,
+        {"seed": 0, "removed": 0.5, "accuracy": 80.0, "accuracy_before": 86.5, "speedup": 2.5} | SIZES,
+    ],
+    "Q2": [
+        {"seed": seed, "arm": arm, "k": k, "accuracy": 86.0 - seed, "float_accuracy": 87.0} | SIZES
+        for seed in (0, 1)
+        for arm in ("centroids fine-tuned", "after training")
+        for k in (4, 16)
+    ],
+}
+
+
+def test_what_another_claim_measures_closer_to_the_lab_stands_below_or_in_place_of_what_c1_lacks():
+    table = beside_the_lab(MADE, OTHERS)
+    assert ours(table, "30 % of neurons pruned (P4)")[1:] == ["1.50", "250,000 (4×)", "1.5×", "1"]
+    clustered = ["1.50 (1.00 … 2.00)", "250,000 (4×)", "", "2"]
+    assert ours(table, "16 values a layer, centroids fine-tuned (Q2)")[1:] == clustered
+    lines = cells(table)
+    (at,) = [i for i, (theirs, _) in enumerate(lines) if theirs[0] == "k-means, 2 bits (lab 2)"]
+    assert lines[at][1] == ["4 values a layer, centroids fine-tuned (Q2)", *clustered]  # C1 has no such method
+    assert lines[at - 1][0] == [""] * 4 and lines[at - 2][0][0] == "k-means, 4 bits (lab 2)"
+    failed = {"Q2": [row | {LEARNED: {"accuracy": 12.0}} for row in OTHERS["Q2"]]}
+    assert ours(beside_the_lab(MADE, failed), "16 values a layer, centroids fine-tuned (Q2)")[1] == "did not learn"
+    with speaking("zh"):
+        assert "每层 4 个值，微调中心 (Q2)" in beside_the_lab(MADE, OTHERS)
 
 
 def test_every_method_of_ours_is_there_once_and_so_is_every_number_of_the_lab():
@@ -113,7 +145,10 @@ def test_only_the_table_of_a_text_is_replaced():
 
 def test_the_committed_table_is_the_one_of_the_committed_rows():
     text = (FOLDER / "README.md").read_text(encoding="utf-8")
-    assert with_table(text, beside_the_lab(rows_in([FOLDER]))) == text
+    assert (
+        with_table(text, beside_the_lab(rows_in([FOLDER]), {claim: rows_in([FOLDER], claim) for claim in CLOSER}))
+        == text
+    )
 
 
 @pytest.mark.skipif(not MEASURED, reason="C1 on colour images is not among the committed figures")

@@ -7,6 +7,7 @@ from ...data import Dataset
 from ...nn import Module
 from ...profiling import stored_bytes
 from ...pruning import prune_weights, sensitivity, shares_from_scan, sparsity
+from ...quantization import tcz
 from ...selection import pick_on_validation, train
 from ...training import evaluate
 from ...workshop.interval import verdict
@@ -65,10 +66,16 @@ def measure_p1(data_name: str, budget: str, seed: int) -> list[dict]:
                     "epochs": plan.dense + plan.pruned,
                     "disk_ratio": whole / stored_bytes(net),
                 }
+                | (of_files(trained_on, net) if plan.stored else {})
             )
     if scan:
         rows[0]["scan"] = {name: [100 * found.accuracy for found in curve] for name, curve in scan.items()}
     return rows
+
+
+def of_files(whole: Module, net: Module) -> dict[str, int]:
+    """Bytes of the .tcz files of a net before and after, as fields of a row."""
+    return {"whole_bytes": len(tcz.to_bytes(whole)), "bytes": len(tcz.to_bytes(net))}
 
 
 def _trained_further(net: Module, dataset: Dataset, plan: Plan, seed: int) -> tuple[Module, float]:

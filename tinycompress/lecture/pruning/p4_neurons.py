@@ -16,6 +16,7 @@ from ..claim import Claim, Effect
 from ..learned import learns
 from ..plans import plan_of, rate_scale
 from .nets import WITH_COLOUR, Plan, dense_net
+from .p1_gradual import of_files
 
 REMOVED, REMOVED_OF_RESNET = (0.5, 0.75), (0.3, 0.5, 0.75)
 SCANNED = (0, 0.25, 0.5, 0.75)  # shares of one layer's neurons, in the scan of the ResNet-20
@@ -142,7 +143,7 @@ def prepare_p4(data_name: str, budget: str, seed: int) -> list[tuple[dict, Modul
                 "disk_ratio": stored_bytes(net) / stored_bytes(small),
                 "widths_before": _widths(net),
                 "widths": _widths(small),
-            }
+            } | (of_files(net, small) if plan.stored else {})
             found.append((row, net, small))
     if plan.stored:
         found[0][0]["scan"] = _scan(net, dataset)

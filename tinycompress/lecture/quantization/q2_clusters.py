@@ -8,7 +8,7 @@ from ... import data
 from ... import functional as F
 from ...nn import Module
 from ...nn.weighted import effective, weighted_layers
-from ...quantization import Pull, cluster_weights
+from ...quantization import Pull, cluster_weights, tcz
 from ...selection import pick_on_validation
 from ...workshop.interval import verdict
 from ...workshop.style import COLORS, curve_with_band, figure, table
@@ -58,6 +58,8 @@ def measure_q2(data_name: str, budget: str, seed: int) -> list[dict]:
             row = {"seed": seed, "arm": arm, "k": k, "accuracy": accuracy(net, dataset), "choice": choice}
             row |= {"float_accuracy": accuracy(trained, dataset), "epochs": plan.dense + plan.more}
             row |= {"spread": spread(net)}
+            if plan.stored:
+                row |= {"whole_bytes": len(tcz.to_bytes(trained)), "bytes": len(tcz.to_bytes(net))}
             rows.append(row)
     if seed == 0:
         watched = lambda: _watched(start, dataset, plan)  # noqa: E731

@@ -8,9 +8,10 @@ numbers are those of the outputs that students have published.
 
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from .. import report
 from ..blackboard import REPORTS, display_bundle
 from ..language import say
 from ..learned import DIVERGED, LEARNED
+from ..pruning.p1_gradual import BY_SCAN
 from .methods import METHODS
 
 DENSE = 92.95  # %, the accuracy of the lab's VGG
@@ -37,10 +39,24 @@ HEAD = (
 
 
 @dataclass(frozen=True)
+class Closer:
+    """What another claim than C1 measures that is closer to the lab's method: its rows in which `where` holds.
+
+    before: the key of the accuracy of the net that is compressed. clock: that of the times faster, if the claim measures it.
+    """
+
+    claim: str
+    method: str
+    where: dict[str, object]
+    before: str
+    clock: str = ""
+
+
+@dataclass(frozen=True)
 class Reported:
     """What the lab reports of a method: accuracies in % with their circumstances, and a size in words.
 
-    arm: the arm of claim C1 that is closest, if there is one.
+    arm: the arm of claim C1 that is closest, if there is one. closer: what another claim measures.
     """
 
     method: str
@@ -49,6 +65,12 @@ class Reported:
     size: str
     unmeasured: str
     arm: str
+    closer: Closer | None = None
+
+
+def _clustered(bits: int) -> Closer:
+    where = {"arm": "centroids fine-tuned", "k": 2**bits}
+    return Closer("Q2", f"{2**bits} values a layer, centroids fine-tuned", where, "float_accuracy")
 
 
 LAB = (
@@ -60,6 +82,7 @@ LAB = (
         "8.28 MiB (4 bytes per weight that stays)",
         "where these weights are, a file, time, other seeds",
         "90 % of weights pruned",
+        Closer("P1", "90 % of weights pruned, by a scan", {"arm": BY_SCAN, "removed": 0.9}, "dense_accuracy"),
     ),
     Reported(
         "channels pruned by 30 %",
@@ -68,6 +91,7 @@ LAB = (
         "half of the multiplications",
         "a file, other seeds",
         "half of neurons pruned",
+        Closer("P4", "30 % of neurons pruned", {"removed": 0.3}, "accuracy_before", "speedup"),
     ),
     Reported("k-means, 8 bits", 2, (("", 92.76),), "8.80 MiB", "codebooks, a file, time, other seeds", ""),
     Reported(
@@ -77,6 +101,7 @@ LAB = (
         "4.40 MiB",
         "codebooks, a file, time, other seeds",
         "8 values a layer",
+        _clustered(4),
     ),
     Reported(
         "k-means, 2 bits",
@@ -85,6 +110,7 @@ LAB = (
         "2.20 MiB",
         "codebooks, a file, time, other seeds",
         "",
+        _clustered(2),
     ),
     Reported(
         "8-bit integers",
@@ -95,12 +121,19 @@ LAB = (
         "8-bit integers",
     ),
 )
+CLOSER = sorted({reported.closer.claim for reported in LAB if reported.closer})
 
 
-def beside_the_lab(rows: Sequence[dict]) -> str:
-    """A Markdown table in the current language: the lab's numbers beside those of C1's rows; without rows, "not measured yet"."""
+def beside_the_lab(rows: Sequence[dict], others: Mapping[str, Sequence[dict]] = MappingProxyType({})) -> str:
+    """A Markdown table in the current language: the lab's numbers beside those of C1's rows and of the rows of other claims, by
+    their ids; without rows, "not measured yet"."""
     lines = [_line(map(say, HEAD)), _line(["---"] * len(HEAD))]
-    lines += [_line([*_theirs(r), *_ours(rows, r.arm)]) for r in LAB]
+    for reported in LAB:
+        closer = _closer(others, reported.closer) if reported.closer else []
+        first = _ours(rows, reported.arm) if reported.arm or not closer else closer
+        lines.append(_line([*_theirs(reported), *first]))
+        if closer and first is not closer:
+            lines.append(_line([*[""] * 4, *closer]))
     known = {r.arm for r in LAB}
     lines += [_line(["–", *[""] * 3, *_ours(rows, m.name)]) for m in METHODS if m.name not in known]
     return "\n".join(lines) + "\n"
@@ -137,6 +170,21 @@ def _ours(rows: Sequence[dict], arm: str) -> list[str]:
     return [say(arm), _spread(lost), f"{size} ({disk:.3g}×)", f"{clock:.3g}×", seeds]
 
 
+def _closer(others: Mapping[str, Sequence[dict]], closer: Closer) -> list[str]:
+    """The same of the rows of another claim; nothing if it was not measured."""
+    rows = others.get(closer.claim, ())
+    chosen = [row for row in rows if all(row.get(key) == value for key, value in closer.where.items())]
+    if not chosen:
+        return []
+    name, seeds = f"{say(closer.method)} ({closer.claim})", str(len(chosen))
+    if any(LEARNED in row for row in chosen):
+        return [name, say("did not learn"), "", "", seeds]
+    ratio = float(np.exp(np.mean([np.log(row["whole_bytes"] / row["bytes"]) for row in chosen])))
+    size = f"{np.mean([row['bytes'] for row in chosen]):,.0f} ({ratio:.3g}×)"
+    clock = f"{np.exp(np.mean([np.log(row[closer.clock]) for row in chosen])):.3g}×" if closer.clock else ""
+    return [name, _spread([row[closer.before] - row["accuracy"] for row in chosen]), size, clock, seeds]
+
+
 def _spread(values: list[float]) -> str:
     """The mean over seeds and, of several, the smallest and the largest."""
     mean, low, high = (f"{value + 0:.2f}" for value in (np.mean(values), min(values), max(values)))
@@ -145,16 +193,16 @@ def _spread(values: list[float]) -> str:
 
 def show_lab(folders: Iterable[str | Path] = (*REPORTS, "../figures/cifar10", "figures/cifar10")) -> None:
     """Display the table with the first report of C1 on CIFAR-10 at the budget "paper", or say how to measure it."""
-    rows = rows_in(folders)
+    rows, others = rows_in(folders), {claim: rows_in(folders, claim) for claim in CLOSER}
     run = "tinycompress lecture C1 --budget paper --data cifar10 --threads 2"
     how = f"C1 has not been measured on colour images yet. Run `{run}`."
-    display_bundle({"text/markdown": beside_the_lab(rows) if rows else say(how)})
+    display_bundle({"text/markdown": beside_the_lab(rows, others) if rows else say(how)})
 
 
-def rows_in(folders: Iterable[str | Path]) -> list[dict]:
-    """The rows of C1 in the first of these reports that is on CIFAR-10 at the budget "paper"; none if there is no such report."""
+def rows_in(folders: Iterable[str | Path], claim: str = "C1") -> list[dict]:
+    """The rows of a claim in the first of these reports that is on CIFAR-10 at the budget "paper"; none if none is."""
     wanted = {"data": "cifar10", "budget": "paper"}
-    found = (report.read(folder, "C1") for folder in folders)
+    found = (report.read(folder, claim) for folder in folders)
     return next((r.rows for r in found if r and wanted.items() <= r.settings.items()), [])
 
 
@@ -169,7 +217,8 @@ def with_table(text: str, table: str) -> str:
 def main() -> None:
     folder = Path(sys.argv[1])
     text = (folder / "README.md").read_text(encoding="utf-8")
-    replace_file(folder / "README.md", with_table(text, beside_the_lab(rows_in([folder]))))
+    table = beside_the_lab(rows_in([folder]), {claim: rows_in([folder], claim) for claim in CLOSER})
+    replace_file(folder / "README.md", with_table(text, table))
 
 
 if __name__ == "__main__":
