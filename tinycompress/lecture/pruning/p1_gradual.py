@@ -121,6 +121,7 @@ def p1(rows):
     fig = figure(ncols=2, width=18, width_ratios=(1.4, 1)) if scan else figure(width=11)
     _draw_arms(fig.axes[0], rows)
     if scan:
+        fig.axes[0].margins(y=0.12)
         _draw_scan(fig.axes[1], scan)
     return fig
 

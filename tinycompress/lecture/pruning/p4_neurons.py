@@ -24,7 +24,7 @@ JUDGES = 2000  # validation images of the scan
 MOST_LABELS = 6  # layers whose widths are written into the figure
 
 NAMES = {"convolutions": "convolutional net"}  # of nets, where the figure's differ from those in the rows
-RATIOS_OF = ("LeNet-300-100", 0.5)
+RATIOS_OF = 0.5  # of the neurons removed
 
 
 def p4(rows):
@@ -54,8 +54,9 @@ def _draw_nets(nets, rows):
             )
             if len(widths) <= MOST_LABELS:
                 nets.text(column + 0.45, y + 0.3, str(width), ha="center", va="bottom", fontsize=13)
-        nets.text(column + 0.45, 0.3, label, ha="center", fontsize=16)
-    nets.set_ylim(0.2, len(drawn[0][1]) + 0.7)
+        foot = 0.5 - 0.07 * len(widths)
+        nets.text(column + 0.45, foot, label, ha="center", fontsize=16)
+    nets.set_ylim(foot - 0.1, len(drawn[0][1]) + 0.7)
     nets.set_axis_off()
     nets.set_title(f"{rows[0]['net']}: neurons in each layer")
 
@@ -216,7 +217,7 @@ def speed_up(rows):
 
 
 def ratios_p4(rows):
-    chosen = [row for row in rows if (row["net"], row["removed"]) == (rows[0]["net"], RATIOS_OF[1])]
+    chosen = [row for row in rows if (row["net"], row["removed"]) == (rows[0]["net"], RATIOS_OF)]
     return {
         "theory": float(np.median([row["ideal_speedup"] for row in chosen])),
         "disk": float(np.median([row["disk_ratio"] for row in chosen])),
@@ -253,7 +254,7 @@ CLAIM = Claim(
     "The clock gains less than the multiplications, since the rest of a layer's work, on its outputs and in Python, "
     "shrinks less. "
     "The speed-up of the verdict is the mean "
-    f"over all nets and shares; the ratios in theory, on disk and on the clock are those of {RATIOS_OF[0]} with "
-    f"{100 * RATIOS_OF[1]:.0f} % of its neurons removed.",
+    f"over all nets and shares; the ratios in theory, on disk and on the clock are those of the first net with "
+    f"{100 * RATIOS_OF:.0f} % of its neurons removed.",
     source="Li et al. 2017, Pruning Filters for Efficient ConvNets; He et al. 2017, Channel Pruning",
 )
