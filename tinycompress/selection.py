@@ -50,6 +50,7 @@ def train(
     rng: np.random.Generator,
     schedule: Schedule = cosine,
     weight_decay: float = 0.0,
+    nesterov: bool = False,
     curve: list[float] | None = None,
     **options,
 ) -> Module:
@@ -61,7 +62,7 @@ def train(
     history = fit(
         model,
         data.train,
-        optimizer=SGD(model.parameters(), lr, momentum=0.9, weight_decay=weight_decay),
+        optimizer=SGD(model.parameters(), lr, momentum=0.9, nesterov=nesterov, weight_decay=weight_decay),
         epochs=epochs,
         rng=rng,
         schedule=schedule,

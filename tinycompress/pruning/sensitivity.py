@@ -33,12 +33,13 @@ def sensitivity(
 def shares_from_scan(
     model: Module, scan: dict[str, list[Evaluation]], shares: Iterable[float], removed: float
 ) -> dict[str, float]:
-    """How much to remove of each layer, the share `removed` of all weights together, so that each layer alone costs about as
-    much accuracy: layer name -> share.
+    """How much to remove of each layer, the share `removed` of the weights of all scanned layers together, so that each layer
+    alone costs about as much accuracy: layer name -> share.
 
-    scan: what `sensitivity` returned for these shares, which begin with 0 and rise; between them, accuracy is interpolated.
-    The accuracy that every layer may fall to is found by bisection. Raises ValueError for shares that do not begin with 0 or
-    do not rise, and for a `removed` that not even the largest of them reaches.
+    scan: what `sensitivity` returned for these shares, which begin with 0 and rise; between them, accuracy is interpolated, and
+    where it rises again, it counts as level. The accuracy that every layer may fall to is found by bisection. Raises ValueError
+    for shares that do not begin with 0 or do not rise, for a `removed` that not even the largest of them reaches, and for a scan
+    of no layer, of unknown ones, or of other shares.
     """
     shares = np.asarray(list(shares), float)
     if len(shares) < 2 or shares[0] != 0 or not (np.diff(shares) > 0).all():
@@ -47,9 +48,17 @@ def shares_from_scan(
         raise ValueError(
             f"shares_from_scan: removed must lie between 0 and the largest share, {shares[-1]:g}; got {removed}"
         )
-    sizes = {name: mask.size for name, mask in kept_weights(model).items() if name in scan}
+    known = kept_weights(model)
+    if not scan or any(name not in known or len(curve) != len(shares) for name, curve in scan.items()):
+        raise ValueError(
+            f"shares_from_scan: the scan must have {len(shares)} evaluations for each of some layers of the net, {list(known)}; "
+            f"got { {name: len(curve) for name, curve in scan.items()} }"
+        )
+    sizes = {name: known[name].size for name in scan}
     # Never rising, and falling a little everywhere, so that each accuracy belongs to one share.
-    falling = {name: np.minimum.accumulate([found.accuracy for found in scan[name]]) - 1e-9 * shares for name in sizes}
+    falling = {
+        name: np.minimum.accumulate([found.accuracy for found in curve]) - 1e-9 * shares for name, curve in scan.items()
+    }
 
     def at(accuracy: float) -> dict[str, float]:
         return {name: float(np.interp(-accuracy, -curve, shares)) for name, curve in falling.items()}

@@ -89,7 +89,7 @@ def teacher(plan: TeacherPlan, data: str = "cifar10", progress: "bool | tqdm" = 
     about |= {"test_accuracy": evaluate(net, dataset).accuracy, "seconds_of_last_start": time.perf_counter() - start}
     replace_file(path.with_suffix(".json"), json.dumps(about, indent=1))
     tcz.save(net, path)
-    unfinished.unlink()
+    unfinished.unlink(missing_ok=True)  # another process may have finished the same net
     return tcz.load(path)
 
 

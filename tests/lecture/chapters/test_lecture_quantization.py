@@ -308,7 +308,7 @@ def test_q5_weighs_the_finished_file_of_the_first_order_against_the_float32_file
 
 def test_the_paper_budget_measures_both_nets_of_deep_compression():
     dataset = tc.data.load("digits")
-    arms = {task[2] for task in q5_one_file.tasks_q5(Settings("paper", seeds=1))}
+    arms = {task[2] for task in q5_one_file.tasks_q5(Settings("paper", "digits", seeds=1))}
     for arm in arms:
         recipe = q5_one_file.recipe_for("paper", dataset, arm)
         net = getattr(models, recipe.net)((28, 28, 1), 10, rng=np.random.default_rng(0))

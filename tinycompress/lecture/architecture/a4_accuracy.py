@@ -29,10 +29,12 @@ def measure_a4(data_name: str, budget: str, seed: int) -> list[dict]:
     rows = []
 
     def picked(arm, width):
-        make = lambda lr: _conv_net(arm, width, dataset, plan, seed, lr)  # noqa: E731
-        best = lambda: pick_on_validation(make, plan.conv_lrs, dataset)  # noqa: E731
-        name, epochs = f"A4: {arm}, {width} channels, seed {seed}", plan.epochs * len(plan.conv_lrs)
-        return colour.kept(plan, name, [], dataset, best, epochs)
+        def make():
+            arms = functools.partial(_conv_net, arm, width, dataset, plan, seed)
+            return pick_on_validation(arms, plan.conv_lrs, dataset)
+
+        name = f"A4: {arm}, {width} channels, seed {seed}"
+        return colour.kept(plan, name, [], dataset, make, plan.epochs * len(plan.conv_lrs))
 
     for width in plan.widths:
         for arm in ARMS:
@@ -52,7 +54,7 @@ def _conv_net(arm: str, width: int, dataset: Dataset, plan: Plan, seed: int, lr:
 
     def trained(net):
         how = {"epochs": plan.epochs, "batch_size": plan.conv_batch_size, "augment": colour.augmentation(plan)}
-        how |= {"weight_decay": colour.PLAN.weight_decay} if plan.stored else {}
+        how |= colour.from_scratch() if plan.stored else {}
         return train(net, dataset, lr=lr, rng=rng, **how)
 
     def convnet(factor):

@@ -84,18 +84,16 @@ def three_students(
     def outputs():
         return teacher_targets(teacher, *dataset.train)
 
-    arms = {
-        "labels": (on_labels, plan.decays),
-        "smoothed labels": (on_smoothed_labels, plan.smoothings),
-        "teacher outputs": (on_teacher_outputs, plan.soft),
-    }
-    found = {}
-    for arm, (make, values) in arms.items():
+    def picked(arm, make, values):
         name = f"D1: student on {arm}, {len(dataset.x_train)} images, seed {seed}"
-        chosen = lambda make=make, values=values: choose(make, plan.lrs, values, dataset)  # noqa: E731
         epochs = plan.epochs * len(plan.lrs) * len(values)
-        found[arm] = colour.kept(plan, name, [curves], dataset, chosen, epochs)
-    return found
+        return colour.kept(plan, name, [curves], dataset, lambda: choose(make, plan.lrs, values, dataset), epochs)
+
+    return {
+        "labels": picked("labels", on_labels, plan.decays),
+        "smoothed labels": picked("smoothed labels", on_smoothed_labels, plan.smoothings),
+        "teacher outputs": picked("teacher outputs", on_teacher_outputs, plan.soft),
+    }
 
 
 def smoothed(labels: np.ndarray, classes: int, share: float) -> np.ndarray:

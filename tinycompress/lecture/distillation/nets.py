@@ -26,7 +26,7 @@ class Plan:
     An arm tries each learning rate with each value of one more setting: `soft` has pairs of (temperature, alpha), `decays`
     weight decays, and `smoothings` shares of label smoothing. Arms that are compared try the same number of combinations.
 
-    stored: whether the teacher is the ResNet-20 of `colour`, and the student a narrower one, half as wide.
+    stored: whether the teacher is the ResNet-20 of `colour`, and the student half as wide.
     """
 
     teacher: tuple[int, ...] = (300, 100)
@@ -185,6 +185,7 @@ def train_student(dataset: Dataset, plan: Plan, widths, seed, lr: float, targets
     rng = np.random.default_rng([*np.atleast_1d(seed), 2])
     if plan.stored:
         net = colour.new_resnet(dataset, 0.5, rng)
+        options = colour.from_scratch() | options
     else:
         net = models.mlp(dataset.image_shape, widths, dataset.num_classes, rng=rng)
     dataset = dataset if targets is None else replace(dataset, y_train=targets)

@@ -9,7 +9,7 @@ import numpy as np
 from ... import data, models
 from ...data import Dataset
 from ...dynamic import JointLoss, Slimmable, add_exits
-from ...nn import Conv2d, Dense, Flatten, MaxPool2d, Module, MultiExit, ReLU, Residual, Sequential
+from ...nn import Conv2d, Dense, Flatten, MaxPool2d, Module, MultiExit, ReLU, Sequential
 from ...selection import pick_on_validation, train
 from ...training import evaluate
 from .. import colour
@@ -44,7 +44,9 @@ PLANS = {
 }
 EXIT_WEIGHTS = {2: (1.0, 0.3)}  # BranchyNet's LeNet: the early exit counts most, because most images leave there
 WITH_COLOUR = PLANS | {  # of Y1 and Y3
-    f"paper, {COLOUR}": Plan(4, 5, 128, lrs=(colour.LR,), joint_lrs=(colour.LR,), stored=True)
+    f"paper, {COLOUR}": Plan(
+        epochs=4, width_epochs=5, batch_size=128, lrs=(colour.LR,), joint_lrs=(colour.LR,), stored=True
+    )
 }
 
 
@@ -103,8 +105,10 @@ def plain_net(data_name: str, budget: str, seed: int) -> Module:
     dataset = data.load(data_name)
     plan = plan_for(budget, dataset, WITH_COLOUR)
 
+    resnet = colour.trained_resnet(data_name, seed) if plan.stored else None
+
     def start(rng):
-        return colour.trained_resnet(data_name, seed).copy() if plan.stored else plain_trunk(dataset, budget, rng)
+        return resnet.copy() if resnet is not None else plain_trunk(dataset, budget, rng)
 
     def make():
         return pick_on_validation(lambda lr: _trained(start, dataset, plan, seed, lr), plan.lrs, dataset)[0]
@@ -119,11 +123,12 @@ def exit_net(data_name: str, budget: str, seed: int) -> MultiExit:
     dataset = data.load(data_name)
     plan = plan_for(budget, dataset, WITH_COLOUR)
 
+    resnet = colour.trained_resnet(data_name, seed) if plan.stored else None
+
     def start(rng):
-        if not plan.stored:
+        if resnet is None:
             return with_exits(dataset, budget, rng)
-        trunk = colour.trained_resnet(data_name, seed)
-        return add_exits(trunk, [i - 1 for i in halving(trunk)], rng=rng)
+        return add_exits(resnet, [i - 1 for i in colour.halving(resnet)], rng=rng)
 
     def arm(lr):
         return _trained(start, dataset, plan, seed, lr, lambda net: JointLoss(EXIT_WEIGHTS.get(len(net.stages))))
@@ -132,11 +137,6 @@ def exit_net(data_name: str, budget: str, seed: int) -> MultiExit:
         return pick_on_validation(arm, plan.lrs, dataset, mean_loss(exits_of, dataset))[0]
 
     return colour.kept(plan, f"exits, seed {seed}", [], dataset, make, plan.epochs)
-
-
-def halving(net: Sequential) -> list[int]:
-    """The numbers of the blocks of a residual net that halve the image."""
-    return [i for i, layer in enumerate(net.layers) if isinstance(layer, Residual) and layer.shortcut]
 
 
 def _trained(

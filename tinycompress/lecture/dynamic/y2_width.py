@@ -30,13 +30,15 @@ def measure_y2(data_name: str, budget: str, seed: int) -> list[dict]:
     dataset = data.load(data_name)
     plan = plan_for(budget, dataset, WITH_COLOUR)
 
+    resnet = colour.trained_resnet(data_name, seed) if plan.stored else None
+
     def kept(name, make, lrs):
         name = f"Y2: {name}, seed {seed}"
         return colour.kept(plan, name, [], dataset, make, plan.width_epochs * len(lrs))
 
     def new(width: float) -> Module:
-        if plan.stored:  # all start with the first channels of the trained net
-            whole = colour.trained_resnet(data_name, seed).copy()
+        if resnet is not None:  # all start with the first channels of the trained net
+            whole = resnet.copy()
             return whole if width == 1 else Slimmable(whole, plan.widths).cut(width)
         rng = np.random.default_rng(seed)
         channels = [max(1, round(width * n)) for n in plan.channels]
@@ -55,8 +57,8 @@ def measure_y2(data_name: str, budget: str, seed: int) -> list[dict]:
             return slimmable(new(1), dataset, plan, seed, lr, batch_norm)
 
         loss = mean_loss(lambda slim: [slim.at(width) for width in slim.widths], dataset)
-        make = lambda: pick_on_validation(arm, plan.joint_lrs, dataset, loss)  # noqa: E731
-        return kept(f"slimmable, {batch_norm} batch norm", make, plan.joint_lrs)
+        name = f"slimmable, {batch_norm} batch norm"
+        return kept(name, lambda: pick_on_validation(arm, plan.joint_lrs, dataset, loss), plan.joint_lrs)
 
     (own, own_lr), (shared, shared_lr) = together("own"), together("shared")
     found = [("slimmable", w, own.cut(w), own_lr) for w in plan.widths]

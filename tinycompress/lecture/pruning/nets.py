@@ -39,7 +39,15 @@ PLANS = {
     "paper": Plan(dense=5, pruned=8, steps=4, batch_size=128, lrs=(0.05, 0.1)),
 }
 WITH_COLOUR = PLANS | {  # of P1 and P4
-    f"paper, {COLOUR}": Plan(colour.PLAN.epochs, 4, 2, 128, (colour.LR,), removed=(0.9, 0.95, 0.98), stored=True)
+    f"paper, {COLOUR}": Plan(
+        dense=colour.PLAN.epochs,
+        pruned=6,
+        steps=3,
+        batch_size=128,
+        lrs=(colour.LR,),
+        removed=(0.9, 0.95, 0.98),
+        stored=True,
+    )
 }
 
 
@@ -52,6 +60,26 @@ def dense_net(dataset: Dataset, plan: Plan, seed: int) -> Module:
         return train(net, dataset, lr=lr, epochs=plan.dense, rng=rng, batch_size=plan.batch_size)
 
     return pick_on_validation(arm, plan.lrs, dataset)[0]
+
+
+def trained_further(net: Module, dataset: Dataset, plan: Plan, seed: int) -> tuple[Module, float]:
+    """A copy, trained for `plan.pruned` epochs, and the learning rate picked."""
+
+    def arm(lr):
+        rng, augment = np.random.default_rng([seed, 1]), colour.augmentation(plan)
+        how = {"epochs": plan.pruned, "batch_size": plan.batch_size, "augment": augment}
+        return train(net.copy(), dataset, lr=lr, rng=rng, **how)
+
+    return pick_on_validation(arm, plan.lrs, dataset)
+
+
+def without_pruning(net: Module, dataset: Dataset, plan: Plan, seed: int) -> tuple[Module, float]:
+    """The net that pruned ones are compared with: trained for as many further epochs. If the plan says so, it is kept."""
+
+    def make():
+        return trained_further(net, dataset, plan, seed)
+
+    return colour.kept(plan, f"no pruning, seed {seed}", [], dataset, make, plan.pruned * len(plan.lrs))
 
 
 def pruned_gradually(net: Module, dataset: Dataset, plan: Plan, seed: int, share: float, steps: int, **options):

@@ -3,12 +3,8 @@
 import numpy as np
 
 from ... import data
-from ...data import Dataset
-from ...nn import Module
 from ...profiling import stored_bytes
 from ...pruning import prune_weights, sensitivity, shares_from_scan, sparsity
-from ...quantization import tcz
-from ...selection import pick_on_validation, train
 from ...training import evaluate
 from ...workshop.interval import verdict
 from ...workshop.style import COLORS, curve_with_band, figure, percent_axis, table
@@ -17,7 +13,8 @@ from ..claim import Claim, Effect
 from ..learned import learns
 from ..plans import plan_of
 from ..rows import paired
-from .nets import WITH_COLOUR, Plan, dense_net, pruned_gradually
+from .drawing import draw_scan
+from .nets import WITH_COLOUR, dense_net, pruned_gradually, trained_further, without_pruning
 
 SCANNED = (0, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99)  # shares of one layer's weights, in the scan of the ResNet-20
 JUDGES = 2000  # validation images of the scan
@@ -29,7 +26,7 @@ SMALLEST = 1.0  # points of accuracy that matter
 def measure_p1(data_name: str, budget: str, seed: int) -> list[dict]:
     """Test accuracy of three ways to remove the same share of weights, each with dense + pruned epochs in total.
 
-    For the ResNet-20, of a fourth, in which a sensitivity scan says how much to remove of each layer.
+    For the ResNet-20 there is a fourth way: a sensitivity scan says how much to remove from each layer.
     """
     dataset = data.load(data_name)
     plan = plan_of(WITH_COLOUR, budget, dataset)
@@ -38,21 +35,26 @@ def measure_p1(data_name: str, budget: str, seed: int) -> list[dict]:
     def kept(name, make):
         return colour.kept(plan, f"P1: {name}, seed {seed}", [], dataset, make, plan.pruned * len(plan.lrs))
 
-    def gradually(share, steps):
-        return pruned_gradually(dense, dataset, plan, seed, share, steps, augment=colour.augmentation(plan))
+    def pruned(share, arm, steps):
+        def make():
+            augment = colour.augmentation(plan)
+            return pruned_gradually(dense, dataset, plan, seed, share, steps, augment=augment)
+
+        return kept(f"{100 * share:g} % {arm}", make)
 
     # The arm without fine-tuning spends its epochs on the dense net.
-    trained_on, lr = kept("no pruning", lambda: _trained_further(dense, dataset, plan, seed))
-    scan = sensitivity(dense, tuple(part[:JUDGES] for part in dataset.val), SCANNED) if plan.stored else {}
+    trained_on, lr = without_pruning(dense, dataset, plan, seed)
     whole, rows = stored_bytes(trained_on), []
     for share in plan.removed:
-        arms = {"not fine-tuned": (prune_weights(trained_on.copy(), share), lr)}
-        for arm, steps in (("all at once", 1), ("a little at a time", plan.steps)):
-            arms[arm] = kept(f"{100 * share:g} % {arm}", lambda share=share, steps=steps: gradually(share, steps))
-        if scan:
-            net = prune_weights(dense.copy(), shares_from_scan(dense, scan, SCANNED, share))
-            make = lambda net=net: _trained_further(net, dataset, plan, seed)  # noqa: E731
-            arms[BY_SCAN] = kept(f"{100 * share:g} % {BY_SCAN}", make)
+        arms = {
+            "not fine-tuned": (prune_weights(trained_on.copy(), share), lr),
+            "all at once": pruned(share, "all at once", 1),
+            "a little at a time": pruned(share, "a little at a time", plan.steps),
+        }
+        if plan.stored and share == plan.removed[0]:
+            scan = kept("a scan", lambda: sensitivity(dense, tuple(p[:JUDGES] for p in dataset.val), SCANNED))
+            by_scan = prune_weights(dense.copy(), shares_from_scan(dense, scan, SCANNED, share))
+            arms[BY_SCAN] = kept(BY_SCAN, lambda net=by_scan: trained_further(net, dataset, plan, seed))
         for arm, (net, rate) in arms.items():
             rows.append(
                 {
@@ -66,27 +68,11 @@ def measure_p1(data_name: str, budget: str, seed: int) -> list[dict]:
                     "epochs": plan.dense + plan.pruned,
                     "disk_ratio": whole / stored_bytes(net),
                 }
-                | (of_files(trained_on, net) if plan.stored else {})
+                | colour.file_sizes(plan, trained_on, net)
             )
-    if scan:
+    if plan.stored:
         rows[0]["scan"] = {name: [100 * found.accuracy for found in curve] for name, curve in scan.items()}
     return rows
-
-
-def of_files(whole: Module, net: Module) -> dict[str, int]:
-    """Bytes of the .tcz files of a net before and after, as fields of a row."""
-    return {"whole_bytes": len(tcz.to_bytes(whole)), "bytes": len(tcz.to_bytes(net))}
-
-
-def _trained_further(net: Module, dataset: Dataset, plan: Plan, seed: int) -> tuple[Module, float]:
-    """A copy, trained for `plan.pruned` epochs, and its learning rate."""
-
-    def arm(lr):
-        rng, augment = np.random.default_rng([seed, 1]), colour.augmentation(plan)
-        options = {"epochs": plan.pruned, "batch_size": plan.batch_size, "augment": augment}
-        return train(net.copy(), dataset, lr=lr, rng=rng, **options)
-
-    return pick_on_validation(arm, plan.lrs, dataset)
 
 
 def effect_p1(rows):
@@ -116,13 +102,13 @@ def ratios_p1(rows):
 
 
 def p1(rows):
-    """Accuracy over the weights removed, for three ways to spend the same epochs."""
+    """Accuracy over the weights removed, for several ways to spend the same epochs."""
     scan = next((row["scan"] for row in rows if "scan" in row), None)
     fig = figure(ncols=2, width=18, width_ratios=(1.4, 1)) if scan else figure(width=11)
     _draw_arms(fig.axes[0], rows)
     if scan:
         fig.axes[0].margins(y=0.12)
-        _draw_scan(fig.axes[1], scan)
+        draw_scan(fig.axes[1], scan, SCANNED, "weights")
     return fig
 
 
@@ -154,21 +140,6 @@ def _draw_arms(ax, rows):
     percent_axis(ax.yaxis, 100)
     ways = {3: "three", 4: "four"}[len(arms)]
     ax.set_title(f"The same {rows[0]['epochs']} epochs in total, spent in {ways} ways")
-
-
-def _draw_scan(ax, scan: dict[str, list[float]]):
-    """Draw accuracy over the share removed from each layer alone; the layers that tolerate most and least are named."""
-    names = sorted(scan, key=lambda name: np.mean(scan[name]))
-    roles = {names[0]: "rival", names[-1]: "claim"}
-    for name, curve in scan.items():
-        role = roles.get(name, "ideal")
-        ax.plot(SCANNED, curve, color=COLORS[role], linewidth=4 if name in roles else 1.2, zorder=2 + (name in roles))
-    for place, (name, word) in enumerate(((names[-1], "most"), (names[0], "least"))):
-        words = f"layer {list(scan).index(name) + 1} of {len(scan)} tolerates {word}"
-        ax.text(0.03, 0.16 - 0.1 * place, words, transform=ax.transAxes, color=COLORS[roles[name]])
-    ax.set(xlabel="weights removed from one layer alone", ylabel="validation accuracy", ylim=(0, 101))
-    percent_axis(ax.xaxis), percent_axis(ax.yaxis, 100)
-    ax.set_title("the scan: each layer alone, not fine-tuned")
 
 
 CLAIM = Claim(

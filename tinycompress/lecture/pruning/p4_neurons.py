@@ -10,13 +10,13 @@ from ...pruning import channel_groups, keep_neurons, mask_neurons, prunable, rem
 from ...selection import train
 from ...training import evaluate, predict
 from ...workshop.interval import mean_interval
-from ...workshop.style import COLORS, figure, percent_axis
+from ...workshop.style import COLORS, figure
 from .. import colour
 from ..claim import Claim, Effect
 from ..learned import learns
 from ..plans import plan_of, rate_scale
-from .nets import WITH_COLOUR, Plan, dense_net
-from .p1_gradual import of_files
+from .drawing import draw_scan
+from .nets import WITH_COLOUR, Plan, dense_net, without_pruning
 
 REMOVED, REMOVED_OF_RESNET = (0.5, 0.75), (0.3, 0.5, 0.75)
 SCANNED = (0, 0.25, 0.5, 0.75)  # shares of one layer's neurons, in the scan of the ResNet-20
@@ -30,19 +30,20 @@ RATIOS_OF = 0.5  # of the neurons removed
 def p4(rows):
     """The nets before and after, and the measured speed-up beside the ideal one, above the accuracy before and after."""
     scan = next((row["scan"] for row in rows if "scan" in row), None)
-    fig = figure(ncols=3, width=22, height=6, width_ratios=(1, 1, 0.9)) if scan else figure(**TWO_PANELS)
+    if scan:
+        fig = figure(ncols=3, width=22, height=6, width_ratios=(1, 1, 0.9))
+    else:
+        fig = figure(ncols=2, width=16, height=6, width_ratios=(1, 1.2))
     _draw_nets(fig.axes[0], rows)
     _draw_speed(fig.axes[1], rows)
     if scan:
-        _draw_scan(fig.axes[2], scan)
+        draw_scan(fig.axes[2], scan, SCANNED, "neurons")
     return fig
-
-
-TWO_PANELS = {"ncols": 2, "width": 16, "height": 6, "width_ratios": (1, 1.2)}
 
 
 def _draw_nets(nets, rows):
     """Draw the layers of the first net and of its smaller ones as bars."""
+    foot = 0.5 - 0.07 * len(rows[0]["widths"])
     one = [row for row in rows if row["net"] == rows[0]["net"] and row["seed"] == rows[0]["seed"]]
     drawn = [("whole", one[0]["widths_before"])] + [(f"−{100 * row['removed']:.0f} %", row["widths"]) for row in one]
     for column, (label, widths) in enumerate(drawn):
@@ -54,7 +55,6 @@ def _draw_nets(nets, rows):
             )
             if len(widths) <= MOST_LABELS:
                 nets.text(column + 0.45, y + 0.3, str(width), ha="center", va="bottom", fontsize=13)
-        foot = 0.5 - 0.07 * len(widths)
         nets.text(column + 0.45, foot, label, ha="center", fontsize=16)
     nets.set_ylim(foot - 0.1, len(drawn[0][1]) + 0.7)
     nets.set_axis_off()
@@ -94,18 +94,6 @@ def _draw_speed(bars, rows):
     bars.set_title("in theory (grey) and on the clock (blue)")
 
 
-def _draw_scan(ax, scan: dict[str, list[float]]):
-    """Draw accuracy over the share of neurons removed from one layer, or from layers that must have equally many."""
-    names = sorted(scan, key=lambda name: np.mean(scan[name]))
-    roles = {names[0]: "rival", names[-1]: "claim"}
-    for name, curve in scan.items():
-        role = roles.get(name, "ideal")
-        ax.plot(SCANNED, curve, color=COLORS[role], linewidth=4 if name in roles else 1.2, zorder=2 + (name in roles))
-    ax.set(xlabel="neurons removed from one layer alone", ylabel="validation accuracy", ylim=(0, 101))
-    percent_axis(ax.xaxis), percent_axis(ax.yaxis, 100)
-    ax.set_title(f"{len(scan)} layers, each alone, not fine-tuned")
-
-
 def _label(rows, net: str, removed: float) -> str:
     """The net, the share of its neurons that is removed, and the mean accuracy before and after."""
     chosen = [row for row in rows if (row["net"], row["removed"]) == (net, removed)]
@@ -120,17 +108,18 @@ def prepare_p4(data_name: str, budget: str, seed: int) -> list[tuple[dict, Modul
     """
     dataset = data.load(data_name)
     plan = plan_of(WITH_COLOUR, budget, dataset)
-    x, augment = _images_p4(dataset), colour.augmentation(plan)
+    x = _images_p4(dataset)
     rng = np.random.default_rng([seed, 4])
     found = []
     for name, net in _whole_nets(data_name, plan, seed, rng).items():
+        trained_on = without_pruning(net, dataset, plan, seed)[0] if plan.stored else net
         for removed in REMOVED_OF_RESNET if plan.stored else REMOVED:
+            if plan.stored:  # a net that was kept before draws no numbers
+                rng = np.random.default_rng([seed, 4])
             kept = keep_neurons(net, 1 - removed)
             masked, small = predict(mask_neurons(net.copy(), kept), x), remove_neurons(net, kept)
             difference = float(np.abs(masked - predict(small, x)).max() / np.abs(masked).max())
-            how = {"lr": plan.lrs[0], "epochs": plan.pruned if plan.stored else 5, "batch_size": plan.batch_size}
-            make = lambda small=small, how=how: train(small, dataset, rng=rng, augment=augment, **how)  # noqa: E731
-            small = colour.kept(plan, f"P4: {100 * removed:g} % removed, seed {seed}", [], dataset, make, how["epochs"])
+            small = _fine_tuned(small, dataset, plan, rng, f"P4: {100 * removed:g} % removed, seed {seed}")
             whole, cut = net.summary(), small.summary()
             row = {
                 "seed": seed,
@@ -144,11 +133,23 @@ def prepare_p4(data_name: str, budget: str, seed: int) -> list[tuple[dict, Modul
                 "disk_ratio": stored_bytes(net) / stored_bytes(small),
                 "widths_before": _widths(net),
                 "widths": _widths(small),
-            } | (of_files(net, small) if plan.stored else {})
+            } | colour.file_sizes(plan, net, small)
+            if plan.stored:
+                row["accuracy_trained_on"] = 100 * evaluate(trained_on, dataset.test).accuracy
             found.append((row, net, small))
     if plan.stored:
-        found[0][0]["scan"] = _scan(net, dataset)
+        found[0][0]["scan"] = colour.kept(plan, f"P4: a scan, seed {seed}", [], dataset, lambda: _scan(net, dataset), 0)
     return found
+
+
+def _fine_tuned(small: Module, dataset: data.Dataset, plan: Plan, rng: np.random.Generator, name: str) -> Module:
+    epochs = plan.pruned if plan.stored else 5
+
+    def make():
+        how = {"epochs": epochs, "batch_size": plan.batch_size, "augment": colour.augmentation(plan)}
+        return train(small, dataset, lr=plan.lrs[0], rng=rng, **how)
+
+    return colour.kept(plan, name, [], dataset, make, epochs)
 
 
 def _whole_nets(data_name: str, plan: Plan, seed: int, rng: np.random.Generator) -> dict[str, Module]:
@@ -254,7 +255,7 @@ CLAIM = Claim(
     "The clock gains less than the multiplications, since the rest of a layer's work, on its outputs and in Python, "
     "shrinks less. "
     "The speed-up of the verdict is the mean "
-    f"over all nets and shares; the ratios in theory, on disk and on the clock are those of the first net with "
-    f"{100 * RATIOS_OF:.0f} % of its neurons removed.",
+    f"over all nets and shares; the ratios in theory, on disk and on the clock are those of the first net in the figure "
+    f"with {100 * RATIOS_OF:.0f} % of its neurons removed.",
     source="Li et al. 2017, Pruning Filters for Efficient ConvNets; He et al. 2017, Channel Pruning",
 )

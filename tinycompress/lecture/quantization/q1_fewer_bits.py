@@ -28,8 +28,10 @@ def measure_q1(data_name: str, budget: str, seed: int) -> list[dict]:
         def arm(lr):
             return train_more(quantize_weights(start.copy(), bits, per_channel), dataset, plan, seed, lr)
 
+        def make():
+            return pick_on_validation(arm, plan.lrs, dataset)[0]
+
         name = f"Q1: {bits} bits per {'channel' if per_channel else 'tensor'}, seed {seed}"
-        make = lambda: pick_on_validation(arm, plan.lrs, dataset)[0]  # noqa: E731
         return colour.kept(plan, name, [], dataset, make, plan.more * len(plan.lrs))
 
     for grain in ("per tensor", "per channel"):
@@ -151,7 +153,7 @@ CLAIM = Claim(
     ratios=ratios_q1,
     note="Each weight is stored as the number of its grid point: a code of fixed length, which Q3 shortens. The accuracy is "
     "supported if less than half a point is lost. Below 4 bits, rounding a trained net costs more and more, while a net trained "
-    "on its grid (gradients pass straight through the rounding) loses little. All arms train for the "
+    "on its grid (gradients pass straight through the rounding) loses less. All arms train for the "
     "same number of epochs. Disk: the .tcz file in 8 bits. For the clock, see Q6.",
     source="Jacob et al. 2018, Quantization and Training of Neural Networks for Efficient "
     "Integer-Arithmetic-Only Inference; Esser et al. 2020, Learned Step Size Quantization",

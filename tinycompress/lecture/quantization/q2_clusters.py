@@ -8,7 +8,7 @@ from ... import data
 from ... import functional as F
 from ...nn import Module
 from ...nn.weighted import effective, weighted_layers
-from ...quantization import Pull, cluster_weights, tcz
+from ...quantization import Pull, cluster_weights
 from ...selection import pick_on_validation
 from ...workshop.interval import verdict
 from ...workshop.style import COLORS, curve_with_band, figure, table
@@ -35,7 +35,9 @@ def measure_q2(data_name: str, budget: str, seed: int) -> list[dict]:
     rows = []
 
     def picked(name, arm, settings):
-        make = lambda: pick_on_validation(arm, settings, dataset)  # noqa: E731
+        def make():
+            return pick_on_validation(arm, settings, dataset)
+
         return colour.kept(plan, f"Q2: {name}, seed {seed}", [], dataset, make, plan.more * len(settings))
 
     def tuned(k):
@@ -57,13 +59,11 @@ def measure_q2(data_name: str, budget: str, seed: int) -> list[dict]:
         for arm, (net, choice) in arms.items():
             row = {"seed": seed, "arm": arm, "k": k, "accuracy": accuracy(net, dataset), "choice": choice}
             row |= {"float_accuracy": accuracy(trained, dataset), "epochs": plan.dense + plan.more}
-            row |= {"spread": spread(net)}
-            if plan.stored:
-                row |= {"whole_bytes": len(tcz.to_bytes(trained)), "bytes": len(tcz.to_bytes(net))}
+            row |= {"spread": spread(net)} | colour.file_sizes(plan, trained, net)
             rows.append(row)
     if seed == 0:
-        watched = lambda: _watched(start, dataset, plan)  # noqa: E731
-        rows[0] |= colour.kept(plan, "Q2: a weak pull, watched", [], dataset, watched, plan.more)
+        name = "Q2: a weak pull, watched"
+        rows[0] |= colour.kept(plan, name, [], dataset, lambda: _watched(start, dataset, plan), plan.more)
     return rows
 
 

@@ -24,7 +24,6 @@ from .nets import WITH_COLOUR, plan_for
 from .q5_paper import NAMES, q5_paper
 
 ORDERS = ("prune, then cluster", "cluster, then prune")
-GREY = ("digits", "mnist", "fashion_mnist")
 
 # The budget "paper": how the dense nets are trained; the shares and bits of Han et al. 2016 (tables 4 and 5); and all
 # methods of chapters 1 to 3 together, with shares that were chosen on validation images.
@@ -56,14 +55,9 @@ FURTHER = {
 def tasks_q5(settings: Settings):
     """One task per seed and order; at the budget "paper" one per seed, net and recipe, unless it is the ResNet-20."""
     seeds = settings.each_seed
-    if settings.budget != "paper" or _is_colour(settings.data):
+    if settings.budget != "paper" or plan_for("paper", data.load(settings.data), WITH_COLOUR).stored:
         return [(settings.data, settings.budget, order, seed) for seed in seeds for order in ORDERS]
     return [(settings.data, "paper", arm, seed) for net in HAN for seed in seeds for arm in paper_recipes(net)]
-
-
-def _is_colour(data_name: str) -> bool:
-    """Whether the plan for the budget "paper" is that of colour images; grey data sets are known without a download."""
-    return data_name not in GREY and plan_for("paper", data.load(data_name), WITH_COLOUR).stored
 
 
 def paper_recipes(net: str) -> dict[str, Recipe]:
@@ -110,7 +104,10 @@ def measure_q5(data_name: str, budget: str, arm: str, seed: int) -> list[dict]:
     if arm not in ORDERS:
         return _by_stage(recipe, dataset, arm, seed, *_paper_start(data_name, recipe.net, seed))
     start = [colour.trained_resnet(data_name, seed)] if plan.stored else []
-    make = lambda: _by_stage(recipe, dataset, arm, seed, *start)  # noqa: E731
+
+    def make():
+        return _by_stage(recipe, dataset, arm, seed, *start)
+
     return colour.kept(plan, f"Q5: {arm}, seed {seed}", [], dataset, make, recipe.epochs - plan.dense)
 
 

@@ -26,7 +26,7 @@ def measure_c2(data_name: str, budget: str, seed: int) -> list[dict]:
     reference = trained_on(teacher, dataset, plan, seed)
     limit = validation_accuracy(reference.runs, dataset) - TOLERANCE
     before = right(reference.runs, dataset)
-    start = seed ^ 1 if plan.stored else seed + 1000  # a stored teacher serves as another start, too
+    start = seed + (1 if plan.stored else 1000)  # a stored teacher, which the next seed needs anyway, is another start
     other = trained_on(teacher_of(data_name, plan, start), dataset, plan, start)
     rows = [_c2_row(seed, "the teacher", None, reference.runs, before, dataset)]
     rows.append(_c2_row(seed, "another start", None, other.runs, before, dataset))

@@ -15,7 +15,7 @@ from ...architecture import factorise, make_separable, ranks_by_budget
 from ...data import Dataset
 from ...distillation import DistillationLoss, ShiftedTargets, teacher_targets
 from ...dynamic import EarlyExit, JointLoss, Slimmable, add_exits, choose_thresholds, exit_table, mac_costs
-from ...nn import MaxPool2d, Module, MultiExit, Residual
+from ...nn import MaxPool2d, Module, MultiExit
 from ...pruning import keep_neurons, remove_neurons
 from ...quantization import (
     binarize_weights,
@@ -124,7 +124,7 @@ def _with_exit(teacher, dataset, plan, seed) -> MultiExit:
 
 def _middle(net: Module) -> int:
     """The layer with an exit: the first pooling or, in a residual net, that before the block that halves the image last."""
-    halving = [i for i, layer in enumerate(net.layers) if isinstance(layer, Residual) and layer.shortcut]
+    halving = colour.halving(net)
     return halving[-1] - 1 if halving else next(i for i, layer in enumerate(net.layers) if isinstance(layer, MaxPool2d))
 
 
