@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tinycompress import get_num_threads, selection, set_num_threads
-from tinycompress.lecture import Settings, claims, colour, plans, run
+from tinycompress.lecture import Settings, claims, plans, run
 from tinycompress.lecture.distillation import nets as distillation
 from tinycompress.lecture.dynamic import nets as dynamic
 from tinycompress.lecture.pruning import nets as pruning
@@ -15,7 +15,7 @@ from tinycompress.lecture.quantization import nets as quantization
 from tinycompress.lecture.tasks import why_not
 from tinycompress.lecture.together import methods
 from tinycompress.lecture.together import nets as together
-from tinycompress.workshop import teacher
+from tinycompress.workshop import colour, teacher
 from tinycompress.workshop.style import png
 
 NAMES = ("P1", "P4", "P4b", "D1", "Q1", "Q2", "Q5", "A4", "Y1", "Y2", "Y3", "C1", "C2")

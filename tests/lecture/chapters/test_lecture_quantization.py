@@ -83,7 +83,7 @@ def test_every_claim_is_judged_and_drawn_from_its_rows(rows, name):
 @pytest.mark.parametrize("name", CLAIMS)
 def test_the_tasks_of_every_claim_cover_every_seed(name):
     for budget in ("quick", "full", "paper"):
-        settings = Settings(budget, seeds=3)
+        settings = Settings(budget, "digits", seeds=3)
         assert {task[-1] for task in CLAIMS[name].tasks(settings)} == {0, 1, 2}
 
 

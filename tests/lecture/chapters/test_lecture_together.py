@@ -11,7 +11,7 @@ from verdicts import DECIDED
 from tinycompress import get_num_threads, models, recipe, set_num_threads
 from tinycompress.data import load
 from tinycompress.data.dataset import from_arrays
-from tinycompress.lecture import Settings, colour, judge, report, run, together
+from tinycompress.lecture import Settings, judge, report, run, together
 from tinycompress.lecture.pruning import nets as pruning_nets
 from tinycompress.lecture.tasks import plain
 from tinycompress.lecture.together import c1_three_numbers, c2_who_pays, methods, nets
@@ -19,6 +19,7 @@ from tinycompress.lecture.together.c1_three_numbers import _apart, effect_counti
 from tinycompress.lecture.together.c2_who_pays import _strongest, effect_accuracy, effect_classes, effect_images
 from tinycompress.quantization import tcz
 from tinycompress.training import TrainingDiverged, predict
+from tinycompress.workshop import colour
 from tinycompress.workshop.stored import stored
 from tinycompress.workshop.style import png
 from tinycompress.workshop.teacher import TeacherPlan

@@ -11,8 +11,8 @@ from ...data import Dataset
 from ...nn import Module
 from ...profiling import stored_bytes
 from ...selection import pick_on_validation, train
+from ...workshop import colour
 from ...workshop.style import COLORS, curve_with_band, figure, percent_axis, table
-from .. import colour
 from ..claim import Claim, Effect
 from ..learned import learns
 from .nets import WITH_COLOUR, Plan, accuracy, plan_for

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from ...data import Dataset
 from ...nn import Module
 from ...training import evaluate
-from .. import colour
+from ...workshop import colour
 from ..plans import COLOUR, plan_of
 
 

@@ -9,8 +9,8 @@ from ...data import Dataset
 from ...distillation import DistillationLoss, ShiftedTargets, teacher_targets
 from ...nn import Module
 from ...profiling import stored_bytes
+from ...workshop import colour
 from ...workshop.style import figure
-from .. import colour
 from ..claim import Claim, Effect
 from ..learned import learns
 from ..rows import paired

@@ -15,7 +15,7 @@ from ...optim import cosine
 from ...selection import pick_on_validation, train
 from ...tensor import Tensor
 from ...training import predict
-from .. import colour
+from ...workshop import colour
 from ..plans import COLOUR, plan_of
 
 

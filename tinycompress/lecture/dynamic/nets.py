@@ -12,7 +12,7 @@ from ...dynamic import JointLoss, Slimmable, add_exits
 from ...nn import Conv2d, Dense, Flatten, MaxPool2d, Module, MultiExit, ReLU, Sequential
 from ...selection import pick_on_validation, train
 from ...training import evaluate
-from .. import colour
+from ...workshop import colour
 from ..plans import COLOUR, plan_of
 
 

@@ -9,8 +9,8 @@ from ...dynamic import Slimmable
 from ...nn import Module
 from ...selection import pick_on_validation, train
 from ...training import evaluate
+from ...workshop import colour
 from ...workshop.style import COLORS, curve_with_band, figure, percent_axis, table
-from .. import colour
 from ..claim import Claim, Effect
 from ..learned import learns
 from ..plans import COLOUR

@@ -11,7 +11,7 @@ from ...optim import cosine
 from ...pruning import prune_gradually
 from ...pruning.importance import Importance
 from ...selection import pick_on_validation, train
-from .. import colour
+from ...workshop import colour
 from ..plans import COLOUR
 
 

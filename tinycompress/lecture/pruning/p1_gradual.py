@@ -6,9 +6,9 @@ from ... import data
 from ...profiling import stored_bytes
 from ...pruning import prune_weights, sensitivity, shares_from_scan, sparsity
 from ...training import evaluate
+from ...workshop import colour
 from ...workshop.interval import verdict
 from ...workshop.style import COLORS, curve_with_band, figure, percent_axis, table
-from .. import colour
 from ..claim import Claim, Effect
 from ..learned import learns
 from ..plans import plan_of

@@ -9,9 +9,9 @@ from ...profiling import latency, stored_bytes
 from ...pruning import channel_groups, keep_neurons, mask_neurons, prunable, remove_neurons, sensitivity
 from ...selection import train
 from ...training import evaluate, predict
+from ...workshop import colour
 from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, figure
-from .. import colour
 from ..claim import Claim, Effect
 from ..learned import learns
 from ..plans import plan_of, rate_scale

@@ -17,9 +17,9 @@ from ...profiling import stored_bytes
 from ...pruning import batch_norm_l1, batch_norm_scale, keep_neurons, prunable, remove_neurons
 from ...selection import pick_on_validation, train
 from ...training import evaluate
+from ...workshop import colour
 from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, figure
-from .. import colour
 from ..claim import Claim, Effect
 from ..learned import learns
 from ..plans import COLOUR, plan_of

@@ -10,7 +10,7 @@ from ...data import Dataset
 from ...nn import Module
 from ...selection import pick_on_validation, train
 from ...training import evaluate
-from .. import colour
+from ...workshop import colour
 from ..plans import COLOUR, plan_of
 
 

@@ -6,8 +6,8 @@ from ... import data
 from ...nn.weighted import effective
 from ...quantization import calibrate, quantize_weights, tcz, to_integers
 from ...selection import pick_on_validation
+from ...workshop import colour
 from ...workshop.style import COLORS, curve_with_band, figure, table
-from .. import colour
 from ..claim import Claim, Effect
 from ..learned import learns
 from .nets import WITH_COLOUR, accuracy, dense_net, longer_net, plan_for, train_more

@@ -10,9 +10,9 @@ from ...nn import Module
 from ...nn.weighted import effective, weighted_layers
 from ...quantization import Pull, cluster_weights
 from ...selection import pick_on_validation
+from ...workshop import colour
 from ...workshop.interval import verdict
 from ...workshop.style import COLORS, curve_with_band, figure, table
-from .. import colour
 from ..claim import Claim, Effect
 from ..learned import learns
 from ..rows import paired

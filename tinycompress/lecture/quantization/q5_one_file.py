@@ -13,9 +13,9 @@ from ...pruning import prunable
 from ...quantization import Clustered, tcz
 from ...recipe import Recipe, compress, dense_net, lesson_of
 from ...training import evaluate, predict
+from ...workshop import colour
 from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, figure
-from .. import colour
 from ..claim import Claim, Effect, Settings
 from ..learned import learns
 from ..plans import fitting

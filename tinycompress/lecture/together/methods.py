@@ -25,7 +25,7 @@ from ...quantization import (
     to_integers,
 )
 from ...recipe import Recipe, compress
-from .. import colour
+from ...workshop import colour
 from ..pruning.nets import Plan as PruningPlan
 from ..pruning.nets import pruned_gradually
 from .nets import Plan, Small, macs_of, new_net, plain, trained, weights_of

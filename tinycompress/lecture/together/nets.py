@@ -14,7 +14,7 @@ from ...nn.weighted import effective
 from ...pruning import prunable
 from ...selection import pick_on_validation, train
 from ...training import evaluate, predict
-from .. import colour
+from ...workshop import colour
 from ..plans import COLOUR, plan_of
 
 if TYPE_CHECKING:  # a new edition of the claims' machinery is no reason to train nets again (`workshop.stored`)

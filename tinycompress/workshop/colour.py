@@ -14,8 +14,8 @@ from ..nn import Module, Residual, Sequential
 from ..optim import one_cycle
 from ..quantization import tcz
 from ..selection import shown
-from ..workshop.stored import stored
-from ..workshop.teacher import TeacherPlan, augmented, teacher
+from .stored import stored
+from .teacher import TeacherPlan, augmented, teacher
 
 Made = TypeVar("Made")
 
