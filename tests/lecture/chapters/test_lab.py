@@ -11,7 +11,7 @@ from tinycompress.lecture import Settings, claims, judge, report
 from tinycompress.lecture.language import speaking
 from tinycompress.lecture.learned import diverged
 from tinycompress.lecture.together import lab
-from tinycompress.lecture.together.lab import CLOSER, HEAD, LAB, beside_the_lab, rows_in, show_lab, with_table
+from tinycompress.lecture.together.lab import HEAD, LAB, beside_the_lab, closer_rows, rows_in, show_lab, with_table
 from tinycompress.lecture.together.methods import METHODS
 
 FOLDER = Path(tinycompress.__file__).parents[1] / "figures" / "cifar10"
@@ -143,10 +143,7 @@ def test_only_the_table_of_a_text_is_replaced():
 
 def test_the_committed_table_is_the_one_of_the_committed_rows():
     text = (FOLDER / "README.md").read_text(encoding="utf-8")
-    assert (
-        with_table(text, beside_the_lab(rows_in([FOLDER]), {claim: rows_in([FOLDER], claim) for claim in CLOSER}))
-        == text
-    )
+    assert with_table(text, beside_the_lab(rows_in([FOLDER]), closer_rows([FOLDER]))) == text
 
 
 @pytest.mark.skipif(not MEASURED, reason="C1 on colour images is not among the committed figures")

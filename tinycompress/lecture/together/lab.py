@@ -191,7 +191,7 @@ def _spread(values: list[float]) -> str:
 
 def show_lab(folders: Iterable[str | Path] = (*REPORTS, "../figures/cifar10", "figures/cifar10")) -> None:
     """Display the table with the first report of C1 on CIFAR-10 at the budget "paper", or say how to measure it."""
-    rows, others = rows_in(folders), {claim: rows_in(folders, claim) for claim in CLOSER}
+    rows, others = rows_in(folders), closer_rows(folders)
     run = "tinycompress lecture C1 --budget paper --data cifar10 --threads 2"
     how = f"C1 has not been measured on colour images yet. Run `{run}`."
     display_bundle({"text/markdown": beside_the_lab(rows, others) if rows else say(how)})
@@ -202,6 +202,12 @@ def rows_in(folders: Iterable[str | Path], claim: str = "C1") -> list[dict]:
     wanted = {"data": "cifar10", "budget": "paper"}
     found = (report.read(folder, claim) for folder in folders)
     return next((r.rows for r in found if r and wanted.items() <= r.settings.items()), [])
+
+
+def closer_rows(folders: Iterable[str | Path]) -> dict[str, list[dict]]:
+    """The rows of the claims that are closer to the lab's methods than C1, in these folders or their subfolder `chapters`."""
+    places = [place for folder in folders for place in (Path(folder), Path(folder) / "chapters")]
+    return {claim: rows_in(places, claim) for claim in CLOSER}
 
 
 def with_table(text: str, table: str) -> str:
@@ -215,7 +221,7 @@ def with_table(text: str, table: str) -> str:
 def main() -> None:
     folder = Path(sys.argv[1])
     text = (folder / "README.md").read_text(encoding="utf-8")
-    table = beside_the_lab(rows_in([folder]), {claim: rows_in([folder], claim) for claim in CLOSER})
+    table = beside_the_lab(rows_in([folder]), closer_rows([folder]))
     replace_file(folder / "README.md", with_table(text, table))
 
 
