@@ -11,6 +11,7 @@ from tinycompress.lecture import Settings, claims, plans, run
 from tinycompress.lecture.distillation import nets as distillation
 from tinycompress.lecture.dynamic import nets as dynamic
 from tinycompress.lecture.pruning import nets as pruning
+from tinycompress.lecture.pruning import p1_gradual
 from tinycompress.lecture.quantization import nets as quantization
 from tinycompress.lecture.tasks import why_not
 from tinycompress.lecture.together import methods
@@ -20,6 +21,9 @@ from tinycompress.workshop.style import png
 
 NAMES = ("P1", "P4", "P4b", "D1", "Q1", "Q2", "Q5", "A4", "Y1", "Y2", "Y3", "C1", "C2")
 EPOCHS = 4  # of the teacher
+LESS = dict.fromkeys(("dense", "teacher", "before", "teacher_epochs"), EPOCHS)
+LESS |= dict.fromkeys(("epochs", "width_epochs", "more", "sparse", "tuned"), 1) | {"pruned": 2, "steps": 1}
+LESS |= dict.fromkeys(("batch_size", "conv_batch_size"), 64) | {"trained_bits": (2,), "clusters": (2, 16)}
 CACHED = [
     (colour, ["trained_resnet"]),
     (distillation, ["teacher_of"]),
@@ -51,23 +55,17 @@ def images(tmp_path_factory):
 def short_plans(tmp_path_factory):
     """The plans for colour images with hardly any epochs, for few images, and a cache of its own."""
     cache, threads = tmp_path_factory.mktemp("cache"), get_num_threads()
-    short = replace(colour.PLAN, epochs=EPOCHS, batch_size=32)
+    short = replace(colour.PLAN, epochs=EPOCHS, batch_size=64)
     set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("pooch.os_cache", lambda project: cache)
         patch.setattr(plans, "MANY_IMAGES", 100)
         patch.setattr(colour, "PLAN", short)
+        patch.setattr(p1_gradual, "SCANNED", (0, 0.5, 0.99))
         for claim in claims(NAMES):
             name = f"paper, {plans.COLOUR}"
             plan = claim.plans[name]
-            less = {"dense", "teacher", "before", "teacher_epochs"} & {*vars(plan)}
-            less = dict.fromkeys(less, EPOCHS) | {
-                "batch_size": 32,
-                "epochs": 1,
-                "width_epochs": 1,
-                "conv_batch_size": 32,
-            }
-            patch.setitem(claim.plans, name, replace(plan, **{k: v for k, v in less.items() if k in vars(plan)}))
+            patch.setitem(claim.plans, name, replace(plan, **{k: v for k, v in LESS.items() if k in vars(plan)}))
         forget()
         yield
         forget()

@@ -68,7 +68,7 @@ def measure_p1(data_name: str, budget: str, seed: int) -> list[dict]:
                     "epochs": plan.dense + plan.pruned,
                     "disk_ratio": whole / stored_bytes(net),
                 }
-                | colour.file_sizes(plan, trained_on, net)
+                | (colour.file_sizes(plan, trained_on, net) if arm == BY_SCAN else {})
             )
     if plan.stored:
         rows[0]["scan"] = {name: [100 * found.accuracy for found in curve] for name, curve in scan.items()}

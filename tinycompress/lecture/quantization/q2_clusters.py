@@ -59,7 +59,8 @@ def measure_q2(data_name: str, budget: str, seed: int) -> list[dict]:
         for arm, (net, choice) in arms.items():
             row = {"seed": seed, "arm": arm, "k": k, "accuracy": accuracy(net, dataset), "choice": choice}
             row |= {"float_accuracy": accuracy(trained, dataset), "epochs": plan.dense + plan.more}
-            row |= {"spread": spread(net)} | colour.file_sizes(plan, trained, net)
+            row |= {"spread": spread(net)}
+            row |= colour.file_sizes(plan, trained, net) if arm == "centroids fine-tuned" else {}
             rows.append(row)
     if seed == 0:
         name = "Q2: a weak pull, watched"
