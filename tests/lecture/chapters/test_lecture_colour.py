@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from tinycompress import get_num_threads, selection, set_num_threads
+from tinycompress.data import load
 from tinycompress.lecture import Settings, claims, plans, run
+from tinycompress.lecture.distillation import d1_outputs
 from tinycompress.lecture.distillation import nets as distillation
 from tinycompress.lecture.dynamic import nets as dynamic
 from tinycompress.lecture.pruning import nets as pruning
@@ -113,3 +115,15 @@ def test_a_net_of_p4_is_the_same_whether_or_not_those_before_it_were_kept(images
 def test_the_steps_of_pruning_on_colour_images_are_fine_tuned():
     plan = pruning.WITH_COLOUR[f"paper, {plans.COLOUR}"]
     assert plan.stored and plan.pruned // 2 // plan.steps >= 1
+
+
+def test_the_students_of_d1_differ_in_their_targets_alone(images, monkeypatch):
+    trained, dataset = [], load(images)
+    monkeypatch.setattr(distillation, "train", lambda net, data, **options: trained.append(options) or net)
+    monkeypatch.setattr(colour, "kept", lambda plan, name, what, dataset, make, epochs: make())
+    plan = distillation.WITH_COLOUR[f"paper, {plans.COLOUR}"]
+    d1_outputs.three_students(
+        dataset, plan, colour.new_resnet(dataset, 0.25, np.random.default_rng(0)).eval(), 0, False
+    )
+    same = "lr", "epochs", "batch_size", "weight_decay", "clip_grad_norm", "nesterov"
+    assert len(trained) == 3 and all([how[key] for how in trained] == [trained[0][key]] * 3 for key in same)

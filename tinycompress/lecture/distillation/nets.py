@@ -125,7 +125,7 @@ WITH_COLOUR = PLANS | {  # of D1
         epochs=10,
         lrs=(colour.PLAN.lr,),
         soft=((4, 0.9),),
-        decays=(0,),
+        decays=(colour.PLAN.weight_decay,),  # that of the other arms
         smoothings=(0.1,),
         stored=True,
     )
