@@ -11,7 +11,7 @@ import pytest
 from tinycompress import lecture
 from tinycompress.lecture import Settings, report, run
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / ".github" / "CONTRIBUTING.md"
 CLAIM = '''
 """Claim P99: made by the guide."""

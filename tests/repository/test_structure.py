@@ -13,7 +13,7 @@ import tinycompress
 
 PACKAGE = Path(tinycompress.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
-TESTS = sorted(Path(__file__).parent.rglob("*.py"))
+TESTS = sorted(Path(__file__).parents[1].rglob("*.py"))
 CONTRACTS = PACKAGE.parent / "pyproject.toml"
 HEAVY = (
     "numba",
@@ -34,7 +34,7 @@ needs_contracts = pytest.mark.skipif(
 
 
 def name_of(source):
-    return str(source.relative_to(PACKAGE.parent if PACKAGE in source.parents else Path(__file__).parents[1]))
+    return str(source.relative_to(PACKAGE.parent if PACKAGE in source.parents else Path(__file__).parents[2]))
 
 
 @needs_contracts
