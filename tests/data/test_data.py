@@ -103,8 +103,8 @@ def test_unknown_name_unlike_any_suggests_none():
 # ---- shift ----
 
 
-def shifted_by_loops(image, down, right):
-    out = np.zeros_like(image)
+def shifted_by_loops(image, down, right, fill=0):
+    out = np.full_like(image, fill)
     height, width, _ = image.shape
     for i in range(height):
         for j in range(width):
@@ -130,6 +130,21 @@ def test_shift_moves_each_image_by_whole_pixels_and_never_wraps(shape, pixels, d
         assert any(np.array_equal(moved, shifted_by_loops(image, down, right)) for down in steps for right in steps)
     assert y.dtype == dtype and y.flags.c_contiguous and not np.shares_memory(x, y)
     assert np.array_equal(x, before)
+
+
+@pytest.mark.parametrize("fill", [3, np.array([3, 4, 5])])
+def test_shift_fills_with_a_number_or_one_per_channel(rng, fill):
+    x = rng.uniform(1, 2, (20, 5, 4, 3)).astype(np.float32)
+    y, steps = shift(x, rng, 2, fill), range(-2, 3)
+    for image, moved in zip(x, y, strict=True):
+        candidates = (shifted_by_loops(image, down, right, fill) for down in steps for right in steps)
+        assert any(np.array_equal(moved, candidate) for candidate in candidates)
+    assert y.dtype == np.float32
+
+
+def test_shift_refuses_a_fill_of_another_shape(rng):
+    with pytest.raises(ValueError, match=r"one per channel, \(3,\); got the shape \(2,\)"):
+        shift(np.zeros((4, 8, 8, 3), np.float32), rng, 1, np.zeros(2))
 
 
 def test_shift_keeps_the_mass_of_interior_images():

@@ -62,11 +62,11 @@ def test_training_that_is_stopped_goes_on_with_the_same_bits(monkeypatch, tmp_pa
     teacher_file(PLAN, "digits").unlink()
     shifted, calls = module.shift, []
 
-    def stopped(x, rng, pixels):
+    def stopped(x, rng, pixels, fill):
         calls.append(1)
         if len(calls) == 30:
             raise KeyboardInterrupt
-        return shifted(x, rng, pixels)
+        return shifted(x, rng, pixels, fill)
 
     monkeypatch.setattr(module, "shift", stopped)
     with pytest.raises(KeyboardInterrupt):

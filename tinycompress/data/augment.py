@@ -5,23 +5,26 @@ from __future__ import annotations  # numpy.random takes 15 ms to import, so it 
 import numpy as np
 
 
-def shift(x: np.ndarray, rng: np.random.Generator, pixels: int = 1) -> np.ndarray:
+def shift(x: np.ndarray, rng: np.random.Generator, pixels: int = 1, fill: float | np.ndarray = 0.0) -> np.ndarray:
     """Each image of `x` (N, H, W, C) moved by its own random -pixels..pixels rows and columns; a new array.
 
-    What leaves the frame is lost; zeros come in on the other side. Raises ValueError for another number of
-    axes and for negative pixels.
+    What leaves the frame is lost; `fill`, a number or one per channel (C,), comes in on the other side. Before batch norm, take
+    the mean colour: black edges, which no test image has, change the statistics of all that follows. Raises ValueError for
+    another number of axes, negative pixels, and another shape of `fill`.
     """
     if x.ndim != 4 or pixels < 0:
         raise ValueError(f"shift takes images (N, H, W, C) and pixels >= 0; got {x.shape}, pixels={pixels}")
+    if np.shape(fill) not in ((), x.shape[3:]):
+        raise ValueError(f"shift: fill is a number or one per channel, {x.shape[3:]}; got the shape {np.shape(fill)}")
     top, left = rng.integers(0, 2 * pixels + 1, size=(2, len(x)))
-    return window(x, top, left, pixels)
+    return window(x, top, left, pixels, fill)
 
 
-def window(x: np.ndarray, top, left, pixels: int = 1) -> np.ndarray:
-    """Pad each image of `x` (N, H, W, C) with `pixels` zeros on each side, then crop it to H x W from row `top` and column
-    `left`: integers from 0 to 2 * pixels, (N,) or one for all. Returns a new array (N, H, W, C)."""
+def window(x: np.ndarray, top, left, pixels: int = 1, fill: float | np.ndarray = 0.0) -> np.ndarray:
+    """Pad each image of `x` (N, H, W, C) with `pixels` pixels of `fill` on each side, then crop it to H x W from row `top` and
+    column `left`: integers from 0 to 2 * pixels, (N,) or one for all. Returns a new array (N, H, W, C)."""
     n, h, w, c = x.shape
-    padded = np.zeros((n, h + 2 * pixels, w + 2 * pixels, c), x.dtype)
+    padded = np.full((n, h + 2 * pixels, w + 2 * pixels, c), fill, x.dtype)
     padded[:, pixels : pixels + h, pixels : pixels + w] = x
     windows = np.lib.stride_tricks.sliding_window_view(padded, (h, w), axis=(1, 2))
     # With the channels last before it selects, NumPy copies whole images in the order they have in memory.
@@ -31,8 +34,8 @@ def window(x: np.ndarray, top, left, pixels: int = 1) -> np.ndarray:
 def mirror(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Each image of `x` (N, H, W, C) mirrored left to right with probability 1/2; a new array.
 
-    For CIFAR-10, He et al. 2016 (section 4.2) move by 4 pixels and mirror: `lambda x, rng: mirror(shift(x, rng, 4), rng)`.
-    Raises ValueError for another number of axes.
+    For CIFAR-10, He et al. 2016 (section 4.2) subtract the mean, move by 4 pixels with zeros coming in, and mirror. On raw pixels
+    that is `lambda x, rng: mirror(shift(x, rng, 4, x.mean((0, 1, 2))), rng)`. Raises ValueError for another number of axes.
     """
     if x.ndim != 4:
         raise ValueError(f"mirror takes images (N, H, W, C); got {x.shape}")

@@ -27,7 +27,7 @@ from .identity import fingerprint
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-FORMAT = 2  # raised when the same plan would train another net
+FORMAT = 3  # raised when the same plan would train another net
 
 
 @dataclass(frozen=True)
@@ -100,6 +100,6 @@ def teacher_file(plan: TeacherPlan, data: str) -> Path:
 
 
 def augmented(x: np.ndarray, rng: np.random.Generator, plan: TeacherPlan) -> np.ndarray:
-    """The images x (N, H, W, C), moved and mirrored at random as the plan says; a new array."""
-    moved = shift(x, rng, plan.shift) if plan.shift else x
+    """The images x (N, H, W, C), moved and mirrored at random as the plan says; a new array. Their mean colour comes in."""
+    moved = shift(x, rng, plan.shift, x.mean((0, 1, 2))) if plan.shift else x
     return mirror(moved, rng) if plan.mirror else moved
