@@ -80,7 +80,7 @@ def test_every_example_is_seen_once_an_epoch_in_a_new_order():
         return x
 
     run(nn.Dense(2, 3, rng=np.random.default_rng(0)), (x, y), epochs=2, batch_size=4, augment=look)
-    assert [len(batch) for batch in seen] == [4, 4, 3] * 2
+    assert [len(batch) for batch in seen] == [3, 4, 4] * 2
     first, second = np.concatenate(seen[:3]), np.concatenate(seen[3:])
     assert set(first) == set(second) == set(x[:, 0]) and list(first) != list(second)
 
@@ -388,7 +388,7 @@ def test_optimisers_of_a_part_and_of_more_than_the_net_are_not_refused():
     run(masked, train, optimizer=more)
 
 
-# ---- the last batch ----
+# ---- the size of batches ----
 
 
 def dense_net_with_batch_norm(seed=0):
@@ -396,24 +396,40 @@ def dense_net_with_batch_norm(seed=0):
     return nn.Sequential(nn.Dense(2, 8, rng=rng), nn.BatchNorm(8), nn.ReLU(), nn.Dense(8, 3, rng=rng))
 
 
-@pytest.mark.parametrize(("n", "sizes"), [(17, [8, 9]), (18, [8, 8, 2]), (9, [9]), (16, [8, 8]), (5, [5]), (3, [3])])
-def test_an_image_left_over_joins_the_batch_before_it(n, sizes):
+def sizes_of_batches(net, n, batch_size, epochs):
     seen = []
 
     def loss(outputs, labels):
         seen.append(len(labels))
         return F.cross_entropy(outputs, labels)
 
-    x, y = blobs(n)
-    history = run(dense_net_with_batch_norm(), (x, y), epochs=2, loss=loss)
-    assert seen == 2 * sizes and not history.interrupted
+    assert not run(net, blobs(n), epochs=epochs, batch_size=batch_size, loss=loss).interrupted
+    assert len(seen) % epochs == 0 and seen == epochs * seen[: len(seen) // epochs]
+    return seen[: len(seen) // epochs]
 
 
-def test_without_batch_norm_batches_are_as_they_were_asked_for():
-    seen = []
-    net = nn.Sequential(nn.Dense(2, 3, rng=np.random.default_rng(0)))
-    run(net, blobs(17), epochs=1, loss=lambda z, y: seen.append(len(y)) or F.cross_entropy(z, y))
-    assert seen == [8, 8, 1]
+@pytest.mark.parametrize("n", range(2, 20))
+@pytest.mark.parametrize("batch_size", [2, 3, 8, 16, 30])
+@pytest.mark.parametrize("batch_norm", [True, False])
+def test_batches_are_equal_or_differ_by_one_image(n, batch_size, batch_norm):
+    dense = nn.Sequential(nn.Dense(2, 3, rng=np.random.default_rng(0)))
+    sizes = sizes_of_batches(dense_net_with_batch_norm() if batch_norm else dense, n, batch_size, epochs=2)
+    assert sum(sizes) == n and max(sizes) - min(sizes) <= 1
+    if batch_norm and batch_size == 2 and n % 2:
+        assert sorted(sizes) == [2] * (n // 2 - 1) + [3]  # one image alone has no variance
+    else:
+        assert len(sizes) == -(-n // batch_size)
+
+
+def test_no_few_images_left_over_dominate_the_running_averages_of_batch_norm():
+    """Of 516 images in batches of 128, a last batch of four would be a tenth of the running variance."""
+    x, variances = np.random.default_rng(0).normal(size=(516, 2)).astype(np.float32), []
+    for seed in range(10):
+        net = nn.Sequential(nn.BatchNorm(2))
+        still = optim.SGD(net.parameters(), 0.0)
+        fit(net, (x, np.zeros(516, int)), optimizer=still, epochs=12, rng=seed, batch_size=128, progress=False)
+        variances.append(net.layers[0].running_var / x.var(0))
+    assert np.std(variances, 0).max() < 0.02
 
 
 @pytest.mark.parametrize(("n", "batch_size"), [(1, 8), (6, 1)])
