@@ -18,6 +18,8 @@ HOSTS = {
     ),
     "AVX-512 without words of 16 bits": ("knl", "+avx,+avx2,+fma,+avx512f,+sse4.2,+popcnt"),
 }
+OTHER_WITH_FLOATS = "SSE only", "AVX2 without VNNI", "AVX-512 without words of 16 bits"
+"""Those of them whose instructions for floats differ."""
 
 EDGE = """
 import ctypes, dataclasses, mmap
@@ -44,10 +46,10 @@ def all_edges(packed):
 at_the_edge = pytest.mark.skipif(sys.platform != "linux", reason="protects memory as Linux does")
 
 
-def as_other_cpus(test):
-    """Run a test for each of HOSTS, by name."""
+def as_other_cpus(hosts=tuple(HOSTS)):
+    """Run a test for each of these hosts, by name."""
     skip = pytest.mark.skipif(sys.platform != "linux" or os.uname().machine != "x86_64", reason="names x86-64 CPUs")
-    return skip(pytest.mark.parametrize("host", HOSTS)(test))
+    return lambda test: skip(pytest.mark.parametrize("host", hosts)(test))
 
 
 def assert_runs_as(host, code):

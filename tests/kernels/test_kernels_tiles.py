@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from other_machines import as_other_cpus, assert_runs_as, assert_runs_at_the_edge, at_the_edge
+from other_machines import OTHER_WITH_FLOATS, as_other_cpus, assert_runs_as, assert_runs_at_the_edge, at_the_edge
 
 from tinycompress import kernels
 from tinycompress.kernels.fast import conv, conv_weights, winograd
@@ -133,7 +133,7 @@ def test_few_channels_take_the_smallest_part_of_a_vector_that_holds_them(channel
 OTHER = AGREE + f"for case in {CASES!r}:\n    for dtype in 'f4', 'f8':\n        agree(**case, dtype=dtype)\n"
 
 
-@as_other_cpus
+@as_other_cpus(OTHER_WITH_FLOATS)
 def test_convolutions_are_right_on_other_cpus(host):
     assert_runs_as(host, OTHER)
 

@@ -211,7 +211,7 @@ for n, height, width, C, OC, k in ((2, 7, 11, 3, 20, 3), (1, 6, 9, 33, 50, 2)):
 """
 
 
-@as_other_cpus
+@as_other_cpus()
 def test_convolutions_of_bytes_are_right_on_other_cpus(host):
     assert_runs_as(host, CONVOLUTIONS)
 

@@ -395,6 +395,6 @@ def test_no_kernel_reads_beyond_its_arrays():
     assert_runs_at_the_edge(AT_THE_EDGE)
 
 
-@as_other_cpus
+@as_other_cpus()
 def test_products_are_right_on_other_cpus(host):
     assert_runs_as(host, PRODUCTS)
