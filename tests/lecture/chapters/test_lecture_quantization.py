@@ -148,7 +148,7 @@ def test_q2_measures_how_far_weights_are_from_the_value_of_their_group(rng):
         for arm, spread in (("after training", 0.4), ("pulled while training", 0.1))
     ]
     assert q2_clusters.effect_spread(made) == pytest.approx([2, 2])
-    assert q2_clusters.each_spread(made).startswith("4× with 2, 4× with 16 values per layer, at the pull chosen")
+    assert q2_clusters.each_spread(made).startswith("4× with 2, 4× with 16 values per layer; ")
 
 
 def test_q2_says_from_how_many_values_on_less_than_a_point_is_lost():

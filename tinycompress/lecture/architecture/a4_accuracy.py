@@ -192,7 +192,7 @@ CLAIM = Claim(
     figure=a4,
     ratios=ratios_a4,
     note="The first half is supported if less than one point is lost, as the mean over widths. The shrunk net is a narrower "
-    "standard net with at most the separable net's number of parameters. All train for the same number of epochs and pick "
-    "their learning rate on validation data.",
+    "standard net with at most the separable net's number of parameters. All train for the same number of epochs. Each picks its "
+    "learning rate on validation data; for a ResNet-20, all have the same.",
     source="Howard et al. 2017, table 4",
 )

@@ -49,6 +49,8 @@ WITH_COLOUR = PLANS | {  # of P1 and P4
         stored=True,
     )
 }
+JUDGES = 2000
+"""Validation images by which a scan of the ResNet-20 measures what its layers tolerate."""
 
 
 def dense_net(dataset: Dataset, plan: Plan, seed: int) -> Module:

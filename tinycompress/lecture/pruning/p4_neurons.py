@@ -16,11 +16,10 @@ from ..claim import Claim, Effect
 from ..learned import learns
 from ..plans import plan_of, rate_scale
 from .drawing import draw_scan
-from .nets import WITH_COLOUR, Plan, dense_net, without_pruning
+from .nets import JUDGES, WITH_COLOUR, Plan, dense_net, without_pruning
 
 REMOVED, REMOVED_OF_RESNET = (0.5, 0.75), (0.3, 0.5, 0.75)
 SCANNED = (0, 0.25, 0.5, 0.75)  # shares of one layer's neurons, in the scan of the ResNet-20
-JUDGES = 2000  # validation images of the scan
 MOST_LABELS = 6  # layers whose widths are written into the figure
 
 NAMES = {"convolutions": "convolutional net"}  # of nets, where the figure's differ from those in the rows

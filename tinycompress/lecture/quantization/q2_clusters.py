@@ -145,7 +145,7 @@ def each_spread(rows) -> str:
     """The effect for each number of values, and that the weights which are watched are not among them."""
     each = {k: 2 ** np.mean(effect_spread([row for row in rows if row["k"] == k])) for k in {row["k"] for row in rows}}
     words = ", ".join(f"{each[k]:.0f}× with {k}" for k in sorted(each))
-    return f"{words} values per layer, at the pull chosen on validation data; the histograms show a weaker one"
+    return f"{words} values per layer; the histograms show a weaker pull"
 
 
 def effect_q2(rows, rival: str = "after training", most: int = 4):
@@ -255,10 +255,10 @@ CLAIM = Claim(
     ),
     figure=q2,
     note="One value per group is supported if less than one point is lost. All arms train for the same number of epochs "
-    "and choose from the same number of settings on validation data. The pull adds a penalty on the distance between each "
-    "weight and its group's value; soft weight-sharing is the same with a mixture of Gaussians in place of the nearest "
-    "value. The strength of the pull is chosen on validation data. Such a pull is done within an epoch; so the histograms show "
-    "one that is at least ten times weaker, which no verdict uses.",
+    "and choose from the same number of settings on validation data; for a ResNet-20, each has one. The pull adds a penalty on "
+    "the distance between each weight and its group's value; soft weight-sharing is the same with a mixture of Gaussians in "
+    "place of the nearest value. Such a pull is done within an epoch; so the histograms show one that is at least ten times "
+    "weaker, which no verdict uses.",
     source="Han et al. 2016, Deep Compression; Nowlan & Hinton 1992, Simplifying Neural Networks by Soft "
     "Weight-Sharing; Ullrich et al. 2017",
 )
