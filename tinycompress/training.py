@@ -139,8 +139,8 @@ def fit(
     augment(x, rng) changes each batch (see `data.shift`). clip_grad_norm: as `max_norm` in `optim.clip_grad_norm`. The same
     seed gives the same bits. Ctrl-C stops training and keeps the result so far. checkpoint: a file that is written after each
     epoch; training goes on from an existing one, bit for bit: make net and optimiser anew, and call `fit` as before.
-    progress: show a bar, or a bar of epochs to advance. Batches of an epoch have at most `batch_size` images and differ by one at
-    most. Raises TrainingDiverged if the loss is not finite, ValueError or TypeError if arguments do not fit.
+    progress: show a bar, or a bar of epochs to advance. Batches have `batch_size` images at most and are equal, or differ by one.
+    Raises TrainingDiverged if the loss is not finite, ValueError or TypeError if arguments do not fit.
     """
     x, y = _pair("fit", model, train, "train")
     rng = generator(rng)
@@ -279,8 +279,8 @@ def _check_optimizer(model: Module, optimizer: Optimizer, **functions: Callable)
 def _batch_starts(model: Module, n: int, batch_size: int) -> list[int]:
     """The start of each batch, and the end of the last one.
 
-    Batches are as equal as can be: a few images left over would count as much as a whole batch in the running averages of batch
-    norm and for the weights. With batch norm, no image is alone: two take a third one instead.
+    Batches are as equal as possible, since a few images left over would count as much as a whole batch in the running averages of
+    batch norm and for the weights. With batch norm, a single image, which has no variance, joins two others.
     """
     count = -(-n // batch_size)
     if n < 2 * count and 1 < batch_size < n and any(isinstance(m, BatchNorm) for m in model.modules()):
