@@ -6,7 +6,8 @@
 
 One rule splits every source, so that two people with the same data train and test on the same images. The
 test split is that of the source; for the digits, which have none, it is a quarter of every class. Of the
-training images, 15 % of every class become the validation split, on which hyper-parameters are chosen.
+training images, 15 % of every class (of CIFAR-10 10 %, as in He et al. 2016) become the validation split,
+on which hyper-parameters are chosen.
 """
 
 import os
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from ..text import did_you_mean, names
 from . import cifar10, digits, fashion_mnist, idx, mnist, npz
-from .augment import mirror, shift, window
+from .augment import cutout, mirror, shift, window
 from .checks import DataError
 from .dataset import VALIDATION_PERCENT, VALIDATION_SEED, Dataset
 from .idx import IDX_FILES
@@ -30,6 +31,7 @@ __all__ = [
     "Dataset",
     "File",
     "Source",
+    "cutout",
     "load",
     "mirror",
     "shift",

@@ -1,4 +1,4 @@
-"""Augmentation: images moved by a few pixels, or mirrored, at random."""
+"""Augmentation: images moved by a few pixels, mirrored, or with a square cut out, at random."""
 
 from __future__ import annotations  # numpy.random takes 15 ms to import, so it is only named in annotations
 
@@ -14,8 +14,7 @@ def shift(x: np.ndarray, rng: np.random.Generator, pixels: int = 1, fill: float 
     """
     if x.ndim != 4 or pixels < 0:
         raise ValueError(f"shift takes images (N, H, W, C) and pixels >= 0; got {x.shape}, pixels={pixels}")
-    if np.shape(fill) not in ((), x.shape[3:]):
-        raise ValueError(f"shift: fill is a number or one per channel, {x.shape[3:]}; got the shape {np.shape(fill)}")
+    _check_fill("shift", x, fill)
     top, left = rng.integers(0, 2 * pixels + 1, size=(2, len(x)))
     return window(x, top, left, pixels, fill)
 
@@ -42,3 +41,28 @@ def mirror(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     y, chosen = x.copy(), rng.random(len(x)) < 0.5
     y[chosen] = x[chosen, :, ::-1]
     return y
+
+
+def cutout(x: np.ndarray, rng: np.random.Generator, size: int = 8, fill: float | np.ndarray = 0.0) -> np.ndarray:
+    """Each image of `x` (N, H, W, C) with a square of `size` x `size` pixels replaced by `fill`, a number or one per channel
+    (C,); a new array.
+
+    Its middle may be any pixel, so that part of the square may lie outside of the image (DeVries & Taylor 2017). Raises
+    ValueError for another number of axes, a negative size, and another shape of `fill`.
+    """
+    if x.ndim != 4 or size < 0:
+        raise ValueError(f"cutout takes images (N, H, W, C) and size >= 0; got {x.shape}, size={size}")
+    _check_fill("cutout", x, fill)
+    n, height, width, _ = x.shape
+
+    def inside(length):  # (N, length): the rows, or columns, of each image's square
+        first = rng.integers(0, length, size=(n, 1)) - size // 2
+        return (np.arange(length) >= first) & (np.arange(length) < first + size)
+
+    cut = inside(height)[:, :, None] & inside(width)[:, None, :]
+    return np.where(cut[..., None], np.asarray(fill, x.dtype), x)
+
+
+def _check_fill(name: str, x: np.ndarray, fill) -> None:
+    if np.shape(fill) not in ((), x.shape[3:]):
+        raise ValueError(f"{name}: fill is a number or one per channel, {x.shape[3:]}; got the shape {np.shape(fill)}")

@@ -29,30 +29,37 @@ SOURCE = Source(
 FOLDER = "cifar-10-batches-bin"  # in the archive, or unpacked by the user
 PARTS = (*(f"data_batch_{i}.bin" for i in range(1, 6)), "test_batch.bin")
 IN_PART, PIXELS = 10_000, 3 * 32 * 32
+UNPACKED = "a0546053b6069300"  # `_digest` of the archive's six files
+VALIDATION = 10  # percent: 45,000 images train and 5,000 choose, as in He et al. 2016, section 4.2
 
 
 def load() -> Dataset:
     """CIFAR-10 from `$TINYCOMPRESS_DATA/cifar10/`, which holds the archive or its folder, else downloaded.
 
     The first load writes the images as float32 into the user's cache (0.74 GB), from where every load maps them. The archive's
-    size and checksum are checked; a folder of unpacked files has no published checksums, so that its `origin` says so.
+    size and checksum are checked; unpacked files that differ from those in the archive are loaded, and `origin` says so.
     """
     (archive,) = SOURCE.files
     place = find("cifar10", (FOLDER, archive.name))
     if place is not None and place.is_dir():
-        return mapped(cache_folder("cifar10") / _digest(place), lambda: _unpacked(place))
+        digest = _digest(place)
+        return mapped(_mapped_at(digest), lambda: _unpacked(place, published=digest == UNPACKED))
     if place is not None:
         check_whole(place, archive)
 
     def from_archive():
         return _packed(place or download("cifar10", archive, SOURCE.mirrors, needed=f"{archive.name}"))
 
-    return mapped(cache_folder("cifar10") / archive.sha256[:16], from_archive)
+    return mapped(_mapped_at(archive.sha256[:16]), from_archive)
 
 
-def _unpacked(folder: Path) -> Dataset:
+def _mapped_at(digest: str) -> Path:
+    return cache_folder("cifar10") / f"{digest}-{VALIDATION}"
+
+
+def _unpacked(folder: Path, published: bool) -> Dataset:
     records = [_records((folder / part).read_bytes(), folder / part) for part in PARTS]
-    return _dataset(records, folder, origin=f"pixels of {FOLDER}/, not checked against the published archive")
+    return _dataset(records, folder, origin="" if published else f"pixels of {FOLDER}/, which differ from the published ones")
 
 
 def _packed(archive: Path) -> Dataset:
@@ -89,7 +96,7 @@ def _dataset(records: list[np.ndarray], path: Path, origin: str = "") -> Dataset
                 "each of 10 classes; get it again"
             )
         arrays += [pixels, labels]
-    return from_arrays("cifar10", *arrays, SOURCE.classes, origin)
+    return from_arrays("cifar10", *arrays, SOURCE.classes, origin, VALIDATION)
 
 
 def _digest(folder: Path) -> str:

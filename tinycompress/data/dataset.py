@@ -66,8 +66,11 @@ class Dataset:
         return html_table((of, "images", "of a class"), rows)
 
 
-def from_arrays(name: str, x_train, y_train, x_test, y_test, classes=None, origin: str = "") -> Dataset:
-    """Check the arrays, split off the validation split, and scale the pixels. Raises DataError if a check fails."""
+def from_arrays(
+    name: str, x_train, y_train, x_test, y_test, classes=None, origin: str = "", percent: int = VALIDATION_PERCENT
+) -> Dataset:
+    """Check the arrays, split off `percent` of every class for validation, and scale the pixels. Raises DataError if a check
+    fails."""
     x_train, x_test = check_images(x_train, f"{name}: x_train"), check_images(x_test, f"{name}: x_test")
     y_train, y_test = check_labels(y_train, f"{name}: y_train"), check_labels(y_test, f"{name}: y_test")
     for split, x, y in ("train", x_train, y_train), ("test", x_test, y_test):
@@ -77,9 +80,9 @@ def from_arrays(name: str, x_train, y_train, x_test, y_test, classes=None, origi
     if train_size != test_size:
         raise DataError(f"{name}: training images are {train_size}, test images {test_size}; resize them")
     classes = check_classes(name, y_train, y_test, classes)
-    kept, held = hold_out(y_train, VALIDATION_PERCENT, VALIDATION_SEED)
+    kept, held = hold_out(y_train, percent, VALIDATION_SEED)
     if len(held) == 0:
-        empty = f"the validation split, {VALIDATION_PERCENT} % of every class, would be empty"
+        empty = f"the validation split, {percent} % of every class, would be empty"
         raise DataError(f"{name}: {empty}; give at least 4 training images of some class")
     white = common_white(name, x_train, x_test)
     x_train, x_val, x_test = (scale(x, white) for x in (x_train[kept], x_train[held], x_test))

@@ -15,7 +15,7 @@ import numpy as np
 
 from .. import __version__, models
 from .. import functional as F
-from ..data import load, mirror, shift
+from ..data import cutout, load, mirror, shift
 from ..data.download import cache_folder
 from ..files import replace_file
 from ..nn import Module
@@ -27,28 +27,29 @@ from .identity import fingerprint
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-FORMAT = 3  # raised when the same plan would train another net
+FORMAT = 4  # raised when the same plan would train another net
 
 
 @dataclass(frozen=True)
 class TeacherPlan:
     """How a teacher is trained: by SGD with Nesterov's momentum of 0.9 and one cycle of the learning rate, up to `lr`.
 
-    net: the name of a function in `models`. shift, mirror: its augmentation (`data.shift`, by up to this many pixels, and
-    `data.mirror`). No labels are smoothed by default, since a teacher's outputs then say less about the other classes (Müller
+    net: the name of a function in `models`. shift, mirror, cutout: its augmentation (`data.shift`, by up to this many pixels,
+    `data.mirror`, and `data.cutout`, of squares of this size). No labels are smoothed by default, since a teacher's outputs then say less about the other classes (Müller
     et al. 2019).
     """
 
     net: str = "resnet20"
     seed: int = 0
-    epochs: int = 45
-    lr: float = 0.1
+    epochs: int = 50
+    lr: float = 0.2
     batch_size: int = 128
     weight_decay: float = 5e-4
     label_smoothing: float = 0.0
     clip_grad_norm: float | None = 5.0
     shift: int = 4
     mirror: bool = True
+    cutout: int = 8
 
 
 def teacher(plan: TeacherPlan, data: str = "cifar10", progress: "bool | tqdm" = True) -> Module:
@@ -100,6 +101,8 @@ def teacher_file(plan: TeacherPlan, data: str) -> Path:
 
 
 def augmented(x: np.ndarray, rng: np.random.Generator, plan: TeacherPlan) -> np.ndarray:
-    """The images x (N, H, W, C), moved and mirrored at random as the plan says; a new array. Their mean colour comes in."""
-    moved = shift(x, rng, plan.shift, x.mean((0, 1, 2))) if plan.shift else x
-    return mirror(moved, rng) if plan.mirror else moved
+    """The images x (N, H, W, C), changed at random as the plan says; a new array. Their mean colour replaces what is lost."""
+    mean = x.mean((0, 1, 2))
+    x = shift(x, rng, plan.shift, mean) if plan.shift else x
+    x = mirror(x, rng) if plan.mirror else x
+    return cutout(x, rng, plan.cutout, mean) if plan.cutout else x

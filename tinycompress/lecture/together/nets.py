@@ -27,7 +27,7 @@ class Plan:
 
     folded_lrs: those of nets whose batch norm is folded into their weights; none: as `lrs`.
     stored: whether nets train for so long that they are kept in the user's cache, and found there by an interrupted run and by
-    the other claims. The teacher is then the ResNet-20 of `colour`, and all nets see their images moved and mirrored as it does.
+    the other claims. The teacher is then the ResNet-20 of `colour`, and all nets see their images changed at random as it does.
     """
 
     widths: tuple[int, ...] = (16, 32)
