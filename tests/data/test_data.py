@@ -1,4 +1,4 @@
-"""The digits, the split that every source shares, names known and unknown, and images shifted or mirrored."""
+"""The digits, the split that every source shares, names known and unknown, and images shifted, mirrored or cut."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from dataset_checks import message, pairs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinycompress.data import LOADERS, VALIDATION_SEED, DataError, Dataset, load, mirror, shift
+from tinycompress.data import LOADERS, VALIDATION_SEED, DataError, Dataset, cutout, load, mirror, shift
 from tinycompress.data.dataset import hold_out
 
 pytestmark = pytest.mark.usefixtures("alone")
@@ -182,3 +182,46 @@ def test_mirror_turns_about_half_of_the_images_left_to_right_and_changes_nothing
     assert np.array_equal(x, before) and np.array_equal(y, mirror(x, np.random.default_rng(1)))
     with pytest.raises(ValueError, match=r"mirror takes images \(N, H, W, C\)"):
         mirror(x[0], rng)
+
+
+def cut_by_loops(image, row, column, size, fill):
+    y = image.copy()
+    for r in range(row - size // 2, row - size // 2 + size):
+        for c in range(column - size // 2, column - size // 2 + size):
+            if 0 <= r < image.shape[0] and 0 <= c < image.shape[1]:
+                y[r, c] = fill
+    return y
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 9])
+@pytest.mark.parametrize("fill", [3, np.array([3, 4, 5])])
+def test_cutout_replaces_one_square_around_any_pixel_and_nothing_else(rng, size, fill):
+    x = rng.random((60, 4, 5, 3), np.float32)
+    before, y = x.copy(), cutout(x, rng, size, fill)
+    for image, cut in zip(x, y, strict=True):
+        candidates = (cut_by_loops(image, row, column, size, fill) for row in range(4) for column in range(5))
+        assert any(np.array_equal(cut, candidate) for candidate in candidates)
+    assert y.dtype == np.float32 and np.array_equal(x, before) and not np.shares_memory(x, y)
+
+
+def test_cutout_draws_every_pixel_for_each_image_by_itself():
+    y = cutout(np.ones((900, 5, 6, 1), np.float32), np.random.default_rng(0), 1)
+    assert (y == 0).sum() == 900 and (y == 0).sum((0, 3)).min() > 10
+
+
+def test_cutout_of_no_pixels_changes_nothing(rng):
+    x = rng.random((5, 4, 4, 1), np.float32)
+    assert np.array_equal(cutout(x, rng, 0), x)
+
+
+@pytest.mark.parametrize(
+    ("shape", "size", "fill", "said"),
+    [
+        ((4, 8, 8), 2, 0, r"\(N, H, W, C\) and size >= 0; got \(4, 8, 8\)"),
+        ((4, 8, 8, 1), -1, 0, "size=-1"),
+        ((4, 8, 8, 3), 2, np.zeros(2), r"one per channel, \(3,\); got the shape \(2,\)"),
+    ],
+)
+def test_cutout_says_what_it_takes(rng, shape, size, fill, said):
+    with pytest.raises(ValueError, match=said):
+        cutout(np.zeros(shape, np.float32), rng, size, fill)

@@ -22,7 +22,7 @@ from tinycompress.workshop.teacher import TeacherPlan, teacher, teacher_file
 
 pytestmark = pytest.mark.usefixtures("alone")
 
-PLAN = TeacherPlan("convnet", epochs=3, lr=0.1, batch_size=64, shift=1, mirror=False)
+PLAN = TeacherPlan("convnet", epochs=3, lr=0.1, batch_size=64, shift=1, mirror=False, cutout=0)
 
 
 def never(*arguments, **options):

@@ -57,7 +57,7 @@ def file_sizes(plan, whole: Module, net: Module) -> dict[str, int]:
 
 
 def augmentation(plan) -> Callable[[np.ndarray, np.random.Generator], np.ndarray] | None:
-    """How images are changed while a net trains, `augment` of `fit`: as the teacher sees its own if `plan.stored`, else not at all."""
+    """How images are changed while a net trains, `augment` of `fit`: if `plan.stored` as for the teacher, else not at all."""
     return functools.partial(augmented, plan=PLAN) if plan.stored else None
 
 

@@ -35,8 +35,8 @@ class TeacherPlan:
     """How a teacher is trained: by SGD with Nesterov's momentum of 0.9 and one cycle of the learning rate, up to `lr`.
 
     net: the name of a function in `models`. shift, mirror, cutout: its augmentation (`data.shift`, by up to this many pixels,
-    `data.mirror`, and `data.cutout`, of squares of this size). No labels are smoothed by default, since a teacher's outputs then say less about the other classes (Müller
-    et al. 2019).
+    `data.mirror`, and `data.cutout`, of squares of this size). No labels are smoothed by default, since a teacher's outputs then
+    say less about the other classes (Müller et al. 2019).
     """
 
     net: str = "resnet20"
