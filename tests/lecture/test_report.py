@@ -78,6 +78,17 @@ def test_the_report_states_machine_and_settings_but_no_path(undrawn, tmp_path, r
         assert "someone" not in (out / name).read_text(encoding="utf-8")
 
 
+def test_the_report_says_where_the_pixels_are_not_the_published_ones(undrawn, monkeypatch, tmp_path, results):
+    digits = report.load("digits")
+    monkeypatch.setattr(report, "load", lambda name: replace(digits, origin="pixels of a copy"))
+    report.write([results["F1"]], Settings(), tmp_path)
+    assert saved(tmp_path)["settings"]["origin"] == "pixels of a copy"
+    assert "pixels of a copy" in (tmp_path / "index.html").read_text(encoding="utf-8")
+    monkeypatch.setattr(report, "load", lambda name: digits)
+    report.write([results["F1"]], Settings(), tmp_path)
+    assert "origin" not in saved(tmp_path)["settings"]
+
+
 @pytest.mark.parametrize(("images", "name"), [(100, "full"), (60_000, "paper")])
 def test_the_report_names_the_plan_that_ran(images, name, results):
     """At the budget "full" with many images a plan of fewer epochs runs: that must not go without saying."""

@@ -59,9 +59,7 @@ def _mapped_at(digest: str) -> Path:
 
 def _unpacked(folder: Path, published: bool) -> Dataset:
     records = [_records((folder / part).read_bytes(), folder / part) for part in PARTS]
-    return _dataset(
-        records, folder, origin="" if published else f"pixels of {FOLDER}/, which differ from the published ones"
-    )
+    return _dataset(records, folder, "" if published else f"pixels of {FOLDER}/, which differ from the published ones")
 
 
 def _packed(archive: Path) -> Dataset:

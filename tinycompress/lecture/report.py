@@ -118,9 +118,11 @@ def table(results: Sequence[Result]) -> str:
 
 
 def describe(settings: Settings) -> dict[str, str | int]:
-    """The settings as a report states them. A data file is identified by name and content, not by path."""
+    """The settings as a report states them, with what is known about the pixels. A data file is identified by name and content,
+    not by path."""
     dataset = load(settings.data)
     colour = {"channels": dataset.image_shape[-1]} if dataset.image_shape[-1] > 1 else {}
+    origin = {"origin": dataset.origin} if dataset.origin else {}
     return {
         "budget": settings.budget,
         "data": Path(settings.data).name,
@@ -129,7 +131,9 @@ def describe(settings: Settings) -> dict[str, str | int]:
         "seeds": settings.seeds,
         "first_seed": settings.first_seed,
         "threads": settings.threads,
-    } | colour
+        **colour,
+        **origin,
+    }
 
 
 def _json(head: dict, results: Sequence[Result]) -> str:
