@@ -18,7 +18,7 @@ from tinycompress.workshop import identity
 from tinycompress.workshop import stored as module_of_stored
 from tinycompress.workshop import teacher as module
 from tinycompress.workshop.stored import stored
-from tinycompress.workshop.teacher import TeacherPlan, teacher, teacher_file
+from tinycompress.workshop.teacher import TeacherPlan, augmented, teacher, teacher_file
 
 pytestmark = pytest.mark.usefixtures("alone")
 
@@ -55,6 +55,16 @@ def test_every_setting_of_the_plan_and_the_content_of_the_data_count(tmp_path):
         np.savez(tmp_path / f"{i}.npz", **arrays, x_test=digits.x_test, y_test=digits.y_test)
         files.add(teacher_file(PLAN, str(tmp_path / f"{i}.npz")))
     assert len(files | {teacher_file(PLAN, "digits")}) == len(vars(PLAN)) + 3
+
+
+def test_a_teacher_sees_its_images_with_the_mean_colour_where_something_was_lost(rng):
+    x = rng.random((40, 8, 8, 3), np.float32)
+    mean, plan = x.mean((0, 1, 2)), replace(PLAN, shift=0, cutout=4)
+    lost = (augmented(x, rng, plan) == mean).all(3).sum((1, 2))
+    assert lost.min() >= 4 and lost.max() == 16  # a square of 4x4 pixels, of which part may lie outside
+    edges = augmented(x, rng, replace(PLAN, shift=3))
+    assert (edges == mean).all(3).any() and not (edges == 0).any()
+    assert np.array_equal(augmented(x, rng, replace(PLAN, shift=0)), x)
 
 
 def test_training_that_is_stopped_goes_on_with_the_same_bits(monkeypatch, tmp_path):

@@ -101,7 +101,7 @@ def teacher_file(plan: TeacherPlan, data: str) -> Path:
 
 
 def augmented(x: np.ndarray, rng: np.random.Generator, plan: TeacherPlan) -> np.ndarray:
-    """The images x (N, H, W, C), changed at random as the plan says; a new array. Their mean colour replaces what is lost."""
+    """The images x (N, H, W, C), changed at random as the plan says. Their mean colour replaces what is lost."""
     mean = x.mean((0, 1, 2))
     x = shift(x, rng, plan.shift, mean) if plan.shift else x
     x = mirror(x, rng) if plan.mirror else x
