@@ -92,22 +92,24 @@ def within(settings: Sequence[Setting], ms: float, machine: str):
     shades = {w: COLORS[role] for w, role in zip(sorted({s.width for s in settings}), ROLES[::-1][1:], strict=False)}
     for width, color in shades.items():
         some = [s for s in settings if s.width == width]
-        ax.plot(
-            [1000 * s.ms for s in some], [s.accuracy for s in some], "o", color=color, alpha=0.6, label=f"{width:.0%}"
-        )
+        places = [1000 * s.ms for s in some], [s.accuracy for s in some]
+        ax.plot(*places, "o", color=color, alpha=0.6, label=f"{100 * width:.0f} %")
     best = frontier(settings)
     ax.step([1000 * s.ms for s in best], [s.accuracy for s in best], where="post", color=COLORS["ideal"], zorder=0)
     ax.axvline(1000 * ms, color=COLORS["reference"], linestyle="--", linewidth=2)
     try:
         found = best_within(settings, ms=ms)
         exits = ", ".join(f"{t:.2g}" for t in found.thresholds)
-        title = f"{1000 * ms:.1f} µs: width {found.width:.0%}, thresholds {exits}: {100 * found.accuracy:.1f} %"
+        chosen, right = 100 * found.width, 100 * found.accuracy
+        title = f"{1000 * ms:.1f} µs: width {chosen:.0f} %, thresholds {exits}: {right:.1f} %"
         ax.plot(1000 * found.ms, found.accuracy, "*", color=COLORS["rival"], markersize=26, zorder=5)
     except ValueError:
         title = f"{1000 * ms:.1f} µs: no setting is that fast"
     ax.legend(title="width", loc="upper left", bbox_to_anchor=(1.01, 1))
     ax.set(xlabel="microseconds per image", ylabel="validation accuracy", xscale="log")
-    ticks = [t for t in (1, 2, 5, 10, 20, 50, 100, 200, 500) if ax.get_xlim()[0] <= t <= ax.get_xlim()[1]]
+    ticks = [
+        t for t in (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 200, 500) if ax.get_xlim()[0] <= t <= ax.get_xlim()[1]
+    ]
     ax.set_xticks(ticks, [str(t) for t in ticks])
     ax.minorticks_off()
     percent_axis(ax.yaxis)

@@ -139,7 +139,7 @@ def y1(rows):
     low, high = np.floor(2 * ends.min()) / 2, np.ceil(2 * ends.max()) / 2
     low, high = min(low, high - LEAST_RANGE), min(high, 100)
     for ax in fig.axes[:3]:
-        ax.set_ylim(max(0, low), high)
+        ax.set_ylim(max(0, low - 0.15 * (high - low)), high)  # with room for the words below an interval
     (costs, _), (_, low, _) = _means(rows, "exit", "macs"), _intervals(rows, "exit")
     for i, place in enumerate(zip(costs, low, strict=True)):  # below the interval, which would cross the words
         below = {"xytext": (0, -6), "textcoords": "offset points", "ha": "center", "va": "top"}
