@@ -93,7 +93,7 @@ BAD = {
     ),
     "negative floats": (
         {"x_test": REAL["x_test"] - 0.5},
-        r"x_test has float32 pixels from -0.5 to 0.496078, expected in both \[0, 1\]",
+        r"x_test has float32 pixels from -0.5 to 0.496078, expected \[0, 1\] in both",
     ),
     "NaN": ({"x_train": with_first(REAL["x_train"], np.nan)}, r"x_train has 1 NaN or infinite pixels; repair or drop"),
     "infinity": ({"x_test": with_first(REAL["x_test"], -np.inf)}, r"x_test has 1 NaN or infinite pixels"),

@@ -72,7 +72,7 @@ examples:
   tinycompress lecture --budget full --out full    more seeds, in a separate folder
   tinycompress lecture pruning --budget paper      the paper's net, on MNIST
   tinycompress lecture pruning --data mine.npz     your images: x_train, y_train, x_test, y_test
-  tinycompress lecture --dask tcp://10.0.0.1:8786  untimed claims, on a cluster
+  tinycompress lecture --dask tcp://10.0.0.1:8786  untimed claims on a cluster, timed ones here
 
 exit codes: 0 done (a contradicted claim is a result, not an error); 1 something failed; 2 bad
 arguments or data; 130 interrupted. However a run ends, its finished claims are written.
@@ -203,7 +203,7 @@ def _add_lecture(commands, form) -> None:
         "--budget",
         choices=("quick", "full", "paper"),
         default="quick",
-        help="quick (default): live in class; full: 10 seeds and longer training; paper: the net of the paper, on MNIST",
+        help="quick (default): live in class; full: 10 seeds and longer training; paper: the papers' nets, on MNIST",
     )
     lecture.add_argument(
         "--data",

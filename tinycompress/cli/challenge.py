@@ -15,8 +15,8 @@ the lecturer   new, baselines               two folders: one for the students, o
 the student    check                        in the students' folder, after `python start.py`
 the staff      submit, rank, export         in the staff's folder, or with --folder
 
-Half of the test images are secret and decide the ranking. Those of digits and MNIST can be had by anyone; images of your
-own (--data mine.npz) cannot.
+Half of the test images are secret and decide the ranking. Anyone can download those of digits, MNIST, Fashion-MNIST
+and CIFAR-10, but not images of your own (--data mine.npz).
 """
 
 _EXAMPLES = """\

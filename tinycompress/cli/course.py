@@ -23,7 +23,7 @@ _GRADE = """\
 Grade hand-ins: a folder with one entry per student, `<student>/`, `<student>.zip` or `<student>.tar.gz`, or what Moodle,
 Canvas or GitHub Classroom let you download. Exercises are found wherever they lie in a hand-in.
 
-Submissions run in a sandbox (`course doctor`), one exercise of one student at a time, on all cores. Results are added to
+Hand-ins run in a sandbox (`course doctor`), one exercise of one student at a time, on all cores. Results are added to
 --log as they come. However a run ends, the same command resumes it: work that is already graded, with the same tests, is
 not graded again.
 """
@@ -84,7 +84,7 @@ def add_commands(commands, form) -> None:
     export = part("export", _export, "write the gradebook for other systems, and feedback pages")
     _add_export(export)
     for parser in grade, export, identical:
-        parser.add_argument("--roster", metavar="FILE", help="a CSV of the students; only `id` is a must: " + _ROSTER)
+        parser.add_argument("--roster", metavar="FILE", help="a CSV of the students; only `id` is required: " + _ROSTER)
     for parser in grade, correct, export:
         parser.add_argument("--log", metavar="FILE", default="results.jsonl", help="default: results.jsonl")
 

@@ -11,7 +11,7 @@ Grade one hand-in, a folder or a .zip, in a container that another system starts
 Of a chapter's questions, choices and own numbers are marked. Written answers, and own numbers of whom nobody says who it is
 (--student), wait for a person: they are in the result, and outside of the score.
 
-Without user namespaces, as in most containers, the submission runs as another user, which root starts: no network, no
+Without user namespaces, as in most containers, the hand-in runs as another user, which root starts: no network, no
 further processes, the same limits. The level is part of the result.
 """
 _ONE_EXAMPLES = """\

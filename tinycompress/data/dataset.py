@@ -75,7 +75,9 @@ def from_arrays(
     y_train, y_test = check_labels(y_train, f"{name}: y_train"), check_labels(y_test, f"{name}: y_test")
     for split, x, y in ("train", x_train, y_train), ("test", x_test, y_test):
         if len(x) != len(y):
-            raise DataError(f"{name}: x_{split} has {len(x)} images, y_{split} {len(y)} labels; pair them")
+            raise DataError(
+                f"{name}: x_{split} has {len(x)} images, y_{split} {len(y)} labels; give one label per image"
+            )
     train_size, test_size = _by(x_train.shape[1:]), _by(x_test.shape[1:])
     if train_size != test_size:
         raise DataError(f"{name}: training images are {train_size}, test images {test_size}; resize them")
@@ -83,7 +85,7 @@ def from_arrays(
     kept, held = hold_out(y_train, percent, VALIDATION_SEED)
     if len(held) == 0:
         empty = f"the validation split, {percent} % of every class, would be empty"
-        raise DataError(f"{name}: {empty}; give at least 4 training images of some class")
+        raise DataError(f"{name}: {empty}; give at least {-(-50 // percent)} training images of one class")
     white = common_white(name, x_train, x_test)
     x_train, x_val, x_test = (scale(x, white) for x in (x_train[kept], x_train[held], x_test))
     y_train, y_val = y_train[kept].astype(np.int64), y_train[held].astype(np.int64)

@@ -23,7 +23,7 @@ def common_white(name: str, x_train: np.ndarray, x_test: np.ndarray) -> int:
     splits = zip(("x_train", "x_test"), whites, lows, highs, strict=True)
     fixes = " and ".join(_fix(*split) for split in splits if split[1] != 1)
     other = "or undo a standardisation" if min(lows) < 0 else "or divide by what white is (255 in 8-bit images)"
-    expected = "expected in both [0, 1], or uint8 that reach 128"
+    expected = "expected [0, 1] in both, or uint8 with a pixel of 128 or more in both"
     raise DataError(f"{name}: x_train has {train}, x_test has {test}, {expected}; save {fixes} in an .npz; {other}")
 
 

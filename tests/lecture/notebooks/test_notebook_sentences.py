@@ -157,7 +157,7 @@ SENTENCES = [  # (cell, what it says, whether that is so)
     ),
     ("2-21", "Whether hints for hidden layers add to this is not shown", lambda: set(verdicts("D5")) == {"not shown"}),
     ("2-sum", "It helps most where images are few", lambda: means("D1")[0] > means("D1")[1] + 1),
-    ("2-ask", "Why do they help less?", lambda: verdicts("D1")[2] == "supported"),
+    ("2-ask", "With few images, why do they help less?", lambda: verdicts("D1")[2] == "supported"),
     ("3-23", "both take one bit per weight", lambda: printed("3-24").count("in 1.00 bits per weight") == 2),
     (
         "3-26",
