@@ -158,7 +158,9 @@ def test_archive_that_is_not_the_published_one_is_refused_even_after_a_good_load
     middle = len(small[1]) // 2
     altered = small[1][:middle] + bytes([small[1][middle] ^ 1]) + small[1][middle + 1 :]
     path.write_bytes({"cut": small[1][:-1], "longer": small[1] + b"\0", "altered": altered}[spoil])
-    said = {"cut": "is cut short", "longer": "is too long", "altered": "was altered: its SHA-256"}[spoil]
+    said = {"cut": "is cut short", "longer": "is too long", "altered": "differs from the published file: its SHA-256"}[
+        spoil
+    ]
     with pytest.raises(DataError, match=said) as error:
         load("cifar10")
     assert str(path) in message(error) and "get it again" in message(error)
@@ -197,10 +199,21 @@ def test_cache_that_is_cut_short_is_written_again(small, folder, tmp_path, damag
     put_archive(folder, small[1])
     load("cifar10")
     path = next((tmp_path / "cache").rglob(damaged))
-    path.write_bytes(path.read_bytes()[:-9])
-    assert_is_whole(load("cifar10"), small[0])
+    for left in (path.read_bytes()[:-9], b""):
+        path.write_bytes(left)
+        assert_is_whole(load("cifar10"), small[0])
     path.unlink()
     assert_is_whole(load("cifar10"), small[0])
+
+
+def test_a_process_that_was_slower_leaves_what_the_faster_one_wrote(small, folder, tmp_path):
+    put_archive(folder, small[1])
+    dataset = load("cifar10")
+    cache = next((tmp_path / "cache").rglob("about.json")).parent
+    files = {path.name: path.stat().st_ino for path in cache.iterdir()}
+    mapped._write(cache, dataset)
+    assert {path.name: path.stat().st_ino for path in cache.iterdir()} == files
+    assert [path.name for path in cache.parent.iterdir()] == [cache.name]
 
 
 def test_unpacking_that_is_stopped_leaves_nothing(small, folder, tmp_path, monkeypatch):

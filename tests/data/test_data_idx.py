@@ -1,5 +1,6 @@
 """MNIST and its like: whole IDX files from a folder, a mirror or the cache, or one clear error."""
 
+import errno
 import gzip
 import hashlib
 import os
@@ -311,6 +312,14 @@ def test_cache_folder_that_cannot_be_written_is_named(internet, tmp_path):
     with pytest.raises(PermissionError, match="cannot write the cache folder") as error:
         load("mnist")
     assert str(tmp_path / "cache") in message(error) and "TINYCOMPRESS_DATA" in message(error)
+
+
+def test_a_full_disk_is_not_taken_for_a_missing_network(internet, tmp_path):
+    internet.spoil["all"] = lambda raw: (raw, OSError(errno.ENOSPC, "No space left on device"))
+    with pytest.raises(OSError, match=r"No space left on device: [\d,]+ bytes of mnist need room in") as error:
+        load("mnist")
+    assert not isinstance(error.value, ConnectionError) and str(tmp_path / "cache") in str(error.value)
+    assert len(internet.calls) == 1
 
 
 @pytest.mark.skipif(not REAL_DATA or not Path(REAL_DATA, "mnist").is_dir(), reason="TINYCOMPRESS_DATA has no mnist/")

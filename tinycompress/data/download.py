@@ -1,8 +1,10 @@
 """Files of public data sets: from a folder of the user's, or downloaded once into the cache, whole and checksummed."""
 
+import errno
 import os
 from pathlib import Path
 
+from ..files import FULL
 from .checks import DataError
 from .source import File
 
@@ -44,14 +46,16 @@ def check_whole(path: Path, file: File) -> None:
     with open(path, "rb") as content:
         digest = hashlib.file_digest(content, "sha256").hexdigest()
     if digest != file.sha256:
-        raise DataError(f"{path} was altered: its SHA-256 is {digest}, expected {file.sha256}; get it again")
+        raise DataError(
+            f"{path} differs from the published file: its SHA-256 is {digest}, expected {file.sha256}; get it again"
+        )
 
 
 def download(name: str, file: File, mirrors: tuple[str, ...], needed: str) -> Path:
     """The file in the user's cache folder; if it is not there, it comes from the first mirror that works.
 
     `needed` names the files that a user without network must get, such as "four IDX files". Raises PermissionError if the cache
-    cannot be written, ConnectionError if no mirror has the file with this checksum.
+    cannot be written, OSError if the disk is full, ConnectionError if no mirror has the file with this checksum.
     """
     import pooch
 
@@ -75,6 +79,10 @@ def download(name: str, file: File, mirrors: tuple[str, ...], needed: str) -> Pa
         except PermissionError as error:
             raise PermissionError(f"cannot write the cache folder {folder}. {hint}") from error
         except OSError as error:  # includes all that requests raises
+            if error.errno in (*FULL, errno.EROFS):
+                raise OSError(
+                    error.errno, f"{error.strerror}: {file.size:,} bytes of {name} need room in {folder}"
+                ) from error
             reasons.append(f"{host}: {type(error).__name__}")
         except ValueError:
             reasons.append(f"{host}: wrong checksum, cut short or another page")

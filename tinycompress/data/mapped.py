@@ -24,8 +24,8 @@ def mapped(folder: Path, make: Callable[[], Dataset]) -> Dataset:
         found = make()
         try:
             _write(folder, found)
-        except OSError:  # no room, or no permission
-            return found
+        except OSError:  # no room, no permission, or another process was faster
+            pass
     return _read(folder) or found
 
 
@@ -34,7 +34,7 @@ def _read(folder: Path) -> Dataset | None:
         about = json.loads((folder / "about.json").read_text())
         # "c": writable, so that kernels need no second form for arrays that are not, but never written to the file.
         arrays = {name: np.load(folder / f"{name}.npy", "c", allow_pickle=False) for name in _arrays()}
-    except (OSError, ValueError):  # not there, or shorter than its header says
+    except (OSError, ValueError, EOFError, KeyError):  # not there, empty, or shorter than its header says
         return None
     arrays = {name: np.asarray(array) for name, array in arrays.items()}
     return Dataset(**arrays, **about | {"classes": tuple(about["classes"])})
@@ -48,8 +48,9 @@ def _write(folder: Path, dataset: Dataset) -> None:
             np.save(unfinished / f"{name}.npy", getattr(dataset, name))
         about = {"name": dataset.name, "classes": dataset.classes, "origin": dataset.origin}
         (unfinished / "about.json").write_text(json.dumps(about))
-        shutil.rmtree(folder, ignore_errors=True)  # damaged
-        os.rename(unfinished, folder)  # fails if another process was faster
+        if _read(folder) is None:  # else another process was faster
+            shutil.rmtree(folder, ignore_errors=True)  # damaged
+            os.rename(unfinished, folder)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
 
