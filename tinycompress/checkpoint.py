@@ -34,12 +34,12 @@ class Checkpoint:
         arrays = {f"net/{name}": values for name, values in self.model.state_dict().items()}
         arrays |= {f"optimizer/{name}": values for name, values in self.optimizer.state_dict().items()}
         with whole_file(self.path) as file:
-            np.savez(file, about=np.array(json.dumps(about, default=np.ndarray.tolist)), **arrays)
+            np.savez(file, about=np.array(json.dumps(about, default=lambda value: value.tolist())), **arrays)
 
     def load(self) -> dict[str, list[float]]:
         """Bring net, optimiser and generators to where the run was, and return its history; {} if there is no file.
 
-        Raises ValueError for a damaged file, and for one of another run.
+        Raises ValueError for a damaged file, and for one of another run; OSError if the file cannot be read.
         """
         try:
             arrays = arrays_of(self.path)
@@ -47,6 +47,8 @@ class Checkpoint:
             states = about["generators"]
         except FileNotFoundError:
             return {}
+        except OSError:  # no permission, or the disk is away: the file may well be whole
+            raise
         except Exception as error:  # zip, zlib, json and NumPy all raise different ones for a damaged file
             raise ValueError(f"{self.path} is not a whole checkpoint ({error}); remove it to start anew") from error
         if about["settings"] != self.settings or len(states) != len(self.generators):

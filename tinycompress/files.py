@@ -67,16 +67,19 @@ def check_room(folder, size: int = 1 << 20) -> None:
 
 
 def arrays_of(path) -> "dict[str, np.ndarray]":
-    """The arrays of an .npz by name; pickled objects are refused. A damaged file raises what zip, zlib or NumPy do."""
+    """The arrays of an .npz by name; pickled objects are refused. Raises OSError if it cannot be read; a damaged file raises what
+    zip, zlib or NumPy do."""
+    import io
     import zipfile
+    from pathlib import Path
 
     import numpy as np
 
-    if not zipfile.is_zipfile(path) and os.path.isfile(
-        path
-    ):  # NumPy would take it for a pickle, and say how to load that
+    content = io.BytesIO(Path(path).read_bytes())
+    if not zipfile.is_zipfile(content):  # NumPy would take it for a pickle, and say how to load that
         raise ValueError("it is not a zip file")
-    with np.load(path, allow_pickle=False) as file:
+    content.seek(0)
+    with np.load(content, allow_pickle=False) as file:
         return {name: file[name] for name in file.files}
 
 

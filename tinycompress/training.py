@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import os
 import sys
 from collections.abc import Callable
@@ -314,22 +315,27 @@ def evaluate(model: Module, data: Pair | Dataset, batch_size: int | None = None)
 
 
 def recalibrate_batch_norm(model: Module, x: np.ndarray, batch_size: int = 256) -> Module:
-    """Replace the running mean and variance of every `BatchNorm` by averages over the batches of x (N, …), in place.
+    """Replace the running mean and variance of every `BatchNorm` by averages over x (N, …), in place.
+
+    The averages are over about equal batches, each weighted by its size; the variance is that within a batch.
 
     Needed where evaluation uses other weights than training did (stochastic signs, a width never trained): the running
     averages then belong to another net. All other layers run in evaluation mode. For a `Slimmable` or
-    `MultiExit`, pass the net of one width or exit. Returns the model.
+    `MultiExit`, pass the net of one width or exit. Returns the model. Raises ValueError if x is empty.
     """
+    if len(x) == 0:
+        raise ValueError("recalibrate_batch_norm: there are no inputs")
+    _check_whole("recalibrate_batch_norm", "batch_size", batch_size, 1)
     norms = [module for module in model.modules() if isinstance(module, BatchNorm)]
     before = [norm.momentum for norm in norms]
     try:
         with model.evaluation(), no_grad():
             for norm in norms:
                 norm.training = True
-            for i in range(len(x) // batch_size or 1):
+            for start, stop in itertools.pairwise(_batch_starts(model, len(x), batch_size)):
                 for norm in norms:
-                    norm.momentum = 1 / (i + 1)
-                model(x[i * batch_size : (i + 1) * batch_size])
+                    norm.momentum = (stop - start) / stop
+                model(x[start:stop])
     finally:
         for norm, momentum in zip(norms, before, strict=True):
             norm.momentum = momentum

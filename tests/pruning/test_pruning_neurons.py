@@ -304,3 +304,24 @@ def test_a_layer_of_dead_neurons_keeps_one(rng):
     smaller = pruning.remove_dead_neurons(net)
     assert smaller[1].weight.shape == (16, 1) and smaller[3].weight.shape == (1, 1)
     assert predict(smaller, rng.random((7, 4, 4, 1), np.float32)).shape == (7, 3)
+
+
+def test_an_importance_that_is_not_one_number_per_neuron_is_refused(rng):
+    net = models.mlp((6, 6, 1), (8, 4), 3, rng=rng)
+    for share in (0.5, {"1": 0.5}):
+        with pytest.raises(ValueError, match=r"layer 1 has 8 neurons .* the shape \(36, 8\); use one of neurons"):
+            pruning.keep_neurons(net, share, pruning.magnitude)
+    with pytest.raises(ValueError, match=r"layer 5 has no neurons to choose from"):
+        pruning.keep_neurons(net, 0.5, lambda model: {"5": np.ones(3)})
+
+
+def test_a_channel_whose_pixels_are_flattened_is_scored_once(rng):
+    conv, after = nn.Conv2d(1, 4, 3, rng=rng), nn.BatchNorm(16)
+    net = nn.Sequential(conv, nn.Flatten(), after, nn.ReLU(), nn.Dense(16, 3, rng=rng), input_shape=(4, 4, 1))
+    x = rng.random((9, 4, 4, 1), np.float32)
+    after.weight.data = np.arange(16, dtype=np.float32)
+    net.eval()
+    by_pixel = (net[3](net[2](net[1](net[0](x)))).data > 0).mean(0).reshape(4, 4)
+    assert np.allclose(pruning.activation(x)(net)["0"], by_pixel.mean(0))
+    assert np.array_equal(pruning.batch_norm_scale(net)["0"], np.arange(16).reshape(4, 4).sum(0))
+    assert len(pruning.keep_neurons(net, 0.5, pruning.activation(x))["0"]) == 2

@@ -140,3 +140,9 @@ def test_a_state_of_another_net_is_refused():
 def test_an_unknown_layer_is_refused(train):
     with pytest.raises(ValueError, match="no prunable layer is called"):
         list(pruning.iterative_pruning(net(), train, 1, {"x": 0.5}))
+
+
+def test_another_scope_is_refused_before_training(rng):
+    net = models.mlp((4, 4, 1), (6,), 3, rng=rng)
+    with pytest.raises(ValueError, match="iterative_pruning: scope must be"):
+        next(pruning.iterative_pruning(net, lambda model: pytest.fail("it trained"), 1, scope="Global"))

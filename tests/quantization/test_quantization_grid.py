@@ -233,6 +233,15 @@ def test_recalibrated_statistics_are_those_of_the_data(rng):
     assert net[1].momentum == 0.1
 
 
+def test_recalibration_counts_every_example_once_and_refuses_none(rng):
+    net = nn.Sequential(nn.BatchNorm(3), input_shape=(3,))
+    x = rng.normal(2, 3, (511, 3)).astype(np.float32)
+    recalibrate_batch_norm(net, x, batch_size=200)
+    assert np.allclose(net[0].running_mean, x.mean(0), atol=1e-5)
+    with pytest.raises(ValueError, match="there are no inputs"):
+        recalibrate_batch_norm(net, x[:0])
+
+
 def test_biases_can_lie_on_a_grid_too(rng):
     net = models.mlp((4, 4, 1), (6,), 3, rng=rng)
     net[1].bias.data = rng.normal(0, 1, 6)

@@ -105,6 +105,19 @@ def test_a_damaged_checkpoint_is_refused(damage, tmp_path):
         fit(path)
 
 
+def test_a_checkpoint_that_cannot_be_read_is_not_called_damaged(tmp_path):
+    path = tmp_path / "a.npz"
+    path.mkdir()
+    with pytest.raises(OSError, match="a.npz"):
+        fit(path)
+
+
+def test_settings_of_numpys_types_are_those_of_the_same_run(tmp_path):
+    path, how = tmp_path / "a.npz", {"epochs": np.int64(2), "lr": np.float32(0.1)}
+    _, history = fit(path, **how)
+    assert fit(path, **how)[1] == history
+
+
 @pytest.mark.parametrize("kind", ["PCG64", "MT19937", "Philox", "SFC64"])
 def test_the_state_of_any_generator_of_numpy_is_kept(kind, tmp_path):
     def generator():

@@ -364,13 +364,15 @@ class Module:
             np.savez_compressed(file, **state)
 
     def load(self, path) -> Self:
-        """Load a state written by `save`; pickled objects are refused. Raises FileNotFoundError, or ValueError for a damaged
-        file or a state that does not match."""
+        """Load a state written by `save`; pickled objects are refused. Raises FileNotFoundError, another OSError if it cannot
+        be read, or ValueError for a damaged file or a state that does not match."""
         path = os.fspath(path)
         try:
             state = arrays_of(path)
         except FileNotFoundError:
             raise FileNotFoundError(f"no file {path!r}; save a model there first: model.save({path!r})") from None
+        except OSError:
+            raise
         except Exception as error:  # zip, zlib and NumPy all raise different ones for a damaged file
             raise ValueError(f"{path!r} is not a whole .npz of a model ({error}); save it again") from error
         return self.load_state_dict(state)

@@ -138,15 +138,19 @@ def activation(x: np.ndarray, batch_size: int = 512) -> Importance:
                 if id(module) in shares:
                     pixels = out.data.reshape(-1, out.shape[-1])
                     shares[id(module)] += (pixels > 0).mean(0) * len(out) / len(x)
-        return {name: np.mean([shares[id(relu)] for relu in some], axis=0) for name, some in relus.items()}
+        counts = {name: group.count for name, group in _free_groups(model)}
+        return {
+            name: np.mean([np.mean(shares[id(relu)].reshape(-1, counts[name]), axis=0) for relu in some], axis=0)
+            for name, some in relus.items()
+        }
 
     return importance
 
 
 def batch_norm_scale(model: Module) -> dict[str, np.ndarray]:
-    """|gamma|, the factor by which batch norm scales a channel, summed over tied channels (Liu et al. 2017, Network
-    Slimming, section 3). Most telling after training with `batch_norm_l1`. Raises ValueError for a layer without batch
-    norm."""
+    """|gamma|, the factor by which batch norm scales a channel, summed over tied channels and, after Flatten, over pixels (Liu
+    et al. 2017, Network Slimming, section 3). Most telling after training with `batch_norm_l1`. Raises ValueError for a layer
+    without batch norm."""
     scores = {}
     for name, group in _free_groups(model):
         norms = group.passing(BatchNorm)
@@ -154,7 +158,7 @@ def batch_norm_scale(model: Module) -> dict[str, np.ndarray]:
             raise ValueError(
                 f"batch_norm_scale: no batch norm follows layer {name}; use a net with batch norm, or neuron_magnitude"
             )
-        scores[name] = sum(np.abs(effective(norm, "weight")) for norm in norms)
+        scores[name] = sum(np.abs(effective(norm, "weight")).reshape(-1, group.count).sum(0) for norm in norms)
     return scores
 
 

@@ -26,16 +26,23 @@ def keep_neurons(
     """Choose the neurons to keep, in their old order: the most important `share`, but at least one per group.
 
     share: from 0 to 1, of each hidden layer (scope "layer") or of all together (scope "global": one threshold), or a
-    dict of layer name -> share; layers not named stay whole. Returns layer name -> indices. Raises ValueError for another
-    scope or share, an unknown layer, and an importance that is not finite.
+    dict of layer name -> share; layers not named stay whole. importance: one that scores neurons (`neuron_magnitude`,
+    `neuron_taylor`, `activation`, `batch_norm_scale`). Returns layer name -> indices. Raises ValueError for another scope or
+    share, an unknown layer, and an importance that is not finite or not one number per neuron.
 
     >>> from tinycompress import models
     >>> kept = keep_neurons(models.mlp((8, 8, 1), (8,), 10, rng=0), 0.5)
     >>> {name: len(neurons) for name, neurons in kept.items()}
     {'1': 4}
     """
-    scores = importance(model)
+    scores, groups = importance(model), channel_groups(model)
     for name, score in scores.items():
+        neurons = groups[name].count if name in groups and not groups[name].held else 0
+        if np.shape(score) != (neurons,):
+            raise ValueError(
+                f"keep_neurons: layer {name} has {neurons or 'no'} neurons to choose from, but its importance has the shape "
+                f"{np.shape(score)}; use one of neurons, such as neuron_magnitude, not of single weights"
+            )
         if not np.isfinite(score).all():
             raise ValueError(f"keep_neurons: the importance of layer {name} is not finite; did its training diverge?")
     if scope not in ("layer", "global"):

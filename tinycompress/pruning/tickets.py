@@ -33,8 +33,11 @@ def iterative_pruning(
 
     train(model) trains in place. share: how much of the remaining weights each round removes, per layer or overall
     (scope "layer" or "global"); or a dict of layer name -> share. start: the state to rewind to, from `state_dict`; by
-    default the model's state at the beginning. The model is changed in place.
+    default the model's state at the beginning. The model is changed in place. Raises ValueError for another scope, before it
+    trains.
     """
+    if scope not in ("layer", "global"):
+        raise ValueError(f'iterative_pruning: scope must be "layer" or "global", got {scope!r}')
     start = model.state_dict() if start is None else start
     train(model)
     yield model.copy()
