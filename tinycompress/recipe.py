@@ -46,8 +46,9 @@ class Recipe:
     values per layer, one number for all layers or one per layer; None: no clustering. dense, prune, pull, tune: epochs
     of training the dense net; of pruning, including the recovery after it; of pulling weights together (see `Pull`); of
     fine-tuning the centroids. swapped: cluster before pruning. distil: learn from the dense net's outputs as well
-    (temperature 2). shift: augment by one pixel. per_bit: prune by magnitude per bit, and remove neurons as they die.
-    neurons: the share of neurons to keep per hidden layer, in order; the others are removed at once before pruning.
+    (temperature 2). augment: as in `fit`; with distil, `data.shift` or none. per_bit: prune by magnitude per bit, and
+    remove neurons as they die. neurons: the share of neurons to keep per hidden layer, in order; the others are removed at
+    once before pruning.
     """
 
     net: str = "lenet_300_100"
@@ -63,7 +64,7 @@ class Recipe:
     bias_bits: int = 8
     swapped: bool = False
     distil: bool = False
-    shift: bool = False
+    augment: Callable[[np.ndarray, np.random.Generator], np.ndarray] | None = None
     per_bit: bool = False
     neurons: tuple[float, ...] | None = None
 
@@ -116,15 +117,20 @@ def dense_net(recipe: Recipe, dataset: Dataset, seed: int) -> Module:
         net = getattr(models, recipe.net)(dataset.image_shape, dataset.num_classes, rng=rng)
         if dataset.image_shape[-1] > 1:  # the learning rates were chosen for grey images as they are
             net = models.normalized(net, dataset.x_train)
-        return _train(net, recipe, dataset, rng, lr, recipe.dense, weight_decay=1e-4 if recipe.shift else 0.0)
+        return _train(net, recipe, dataset, rng, lr, recipe.dense, weight_decay=1e-4 if recipe.augment else 0.0)
 
     return pick_on_validation(arm, recipe.lrs, dataset)[0]
 
 
 def lesson_of(recipe: Recipe, teacher: Module, dataset: Dataset) -> dict:
-    """The arguments with which `fit` learns from the teacher: targets, loss and, with `shift`, augment."""
+    """The arguments with which `fit` learns from the teacher: targets, loss and, if the recipe has it, augment.
+
+    Raises ValueError for another augmentation than `data.shift`, for whose images the teacher's outputs are computed once.
+    """
+    if recipe.augment not in (None, data.shift):
+        raise ValueError(f"compress: with distil, augment must be data.shift or None; got {recipe.augment}")
     x, labels = dataset.train
-    if recipe.shift:
+    if recipe.augment:
         lesson = ShiftedTargets(teacher, x, labels)
         return {"targets": lesson.train[1], "augment": lesson.shift, "loss": lesson.loss}
     return {"targets": teacher_targets(teacher, x, labels), "loss": DistillationLoss(2.0, 0.9)}
@@ -209,11 +215,7 @@ def _pull(start: Module, recipe: Recipe, dataset: Dataset, seed: int, lesson: di
 
 def _train(net, recipe, dataset, rng, lr, epochs, lesson=None, penalty=None, **options) -> Module:
     """Train some epochs on the labels, or on the lesson if given; the penalty, if any, is added to the loss."""
-    lesson = lesson or {
-        "targets": dataset.y_train,
-        "loss": F.cross_entropy,
-        "augment": data.shift if recipe.shift else None,
-    }
+    lesson = lesson or {"targets": dataset.y_train, "loss": F.cross_entropy, "augment": recipe.augment}
     loss = lesson["loss"]
     return train(
         net,

@@ -18,6 +18,7 @@ from tinycompress.distillation import (
     ShiftedTargets,
     correct_bias,
     match_logits,
+    shifted,
     teacher_targets,
     without_classes,
 )
@@ -202,6 +203,20 @@ def test_targets_of_shifted_images_are_what_a_teacher_says_who_sees_them(rng):
         outputs = student(moved)
         expected = DistillationLoss(3, 0.7)(outputs, teacher_targets(teacher, moved, labels[rows]))
         assert lesson.loss(outputs, rows).item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_targets_of_mirrored_images_with_a_colour_at_their_edges_are_those_of_what_the_student_sees(rng, monkeypatch):
+    monkeypatch.setattr(shifted, "AT_ONCE", 4)
+    x, labels, fill = rng.random((11, 6, 5, 2), np.float32), rng.integers(0, CLASSES, 11), np.array([0.25, 0.75])
+    teacher = models.mlp((6, 5, 2), (8,), CLASSES, rng=rng)
+    lesson = ShiftedTargets(teacher, x, labels, alpha=1.0, fill=fill, mirrored=True)
+    for seed in range(5):
+        rows, rng = np.random.default_rng(seed).permutation(11)[:6], np.random.default_rng(seed)
+        expected = tc.data.mirror(tc.data.shift(x[rows], rng, 1, fill), rng)
+        moved = lesson.shift(x[rows], np.random.default_rng(seed))
+        assert np.array_equal(moved, expected)
+        assert lesson.loss(teacher(moved), rows).item() == pytest.approx(0, abs=1e-5)
+        assert lesson.loss(teacher(moved[::-1].copy()), rows).item() > 1e-3
 
 
 def test_a_student_of_shifted_targets_trains_as_with_its_teacher_at_hand(rng):

@@ -72,7 +72,7 @@ PREDICTING = {
     "teacher_targets": lambda net, x: distillation.teacher_targets(net, x, layers=["2"])["logits"],
     "an ensemble in training mode": lambda net, x: distillation.Ensemble(net, average="logits")(x).data,
     "an exit": lambda net, x: dynamic.EarlyExit(nn.MultiExit([nn.Sequential(*net[:-1])], [net[-1]]), []).run(x)[0],
-    "ShiftedTargets": lambda net, x: distillation.ShiftedTargets(net, x, np.zeros(12, int)).logits[1, 1],
+    "ShiftedTargets": lambda net, x: distillation.ShiftedTargets(net, x, np.zeros(12, int)).logits[0, 1, 1],
 }
 
 

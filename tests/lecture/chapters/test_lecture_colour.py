@@ -32,7 +32,6 @@ CACHED = [
     (dynamic, ["plain_net", "exit_net"]),
     (quantization, ["dense_net", "longer_net"]),
     (together, ["teacher_of"]),
-    (methods, ["trained_on", "_stored", "_with_exit", "_slim"]),
 ]
 
 
@@ -40,6 +39,7 @@ def forget():
     for module, names in CACHED:
         for name in names:
             getattr(module, name).cache_clear()
+    methods._nets.clear()
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from matplotlib.text import Text
 from verdicts import DECIDED
 
 from tinycompress import get_num_threads, models, recipe, set_num_threads
-from tinycompress.data import load
+from tinycompress.data import load, mirror, shift
 from tinycompress.data.dataset import from_arrays
 from tinycompress.lecture import Settings, judge, report, run, together
 from tinycompress.lecture.pruning import nets as pruning_nets
@@ -39,7 +39,7 @@ def rows(measure):
             patch.setattr(module, "METHODS", mild)
         patch.setattr(c2_who_pays, "TOLERANCE", 100.0)
         set_num_threads(1)
-        found = {name: measure(claim, ("digits", "quick", 0)) for name, claim in CLAIMS.items()}
+        found = {name: measure(claim, claim.tasks(Settings(seeds=1))[0]) for name, claim in CLAIMS.items()}
         set_num_threads(threads)
     return {
         name: [plain(row | {"machine": "a test", "seed": seed}, name) for seed in (0, 1) for row in some]
@@ -107,6 +107,15 @@ def test_images_that_change_sides_are_at_least_the_change_of_accuracy(rows):
         assert row["flipped"] >= abs(row["accuracy"] - teacher["accuracy"]) - 1e-9
 
 
+@pytest.mark.parametrize(("seeds", "first"), [(1, 0), (2, 0), (3, 4)])
+def test_no_two_differences_of_c2_share_a_net(seeds, first):
+    tasks = CLAIMS["C2"].tasks(Settings("paper", "cifar10", seeds, first_seed=first))
+    starts = [seed for task in tasks for seed in task[2:]]
+    assert len(set(starts)) == len(starts) == 2 * seeds and [task[2] for task in tasks] == list(
+        range(first, first + seeds)
+    )
+
+
 def test_the_pictures_of_c2_are_images_that_methods_lost(rows):
     dataset, victims = load("digits"), of(rows["C2"], arm="the teacher", seed=0)["victims"]
     lost = {image for row in rows["C2"] if row["arm"] in {m.name for m in methods.METHODS} for image in row["lost"]}
@@ -121,12 +130,13 @@ def test_the_strongest_setting_that_keeps_validation_accuracy_is_taken(monkeypat
         def __init__(self, accuracy):
             self.runs, self.accuracy = self, accuracy
 
+    dataset = load("digits")
     monkeypatch.setattr(c2_who_pays, "validation_accuracy", lambda net, dataset: net.accuracy)
     method = methods.Method("x", "pruning", lambda t, d, p, s, strength: Net(100 - strength), None, (1, 2, 5, 9))
     method = replace(method, small=lambda net, *_: net)
-    assert _strongest(method, None, None, TINY, 0, 95)[1:] == (5, True)
-    assert _strongest(method, None, None, TINY, 0, 97.5)[1:] == (2, True)
-    assert _strongest(method, None, None, TINY, 0, 99.5)[1:] == (1, False)
+    assert _strongest(method, None, dataset, TINY, 0, 95)[1:] == (5, True)
+    assert _strongest(method, None, dataset, TINY, 0, 97.5)[1:] == (2, True)
+    assert _strongest(method, None, dataset, TINY, 0, 99.5)[1:] == (1, False)
 
 
 def test_settings_that_diverge_are_skipped_and_a_method_of_which_all_do_says_so(monkeypatch):
@@ -137,11 +147,11 @@ def test_settings_that_diverge_are_skipped_and_a_method_of_which_all_do_says_so(
 
     monkeypatch.setattr(c2_who_pays, "validation_accuracy", lambda net, dataset: 99)
     method = replace(methods.METHODS[0], train=strong_ones_diverge, strengths=(1, 2, 5), small=lambda net, *_: net)
-    most = 2
-    assert _strongest(method, None, None, TINY, 0, 95)[1:] == (2, True)
+    most, dataset = 2, load("digits")
+    assert _strongest(method, None, dataset, TINY, 0, 95)[1:] == (2, True)
     most = 0  # with another seed, since nets are cached
     with pytest.raises(TrainingDiverged):
-        _strongest(method, None, None, TINY, 1, 95)
+        _strongest(method, None, dataset, TINY, 1, 95)
 
 
 def diverge(teacher, dataset, plan, seed, strength):
@@ -198,6 +208,36 @@ def test_nets_that_are_the_same_at_all_strengths_are_trained_once(monkeypatch):
     assert spent == [TINY.more] * 2
 
 
+def test_claims_that_load_the_data_anew_share_their_nets(monkeypatch):
+    spent, teacher = [], nets.new_net(load("digits"), TINY, 1.0, 0)
+    monkeypatch.setattr(nets, "train", lambda net, data, **options: spent.append(options["epochs"]) or net)
+    for _ in range(2):
+        of_methods("low rank, a third").apply(teacher, load("digits"), TINY, 0, 1 / 3)
+    assert spent == [TINY.more]
+
+
+def test_the_small_student_of_a_stored_teacher_trains_as_the_teacher_did(monkeypatch, rng):
+    x, y = rng.random((240, 8, 8, 3), np.float32), np.arange(240) % 4
+    dataset, plan = from_arrays("colour", x[:200], y[:200], x[200:], y[200:]), replace(TINY, stored=True)
+    monkeypatch.setattr(colour, "WIDTHS", (4, 6, 8))
+    seen = []
+    monkeypatch.setattr(nets, "train", lambda net, data, **options: seen.append(options) or net)
+    methods.small_student(nets.new_net(dataset, plan, 1.0, 0).eval(), dataset, plan, 0, 0.5)
+    (how,) = seen
+    assert how["epochs"] == plan.teacher + plan.more and how["lr"] == colour.PLAN.lr and how["nesterov"]
+    assert (how["weight_decay"], how["clip_grad_norm"]) == (colour.PLAN.weight_decay, colour.PLAN.clip_grad_norm)
+    batch, rng_of = dataset.x_train[:9], np.random.default_rng
+    moved = mirror(shift(batch, r := rng_of(1), 1, dataset.x_train.mean((0, 1, 2))), r)
+    assert np.array_equal(how["augment"](batch, rng_of(1)), moved)
+
+
+def test_the_one_file_of_a_stored_teacher_sees_images_changed_as_the_teacher_did(monkeypatch):
+    found = {}
+    monkeypatch.setattr(methods, "compress", lambda recipe, *_, **__: found.setdefault("augment", recipe.augment))
+    methods.one_file(None, None, replace(TINY, stored=True), 0, 0.9)
+    assert found["augment"].func is colour.augmented and found["augment"].keywords == {"plan": colour.PLAN}
+
+
 def test_a_stored_net_of_every_method_is_the_one_that_was_trained_and_is_not_trained_again(monkeypatch, rng):
     x, y = rng.random((240, 8, 8, 3), np.float32), np.arange(240) % 4
     dataset, plan = from_arrays("colour", x[:200], y[:200], x[200:], y[200:]), replace(TINY, teacher=1, more=1)
@@ -206,9 +246,7 @@ def test_a_stored_net_of_every_method_is_the_one_that_was_trained_and_is_not_tra
     teacher = nets.new_net(dataset, plan, 1.0, 0).eval()
 
     def apply(method):
-        methods._stored.cache_clear()
-        methods._with_exit.cache_clear()
-        methods._slim.cache_clear()
+        methods._nets.clear()
         small = method.apply(teacher, dataset, plan, 0, method.strength)
         return tcz.to_bytes(small.net), predict(small.runs, x).tobytes(), replace(small, net=None, runs=None)
 

@@ -28,8 +28,10 @@ ORDERS = ("prune, then cluster", "cluster, then prune")
 # The budget "paper": how the dense nets are trained; the shares and bits of Han et al. 2016 (tables 4 and 5); and all
 # methods of chapters 1 to 3 together, with shares that were chosen on validation images.
 DENSE = {
-    "lenet_300_100": Recipe("lenet_300_100", dense=20, lrs=(0.07,), centroid_lrs=(0.002,), batch_size=128, shift=True),
-    "lenet_5": Recipe("lenet_5", dense=14, lrs=(0.05,), centroid_lrs=(0.002,), batch_size=64, shift=True),
+    "lenet_300_100": Recipe(
+        "lenet_300_100", dense=20, lrs=(0.07,), centroid_lrs=(0.002,), batch_size=128, augment=data.shift
+    ),
+    "lenet_5": Recipe("lenet_5", dense=14, lrs=(0.05,), centroid_lrs=(0.002,), batch_size=64, augment=data.shift),
 }
 DEEP_COMPRESSION = {"prune": 10, "tune": 3}
 HAN = {
@@ -75,7 +77,7 @@ def recipe_for(budget: str, dataset: Dataset, arm: str) -> Recipe:
     plan = plan_for(budget, dataset, WITH_COLOUR)
     return Recipe(
         net="resnet20" if plan.stored else "lenet_300_100",
-        shift=plan.stored,
+        augment=colour.augmentation(plan),
         kept=1 - plan.removed,
         k=plan.k,
         dense=plan.dense,

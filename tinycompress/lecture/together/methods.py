@@ -1,10 +1,9 @@
 """Every chapter's methods, applied to the same teacher, for the claims that compare chapters.
 
 All methods start from the trained teacher and train for the same number of further epochs. Only the small student starts
-from scratch; it trains for the teacher's epochs and the further epochs together.
+from scratch; it trains as the teacher did, for the teacher's epochs and the further epochs together.
 """
 
-import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,20 +25,28 @@ from ...quantization import (
 )
 from ...recipe import Recipe, compress
 from ...workshop import colour
+from ...workshop.identity import fingerprint_of
 from ..pruning.nets import Plan as PruningPlan
 from ..pruning.nets import pruned_gradually
 from .nets import Plan, Small, macs_of, new_net, plain, trained, weights_of
 
+_nets: dict[tuple, Module] = {}  # C1 and C2 take some methods at the same strength
 
-@functools.lru_cache(maxsize=16)
+
 def trained_on(teacher: Module, dataset: Dataset, plan: Plan, seed: int) -> Small:
-    """No compression: the teacher, trained for the same further epochs. Cached."""
-    return plain(_stored(longer, teacher, dataset, plan, seed, None))
+    """No compression: the teacher, trained for the same further epochs."""
+    return plain(_trained(longer, teacher, dataset, plan, seed, None))
 
 
-@functools.lru_cache(maxsize=64)  # C1 and C2 take some methods at the same strength
+def _trained(train: Callable[..., Module], teacher, dataset, plan, seed, strength) -> Module:
+    """The net that `train` returns, once per process and, if the plan says so, from the user's cache."""
+    key = train, teacher, fingerprint_of(dataset), plan, seed, strength
+    if key not in _nets:
+        _nets[key] = _stored(train, teacher, dataset, plan, seed, strength)
+    return _nets[key]
+
+
 def _stored(train: Callable[..., Module], teacher, dataset, plan, seed, strength) -> Module:
-    """The net that `train` returns; if the plan says so, from the user's cache."""
     name = f"{train.__name__} {'' if strength is None else f'{strength:.3g}'}, seed {seed}".replace(" ,", ",")
     epochs = len(plan.lrs) * (plan.more + (plan.teacher if train is small_student else 0))
     return colour.kept(plan, name, [strength], dataset, lambda: train(teacher, dataset, plan, seed, strength), epochs)
@@ -64,8 +71,10 @@ def fewer_neurons(teacher, dataset, plan, seed, removed) -> Module:
 
 def small_student(teacher, dataset, plan, seed, width) -> Module:
     if plan.stored:  # the teacher's outputs for the very images that the student sees
-        lesson = ShiftedTargets(teacher, dataset.x_train, dataset.y_train)
+        x, labels = dataset.train
+        lesson = ShiftedTargets(teacher, x, labels, fill=x.mean((0, 1, 2)), mirrored=True)
         how = {"targets": lesson.train[1], "loss": lesson.loss, "augment": lesson.shift}
+        how |= {"lrs": (colour.PLAN.lr,), **colour.from_scratch()}
     else:
         how = {
             "targets": teacher_targets(teacher, dataset.x_train, dataset.y_train),
@@ -98,7 +107,7 @@ def one_file(teacher, dataset, plan, seed, removed) -> Module:
         lrs=plan.lrs,
         centroid_lrs=plan.small_lrs,
         batch_size=plan.batch_size,
-        shift=plan.stored,
+        augment=colour.augmentation(plan),
     )
     return compress(recipe, dataset, seed, net=teacher)
 
@@ -115,9 +124,7 @@ def low_rank(teacher, dataset, plan, seed, share) -> Module:
     return trained(lambda: factorise(teacher, ranks), dataset, plan, [seed, 3])
 
 
-@functools.lru_cache(maxsize=2)
-def _with_exit(teacher, dataset, plan, seed) -> MultiExit:
-    """The net of `early_exit`, the same at all strengths. Cached."""
+def early_exit(teacher, dataset, plan, seed, _) -> MultiExit:
     start = add_exits(teacher, [_middle(teacher)], rng=np.random.default_rng([seed, 4]))
     return trained(start.copy, dataset, plan, [seed, 3], loss=JointLoss())
 
@@ -128,20 +135,10 @@ def _middle(net: Module) -> int:
     return halving[-1] - 1 if halving else next(i for i, layer in enumerate(net.layers) if isinstance(layer, MaxPool2d))
 
 
-def early_exit(teacher, dataset, plan, seed, _) -> MultiExit:
-    return _with_exit(teacher, dataset, plan, seed)
-
-
-@functools.lru_cache(maxsize=2)
-def _slim(teacher, dataset, plan, seed) -> Slimmable:
-    """The net of `narrower`, the same at all strengths. Cached."""
+def narrower(teacher, dataset, plan, seed, _) -> Slimmable:
     return trained(
         lambda: Slimmable(teacher.copy(), (0.25, 0.5, 0.75, 1.0)), dataset, plan, [seed, 3], loss=JointLoss(distil=1.0)
     )
-
-
-def narrower(teacher, dataset, plan, seed, width) -> Module:
-    return _slim(teacher, dataset, plan, seed).cut(width)
 
 
 # What their nets cost: (net, teacher, data, strength) -> Small; by default, as they are stored --------------------------
@@ -166,6 +163,10 @@ def leaving_early(net, teacher, dataset, points) -> Small:
     return Small(net, EarlyExit(net, thresholds), macs, weights_of(net))
 
 
+def at_width(net: Slimmable, teacher, dataset, width) -> Small:
+    return plain(net.cut(width))
+
+
 def with_bits(bits: Callable[[float], float]) -> Callable[..., Small]:
     """Weights of so many bits each, a function of the strength."""
     return lambda net, teacher, dataset, strength: plain(net, weight_bits=bits(strength))
@@ -173,7 +174,10 @@ def with_bits(bits: Callable[[float], float]) -> Callable[..., Small]:
 
 @dataclass(frozen=True)
 class Method:
-    """A method of a chapter. C1 uses `strength`; C2 tries `strengths`, from mild to strong, and calls it `family`."""
+    """A method of a chapter. C1 uses `strength`; C2 tries `strengths`, from mild to strong, and calls it `family`.
+
+    one_net: whether the same trained net serves all strengths, and `small` applies them.
+    """
 
     name: str
     chapter: str
@@ -182,10 +186,11 @@ class Method:
     strengths: tuple = (None,)
     family: str = ""
     small: Callable[..., Small] = as_stored
+    one_net: bool = False
 
     def apply(self, teacher: Module, dataset: Dataset, plan: Plan, seed: int, strength) -> Small:
         """The teacher, compressed at this strength."""
-        net = _stored(self.train, teacher, dataset, plan, seed, strength)
+        net = _trained(self.train, teacher, dataset, plan, seed, None if self.one_net else strength)
         return self.small(net, teacher, dataset, strength)
 
 
@@ -199,6 +204,6 @@ METHODS = [
     Method("all in one file", "quantization", one_file, 0.9, (0.5, 0.8), "all in one file", with_bits(lambda _: 3)),
     Method("separable", "architecture", separable, None, family="separable"),
     Method("low rank, a third", "architecture", low_rank, 1 / 3, (0.5, 1 / 3), "low rank"),
-    Method("early exit", "dynamic", early_exit, 0.5, (0.0, 0.5, 1.0), "early exit", leaving_early),
-    Method("half width, slimmable", "dynamic", narrower, 0.5, (0.75, 0.5, 0.25), "slimmable"),
+    Method("early exit", "dynamic", early_exit, 0.5, (0.0, 0.5, 1.0), "early exit", leaving_early, True),
+    Method("half width, slimmable", "dynamic", narrower, 0.5, (0.75, 0.5, 0.25), "slimmable", at_width, True),
 ]

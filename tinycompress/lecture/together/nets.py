@@ -28,6 +28,7 @@ class Plan:
     folded_lrs: those of nets whose batch norm is folded into their weights; none: as `lrs`.
     stored: whether nets train for so long that they are kept in the user's cache, and found there by an interrupted run and by
     the other claims. The teacher is then the ResNet-20 of `colour`, and all nets see their images changed at random as it does.
+    Only the small student's images are moved by one pixel and mirrored, since its teacher's outputs are computed once.
     """
 
     widths: tuple[int, ...] = (16, 32)
@@ -125,11 +126,12 @@ def new_net(dataset: Dataset, plan: Plan, width: float, seed: int) -> Module:
 def trained(start: Callable[[], Module], dataset: Dataset, plan: Plan, seed, **how) -> Module:
     """The net that start() returns, trained at the learning rate picked on validation data.
 
-    how: epochs, lrs, a loss, targets that replace the labels of the training images, and another augmentation.
+    how: epochs, lrs, targets that replace the labels of the training images, and other options of `selection.train`, such as a
+    loss or another augmentation.
     """
     seen = dataset if "targets" not in how else replace(dataset, y_train=how["targets"])
     options = {"batch_size": plan.batch_size, "augment": colour.augmentation(plan)}
-    options |= {name: how[name] for name in ("loss", "augment") if name in how}
+    options |= {name: value for name, value in how.items() if name not in ("epochs", "lrs", "targets")}
 
     def arm(lr):
         rng = np.random.default_rng(seed)
