@@ -405,3 +405,10 @@ def test_ids_are_unique_and_safe_as_file_names():
     ids = [claim.id for claim in claims()]
     assert len({claim_id.lower() for claim_id in ids}) == len(ids)
     assert all(claim_id.replace("+", "").isalnum() for claim_id in ids)
+
+
+@pytest.mark.parametrize("name", ["P2", "P4b", "D2", "D4", "Q2", "Y3"])
+def test_the_first_seed_has_what_the_figure_shows_of_one_net_whatever_its_number(name):
+    (claim,) = lecture.claims([name])
+    tasks = claim.tasks(Settings(data="digits", seeds=3, first_seed=5))
+    assert [task[2:] for task in tasks] == [(5, True), (6, False), (7, False)]

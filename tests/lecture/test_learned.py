@@ -201,7 +201,7 @@ def test_a_figure_that_fails_on_own_data_does_not_end_the_lecture(tmp_path):
 def test_d2_is_not_measured_on_three_classes(monkeypatch):
     few = from_arrays("three", *_images(90, 0.4, 3), *_images(90, 0.4, 3))
     monkeypatch.setattr(d2_unseen.data, "load", lambda name: few)
-    result = judge(d2_unseen.CLAIM, d2_unseen.measure_d2("three", "quick", 0), 0)
+    result = judge(d2_unseen.CLAIM, d2_unseen.measure_d2("three", "quick", 0, True), 0)
     assert result.verdict == "not measured here: 3 classes, and it leaves some out"
 
 

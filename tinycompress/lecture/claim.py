@@ -81,6 +81,12 @@ def task_per_seed(settings: Settings) -> list[tuple]:
     return [(settings.data, settings.budget, seed) for seed in settings.each_seed]
 
 
+def first_seed_drawn(settings: Settings) -> list[tuple]:
+    """The same with one more argument: whether the seed is the first, of which the rows then hold what the figure shows of a
+    single net."""
+    return [(*task, task[-1] == settings.first_seed) for task in task_per_seed(settings)]
+
+
 @dataclass(frozen=True)
 class Effect:
     """What decides a statement, or the half of one: a number per seed.

@@ -13,7 +13,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 PICTURES = (".png", ".svg")
 SHIPPED = (
     *("notebooks/*.ipynb", "notebooks/nbconvert_config.py", "notebooks/speaker.json", "notebooks/templates/*/*"),
-    *("figures/claims.json", "figures/cifar10/claims.json", "figures/gpu/claims.json"),
+    *("figures/claims.json", "figures/gpu/claims.json"),
+    *("figures/cifar10/claims.json", "figures/cifar10/chapters/claims.json"),
 )
 MADE = ("__pycache__", ".ipynb_checkpoints")  # folders of files that programs have made
 

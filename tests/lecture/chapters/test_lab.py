@@ -10,6 +10,7 @@ import tinycompress
 from tinycompress.lecture import Settings, claims, judge, report
 from tinycompress.lecture.language import speaking
 from tinycompress.lecture.learned import diverged
+from tinycompress.lecture.tasks import not_measured
 from tinycompress.lecture.together import lab
 from tinycompress.lecture.together.lab import HEAD, LAB, beside_the_lab, closer_rows, rows_in, show_lab, with_table
 from tinycompress.lecture.together.methods import METHODS
@@ -133,6 +134,14 @@ def test_the_first_report_on_colour_images_is_shown_and_no_other(tmp_path, monke
     show_lab(["nothing", "digits"])
     assert shown[0]["text/markdown"] == beside_the_lab(MADE[:4])
     assert "lecture C1 --budget paper --data cifar10" in shown[1]["text/markdown"]
+
+
+def test_a_claim_that_was_not_measured_has_no_rows(monkeypatch):
+    (claim,) = claims(["C1"])
+    failed = judge(claim, [not_measured("no room", "Make room.")], 1.0)
+    failed = replace(failed, settings={"data": "cifar10", "budget": "paper"})
+    monkeypatch.setattr(report, "read", lambda folder, name: failed)
+    assert rows_in(["colour"]) == []
 
 
 def test_only_the_table_of_a_text_is_replaced():

@@ -114,7 +114,7 @@ def test_no_claim_changes_the_teacher_that_all_of_them_share(rows):
     before = fresh.state_dict()
     before = {key: value.copy() for key, value in before.items()}
     for name in ("D2", "D5"):
-        CLAIMS[name].measure("digits", "quick", 0)
+        CLAIMS[name].measure(*CLAIMS[name].tasks(Settings("quick", "digits", 1))[0])
     assert nets.teacher_of("digits", TINY, 0) is fresh
     assert all(np.array_equal(before[key], value) for key, value in fresh.state_dict().items())
 

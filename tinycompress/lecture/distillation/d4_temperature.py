@@ -12,7 +12,7 @@ from ...tensor import Tensor
 from ...training import predict
 from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, curve_with_band, figure, percent_axis
-from ..claim import Claim, Effect
+from ..claim import Claim, Effect, first_seed_drawn
 from ..learned import learns
 from ..rows import paired
 from .nets import PLANS, plan_for, scores, soften, teacher_of, train_student, with_fewer_images
@@ -21,7 +21,7 @@ CLAIMED_T = 4  # chosen before measuring: Hinton et al. 2015 found 2.5 to 4 best
 SHOWN_T = (1, 2, 4, 16)
 
 
-def measure_d4(data_name: str, budget: str, seed: int) -> list[dict]:
+def measure_d4(data_name: str, budget: str, seed: int, drawn: bool) -> list[dict]:
     """At each temperature: a student's accuracy, the entropy of the teacher's outputs, and the norm of the gradient."""
     dataset = data.load(data_name)
     plan = plan_for(budget, dataset)
@@ -53,7 +53,7 @@ def measure_d4(data_name: str, budget: str, seed: int) -> list[dict]:
             }
             | scores(net, dataset)
         )
-    if seed == 0:
+    if drawn:
         outputs = predict(teacher, dataset.x_val)
         chosen = _ambiguous(outputs, dataset.y_val)
         rows[0]["image"], rows[0]["classes"] = dataset.x_val[chosen].tolist(), list(dataset.classes)
@@ -190,6 +190,7 @@ CLAIM = Claim(
     id="D4",
     chapter="distillation",
     title="A temperature softens the teacher's outputs",
+    tasks=first_seed_drawn,
     measure=measure_d4,
     plans=PLANS,
     rests_on=(learns(temperature=(1, CLAIMED_T)),),

@@ -7,7 +7,7 @@ from ...data import Dataset
 from ...dynamic import ExitTable, exit_table
 from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, figure, percent_axis
-from ..claim import Claim, Effect
+from ..claim import Claim, Effect, first_seed_drawn
 from ..learned import learns
 from .nets import WITH_COLOUR, exit_net
 
@@ -17,7 +17,7 @@ NEIGHBOURS = 10
 SHOWN = 2  # images per class and exit
 
 
-def measure_y3(data_name: str, budget: str, seed: int) -> list[dict]:
+def measure_y3(data_name: str, budget: str, seed: int, drawn: bool) -> list[dict]:
     """The images that leave at each exit: how many of each class, and how hard they are, judged without any net."""
     dataset = data.load(data_name)
     net = exit_net(data_name, budget, seed)
@@ -38,7 +38,7 @@ def measure_y3(data_name: str, budget: str, seed: int) -> list[dict]:
                 "error_at_first": 100 * (1 - table.correct[0, here].mean()) if len(here) else None,
                 "by_class": np.bincount(dataset.y_test[here], minlength=dataset.num_classes),
                 "classes": dataset.classes,
-                "images": [[_grey(dataset.x_test[j]) for j in some] for some in shown] if seed == 0 else [],
+                "images": [[_grey(dataset.x_test[j]) for j in some] for some in shown] if drawn else [],
             }
         )
     return rows
@@ -203,6 +203,7 @@ CLAIM = Claim(
     chapter="dynamic",
     title="As much computation as needed",
     question="A net can spend as much computation on an image as that image needs: harder images continue, and they gain by it.",
+    tasks=first_seed_drawn,
     measure=measure_y3,
     plans=WITH_COLOUR,
     rests_on=(learns("error", error=True, exit=1, name="exit 1"),),

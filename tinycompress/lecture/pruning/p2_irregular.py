@@ -8,7 +8,7 @@ from ...pruning import fan_in, prunable
 from ...training import evaluate
 from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, figure
-from ..claim import Claim, Effect, Settings, task_per_seed
+from ..claim import Claim, Effect, first_seed_drawn
 from ..learned import learns
 from ..plans import plan_of
 from .nets import PLANS, dense_net, pruned_gradually
@@ -16,10 +16,6 @@ from .nets import PLANS, dense_net, pruned_gradually
 MORE_THAN_HALF = 50  # % of the neurons
 SOME = 1  # "some neurons" are more than one
 DOZEN = 12
-
-
-def tasks_p2(settings: Settings):
-    return [(*task, task[-1] == settings.first_seed) for task in task_per_seed(settings)]
 
 
 def measure_p2(data_name: str, budget: str, seed: int, drawn: bool) -> list[dict]:
@@ -172,7 +168,7 @@ CLAIM = Claim(
     id="P2",
     chapter="pruning",
     title="Pruning leaves an irregular net",
-    tasks=tasks_p2,
+    tasks=first_seed_drawn,
     measure=measure_p2,
     plans=PLANS,
     rests_on=(learns(name="the pruned net"),),

@@ -13,7 +13,7 @@ from ...selection import pick_on_validation
 from ...workshop import colour
 from ...workshop.interval import verdict
 from ...workshop.style import COLORS, curve_with_band, figure, table
-from ..claim import Claim, Effect
+from ..claim import Claim, Effect, first_seed_drawn
 from ..learned import learns
 from ..rows import paired
 from .nets import WITH_COLOUR, Plan, accuracy, dense_net, longer_net, plan_for, train_more
@@ -24,7 +24,7 @@ KEPT = 16  # values per layer, 4 bits, with which the accuracy should be kept
 LOST = 1.0  # point of accuracy that would matter
 
 
-def measure_q2(data_name: str, budget: str, seed: int) -> list[dict]:
+def measure_q2(data_name: str, budget: str, seed: int, drawn: bool) -> list[dict]:
     """Accuracy of nets whose weights are clustered in four ways, over the number of values per layer.
 
     All four train for the same number of epochs in total.
@@ -62,7 +62,7 @@ def measure_q2(data_name: str, budget: str, seed: int) -> list[dict]:
             row |= {"spread": spread(net)}
             row |= colour.file_sizes(plan, trained, net) if arm == "centroids fine-tuned" else {}
             rows.append(row)
-    if seed == 0:
+    if drawn:
         name = "Q2: a weak pull, watched"
         rows[0] |= colour.kept(plan, name, [], dataset, lambda: _watched(start, dataset, plan), plan.more)
     return rows
@@ -215,6 +215,7 @@ CLAIM = Claim(
     id="Q2",
     chapter="quantization",
     title="Weight clustering",
+    tasks=first_seed_drawn,
     measure=measure_q2,
     plans=WITH_COLOUR,
     rests_on=(

@@ -20,6 +20,7 @@ from ..blackboard import REPORTS, display_bundle
 from ..language import say
 from ..learned import DIVERGED, LEARNED
 from ..pruning.p1_gradual import BY_SCAN
+from ..tasks import why_not
 from .methods import METHODS
 
 DENSE = 92.95  # %, the accuracy of the lab's VGG
@@ -198,10 +199,11 @@ def show_lab(folders: Iterable[str | Path] = (*REPORTS, "../figures/cifar10", "f
 
 
 def rows_in(folders: Iterable[str | Path], claim: str = "C1") -> list[dict]:
-    """The rows of a claim in the first of these reports that is on CIFAR-10 at the budget "paper"; none if none is."""
+    """The rows of a claim in the first of these reports that is on CIFAR-10 at the budget "paper"; none if none is, or if it was
+    not measured."""
     wanted = {"data": "cifar10", "budget": "paper"}
     found = (report.read(folder, claim) for folder in folders)
-    return next((r.rows for r in found if r and wanted.items() <= r.settings.items()), [])
+    return next((r.rows for r in found if r and wanted.items() <= r.settings.items() and not why_not(r.rows)), [])
 
 
 def closer_rows(folders: Iterable[str | Path]) -> dict[str, list[dict]]:
