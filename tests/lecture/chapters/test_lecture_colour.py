@@ -127,3 +127,20 @@ def test_the_students_of_d1_differ_in_their_targets_alone(images, monkeypatch):
     )
     same = "lr", "epochs", "batch_size", "weight_decay", "clip_grad_norm", "nesterov"
     assert len(trained) == 3 and all([how[key] for how in trained] == [trained[0][key]] * 3 for key in same)
+    seen = [how["augment"](dataset.x_train[:9], np.random.default_rng(3)) for how in trained]
+    assert np.array_equal(seen[0], seen[1]) and np.array_equal(seen[0], seen[2])
+    assert not np.array_equal(seen[0], dataset.x_train[:9])
+
+
+def test_no_method_gains_by_a_rate_that_the_net_without_compression_may_not_choose(monkeypatch):
+    tried = []
+    monkeypatch.setattr(
+        together, "pick_on_validation", lambda arm, lrs, dataset: tried.append(set(lrs)) or (None, None)
+    )
+    monkeypatch.setattr(quantization, "pick_on_validation", lambda arm, lrs, *_: tried.append(set(lrs)) or (None, None))
+    monkeypatch.setattr(colour, "kept", lambda plan, name, what, dataset, make, epochs: make())
+    name = f"paper, {plans.COLOUR}"
+    plan, plan_q = together.PLANS[name], quantization.WITH_COLOUR[name]
+    methods.longer(colour.new_resnet(load("digits"), 0.25, np.random.default_rng(0)), None, plan, 0, None)
+    quantization.longer_net.__wrapped__("digits", plan_q, 0)
+    assert tried == [{*plan.lrs, *plan.folded_lrs}, {*plan_q.lrs, *plan_q.centroid_lrs}]

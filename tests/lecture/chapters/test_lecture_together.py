@@ -139,6 +139,14 @@ def test_the_strongest_setting_that_keeps_validation_accuracy_is_taken(monkeypat
     assert _strongest(method, None, dataset, TINY, 0, 99.5)[1:] == (1, False)
 
 
+def test_of_a_student_that_trains_for_an_hour_one_strength_is_tried():
+    within = methods.strengths_within_time
+    for method in methods.METHODS:
+        assert within(method, TINY) == method.strengths
+        student = method.train is methods.small_student
+        assert within(method, replace(TINY, stored=True)) == (method.strengths[-1:] if student else method.strengths)
+
+
 def test_settings_that_diverge_are_skipped_and_a_method_of_which_all_do_says_so(monkeypatch):
     def strong_ones_diverge(teacher, dataset, plan, seed, strength):
         if strength > most:

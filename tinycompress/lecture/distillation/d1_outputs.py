@@ -59,9 +59,14 @@ def three_students(
     """One student per kind of target, the best of its settings on validation data, and these settings as row fields.
 
     curves: whether the fields hold learning curves, which take about as long as the training. If the plan says `stored`, the
-    images of all students are moved by up to a pixel, and the teacher's outputs are those for the moved images.
+    images of all students are moved by up to a pixel and mirrored, and the teacher's outputs are those for such images.
     """
-    move = data.shift if plan.stored else None
+    edges = dataset.x_train.mean((0, 1, 2)) if plan.stored else 0.0
+
+    def moved(x, rng):
+        return data.mirror(data.shift(x, rng, 1, edges), rng)
+
+    move = moved if plan.stored else None
 
     def student(lr, curve, *targets, augment=move, **options):
         curve = curve if curves else None
@@ -77,7 +82,7 @@ def three_students(
     def on_teacher_outputs(lr, soft, curve):
         if not plan.stored:
             return student(lr, curve, outputs(), loss=DistillationLoss(*soft))
-        lesson = ShiftedTargets(teacher, *dataset.train, *soft)
+        lesson = ShiftedTargets(teacher, *dataset.train, *soft, fill=edges, mirrored=True)
         return student(lr, curve, lesson.train[1], loss=lesson.loss, augment=lesson.shift)
 
     @functools.cache

@@ -50,7 +50,8 @@ def measure_y2(data_name: str, budget: str, seed: int) -> list[dict]:
             how = {"epochs": plan.width_epochs, "batch_size": plan.batch_size, "augment": augment}
             return train(new(width), dataset, lr=lr, rng=rng, **how)
 
-        return kept(f"width {width:g}", lambda: pick_on_validation(arm, plan.lrs, dataset), plan.lrs)
+        rates = (colour.LR,) if plan.stored and width == 1 else plan.lrs  # the whole net has nothing to learn again
+        return kept(f"width {width:g}", lambda: pick_on_validation(arm, rates, dataset), rates)
 
     def together(batch_norm):
         def arm(lr):

@@ -124,17 +124,19 @@ def dense_net(data_name: str, plan: Plan, seed: int) -> Module:
 def longer_net(data_name: str, plan: Plan, seed: int) -> tuple[Module, float]:
     """The dense net after `plan.more` further epochs, and its learning rate. Cached.
 
-    It chooses among as many learning rates as each arm does.
+    It chooses among as many learning rates as each arm does; the ResNet-20, of which each arm has one, among those of all
+    arms.
     """
+    rates = (*plan.lrs, *plan.centroid_lrs) if plan.stored else plan.lrs
     dataset = data.load(data_name)
 
     def arm(lr):
         return train_more(dense_net(data_name, plan, seed).copy(), dataset, plan, seed, lr)
 
     def make():
-        return pick_on_validation(arm, plan.lrs, dataset)
+        return pick_on_validation(arm, rates, dataset)
 
-    return colour.kept(plan, f"no compression, seed {seed}", ["Q"], dataset, make, plan.more * len(plan.lrs))
+    return colour.kept(plan, f"no compression, seed {seed}", ["Q"], dataset, make, plan.more * len(rates))
 
 
 def train_more(net: Module, dataset: Dataset, plan: Plan, seed: int, lr: float, **options) -> Module:

@@ -63,7 +63,7 @@ def measure_q2(data_name: str, budget: str, seed: int, drawn: bool) -> list[dict
             row |= colour.file_sizes(plan, trained, net) if arm == "centroids fine-tuned" else {}
             rows.append(row)
     if drawn:
-        name = "Q2: a weak pull, watched"
+        name = f"Q2: a weak pull, watched, seed {seed}"
         rows[0] |= colour.kept(plan, name, [], dataset, lambda: _watched(start, dataset, plan), plan.more)
     return rows
 

@@ -10,7 +10,7 @@ from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, figure, percent_axis
 from ..claim import Claim, Effect, Settings
 from ..learned import diverged, learns, split_of_data
-from .methods import METHODS, trained_on
+from .methods import METHODS, strengths_within_time, trained_on
 from .nets import PLANS, Small, few_seeds, plan_for, right, teacher_of, validation_accuracy
 
 MOST_VICTIMS = 12
@@ -73,7 +73,7 @@ def _strongest(method, teacher, dataset, plan, seed, limit) -> tuple[Small, obje
     If none does, the mildest setting's, and False. Settings that diverge are skipped; raises TrainingDiverged if all do.
     """
     mildest, failure = None, None
-    for strength in reversed(method.strengths):
+    for strength in reversed(strengths_within_time(method, plan)):
         try:
             small = method.apply(teacher, dataset, plan, seed, strength)
         except TrainingDiverged as error:

@@ -48,7 +48,9 @@ def _trained(train: Callable[..., Module], teacher, dataset, plan, seed, strengt
 
 def _stored(train: Callable[..., Module], teacher, dataset, plan, seed, strength) -> Module:
     name = f"{train.__name__} {'' if strength is None else f'{strength:.3g}'}, seed {seed}".replace(" ,", ",")
-    epochs = len(plan.lrs) * (plan.more + (plan.teacher if train is small_student else 0))
+    epochs = plan.more * len(_rates_of_all(plan) if train is longer else plan.lrs) + plan.teacher * (
+        train is small_student
+    )
     return colour.kept(plan, name, [strength], dataset, lambda: train(teacher, dataset, plan, seed, strength), epochs)
 
 
@@ -56,7 +58,12 @@ def _stored(train: Callable[..., Module], teacher, dataset, plan, seed, strength
 
 
 def longer(teacher, dataset, plan, seed, _) -> Module:
-    return trained(teacher.copy, dataset, plan, [seed, 3])
+    return trained(teacher.copy, dataset, plan, [seed, 3], lrs=_rates_of_all(plan))
+
+
+def _rates_of_all(plan) -> tuple[float, ...]:
+    """Every rate at which a method trains the teacher's own layers, so that none gains by its rate alone."""
+    return (*plan.lrs, *plan.folded_lrs)
 
 
 def fewer_weights(teacher, dataset, plan, seed, removed) -> Module:
@@ -170,6 +177,11 @@ def at_width(net: Slimmable, teacher, dataset, width) -> Small:
 def with_bits(bits: Callable[[float], float]) -> Callable[..., Small]:
     """Weights of so many bits each, a function of the strength."""
     return lambda net, teacher, dataset, strength: plain(net, weight_bits=bits(strength))
+
+
+def strengths_within_time(method: "Method", plan: Plan) -> tuple:
+    """Those that C2 tries: all, but of a student that trains for as long as a stored teacher only the strongest."""
+    return method.strengths[-1:] if plan.stored and method.train is small_student else method.strengths
 
 
 @dataclass(frozen=True)
