@@ -203,14 +203,20 @@ def _add_lecture(commands, form) -> None:
         "--budget",
         choices=("quick", "full", "paper"),
         default="quick",
-        help="quick (default): live in class; full: 10 seeds and longer training; paper: the papers' nets, on MNIST",
+        help="quick (default): live in class; full: 10 seeds and longer training; paper: the papers' nets, on MNIST, or a "
+        "ResNet-20 on many colour images",
     )
     lecture.add_argument(
         "--data",
         metavar="NAME|FILE",
         help="digits, mnist, fashion_mnist, cifar10, or your own .npz; default: digits (mnist for --budget paper)",
     )
-    lecture.add_argument("--seeds", type=_count, metavar="N", help="number of seeds; default: 5 (10 for --budget full)")
+    lecture.add_argument(
+        "--seeds",
+        type=_count,
+        metavar="N",
+        help="number of seeds; default: 5 (10 for --budget full; quick: 3 for the longest claims)",
+    )
     lecture.add_argument(
         "--first-seed", type=_seed, default=0, metavar="N", help="the first seed, to try others than ours; default: 0"
     )
