@@ -57,6 +57,14 @@ def test_a_groups_hand_in_counts_for_its_members_without_one_and_is_no_copy():
     assert {e.student: e.number for e in found} == {"a": 1, "b": 1, "c": 2}
 
 
+@pytest.mark.parametrize("names", ["ab", "ba"])
+def test_each_member_of_a_group_has_the_remark_of_that_member(names):
+    people = {"a": Person("a", group="g", late_days="1"), "b": Person("b", group="g")}
+    found = by_roster([entry(1, "g", 0.5)], Roster([people[name] for name in names]), RULES)
+    places = {place.entry.student: place.remarks for place in ranking(found, RULES)}
+    assert places == {"a": (), "b": ("1 day late",)}
+
+
 def test_baselines_are_nobodys_and_never_late():
     (found,) = by_roster([entry(1, "eve", 9, baseline=True)], Roster([Person("eve", extension="1")]), RULES)
     assert found.due is None and days_late(found, RULES) == 0 and not_in([found], Roster([Person("eve")]))[0] == ["eve"]

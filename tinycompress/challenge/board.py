@@ -115,9 +115,11 @@ class Board:
         # The lecture's own may be larger than allowed: the page shows them, without a rank.
         rules = replace(self.rules, most_bytes=None) if received["baseline"] else self.rules
         try:
-            answer = judge(path.read_bytes(), x, self.num_classes, rules)
+            content = path.read_bytes()
         except OSError as error:
             raise CourseProblem(f"{path}, a hand-in, cannot be read: {error.strerror}") from error
+        try:
+            answer = judge(content, x, self.num_classes, rules)
         except Refused as why:
             return {"refused": str(why)}
         costs, which = np.unique(answer.work, return_inverse=True)

@@ -71,7 +71,8 @@ def both_halves(entries: list[Entry], places: list[Place], names: dict[str, str]
     fig = figure(width=7.5, height=7)
     (ax,) = fig.axes
     judged = [e for e in entries if not e.refused]
-    odd = [e for e in judged if e.number in fit_the_public_half(entries)]
+    numbers = fit_the_public_half(entries)
+    odd = [e for e in judged if e.number in numbers]
     shown = [*odd, *(place.entry for place in places)]
     low = max(0.0, min((e.accuracy(half) for e in shown for half in ("public", "secret")), default=0) - 0.02)
     ax.plot([low, 1], [low, 1], color=GREY, linewidth=1.5, linestyle="--", label="as good on both")

@@ -42,7 +42,8 @@ def page(entries: list[Entry], rules: Rules, half: str = "secret", anonymous: bo
         body += f"<h2>Both halves</h2><p>{_OVERFITTING}</p><div class='half'>"
         body += _figure(halves, "Accuracy on the secret over accuracy on the public images.") + "</div>"
     body += "<h2>The lecture's own</h2>" + _baselines([place for place in places if not place.rank], half)
-    body += "<h2>History</h2>" + "".join(_history(s, entries, rules, half, names) for s in students)
+    notes = remarks(entries, rules, half)
+    body += "<h2>History</h2>" + "".join(_history(s, entries, notes, rules, half, names) for s in students)
     honest = WHAT_IS_SECRET[rules.secret_is_public] if half == "secret" else "The secret half will decide the marks."
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -109,12 +110,12 @@ def _baselines(places: list[Place], half: str) -> str:
     return f'<div class="wide">{html_table(["baseline", *_head(half), "remarks"], rows)}</div>'
 
 
-def _history(student: str, entries: list[Entry], rules: Rules, half: str, names: dict[str, str]) -> str:
-    rows, notes = [], remarks(entries, rules, half)
+def _history(student: str, entries: list[Entry], notes: dict, rules: Rules, half: str, names: dict[str, str]) -> str:
+    rows = []
     for e in entries:
         if e.student == student and not e.baseline:
             numbers = [f"{e.nbytes:,}", *[""] * (len(_head(half)) - 1)] if e.refused else _numbers(e, half)
-            state = [printable(why_not(e, rules, half)) or "valid", *notes[e.number]]
+            state = [printable(why_not(e, rules, half)) or "valid", *notes[e.number, student]]
             rows.append([str(e.number), f"{e.time:%Y-%m-%d %H:%M}", *numbers, "; ".join(state)])
     table = html_table(["hand-in", "time", *_head(half), ""], rows)
     count = "1 hand-in" if len(rows) == 1 else f"{len(rows)} hand-ins"

@@ -44,7 +44,7 @@ def ranking(entries: list[Entry], rules: Rules, half: str = "secret") -> list[Pl
         value = entry.value(rules.measure, half)
         spread = interval(entry, rules.measure, half, rules.confidence)
         points = None if rank is None else _points(rank, value, days_late(entry, rules), rules)
-        places.append(Place(entry, rank, value, spread, points, notes[entry.number]))
+        places.append(Place(entry, rank, value, spread, points, notes[entry.number, entry.student]))
     return places
 
 
@@ -220,8 +220,8 @@ def _points(rank: int, value: float, late: int, rules: Rules) -> float | None:
     return round(points * max(0.0, 1 - late * rules.late_percent_a_day / 100), 2)
 
 
-def remarks(entries: list[Entry], rules: Rules, half: str = "secret") -> dict[int, tuple[str, ...]]:
-    """What should be known of each hand-in: number -> remarks."""
+def remarks(entries: list[Entry], rules: Rules, half: str = "secret") -> dict[tuple[int, str], tuple[str, ...]]:
+    """What should be known of each hand-in: (number, student) -> remarks. The members of a group share the number."""
     originals, odd = copies(entries), fit_the_public_half(entries) if half == "secret" else set()
     found = {}
     for entry in entries:
@@ -235,7 +235,7 @@ def remarks(entries: list[Entry], rules: Rules, half: str = "secret") -> dict[in
             notes.append(f"fits the public half: {gap:.1f} points better there, more than chance explains")
         if entry.baseline and (why := why_not(entry, rules, half)):
             notes.append(why)
-        found[entry.number] = tuple(notes)
+        found[entry.number, entry.student] = tuple(notes)
     return found
 
 
