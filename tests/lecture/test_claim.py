@@ -340,14 +340,37 @@ def test_timings_are_never_taken_from_an_earlier_run(tmp_path, measured):
 
 
 def test_a_complete_run_forgets_its_own_tasks_only(tmp_path, measured):
+    unfinished = Settings(seeds=4)  # of the same claim
+    run(F1, unfinished, store=Store(tmp_path))
+    whole = Store(tmp_path)
     for claim in F1, F2:
-        run(claim, THREE, store=Store(tmp_path))
-    Store(tmp_path).discard({"F1"})
+        run(claim, THREE, store=whole)
+    whole.discard({"F1"})
     measured.clear()
     run(F2, THREE, store=Store(tmp_path))
     assert measured == []
-    Store(tmp_path).discard({"F2"})
+    run(F1, unfinished, store=(again := Store(tmp_path)))
+    assert measured == [0, 1, 2]  # the tasks that both runs had are forgotten, and its own is not
+    run(F2, THREE, store=again)
+    again.discard({"F1", "F2"})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_tasks_of_other_code_are_forgotten_with_their_claim(tmp_path, measured, monkeypatch):
+    monkeypatch.setattr(store, "source_hash", lambda: "older")
+    run(F1, THREE, store=Store(tmp_path))
+    monkeypatch.undo()
+    Store(tmp_path).discard({"F1"})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_was_finished_before_is_shown_before_anything_starts(tmp_path, measured):
+    class Never(ThreadPoolExecutor):
+        def submit(self, *_, **__):
+            pytest.fail("a task was submitted, whose result would be lost if the caller stopped now")
+
+    run(F1, THREE, store=Store(tmp_path))
+    assert next(run_all([F1, F2], THREE, Never(), Store(tmp_path))).claim.id == "F1"
 
 
 # ---- settings and the registry ----

@@ -13,6 +13,7 @@ from tinycompress.lecture.blackboard import claim_bundles
 from tinycompress.lecture.language import speaking
 from tinycompress.lecture.page import page
 from tinycompress.lecture.power import SET
+from tinycompress.lecture.tasks import not_measured
 
 
 def test_each_set_is_judged_as_a_lecture_with_these_seeds_would_be():
@@ -31,6 +32,16 @@ def test_a_claim_that_takes_fewer_seeds_takes_the_first_of_each_set():
     ((entry,),) = power.power([few], sets=2)
     alone = [run(few, Settings(seeds=SET, first_seed=SET * i)).findings[0] for i in range(2)]
     assert entry["seeds"] == 6 and entry["means"] == pytest.approx([finding.mean for finding in alone], abs=5e-5)
+
+
+def test_a_claim_that_cannot_be_measured_here_is_passed_over(capsys):
+    here, absent = fake_chapter.make("F5", 0.3), fake_chapter.make("F6", 0.3, measure=no_gpu)
+    assert [entry["claim"] for (entry,) in power.power([absent, here], sets=1)] == ["F5"]
+    assert "F6 not measured here: no GPU" in capsys.readouterr().err
+
+
+def no_gpu(*_):
+    return [not_measured("no GPU", "Elsewhere.")]
 
 
 @pytest.mark.parametrize(("same", "stands"), [(20, True), (19, True), (18, False), (10, False)])

@@ -198,7 +198,21 @@ def test_earlier_rows_that_no_longer_fit_leave_the_report_with_a_warning(undrawn
     monkeypatch.setattr(fake_chapter, "CLAIMS", edited)
     with pytest.warns(UserWarning, match="F1 is dropped from the report.*renamed"):
         report.write([results["F2"]], THREE, tmp_path)
-    assert ids(tmp_path) == ["F2"]
+    assert ids(tmp_path) == ["F2"] and ids(tmp_path, "claims.previous.json") == ["F1", "F2"]
+
+
+def test_a_figure_that_fails_loses_no_rows(undrawn, tmp_path, results, monkeypatch):
+    report.write([results["F1"], results["F2"]], THREE, tmp_path)
+    (tmp_path / "F1.svg").unlink()
+    monkeypatch.setattr(report, "draw", lambda result: 1 / 0)
+    with pytest.warns(UserWarning, match="F1 is dropped.*claims.previous.json keeps them"):
+        report.write([results["F2"]], THREE, tmp_path, {"F2": (b"svg", b"png")})
+    assert ids(tmp_path, "claims.previous.json") == ["F1", "F2"]
+
+
+def test_a_folder_without_a_report_is_not_redrawn(tmp_path):
+    with pytest.raises(FileNotFoundError, match="claims.json is not there, or is no report"):
+        report.redraw(tmp_path)
 
 
 # ---- the page and the table ----

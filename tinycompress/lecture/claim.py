@@ -269,13 +269,13 @@ def run_all(
     from tqdm.auto import tqdm
 
     runs = [_Run(claim, settings, store) for claim in claims]
+    yield from (run.result() for run in runs if not run.unfinished())
     early = [(run, i) for run in runs for i in run.unfinished() if run.early]
     # Preparations come last, since an interrupt loses them; of these, claims with few tasks first, since their tasks are long,
     # and a long task at the end leaves the other workers idle.
     early.sort(key=lambda found: (found[0].claim.timed, found[0].claim.timed and len(found[0].tasks)))
     timed = [(run, i) for run in runs for i in run.unfinished() if run.claim.timed]
     steps = itertools.chain(_do_early(early, executor), _do_timed(timed))
-    yield from (run.result() for run in runs if not run.unfinished())
     with tqdm(desc=_finished(runs), total=len(early) + len(timed), unit="task", disable=None) as bar:
         for run in steps:
             bar.set_description(_finished(runs))

@@ -11,6 +11,7 @@ table that is beside this file.
 
 import argparse
 import json
+import sys
 from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import Executor
@@ -21,6 +22,7 @@ from ..text import aligned
 from . import claims
 from .claim import SEEDS, Claim, Row, Settings, judge, run_all
 from .store import Store
+from .tasks import in_words, why_not
 
 SET = SEEDS["quick"]  # seeds per set
 STANDS = 0.95  # the share of sets whose verdict must be the same: 19 of 20
@@ -29,13 +31,17 @@ STANDS = 0.95  # the share of sets whose verdict must be the same: 19 of 20
 def power(chosen: Iterable[Claim], sets: int, executor: Executor | None = None, store: Store | None = None):
     """Measure each claim, quick, on digits, on `sets` disjoint sets of SET seeds; yield its table entries.
 
-    Each set is measured as a lecture would, so that a claim that takes fewer seeds takes the first ones of each set.
+    Each set is measured as a lecture would, so that a claim that takes fewer seeds takes the first ones of each set. A claim
+    that cannot be measured here has no entries.
     """
     for claim in chosen:
         rows = []
         for i in range(sets):
             rows += next(run_all([claim], Settings(seeds=SET, first_seed=SET * i), executor, store)).rows
-        yield entries(claim, rows)
+        if why := why_not(rows):
+            print(f"{claim.id} {in_words(why)}", file=sys.stderr)
+        else:
+            yield entries(claim, rows)
 
 
 def entries(claim: Claim, rows: list[Row]) -> list[dict]:
@@ -66,8 +72,8 @@ def entries(claim: Claim, rows: list[Row]) -> list[dict]:
     ]
 
 
-def _rounded(value: float | bool) -> float | bool:
-    return value if isinstance(value, bool) else round(value, 4)
+def _rounded(value: float | bool | None) -> float | bool | None:
+    return value if value is None or isinstance(value, bool) else round(value, 4)
 
 
 def stands(entry: dict) -> bool:

@@ -6,6 +6,7 @@ Verdicts and figures follow from the rows in `claims.json`: `write([], settings,
 
 import json
 import os
+import shutil
 import sys
 import warnings
 from collections.abc import Sequence
@@ -47,6 +48,8 @@ def write(
     if joins(settings, out):
         for result, drawing in _kept(old, {result.claim.id for result in results}, out):
             shown[result.claim.id], drawings[result.claim.id] = result, drawing
+        if {claim.id for claim, _ in _known(old)} - set(shown) - {result.claim.id for result in results}:
+            shutil.copyfile(out / "claims.json", out / "claims.previous.json")  # of claims that are dropped
     elif (out / "claims.json").exists():
         os.replace(out / "claims.json", out / "claims.previous.json")
         for claim, _ in _known(old):
@@ -70,9 +73,12 @@ def write(
 
 def redraw(out: str | os.PathLike) -> None:
     """Judge and draw the claims of the report in the folder `out` again, from its rows: for one that another machine measured,
-    which `write` would replace. Machine and settings stay. Raises OSError if `out` cannot be written."""
+    which `write` would replace. Machine and settings stay. Raises FileNotFoundError if it holds no report, and OSError if it
+    cannot be written."""
     out = Path(out)
     old = _read(out / "claims.json")
+    if not old:
+        raise FileNotFoundError(f"{out / 'claims.json'} is not there, or is no report of this lecture")
     results = [judge(claim, entry["rows"], entry["seconds"]) for claim, entry in _known(old)]
     for result in results:
         for suffix, content in zip((".svg", ".png"), draw(result), strict=True):
@@ -249,7 +255,9 @@ def _kept(old: dict, measured: set[str], out: Path):
             yield result, (same and _drawn(out, claim.id)) or draw(result)
         except Exception as error:  # a claim edited since may fail on its old rows in any way
             warnings.warn(
-                f"{claim.id} is dropped from the report: its earlier rows do not fit its code ({error!r})", stacklevel=3
+                f"{claim.id} is dropped from the report: its earlier rows do not fit its code ({error!r}); "
+                "claims.previous.json keeps them",
+                stacklevel=3,
             )
 
 
