@@ -156,7 +156,7 @@ def by_layer(model: Module, x: np.ndarray, rounds: int = 7) -> Profile:
     """Time each layer of the model on a batch x (N, …), warmed up and interleaved, in evaluation mode and without a graph.
 
     Each layer gets random numbers of the shape that it sees for x. A net for prediction (`inference.optimize`) is timed by its
-    own steps. Raises ValueError for an empty batch.
+    own steps, but as a whole if it has exits, after which the number of images differs. Raises ValueError for an empty batch.
     """
     if len(x) == 0:
         raise ValueError("by_layer: the batch is empty; pass one like those that will be predicted")

@@ -364,3 +364,10 @@ def test_a_float64_net_stays_float64(scheme, rng):
     whole = factorise(net, 100, scheme)
     assert all(parameter.dtype == np.float64 for parameter in whole.parameters())
     np.testing.assert_allclose(whole(x).data, net(x).data, rtol=1e-11)
+
+
+def test_names_of_layers_may_come_from_an_iterator(rng):
+    net = models.mlp((4, 4, 1), (16, 16), 3, rng=rng)
+    names, ranks = ["1", "3"], {"1": 2, "3": 2}
+    assert ranks_by_energy(net, 0.5, iter(names)) == ranks_by_energy(net, 0.5, names) != {}
+    assert factorise(net, ranks).summary().parameters < net.summary().parameters

@@ -305,3 +305,10 @@ def test_corrections_that_no_bias_can_make_are_refused(rng):
     biased[-1].parametrize("bias", nn.Mask(np.ones(5)))
     with pytest.raises(ValueError, match="a bias that is not parametrized"):
         correct_bias(biased, x, np.full(5, 0.2), [1])
+
+
+def test_frequencies_of_all_classes_may_be_rounded(rng):
+    x, _ = blobs(rng)
+    model, wanted = net(0), np.array([0.1, 0.2, 0.3, 0.2, 0.2]) * (1 + 1e-7)
+    correct_bias(model, x, wanted, range(5))
+    assert np.allclose(softmax(tc.predict(model, x)).mean(0), wanted, atol=1e-5)

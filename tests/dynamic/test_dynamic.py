@@ -422,3 +422,9 @@ def test_settings_are_measured_at_every_width_and_threshold(rng):
         logits, _ = EarlyExit(slim.cut(s.width), s.thresholds).run(data[0])
         assert s.accuracy == pytest.approx((logits.argmax(1) == data[1]).mean()) and s.ms > 0
     assert table[0].macs == slim.cut(0.5).exit(0).summary().macs
+
+
+def test_too_many_exits_for_all_combinations_are_refused(rng):
+    table = ExitTable(rng.random((14, 5)), np.ones((14, 5), bool))
+    with pytest.raises(ValueError, match="14 exits have over .* combinations; give the net fewer"):
+        choose_thresholds(table, None, accuracy=0.5)

@@ -15,6 +15,7 @@ from tinycompress.quantization import (
     Ternarize,
     binarize_weights,
     pack_binary,
+    quantize_weights,
     tcz,
     ternarize_weights,
 )
@@ -204,3 +205,31 @@ def test_what_cannot_be_packed_or_drawn_is_named(rng):
         Binarize(0.0)
     with pytest.raises(ValueError, match="there are 0"):
         binarize_weights(nn.Sequential(nn.Dense(6, 2, rng=rng)), layers=["7"])
+
+
+@pytest.mark.parametrize("step", [Binarize(), Ternarize()], ids=["binary", "ternary"])
+def test_pruned_weights_do_not_make_the_scale_of_the_others_smaller(step, rng):
+    w = rng.normal(0, 1, (50, 3)).astype(np.float32)
+    pruned = np.concatenate([w, np.zeros((450, 3), np.float32)])
+    assert np.allclose(step(Tensor(pruned)).data[:50], step(Tensor(w)).data, rtol=1e-6)
+    assert not step(Tensor(pruned)).data[50:].any()
+
+
+@pytest.mark.parametrize("signs_only", [False, True])
+def test_a_packed_convolution_unpacks_and_fills_what_it_is_given(rng, signs_only):
+    conv = nn.Conv2d(8, 5, 3, stride=2, padding=1, rng=rng)
+    weight = np.where(rng.random((3, 3, 8, 5)) < 0.5, np.float32(-0.5), np.float32(0.5))
+    packed = BinaryConv2d(conv, weight, np.zeros(5, np.float32), signs_only)
+    assert np.array_equal(effective(packed.unpacked(), "weight"), weight)
+    x = rng.normal(0, 1, (2, 7, 6, 8)).astype(np.float32)
+    y, fill = packed.prepare(x)
+    x[:] = rng.normal(0, 1, x.shape)
+    fill()
+    assert np.array_equal(y, packed(Tensor(x)).data)
+
+
+@pytest.mark.parametrize("removed", [0.01, 0.05])
+def test_a_lightly_pruned_net_of_one_bit_is_stored(rng, removed):
+    net = quantize_weights(prune_weights(models.lenet_300_100((8, 8, 1), 10, rng=rng), removed), 1, per_channel=True)
+    x = rng.random((4, 8, 8, 1), np.float32)
+    assert np.array_equal(tc.predict(tcz.from_bytes(tcz.to_bytes(net)), x), tc.predict(net, x))

@@ -199,3 +199,18 @@ def test_entropy_of_known_distributions():
     assert entropy([7, 0]) == 0
     with pytest.raises(ValueError, match="not all of them 0"):
         entropy([0, 0])
+
+
+@pytest.mark.parametrize("wrong", [256, -1, 3])
+def test_an_assignment_to_no_centroid_is_refused(wrong):
+    with pytest.raises(ValueError, match=f"the assignments go from .*{wrong}.* there are 3 centroids"):
+        Clustered(np.array([[0, wrong]]), [1.0, 2.0, 3.0])
+
+
+def test_a_layer_with_fewer_weights_than_values_is_pulled_and_clustered(rng):
+    net = models.mlp((2, 2, 1), (3,), 2, rng=rng)
+    prune_weights(net, {"1": 0.7, "3": 0.2})
+    pull = Pull(net, 8, 1.0)
+    pull()
+    cluster_weights(net, 8, init=pull.centroids)
+    assert len(np.unique(effective(net[1], "weight"))) <= 5

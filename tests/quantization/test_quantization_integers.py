@@ -359,3 +359,10 @@ def test_a_net_in_integers_refuses_nan_which_no_integer_stands_for():
     x[3, 2] = np.nan
     with pytest.raises(ValueError, match="none for NaN"):
         tc.predict(integers, x)
+
+
+def test_what_normalizes_the_inputs_is_stored_once(rng):
+    x = rng.random((20, 4, 4, 3), np.float32)
+    net = models.mlp((4, 4, 3), (8,), 3, rng=rng)
+    plain, normal = (to_integers(some, x) for some in (net, models.normalized(net, x)))
+    assert tc.profiling.stored_bytes(normal) - tc.profiling.stored_bytes(plain) == 2 * 4 * 3

@@ -353,3 +353,12 @@ def test_the_neighbours_of_a_weight_are_those_beside_and_above_it_in_its_kernel(
     rows = kernel.reshape(-1, 4)
     i = int(np.flatnonzero(rows[:, 0] == kernel[2, 3, 1, 0])[0])
     assert np.array_equal(rows[i - left], kernel[2, 2, 1]) and np.array_equal(rows[i - above], kernel[1, 3, 1])
+
+
+def test_what_cannot_be_read_again_does_not_replace_a_good_file(rng, tmp_path):
+    path = tmp_path / "net.tcz"
+    tcz.save(NETS["mlp"](rng), path)
+    before = path.read_bytes()
+    with pytest.raises(tcz.TczError):
+        tcz.save(nn.Sequential(nn.Conv2d(1, 4, 1, padding=2, rng=rng), input_shape=(4, 4, 1)), path)
+    assert path.read_bytes() == before

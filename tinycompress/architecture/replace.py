@@ -49,6 +49,7 @@ def chosen_layers(what: str, model: Module, why_not: Callable[[Module], str], na
             kinds = ", ".join(dict.fromkeys(type(layer).__name__ for layer in places.values()))
             raise ValueError(f"{what}: the model has no layer to replace; it is made of {kinds}")
         return chosen
+    names = list(names)
     for name in names:
         if name not in places:
             raise ValueError(f"{what}: the model has no layer {name!r}; it has {[name for name in places if name]}")

@@ -28,6 +28,8 @@ def correct_bias(model: Module, x: np.ndarray, frequencies, classes) -> np.ndarr
             f"correct_bias: {logits.shape[1]} classes need as many frequencies, got shape {frequencies.shape}"
         )
     wanted = frequencies[classes]
+    if len(classes) == len(frequencies) and np.isclose(wanted.sum(), 1, rtol=1e-5):
+        wanted = wanted / wanted.sum()  # of float32 probabilities, which are rounded
     if not (wanted > 0).all() or wanted.sum() > 1 or (wanted.sum() == 1 and len(classes) < len(frequencies)):
         raise ValueError(
             f"correct_bias: the frequencies of {classes.tolist()} are {wanted.tolist()}; each must be above 0 and, unless "

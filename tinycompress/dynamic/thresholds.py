@@ -104,7 +104,8 @@ def choose_thresholds(
 
     Ties go to the more accurate, or else the cheaper. The values tried per threshold are 0, 1 and quantiles of the exit's
     scores, and all their combinations, at most 4,096, are tried. table: from validation data, never from the test split.
-    Raises ValueError if no combination fits, or unless exactly one of `accuracy` and `cost` is given.
+    Raises ValueError if no combination fits, unless exactly one of `accuracy` and `cost` is given, and for more than
+    13 exits, which have too many.
     """
     if (accuracy is None) == (cost is None):
         raise ValueError("choose_thresholds: give an accuracy or a cost, exactly one of them")
@@ -123,6 +124,10 @@ def choose_thresholds(
 
 def _combinations(scores: np.ndarray):
     exits = len(scores) - 1
+    if 2**exits > MOST_COMBINATIONS:
+        raise ValueError(
+            f"choose_thresholds: {exits + 1} exits have over {MOST_COMBINATIONS:,} combinations; give the net fewer"
+        )
     values = int(MOST_COMBINATIONS ** (1 / exits)) if exits else 1
     at = np.linspace(0, 1, max(values - 2, 0))
     choices = [np.unique([0.0, 1.0, *np.quantile(row, at, method="higher")]).tolist() for row in scores[:-1]]

@@ -58,7 +58,7 @@ class Binarize(Module):
     def forward(self, latent):
         w = latent.data
         if self.scale is None:
-            scale = np.abs(w).mean(tuple(range(w.ndim - 1)))
+            scale = _mean_size(w)
         else:
             scale = w.dtype.type(self.scale)
             if self.training and latent.requires_grad and not latent._edges:
@@ -79,6 +79,12 @@ class Binarize(Module):
         return f"scale={self.scale or 'mean'}{values}" + (", stochastic" if self.stochastic else "")
 
 
+def _mean_size(w: np.ndarray) -> np.ndarray:
+    """The mean of |w| per channel (channels,), without exact zeros, which are pruned and stay 0."""
+    axes = tuple(range(w.ndim - 1))
+    return np.abs(w).sum(axes) / np.maximum((w != 0).sum(axes), 1).astype(w.dtype)
+
+
 class Ternarize(Module):
     """Parametrization: each weight becomes +a, 0 or -a, with one a per channel (Li & Liu 2016, equations 5 and 6).
 
@@ -92,7 +98,7 @@ class Ternarize(Module):
     def forward(self, latent):
         w = latent.data
         size, axes = np.abs(w), tuple(range(w.ndim - 1))
-        kept = size > self.threshold * size.mean(axes)
+        kept = size > self.threshold * _mean_size(w)
         scale = (size * kept).sum(axes) / np.maximum(kept.sum(axes), 1).astype(w.dtype)
         return record(scale * np.sign(w) * kept, (latent, lambda g: g))
 
@@ -246,18 +252,27 @@ class BinaryConv2d(BinaryDense):
         """The same layer with float32 weights."""
         layer = Conv2d.__new__(Conv2d)
         layer.stride, layer.padding = self.stride, self.padding
-        return self._with_weights(layer, unpack_signs(self.packed).reshape(self.kernel) * self.scale)
+        return self._with_weights(layer, self._weight())
+
+    def _weight(self) -> np.ndarray:
+        """The weights (kh, kw, in, out), float32, without what fills up words."""
+        kh, kw, channels, outputs = self.kernel
+        return unpack_signs(self.packed).reshape(kh, kw, -1, outputs)[:, :, :channels] * self.scale
 
     def multiply(self, x: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
         stride, padding = self._window(x)
         if self.signs_only:
             return self._of_signs(x, stride, padding, self._constants(x.shape[1:3], stride, padding), out)
-        weight = unpack_signs(self.packed).reshape(self.kernel) * self.scale
-        return kernels.conv2d(x, weight, stride, padding, self.bias)
+        y = kernels.conv2d(x, self._weight(), stride, padding, self.bias)
+        if out is None:
+            return y
+        np.copyto(out, y)
+        return out
 
     def prepare(self, x: np.ndarray) -> tuple[np.ndarray, Callable[[], object]]:
         if not self.signs_only:
-            return super().prepare(x)
+            y = self.multiply(x)
+            return y, lambda: self.multiply(x, y)
         stride, padding = self._window(x)
         constants = self._constants(x.shape[1:3], stride, padding)
         y = np.empty((len(x), *constants.shape), np.float32)

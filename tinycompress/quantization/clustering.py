@@ -25,13 +25,15 @@ class Clustered(Module):
     trains_latent = False
 
     def __init__(self, assignments: np.ndarray, centroids: np.ndarray):
-        self.assignments = np.array(assignments, np.uint8)
+        assignments = np.asarray(assignments)
         self.centroids = Parameter(np.array(centroids, np.float32))
-        if not 1 <= self.centroids.size <= MOST_CLUSTERS or self.assignments.max(initial=0) >= self.centroids.size:
+        least, most = assignments.min(initial=0), assignments.max(initial=0)
+        if not 1 <= self.centroids.size <= MOST_CLUSTERS or not 0 <= least <= most < self.centroids.size:
             raise ValueError(
-                f"Clustered: the largest assignment is {self.assignments.max(initial=0)}, and there are "
-                f"{self.centroids.size} centroids; expected 1 to {MOST_CLUSTERS} centroids and assignments below that"
+                f"Clustered: the assignments go from {least} to {most}, and there are {self.centroids.size} centroids; expected "
+                f"1 to {MOST_CLUSTERS} centroids and assignments from 0 to below that"
             )
+        self.assignments = assignments.astype(np.uint8)
 
     def forward(self, latent):
         alive, k = latent.data != 0, self.centroids.size
@@ -82,6 +84,8 @@ def cluster_weights(
             centroids = np.zeros(1, np.float32)
             if alive.any():
                 start = init[name] if isinstance(init, dict) else init
+                if isinstance(init, dict):  # a layer with fewer distinct weights has fewer centroids
+                    k_of_layer = min(k_of_layer, np.size(start))
                 clusters = kmeans_1d(weight[alive].astype(np.float32), k_of_layer, start, rng)
                 assignments[alive], centroids = clusters.assignments, clusters.centroids
             step = Clustered(assignments, centroids)

@@ -49,7 +49,7 @@ class IntegerNet(Module):
     """A net of 8-bit integers, for inference only: real images (N, …) in, real logits (N, classes) out.
 
     Made by `to_integers`. normalize: the `Normalize` with which the net begins, if any. nbytes: the size of all weights, biases,
-    factors and tables.
+    factors and tables; `normalize` counts its own.
     """
 
     inference_only = True
@@ -60,8 +60,7 @@ class IntegerNet(Module):
     @property
     def nbytes(self) -> int:
         """Bytes of weights, biases, factors, tables."""
-        constants = 0 if self.normalize is None else self.normalize.mean.nbytes + self.normalize.std.nbytes
-        return constants + sum(layer.nbytes for layer in self.integer_layers)
+        return sum(layer.nbytes for layer in self.integer_layers)
 
     def quantize(self, x: np.ndarray) -> np.ndarray:
         """Real images (N, …) as the bytes that the first layer takes."""

@@ -108,8 +108,9 @@ def save(model: Module, path, coding: str = "smallest") -> Contents:
     not finite.
     """
     data = to_bytes(model, coding)
+    contents = _parse(data, sys.maxsize)[1]  # first: what cannot be read again must not replace a good file
     replace_file(path, data)
-    return _parse(data, sys.maxsize)[1]
+    return contents
 
 
 def load(path, max_elements: int = MAX_ELEMENTS) -> Module:

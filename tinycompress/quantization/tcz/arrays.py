@@ -89,11 +89,12 @@ def contents(values: np.ndarray, grid: Grid | None, coding: str) -> list[Content
     if not found:
         kind = FLOAT64 if values.dtype == np.float64 else FLOAT16 if _fits_half(values) else FLOAT32
         found = [Content(values, kind)]
-    # Each candidate is written to measure it, so leave out those that will not win, given the share of zeros.
+    # Each candidate is written to measure it, so leave out those that will not win, given the share of zeros. A grid without 0
+    # needs the positions of zeros, however few there are.
     zeros = 1 - np.count_nonzero(values) / max(values.size, 1)
-    whether = [sparse for sparse in (False, True) if (zeros > 0.1 if sparse else zeros < 0.9)]
-    choices = [replace(content, sparse=sparse, coding=coding) for content in found for sparse in whether]
-    return [choice for choice in choices if choice.sparse or choice.zero_is_there]
+    sparse = [replace(content, sparse=True) for content in found if zeros > 0.1 or not content.zero_is_there]
+    dense = [replace(content, sparse=False) for content in found if zeros < 0.9 and content.zero_is_there]
+    return [replace(content, coding=coding) for content in (*dense, *sparse)]
 
 
 def _on_grid(values, grid):
