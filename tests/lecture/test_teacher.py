@@ -218,6 +218,7 @@ def test_the_code_hash_sees_what_a_module_can_run_and_neither_words_nor_other_mo
         ("drawing.py", "width = 4"),
         ("report.py", "x = 1"),
         ("__init__.py", ""),
+        ("net.py", files["net.py"] + 'CLAIM = Claim(note="Words.")'),
     ]:
         assert hashed(name, text) == before, name
     for name, text in [
@@ -225,6 +226,7 @@ def test_the_code_hash_sees_what_a_module_can_run_and_neither_words_nor_other_mo
         ("kernels/fast.py", files["kernels/fast.py"].replace("*", "+")),
         ("kernels/__init__.py", "x = 1"),
         ("rates.py", "RATE = 0.2"),
+        ("net.py", files["net.py"] + "CLAIMED = 1"),
     ]:
         assert hashed(name, text) != before, name
 

@@ -25,9 +25,9 @@ def source_hash() -> str:
 def code_hash(module: str) -> str:
     """SHA-256 of the code that a module of this package can run: its own and that of all modules of the package that it imports.
 
-    Comments, docstrings and the layout of lines do not count, since they change no result; nor do modules that it does not
-    import, such as figures and reports. An import within a function counts, one for the type checker does not. For a module
-    that is not of this package, `source_hash`.
+    Comments, docstrings, the layout of lines and the sentences of a claim (`CLAIM = ...`) do not count, since they change no net;
+    nor do modules that it does not import, such as figures and reports. An import within a function counts, one for the type
+    checker does not. For a module that is not of this package, `source_hash`.
     """
     if not _file_of(module, Path(__file__).parents[1]):
         return source_hash()
@@ -52,7 +52,7 @@ def _file_of(module: str, root: Path) -> Path | None:
 
 
 def _without_words(tree: ast.Module) -> ast.Module:
-    """The tree without docstrings, and without what only a type checker reads."""
+    """The tree without docstrings, without the claim that it states, and without what only a type checker reads."""
     for node in ast.walk(tree):
         for field in ("body", "orelse"):
             if isinstance(body := getattr(node, field, None), list):
@@ -62,7 +62,9 @@ def _without_words(tree: ast.Module) -> ast.Module:
 
 def _idle(line: ast.stmt) -> bool:
     words = isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant) and isinstance(line.value.value, str)
-    return words or (isinstance(line, ast.If) and isinstance(line.test, ast.Name) and line.test.id == "TYPE_CHECKING")
+    claim = isinstance(line, ast.Assign) and ast.unparse(line.targets[0]) == "CLAIM"
+    types = isinstance(line, ast.If) and isinstance(line.test, ast.Name) and line.test.id == "TYPE_CHECKING"
+    return words or claim or types
 
 
 def _imported(tree: ast.Module, package: str, root: Path) -> Iterator[str]:

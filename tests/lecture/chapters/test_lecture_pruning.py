@@ -373,8 +373,11 @@ def test_slimming_takes_the_parameters_it_says_and_keeps_the_neurons_of_largest_
     gone = np.concatenate([np.setdiff1d(a.weight.data, b) for a, b in zip(norms, kept, strict=True)])
     assert gone.max() <= np.concatenate(kept).min()
     for row in rows["P4b"]:
-        assert row["gone"] >= p4b_slimming.GONE or row["arm"] == "whole"
+        assert row["gone"] >= p4b_slimming.PLANS["quick"].gone or row["arm"] == "whole"
         assert row["epochs"] == 3
+    gone = next(row["gone"] for row in rows["P4b"] if row["arm"] == "slimmed")
+    words = f"{100 * gone:.1f} % of the parameters removed"
+    assert CLAIMS["P4b"].effects[0].holds(rows["P4b"]) == words
 
 
 def test_more_connections_are_more_ink_in_the_file_that_a_page_shows():

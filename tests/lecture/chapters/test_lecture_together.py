@@ -11,6 +11,7 @@ from verdicts import DECIDED
 from tinycompress import get_num_threads, models, recipe, set_num_threads
 from tinycompress.data import load, mirror, shift
 from tinycompress.data.dataset import from_arrays
+from tinycompress.dynamic import EarlyExit, add_exits, exit_table
 from tinycompress.lecture import Settings, judge, report, run, together
 from tinycompress.lecture.pruning import nets as pruning_nets
 from tinycompress.lecture.tasks import plain
@@ -84,6 +85,27 @@ def test_the_teacher_is_the_measure_of_disk_and_clock(rows):
     for row in rows["C1"]:
         assert row["bytes"] * row["disk_ratio"] == pytest.approx(teacher["bytes"])
         assert row["ms"] * row["clock_ratio"] == pytest.approx(teacher["ms"])
+
+
+def test_of_the_images_that_are_timed_as_many_leave_early_as_of_all():
+    digits, rng = load("digits"), np.random.default_rng(0)
+    net = add_exits(nets.new_net(digits, TINY, 1.0, 0), [2], rng=rng).eval()
+    half = EarlyExit(net, float(np.quantile(exit_table(net, digits.test).scores[0], 0.5)))
+    teacher = nets.new_net(digits, TINY, 1.0, 1)
+    x = c1_three_numbers._images(digits, [teacher, None, half])
+    assert x.shape == (c1_three_numbers.BATCH, *digits.image_shape)
+    assert abs(np.mean(half.run(x)[1] == 0) - np.mean(half.run(digits.x_test)[1] == 0)) <= 1 / len(x)
+    few = replace(digits, x_test=digits.x_test[:9], y_test=digits.y_test[:9])
+    assert c1_three_numbers._images(few, [teacher]).shape == x.shape
+
+
+def test_the_net_without_compression_sees_the_images_in_another_order_than_the_methods(monkeypatch):
+    digits, orders = load("digits"), []
+    monkeypatch.setattr(methods, "trained", lambda start, dataset, plan, seed, **how: orders.append(tuple(seed)))
+    teacher = nets.new_net(digits, TINY, 1.0, 0)
+    for train in (methods.longer, methods.fewer_neurons, methods.few_values, methods.low_rank, methods.early_exit):
+        train(teacher, digits, TINY, 0, 0.5 if train is not methods.few_values else 8)
+    assert len(orders) == 5 and orders[0] not in orders[1:] and len(set(orders[1:])) == 1
 
 
 def test_a_file_that_loads_to_another_net_is_no_size(monkeypatch):

@@ -1,7 +1,8 @@
 """Claim P4b: network slimming, in which a net learns which neurons it can do without.
 
 On grey images, the budget "paper" repeats the experiment of Liu et al. 2017, table 1(d): 784-500-300-10 on MNIST, with 84.4 % of
-the parameters removed.
+the parameters removed. From a ResNet-20 it removes as large a share as they do from their ResNet-164, of which that is the larger
+one.
 """
 
 from dataclasses import dataclass
@@ -26,7 +27,6 @@ from ..plans import COLOUR, plan_of
 from ..rows import paired
 
 WIDTHS = (500, 300)
-GONE = 0.844  # share of the parameters removed, as in the paper
 PUBLISHED = {"whole": 1.43, "slimmed": 1.49}  # % error, on MNIST
 MARGIN = -0.5  # points of accuracy that count as no loss
 SMALLEST = 1.0  # points of accuracy that matter
@@ -37,8 +37,9 @@ class Plan:
     """All arms train for `before` + `sparse` + `tuned` epochs and have as many learning rates or, when slimming, penalties to
     try.
 
-    tuned_lr: the learning rate of fine-tuning. before: epochs of the net that is slimmed, if it is the ResNet-20 of `colour`
-    (`stored`) and not trained by this claim. shown: two layers whose scales are drawn.
+    gone: the share of the parameters to remove, as in the paper. tuned_lr: the learning rate of fine-tuning. before: epochs of
+    the net that is slimmed, if it is the ResNet-20 of `colour` (`stored`) and not trained by this claim. shown: two layers whose
+    scales are drawn.
     """
 
     sparse: int
@@ -47,6 +48,7 @@ class Plan:
     lrs: tuple[float, ...]
     penalties: tuple[float, ...]
     tuned_lr: float
+    gone: float = 0.844
     before: int = 0
     stored: bool = False
     shown: tuple[int, int] = (0, 1)
@@ -66,6 +68,7 @@ PLANS = {
         lrs=(colour.LR,),
         penalties=(3e-3,),
         tuned_lr=colour.LR,
+        gone=0.352,
         before=colour.PLAN.epochs,
         stored=True,
         shown=(1, 17),
@@ -79,7 +82,7 @@ def measure_p4b(data_name: str, budget: str, seed: int, drawn: bool) -> list[dic
     plan = plan_of(PLANS, budget, dataset)
 
     def kept(name, make, epochs):
-        return colour.kept(plan, f"P4b: {name}, seed {seed}", [GONE], dataset, make, epochs)
+        return colour.kept(plan, f"P4b: {name}, seed {seed}", [], dataset, make, epochs)
 
     start = _start(data_name, dataset, plan, seed)
     found = {}  # which neurons stay, and the scales that are drawn, for each penalty
@@ -92,7 +95,7 @@ def measure_p4b(data_name: str, budget: str, seed: int, drawn: bool) -> list[dic
 
         _train(net, dataset, plan, seed, plan.lrs[-1], plan.sparse, loss=loss)
         scales = [np.abs(effective(m, "weight")) for m in net.modules() if isinstance(m, BatchNorm)]
-        found[penalty] = slim(net, GONE), [np.sort(scales[layer])[::-1] for layer in plan.shown]
+        found[penalty] = slim(net, plan.gone), [np.sort(scales[layer])[::-1] for layer in plan.shown]
         return _train(remove_neurons(net, found[penalty][0]), dataset, plan, seed, plan.tuned_lr, plan.tuned)
 
     def picked():
@@ -184,6 +187,11 @@ def _widths(net: Module) -> list[int]:
     return [layer.latent("weight").shape[-1] for layer in prunable(net).values()][:-1]
 
 
+def holds_p4b(rows) -> str:
+    """The share of the parameters that is removed."""
+    return f"{100 * np.mean([row['gone'] for row in rows if row['arm'] == 'slimmed']):.1f} % of the parameters removed"
+
+
 def ratios_p4b(rows):
     chosen = [row for row in rows if row["arm"] == "slimmed"]
     return {
@@ -248,10 +256,11 @@ CLAIM = Claim(
     rests_on=(learns(),),
     effects=(
         Effect(
-            name=f"test accuracy, slimmed net, at least {100 * GONE:.1f} % of the parameters removed, minus the whole net",
+            name="test accuracy, slimmed net minus the whole net",
             of=lambda rows: paired(rows, "slimmed", "whole", "accuracy"),
             unit="points",
             margin=MARGIN,
+            holds=holds_p4b,
         ),
         Effect(
             name="test accuracy, slimmed net minus a net of the same widths, trained from scratch",

@@ -121,22 +121,22 @@ def dense_net(data_name: str, plan: Plan, seed: int) -> Module:
 
 
 @functools.lru_cache(maxsize=16)
-def longer_net(data_name: str, plan: Plan, seed: int) -> tuple[Module, float]:
-    """The dense net after `plan.more` further epochs, and its learning rate. Cached.
+def longer_net(data_name: str, plan: Plan, seed: int, more: int = 0) -> tuple[Module, float]:
+    """The dense net after `more`, by default `plan.more`, further epochs, and its learning rate. Cached.
 
     It chooses among as many learning rates as each arm does; the ResNet-20, of which each arm has one, among those of all
     arms.
     """
     rates = (*plan.lrs, *plan.centroid_lrs) if plan.stored else plan.lrs
-    dataset = data.load(data_name)
+    dataset, more = data.load(data_name), more or plan.more
 
     def arm(lr):
-        return train_more(dense_net(data_name, plan, seed).copy(), dataset, plan, seed, lr)
+        return train_more(dense_net(data_name, plan, seed).copy(), dataset, plan, seed, lr, epochs=more)
 
     def make():
         return pick_on_validation(arm, rates, dataset)
 
-    return colour.kept(plan, f"no compression, seed {seed}", ["Q"], dataset, make, plan.more * len(rates))
+    return colour.kept(plan, f"no compression, seed {seed}", ["Q", more], dataset, make, more * len(rates))
 
 
 def train_more(net: Module, dataset: Dataset, plan: Plan, seed: int, lr: float, **options) -> Module:

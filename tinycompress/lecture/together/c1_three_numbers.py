@@ -3,6 +3,8 @@
 import numpy as np
 
 from ... import data
+from ...data import Dataset
+from ...dynamic import EarlyExit, exit_table
 from ...inference import optimize
 from ...nn import Module
 from ...profiling import latency
@@ -65,7 +67,7 @@ def _counted(name, chapter, small: Small, whole: Small, dataset, seed) -> tuple[
 def measure_c1(data_name: str, budget: str, seed: int, nets: list) -> list[dict]:
     """Time the nets of `prepare_c1` in turn."""
     dataset = data.load(data_name)
-    x = dataset.x_test[np.arange(BATCH) % len(dataset.x_test)]
+    x = _images(dataset, [net for _, net in nets])
     fast = {row["arm"]: optimize(net, x) for row, net in nets if net}
     times = latency({arm: lambda net=net: predict(net, x) for arm, net in fast.items()}, rounds=7)
     whole = nets[0][0]
@@ -83,6 +85,14 @@ def measure_c1(data_name: str, budget: str, seed: int, nets: list) -> list[dict]
         }
         rows.append(row | clock | ratios)
     return rows
+
+
+def _images(dataset: Dataset, nets: list[Module | None]) -> np.ndarray:
+    """BATCH test images, of which about as many leave a net with exits early as of all."""
+    chosen = np.arange(len(dataset.x_test))
+    for net in (net for net in nets if isinstance(net, EarlyExit)):
+        chosen = exit_table(net.net, dataset.test).sample(BATCH)
+    return dataset.x_test[np.resize(chosen, BATCH)]
 
 
 def file_bytes(net: Module) -> int:
