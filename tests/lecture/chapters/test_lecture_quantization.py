@@ -276,14 +276,11 @@ def test_q5_fails_if_any_file_loads_to_another_net(rows):
 def test_q5_loses_or_gains_accuracy_against_the_dense_net_that_trained_for_as_long(rows):
     first = [row for row in rows["Q5"] if row["stage"] == "float32" and row["arm"] == q5_one_file.ORDERS[0]]
     last = [row for row in q5_one_file.final_rows(rows["Q5"]) if row["arm"] == q5_one_file.ORDERS[0]]
-    plan = replace(TINY, more=first[0]["epochs"] - TINY.dense)
     for seed, row in enumerate(first):
-        longer, _ = nets.longer_net.__wrapped__("digits", plan, seed)
+        longer, _ = nets.longer_net.__wrapped__("digits", replace(TINY, more=row["epochs"] - TINY.dense), seed)
         assert row["longer_error"] == pytest.approx(100 - nets.accuracy(longer, tc.data.load("digits")))
     gains = [row["longer_error"] - now["error"] for row, now in zip(first, last, strict=True)]
     assert q5_one_file.effect_q5(rows["Q5"]) == pytest.approx(gains)
-    worse = [row | {"longer_error": row["longer_error"] - 3} if "longer_error" in row else row for row in rows["Q5"]]
-    assert q5_one_file.effect_q5(worse) == pytest.approx([gain - 3 for gain in gains])
 
 
 def test_the_stages_of_q5_shrink_and_its_parts_cover_the_file(rows):
