@@ -117,9 +117,7 @@ def label_end(ax, ends: Sequence[tuple[float, float]], label: str, color: str) -
 
 def percent_axis(axis, whole: float = 1.0) -> None:
     """Label an axis (`ax.xaxis` or `ax.yaxis`) in per cent, where `whole` is 100 %."""
-    from matplotlib.ticker import PercentFormatter
-
-    axis.set_major_formatter(PercentFormatter(whole, symbol=" %"))
+    axis.set_major_formatter(lambda value, _: f"{round(100 * value / whole, 6) + 0.0:g} %")  # ticks may be -1e-17
 
 
 def words(title: str, text: str):

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 
 from tinycompress import models
 from tinycompress.lecture import blackboard
@@ -112,3 +113,16 @@ def test_the_share_of_time_is_written_above_the_axis_wherever_the_slider_is():
         style.png(fig)
         numbers = [text for text in ax.texts if text.get_text().endswith("%")]
         assert numbers and all(text.get_window_extent().y0 > ax.bbox.y0 for text in numbers)
+
+
+@pytest.mark.parametrize(
+    ("limits", "whole", "said"),
+    [((0, 5), 100, {"0 %", "2 %"}), ((97, 99), 100, {"97 %", "98.5 %"}), ((-0.1, 0.4), 1, {"-10 %", "0 %", "30 %"})],
+)
+def test_an_axis_in_per_cent_says_no_more_decimals_than_its_ticks_have(limits, whole, said):
+    fig = style.figure()
+    fig.axes[0].set_ylim(limits)
+    style.percent_axis(fig.axes[0].yaxis, whole)
+    fig.canvas.draw()
+    texts = {label.get_text() for label in fig.axes[0].get_yticklabels()}
+    assert said <= texts and not any(text.endswith(("0.0 %", ".00 %", "-0 %")) for text in texts)
