@@ -9,12 +9,16 @@ import pytest
 from tinycompress import get_num_threads, selection, set_num_threads
 from tinycompress.data import load
 from tinycompress.lecture import Settings, claims, plans, run
+from tinycompress.lecture.architecture import a4_accuracy
+from tinycompress.lecture.architecture import nets as architecture
 from tinycompress.lecture.distillation import d1_outputs
 from tinycompress.lecture.distillation import nets as distillation
 from tinycompress.lecture.dynamic import nets as dynamic
+from tinycompress.lecture.dynamic import y3_easy_images
 from tinycompress.lecture.pruning import nets as pruning
 from tinycompress.lecture.pruning import p1_gradual
 from tinycompress.lecture.quantization import nets as quantization
+from tinycompress.lecture.quantization.q2_clusters import where_n20
 from tinycompress.lecture.tasks import why_not
 from tinycompress.lecture.together import methods
 from tinycompress.lecture.together import nets as together
@@ -144,3 +148,31 @@ def test_no_method_gains_by_a_rate_that_the_net_without_compression_may_not_choo
     methods.longer(colour.new_resnet(load("digits"), 0.25, np.random.default_rng(0)), None, plan, 0, None)
     quantization.longer_net.__wrapped__("digits", plan_q, 0)
     assert tried == [{*plan.lrs, *plan.folded_lrs}, {*plan_q.lrs, *plan_q.centroid_lrs}]
+
+
+def test_the_gallery_of_y3_shows_colour_images_in_colour_on_white(images):
+    dataset = load(images)
+    rows = [{"images": [[y3_easy_images._pixels(x)] for x in dataset.x_test[:4]]}, {"images": [[], [], [], []]}]
+    picture, (height, width, _) = y3_easy_images._mosaic(rows), dataset.image_shape
+    assert picture.dtype == np.uint8 and picture.shape == (2 * (height + 1), 4 * (width + 1), 3)
+    assert np.allclose(picture[:height, :width], 255 * dataset.x_test[0], atol=0.5)
+    assert (picture[height:] == 255).all()
+    grey = [{"images": [[y3_easy_images._pixels(x)] for x in dataset.x_test[:4].mean(-1, keepdims=True)]}]
+    assert y3_easy_images._mosaic(grey).shape == (height + 1, 4 * (width + 1))
+
+
+def test_one_seed_of_q2_says_what_each_number_of_values_loses():
+    made = [
+        {"seed": 0, "arm": "centroids fine-tuned", "k": k, "accuracy": a, "float_accuracy": 91.0}
+        for k, a in ((4, 89.5), (16, 90.75))
+    ]
+    assert where_n20(made) == "points lost: 1.5 with 4, 0.2 with 16 values per layer"
+
+
+def test_no_weight_decay_holds_back_depthwise_filters(images, monkeypatch):
+    seen = []
+    monkeypatch.setattr(a4_accuracy, "train", lambda net, dataset, **how: seen.append(how) or net)
+    plan = architecture.WITH_COLOUR[f"paper, {plans.COLOUR}"]
+    for arm in a4_accuracy.ARMS:
+        a4_accuracy._conv_net(arm, 8, load(images), plan, 0, 0.1)
+    assert [how["weight_decay"] for how in seen] == [0.0] * 3 and all(how["nesterov"] for how in seen)

@@ -30,7 +30,7 @@ from tinycompress.lecture.pruning.p2_irregular import _draw_net
 from tinycompress.lecture.pruning.p3_sparse_speed import measure_p3
 from tinycompress.lecture.tasks import not_measured, plain
 from tinycompress.pruning import magnitude, remove_neurons, sparsity
-from tinycompress.workshop.style import figure, svg
+from tinycompress.workshop.style import figure, png, svg
 
 CLAIMS = {claim.id: claim for claim in pruning.CLAIMS}
 TINY = nets.Plan(dense=3, pruned=4, steps=2, batch_size=64, lrs=(0.05,), removed=(0.5, 0.9, 0.95))
@@ -390,3 +390,20 @@ def test_more_connections_are_more_ink_in_the_file_that_a_page_shows():
     pairs = np.argwhere(np.ones((300, 100)))
     some = np.random.default_rng(0).permutation(pairs)[: len(pairs) // 20]
     assert ink(pairs) > 1.2 * ink(some) > ink(some[:100])
+
+
+def test_the_name_of_a_way_with_a_single_point_stands_below_it():
+    made = [
+        {"seed": 0, "arm": arm, "removed": share, "accuracy": 90 - 50 * share, "dense_accuracy": 91, "epochs": 56}
+        for arm, shares in (
+            ("a little at a time", (0.9, 0.98)),
+            ("all at once", (0.9, 0.98)),
+            (p1_gradual.BY_SCAN, (0.9,)),
+        )
+        for share in shares
+    ]
+    fig = p1_gradual.p1([*made, *(row | {"arm": "not fine-tuned"} for row in made[:2])])
+    png(fig)
+    (name,) = [text for text in fig.axes[0].texts if text.get_text() == p1_gradual.BY_SCAN]
+    _, point = fig.axes[0].transData.transform((0.1, 45))
+    assert name.get_window_extent().y1 < point

@@ -190,11 +190,13 @@ CLAIM = Claim(
     ),
     figure=d1,
     ratios=ratios_d1,
-    note="All students have the same epochs, the same images and the same number of settings to try on validation data: "
-    "learning rates times temperatures, weight decays (on labels) or shares of smoothing. Smoothed labels are soft too, "
-    "but contain nothing about the image: what the teacher adds beyond them is knowledge. Some of it comes from labels that its "
-    "student never sees, since the teacher has learned from all images, while a student with the fewest has only a part of them; "
-    "in D1b one teacher has seen only its student's images. The ratios say how much smaller a student is than its teacher.",
+    note="All students have the same epochs, the same images and the same number of settings to try on validation data: learning "
+    'rates times temperatures, weight decays (on labels) or shares of smoothing. On colour images at the budget "paper", '
+    "all see images that are moved by up to one pixel and mirrored, for which the teacher's outputs are computed once; the "
+    "teacher itself saw more varied ones. Smoothed labels are soft too, but contain nothing about the image: what the "
+    "teacher adds beyond them is knowledge. Some of it comes from labels that its student never sees, since the teacher has "
+    "learned from all images, while a student with the fewest has only a part of them; in D1b one teacher has seen only its "
+    "student's images. The ratios say how much smaller a student is than its teacher.",
     source="Hinton et al. 2015, Distilling the Knowledge in a Neural Network; Ba & Caruana 2014, Do Deep Nets Really "
     "Need to be Deep?",
 )

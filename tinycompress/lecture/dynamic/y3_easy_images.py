@@ -38,7 +38,7 @@ def measure_y3(data_name: str, budget: str, seed: int, drawn: bool) -> list[dict
                 "error_at_first": 100 * (1 - table.correct[0, here].mean()) if len(here) else None,
                 "by_class": np.bincount(dataset.y_test[here], minlength=dataset.num_classes),
                 "classes": dataset.classes,
-                "images": [[_grey(dataset.x_test[j]) for j in some] for some in shown] if drawn else [],
+                "images": [[_pixels(dataset.x_test[j]) for j in some] for some in shown] if drawn else [],
             }
         )
     return rows
@@ -64,8 +64,9 @@ def difficulty(dataset: Dataset) -> np.ndarray:
     return np.concatenate(shares)
 
 
-def _grey(image: np.ndarray) -> np.ndarray:
-    return np.round(255 * image.mean(-1)).astype(int)
+def _pixels(image: np.ndarray) -> np.ndarray:
+    """The image in 8 bits, (H, W, 3) if it has three channels, else their mean (H, W)."""
+    return np.round(255 * (image if image.shape[-1] == 3 else image.mean(-1))).astype(int)
 
 
 def effect_y3(rows):
@@ -186,16 +187,20 @@ def _draw_classes(ax, rows):
 
 
 def _mosaic(rows) -> np.ndarray:
-    """Images as one picture: one band of rows per exit, one column per class; blank where no image of the class left."""
+    """Images as one picture: one band of rows per exit, one column per class; blank where no image of the class left.
+
+    Grey images are ink on paper, so 0 is blank; of colour images, 255 is.
+    """
     first = next(image for row in rows for some in row["images"] for image in some)
-    height, width = np.shape(first)
+    height, width, *colours = np.shape(first)
     deep = max(len(some) for row in rows for some in row["images"])
-    picture = np.zeros((len(rows), deep, height + 1, len(rows[0]["images"]), width + 1))
+    shape = len(rows), deep, height + 1, len(rows[0]["images"]), width + 1, *colours
+    picture = np.full(shape, 255 if colours else 0, np.uint8)
     for i, row in enumerate(rows):
         for k, some in enumerate(row["images"]):
             for j, image in enumerate(some):
                 picture[i, j, :height, k, :width] = image
-    return picture.reshape(len(rows) * deep * (height + 1), -1)
+    return picture.reshape(len(rows) * deep * (height + 1), -1, *colours)
 
 
 CLAIM = Claim(

@@ -117,7 +117,11 @@ def _draw_arms(ax, rows):
     arms = [arm for arm in roles if any(row["arm"] == arm for row in rows)]
     for arm in arms:
         removed, accuracy = table(rows, arm, "removed", "accuracy")
-        curve_with_band(ax, [1 - share for share in removed], accuracy, arm, COLORS[roles[arm]], marker="o")
+        label = arm if len(removed) > 1 else ""
+        curve_with_band(ax, [1 - share for share in removed], accuracy, label, COLORS[roles[arm]], marker="o")
+        if not label:  # a single point has no end: its name stands below it
+            place = {"xytext": (0, -14), "textcoords": "offset points", "va": "top", "color": COLORS[roles[arm]]}
+            ax.annotate(arm, (1 - removed[0], np.mean(accuracy)), **place)
     dense = np.mean([row["dense_accuracy"] for row in rows])
     ax.axhline(dense, color=COLORS["ideal"], linestyle="--", linewidth=2)
     kept = [1 - share for share in removed]

@@ -241,7 +241,8 @@ def _draw_stages(ax, rows):
                     textcoords="offset points", ha=ha, va=va, color=COLORS[role], fontsize=14,
                 )  # fmt: skip
     longer = [row["longer_error"] for row in rows if "longer_error" in row]
-    notes = "below each size: test error (± 95 %)\n"
+    several = len({row["seed"] for row in rows}) > 1
+    notes = "below each size: test error" + (" (± 95 %)" if several else "") + "\n"
     notes += f"dense, trained on for as long: {np.mean(longer):.1f} %\n" if longer else ""
     notes += huffman_longer(rows)
     ax.text(0.98, 0.99 - 0.08 * len(arms), notes, transform=ax.transAxes, ha="right", va="top", fontsize=14)
@@ -291,11 +292,11 @@ CLAIM = Claim(
     figure=_figure_q5,
     ratios=ratios_q5,
     note="Every byte of a real file is counted: headers, tables, checksum. The error is supported if less than one point is "
-    'lost, against the dense net trained on for as many epochs as compression takes (the larger nets of the budget "paper", '
-    "against the net that is compressed). Both verdicts are those of the first recipe: prune, then cluster, then an "
+    'lost, against the dense net trained on for as many epochs as compression takes (at the budget "paper", for grey '
+    "images, against the net that is compressed). Both verdicts are those of the first recipe: prune, then cluster, then an "
     "arithmetic code, which the file has in place of Huffman's. They fail if a loaded net predicts anything other than the "
     "saved one. Theory counts the bits of the values of the weights left alone; the file must also say where these weights "
-    "are. In the other order only the clusters' values still learn after pruning. In a net as small as this one, the tables "
-    "of Huffman's codes can cost more bytes than the codes save.",
+    "are. In the other order only the clusters' values still learn after pruning. In a small net, the tables of Huffman's "
+    "codes can cost more bytes than the codes save.",
     source="Han et al. 2016, Deep Compression",
 )

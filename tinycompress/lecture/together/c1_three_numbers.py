@@ -164,7 +164,7 @@ def c1(rows):
     return fig
 
 
-PLANE, CIRCLE = np.array([6.0, 2.8]), 0.33  # inches: roughly the size of a plane, and how far circles stay apart
+PLANE, CIRCLE = np.array([6.0, 2.8]), 0.26  # inches: roughly the size of a plane, and how far circles stay apart
 
 
 def _draw_plane(ax, rows, arms, key):
@@ -187,10 +187,10 @@ def _draw_plane(ax, rows, arms, key):
         color = _color(rows, arm)
         ax.plot(np.exp([x, circle_x]), [y, circle_y], color=color, linewidth=1.5, zorder=2)
         ax.plot(np.exp(x), y, ".", color=color, markersize=9, zorder=2)
-        ax.plot(np.exp(circle_x), circle_y, "o", color=color, markersize=22, zorder=3)
+        ax.plot(np.exp(circle_x), circle_y, "o", color=color, markersize=17, zorder=3)
         ax.annotate(
             *(str(number), (np.exp(circle_x), circle_y)),
-            **{"color": "white", "ha": "center", "va": "center", "fontsize": 13, "fontweight": "bold", "zorder": 4},
+            **{"color": "white", "ha": "center", "va": "center", "fontsize": 11, "fontweight": "bold", "zorder": 4},
         )
     ax.set_xscale("log")
     ax.margins(0.08)
@@ -288,8 +288,9 @@ CLAIM = Claim(
     ratios=ratios_c1,
     timed=True,
     note="Counted work: multiplications by nonzero weights, times the bits of the wider factor. Integers of 8 bits count a "
-    "quarter; binary weights, which multiply 32-bit numbers, count in full. Bytes: those of a .tcz file that loads to the same "
-    "predictions, for the teacher, too. Clock: nets in their form for prediction (`inference.optimize`). All methods start "
-    "from the same teacher and train equally long.",
+    "quarter; binary weights, which multiply 32-bit numbers, count in full. Bytes: those of a .tcz file that loads to the "
+    "same predictions, for the teacher, too. Clock: nets in their form for prediction (`inference.optimize`). All methods "
+    "start from the same teacher and train equally long, except the small student, which starts anew and trains for the "
+    "teacher's epochs as well.",
     source="Blalock et al. 2020, What is the State of Neural Network Pruning?",
 )
