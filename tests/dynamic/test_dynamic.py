@@ -27,6 +27,7 @@ from tinycompress.dynamic import (
     mac_costs,
     measure_settings,
     ms_costs,
+    pooled_heads,
 )
 
 SHAPE = (8, 8, 1)
@@ -428,3 +429,16 @@ def test_too_many_exits_for_all_combinations_are_refused(rng):
     table = ExitTable(rng.random((14, 5)), np.ones((14, 5), bool))
     with pytest.raises(ValueError, match="14 exits have over .* combinations; give the net fewer"):
         choose_thresholds(table, None, accuracy=0.5)
+
+
+@pytest.mark.parametrize("size", [(32, 32), (12, 20), (3, 5)])
+def test_pooled_heads_are_a_dense_layer_on_means_over_squares(size):
+    net = models.resnet((*size, 3), 7, (4, 8, 8), blocks=1, rng=0)
+    (head,) = heads = pooled_heads(net, [3], rng=np.random.default_rng(0))
+    h = np.random.default_rng(1).standard_normal((2, *size, 4)).astype(np.float32)
+    (down, across), dense = (max(1, n // 4) for n in size), head.layers[-1]
+    high, wide = size[0] // down, size[1] // across
+    squares = h[:, : high * down, : wide * across].reshape(2, high, down, wide, across, 4)
+    logits = squares.mean((2, 4)).reshape(2, -1) @ dense.weight.data + dense.bias.data
+    np.testing.assert_allclose(head(h).data, logits, rtol=2e-5, atol=2e-6)
+    assert max(high, wide) < 8 and len(add_exits(net, [3], heads, rng=0).heads) == 2

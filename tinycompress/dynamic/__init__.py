@@ -1,6 +1,7 @@
 """Chapter 5: dynamic computation. Run only as much of a net as an image needs or a budget allows.
 
-    depth            add_exits gives a net several exits, JointLoss trains them together; EarlyExit stops at the first sure one
+    depth            add_exits gives a net several exits (pooled_heads: for large images), JointLoss trains them together;
+                     EarlyExit stops at the first sure one
     when to leave    confidence, certainty (by the entropy); choose_thresholds from an exit_table of validation data, for an
                      accuracy or a cost (mac_costs, ms_costs); exit_at: always leave at the same exit
     width            Slimmable: one set of weights, run at any of several widths
@@ -23,7 +24,7 @@
 
 from ..text import names
 from .budget import BudgetController, Setting, best_within, frontier, measure_settings
-from .exits import EarlyExit, add_exits, certainty, confidence, exit_at
+from .exits import EarlyExit, add_exits, certainty, confidence, exit_at, pooled_heads
 from .joint import JointLoss
 from .slimmable import Narrow, Slimmable
 from .thresholds import Costs, ExitTable, choose_thresholds, exit_table, mac_costs, ms_costs
@@ -48,6 +49,7 @@ __all__ = [
     "mac_costs",
     "measure_settings",
     "ms_costs",
+    "pooled_heads",
 ]
 
 names.answer()

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ..graph import no_grad
-from ..nn import Dense, Flatten, Module, MultiExit, Sequential
+from ..nn import AvgPool2d, Dense, Flatten, Module, MultiExit, Sequential
 from ..tensor import Tensor
 
 Score = Callable[[np.ndarray], np.ndarray]
@@ -43,6 +43,27 @@ def add_exits(
         shapes = _output_shapes(net)
         heads = [Sequential(Flatten(), Dense(int(np.prod(shapes[i])), shapes[-1][-1], rng=rng)) for i in after]
     return MultiExit(stages, [*heads, layers[-1]], net.input_shape, frozen)
+
+
+def pooled_heads(net: Sequential, after: Sequence[int], side: int = 4, *, rng) -> list[Module]:
+    """Heads for exits after the layers with these numbers, whose outputs are images: a dense layer on side × side means.
+
+    For `add_exits`, if the images are large: a dense layer on each pixel would have more weights than the rest of the net, and at
+    the rates of the rest its gradient would destroy what a trained net knows (Kaya et al. 2019, Shallow-Deep Networks, pool to
+    4 × 4, too). Sides that are no multiple of `side` lose their last pixels.
+
+    >>> from tinycompress import models
+    >>> rng = np.random.default_rng(0)
+    >>> net = models.resnet((32, 32, 3), 10, (4, 8, 16), blocks=1, rng=rng)
+    >>> add_exits(net, [3], pooled_heads(net, [3], rng=rng), rng=rng).heads[0][-1]
+    Dense(64, 10)
+    """
+    heads, shapes = [], _output_shapes(net)
+    for height, width, channels in (shapes[i] for i in after):
+        pool = AvgPool2d((max(1, height // side), max(1, width // side)))
+        features = int(np.prod(pool(Tensor(np.zeros((1, height, width, channels), np.float32))).shape))
+        heads.append(Sequential(pool, Flatten(), Dense(features, shapes[-1][-1], rng=rng)))
+    return heads
 
 
 def _output_shapes(net: Sequential) -> list[tuple[int, ...]]:

@@ -22,6 +22,7 @@ from tinycompress.lecture.quantization.q2_clusters import where_n20
 from tinycompress.lecture.tasks import why_not
 from tinycompress.lecture.together import methods
 from tinycompress.lecture.together import nets as together
+from tinycompress.nn import AvgPool2d
 from tinycompress.workshop import colour, teacher
 from tinycompress.workshop.style import png
 
@@ -176,3 +177,8 @@ def test_no_weight_decay_holds_back_depthwise_filters(images, monkeypatch):
     for arm in a4_accuracy.ARMS:
         a4_accuracy._conv_net(arm, 8, load(images), plan, 0, 0.1)
     assert [how["weight_decay"] for how in seen] == [0.0] * 3 and all(how["nesterov"] for how in seen)
+
+
+def test_early_exits_of_the_resnet_look_at_pooled_images(images):
+    net = dynamic.exit_net(images, "paper", 0)
+    assert len(net.heads) == 3 and all(isinstance(head.layers[0], AvgPool2d) for head in net.heads[:-1])

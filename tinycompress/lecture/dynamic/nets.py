@@ -8,7 +8,7 @@ import numpy as np
 
 from ... import data, models
 from ...data import Dataset
-from ...dynamic import JointLoss, Slimmable, add_exits
+from ...dynamic import JointLoss, Slimmable, add_exits, pooled_heads
 from ...nn import Conv2d, Dense, Flatten, MaxPool2d, Module, MultiExit, ReLU, Sequential
 from ...selection import pick_on_validation, train
 from ...training import evaluate
@@ -128,7 +128,8 @@ def exit_net(data_name: str, budget: str, seed: int) -> MultiExit:
     def start(rng):
         if resnet is None:
             return with_exits(dataset, budget, rng)
-        return add_exits(resnet, [i - 1 for i in colour.halving(resnet)], rng=rng)
+        after = [i - 1 for i in colour.halving(resnet)]
+        return add_exits(resnet, after, pooled_heads(resnet, after, rng=rng), rng=rng)
 
     def arm(lr):
         return _trained(start, dataset, plan, seed, lr, lambda net: JointLoss(EXIT_WEIGHTS.get(len(net.stages))))
