@@ -442,3 +442,5 @@ def test_pooled_heads_are_a_dense_layer_on_means_over_squares(size):
     logits = squares.mean((2, 4)).reshape(2, -1) @ dense.weight.data + dense.bias.data
     np.testing.assert_allclose(head(h).data, logits, rtol=2e-5, atol=2e-6)
     assert max(high, wide) < 8 and len(add_exits(net, [3], heads, rng=0).heads) == 2
+    with pytest.raises(ValueError, match=r"layer \d+ puts out \(7,\), no image"):
+        pooled_heads(net, [len(net) - 1], rng=0)

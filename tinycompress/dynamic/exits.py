@@ -46,11 +46,11 @@ def add_exits(
 
 
 def pooled_heads(net: Sequential, after: Sequence[int], side: int = 4, *, rng) -> list[Module]:
-    """Heads for exits after the layers with these numbers, whose outputs are images: a dense layer on side × side means.
+    """Heads for `add_exits` after layers of large images: a dense layer on the means of about side × side patches.
 
-    For `add_exits`, if the images are large: a dense layer on each pixel would have more weights than the rest of the net, and at
-    the rates of the rest its gradient would destroy what a trained net knows (Kaya et al. 2019, Shallow-Deep Networks, pool to
-    4 × 4, too). Sides that are no multiple of `side` lose their last pixels.
+    A dense layer on every pixel of a ResNet-20's first stage has 163,840 weights. Trained at the rate of the rest, it spoils
+    what the net has learned. Kaya et al. 2019, Shallow-Deep Networks, pool to 4 × 4, too. Where a height or width is no
+    multiple of the patches' size, the last pixels are left out. Raises ValueError for a layer whose output is no image.
 
     >>> from tinycompress import models
     >>> rng = np.random.default_rng(0)
@@ -59,10 +59,14 @@ def pooled_heads(net: Sequential, after: Sequence[int], side: int = 4, *, rng) -
     Dense(64, 10)
     """
     heads, shapes = [], _output_shapes(net)
-    for height, width, channels in (shapes[i] for i in after):
-        pool = AvgPool2d((max(1, height // side), max(1, width // side)))
-        features = int(np.prod(pool(Tensor(np.zeros((1, height, width, channels), np.float32))).shape))
-        heads.append(Sequential(pool, Flatten(), Dense(features, shapes[-1][-1], rng=rng)))
+    for i in after:
+        if len(shapes[i]) != 3:
+            raise ValueError(f"pooled_heads: layer {i} puts out {shapes[i]}, no image (height, width, channels)")
+        height, width, channels = shapes[i]
+        down, across = max(1, height // side), max(1, width // side)
+        features = (height // down) * (width // across) * channels
+        dense = Dense(features, shapes[-1][-1], rng=rng)
+        heads.append(Sequential(AvgPool2d((down, across)), Flatten(), dense))
     return heads
 
 

@@ -1,8 +1,7 @@
 """Claim P4b: network slimming, in which a net learns which neurons it can do without.
 
 On grey images, the budget "paper" repeats the experiment of Liu et al. 2017, table 1(d): 784-500-300-10 on MNIST, with 84.4 % of
-the parameters removed. From a ResNet-20 it removes as large a share as they do from their ResNet-164, of which that is the larger
-one.
+the parameters removed. From a ResNet-20 it removes 35.2 %, the larger of the two shares that they remove from a ResNet-164.
 """
 
 from dataclasses import dataclass

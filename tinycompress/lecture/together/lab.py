@@ -3,7 +3,7 @@
 `python -m tinycompress.lecture.together.lab figures/cifar10` writes the table into the README.md of that folder again.
 
 The lab: MIT 6.5940, TinyML and Efficient Deep Learning Computing, labs 1 and 2 of fall 2023 and 2024, a VGG on CIFAR-10. Its
-numbers are those of the outputs that students have published.
+numbers are those that students have published.
 """
 
 import re
