@@ -179,6 +179,9 @@ def test_no_weight_decay_holds_back_depthwise_filters(images, monkeypatch):
     assert [how["weight_decay"] for how in seen] == [0.0] * 3 and all(how["nesterov"] for how in seen)
 
 
-def test_early_exits_of_the_resnet_look_at_pooled_images(images):
+def test_early_exits_of_the_resnet_look_at_pooled_images(images, monkeypatch):
     net = dynamic.exit_net(images, "paper", 0)
     assert len(net.heads) == 3 and all(isinstance(head.layers[0], AvgPool2d) for head in net.heads[:-1])
+    monkeypatch.setattr(methods, "trained", lambda start, *_, **how: start())
+    compared = methods.early_exit(colour.trained_resnet(images, 0), None, None, 0, None)
+    assert len(compared.heads) == 2 and isinstance(compared.heads[0].layers[0], AvgPool2d)

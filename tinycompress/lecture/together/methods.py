@@ -13,7 +13,16 @@ import numpy as np
 from ...architecture import factorise, make_separable, ranks_by_budget
 from ...data import Dataset
 from ...distillation import DistillationLoss, ShiftedTargets, teacher_targets
-from ...dynamic import EarlyExit, JointLoss, Slimmable, add_exits, choose_thresholds, exit_table, mac_costs
+from ...dynamic import (
+    EarlyExit,
+    JointLoss,
+    Slimmable,
+    add_exits,
+    choose_thresholds,
+    exit_table,
+    mac_costs,
+    pooled_heads,
+)
 from ...nn import MaxPool2d, Module, MultiExit
 from ...pruning import keep_neurons, remove_neurons
 from ...quantization import (
@@ -133,7 +142,10 @@ def low_rank(teacher, dataset, plan, seed, share) -> Module:
 
 
 def early_exit(teacher, dataset, plan, seed, _) -> MultiExit:
-    start = add_exits(teacher, [_middle(teacher)], rng=np.random.default_rng([seed, 4]))
+    after, rng = [_middle(teacher)], np.random.default_rng([seed, 4])
+    # Of the ResNet-20's 8,192 features, a dense layer would make a third of a megabyte, and spoil the trained layers (Y1).
+    heads = pooled_heads(teacher, after, rng=rng) if colour.halving(teacher) else None
+    start = add_exits(teacher, after, heads, rng=rng)
     return trained(start.copy, dataset, plan, [seed, 3], loss=JointLoss())
 
 
