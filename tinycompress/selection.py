@@ -1,8 +1,10 @@
 """Train the arms of an experiment, all in the same way, and choose between them on validation data alone."""
 
+import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
 _bar: "ContextVar[tqdm | None]" = ContextVar("bar", default=None)
+_checkpoints: "ContextVar[Iterator[Path] | None]" = ContextVar("checkpoints", default=None)
 
 
 @contextmanager
@@ -41,6 +44,22 @@ def shown(name: str, epochs: int) -> Iterator["tqdm"]:
             _bar.reset(token)
 
 
+@contextmanager
+def resuming(path: Path) -> Iterator[None]:
+    """Within this block, a `train` that is `resumable` goes on where a killed run of the block stopped, with the same bits.
+
+    Its checkpoints are beside `path`, one file per call, so the block must train the same nets in the same order. They are
+    removed where the block ends without an error.
+    """
+    token = _checkpoints.set(path.with_suffix(f".{i}.unfinished") for i in itertools.count())
+    try:
+        yield
+    finally:
+        _checkpoints.reset(token)
+    for file in path.parent.glob(f"{path.stem}.*.unfinished"):
+        file.unlink(missing_ok=True)  # another process may have finished the same block
+
+
 def train(
     model: Module,
     data: Dataset,
@@ -52,13 +71,16 @@ def train(
     weight_decay: float = 0.0,
     nesterov: bool = False,
     curve: list[float] | None = None,
+    resumable: bool = False,
     **options,
 ) -> Module:
     """Fit `model` in place on the training split by SGD with momentum 0.9. Ctrl-C ends the whole experiment.
 
     Shows no progress, unless within `shown`.
-    curve: a list to which the validation accuracy after each epoch is appended.
+    curve: a list to which the validation accuracy after each epoch is appended. resumable: whether each epoch ends with a
+    checkpoint, within `resuming`; not for a loss or augmentation that remembers earlier steps.
     """
+    checkpoints = _checkpoints.get() if resumable else None
     history = fit(
         model,
         data.train,
@@ -67,6 +89,7 @@ def train(
         rng=rng,
         schedule=schedule,
         validation=None if curve is None else data.val,
+        checkpoint=None if checkpoints is None else next(checkpoints),
         progress=False if _bar.get() is None else _bar.get(),
         **options,
     )

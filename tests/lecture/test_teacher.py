@@ -130,6 +130,36 @@ def trained_slowly(seconds):
     return stored("8 values, seed 0", (seconds,), digits, make, 3)
 
 
+@pytest.mark.parametrize("resumable", [True, False])
+def test_stored_nets_that_were_stopped_go_on_with_the_same_bits_if_they_are_resumable(resumable):
+    digits, calls = tc.data.load("digits"), []
+
+    def make(stop=None):
+        def augment(x, rng):
+            calls.append(1)
+            if len(calls) == stop:
+                raise KeyboardInterrupt
+            return tc.data.shift(x, rng)
+
+        def net(i):
+            how = {"epochs": 3, "batch_size": 512, "augment": augment, "resumable": resumable}
+            mlp = tc.models.mlp(digits.image_shape, (5,), 10, rng=i)
+            return train(mlp, digits, lr=0.1, rng=np.random.default_rng(i), **how)
+
+        return [net(0), net(1)]
+
+    whole = stored("whole", [], digits, make, 6)
+    epoch = len(calls) // 6
+    calls.clear()
+    with pytest.raises(KeyboardInterrupt):
+        stored("stopped", [], digits, lambda: make(stop=5 * epoch), 6)  # in the second epoch of the second net
+    calls.clear()
+    again = stored("stopped", [], digits, make, 6)
+    assert len(calls) == (2 if resumable else 6) * epoch
+    assert [state_of(net) for net in again] == [state_of(net) for net in whole]
+    assert {path.suffix for path in cache_folder("nets").iterdir()} == {".pickle"}
+
+
 @pytest.mark.parametrize("terminal", [True, False])
 def test_a_net_that_trains_long_tells_its_name_its_epoch_and_the_time_left_where_somebody_looks(monkeypatch, terminal):
     stream = io.StringIO()

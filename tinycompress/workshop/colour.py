@@ -41,9 +41,9 @@ def new_resnet(dataset: Dataset, width: float, rng: np.random.Generator) -> Modu
 
 
 def from_scratch() -> dict:
-    """How `selection.train` trains a net like the teacher, at the rate `PLAN.lr`."""
+    """How `selection.train` trains a net like the teacher, at the rate `PLAN.lr`: for so long that a killed run goes on."""
     how = {"weight_decay": PLAN.weight_decay, "clip_grad_norm": PLAN.clip_grad_norm}
-    return how | {"schedule": one_cycle(), "nesterov": True}
+    return how | {"schedule": one_cycle(), "nesterov": True, "resumable": True}
 
 
 def halving(net: Sequential) -> list[int]:

@@ -11,7 +11,7 @@ from typing import TypeVar
 from ..data import Dataset
 from ..data.download import cache_folder
 from ..files import replace_file
-from ..selection import shown
+from ..selection import resuming, shown
 from .identity import code_hash, fingerprint_of, versions
 
 Made = TypeVar("Made")
@@ -24,8 +24,9 @@ def stored(name: str, what: Sequence, dataset: Dataset, make: Callable[[], Made]
     with those of the data's content, of the code that the module of `make` can run (`code_hash`), and of the versions that may
     change results. So an edit of the engine trains the net again, and a docstring does not; nor does a new figure or verdict,
     unless `make` is of a module that draws or judges. It is a pickle, since a .tcz file has the weights and not how they are
-    trained further or counted. epochs: how many `make` trains with `selection.train`, for a bar that tells the time left; how
-    long it took stays on stderr. Raises what `make` raises, and OSError if the cache cannot be written.
+    trained further or counted. What `make` trains as `resumable` goes on after its last whole epoch if it was killed. epochs: how
+    many `make` trains with `selection.train`, for a bar that tells the time left; how long it took stays on stderr. Raises what
+    `make` raises, and OSError if the cache cannot be written.
     """
     key = json.dumps([name, *what, fingerprint_of(dataset), code_hash(make.__module__), *versions()])
     path = cache_folder("nets") / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.pickle"
@@ -34,8 +35,8 @@ def stored(name: str, what: Sequence, dataset: Dataset, make: Callable[[], Made]
     except Exception:  # not there, or damaged: a pickle can then raise anything
         path.parent.mkdir(parents=True, exist_ok=True)
     start = time.perf_counter()
-    with shown(name, epochs):
+    with shown(name, epochs), resuming(path):
         made = make()
-    replace_file(path, pickle.dumps(made))
+        replace_file(path, pickle.dumps(made))
     print(f"{name}: trained in {(time.perf_counter() - start) / 60:.1f} min", file=sys.stderr, flush=True)
     return made

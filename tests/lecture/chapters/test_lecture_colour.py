@@ -176,7 +176,8 @@ def test_no_weight_decay_holds_back_depthwise_filters(images, monkeypatch):
     plan = architecture.WITH_COLOUR[f"paper, {plans.COLOUR}"]
     for arm in a4_accuracy.ARMS:
         a4_accuracy._conv_net(arm, 8, load(images), plan, 0, 0.1)
-    assert [how["weight_decay"] for how in seen] == [0.0] * 3 and all(how["nesterov"] for how in seen)
+    assert [how["weight_decay"] for how in seen] == [0.0] * 3
+    assert all(how["nesterov"] and how["resumable"] for how in seen)
 
 
 def test_early_exits_of_the_resnet_look_at_pooled_images(images, monkeypatch):
