@@ -8,13 +8,15 @@ from ..kernels.runtime.threads import usable_cores
 
 
 def machine(threads: int | None = None) -> dict[str, str | int]:
-    """Processor, usable cores, threads (by default the current setting), system, and the versions that affect the numbers."""
+    """Processor with its instruction sets, usable cores, threads (by default the current setting), system, and the versions that
+    affect the numbers. Names such as "AMD EPYC" stand for several processors, and times depend on the instructions."""
     from importlib.metadata import version
 
     import tinycompress
 
     return {
         "cpu": _cpu_model(),
+        "instructions": ", ".join(cpu_features()),
         "cores": usable_cores(),
         "threads": threads or tinycompress.get_num_threads(),
         "os": f"{platform.system()} {platform.machine()}",
