@@ -10,7 +10,7 @@ import pytest
 
 from tinycompress import lecture
 from tinycompress.data.dataset import from_arrays
-from tinycompress.lecture import Effect, Settings, judge, report, run
+from tinycompress.lecture import Effect, Settings, claims, judge, report, run
 from tinycompress.lecture.distillation import d2_unseen
 from tinycompress.lecture.learned import (
     ENOUGH,
@@ -304,3 +304,30 @@ def test_a_net_that_a_finding_rests_on_alone_may_not_diverge():
     result = judge(claim, rows, 0)
     assert result.verdict == "not measured: theirs did not learn" and result.findings[0].holds == "theirs diverged"
     result.figure()
+
+
+@pytest.mark.parametrize(
+    "claim_id, where",
+    [
+        ("P1", {"arm": "all at once", "removed": 0.98}),
+        ("P1", {"arm": "a little at a time", "removed": 0.9}),
+        ("P4", {"removed": 0.75}),
+        ("Q2", {"arm": "centroids fine-tuned", "k": 16}),
+        ("Q2", {"arm": "centroids fine-tuned", "k": 2}),
+        ("Q2", {"arm": "pulled while training", "k": 3}),
+        ("Q5", {"stage": "arithmetic"}),
+        ("A5", {"arm": "after", "choice": "by budget"}),
+    ],
+)
+def test_a_trained_arm_at_chance_gets_no_verdict_and_is_named(claim_id, where):
+    (claim,) = claims([claim_id])
+    entry = next(entry for entry in DIGITS if entry["id"] == claim_id)
+    chance = {"accuracy": 10.0, "error": 90.0}
+    rows = [
+        row | {key: chance[key] for key in chance if key in row} if where.items() <= row.items() else row
+        for row in entry["rows"]
+    ]
+    assert all(finding.mean is not None for finding in judge(claim, entry["rows"], 0).findings)
+    found = judge(claim, marked(rows, claim.nets, TEN), 0).findings
+    unsure = [finding for finding in found if finding.mean is None]
+    assert unsure and all("did not learn" in finding.verdict for finding in unsure)

@@ -222,6 +222,10 @@ CLAIM = Claim(
             of=effect_accuracy,
             unit="points",
             margin=-1.0,
+            rests_on=(
+                learns("whole_accuracy", name="the whole net"),
+                learns(arm="after", choice="by budget", name="the net of low rank"),
+            ),
         ),
     ),
     figure=a5,

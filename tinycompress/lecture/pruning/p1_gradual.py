@@ -154,7 +154,7 @@ CLAIM = Claim(
     plans=WITH_COLOUR,
     rests_on=(
         learns("dense_accuracy", name="the dense net"),
-        learns(arm="a little at a time", removed=lambda share: share >= JUDGED),
+        learns(arm=("a little at a time", "all at once"), removed=lambda share: share >= JUDGED, by="removed"),
     ),
     effects=(
         Effect(

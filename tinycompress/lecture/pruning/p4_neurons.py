@@ -234,7 +234,10 @@ CLAIM = Claim(
     prepare=prepare_p4,
     measure=measure_p4,
     plans=WITH_COLOUR,
-    rests_on=(learns("accuracy_before", name="the whole net"),),
+    rests_on=(
+        learns("accuracy_before", name="the whole net"),
+        learns(name="the fine-tuned net", by="removed"),
+    ),
     effects=(
         Effect(
             name="only the sizes of layers change: the smaller net's outputs equal those of the net with masked neurons",

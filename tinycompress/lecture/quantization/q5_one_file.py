@@ -275,7 +275,10 @@ CLAIM = Claim(
     tasks=tasks_q5,
     measure=measure_q5,
     plans=WITH_COLOUR,
-    rests_on=(learns("error", error=True, stage="float32", name="the dense net"),),
+    rests_on=(
+        learns("error", error=True, stage="float32", name="the dense net"),
+        learns("error", error=True, stage="arithmetic", arm=lambda arm: arm != ORDERS[1], name="the net in the file"),
+    ),
     effects=(
         Effect(
             name="test error of the dense net minus that of the net in the file",
