@@ -1,6 +1,7 @@
 """A finding needs nets that learned and enough test images; otherwise it says so, and never gives a verdict."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from tinycompress import lecture
+from tinycompress.data import load
 from tinycompress.data.dataset import from_arrays
 from tinycompress.lecture import Effect, Settings, claims, judge, report, run
 from tinycompress.lecture.distillation import d2_unseen
@@ -28,6 +30,7 @@ from tinycompress.lecture.learned import (
     split_of,
     split_of_data,
     unlearned,
+    warnings_of,
 )
 from tinycompress.training import TrainingDiverged
 from tinycompress.workshop.interval import seeds_to_decide, verdict
@@ -275,6 +278,19 @@ def test_few_images_are_marked_and_enough_are_not():
     assert marked([{"seed": 0}], (), few) == [{"seed": 0, FEW: [ENOUGH - 1, 20]}]
     assert marked([{"accuracy": 9.0}], (learns(),), TEN)[0][LEARNED].keys() == {"accuracy"}
     assert not TEN.warnings and "too few" in Split(5, 2, 3, 2).warnings[0] and "wide" in few.warnings[0]
+
+
+def test_few_or_unbalanced_images_to_learn_from_are_warned_of():
+    test = _images(400, 0.5)
+
+    def words(count, largest):
+        return " ".join(warnings_of(from_arrays("mine", *_images(count, largest), *test)))
+
+    assert words(400, 0.5) == ""
+    assert "only 5 training images to learn from" in words(12, 0.5)
+    assert words(100, 0.5) == "the smallest class has only 8 validation images to choose from; better 10 or more"
+    assert re.search(r"unbalanced, from \d+ to \d+ training images", words(1000, 0.9))
+    assert not warnings_of(load("digits"))
 
 
 # ---- nets that are one of many ----

@@ -287,9 +287,10 @@ def _lectured(arguments) -> int:
 
     import matplotlib  # noqa: F401  (draws the figures: to be missed before the measuring, not after it)
 
+    from ..data import load
     from ..kernels.runtime.threads import usable_cores
     from ..lecture import Store, report, run_all
-    from ..lecture.learned import split_of
+    from ..lecture.learned import warnings_of
     from ..workshop.executors import ClusterProblem, dask_cluster, local_processes
 
     if arguments.dask and arguments.workers:
@@ -298,7 +299,7 @@ def _lectured(arguments) -> int:
         )
     claims = chosen(arguments.names)
     settings = _settings(arguments)
-    for words in split_of(settings.data).warnings:
+    for words in warnings_of(load(settings.data)):
         print(f"tinycompress: {Path(settings.data).name}: {words}", file=sys.stderr)
     out = _folder(arguments.out)
     workers = arguments.workers or max(1, usable_cores() // settings.threads)

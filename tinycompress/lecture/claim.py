@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..data import load
 from ..workshop.interval import seeds_to_decide, verdict
 from . import learned
 from .drawn import drawn
@@ -248,8 +249,8 @@ class Result:
 
 
 def run(claim: Claim, settings: Settings, executor: Executor | None = None, store: Store | None = None) -> Result:
-    """Measure and judge one claim, and warn of test images that are few or unbalanced. See `run_all`."""
-    for words in split_of(settings.data).warnings:
+    """Measure and judge one claim, and warn of images that are few or unbalanced. See `run_all`."""
+    for words in learned.warnings_of(load(settings.data)):
         warnings.warn(f"{Path(settings.data).name}: {words}", stacklevel=2)
     return next(run_all([claim], settings, executor, store))
 

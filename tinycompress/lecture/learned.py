@@ -28,6 +28,7 @@ SURE = 0.975  # guessing exceeds its bound in 2.5 % of all splits; and the z of 
 ENOUGH = 300
 FEWEST = 30  # with fewer test images, nothing is said about accuracies
 MOST_NAMES = 3  # in a verdict
+FEW_PER_CLASS = 10  # training or validation images
 UNBALANCED = 4  # times as many images in the largest class as in the smallest
 
 
@@ -61,15 +62,30 @@ class Split:
                 f"{self.images} test images are too few for a verdict on accuracies; give {FEWEST}, better {ENOUGH}"
             )
         elif self.images < ENOUGH:
-            found.append(
-                f"with {self.images} test images intervals of accuracies are wide; from {ENOUGH} on, they are not"
-            )
+            found.append(f"with {self.images} test images, intervals of accuracies are wide; give {ENOUGH} or more")
         if self.largest >= UNBALANCED * max(self.smallest, 1):
             found.append(
                 f"the classes are unbalanced, from {self.smallest} to {self.largest} test images; a net counts as trained "
                 f"only above {self.guessing:.1f} %"
             )
         return found
+
+
+def warnings_of(dataset: Dataset) -> list[str]:
+    """What a user should know about a data set that is small or unbalanced, in words."""
+    found = split_of_data(dataset).warnings
+    per_class = [np.bincount(labels, minlength=dataset.num_classes) for labels in (dataset.y_train, dataset.y_val)]
+    for counts, name, use in zip(per_class, ("training", "validation"), ("learn", "choose"), strict=True):
+        if counts.min() < FEW_PER_CLASS:
+            found.append(
+                f"the smallest class has only {counts.min()} {name} images to {use} from; better {FEW_PER_CLASS} or more"
+            )
+    fewest, most = int(per_class[0].min()), int(per_class[0].max())
+    if most >= UNBALANCED * max(fewest, 1):
+        found.append(
+            f"the classes are unbalanced, from {fewest} to {most} training images; nets may neglect the rare ones"
+        )
+    return found
 
 
 @functools.cache
