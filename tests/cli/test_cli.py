@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import warnings
+from dataclasses import replace
 
 import fake_chapter
 import numpy as np
@@ -19,6 +20,7 @@ from waiting import LONG, wait_for
 from windows import become_windows
 
 import tinycompress
+from tinycompress import cli as cli_module
 from tinycompress import lecture
 from tinycompress.cli import main
 from tinycompress.lecture import report
@@ -379,6 +381,18 @@ def test_claims_and_notes_are_listed_for_programs(cli):
 
 def test_the_version_is_that_of_the_package(cli):
     assert cli("--version")[:2] == (0, f"tinycompress {tinycompress.__version__}\n")
+
+
+@pytest.mark.parametrize(
+    "seeds, threads, cores, advised",
+    [(1, 1, 2, 2), (1, 2, 2, None), (2, 1, 2, None), (2, 1, 8, 4), (5, 1, 2, None), (3, 1, 8, 2)],
+)
+def test_a_run_of_hours_that_would_leave_cores_idle_says_so(monkeypatch, seeds, threads, cores, advised):
+    monkeypatch.setattr(lecture, "CHAPTERS", {"fake": "fake_chapter"})
+    settings = lecture.Settings(budget="paper", seeds=seeds, threads=threads)
+    words = cli_module._idle(lecture.claims(["F1"]), settings, cores)
+    assert (f"--threads {advised}" in words) if advised else words == ""
+    assert cli_module._idle(lecture.claims(["F1"]), replace(settings, budget="quick"), 99) == ""
 
 
 def test_help_waits_for_no_heavy_import():

@@ -301,6 +301,8 @@ def _lectured(arguments) -> int:
     settings = _settings(arguments)
     for words in warnings_of(load(settings.data)):
         print(f"tinycompress: {Path(settings.data).name}: {words}", file=sys.stderr)
+    if not arguments.dask and (words := _idle(claims, settings, usable_cores())):
+        print(f"tinycompress: {words}", file=sys.stderr)
     out = _folder(arguments.out)
     workers = arguments.workers or max(1, usable_cores() // settings.threads)
     store, results, drawings, code, reason = Store(out, settings.data), [], {}, DONE, ""
@@ -340,6 +342,15 @@ def _lectured(arguments) -> int:
         return code
     store.discard({claim.id for claim in claims})
     return DONE
+
+
+def _idle(claims, settings, cores: int) -> str:
+    """How to use cores that a run of hours would leave idle, since it has fewer tasks; "" if it has enough."""
+    tasks = sum(len(claim.tasks(settings)) for claim in claims)
+    threads = cores // max(1, tasks)
+    if settings.budget != "paper" or threads <= settings.threads:
+        return ""
+    return f"{tasks} {'task' if tasks == 1 else 'tasks'} on {cores} cores: with --threads {threads} it takes less time"
 
 
 def _print_place(out: Path, replaced: bool) -> None:
