@@ -14,6 +14,7 @@ from ..nn import Module, Residual, Sequential
 from ..optim import one_cycle
 from ..quantization import tcz
 from ..selection import shown
+from ..training import TrainingDiverged
 from .stored import stored
 from .teacher import TeacherPlan, augmented, teacher
 
@@ -62,5 +63,12 @@ def augmentation(plan) -> Callable[[np.ndarray, np.random.Generator], np.ndarray
 
 
 def kept(plan, name: str, what: Sequence, dataset: Dataset, make: Callable[[], Made], epochs: float) -> Made:
-    """What make() returns; if `plan.stored`, kept in the user's cache (see `stored`), under the name, `what` and the plan."""
-    return stored(name, (*what, asdict(plan)), dataset, make, epochs) if plan.stored else make()
+    """What make() returns; if `plan.stored`, kept in the user's cache (see `stored`), under the name, `what` and the plan.
+
+    If its training diverges, the error names it.
+    """
+    try:
+        return stored(name, (*what, asdict(plan)), dataset, make, epochs) if plan.stored else make()
+    except TrainingDiverged as error:
+        error.args = (f"{name}: {error}",)
+        raise

@@ -23,6 +23,7 @@ from tinycompress.lecture.tasks import why_not
 from tinycompress.lecture.together import methods
 from tinycompress.lecture.together import nets as together
 from tinycompress.nn import AvgPool2d
+from tinycompress.training import TrainingDiverged
 from tinycompress.workshop import colour, teacher
 from tinycompress.workshop.style import png
 
@@ -178,6 +179,15 @@ def test_no_weight_decay_holds_back_depthwise_filters(images, monkeypatch):
         a4_accuracy._conv_net(arm, 8, load(images), plan, 0, 0.1)
     assert [how["weight_decay"] for how in seen] == [0.0] * 3
     assert all(how["nesterov"] and how["resumable"] for how in seen)
+
+
+@pytest.mark.parametrize("name", ["quick", f"paper, {plans.COLOUR}"])
+def test_a_training_that_diverges_names_its_net(images, name):
+    def diverge():
+        raise TrainingDiverged("every learning rate of (0.02,) diverged")
+
+    with pytest.raises(TrainingDiverged, match=r"^Q2: 4 values: every learning rate of \(0.02,\) diverged$"):
+        colour.kept(together.PLANS[name], "Q2: 4 values", [], load(images), diverge, 1)
 
 
 def test_early_exits_of_the_resnet_look_at_pooled_images(images, monkeypatch):
