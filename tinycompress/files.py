@@ -3,6 +3,7 @@
 import errno
 import os
 import stat
+import sys
 import threading
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,6 +57,25 @@ def replace_file(path, content: str | bytes) -> None:
     """Write text (as UTF-8) or bytes to `path`, completely or not at all. Raises TypeError for anything else."""
     with whole_file(path) as file:
         file.write(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def alone(path, waiting: str):
+    """Within this block, no other process is in such a block of the same lock file; as long as one is, this one waits, and says
+    `waiting` on stderr. A process that ends gives its lock back."""
+    from filelock import FileLock, Timeout
+
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        print(waiting, file=sys.stderr, flush=True)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def check_room(folder, size: int = 1 << 20) -> None:

@@ -4,12 +4,15 @@ import io
 import json
 import re
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from waiting import wait_for
 
 import tinycompress as tc
 from tinycompress.data.download import cache_folder
@@ -94,6 +97,41 @@ def test_a_damaged_file_is_never_taken_for_a_teacher():
     assert state_of(teacher(PLAN, "digits", progress=False)) == whole
 
 
+def test_a_teacher_that_comes_with_the_package_is_read_from_there_unless_the_cache_has_one(
+    monkeypatch, tmp_path, capsys
+):
+    net, path = teacher(PLAN, "digits", progress=False), teacher_file(PLAN, "digits")
+    for suffix in (".tcz", ".json"):
+        path.with_suffix(suffix).rename(tmp_path / path.with_suffix(suffix).name)
+    assert "comes with" not in capsys.readouterr().err
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "TRAINED", tmp_path)
+        patch.setattr(module, "fit", never)
+        assert state_of(teacher(PLAN, "digits", progress=False)) == state_of(net)
+        right = tc.evaluate(net, tc.data.load("digits")).accuracy
+        assert f"convnet, seed 0: comes with tinycompress, right on {right:.2%}" in capsys.readouterr().err
+        assert not path.exists()
+        tc.quantization.tcz.save(tc.models.mlp((8, 8, 1), (5,), 10, rng=0), path)
+        assert len(teacher(PLAN, "digits", progress=False).state_dict()) == 4 and not capsys.readouterr().err
+        path.unlink()
+        packed = tmp_path / path.name
+        packed.write_bytes(packed.read_bytes()[:-20])
+        with pytest.raises(AssertionError, match="trained again"):
+            teacher(PLAN, "digits", progress=False)
+
+
+def test_the_teachers_that_come_with_the_package_are_those_of_the_plan_of_colour_images():
+    paths = sorted(module.TRAINED.glob("*.tcz"))
+    about = [json.loads(path.with_suffix(".json").read_text()) for path in paths]
+    assert sorted(one["plan"]["seed"] for one in about) == list(range(len(paths))) and paths
+    for path, one in zip(paths, about, strict=True):
+        plan = TeacherPlan(seed=one["plan"]["seed"])
+        assert one["plan"] == vars(plan) and one["data"] == "cifar10" and not one["origin"]
+        assert module.file_name(plan, one["data_fingerprint"]) == path.name
+        net = tc.quantization.tcz.load(path)
+        assert net.input_shape == (32, 32, 3) and net.summary().parameters == 272_474 and one["test_accuracy"] > 0.91
+
+
 def test_a_stored_net_that_is_damaged_is_made_again():
     digits, made = tc.data.load("digits"), []
 
@@ -128,6 +166,25 @@ def trained_slowly(seconds):
         return net
 
     return stored("8 values, seed 0", (seconds,), digits, make, 3)
+
+
+def test_of_several_processes_that_want_a_net_one_trains_it_and_the_others_wait(capsys):
+    digits, begun, go_on = tc.data.load("digits"), threading.Event(), threading.Event()
+
+    def make():
+        begun.set()
+        assert go_on.wait(60)
+        return tc.models.mlp(digits.image_shape, (5,), 10, rng=0)
+
+    with ThreadPoolExecutor() as pool:  # a lock is between open files, so that threads stand for processes
+        first = pool.submit(stored, "a net", [], digits, make, 0)
+        assert begun.wait(60)
+        second = pool.submit(stored, "a net", [], digits, never, 0)
+        wait_for("the second one to wait", lambda: "another process trains it" in capsys.readouterr().err)
+        other = stored("another net", [], digits, lambda: tc.models.mlp(digits.image_shape, (5,), 10, rng=1), 0)
+        assert not second.done()
+        go_on.set()
+        assert state_of(first.result()) == state_of(second.result()) != state_of(other)
 
 
 @pytest.mark.parametrize("resumable", [True, False])
