@@ -134,10 +134,11 @@ def y1(rows):
         ax.xaxis.set_major_locator(MaxNLocator(5))
         ax.yaxis.set_major_locator(MaxNLocator(5, integer=True))
         percent_axis(ax.yaxis, 100)
-    fig.axes[0].xaxis.set_major_formatter(lambda value, _: f"{value / 1000:,.0f}k")
+    unit, letter = (1e6, "M") if max(row["macs"] for row in rows) >= 1e7 else (1e3, "k")
+    fig.axes[0].xaxis.set_major_formatter(lambda value, _: f"{value / unit:,.0f}{letter}" if value else "0")
     ends = np.concatenate([_intervals(rows, arm)[1:] for arm in ("plain", "exit", "threshold")], axis=1)
     low, high = np.floor(2 * ends.min()) / 2, np.ceil(2 * ends.max()) / 2
-    low, high = min(low, high - LEAST_RANGE), min(high, 100)
+    low, high = min(low, high - LEAST_RANGE), min(high + 0.06 * (high - low), 100)  # with room for half a mark
     for ax in fig.axes[:3]:
         ax.set_ylim(max(0, low - 0.15 * (high - low)), high)  # with room for the words below an interval
     (costs, _), (_, low, _) = _means(rows, "exit", "macs"), _intervals(rows, "exit")
