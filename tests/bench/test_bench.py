@@ -20,6 +20,8 @@ from tinycompress.bench import measure, report, roofline, sparse, turns
 from tinycompress.bench.case import Case, Point, geometric_mean, is_close, make_row
 from tinycompress.bench.limits import COPY, READ, SGEMM
 from tinycompress.cli import main
+from tinycompress.kernels.runtime import jit
+from tinycompress.workshop.machine import cpu_features, machine
 
 SECONDS = st.floats(1e-6, 1e3)
 ROUNDS = st.lists(st.tuples(SECONDS, SECONDS), min_size=1, max_size=9)
@@ -321,6 +323,15 @@ def test_rows_name_the_instructions_that_kernels_are_compiled_for(monkeypatch):
     ):
         monkeypatch.setattr("tinycompress.kernels.runtime.jit.host_cpu", lambda features=features: ("a CPU", features))
         assert measured(replace(fake_bench.GOOD, sides={"torch": fake_bench.raising}))[0]["cpu_features"] == names
+
+
+def test_processors_of_one_name_with_other_instructions_are_two_machines(monkeypatch):
+    here, (name, features) = machine(1), jit.host_cpu()
+    assert here["instructions"] == ", ".join(cpu_features())
+    monkeypatch.setattr(jit, "host_cpu", lambda: (name, tuple({*features} ^ {"avx512f"})))
+    assert {key for key in here if machine(1)[key] != here[key]} == {
+        "instructions"
+    }  # so that a report of one is not joined
 
 
 def test_a_busy_machine_is_warned_of(monkeypatch):

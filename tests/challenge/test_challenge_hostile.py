@@ -115,9 +115,9 @@ def test_a_net_that_is_slow_on_purpose_ends_at_the_limit(data):
 
 def test_a_net_that_takes_much_memory_is_refused(data):
     pytest.importorskip("resource")
-    content = constant(nn.PointwiseConv2d(1, 900, rng=RNG), nn.Conv2d(900, 1, 65, stride=64, padding=64, rng=RNG))
-    rules = replace(RULES, memory_mib=800)
-    with pytest.raises(Refused, match="needs more than the 800 MiB"):
+    content = constant(nn.PointwiseConv2d(1, 980, rng=RNG), nn.Conv2d(980, 1, 65, stride=64, padding=64, rng=RNG))
+    rules = replace(RULES, memory_mib=640)
+    with pytest.raises(Refused, match="needs more than the 640 MiB"):
         judge(content, data.x_test, 10, rules)
     assert judge(constant(nn.PointwiseConv2d(1, 2, rng=RNG)), data.x_test, 10, rules)
 
