@@ -57,7 +57,7 @@ def resuming(path: Path) -> Iterator[None]:
     finally:
         _checkpoints.reset(token)
     for file in path.parent.glob(f"{path.stem}.*.unfinished"):
-        file.unlink(missing_ok=True)  # another process may have finished the same block
+        file.unlink()
 
 
 def train(

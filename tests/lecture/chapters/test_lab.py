@@ -93,9 +93,8 @@ def test_what_another_claim_measures_closer_to_the_lab_stands_in_place_of_what_c
     (at,) = [i for i, (theirs, _) in enumerate(lines) if theirs[0] == "k-means, 2 bits (lab 2)"]
     assert lines[at][1] == ["4 values a layer, centroids fine-tuned (Q2)", *clustered]  # C1 has no such method
     assert lines[at - 1][0][0] == "k-means, 4 bits (lab 2)"
-    assert [theirs for theirs, own in lines if own[0] == "8 values a layer"] == [
-        ["–", "", "", ""]
-    ]  # is not the lab's method
+    (beside,) = [theirs for theirs, own in lines if own[0] == "8 values a layer"]
+    assert beside == ["–", "", "", ""]  # it is not what the lab measures
     assert [own[0] for _, own in lines].count("half of neurons pruned") == 1
     with speaking("zh"):
         assert "每层 4 个值，微调中心 (Q2)" in beside_the_lab(MADE, OTHERS)

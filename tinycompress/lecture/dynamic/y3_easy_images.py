@@ -1,6 +1,10 @@
 """Claim Y3: easy images leave early."""
 
+import base64
+import io
+
 import numpy as np
+from PIL import Image
 
 from ... import data
 from ...data import Dataset
@@ -64,9 +68,19 @@ def difficulty(dataset: Dataset) -> np.ndarray:
     return np.concatenate(shares)
 
 
-def _pixels(image: np.ndarray) -> np.ndarray:
-    """The image in 8 bits, (H, W, 3) if it has three channels, else their mean (H, W)."""
-    return np.round(255 * (image if image.shape[-1] == 3 else image.mean(-1))).astype(int)
+def _pixels(image: np.ndarray) -> np.ndarray | str:
+    """The image in 8 bits: a PNG in base64 if it has three channels, since its numbers take five times as much space in a
+    report; else the mean of its channels (H, W)."""
+    if image.shape[-1] != 3:
+        return np.round(255 * image.mean(-1)).astype(int)
+    with io.BytesIO() as file:
+        Image.fromarray(np.round(255 * image).astype(np.uint8)).save(file, "png", optimize=True)
+        return base64.b64encode(file.getvalue()).decode()
+
+
+def _unpacked(pixels) -> np.ndarray:
+    """The image that `_pixels` gave, (H, W, 3) or (H, W)."""
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(pixels))) if isinstance(pixels, str) else pixels)
 
 
 def effect_y3(rows):
@@ -192,14 +206,14 @@ def _mosaic(rows) -> np.ndarray:
     Grey images are ink on paper, so 0 is blank; of colour images, 255 is.
     """
     first = next(image for row in rows for some in row["images"] for image in some)
-    height, width, *colours = np.shape(first)
+    height, width, *colours = _unpacked(first).shape
     deep = max(len(some) for row in rows for some in row["images"])
     shape = len(rows), deep, height + 1, len(rows[0]["images"]), width + 1, *colours
     picture = np.full(shape, 255 if colours else 0, np.uint8)
     for i, row in enumerate(rows):
         for k, some in enumerate(row["images"]):
             for j, image in enumerate(some):
-                picture[i, j, :height, k, :width] = image
+                picture[i, j, :height, k, :width] = _unpacked(image)
     return picture.reshape(len(rows) * deep * (height + 1), -1, *colours)
 
 
