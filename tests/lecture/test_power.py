@@ -95,7 +95,7 @@ def test_the_page_says_how_often_other_seeds_agree_where_that_was_measured(tmp_p
     entry |= {"effect": result.claim.effects[0].name, "together": together}
     monkeypatch.setattr(power, "read", lambda folder: [entry])
     settings = {"budget": "quick", "data": "digits", "training_images": 1000}
-    borderline = "borderline: 17 of 20 sets of 5 seeds exact, 3 failed (all 100 seeds together: exact, holds)"
+    borderline = "borderline: 17 of 20 sets of 5 seeds exact, 3 failed (all 100 seeds together, on the same images: exact, holds)"
     assert f"Other seeds: {borderline}." in page([result], {"A1": b""}, {}, settings)
     with speaking("zh"):
         assert re.search("换别的种子.*。</p>", page([result], {"A1": b""}, {}, settings))
@@ -106,8 +106,9 @@ def test_the_page_says_how_often_other_seeds_agree_where_that_was_measured(tmp_p
     assert f"{borderline}; 20 of 20 sets of 5 seeds exact." in page([result], {"A1": b""}, {}, settings)
     open_ = entry | {"verdicts": {"not shown": 20}}
     monkeypatch.setattr(power, "read", lambda folder: [open_])  # what stands, but is open, is decided by all seeds
-    assert "Other seeds: 20 of 20 sets of 5 seeds not shown (all 100 seeds together: exact, holds)." in page(
-        [result], {"A1": b""}, {}, settings
+    assert (
+        "Other seeds: 20 of 20 sets of 5 seeds not shown (all 100 seeds together, on the same images: exact, holds)."
+        in page([result], {"A1": b""}, {}, settings)
     )
     assert "Other seeds" not in page([result], {"A1": b""}, {}, settings | {"data": "mnist"})
     monkeypatch.setattr(power, "read", lambda folder: [entry | {"effect": "one that no claim has any more"}])
@@ -124,7 +125,7 @@ def test_a_notebook_says_how_often_other_seeds_agree_below_the_verdict(tmp_path,
     entry |= {"effect": claim.effects[0].name, "together": together}
     monkeypatch.setattr(power, "read", lambda folder: [entry])
     (_, verdict, *_), _ = claim_bundles("A1", [tmp_path])
-    assert verdict["text/markdown"].endswith("(all 100 seeds together: exact, holds).")
+    assert verdict["text/markdown"].endswith("(all 100 seeds together, on the same images: exact, holds).")
     second = entry | {"effect": claim.effects[1].name, "verdicts": {"exact": 20}}
     monkeypatch.setattr(power, "read", lambda folder: [entry, second])
     (_, verdict, *_), _ = claim_bundles("A1", [tmp_path])

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from ..data import load
-from ..workshop.interval import seeds_to_decide, verdict
-from . import learned
+from ..workshop.interval import images_to_decide, seeds_to_decide, verdict
+from . import learned, shares
 from .drawn import drawn
 from .language import DOT
 from .learned import Nets, split_of
@@ -209,8 +209,9 @@ class Finding:
     """What the rows say of one effect: the verdict, the mean (or the bool of an exact statement), its 95 % interval, and from
     where to where the statement holds, in words, or "".
 
-    seeds: if it is not shown, about how many seeds would decide it (`seeds_to_decide`); None if that is unknown.
-    doubt: the part of the interval's half that few test images are the cause of (`learned.doubt`); else 0.
+    seeds, images: if it is not shown, about how many seeds, or how many times as many test images, would decide it
+        (`seeds_to_decide`, `images_to_decide`); None if that is unknown.
+    doubt: half the width of the interval that the test images alone leave (`shares.doubt`); 0 if the rows do not tell.
     """
 
     effect: Effect
@@ -219,6 +220,7 @@ class Finding:
     interval: tuple[float, float] | None = None
     holds: str = ""
     seeds: int | None = None
+    images: int | None = None
     doubt: float = 0.0
 
 
@@ -369,7 +371,7 @@ class _Run:
 
     def result(self) -> Result:
         rows = list(itertools.chain(*self.rows))
-        if self.claim.nets:
+        if self.claim.nets or any(effect.tested_on != "none" for effect in self.claim.effects):
             rows = learned.marked(rows, self.claim.nets, split_of(self.settings.data))
         try:
             return judge(self.claim, rows, self.seconds)
@@ -401,29 +403,29 @@ def judge(claim: Claim, rows: list[Row], seconds: float) -> Result:
 def _finding(claim: Claim, effect: Effect, rows: list[Row]) -> Finding:
     """What the rows say of one effect."""
     nets = claim.nets_of(effect)
-    few = learned.few_images(rows, effect.tested_on == "of a class") if effect.tested_on != "none" else None
-    least = learned.FEWEST if effect.unit == "points" else learned.ENOUGH  # in points, the doubt is known
-    if few is not None and few < least:
-        return Finding(effect, f"not measured: {few} test images are too few, {least} would do")
+    tested = effect.tested_on != "none"
+    images = shares.number_of_images(rows, effect.tested_on == "of a class") if tested else None
+    if images is not None and images < learned.FEWEST:
+        return Finding(effect, f"not measured: {images} test images are too few, {learned.FEWEST} would do")
     rows, without = learned.kept_and_left_out(rows, nets)
     names, accuracies = learned.unlearned(rows, nets)
     if names:
         return Finding(effect, f"not measured: {names} did not learn", holds=accuracies)
-    doubt = learned.doubt(rows, nets, few) if few else 0.0
-    values, how = effect.of(rows), (effect.margin, effect.smallest, effect.equal, doubt)
+    values = effect.of(rows)
     if isinstance(values, Sequence) and not values:
         return Finding(
             effect, "not measured here: nothing to compare", holds=effect.holds(rows) if effect.holds else ""
         )
+    doubt = shares.doubt(effect.of, rows, images if effect.unit == "points" else None) if tested else 0.0
+    how = effect.margin, effect.smallest, effect.equal, doubt
     try:
         decided = verdict(values, *how)
     except ValueError as error:
         raise ValueError(f"claim {claim.id}, {effect.name}: {error}") from error
-    seeds = seeds_to_decide(values, *how) if decided.verdict == "not shown" else None
-    # Where it holds is decided over seeds alone, which says too much if there are few images.
-    holds = [effect.holds(rows)] if effect.holds and not few else []
+    more = (seeds_to_decide(values, *how), images_to_decide(values, *how)) if decided.verdict == "not shown" else ()
+    holds = [effect.holds(rows)] if effect.holds else []
     holds += [f"left out, did not learn: {learned.unlearned(without, nets)[1]}"] if without else []
-    return Finding(effect, *decided, DOT.join(holds), seeds, doubt)
+    return Finding(effect, *decided, DOT.join(holds), *(more or (None, None)), doubt)
 
 
 def disagreements(ratios: dict[str, float]) -> list[str]:

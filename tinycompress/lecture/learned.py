@@ -1,13 +1,11 @@
 """What must hold before a finding gets a verdict: its nets learned, and there are enough test images to tell.
 
 A claim declares once which nets its findings rest on (`learns`). When its rows are measured, those of nets no better than
-guessing are marked with the key "did_not_learn", and all rows with "test_images" if there are few. `judge` and the figure follow
-from these marks. Rows of nets that learned, on enough images, stay as they are. A net whose training diverged has a row that says
-so (`diverged`).
+guessing are marked with the key "did_not_learn", and those with a share of test images with "test_images". `judge` and the figure
+follow from these marks. A net whose training diverged has a row that says so (`diverged`).
 """
 
 import functools
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,17 +13,15 @@ from typing import Any
 import numpy as np
 
 from ..data import Dataset, load
+from .shares import IMAGES, WITHOUT
 
 Row = dict[str, Any]
 
 LEARNED = "did_not_learn"  # key of a row -> {key of an accuracy: what guessing reaches, in %}
 DIVERGED = "diverged"  # key of a row of a net whose training failed -> the error's words
-FEW = "test_images"  # key of a row -> [test images, those of the smallest class]
 
-SURE = 0.975  # guessing exceeds its bound in 2.5 % of all splits; and the z of a 95 % interval
-# If none of n images tells two nets apart, fewer than 3 / n of all images would, at 95 % (the rule of three, Hanley &
-# Lippman-Hand 1983). From 300 on, that is less than the point of accuracy that matters to the lecture.
-ENOUGH = 300
+SURE = 0.975  # guessing exceeds its bound in 2.5 % of all splits
+ENOUGH = 300  # one in so many is a third of the point of accuracy that matters to the lecture
 FEWEST = 30  # with fewer test images, nothing is said about accuracies
 MOST_NAMES = 3  # in a verdict
 FEW_PER_CLASS = 10  # training or validation images
@@ -175,13 +171,13 @@ def must_have_learned(name: str, accuracy: float, dataset: Dataset) -> None:
 
 
 def marked(rows: list[Row], nets: Sequence[Nets], split: Split) -> list[Row]:
-    """The rows, marked where a net did not learn, and all of them if there are few test images."""
+    """The rows, marked with the number of test images where shares of these count, and where a net did not learn."""
     bounds = [(net, (net.split or split).guessing) for net in nets]
-    few = {FEW: [split.images, split.smallest]} if split.images < ENOUGH else {}
+    images = {IMAGES: [split.images, split.smallest]}
     found = []
     for row in rows:
         missed = {n.value: bound for n, bound in bounds if (a := n.accuracy(row)) is not None and a <= bound}
-        found.append(row | few | ({LEARNED: missed} if missed else {}))
+        found.append(row | (images if WITHOUT in row else {}) | ({LEARNED: missed} if missed else {}))
     return found
 
 
@@ -230,30 +226,3 @@ def _span(accuracies: list[float | None]) -> str:
         low, high = min(known), max(known)
         words.append(f"{low:.1f} %" if round(low, 1) == round(high, 1) else f"{low:.1f} to {high:.1f} %")
     return " or ".join(words)
-
-
-def few_images(rows: list[Row], per_class: bool) -> int | None:
-    """The number of test images, or of those of the smallest class, if they are few; else None."""
-    counts = next((row[FEW] for row in rows if FEW in row), None)
-    return counts and counts[per_class]
-
-
-def doubt(rows: list[Row], nets: Iterable[Nets], images: int) -> float:
-    """Half the width (points) of the 95 % interval that a difference of accuracies has since these images are a sample.
-
-    An image tells two nets apart only if one of them is wrong, so the share of such images is at most the sum of both errors,
-    and the variance of the difference at most this share / images (McNemar 1947; Dietterich 1998). The errors are those of
-    the two worst arms, by the rule of succession: no error among n images counts as 1 / (n + 2).
-    """
-    from scipy.special import ndtri
-
-    errors: dict[tuple, list[float]] = {}
-    for value, wrong in {(net.value, net.error) for net in nets}:
-        for row in (row for row in rows if row.get(value) is not None):
-            errors.setdefault((value, str(row.get("arm"))), []).append(row[value] if wrong else 100 - row[value])
-    shares = sorted((np.mean(some) * images / 100 + 1) / (images + 2) for some in errors.values()) or [1.0]
-    return (
-        100
-        * float(ndtri(SURE))
-        * math.sqrt(min(1.0, sum(2 * shares[-1:] if len(shares) < 2 else shares[-2:])) / images)
-    )

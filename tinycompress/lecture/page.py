@@ -33,12 +33,13 @@ INTRODUCTION = (
     "Claims about network compression, each decided by measurements on this machine. A claim is <em>supported</em> if "
     "the 95 % interval of its effect lies above the margin stated beside it, or else above 0 (a ratio: above 1×), "
     "<em>contradicted</em> if it lies below, <em>no difference</em> if it lies within the smallest effect that would "
-    "matter, and <em>not shown</em> otherwise, with the number of seeds that would decide it if mean and spread stayed as "
-    "they are; "
+    "matter, and <em>not shown</em> otherwise, with the number of seeds, or of test images, that would decide it if mean and "
+    "spread stayed as they are; "
     "<em>not measured</em> if a net that it rests on did no better than guessing, or if there are too few test images. "
     "That smallest effect decides only <em>no difference</em>; a smaller one can be supported. Effects are paired by seed, "
     "so bars may overlap although their difference is clear, and signed so that positive values support the "
-    "statement. × says how many times smaller or faster: in theory (parameters, operations), on disk, and on the "
+    "statement. Intervals say how far other seeds would move an effect and, where it counts test images, other images, too. "
+    "× says how many times smaller or faster: in theory (parameters, operations), on disk, and on the "
     "clock. ⚠ marks ratios that disagree."
 )
 
@@ -103,15 +104,25 @@ def effect_text(finding: Finding) -> str:
     if finding.verdict == "not shown" and not finding.interval:
         words.append("from one seed, which cannot say how many would decide it")
     elif finding.verdict == "not shown":
-        if finding.seeds and not (effect.smallest or effect.equal):
+        if (finding.seeds or finding.images) and not (effect.smallest or effect.equal):
             words.append(f"leaning to {'supported' if mean > effect.margin else 'contradicted'}")
-        words.append(
-            f"{f'about {finding.seeds}' if finding.seeds else f'more than {MOST_SEEDS}'} seeds would decide it"
-        )
+        words.append(_what_decides(finding))
     text = number(mean) if unit in ("", "log2 ×", "share") else f"{number(mean)} {say(unit)}"
     interval = f" [{', '.join(map(number, finding.interval))}]" if finding.interval else ""
-    few = [f"of which ±{finding.doubt:.2g} since there are few test images"] if finding.doubt else []
-    return text + interval + "".join(say(", ") + say(word) for word in few + words)
+    return text + interval + "".join(say(", ") + say(word) for word in words)
+
+
+def _what_decides(finding: Finding) -> str:
+    """How many seeds or test images would decide what is not shown."""
+    seeds = f"about {finding.seeds} seeds" if finding.seeds else ""
+    images = f"{finding.images} times as many test images" if finding.images else ""
+    if seeds and images:
+        return f"{seeds}, or {images}, would decide it"
+    if seeds or images:
+        return f"{seeds or images} would decide it"
+    if finding.doubt:
+        return "only more seeds and more test images would decide it"
+    return f"more than {MOST_SEEDS} seeds would decide it"
 
 
 def finding_text(finding: Finding) -> str:
@@ -266,7 +277,8 @@ def seeds_of_effects(result: Result, settings: dict) -> dict[str, str]:
 
 
 def _sets(entry: dict, effects: dict[str, Effect]) -> str:
-    """Such as "borderline: 13 of 20 sets of 5 seeds not shown, 7 supported (all 100 seeds together: supported, +0.4 points)".
+    """Such as "borderline: 13 of 20 sets of 5 seeds not shown, 7 supported (all 100 seeds together, on the same images:
+    supported, +0.4 points)".
 
     What all seeds say stands wherever those of one set leave it open: there, too, where nearly all sets say "not shown".
     """
@@ -280,7 +292,7 @@ def _sets(entry: dict, effects: dict[str, Effect]) -> str:
         return words
     all_seeds = entry["together"]
     finding = Finding(effects[entry["effect"]], all_seeds["verdict"], all_seeds["mean"], all_seeds["interval"])
-    together = say(f"all {entry['seeds']} seeds together")
+    together = say(f"all {entry['seeds']} seeds together, on the same images")
     head = "" if stands else say("borderline") + say(": ")
     found = together + say(": ") + say(finding.verdict) + say(", ") + effect_text(finding)
     return head + words + say(" (") + found + say(")")

@@ -21,6 +21,7 @@ from ..files import replace_file
 from ..text import aligned
 from . import claims
 from .claim import SEEDS, Claim, Row, Settings, judge, run_all
+from .shares import WITHOUT
 from .store import Store
 from .tasks import in_words, why_not
 
@@ -47,8 +48,10 @@ def power(chosen: Iterable[Claim], sets: int, executor: Executor | None = None, 
 def entries(claim: Claim, rows: list[Row]) -> list[dict]:
     """One table entry per effect: how many sets of seeds gave each verdict, the mean of each set, and what all seeds say.
 
-    rows: those of sets of SET consecutive seeds, starting at 0; each row has the key "seed".
+    All of them on the same test images, so their intervals are over seeds alone. rows: those of sets of SET consecutive seeds,
+    starting at 0; each row has the key "seed".
     """
+    rows = [{key: value for key, value in row.items() if key != WITHOUT} for row in rows]
     groups: dict[int, list[Row]] = {}
     for row in rows:
         groups.setdefault(row["seed"] // SET, []).append(row)

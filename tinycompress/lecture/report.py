@@ -188,6 +188,8 @@ def _finding(finding: Finding) -> dict:
         "equal": effect.equal,
         "holds": finding.holds,
         "seeds_to_decide": finding.seeds,
+        "images_to_decide": finding.images,
+        "doubt_of_images": finding.doubt,
     }
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..training import TrainingDiverged
 from .learned import DidNotLearn, Row
+from .shares import Share, kept_in_row
 
 FAILED = TrainingDiverged, DidNotLearn
 
@@ -72,9 +73,12 @@ def plain(value: Any, where: str) -> Any:
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
     if isinstance(value, dict):
+        value = value | kept_in_row(value)
         return {str(key): plain(item, f"{where}, {key!r}") for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item, where) for item in value]
+    if isinstance(value, Share):
+        return float(value)
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{where}: the row contains {value}; use None for a missing number")
     if value is None or isinstance(value, bool | int | float | str):

@@ -7,6 +7,7 @@ import numpy as np
 
 CONFIDENCE = 0.95
 MOST_SEEDS = 1000  # nobody runs more
+MOST_TIMES = 100  # as many images
 
 
 class Verdict(NamedTuple):
@@ -32,8 +33,8 @@ def verdict(
     "supported" if the interval lies between -smallest and smallest, "contradicted" if wholly outside (Schuirmann 1987, at
     97.5 % on each side). A bool, for an exact statement, gives "exact" or "failed".
 
-    doubt: half the width of another 95 % interval, of a cause that all values share, such as the few images that all were
-    tested on. It widens that over seeds: both halves are added as √(a² + b²) (Zou & Donner 2008, for independent causes).
+    doubt: half the width of another 95 % interval, of a cause that all values share, such as the images that all were tested
+    on. It widens that over seeds: both halves are added as √(a² + b²) (Zou & Donner 2008, for independent causes).
 
     Raises ValueError for a value that is NaN or infinite, and for a margin beside a smallest effect.
     """
@@ -86,6 +87,18 @@ def seeds_to_decide(
     low, high = mean - half, mean + half
     words = (_word(*ends, margin, smallest, equal) for ends in zip(low, high, strict=True))
     return next((int(count) for count, word in zip(n, words, strict=True) if word != "not shown"), None)
+
+
+def images_to_decide(
+    values: Sequence[float], margin: float = 0.0, smallest: float = 0.0, equal: bool = False, doubt: float = 0.0
+) -> int | None:
+    """How many times as many test images it takes until `verdict` is no longer "not shown", if nothing changes but the doubt.
+
+    The doubt shrinks with the square root of their number. None if MOST_TIMES as many would not do.
+    """
+    times = (k for k in range(1, MOST_TIMES + 1))
+    rule = margin, smallest, equal
+    return next((k for k in times if verdict(values, *rule, doubt / k**0.5).verdict != "not shown"), None)
 
 
 def mean_interval(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

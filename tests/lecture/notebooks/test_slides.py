@@ -166,7 +166,7 @@ def test_a_slide_has_the_effects_of_its_verdicts_and_the_speaker_all_of_their_wo
         "**✓ supported** · speed-up, mean over nets: 2.92× [2.91×, 2.93×], matters from 1.1×; at 50, 70 %; "
         "*Other seeds*: 20 of 20 sets of 5 seeds supported\n\n"
         "**○ not shown** · accuracy: -0.1 points [-0.6, +0.4], matters from 1; *Other seeds*: borderline: 13 of 20 sets "
-        "of 5 seeds not shown, 7 supported (all 100 seeds together: supported, +0.4 points [+0.3, +0.5]) · "
+        "of 5 seeds not shown, 7 supported (all 100 seeds together, on the same images: supported, +0.4 points [+0.3, +0.5]) · "
         "smaller or faster: 10× in theory, 1.2e+03× on disk"
     )
     short = (
@@ -178,7 +178,7 @@ def test_a_slide_has_the_effects_of_its_verdicts_and_the_speaker_all_of_their_wo
     both = "**✓ exact** · the outputs are equal: holds; for every shape\n\nOther seeds: "
     assert brief(f"{both}each effect: 20 of 20 sets of 5 seeds exact.") == "**✓ exact** · the outputs are equal: holds"
     still = "**○ not shown** · accuracy: -0.1 points [-0.6, +0.4]; *Other seeds*: 20 of 20 sets of 5 seeds not shown"
-    assert brief(f"{still} (all 100 seeds together: supported, +0.4 points)") == still.replace(
+    assert brief(f"{still} (all 100 seeds together, on the same images: supported, +0.4 points)") == still.replace(
         "*Other seeds*", "Other seeds"
     )
     chinese = "**○ 未定** · 准确率：-0.1 个百分点 [-0.6, +0.4]，从 1 起才有意义；*换别的种子*：处于边界：13/20 组为未定"

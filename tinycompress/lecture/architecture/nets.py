@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from ...data import Dataset
 from ...nn import Module
-from ...training import evaluate
 from ...workshop import colour
 from ..plans import COLOUR, plan_of
+from ..shares import accuracy_on
 
 
 @dataclass(frozen=True)
@@ -61,4 +61,4 @@ def plan_for(budget: str, dataset: Dataset, plans: dict[str, Plan] = PLANS) -> P
 
 def accuracy(net: Module, dataset: Dataset) -> float:
     """Accuracy on the test split, in per cent."""
-    return 100 * evaluate(net, dataset.test).accuracy
+    return accuracy_on(net, dataset.test)

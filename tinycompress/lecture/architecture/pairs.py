@@ -30,6 +30,7 @@ from ...selection import pick_on_validation, train
 from ...tensor import Tensor, concatenate
 from ...training import predict
 from ..learned import Split
+from ..shares import percent_of
 from .nets import Plan
 
 PAIRS = 1000  # per split, or a few more
@@ -109,7 +110,7 @@ def accuracy(net: Module, split) -> float:
     """The share of correct answers, over all pairs and channels, in per cent."""
     x, targets = split
     answers = predict(net, x) > 0
-    return 100 * float((answers == targets[:, : answers.shape[1]]).mean())
+    return percent_of((answers == targets[:, : answers.shape[1]]).mean(1))
 
 
 @functools.lru_cache(maxsize=16)

@@ -14,6 +14,7 @@ from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, figure, label_end, percent_axis
 from ..claim import Claim, Effect
 from ..learned import learns
+from ..shares import decided
 from .d4_temperature import CLAIMED_T
 from .nets import PLANS, Plan, plan_for, scores, train_student, train_teacher, with_fewer_images
 
@@ -129,10 +130,14 @@ def gain_from_own(rows):
     return (own.student - own.labels).tolist()
 
 
+def _gain_from(rows, name: str):
+    return next(quality.student - quality.labels for quality in qualities(rows) if quality.name == name)
+
+
 def helps_from(rows):
     """From which teacher on the interval of the gain over labels lies above 0."""
     found = qualities(rows)
-    failing = [i for i, q in enumerate(found) if not mean_interval(q.student - q.labels)[1] > 0]
+    failing = [i for i, q in enumerate(found) if decided(rows, _gain_from, q.name).verdict != "supported"]
     better = found[failing[-1] + 1 :] if failing else found
     if not better:
         return "shown for none of these teachers"

@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 
 from ... import data
-from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, curve_with_band, figure, table
 from ..claim import Claim, Effect
 from ..learned import learns
+from ..shares import decided
 from .d1_outputs import three_students
 from .d4_temperature import CLAIMED_T
 from .nets import PLANS, plan_for, scores, teacher_of, with_fewer_images
@@ -55,11 +55,15 @@ def mean_worth(rows, baseline):
     return worth(rows, baseline)[1].mean(1).tolist()
 
 
+def _worth_at(rows, baseline, place: int):
+    return worth(rows, baseline)[1][:, place]
+
+
 def worth_more(rows, baseline):
     """For which numbers of images the interval of the factor is above 1."""
-    images, factors = worth(rows, baseline)
-    lows = mean_interval(factors)[1]
-    held = [f"{count:,}" for count, low in zip(images, lows, strict=True) if low > 0]
+    images, _ = worth(rows, baseline)
+    each = [decided(rows, _worth_at, baseline, place, points=False) for place in range(len(images))]
+    held = [f"{count:,}" for count, one in zip(images, each, strict=True) if one.verdict == "supported"]
     if not held:
         return "shown at no number of images"
     return f"shown at {' and '.join(filter(None, (', '.join(held[:-1]), held[-1])))} images"

@@ -16,6 +16,7 @@ from ...workshop.style import COLORS, figure, percent_axis
 from ..claim import Claim, Effect, first_seed_drawn
 from ..learned import learns
 from ..rows import paired
+from ..shares import mean_of, percent_of
 from ..tasks import not_measured
 from .drawing import draw_bar, draw_published, draw_reference_line
 from .nets import PLANS, Plan, choose, plan_for, soften, teacher_of, train_student
@@ -104,13 +105,13 @@ def corrected_copy(net: Module, teacher: Module, dataset: Dataset, unseen) -> tu
 def recall_row(net: Module, dataset: Dataset, unseen) -> dict:
     """Accuracy, errors and the recall of each class on the test split, in per cent; `recall` is the mean over `unseen`."""
     right = predict(net, dataset.x_test).argmax(1) == dataset.y_test
-    recalls = [100 * float(right[dataset.y_test == c].mean()) for c in range(dataset.num_classes)]
+    recalls = [percent_of(right, among=dataset.y_test == c) for c in range(dataset.num_classes)]
     return {
-        "accuracy": 100 * float(right.mean()),
+        "accuracy": percent_of(right),
         "errors": int((~right).sum()),
         "tested": len(right),
         "recalls": recalls,
-        "recall": float(np.mean([recalls[c] for c in unseen])) if unseen else None,
+        "recall": mean_of(recalls[c] for c in unseen) if unseen else None,
     }
 
 

@@ -15,6 +15,7 @@ from ...workshop.style import COLORS, curve_with_band, figure, percent_axis
 from ..claim import Claim, Effect, first_seed_drawn
 from ..learned import learns
 from ..rows import paired
+from ..shares import decided
 from .nets import PLANS, plan_for, scores, soften, teacher_of, train_student, with_fewer_images
 
 CLAIMED_T = 4  # chosen before measuring: Hinton et al. 2015 found 2.5 to 4 best for narrow students
@@ -97,8 +98,8 @@ def gain_d4(rows):
 
 def helps_at(rows):
     """At which temperatures the interval of the gain over T = 1 is above 0."""
-    gains = {T: paired(rows, f"T = {T:g}", "T = 1", "accuracy") for T in _temperatures(rows) if T > 1}
-    held = [f"{T:g}" for T, gain in gains.items() if mean_interval(np.array(gain))[1] > 0]
+    gains = {T: decided(rows, paired, f"T = {T:g}", "T = 1", "accuracy") for T in _temperatures(rows) if T > 1}
+    held = [f"{T:g}" for T, gain in gains.items() if gain.verdict == "supported"]
     return f"better than T = 1 at T = {', '.join(held)}" if held else "better than T = 1 at no temperature"
 
 

@@ -17,6 +17,7 @@ from ...tensor import Tensor
 from ...training import predict
 from ...workshop import colour
 from ..plans import COLOUR, plan_of
+from ..shares import percent_of
 
 
 @dataclass(frozen=True)
@@ -202,8 +203,8 @@ def choose(make: Callable, lrs, values, dataset: Dataset, loss: Callable | None 
 
 def scores(net: Module, dataset: Dataset) -> dict:
     """Accuracy in per cent, and the number of errors, on the test split."""
-    wrong = predict(net, dataset.x_test).argmax(1) != dataset.y_test
-    return {"accuracy": 100 * float(1 - wrong.mean()), "errors": int(wrong.sum()), "tested": len(wrong)}
+    right = predict(net, dataset.x_test).argmax(1) == dataset.y_test
+    return {"accuracy": percent_of(right), "errors": int((~right).sum()), "tested": len(right)}
 
 
 def soften(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:

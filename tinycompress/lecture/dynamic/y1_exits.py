@@ -8,12 +8,12 @@ from ...dynamic import EarlyExit, ExitTable, exit_at, exit_table, mac_costs
 from ...inference import InferenceExits, optimize
 from ...nn import Module, MultiExit
 from ...profiling import latency
-from ...training import evaluate
 from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, figure, percent_axis
 from ..claim import Claim, Effect
 from ..learned import learns
-from .nets import WITH_COLOUR, exit_net, plain_net
+from ..shares import accuracy_on, decided
+from .nets import WITH_COLOUR, exit_net, judged, plain_net
 
 THRESHOLDS = (0.5, 0.7, 0.9, 0.99)  # on the confidence, the same at every exit
 LEAST_RANGE = 2  # points of accuracy, so that the figure does not enlarge small differences
@@ -43,10 +43,10 @@ def measure_y1(data_name: str, budget: str, seed: int, nets: tuple[Module, Multi
     rows = []
     for arm, name in ms_1:
         if arm == "plain":
-            accuracy, cost, shares = evaluate(plain, dataset.test).accuracy, plain.summary().macs, []
+            accuracy, cost, shares = accuracy_on(plain, dataset.test), plain.summary().macs, []
         else:
             thresholds = settings[arm, name]
-            accuracy, cost = on_test.judge(thresholds, macs)
+            accuracy, (_, cost) = judged(on_test, thresholds), on_test.judge(thresholds, macs)
             shares = np.bincount(on_test.leaving(thresholds), minlength=exits) / len(dataset.y_test)
         rows.append(
             {
@@ -54,7 +54,7 @@ def measure_y1(data_name: str, budget: str, seed: int, nets: tuple[Module, Multi
                 "arm": arm,
                 "setting": name,
                 "thresholds": settings.get((arm, name), ()),
-                "accuracy": 100 * accuracy,
+                "accuracy": accuracy,
                 "macs": cost,
                 "ms_1": ms_1[arm, name],
                 "ms_batch": ms_batch[arm, name],
@@ -175,18 +175,18 @@ def _draw_key(ax, rows):
         (f"■ all images leave at one exit; at the last, {last[-1]:.2f} %", "ideal"),
         ("● leave at a confidence of 50, 70, 90, 99 %", "claim"),
         (f"★ leave at a confidence of {100 * SURE:.0f} %: {sure:.2f} %", "rival"),
-        (f"★ minus ◆: {_points(effect_accuracy(rows))}", "rival"),
-        (f"★ minus last ■: {_points(against_last(rows))}", "rival"),
+        (f"★ minus ◆: {_points(rows, effect_accuracy)}", "rival"),
+        (f"★ minus last ■: {_points(rows, against_last)}", "rival"),
         *[(words, "rival") for words in _shares(rows)],
     ]
     for i, (words, role) in enumerate(lines):
         ax.text(0.02, 0.92 - 0.1 * i, words, color=COLORS[role], va="center", transform=ax.transAxes)
 
 
-def _points(values) -> str:
-    """The mean of points with its interval, in words."""
-    mean, low, high = mean_interval(np.array(values))
-    return f"{mean:+.2f} points" + ("" if np.isnan(low) else f" [{low:+.2f}, {high:+.2f}]")
+def _points(rows, effect) -> str:
+    """The mean of an effect in points with its interval, in words."""
+    _, mean, interval = decided(rows, effect)
+    return f"{mean:+.2f} points" + (f" [{interval[0]:+.2f}, {interval[1]:+.2f}]" if interval else "")
 
 
 def _means(rows, arm, key):

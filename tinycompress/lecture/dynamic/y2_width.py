@@ -8,13 +8,13 @@ from ... import data, models
 from ...dynamic import Slimmable
 from ...nn import Module
 from ...selection import pick_on_validation, train
-from ...training import evaluate
 from ...workshop import colour
 from ...workshop.style import COLORS, curve_with_band, figure, percent_axis, table
 from ..claim import Claim, Effect
 from ..learned import learns
 from ..plans import COLOUR
 from ..rows import paired
+from ..shares import accuracy_on
 from . import nets
 from .nets import mean_loss, plan_for, slimmable
 
@@ -72,7 +72,7 @@ def measure_y2(data_name: str, budget: str, seed: int) -> list[dict]:
             "arm": arm,
             "width": width,
             "macs": net.copy().bake().summary().macs,
-            "accuracy": 100 * evaluate(net, dataset.test).accuracy,
+            "accuracy": accuracy_on(net, dataset.test),
             "lr": lr,
             "epochs": plan.width_epochs,
         }

@@ -13,6 +13,7 @@ from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, figure, percent_axis
 from ..claim import Claim, Effect, first_seed_drawn
 from ..learned import learns
+from ..shares import percent_of
 from .nets import WITH_COLOUR, exit_net
 
 EXIT_COLORS = [COLORS[role] for role in ("claim", "more", "rival", "extra")]
@@ -37,9 +38,9 @@ def measure_y3(data_name: str, budget: str, seed: int, drawn: bool) -> list[dict
                 "seed": seed,
                 "exit": i + 1,
                 "share": len(here) / len(left),
-                "difficulty": 100 * hard[here].mean() if len(here) else None,
-                "error": 100 * (1 - table.correct[i, here].mean()) if len(here) else None,
-                "error_at_first": 100 * (1 - table.correct[0, here].mean()) if len(here) else None,
+                "difficulty": percent_of(hard, left == i) if len(here) else None,
+                "error": percent_of(~table.correct[i], left == i) if len(here) else None,
+                "error_at_first": percent_of(~table.correct[0], left == i) if len(here) else None,
                 "by_class": np.bincount(dataset.y_test[here], minlength=dataset.num_classes),
                 "classes": dataset.classes,
                 "images": [[_pixels(dataset.x_test[j]) for j in some] for some in shown] if drawn else [],

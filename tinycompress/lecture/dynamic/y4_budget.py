@@ -20,8 +20,9 @@ from ...profiling import latency
 from ...workshop.style import COLORS, figure, percent_axis
 from ..claim import Claim, Effect
 from ..learned import learns
+from ..shares import Share
 from .drawing import draw_budgets, draw_settings
-from .nets import PLANS, plan_for, slimmable, with_exits
+from .nets import PLANS, judged, plan_for, slimmable, with_exits
 
 THRESHOLDS = (0.7, 0.9)
 BUDGETS = 12
@@ -53,8 +54,8 @@ def measure_y4(data_name: str, budget: str, seed: int, slim: Slimmable) -> list[
     exits = len(slim.cut(1.0).stages)
     thresholds = [exit_at(i, exits) for i in range(exits)] + [(t,) * (exits - 1) for t in THRESHOLDS]
     nets = {width: slim.cut(width) for width in slim.widths}
-    table, fresh = _measured(nets, thresholds, dataset)
-    again = dict(zip(table, fresh, strict=True))
+    table, fresh, accuracies = _measured(nets, thresholds, dataset)
+    again = dict(zip(table, zip(fresh, accuracies, strict=True), strict=True))
     rows = []
     for turn in range(TURNS):
         rows += _follow(nets, table, dataset, {"seed": seed, "turn": turn})
@@ -67,7 +68,7 @@ def measure_y4(data_name: str, budget: str, seed: int, slim: Slimmable) -> list[
     for ms in np.geomspace(1.2 * low, high, BUDGETS):
         for arm, some in arms.items():
             chosen = best_within(some, ms=ms) if min(s.ms for s in some) <= ms else None
-            found = {"accuracy": None, "ms": None, "setting": ""} if chosen is None else _row(again[chosen])
+            found = {"accuracy": None, "ms": None, "setting": ""} if chosen is None else _row(*again[chosen])
             rows.append({"seed": seed, "arm": arm, "budget": float(ms)} | found)
     return rows + [
         {"seed": seed, "arm": "table", "width": s.width, "exit": _exit(s.thresholds), "accuracy": 100 * s.accuracy}
@@ -76,9 +77,12 @@ def measure_y4(data_name: str, budget: str, seed: int, slim: Slimmable) -> list[
     ]
 
 
-def _measured(nets: dict, thresholds: list, dataset) -> tuple[list[Setting], list[Setting]]:
-    """All settings on validation and on test images. All are timed in turn, so that a slow moment affects both."""
-    calls, judged = {}, {}
+def _measured(nets: dict, thresholds: list, dataset) -> tuple[list[Setting], list[Setting], list[Share]]:
+    """All settings on validation and on test images, and their accuracies (%) on the latter.
+
+    All are timed in turn, so that a slow moment affects both.
+    """
+    calls, found, accuracies = {}, {}, []
     for name, (width, net) in product(("val", "test"), nets.items()):
         split = getattr(dataset, name)
         table, costs = exit_table(net, split), mac_costs(net)
@@ -86,19 +90,20 @@ def _measured(nets: dict, thresholds: list, dataset) -> tuple[list[Setting], lis
         for t in thresholds:
             run = EarlyExit(net, t).run
             calls[name, width, t] = lambda run=run, x=x: run(x)
-            judged[name, width, t] = *table.judge(t, costs), len(x)
+            found[name, width, t] = *table.judge(t, costs), len(x)
+            accuracies += [judged(table, t)] if name == "test" else []
     times = latency(calls, ROUNDS, round_ms=1)
 
     def settings(split):
-        for (name, width, t), (accuracy, macs, images) in judged.items():
+        for (name, width, t), (accuracy, macs, images) in found.items():
             if name == split:
                 yield Setting(width, t, accuracy, macs, min(times[name, width, t].rounds) / images)
 
-    return list(settings("val")), list(settings("test"))
+    return list(settings("val")), list(settings("test")), accuracies
 
 
-def _row(s: Setting) -> dict:
-    return {"accuracy": 100 * s.accuracy, "ms": s.ms, "setting": f"{s.width:g} × {_exit(s.thresholds)}"}
+def _row(s: Setting, accuracy: Share) -> dict:
+    return {"accuracy": accuracy, "ms": s.ms, "setting": f"{s.width:g} × {_exit(s.thresholds)}"}
 
 
 def _exit(thresholds) -> str:

@@ -21,13 +21,12 @@ from ...pruning import (
     targeted_dropout,
 )
 from ...selection import train
-from ...training import evaluate
-from ...workshop.interval import verdict
 from ...workshop.style import COLORS, curve_with_band, figure, percent_axis, table
 from ..claim import Claim, Effect
 from ..learned import learns
 from ..plans import plan_of
 from ..rows import paired
+from ..shares import Share, accuracy_on, decided, mean_of
 from .nets import chance
 
 REMOVED = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98)
@@ -84,9 +83,9 @@ def remove(net: Module, part: str, share: float, rng: np.random.Generator | None
     return remove_neurons(net, keep_neurons(net, 1 - share, chance(neuron_magnitude, rng) if rng else neuron_magnitude))
 
 
-def accuracies(net: Module, part: str, split, rng: np.random.Generator | None = None) -> list[float]:
+def accuracies(net: Module, part: str, split, rng: np.random.Generator | None = None) -> list[Share]:
     """Accuracy in per cent after each share was removed."""
-    return [100 * evaluate(remove(net, part, share, rng), split).accuracy for share in REMOVED]
+    return [accuracy_on(remove(net, part, share, rng), split) for share in REMOVED]
 
 
 def measure_p0(data_name: str, budget: str, seed: int) -> list[dict]:
@@ -105,7 +104,8 @@ def measure_p0(data_name: str, budget: str, seed: int) -> list[dict]:
             found[name] = accuracies(best, part, dataset.test)
             if arm == "plain":
                 draws = [np.random.default_rng([seed, 2, draw]) for draw in range(DRAWS)]
-                found[AT_RANDOM] = np.mean([accuracies(best, part, dataset.test, rng) for rng in draws], axis=0)
+                tries = [accuracies(best, part, dataset.test, rng) for rng in draws]
+                found[AT_RANDOM] = [mean_of(of_share) for of_share in zip(*tries, strict=True)]
         rows += [
             {"seed": seed, "part": part, "arm": name, "removed": share, "accuracy": accuracy, "epochs": plan.epochs}
             for name, some in found.items()
@@ -126,8 +126,9 @@ def effect_of(arm: str, baseline: str, name: str, judged: Callable[[float], bool
             mean = np.mean(paired(rows, arm, baseline, "accuracy", part=part.__eq__))
             found = {}
             for share in sorted({row["removed"] for row in rows}):
-                lead = paired(rows, arm, baseline, "accuracy", part=part.__eq__, removed=share.__eq__)
-                found.setdefault(verdict(lead, smallest=SMALLEST).verdict, []).append(f"{100 * share:.0f}")
+                here = {"part": part.__eq__, "removed": share.__eq__}
+                lead = decided(rows, paired, arm, baseline, "accuracy", smallest=SMALLEST, **here)
+                found.setdefault(lead.verdict, []).append(f"{100 * share:.0f}")
             shares = "; ".join(f"{word} at {', '.join(some)} %" for word, some in found.items())
             words.append(f"{part} {mean:+.0f}: {shares}")
         return " · ".join(words)

@@ -5,14 +5,13 @@ import numpy as np
 from ... import data
 from ...profiling import stored_bytes
 from ...pruning import prune_weights, sensitivity, shares_from_scan, sparsity
-from ...training import evaluate
 from ...workshop import colour
-from ...workshop.interval import verdict
 from ...workshop.style import COLORS, curve_with_band, figure, percent_axis, table
 from ..claim import Claim, Effect
 from ..learned import learns
 from ..plans import plan_of
 from ..rows import paired
+from ..shares import accuracy_on, decided
 from .drawing import draw_scan
 from .nets import JUDGES, WITH_COLOUR, dense_net, pruned_gradually, trained_further, without_pruning
 
@@ -62,8 +61,8 @@ def measure_p1(data_name: str, budget: str, seed: int) -> list[dict]:
                     "arm": arm,
                     "removed": share,
                     "measured_sparsity": sparsity(net),
-                    "accuracy": 100 * evaluate(net, dataset.test).accuracy,
-                    "dense_accuracy": 100 * evaluate(trained_on, dataset.test).accuracy,
+                    "accuracy": accuracy_on(net, dataset.test),
+                    "dense_accuracy": accuracy_on(trained_on, dataset.test),
                     "lr": rate,
                     "epochs": plan.dense + plan.pruned,
                     "disk_ratio": whole / stored_bytes(net),
@@ -88,7 +87,7 @@ def by_share(rows) -> str:
     """The difference and its verdict at each judged share of removed weights, in words."""
     words = []
     for share in sorted({row["removed"] for row in rows if row["removed"] >= JUDGED}):
-        one = verdict(lead(rows, share), smallest=SMALLEST)
+        one = decided(rows, lead, share, smallest=SMALLEST)
         words.append(f"{100 * share:.0f} % removed: {one.effect:+.1f} ({one.verdict})")
     return ", ".join(words)
 

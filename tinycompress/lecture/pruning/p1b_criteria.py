@@ -25,13 +25,12 @@ from ...pruning import (
     taylor,
 )
 from ...selection import train
-from ...training import evaluate
-from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, curve_with_band, figure, label_end, percent_axis, table
 from ..claim import Claim, Effect
 from ..learned import learns
 from ..plans import plan_of
 from ..rows import paired
+from ..shares import accuracy_on, decided, mean_of
 from .nets import PLANS as DENSE_PLANS
 from .nets import chance, dense_net
 
@@ -115,11 +114,11 @@ def measure_p1b(data_name: str, budget: str, seed: int) -> list[dict]:
     rows = []
     for part, arm, without in ways:
         for share in WEIGHTS_REMOVED if part == "weights" else NEURONS_REMOVED:
-            tries = [evaluate(without(share), dataset.test).accuracy for _ in range(DRAWS if arm == "chance" else 1)]
-            rows.append(_row(seed, part, arm, share, np.mean(tries)))
+            tries = [accuracy_on(without(share), dataset.test) for _ in range(DRAWS if arm == "chance" else 1)]
+            rows.append(_row(seed, part, arm, share, mean_of(tries)))
     for number, scan in enumerate(sensitivity(dense, dataset.val, WEIGHTS_REMOVED).values()):
         for share, found in zip(WEIGHTS_REMOVED, scan, strict=True):
-            rows.append(_row(seed, "layers", f"layer {number + 1}", share, found.accuracy))
+            rows.append(_row(seed, "layers", f"layer {number + 1}", share, 100 * found.accuracy))
     return rows
 
 
@@ -135,7 +134,7 @@ def _convnet(dataset: Dataset, plan: Plan, seed: int, slimmed: bool) -> Module:
 
 
 def _row(seed, part, arm, removed, accuracy) -> dict:
-    return {"seed": seed, "part": part, "arm": arm, "removed": removed, "accuracy": 100 * accuracy}
+    return {"seed": seed, "part": part, "arm": arm, "removed": removed, "accuracy": accuracy}
 
 
 def gain(rows, criterion: str, part: str) -> list[float]:
@@ -179,9 +178,9 @@ def _draw_gains(ax, rows):
     place, places, names = 0.0, [], []
     for part in PARTS:
         for arm in TRIED[part]:
-            mean, low, high = mean_interval(gain(rows, arm, part))
+            _, mean, interval = decided(rows, gain, arm, part)
             color = COLORS[CRITERIA[arm]]
-            ax.plot([low, high], [place, place], color=color)
+            ax.plot(interval or [mean, mean], [place, place], color=color)
             ax.plot(mean, place, "o", color=color)
             places.append(place)
             names.append(f"{part}: {arm}")

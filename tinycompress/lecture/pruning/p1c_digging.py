@@ -11,13 +11,13 @@ from ...data import Dataset
 from ...nn import Module, ReLU, Sequential, trace
 from ...pruning import keep_neurons, remove_neurons
 from ...selection import pick_on_validation, train
-from ...training import evaluate
-from ...workshop.interval import verdict
+from ...training import predict
 from ...workshop.style import COLORS, curve_with_band, figure, table
 from ..claim import Claim, Effect
 from ..learned import learns
 from ..plans import plan_of
 from ..rows import paired
+from ..shares import Share, accuracy_on, decided, mean_of, percent_of
 from .nets import PLANS, Plan, dense_net
 
 REMOVED = (0.75, 0.875, 0.95)  # of the neurons of each hidden layer
@@ -46,15 +46,15 @@ def hidden(net: Sequential, x: np.ndarray) -> dict[int, np.ndarray]:
     return {place: outputs[id(layer)] for place, layer in enumerate(net.layers) if isinstance(layer, ReLU)}
 
 
-def costs(net: Sequential, neurons: list[np.ndarray], x: np.ndarray, labels: np.ndarray) -> list[float]:
+def costs(net: Sequential, neurons: list[np.ndarray], x: np.ndarray, labels: np.ndarray) -> list[Share]:
     """Points of accuracy that each of the neurons (indices, per hidden layer) costs when it alone is removed."""
-    whole, found = evaluate(net, (x, labels)).accuracy, []
+    right, found = (predict(net, x).argmax(1) == labels).astype(int), []
     for (place, activity), indices in zip(hidden(net, x).items(), neurons, strict=True):
         rest = Sequential(*net.layers[place + 1 :])
         for index in indices:
             without = activity.copy()
             without[:, index] = 0
-            found.append(100 * (whole - evaluate(rest, (without, labels)).accuracy))
+            found.append(percent_of(right - (predict(rest, without).argmax(1) == labels)))
     return found
 
 
@@ -74,10 +74,14 @@ def measure_p1c(data_name: str, budget: str, seed: int) -> list[dict]:
     several = [list(states_of_a_net(dataset, plan, NETS * seed + number)) for number in range(NETS)]
     return [
         {"seed": seed, "arm": arm, "removed": share, "left": left}
-        | {value: float(np.mean([measured[value] for *_, measured in same])) for value in same[0][-1]}
+        | {value: _mean_over_nets([measured[value] for *_, measured in same]) for value in same[0][-1]}
         for same in zip(*several, strict=True)
         for arm, share, left, _ in same[:1]
     ]
+
+
+def _mean_over_nets(values: list[float]) -> float:
+    return mean_of(values) if isinstance(values[0], Share) else float(np.mean(values))
 
 
 def states_of_a_net(dataset: Dataset, plan: Plan, seed: int):
@@ -96,8 +100,8 @@ def states_of_a_net(dataset: Dataset, plan: Plan, seed: int):
             (CONTROL, control, kept.values()),
         ):
             ratios = {f"directions_{i + 1}": directions(h) for i, h in enumerate(hidden(net, x).values())}
-            cost = np.mean(costs(net, list(neurons), x, labels))
-            yield arm, share, left, {"cost": cost, "accuracy": 100 * evaluate(net, (x, labels)).accuracy} | ratios
+            cost = mean_of(costs(net, list(neurons), x, labels))
+            yield arm, share, left, {"cost": cost, "accuracy": accuracy_on(net, (x, labels))} | ratios
 
 
 def with_shares(rows) -> list[dict]:
@@ -121,7 +125,7 @@ def effect_of(value: str, name: str, unit: str, smallest: float) -> Effect:
     def where(rows):
         words = []
         for share in sorted({row["removed"] for row in rows}):
-            one = verdict(change(rows, value, removed=share.__eq__), smallest=smallest)
+            one = decided(rows, change, value, smallest=smallest, points=False, removed=share.__eq__)
             size = f"{one.effect:+.2f}" if value == "share" else f"×{2**one.effect:.2f}"
             words.append(f"{100 * share:.0f} % removed: {size} ({one.verdict})")
         return ", ".join(words)

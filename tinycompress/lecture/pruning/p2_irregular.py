@@ -5,12 +5,12 @@ import numpy as np
 from ... import data
 from ...nn.weighted import effective
 from ...pruning import fan_in, prunable
-from ...training import evaluate
 from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, figure
 from ..claim import Claim, Effect, first_seed_drawn
 from ..learned import learns
 from ..plans import plan_of
+from ..shares import accuracy_on
 from .nets import PLANS, dense_net, pruned_gradually
 
 MORE_THAN_HALF = 50  # % of the neurons
@@ -33,7 +33,7 @@ def measure_p2(data_name: str, budget: str, seed: int, drawn: bool) -> list[dict
             "fan_out": np.count_nonzero(weight, axis=1).tolist(),
             "image_shape": list(dataset.image_shape),
             "connections": np.argwhere(weight).tolist() if drawn and weight.size < 100_000 else [],
-            "accuracy": 100 * evaluate(net, dataset.test).accuracy,
+            "accuracy": accuracy_on(net, dataset.test),
         }
         for number, (weight, layer) in enumerate(zip(layers, prunable(net).values(), strict=True))
     ]

@@ -8,13 +8,14 @@ from ...nn import Module
 from ...profiling import latency, stored_bytes
 from ...pruning import channel_groups, keep_neurons, mask_neurons, prunable, remove_neurons, sensitivity
 from ...selection import train
-from ...training import evaluate, predict
+from ...training import predict
 from ...workshop import colour
 from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, figure
 from ..claim import Claim, Effect
 from ..learned import learns
 from ..plans import plan_of, rate_scale
+from ..shares import accuracy_on
 from .drawing import draw_scan
 from .nets import JUDGES, WITH_COLOUR, Plan, dense_net, without_pruning
 
@@ -127,8 +128,8 @@ def prepare_p4(data_name: str, budget: str, seed: int) -> list[tuple[dict, Modul
                 "net": name,
                 "removed": removed,
                 "difference": difference,
-                "accuracy_before": 100 * evaluate(net, dataset.test).accuracy,
-                "accuracy": 100 * evaluate(small, dataset.test).accuracy,
+                "accuracy_before": accuracy_on(net, dataset.test),
+                "accuracy": accuracy_on(small, dataset.test),
                 "ideal_speedup": whole.macs / cut.macs,
                 "parameter_ratio": whole.parameters / cut.parameters,
                 "disk_ratio": stored_bytes(net) / stored_bytes(small),
@@ -136,7 +137,7 @@ def prepare_p4(data_name: str, budget: str, seed: int) -> list[tuple[dict, Modul
                 "widths": _widths(small),
             } | colour.file_sizes(plan, net, small)
             if plan.stored:
-                row["accuracy_trained_on"] = 100 * evaluate(trained_on, dataset.test).accuracy
+                row["accuracy_trained_on"] = accuracy_on(trained_on, dataset.test)
             found.append((row, net, small))
     if plan.stored:
         found[0][0]["scan"] = colour.kept(plan, f"P4: a scan, seed {seed}", [], dataset, lambda: _scan(net, dataset), 0)

@@ -16,7 +16,6 @@ from ...nn.weighted import effective
 from ...profiling import stored_bytes
 from ...pruning import batch_norm_l1, batch_norm_scale, keep_neurons, prunable, remove_neurons
 from ...selection import pick_on_validation, train
-from ...training import evaluate
 from ...workshop import colour
 from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, figure
@@ -24,6 +23,7 @@ from ..claim import Claim, Effect, first_seed_drawn
 from ..learned import learns
 from ..plans import COLOUR, plan_of
 from ..rows import paired
+from ..shares import accuracy_on
 
 WIDTHS = (500, 300)
 PUBLISHED = {"whole": 1.43, "slimmed": 1.49}  # % error, on MNIST
@@ -112,7 +112,7 @@ def measure_p4b(data_name: str, budget: str, seed: int, drawn: bool) -> list[dic
             "seed": seed,
             "arm": arm,
             "choice": choice,
-            "accuracy": 100 * evaluate(net, dataset.test).accuracy,
+            "accuracy": accuracy_on(net, dataset.test),
             "widths": _widths(net),
             "gone": 1 - net.summary().parameters / parameters,
             "disk_ratio": stored_bytes(whole) / stored_bytes(net),

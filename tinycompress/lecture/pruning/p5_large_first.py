@@ -12,11 +12,11 @@ from ...optim import cosine
 from ...pruning import cubic, keep_neurons, prunable, prune_gradually, remove_neurons, sparsity, widen
 from ...selection import pick_on_validation, train
 from ...training import evaluate
-from ...workshop.interval import verdict
 from ...workshop.style import COLORS, curve_with_band, figure, table
 from ..claim import Claim, Effect, Settings
 from ..learned import learns
 from ..plans import plan_of
+from ..shares import accuracy_on, decided
 
 LARGER, SMALLER = 4, 0.5  # initial widths of the nets to prune and to grow, relative to the final net
 FEWEST = 6  # neurons in a layer of the net to grow: all of two or three ReLUs may die, and nothing that grows from them learns
@@ -141,7 +141,7 @@ def measure_p5(data_name: str, budget: str, width: int, seed: int) -> list[dict]
                 "arm": arm,
                 "width": width,
                 "parameters": weights + biases,
-                "accuracy": 100 * evaluate(net, dataset.test).accuracy,
+                "accuracy": accuracy_on(net, dataset.test),
                 "val_loss": evaluate(net, dataset.val).loss,
                 "lr": lr,
                 "epochs": runs[lr].epochs,
@@ -185,7 +185,7 @@ def effect_of(name: str, rivals: Collection[str], smallest: float = 0.0) -> Effe
         words = []
         for size in sorted({row["parameters"] for row in rows}):
             chosen = [row for row in rows if row["parameters"] == size]
-            one = verdict(ahead_of_growing(chosen, rivals), smallest=smallest)
+            one = decided(chosen, ahead_of_growing, rivals, smallest=smallest)
             words.append(f"{size:,} parameters: {one.effect:+.1f} ({one.verdict})")
         return ", ".join(words)
 

@@ -9,12 +9,12 @@ from ...nn import Module
 from ...pruning import iterative_pruning, prunable, rewind, shuffle_masks, sparsity
 from ...selection import train
 from ...training import evaluate
-from ...workshop.interval import verdict
 from ...workshop.style import COLORS, curve_with_band, figure, percent_axis, table
 from ..claim import Claim, Effect, Settings
 from ..learned import learns
 from ..plans import plan_of
 from ..rows import paired
+from ..shares import accuracy_on, decided
 
 SHARE, LAST_SHARE = 0.2, 0.1  # of the weights left, removed per round: of most layers, of the last one
 SMALLEST = 1.0  # points of accuracy that matter
@@ -89,7 +89,7 @@ def measure_p6(data_name: str, budget: str, lr: float, seed: int) -> list[dict]:
                     "round": number,
                     "kept": 1 - sparsity(found),
                     "weights": _weights_left(end),
-                    "accuracy": 100 * evaluate(end, dataset.test).accuracy,
+                    "accuracy": accuracy_on(end, dataset.test),
                     "val_loss": evaluate(end, dataset.val).loss,
                     "val_curve": [100 * accuracy for accuracy in curve],
                     "epochs": plan.epochs,
@@ -134,8 +134,8 @@ def at_which_rates(rows, rival: str) -> str:
     kept = {row["round"]: row["kept"] for row in rows}
     words = ["at " + " and ".join(percent(kept[number]) for number in JUDGED) + " of the weights left"]
     for lr in sorted({row["lr"] for row in rows}):
-        pairs = paired(rows, "ticket", rival, "accuracy", lr=lr.__eq__, round=JUDGED.__contains__)
-        found = verdict(pairs, smallest=SMALLEST)
+        here = {"lr": lr.__eq__, "round": JUDGED.__contains__}
+        found = decided(rows, paired, "ticket", rival, "accuracy", smallest=SMALLEST, **here)
         words.append(f"at rate {lr:g}: {found.effect:+.0f} points, {found.verdict}")
     return "; ".join(words)
 

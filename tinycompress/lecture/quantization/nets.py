@@ -9,9 +9,9 @@ from ... import data, models
 from ...data import Dataset
 from ...nn import Module
 from ...selection import pick_on_validation, train
-from ...training import evaluate
 from ...workshop import colour
 from ..plans import COLOUR, plan_of
+from ..shares import accuracy_on
 
 
 @dataclass(frozen=True)
@@ -148,4 +148,4 @@ def train_more(net: Module, dataset: Dataset, plan: Plan, seed: int, lr: float, 
 
 def accuracy(net: Module, dataset) -> float:
     """Accuracy on the test split, in per cent."""
-    return 100 * evaluate(net, dataset.test).accuracy
+    return accuracy_on(net, dataset.test)

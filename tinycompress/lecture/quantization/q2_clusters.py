@@ -11,11 +11,11 @@ from ...nn.weighted import effective, weighted_layers
 from ...quantization import Pull, cluster_weights
 from ...selection import pick_on_validation
 from ...workshop import colour
-from ...workshop.interval import verdict
 from ...workshop.style import COLORS, curve_with_band, figure, table
 from ..claim import Claim, Effect, first_seed_drawn
 from ..learned import learns
 from ..rows import paired
+from ..shares import decided
 from .nets import WITH_COLOUR, Plan, accuracy, dense_net, longer_net, plan_for, train_more
 
 SHOWN_CLUSTERS, SHOWN_LAYER = 4, 1  # whose weights are seen drawing together; the second layer
@@ -133,7 +133,7 @@ def where_n20(rows) -> str:
         return "points lost: " + ", ".join(f"{points:.1f} with {k}" for k, points in lost.items()) + " values per layer"
     enough = None
     for k in sorted({row["k"] for row in rows}, reverse=True):
-        if verdict(_lost(rows, k), margin=-LOST).verdict != "supported":
+        if decided(rows, _lost, k, margin=-LOST).verdict != "supported":
             break
         enough = k
     return f"from {enough} values per layer on" if enough else "for no number of values"
@@ -162,7 +162,7 @@ def where_pull_helps(rows, rival: str = "after training") -> str:
     words = {"supported": [], "no difference": [], "not shown": [], "contradicted": []}
     for k in sorted({row["k"] for row in rows}):
         some = [row for row in rows if row["k"] == k]
-        words[verdict(effect_q2(some, rival, k), smallest=LOST).verdict].append(str(k))
+        words[decided(some, effect_q2, rival, k, smallest=LOST).verdict].append(str(k))
     found = [("" if word == "supported" else f"{word} ") + f"with {_or(ks)}" for word, ks in words.items() if ks]
     return "; ".join([f"{found[0]} values per layer", *found[1:]])
 

@@ -16,6 +16,7 @@ from ...workshop.style import COLORS, curve_with_band, figure
 from ..claim import Claim, Effect
 from ..learned import learns
 from ..rows import paired
+from ..shares import accuracy_on
 from .nets import PLANS, Plan, plan_for
 
 ARMS = ("float", "ternary", "binary", "binary, 0 and 1")
@@ -54,7 +55,7 @@ def measure_q4(data_name: str, budget: str, seed: int) -> list[dict]:
                     "lr": lr,
                     "epochs": plan.binary_epochs,
                     "train_error": 100 * (1 - evaluate(net, dataset.train).accuracy),
-                    "test_error": 100 * (1 - evaluate(net, dataset.test).accuracy),
+                    "test_error": accuracy_on(net, dataset.test).rest,
                     "curve": [100 * (1 - value) for value in curves[lr]],
                     "published": PUBLISHED.get(arm) if budget == "paper" else None,
                     "image_shape": list(dataset.image_shape),

@@ -11,12 +11,12 @@ from ...nn import Module
 from ...optim import cosine
 from ...selection import pick_on_validation, train
 from ...training import evaluate
-from ...workshop.interval import verdict
 from ...workshop.style import COLORS, curve_with_band, figure, table
 from ..claim import Claim, Effect
 from ..learned import learns
 from ..plans import plan_of
 from ..rows import paired
+from ..shares import accuracy_on, decided
 from .q4_binary import build
 
 VALIDATION = 1000  # images at most, so that looking at them after every epoch costs little
@@ -80,12 +80,18 @@ def measure_q4b(data_name: str, budget: str, seed: int) -> list[dict]:
         if draw == 0:
             nets[STOPPED] = _train("float", some, plan, [seed, draw], rates["float"], best)
         for arm, net in nets.items():
-            train_error, test_error = (100 * (1 - evaluate(net, split).accuracy) for split in (some.train, some.test))
+            train_error = 100 * (1 - evaluate(net, some.train).accuracy)
+            test_error = accuracy_on(net, some.test).rest
+            gap = test_error.mapped(
+                lambda error, wrong=wrong, learned=train_error: (
+                    with_wrong_labels(error, wrong, dataset.num_classes) - learned
+                )
+            )
             rows.append(
                 {"seed": seed, "arm": arm, "images": images, "wrong": wrong, "draw": draw}
                 | {"lr": rates.get(arm, rates["float"]), "epochs": best if arm == STOPPED else plan.epochs}
                 | {"train_error": train_error, "test_error": test_error}
-                | {"gap": with_wrong_labels(test_error, wrong, dataset.num_classes) - train_error}
+                | {"gap": gap}
             )
     return rows
 
@@ -154,7 +160,8 @@ def each_q4b(rows, value: str, wrong: tuple[float, ...]) -> str:
     words, places = [], sorted({row[key] for row in some})
     for x in places if len(places) > 1 else ():
         name = f"{100 * x:.0f} %" if key == "wrong" else f"{x:,} images"
-        found = verdict(effect_q4b([row for row in some if row[key] == x], value, wrong), smallest=SMALLEST)
+        here = [row for row in some if row[key] == x]
+        found = decided(here, effect_q4b, value, wrong, smallest=SMALLEST)
         words.append(f"{name}: {found.effect:+.1f}, {found.verdict}")
     first = [row for row in some if row["draw"] == 0]  # the other means were trained on this draw only
     for arm in ("float, dropout", STOPPED) if first else ():

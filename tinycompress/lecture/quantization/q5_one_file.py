@@ -20,6 +20,7 @@ from ...workshop.style import COLORS, figure
 from ..claim import Claim, Effect, Settings
 from ..learned import learns
 from ..plans import fitting
+from ..shares import accuracy_on
 from .bytes_drawn import LABELS, draw_bytes, draw_line, size_label
 from .nets import WITH_COLOUR, dense_net, longer_net, plan_for
 from .q5_paper import NAMES, q5_paper
@@ -115,7 +116,7 @@ def measure_q5(data_name: str, budget: str, arm: str, seed: int) -> list[dict]:
     if arm != ORDERS[0]:  # the verdicts are the first order's
         return rows
     longer, _ = longer_net(data_name, plan, seed, more)
-    return [rows[0] | {"longer_error": 100 * (1 - evaluate(longer, dataset.test).accuracy)}, *rows[1:]]
+    return [rows[0] | {"longer_error": accuracy_on(longer, dataset.test).rest}, *rows[1:]]
 
 
 def _by_stage(recipe: Recipe, dataset: Dataset, arm: str, seed: int, *start) -> list[dict]:
@@ -132,7 +133,7 @@ def _by_stage(recipe: Recipe, dataset: Dataset, arm: str, seed: int, *start) -> 
             "net": recipe.net,
             "stage": stage,
             "bytes": len(found),
-            "error": 100 * (1 - evaluate(again, dataset.test).accuracy),
+            "error": accuracy_on(again, dataset.test).rest,
             "val_error": 100 * (1 - evaluate(again, dataset.val).accuracy),
             "same": predict(again, x).tobytes() == predict(net, x).tobytes(),
             "weights": weights,

@@ -10,6 +10,7 @@ from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, figure, percent_axis
 from ..claim import Claim, Effect, Settings
 from ..learned import diverged, learns, split_of_data
+from ..shares import percent_of
 from .methods import METHODS, strengths_within_time, trained_on
 from .nets import PLANS, Small, few_seeds, plan_for, right, teacher_of, validation_accuracy
 
@@ -95,13 +96,13 @@ def _c2_row(seed, arm, strength, net, before, dataset) -> dict:
         "seed": seed,
         "arm": arm,
         "strength": strength,
-        "accuracy": 100 * float(now.mean()),
-        "flipped": 100 * float(np.mean(now != before)),
+        "accuracy": percent_of(now),
+        "flipped": percent_of(now != before),
         "least": 100 * abs(float(now.mean() - before.mean())),
         "lost": changed[before[changed]],
         "won": changed[~before[changed]],
         "says": logits.argmax(1)[changed[before[changed]]],
-        "recalls": [100 * float(now[dataset.y_test == c].mean()) for c in range(dataset.num_classes)],
+        "recalls": [percent_of(now, among=dataset.y_test == c) for c in range(dataset.num_classes)],
     }
 
 

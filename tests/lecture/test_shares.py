@@ -1,0 +1,205 @@
+"""Intervals know how many test images there are."""
+
+import pickle
+from dataclasses import replace
+
+import fake_chapter
+import numpy as np
+import pytest
+
+from tinycompress.lecture import Effect, judge, report
+from tinycompress.lecture.learned import ENOUGH, IMAGES, Split, learns, marked
+from tinycompress.lecture.shares import GROUPS, WITHOUT, Share, accuracy_on, doubt, mean_of, percent_of
+from tinycompress.lecture.tasks import plain
+from tinycompress.workshop.interval import MOST_TIMES, images_to_decide, seeds_to_decide, verdict
+
+RNG = np.random.default_rng(0)
+
+
+def effect(rows):
+    """Per seed, the accuracy of our arm minus theirs."""
+    return [ours["accuracy"] - theirs["accuracy"] for ours, theirs in zip(rows[::2], rows[1::2], strict=True)]
+
+
+def rows_of(*seeds):
+    """Rows of two arms per seed, from whether each net gets each image right: (ours, theirs) per seed."""
+    arms = [(seed, arm, right) for seed, nets in enumerate(seeds) for arm, right in zip("ab", nets, strict=True)]
+    return [plain({"seed": seed, "arm": arm, "accuracy": percent_of(right)}, "") for seed, arm, right in arms]
+
+
+# ---- shares ----
+
+
+def test_a_share_is_the_percentage_of_images_and_knows_it_without_each_group_of_them():
+    right = RNG.random(203) < 0.8
+    found = percent_of(right)
+    assert found == pytest.approx(100 * right.mean()) and len(found.without) == GROUPS
+    group = np.random.default_rng(0).permutation(203) % GROUPS
+    assert found.without == pytest.approx([100 * right[group != g].mean() for g in range(GROUPS)])
+    assert np.bincount(group).max() - np.bincount(group).min() <= 1
+
+
+def test_the_groups_are_those_of_all_images_whichever_are_asked():
+    right, asked = RNG.random(200) < 0.8, np.arange(200) % 3 == 0
+    part, whole = percent_of(right, asked), percent_of(np.where(asked, right, 0))
+    shares = percent_of(asked)
+    assert part == pytest.approx(100 * right[asked].mean())
+    assert part.without == pytest.approx(100 * whole.without / shares.without)
+
+
+def test_a_group_without_any_of_the_images_asked_changes_nothing():
+    found = percent_of([1, 0, 1], np.array([True, True, False]))
+    assert found == 50 and sorted(found.without) == [0] + [50] * (GROUPS - 2) + [100]
+
+
+def test_means_and_remainders_of_shares_are_those_of_their_images():
+    right = RNG.random((3, 100)) < 0.7
+    mean = mean_of(percent_of(one) for one in right)
+    assert mean == pytest.approx(percent_of(right.mean(0))) and mean.without == pytest.approx(
+        percent_of(right.mean(0)).without
+    )
+    rest, wrong = percent_of(right[0]).rest, percent_of(~right[0])
+    assert rest == pytest.approx(wrong) and rest.without == pytest.approx(wrong.without)
+
+
+def test_a_share_survives_a_process_and_a_row():
+    share = percent_of(RNG.random(50) < 0.5)
+    again = pickle.loads(pickle.dumps(share))
+    assert isinstance(again, Share) and again == share and (again.without == share.without).all()
+    row = plain({"accuracy": share, "recalls": [share, share], "epochs": 3}, "here")
+    assert (
+        type(row["accuracy"]) is float
+        and row["epochs"] == 3
+        and [type(value) for value in row["recalls"]] == [float] * 2
+    )
+    assert row[WITHOUT]["accuracy"] == share.without.round(2).tolist()
+    assert row[WITHOUT]["recalls"] == [[value, value] for value in row[WITHOUT]["accuracy"]]
+    assert WITHOUT not in plain({"accuracy": 99.0, "recalls": []}, "here")
+
+
+def test_the_accuracy_on_a_split_is_that_of_evaluate():
+    from tinycompress import evaluate, models
+    from tinycompress.data import load
+
+    digits = load("digits")
+    net = models.mlp(digits.image_shape, (8,), digits.num_classes, rng=np.random.default_rng(0))
+    assert accuracy_on(net, digits.test) == pytest.approx(100 * evaluate(net, digits.test).accuracy)
+
+
+# ---- the doubt that the images leave ----
+
+
+@pytest.mark.parametrize("size", [60, 451])
+def test_the_doubt_of_a_difference_is_that_of_its_images(size):
+    """A mean over n images has the standard error s / √n, which the jackknife estimates from groups."""
+    found = []
+    for _ in range(200):
+        nets = RNG.random((2, size)) < 0.8
+        error = (1.0 * nets[0] - nets[1]).std(ddof=1) / np.sqrt(size)
+        found.append(doubt(effect, rows_of(nets)) / (100 * 2.262 * error))
+    assert np.mean(np.square(found)) == pytest.approx(1, abs=0.15)
+
+
+@pytest.mark.parametrize(
+    ("errors", "size"), [((0.05, 0.05), 100), ((0.3, 0.2), 40), ((0.01, 0.02), 451), ((0, 0.004), 300)]
+)
+def test_the_interval_contains_the_difference_on_all_images(errors, size):
+    """Two nets whose errors fall on other images; five seeds agree, so all that differs is which images are tested."""
+    rng, hits = np.random.default_rng(0), 0
+    for _ in range(300):
+        wrong = rng.choice(3, size, p=(1 - sum(errors), *errors))  # 1: ours alone, 2: theirs alone is wrong
+        rows = rows_of(*[(wrong != 1, wrong != 2)] * 5)
+        low, high = verdict(effect(rows), doubt=doubt(effect, rows, size)).interval
+        hits += low <= 100 * (errors[1] - errors[0]) <= high
+    assert hits >= 0.92 * 300
+
+
+def test_the_doubt_follows_any_function_of_the_rows():
+    nets = RNG.random((2, 500)) < 0.8
+    rows = rows_of(nets)
+    assert doubt(lambda rows: [2 * value for value in effect(rows)], rows) == pytest.approx(2 * doubt(effect, rows))
+    assert doubt(lambda rows: [np.log(row["accuracy"]) for row in rows[:1]], rows) == pytest.approx(
+        doubt(lambda rows: [row["accuracy"] for row in rows[:1]], rows) / rows[0]["accuracy"], rel=0.01
+    )
+    assert doubt(lambda rows: [7.0], rows) == 0
+
+
+def test_nets_that_agree_on_all_images_may_differ_by_one():
+    same = np.ones(30, bool)
+    assert doubt(effect, rows_of((same, same)), 30) == pytest.approx(196 / 30, rel=1e-3)
+    assert doubt(effect, rows_of((same, same))) == 0  # in another unit than points
+
+
+def test_rows_that_do_not_know_their_images_leave_no_doubt():
+    assert doubt(effect, [{"accuracy": 99.0}, {"accuracy": 98.0}], 30) == 0
+
+
+def test_doubt_widens_an_interval_as_independent_causes_do_and_no_number_of_seeds_removes_it():
+    values = [1.0, 2.0, 4.0, 3.0]
+    alone, both = verdict(values), verdict(values, doubt=2.0)
+    halves = [(high - low) / 2 for _, _, (low, high) in (alone, both)]
+    assert halves[1] == pytest.approx(np.hypot(halves[0], 2.0))
+    assert verdict(values, doubt=0.0) == alone
+    assert seeds_to_decide(values, doubt=2.0) > seeds_to_decide(values)
+    assert seeds_to_decide(values, doubt=2.6) is None
+
+
+def test_as_many_times_more_images_decide_and_one_time_fewer_does_not():
+    values = [1.0, 1.2, 0.8, 1.1, 0.9]
+    times = images_to_decide(values, doubt=3.0)
+    assert verdict(values, doubt=3.0 / times**0.5).verdict == "supported"
+    assert verdict(values, doubt=3.0 / (times - 1) ** 0.5).verdict == "not shown"
+    assert images_to_decide([1.0, -1.0, 0.5], doubt=1.0) is None  # the seeds disagree, too
+    assert images_to_decide(values, doubt=11 * MOST_TIMES**0.5) is None
+    assert images_to_decide([1.0], doubt=1.0) is None
+
+
+# ---- verdicts ----
+
+
+def claim_on_images(**fields):
+    found = Effect("ours minus theirs", effect, "points", **fields)
+    return replace(fake_chapter.make("F9", 0.0, rests_on=(learns(),)), effects=(found,))
+
+
+def judged(nets, size, **fields):
+    claim = claim_on_images(**fields)
+    return judge(claim, marked(rows_of(*nets), claim.nets, Split(size, 2, size // 2, size // 2)), 0)
+
+
+@pytest.mark.parametrize("size", [60, ENOUGH - 1, ENOUGH, 451])
+def test_seeds_that_agree_do_not_decide_what_few_images_leave_open(size):
+    """Two images of all tell the nets apart: on this side of ENOUGH as on the other."""
+    ours, theirs = np.ones(size, bool), np.ones(size, bool)
+    theirs[:2] = False
+    result = judged([(ours, theirs)] * 5, size)
+    (finding,) = result.findings
+    assert finding.verdict == "not shown" and finding.mean == pytest.approx(200 / size)
+    assert finding.interval[1] - finding.mean == pytest.approx(finding.doubt)
+    assert finding.seeds is None and finding.images > 1
+    words = f"leaning to supported, {finding.images} times as many test images would decide it"
+    assert words in report.table([result])
+
+
+def test_images_and_seeds_that_both_agree_decide():
+    ours, theirs = np.ones(451, bool), np.arange(451) % 10 > 0
+    assert judged([(ours, theirs)] * 5, 451).verdict == "supported"
+    assert judged([(theirs, ours)] * 5, 451).verdict == "contradicted"
+    assert judged([(ours, ours)] * 5, 451, smallest=1.0).verdict == "no difference"
+    assert judged([(ours, ours)] * 5, 100, smallest=1.0).verdict == "not shown"
+
+
+def test_an_effect_that_counts_no_images_has_no_doubt():
+    claim = claim_on_images(tested_on="none")
+    ours, theirs = np.ones(60, bool), np.arange(60) > 0
+    rows = marked(rows_of(*[(ours, theirs)] * 3), claim.nets, Split(60, 2, 30, 30))
+    assert rows[0][IMAGES] == [60, 30] and judge(claim, rows, 0).findings[0].doubt == 0
+
+
+def test_a_finding_that_more_of_neither_alone_would_decide_says_so():
+    nets = [(np.ones(60, bool), np.ones(60, bool)) for _ in range(3)]
+    for (ours, theirs), change in zip(nets, (2, 2, 0), strict=True):
+        theirs[:change], ours[:2] = False, change > 0
+    result = judged(nets, 60)
+    assert result.findings[0].images is result.findings[0].seeds is None
+    assert "only more seeds and more test images would decide it" in report.table([result])
