@@ -7,9 +7,12 @@ import fake_chapter
 import numpy as np
 import pytest
 
+from tinycompress import evaluate, models
+from tinycompress.data import load
 from tinycompress.lecture import Effect, judge, report
-from tinycompress.lecture.learned import ENOUGH, IMAGES, Split, learns, marked
-from tinycompress.lecture.shares import GROUPS, WITHOUT, Share, accuracy_on, doubt, mean_of, percent_of
+from tinycompress.lecture.doubt import decided, doubt, number_of_images
+from tinycompress.lecture.learned import ENOUGH, Split, learns, marked
+from tinycompress.lecture.shares import GROUPS, IMAGES, WITHOUT, Share, accuracy_on, groups_of, mean_of, percent_of
 from tinycompress.lecture.tasks import plain
 from tinycompress.workshop.interval import MOST_TIMES, images_to_decide, seeds_to_decide, verdict
 
@@ -24,7 +27,8 @@ def effect(rows):
 def rows_of(*seeds):
     """Rows of two arms per seed, from whether each net gets each image right: (ours, theirs) per seed."""
     arms = [(seed, arm, right) for seed, nets in enumerate(seeds) for arm, right in zip("ab", nets, strict=True)]
-    return [plain({"seed": seed, "arm": arm, "accuracy": percent_of(right)}, "") for seed, arm, right in arms]
+    counts = {IMAGES: [len(arms[0][-1]), len(arms[0][-1]) // 2]}
+    return [plain({"seed": seed, "arm": arm, "accuracy": percent_of(right)}, "") | counts for seed, arm, right in arms]
 
 
 # ---- shares ----
@@ -32,9 +36,8 @@ def rows_of(*seeds):
 
 def test_a_share_is_the_percentage_of_images_and_knows_it_without_each_group_of_them():
     right = RNG.random(203) < 0.8
-    found = percent_of(right)
+    found, group = percent_of(right), groups_of(203)
     assert found == pytest.approx(100 * right.mean()) and len(found.without) == GROUPS
-    group = np.random.default_rng(0).permutation(203) % GROUPS
     assert found.without == pytest.approx([100 * right[group != g].mean() for g in range(GROUPS)])
     assert np.bincount(group).max() - np.bincount(group).min() <= 1
 
@@ -42,9 +45,8 @@ def test_a_share_is_the_percentage_of_images_and_knows_it_without_each_group_of_
 def test_the_groups_are_those_of_all_images_whichever_are_asked():
     right, asked = RNG.random(200) < 0.8, np.arange(200) % 3 == 0
     part, whole = percent_of(right, asked), percent_of(np.where(asked, right, 0))
-    shares = percent_of(asked)
     assert part == pytest.approx(100 * right[asked].mean())
-    assert part.without == pytest.approx(100 * whole.without / shares.without)
+    assert part.without == pytest.approx(100 * whole.without / percent_of(asked).without)
 
 
 def test_a_group_without_any_of_the_images_asked_changes_nothing():
@@ -52,38 +54,45 @@ def test_a_group_without_any_of_the_images_asked_changes_nothing():
     assert found == 50 and sorted(found.without) == [0] + [50] * (GROUPS - 2) + [100]
 
 
+def test_a_count_that_rests_on_several_images_goes_with_any_of_them():
+    counts, group = np.array([1.0, 0, 1, 1]), np.array([[0, 1], [1, 2], [2, 3], [3, 3]])
+    found = percent_of(counts, group=group)
+    assert found == 75 and found.without[:4] == pytest.approx([200 / 3, 100, 100, 50])
+
+
+def test_a_share_that_no_image_has_a_part_in_is_an_error():
+    with pytest.raises(ValueError, match="none of the 5 test images"):
+        percent_of(np.ones(5), np.zeros(5, bool))
+
+
 def test_means_and_remainders_of_shares_are_those_of_their_images():
     right = RNG.random((3, 100)) < 0.7
-    mean = mean_of(percent_of(one) for one in right)
-    assert mean == pytest.approx(percent_of(right.mean(0))) and mean.without == pytest.approx(
-        percent_of(right.mean(0)).without
-    )
+    mean, same = mean_of(percent_of(one) for one in right), percent_of(right.mean(0))
+    assert mean == pytest.approx(same) and mean.without == pytest.approx(same.without)
     rest, wrong = percent_of(right[0]).rest, percent_of(~right[0])
     assert rest == pytest.approx(wrong) and rest.without == pytest.approx(wrong.without)
 
 
 def test_a_share_survives_a_process_and_a_row():
-    share = percent_of(RNG.random(50) < 0.5)
+    share, other = (percent_of(RNG.random(50) < 0.5) for _ in range(2))
     again = pickle.loads(pickle.dumps(share))
     assert isinstance(again, Share) and again == share and (again.without == share.without).all()
-    row = plain({"accuracy": share, "recalls": [share, share], "epochs": 3}, "here")
-    assert (
-        type(row["accuracy"]) is float
-        and row["epochs"] == 3
-        and [type(value) for value in row["recalls"]] == [float] * 2
-    )
-    assert row[WITHOUT]["accuracy"] == share.without.round(2).tolist()
-    assert row[WITHOUT]["recalls"] == [[value, value] for value in row[WITHOUT]["accuracy"]]
+    row = plain({"accuracy": share, "recalls": [share, other], "epochs": 3}, "here")
+    assert [type(value) for value in (row["accuracy"], *row["recalls"])] == [float] * 3 and row["epochs"] == 3
+    assert row[WITHOUT]["accuracy"] == share.without.round(3).tolist()
+    assert row[WITHOUT]["recalls"] == np.stack([share.without, other.without], axis=1).round(3).tolist()
     assert WITHOUT not in plain({"accuracy": 99.0, "recalls": []}, "here")
+    with pytest.raises(TypeError, match="'recalls' mixes shares"):
+        plain({"recalls": [share, 3.0]}, "here")
 
 
-def test_the_accuracy_on_a_split_is_that_of_evaluate():
-    from tinycompress import evaluate, models
-    from tinycompress.data import load
-
+def test_the_accuracy_on_a_split_is_that_of_evaluate_and_so_is_that_without_a_group():
     digits = load("digits")
     net = models.mlp(digits.image_shape, (8,), digits.num_classes, rng=np.random.default_rng(0))
-    assert accuracy_on(net, digits.test) == pytest.approx(100 * evaluate(net, digits.test).accuracy)
+    found, group = accuracy_on(net, digits.test), groups_of(len(digits.y_test))
+    assert found == pytest.approx(100 * evaluate(net, digits.test).accuracy)
+    x, y = (some[group != 3] for some in digits.test)
+    assert found.without[3] == pytest.approx(100 * evaluate(net, (x, y)).accuracy)
 
 
 # ---- the doubt that the images leave ----
@@ -96,12 +105,12 @@ def test_the_doubt_of_a_difference_is_that_of_its_images(size):
     for _ in range(200):
         nets = RNG.random((2, size)) < 0.8
         error = (1.0 * nets[0] - nets[1]).std(ddof=1) / np.sqrt(size)
-        found.append(doubt(effect, rows_of(nets)) / (100 * 2.262 * error))
+        found.append(doubt(effect, rows_of(nets), points=False) / (100 * 2.262 * error))
     assert np.mean(np.square(found)) == pytest.approx(1, abs=0.15)
 
 
 @pytest.mark.parametrize(
-    ("errors", "size"), [((0.05, 0.05), 100), ((0.3, 0.2), 40), ((0.01, 0.02), 451), ((0, 0.004), 300)]
+    ("errors", "size"), [((0.05, 0.05), 100), ((0.3, 0.2), 40), ((0.01, 0.02), 451), ((0.01, 0.03), 300)]
 )
 def test_the_interval_contains_the_difference_on_all_images(errors, size):
     """Two nets whose errors fall on other images; five seeds agree, so all that differs is which images are tested."""
@@ -109,29 +118,64 @@ def test_the_interval_contains_the_difference_on_all_images(errors, size):
     for _ in range(300):
         wrong = rng.choice(3, size, p=(1 - sum(errors), *errors))  # 1: ours alone, 2: theirs alone is wrong
         rows = rows_of(*[(wrong != 1, wrong != 2)] * 5)
-        low, high = verdict(effect(rows), doubt=doubt(effect, rows, size)).interval
+        low, high = verdict(effect(rows), doubt=doubt(effect, rows)).interval
         hits += low <= 100 * (errors[1] - errors[0]) <= high
     assert hits >= 0.92 * 300
 
 
+@pytest.mark.parametrize("common", [0.0, 0.5, 1.0])
+def test_what_seeds_differ_in_is_not_counted_twice(common):
+    """The interval over five seeds contains the truth whichever part of the images all of them find hard, and is not too wide."""
+    rng, hits, halves = np.random.default_rng(1), 0, []
+    errors = np.array([[0.05], [0.1]])
+    for _ in range(200):
+        hard, always = rng.random((2, 451)) < errors, rng.random((2, 451)) < common
+        rows = rows_of(*[~np.where(always, hard, rng.random((2, 451)) < errors) for _ in range(5)])
+        low, high = verdict(effect(rows), doubt=doubt(effect, rows)).interval
+        hits += low <= 100 * (errors[1, 0] - errors[0, 0]) <= high
+        halves.append((high - low) / 2)
+    variance = float((errors * (1 - errors)).sum()) / 451 * (common + (1 - common) / 5)  # of the mean over five seeds
+    assert hits >= 0.92 * 200 and np.mean(halves) < 1.3 * 2.5 * 100 * variance**0.5
+
+
 def test_the_doubt_follows_any_function_of_the_rows():
-    nets = RNG.random((2, 500)) < 0.8
-    rows = rows_of(nets)
-    assert doubt(lambda rows: [2 * value for value in effect(rows)], rows) == pytest.approx(2 * doubt(effect, rows))
-    assert doubt(lambda rows: [np.log(row["accuracy"]) for row in rows[:1]], rows) == pytest.approx(
-        doubt(lambda rows: [row["accuracy"] for row in rows[:1]], rows) / rows[0]["accuracy"], rel=0.01
-    )
-    assert doubt(lambda rows: [7.0], rows) == 0
+    rows = rows_of(RNG.random((2, 500)) < 0.8)
+    twice = doubt(lambda rows: [2 * value for value in effect(rows)], rows)
+    assert twice == pytest.approx(2 * doubt(effect, rows))
+    first = doubt(lambda rows: [rows[0]["accuracy"]], rows)
+    log = doubt(lambda rows: [np.log(rows[0]["accuracy"])], rows, points=False)
+    assert log == pytest.approx(first / rows[0]["accuracy"], rel=0.01)
+    assert doubt(lambda rows: [7.0], rows, points=False) == 0
+    found = decided(rows, lambda rows, sign, times: [sign * effect(rows)[0]] * times, -1, times=3)
+    assert found.effect == pytest.approx(-effect(rows)[0])
+    assert found.interval[1] - found.effect == pytest.approx(doubt(effect, rows))
+
+
+@pytest.mark.parametrize("nothing", [[], [float("nan")]])
+def test_an_effect_that_needs_all_images_is_an_error(nothing):
+    rows = rows_of(RNG.random((2, 60)) < 0.8)
+    with pytest.raises(ValueError, match="without a tenth of the test images"):
+        doubt(lambda some: nothing, rows)
 
 
 def test_nets_that_agree_on_all_images_may_differ_by_one():
     same = np.ones(30, bool)
-    assert doubt(effect, rows_of((same, same)), 30) == pytest.approx(196 / 30, rel=1e-3)
-    assert doubt(effect, rows_of((same, same))) == 0  # in another unit than points
+    rows = rows_of((same, same))
+    assert number_of_images(rows) == 30 and doubt(effect, rows) == pytest.approx(196 / 30, rel=1e-3)
+    assert doubt(effect, rows, of_a_class=True) == pytest.approx(196 / 15, rel=1e-3)
+    assert doubt(effect, rows, points=False) == 0
+
+
+def test_a_mean_over_classes_has_no_least_doubt_once_an_image_tells_the_nets_apart():
+    ours, theirs = np.ones(60, bool), np.arange(60) > 0
+    rows, same = rows_of((ours, theirs)), rows_of((ours, ours))
+    assert (
+        doubt(effect, rows, of_a_class=True) == doubt(effect, rows, points=False) < doubt(effect, same, of_a_class=True)
+    )
 
 
 def test_rows_that_do_not_know_their_images_leave_no_doubt():
-    assert doubt(effect, [{"accuracy": 99.0}, {"accuracy": 98.0}], 30) == 0
+    assert doubt(effect, [{"accuracy": 99.0}, {"accuracy": 98.0}]) == 0
 
 
 def test_doubt_widens_an_interval_as_independent_causes_do_and_no_number_of_seeds_removes_it():
@@ -197,9 +241,7 @@ def test_an_effect_that_counts_no_images_has_no_doubt():
 
 
 def test_a_finding_that_more_of_neither_alone_would_decide_says_so():
-    nets = [(np.ones(60, bool), np.ones(60, bool)) for _ in range(3)]
-    for (ours, theirs), change in zip(nets, (2, 2, 0), strict=True):
-        theirs[:change], ours[:2] = False, change > 0
+    nets = [(np.ones(60, bool), np.arange(60) >= wrong) for wrong in (1, 1, 0)]
     result = judged(nets, 60)
     assert result.findings[0].images is result.findings[0].seeds is None
     assert "only more seeds and more test images would decide it" in report.table([result])

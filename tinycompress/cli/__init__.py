@@ -52,10 +52,10 @@ Measure the lecture's claims on real data, and let the numbers decide.
 Every claim is measured over several seeds. Its verdict is "supported" if the 95 % interval of its
 effect lies on the claimed side of 0 (or of a stated margin), "contradicted" if it lies on the other
 side, "no difference" if it lies within the smallest effect that would matter, and "not shown"
-otherwise, with the number of seeds, or of test images, that would decide it. Intervals say how far
-other seeds and other test images would move an effect. A verdict that rests on a net which did no
-better than guessing, or on too few test images, is "not measured". Compression methods show three
-ratios: in theory, on disk, and on the clock.
+otherwise, with how many seeds, or how many times as many test images, would decide it. Intervals
+say how far other seeds and other test images would move an effect. A verdict that rests on a net
+which did no better than guessing, or on too few test images, is "not measured". Compression methods
+show three ratios: in theory, on disk, and on the clock.
 
 Written to --out: index.html (the whole report), <ID>.svg and <ID>.png per claim, and claims.json
 (every number). Claims from an earlier run with the same settings stay in the report until they

@@ -66,11 +66,13 @@ class ExitTable:
         leaves = self.scores >= np.array([*thresholds, 0.0])[:, None]
         return leaves.argmax(0)
 
+    def right(self, thresholds: Sequence[float]) -> np.ndarray:
+        """Whether the exit at which each image leaves is right, (N,)."""
+        return self.correct[self.leaving(thresholds), np.arange(self.correct.shape[1])]
+
     def judge(self, thresholds: Sequence[float], costs: Costs) -> tuple[float, float]:
         """(accuracy, cost): the share of images that their exit gets right, and the mean cost per image."""
-        exits = self.leaving(thresholds)
-        right = self.correct[exits, np.arange(len(exits))]
-        return float(right.mean()), float(costs.of(thresholds)[exits].mean())
+        return float(self.right(thresholds).mean()), float(costs.of(thresholds)[self.leaving(thresholds)].mean())
 
     def sample(self, n: int) -> np.ndarray:
         """Indices of n images (or all, if fewer) whose scores at the first exit are distributed like those of all images.

@@ -23,7 +23,8 @@ from typing import Any
 
 from ..data import load
 from ..workshop.interval import images_to_decide, seeds_to_decide, verdict
-from . import learned, shares
+from . import learned
+from .doubt import doubt, number_of_images
 from .drawn import drawn
 from .language import DOT
 from .learned import Nets, split_of
@@ -211,7 +212,7 @@ class Finding:
 
     seeds, images: if it is not shown, about how many seeds, or how many times as many test images, would decide it
         (`seeds_to_decide`, `images_to_decide`); None if that is unknown.
-    doubt: half the width of the interval that the test images alone leave (`shares.doubt`); 0 if the rows do not tell.
+    doubt: half the width of the interval that the test images alone leave (`doubt.doubt`); 0 if the rows do not tell.
     """
 
     effect: Effect
@@ -403,8 +404,8 @@ def judge(claim: Claim, rows: list[Row], seconds: float) -> Result:
 def _finding(claim: Claim, effect: Effect, rows: list[Row]) -> Finding:
     """What the rows say of one effect."""
     nets = claim.nets_of(effect)
-    tested = effect.tested_on != "none"
-    images = shares.number_of_images(rows, effect.tested_on == "of a class") if tested else None
+    tested, of_a_class = effect.tested_on != "none", effect.tested_on == "of a class"
+    images = number_of_images(rows, of_a_class) if tested else None
     if images is not None and images < learned.FEWEST:
         return Finding(effect, f"not measured: {images} test images are too few, {learned.FEWEST} would do")
     rows, without = learned.kept_and_left_out(rows, nets)
@@ -416,8 +417,9 @@ def _finding(claim: Claim, effect: Effect, rows: list[Row]) -> Finding:
         return Finding(
             effect, "not measured here: nothing to compare", holds=effect.holds(rows) if effect.holds else ""
         )
-    doubt = shares.doubt(effect.of, rows, images if effect.unit == "points" else None) if tested else 0.0
-    how = effect.margin, effect.smallest, effect.equal, doubt
+    counts = tested and not isinstance(values, bool)
+    half = doubt(effect.of, rows, effect.unit == "points", of_a_class) if counts else 0.0
+    how = effect.margin, effect.smallest, effect.equal, half
     try:
         decided = verdict(values, *how)
     except ValueError as error:
@@ -425,7 +427,7 @@ def _finding(claim: Claim, effect: Effect, rows: list[Row]) -> Finding:
     more = (seeds_to_decide(values, *how), images_to_decide(values, *how)) if decided.verdict == "not shown" else ()
     holds = [effect.holds(rows)] if effect.holds else []
     holds += [f"left out, did not learn: {learned.unlearned(without, nets)[1]}"] if without else []
-    return Finding(effect, *decided, DOT.join(holds), *(more or (None, None)), doubt)
+    return Finding(effect, *decided, DOT.join(holds), *(more or (None, None)), half)
 
 
 def disagreements(ratios: dict[str, float]) -> list[str]:

@@ -21,7 +21,7 @@ LEARNED = "did_not_learn"  # key of a row -> {key of an accuracy: what guessing 
 DIVERGED = "diverged"  # key of a row of a net whose training failed -> the error's words
 
 SURE = 0.975  # guessing exceeds its bound in 2.5 % of all splits
-ENOUGH = 300  # one in so many is a third of the point of accuracy that matters to the lecture
+ENOUGH = 300  # with fewer test images, a single one moves an accuracy by a third of a point or more
 FEWEST = 30  # with fewer test images, nothing is said about accuracies
 MOST_NAMES = 3  # in a verdict
 FEW_PER_CLASS = 10  # training or validation images

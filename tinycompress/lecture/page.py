@@ -33,13 +33,13 @@ INTRODUCTION = (
     "Claims about network compression, each decided by measurements on this machine. A claim is <em>supported</em> if "
     "the 95 % interval of its effect lies above the margin stated beside it, or else above 0 (a ratio: above 1×), "
     "<em>contradicted</em> if it lies below, <em>no difference</em> if it lies within the smallest effect that would "
-    "matter, and <em>not shown</em> otherwise, with the number of seeds, or of test images, that would decide it if mean and "
-    "spread stayed as they are; "
+    "matter, and <em>not shown</em> otherwise, with how many seeds, or how many times as many test images, would decide it if "
+    "mean and spread stayed as they are; "
     "<em>not measured</em> if a net that it rests on did no better than guessing, or if there are too few test images. "
     "That smallest effect decides only <em>no difference</em>; a smaller one can be supported. Effects are paired by seed, "
     "so bars may overlap although their difference is clear, and signed so that positive values support the "
-    "statement. Intervals say how far other seeds would move an effect and, where it counts test images, other images, too. "
-    "× says how many times smaller or faster: in theory (parameters, operations), on disk, and on the "
+    "statement. Intervals say how far other seeds would move an effect and, if it is a share of test images, how far other "
+    "images would. × says how many times smaller or faster: in theory (parameters, operations), on disk, and on the "
     "clock. ⚠ marks ratios that disagree."
 )
 

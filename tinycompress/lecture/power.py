@@ -2,11 +2,11 @@
 
     python -m tinycompress.lecture.power --sets 20 --out tinycompress/lecture P1 D3
 
-A verdict over a few seeds is an estimate, too. Each set has as many seeds as a quick lecture takes; a verdict that stands is the
-same on at least STANDS of the sets. Where it is borderline or "not shown", reports show beside it what all sets together say:
-the larger run that live time does not allow. The table goes to `<out>/power.json`, one entry per effect; a claim that is
-measured again replaces its entries. An interrupted run resumes where it stopped. Reports of quick lectures on digits quote the
-table that is beside this file.
+A verdict over a few seeds is an estimate, too. Each set has as many seeds as a quick lecture takes, and all are tested on the
+same images, so that their intervals are over seeds alone. A verdict that stands is the same on at least STANDS of the sets. Where
+it is borderline or "not shown", reports show beside it what all sets together say: the larger run that live time does not allow.
+The table goes to `<out>/power.json`, one entry per effect; a claim that is measured again replaces its entries. An interrupted
+run resumes where it stopped. Reports of quick lectures on digits quote the table that is beside this file.
 """
 
 import argparse

@@ -77,10 +77,10 @@ def plain(value: Any, where: str) -> Any:
         return {str(key): plain(item, f"{where}, {key!r}") for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item, where) for item in value]
-    if isinstance(value, Share):
-        return float(value)
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{where}: the row contains {value}; use None for a missing number")
+    if isinstance(value, Share):
+        return float(value)
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise TypeError(f"{where}: a row may contain numbers, strings, None, lists and dicts; got {type(value).__name__}")

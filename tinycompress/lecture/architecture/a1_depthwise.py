@@ -37,7 +37,7 @@ def measure_a1(data_name: str, budget: str, seed: int) -> list[dict]:
     ):
         net, pairs = trained(data_name, plan, seed, arm, question)
         rows.append(
-            {"seed": seed, "arm": arm, "question": question, "accuracy": accuracy(net, pairs.test)}
+            {"seed": seed, "arm": arm, "question": question, "accuracy": accuracy(net, pairs)}
             | {"channels": channel_jacobian(net, pairs.x_test[0]), "epochs": plan.pair_epochs}
         )
     return rows

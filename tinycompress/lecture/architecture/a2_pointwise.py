@@ -28,7 +28,7 @@ def measure_a2(data_name: str, budget: str, seed: int) -> list[dict]:
     for arm in A2_ARMS:
         net, pairs = trained(data_name, plan, seed, arm)
         rows.append(
-            {"seed": seed, "arm": arm, "accuracy": accuracy(net, pairs.test), "epochs": plan.pair_epochs}
+            {"seed": seed, "arm": arm, "accuracy": accuracy(net, pairs), "epochs": plan.pair_epochs}
             | {"channels": channel_jacobian(net, pairs.x_test[0]), "parameters": net.summary().parameters}
         )
         if arm == A2_ARMS[0]:

@@ -15,7 +15,8 @@ from ...workshop import colour
 from ...workshop.style import COLORS, curve_with_band, figure, percent_axis, table
 from ..claim import Claim, Effect
 from ..learned import learns
-from .nets import WITH_COLOUR, Plan, accuracy, plan_for
+from ..shares import accuracy_on
+from .nets import WITH_COLOUR, Plan, plan_for
 
 ARMS = ("standard", "separable", "shrunk")
 MARGIN = -1.0  # points of accuracy that separable convolutions may cost
@@ -42,7 +43,12 @@ def measure_a4(data_name: str, budget: str, seed: int) -> list[dict]:
             cost = net.summary()
             rows.append(
                 {"seed": seed, "arm": arm, "width": width, "parameters": cost.parameters, "macs": cost.macs}
-                | {"bytes": stored_bytes(net), "accuracy": accuracy(net, dataset), "lr": lr, "epochs": plan.epochs}
+                | {
+                    "bytes": stored_bytes(net),
+                    "accuracy": accuracy_on(net, dataset.test),
+                    "lr": lr,
+                    "epochs": plan.epochs,
+                }
                 | ({"net": "ResNet-20"} if plan.stored else {})
             )
     return rows

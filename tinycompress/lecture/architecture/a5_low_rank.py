@@ -11,7 +11,8 @@ from ...selection import pick_on_validation, train
 from ...workshop.style import COLORS, curve_with_band, figure, percent_axis
 from ..claim import Claim, Effect
 from ..learned import learns
-from .nets import PLANS, Plan, accuracy, plan_for
+from ..shares import accuracy_on
+from .nets import PLANS, Plan, plan_for
 
 BUDGET = 0.25  # the share of the parameters to keep
 REPEATS = 3  # how often the factorised net that decides is fine-tuned, each time with the images in another order
@@ -31,7 +32,7 @@ def measure_a5(data_name: str, budget: str, seed: int) -> list[dict]:
 
     start = pick_on_validation(dense, plan.lrs, dataset)[0]
     parameters, size = start.summary().parameters, stored_bytes(start)
-    whole = accuracy(_fine_tuned(start, dataset, plan, [seed, 1, 0]), dataset)
+    whole = accuracy_on(_fine_tuned(start, dataset, plan, [seed, 1, 0]), dataset.test)
     common = {"seed": seed, "epochs": plan.dense + plan.more, "whole_accuracy": whole}
     tries = [(str(rank), {name: rank for name in ("1", "3")}, 0) for rank in plan.ranks]
     tries += [("by budget", ranks_by_budget(start, BUDGET), repeat) for repeat in range(REPEATS)]
@@ -42,7 +43,13 @@ def measure_a5(data_name: str, budget: str, seed: int) -> list[dict]:
         for arm, net in (("before", small), ("after", tuned)):
             rows.append(
                 common
-                | {"arm": arm, "choice": choice, "repeat": repeat, "ranks": ranks, "accuracy": accuracy(net, dataset)}
+                | {
+                    "arm": arm,
+                    "choice": choice,
+                    "repeat": repeat,
+                    "ranks": ranks,
+                    "accuracy": accuracy_on(net, dataset.test),
+                }
                 | {"kept": net.summary().parameters / parameters, "disk_ratio": size / stored_bytes(net)}
             )
     untrained = models.lenet_300_100(dataset.image_shape, dataset.num_classes, rng=np.random.default_rng(seed))

@@ -3,10 +3,8 @@
 from dataclasses import dataclass
 
 from ...data import Dataset
-from ...nn import Module
 from ...workshop import colour
 from ..plans import COLOUR, plan_of
-from ..shares import accuracy_on
 
 
 @dataclass(frozen=True)
@@ -57,8 +55,3 @@ WITH_COLOUR = PLANS | {  # of A4
 
 def plan_for(budget: str, dataset: Dataset, plans: dict[str, Plan] = PLANS) -> Plan:
     return plan_of(plans, budget, dataset)
-
-
-def accuracy(net: Module, dataset: Dataset) -> float:
-    """Accuracy on the test split, in per cent."""
-    return accuracy_on(net, dataset.test)

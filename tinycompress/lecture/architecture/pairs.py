@@ -6,7 +6,7 @@ one channel alone is therefore right in exactly half of all pairs, however good 
 """
 
 import functools
-from dataclasses import replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -30,7 +30,7 @@ from ...selection import pick_on_validation, train
 from ...tensor import Tensor, concatenate
 from ...training import predict
 from ..learned import Split
-from ..shares import percent_of
+from ..shares import Share, groups_of, percent_of
 from .nets import Plan
 
 PAIRS = 1000  # per split, or a few more
@@ -38,7 +38,14 @@ PAIR_SPLIT = Split(PAIRS, classes=2, largest=PAIRS // 2, smallest=PAIRS // 2)
 WIDTH = 16  # hidden channels of the nets that mix channels
 
 
-def pair_data(dataset: Dataset, seed: int, question: str = "same") -> Dataset:
+@dataclass(frozen=True)
+class Pairs(Dataset):
+    """Images in pairs. group (N, 2): the groups (`shares.groups_of`) of both images of each pair of the test split."""
+
+    group: np.ndarray | None = None
+
+
+def pair_data(dataset: Dataset, seed: int, question: str = "same") -> Pairs:
     """The first two classes in pairs: x (N, H, W, 2), and targets (N, 2), the right answer of each channel, 1 for yes.
 
     question: "same", whether both channels show the same class; or "own", whether the channel itself shows the second
@@ -47,8 +54,9 @@ def pair_data(dataset: Dataset, seed: int, question: str = "same") -> Dataset:
     rng = np.random.default_rng([seed, 4])
     splits = {}
     for name in ("train", "val", "test"):
-        splits[f"x_{name}"], splits[f"y_{name}"] = _pairs(*getattr(dataset, name), rng, question)
-    return replace(dataset, name=f"{dataset.name} in pairs", classes=("no", "yes"), **splits)
+        splits[f"x_{name}"], splits[f"y_{name}"], chosen = _pairs(*getattr(dataset, name), rng, question)
+    group = groups_of(len(dataset.x_test))[chosen]  # the last split
+    return Pairs(name=f"{dataset.name} in pairs", classes=("no", "yes"), group=group, **splits)
 
 
 def _pairs(x, y, rng, question):
@@ -62,8 +70,9 @@ def _pairs(x, y, rng, question):
             pairs.append(np.stack([rng.permutation(of_class[label]) for label in own], axis=1))
             same = own[0] == own[1]
             answers.append(np.tile((same, same) if question == "same" else own, (count, 1)))
-    images = x.mean(-1)[np.concatenate(pairs)]
-    return np.ascontiguousarray(np.moveaxis(images, 1, -1)), np.concatenate(answers).astype(np.int64)
+    chosen = np.concatenate(pairs)
+    images = np.ascontiguousarray(np.moveaxis(x.mean(-1)[chosen], 1, -1))
+    return images, np.concatenate(answers).astype(np.int64), chosen
 
 
 def build(arm: str, image_shape, rng: np.random.Generator) -> Sequential:
@@ -106,15 +115,15 @@ def yes_or_no(answers: Tensor, targets: np.ndarray) -> Tensor:
     return F.cross_entropy(concatenate([-each, each], axis=1), targets[:, : answers.shape[1]].ravel())
 
 
-def accuracy(net: Module, split) -> float:
-    """The share of correct answers, over all pairs and channels, in per cent."""
-    x, targets = split
+def accuracy(net: Module, pairs: Pairs) -> Share:
+    """The share of correct answers, over all test pairs and channels, in per cent."""
+    x, targets = pairs.test
     answers = predict(net, x) > 0
-    return percent_of((answers == targets[:, : answers.shape[1]]).mean(1))
+    return percent_of((answers == targets[:, : answers.shape[1]]).mean(1), group=pairs.group)
 
 
 @functools.lru_cache(maxsize=16)
-def trained(data_name: str, plan: Plan, seed: int, arm: str, question: str = "same") -> tuple[Module, Dataset]:
+def trained(data_name: str, plan: Plan, seed: int, arm: str, question: str = "same") -> tuple[Module, Pairs]:
     """The arm's net, trained on pairs at the learning rate picked on validation pairs, and the pairs. Cached."""
     pairs = pair_data(data.load(data_name), seed, question)
 

@@ -8,8 +8,8 @@ import numpy as np
 from ... import data
 from ...workshop.style import COLORS, curve_with_band, figure, table
 from ..claim import Claim, Effect
+from ..doubt import decided
 from ..learned import learns
-from ..shares import decided
 from .d1_outputs import three_students
 from .d4_temperature import CLAIMED_T
 from .nets import PLANS, plan_for, scores, teacher_of, with_fewer_images

@@ -1,20 +1,19 @@
 """How long chapter 5 trains at each budget, and its nets with several exits or widths."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from ... import data, models
 from ...data import Dataset
-from ...dynamic import ExitTable, JointLoss, Slimmable, add_exits, pooled_heads
+from ...dynamic import JointLoss, Slimmable, add_exits, pooled_heads
 from ...nn import Conv2d, Dense, Flatten, MaxPool2d, Module, MultiExit, ReLU, Sequential
 from ...selection import pick_on_validation, train
 from ...training import evaluate
 from ...workshop import colour
 from ..plans import COLOUR, plan_of
-from ..shares import Share, percent_of
 
 
 @dataclass(frozen=True)
@@ -89,11 +88,6 @@ def with_exits(dataset: Dataset, budget: str, rng: np.random.Generator) -> Multi
     branch = [Conv2d(5, 10, 3, padding=1, rng=rng), MaxPool2d(2), ReLU(), Flatten()]
     # Branch after pooling, so that trunk and branch share that work; the authors' code pools in both.
     return add_exits(trunk, [2], [Sequential(*branch, Dense(features, dataset.num_classes, rng=rng))], rng=rng)
-
-
-def judged(table: ExitTable, thresholds: Sequence[float]) -> Share:
-    """The accuracy (%) on test images that leave by these thresholds."""
-    return percent_of(table.correct[table.leaving(thresholds), np.arange(table.correct.shape[1])])
 
 
 def mean_loss(nets: Callable[[Module], list[Module]], dataset: Dataset) -> Callable[[Module], float]:

@@ -11,9 +11,10 @@ from ...profiling import latency
 from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, figure, percent_axis
 from ..claim import Claim, Effect
+from ..doubt import decided
 from ..learned import learns
-from ..shares import accuracy_on, decided
-from .nets import WITH_COLOUR, exit_net, judged, plain_net
+from ..shares import accuracy_on, percent_of
+from .nets import WITH_COLOUR, exit_net, plain_net
 
 THRESHOLDS = (0.5, 0.7, 0.9, 0.99)  # on the confidence, the same at every exit
 LEAST_RANGE = 2  # points of accuracy, so that the figure does not enlarge small differences
@@ -46,7 +47,7 @@ def measure_y1(data_name: str, budget: str, seed: int, nets: tuple[Module, Multi
             accuracy, cost, shares = accuracy_on(plain, dataset.test), plain.summary().macs, []
         else:
             thresholds = settings[arm, name]
-            accuracy, (_, cost) = judged(on_test, thresholds), on_test.judge(thresholds, macs)
+            accuracy, (_, cost) = percent_of(on_test.right(thresholds)), on_test.judge(thresholds, macs)
             shares = np.bincount(on_test.leaving(thresholds), minlength=exits) / len(dataset.y_test)
         rows.append(
             {

@@ -37,7 +37,7 @@ def measure_y3(data_name: str, budget: str, seed: int, drawn: bool) -> list[dict
             {
                 "seed": seed,
                 "exit": i + 1,
-                "share": len(here) / len(left),
+                "share": percent_of(left == i).mapped(lambda percent: percent / 100),
                 "difficulty": percent_of(hard, left == i) if len(here) else None,
                 "error": percent_of(~table.correct[i], left == i) if len(here) else None,
                 "error_at_first": percent_of(~table.correct[0], left == i) if len(here) else None,

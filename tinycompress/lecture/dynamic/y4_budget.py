@@ -20,9 +20,9 @@ from ...profiling import latency
 from ...workshop.style import COLORS, figure, percent_axis
 from ..claim import Claim, Effect
 from ..learned import learns
-from ..shares import Share
+from ..shares import Share, percent_of
 from .drawing import draw_budgets, draw_settings
-from .nets import PLANS, judged, plan_for, slimmable, with_exits
+from .nets import PLANS, plan_for, slimmable, with_exits
 
 THRESHOLDS = (0.7, 0.9)
 BUDGETS = 12
@@ -91,7 +91,7 @@ def _measured(nets: dict, thresholds: list, dataset) -> tuple[list[Setting], lis
             run = EarlyExit(net, t).run
             calls[name, width, t] = lambda run=run, x=x: run(x)
             found[name, width, t] = *table.judge(t, costs), len(x)
-            accuracies += [judged(table, t)] if name == "test" else []
+            accuracies += [percent_of(table.right(t))] if name == "test" else []
     times = latency(calls, ROUNDS, round_ms=1)
 
     def settings(split):

@@ -11,7 +11,6 @@ from ...nn import Module
 from ...selection import pick_on_validation, train
 from ...workshop import colour
 from ..plans import COLOUR, plan_of
-from ..shares import accuracy_on
 
 
 @dataclass(frozen=True)
@@ -144,8 +143,3 @@ def train_more(net: Module, dataset: Dataset, plan: Plan, seed: int, lr: float, 
     rng, augment = np.random.default_rng([seed, 1]), colour.augmentation(plan)
     options = {"epochs": plan.more, "batch_size": plan.batch_size, "augment": augment} | options
     return train(net, dataset, lr=lr, rng=rng, **options)
-
-
-def accuracy(net: Module, dataset) -> float:
-    """Accuracy on the test split, in per cent."""
-    return accuracy_on(net, dataset.test)

@@ -10,7 +10,8 @@ from ...workshop import colour
 from ...workshop.style import COLORS, curve_with_band, figure, table
 from ..claim import Claim, Effect
 from ..learned import learns
-from .nets import WITH_COLOUR, accuracy, dense_net, longer_net, plan_for, train_more
+from ..shares import accuracy_on
+from .nets import WITH_COLOUR, dense_net, longer_net, plan_for, train_more
 
 SHOWN_BITS = 3  # of the grid under the histogram
 
@@ -21,7 +22,7 @@ def measure_q1(data_name: str, budget: str, seed: int) -> list[dict]:
     plan = plan_for(budget, dataset, WITH_COLOUR)
     start, (trained, _) = dense_net(data_name, plan, seed), longer_net(data_name, plan, seed)
     whole = len(tcz.to_bytes(trained, "fixed"))
-    common = {"seed": seed, "epochs": plan.dense + plan.more, "float_accuracy": accuracy(trained, dataset)}
+    common = {"seed": seed, "epochs": plan.dense + plan.more, "float_accuracy": accuracy_on(trained, dataset.test)}
     rows = []
 
     def on_the_grid(bits, per_channel):
@@ -46,7 +47,7 @@ def measure_q1(data_name: str, budget: str, seed: int) -> list[dict]:
                 rows.append(
                     common
                     | {"arm": arm, "grain": grain, "bits": bits}
-                    | {"accuracy": accuracy(net, dataset), "disk_ratio": whole / size}
+                    | {"accuracy": accuracy_on(net, dataset.test), "disk_ratio": whole / size}
                 )
     integers = to_integers(trained, dataset.x_train[:512])
     weights = effective(trained[1], "weight")
@@ -54,7 +55,7 @@ def measure_q1(data_name: str, budget: str, seed: int) -> list[dict]:
     counts, edges = np.histogram(weights, 81)
     rows.append(
         common
-        | {"arm": "in integers", "grain": "per channel", "bits": 8, "accuracy": accuracy(integers, dataset)}
+        | {"arm": "in integers", "grain": "per channel", "bits": 8, "accuracy": accuracy_on(integers, dataset.test)}
         | {"memory_ratio": 4 * sum(p.size for p in trained.parameters()) / integers.nbytes}
         | {"histogram": counts, "edges": edges, "grid": grid.dequantize(_all_integers(grid))}
     )

@@ -13,10 +13,11 @@ from ...selection import pick_on_validation
 from ...workshop import colour
 from ...workshop.style import COLORS, curve_with_band, figure, table
 from ..claim import Claim, Effect, first_seed_drawn
+from ..doubt import decided
 from ..learned import learns
 from ..rows import paired
-from ..shares import decided
-from .nets import WITH_COLOUR, Plan, accuracy, dense_net, longer_net, plan_for, train_more
+from ..shares import accuracy_on
+from .nets import WITH_COLOUR, Plan, dense_net, longer_net, plan_for, train_more
 
 SHOWN_CLUSTERS, SHOWN_LAYER = 4, 1  # whose weights are seen drawing together; the second layer
 WEAKER = 10  # times, the pull that is watched; the others are done within an epoch
@@ -58,8 +59,8 @@ def measure_q2(data_name: str, budget: str, seed: int, drawn: bool) -> list[dict
         for arm, soft in (("pulled while training", False), ("soft weight-sharing", True)):
             arms[arm] = pulled(k, arm, soft)
         for arm, (net, choice) in arms.items():
-            row = {"seed": seed, "arm": arm, "k": k, "accuracy": accuracy(net, dataset), "choice": choice}
-            row |= {"float_accuracy": accuracy(trained, dataset), "epochs": plan.dense + plan.more}
+            row = {"seed": seed, "arm": arm, "k": k, "accuracy": accuracy_on(net, dataset.test), "choice": choice}
+            row |= {"float_accuracy": accuracy_on(trained, dataset.test), "epochs": plan.dense + plan.more}
             row |= {"spread": spread(net)}
             row |= colour.file_sizes(plan, trained, net) if arm == "centroids fine-tuned" else {}
             rows.append(row)

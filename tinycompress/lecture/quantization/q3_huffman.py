@@ -13,7 +13,8 @@ from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, figure
 from ..claim import Claim, Effect
 from ..learned import must_have_learned
-from .nets import PLANS, accuracy, dense_net, plan_for, train_more
+from ..shares import accuracy_on
+from .nets import PLANS, dense_net, plan_for, train_more
 
 
 def measure_q3(data_name: str, budget: str, seed: int) -> list[dict]:
@@ -30,7 +31,7 @@ def measure_q3(data_name: str, budget: str, seed: int) -> list[dict]:
         train_more(model, dataset, plan, seed, plan.lrs[0], epochs=max(1, plan.more // plan.steps))
 
     cluster_weights(prune_gradually(net, plan.removed, plan.steps, fine_tune), plan.k, "linear", rng)
-    must_have_learned("the pruned net", accuracy(net, dataset), dataset)
+    must_have_learned("the pruned net", accuracy_on(net, dataset.test), dataset)
     rows = []
     for name, layer in prunable(net).items():
         weight = effective(layer, "weight")
