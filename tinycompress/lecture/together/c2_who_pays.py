@@ -195,7 +195,7 @@ def _heat(ax, change, labels, classes):
     ax.axvline(len(classes) - 0.5, color="white", linewidth=6)
     ax.set_xticks(range(len(classes) + 1), [*classes, "all"], rotation=0 if max(map(len, classes)) < 4 else 45)
     ax.set_xlabel("class, and all test images")
-    ax.set_title("Change of recall in points (red: the class pays;\nin brackets: seeds; bold: over seeds, not 0)")
+    ax.set_title("Change of recall in points (red: the class pays;\nin brackets: seeds; bold: the interval excludes 0)")
 
 
 def _bars(ax, values, labels):
