@@ -425,7 +425,7 @@ def test_the_band_of_ratios_is_that_of_their_logarithms_and_stays_above_zero():
 def test_the_corner_of_a_figure_says_how_many_seeds_stand_behind_it_and_which_machine(results, timed):
     rows = [row | {"machine": "a machine"} for row in results["F1"].rows]
     notes = [text.get_text() for text in replace(F1, timed=timed).figure(rows).texts]
-    assert notes == ["3 seeds; bands and error bars: 95 %" + " · a machine" * timed]
+    assert notes == ["3 seeds; bands and error bars: 95 %, over seeds" + " · a machine" * timed]
     one = [row for row in rows if row["seed"] == 0]
     assert any(text.get_text().startswith("1 seed") for text in F1.figure(one).texts)
 

@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 from PIL import Image
-from verdicts import DECIDED
+from verdicts import DECIDED, blind_to_images
 
 from tinycompress import data, get_num_threads, models, set_num_threads
 from tinycompress.lecture import pruning, verdict
@@ -77,11 +77,12 @@ def rows(measure):
 
 
 @pytest.mark.parametrize("name", CLAIMS)
-def test_every_claim_is_judged_and_drawn_from_its_rows(rows, name):
+def test_every_claim_is_judged_and_drawn_from_its_rows_and_knows_its_images(rows, name):
     result = judge(CLAIMS[name], rows[name], 0.0)
     assert {finding.verdict for finding in result.findings} <= DECIDED | {"exact"}  # of P4, one statement is exact
     figure = result.figure()
     assert figure.axes and all(np.isfinite(ax.dataLim.bounds).all() for ax in figure.axes if ax.has_data())
+    assert not blind_to_images(CLAIMS[name], rows[name])
 
 
 def test_all_arms_of_p1_train_for_equally_many_epochs_and_remove_what_they_say(rows, monkeypatch):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from matplotlib.container import ErrorbarContainer
-from verdicts import DECIDED
+from verdicts import DECIDED, blind_to_images
 
 import tinycompress as tc
 from tinycompress import models
@@ -72,11 +72,12 @@ def rows():
 
 
 @pytest.mark.parametrize("name", CLAIMS)
-def test_every_claim_is_judged_and_drawn_from_its_rows(rows, name):
+def test_every_claim_is_judged_and_drawn_from_its_rows_and_knows_its_images(rows, name):
     result = judge(CLAIMS[name], rows[name], 0.0)
     assert {finding.verdict for finding in result.findings} <= DECIDED
     figure = result.figure()
     assert figure.axes and all(np.isfinite(ax.dataLim.bounds).all() for ax in figure.axes if ax.has_data())
+    assert not blind_to_images(CLAIMS[name], rows[name])
 
 
 @pytest.mark.parametrize("name", CLAIMS)
@@ -278,7 +279,7 @@ def test_q5_loses_or_gains_accuracy_against_the_dense_net_that_trained_for_as_lo
     last = [row for row in q5_one_file.final_rows(rows["Q5"]) if row["arm"] == q5_one_file.ORDERS[0]]
     for seed, row in enumerate(first):
         longer, _ = nets.longer_net.__wrapped__("digits", replace(TINY, more=row["epochs"] - TINY.dense), seed)
-        assert row["longer_error"] == pytest.approx(100 - nets.accuracy(longer, tc.data.load("digits")))
+        assert row["longer_error"] == pytest.approx(100 - 100 * tc.evaluate(longer, tc.data.load("digits")).accuracy)
     gains = [row["longer_error"] - now["error"] for row, now in zip(first, last, strict=True)]
     assert q5_one_file.effect_q5(rows["Q5"]) == pytest.approx(gains)
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from matplotlib.text import Text
-from verdicts import DECIDED
+from verdicts import DECIDED, blind_to_images
 
 from tinycompress import get_num_threads, models, recipe, set_num_threads
 from tinycompress.data import load, mirror, shift
@@ -57,10 +57,11 @@ def of(rows, **where):
 
 
 @pytest.mark.parametrize("name", CLAIMS)
-def test_every_claim_is_judged_and_drawn_from_its_rows(rows, name):
+def test_every_claim_is_judged_and_drawn_from_its_rows_and_knows_its_images(rows, name):
     result = judge(CLAIMS[name], rows[name], 1.0)
     assert {finding.verdict for finding in result.findings} <= DECIDED
     assert png(result.figure()).startswith(b"\x89PNG")
+    assert not blind_to_images(CLAIMS[name], rows[name])
 
 
 def test_every_method_of_every_chapter_is_there_beside_the_teacher(rows):

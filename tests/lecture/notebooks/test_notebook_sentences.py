@@ -73,12 +73,12 @@ def steps_too_small_and_too_large():
     return max(rates[2:4]) == max(rates) > 10 + max(rates[0], *rates[4:])
 
 
-def file_loses_less_than_a_point():
+def file_loses_about_a_point():
     at = right("3-30")
     sizes = [int(size.replace(",", "")) for size in re.findall(r"([\d,]+) bytes", printed("3-30"))]
     return (
         sizes == sorted(sizes, reverse=True)
-        and at["float32"] - at["arithmetic"] < 1
+        and 0.5 < at["float32"] - at["arithmetic"] < 1.5  # other CPUs round otherwise
         and verdicts("Q5") == ["not shown", "supported"]
     )
 
@@ -155,7 +155,7 @@ SENTENCES = [  # (cell, what it says, whether that is so)
         "most with few images, and even about classes",
         lambda: means("D1")[0] > means("D1")[1] + 1 and verdicts("D2")[0] == "supported",
     ),
-    ("2-21", "Whether hints for hidden layers add to this is not shown", lambda: set(verdicts("D5")) == {"not shown"}),
+    ("2-21", "That hints for hidden layers add to this is not shown", lambda: "supported" not in verdicts("D5")),
     ("2-sum", "It helps most where images are few", lambda: means("D1")[0] > means("D1")[1] + 1),
     ("2-ask", "With few images, why do they help less?", lambda: verdicts("D1")[2] == "supported"),
     ("3-23", "both take one bit per weight", lambda: printed("3-24").count("in 1.00 bits per weight") == 2),
@@ -166,8 +166,8 @@ SENTENCES = [  # (cell, what it says, whether that is so)
     ),
     (
         "3-file",
-        "Every byte counts, and the loaded net makes the same predictions, bit for bit. This file costs less",
-        file_loses_less_than_a_point,
+        "Every byte counts, and the loaded net makes the same predictions, bit for bit. This file costs about a point",
+        file_loses_about_a_point,
     ),
     ("3-35", "three or four bits per weight", four_bits_do_and_two_do_not),
     ("3-next3", "Why is that worse?", lambda: percents("3-next3-code")[1] < percents("3-next3-code")[0] - 1),
