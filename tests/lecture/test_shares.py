@@ -174,8 +174,13 @@ def test_a_mean_over_classes_has_no_least_doubt_once_an_image_tells_the_nets_apa
     )
 
 
-def test_rows_that_do_not_know_their_images_leave_no_doubt():
-    assert doubt(effect, [{"accuracy": 99.0}, {"accuracy": 98.0}]) == 0
+def test_rows_that_do_not_know_their_images_have_an_interval_over_seeds_alone_and_say_so():
+    rows = rows_of(*RNG.random((5, 2, 451)) < 0.8)
+    without = [{key: value for key, value in row.items() if key != WITHOUT} for row in rows]
+    assert doubt(effect, without) is None
+    found = [judge(claim_on_images(), some, 0) for some in (rows, without)]
+    assert found[1].findings[0].interval == verdict(effect(rows)).interval != found[0].findings[0].interval
+    assert ["over seeds alone" in report.table([one]) for one in found] == [False, True]
 
 
 def test_doubt_widens_an_interval_as_independent_causes_do_and_no_number_of_seeds_removes_it():

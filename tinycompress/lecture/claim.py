@@ -212,7 +212,7 @@ class Finding:
 
     seeds, images: if it is not shown, about how many seeds, or how many times as many test images, would decide it
         (`seeds_to_decide`, `images_to_decide`); None if that is unknown.
-    doubt: half the width of the interval that the test images alone leave (`doubt.doubt`); 0 if the rows do not tell.
+    doubt: half the width of the interval that the test images alone leave (`doubt.doubt`); None if the rows do not tell.
     """
 
     effect: Effect
@@ -222,7 +222,7 @@ class Finding:
     holds: str = ""
     seeds: int | None = None
     images: int | None = None
-    doubt: float = 0.0
+    doubt: float | None = 0.0
 
 
 @dataclass(frozen=True)
@@ -419,7 +419,7 @@ def _finding(claim: Claim, effect: Effect, rows: list[Row]) -> Finding:
         )
     counts = tested and not isinstance(values, bool)
     half = doubt(effect.of, rows, effect.unit == "points", of_a_class) if counts else 0.0
-    how = effect.margin, effect.smallest, effect.equal, half
+    how = effect.margin, effect.smallest, effect.equal, half or 0.0
     try:
         decided = verdict(values, *how)
     except ValueError as error:

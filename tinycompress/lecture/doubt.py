@@ -10,8 +10,8 @@ from .shares import GROUPS, IMAGES, WITHOUT
 
 def doubt(
     of: Callable[[list[dict]], Sequence[float]], rows: list[dict], points: bool = True, of_a_class: bool = False
-) -> float:
-    """Half the width of the 95 % interval that an effect has since its test images are a sample; 0 if the rows do not tell.
+) -> float | None:
+    """Half the width of the 95 % interval that an effect has since its test images are a sample; None if the rows do not tell.
 
     By the jackknife over groups of images (Kott 2001): the effect is computed without each of the GROUPS groups in turn, and
     Student's t has GROUPS - 1 degrees of freedom. Seeds differ in which images their nets get wrong. What of the variance is due
@@ -26,7 +26,7 @@ def doubt(
     from scipy.special import ndtri, stdtrit
 
     if not any(WITHOUT in row for row in rows):
-        return 0.0
+        return None
     effects = np.array([of(_without(rows, group)) for group in range(GROUPS)], float)  # (GROUPS, seeds)
     if effects.size == 0 or not np.isfinite(effects).all():
         raise ValueError("without a tenth of the test images, there is no such effect; give more of them")
@@ -48,7 +48,7 @@ def decided(
     def effect(rows):
         return of(rows, *arguments, **where)
 
-    return verdict(effect(rows), margin, smallest, doubt=doubt(effect, rows, points))
+    return verdict(effect(rows), margin, smallest, doubt=doubt(effect, rows, points) or 0.0)
 
 
 def number_of_images(rows: list[dict], of_a_class: bool = False) -> int | None:
