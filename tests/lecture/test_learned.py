@@ -14,6 +14,7 @@ from tinycompress.data import load
 from tinycompress.data.dataset import from_arrays
 from tinycompress.lecture import Settings, claims, judge, report, run
 from tinycompress.lecture.distillation import d2_unseen
+from tinycompress.lecture.images.shares import WITHOUT
 from tinycompress.lecture.learned import (
     ENOUGH,
     FEWEST,
@@ -31,7 +32,6 @@ from tinycompress.lecture.learned import (
     unlearned,
     warnings_of,
 )
-from tinycompress.lecture.shares import WITHOUT
 from tinycompress.training import TrainingDiverged
 
 FIGURES = Path(__file__).parents[2] / "figures"

@@ -10,9 +10,18 @@ import pytest
 from tinycompress import evaluate, models
 from tinycompress.data import load
 from tinycompress.lecture import Effect, judge, report
-from tinycompress.lecture.doubt import decided, doubt, number_of_images
+from tinycompress.lecture.images.doubt import decided, doubt, number_of_images
+from tinycompress.lecture.images.shares import (
+    GROUPS,
+    IMAGES,
+    WITHOUT,
+    Share,
+    accuracy_on,
+    groups_of,
+    mean_of,
+    percent_of,
+)
 from tinycompress.lecture.learned import ENOUGH, Split, learns, marked
-from tinycompress.lecture.shares import GROUPS, IMAGES, WITHOUT, Share, accuracy_on, groups_of, mean_of, percent_of
 from tinycompress.lecture.tasks import plain
 from tinycompress.workshop.interval import MOST_TIMES, images_to_decide, seeds_to_decide, verdict
 

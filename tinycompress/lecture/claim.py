@@ -24,8 +24,8 @@ from typing import Any
 from ..data import load
 from ..workshop.interval import images_to_decide, seeds_to_decide, verdict
 from . import learned
-from .doubt import doubt, number_of_images
 from .drawn import drawn
+from .images.doubt import doubt, number_of_images
 from .language import DOT
 from .learned import Nets, split_of
 from .notes import SENTENCES
@@ -212,7 +212,7 @@ class Finding:
 
     seeds, images: if it is not shown, about how many seeds, or how many times as many test images, would decide it
         (`seeds_to_decide`, `images_to_decide`); None if that is unknown.
-    doubt: half the width of the interval that the test images alone leave (`doubt.doubt`); None if the rows do not tell.
+    doubt: half the width of the interval that the test images alone leave (`images.doubt`); None if the rows do not tell.
     """
 
     effect: Effect

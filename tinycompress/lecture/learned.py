@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..data import Dataset, load
-from .shares import IMAGES, WITHOUT
+from .images.shares import IMAGES, WITHOUT
 
 Row = dict[str, Any]
 

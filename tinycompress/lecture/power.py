@@ -21,7 +21,7 @@ from ..files import replace_file
 from ..text import aligned
 from . import claims
 from .claim import SEEDS, Claim, Row, Settings, judge, run_all
-from .shares import WITHOUT
+from .images.shares import WITHOUT
 from .store import Store
 from .tasks import in_words, why_not
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from ..training import TrainingDiverged
+from .images.shares import Share, kept_in_row
 from .learned import DidNotLearn, Row
-from .shares import Share, kept_in_row
 
 FAILED = TrainingDiverged, DidNotLearn
 

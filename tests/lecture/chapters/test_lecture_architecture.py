@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from verdicts import DECIDED, blind_to_images
+from verdicts import DECIDED, blind_to_images, well_drawn
 
 import tinycompress as tc
 from tinycompress.lecture import Settings, architecture
@@ -44,8 +44,7 @@ def test_every_claim_is_judged_and_drawn_from_its_rows_and_knows_its_images(rows
     result = judge(CLAIMS[name], rows[name], 0.0)
     for finding in result.findings:
         assert finding.verdict == "exact" if isinstance(finding.mean, bool) else finding.verdict in DECIDED
-    figure = result.figure()
-    assert figure.axes and all(np.isfinite(ax.dataLim.bounds).all() for ax in figure.axes if ax.has_data())
+    assert well_drawn(result.figure())
     assert not blind_to_images(CLAIMS[name], rows[name])
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from verdicts import DECIDED, blind_to_images
+from verdicts import DECIDED, blind_to_images, well_drawn
 
 from tinycompress import data, get_num_threads, predict, set_num_threads
 from tinycompress.distillation import DistillationLoss, HintLoss, teacher_targets
@@ -71,8 +71,7 @@ def rows():
 def test_every_claim_is_judged_and_drawn_from_its_rows_and_knows_its_images(rows, name):
     result = judge(CLAIMS[name], rows[name], 0.0)
     assert {finding.verdict for finding in result.findings} <= DECIDED | ({"exact"} if name == "D4" else set())
-    figure = result.figure()
-    assert figure.axes and all(np.isfinite(ax.dataLim.bounds).all() for ax in figure.axes if ax.has_data())
+    assert well_drawn(result.figure())
     assert not blind_to_images(CLAIMS[name], rows[name])
 
 

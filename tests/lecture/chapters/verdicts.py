@@ -1,8 +1,8 @@
-"""What a claim may find, unless its statement is exact, and whether its findings know their test images."""
+"""What a claim may find, unless its statement is exact; whether its findings know their test images; and whether it is drawn."""
 
 import numpy as np
 
-from tinycompress.lecture.shares import WITHOUT
+from tinycompress.lecture.images.shares import WITHOUT
 
 DECIDED = {"supported", "contradicted", "no difference", "not shown"}
 DECIDED |= {f"not measured here: {why}" for why in ("no GPU", "nothing to compare")}  # the latter of plans cut short
@@ -18,3 +18,8 @@ def blind_to_images(claim, rows) -> list[str]:
     counting = [effect for effect in claim.effects if effect.tested_on != "none"]
     found = [(effect.name, effect.of(rows), effect.of(others)) for effect in counting]
     return [name for name, values, moved in found if len(values) and np.allclose(values, moved)]
+
+
+def well_drawn(figure) -> bool:
+    """Whether all data of the figure lie at finite places."""
+    return bool(figure.axes) and all(np.isfinite(ax.dataLim.bounds).all() for ax in figure.axes if ax.has_data())

@@ -14,8 +14,8 @@ from ...selection import pick_on_validation, train
 from ...workshop import colour
 from ...workshop.style import COLORS, curve_with_band, figure, percent_axis, table
 from ..claim import Claim, Effect
+from ..images.shares import accuracy_on
 from ..learned import learns
-from ..shares import accuracy_on
 from .nets import WITH_COLOUR, Plan, plan_for
 
 ARMS = ("standard", "separable", "shrunk")

@@ -10,8 +10,8 @@ from ...profiling import stored_bytes
 from ...selection import pick_on_validation, train
 from ...workshop.style import COLORS, curve_with_band, figure, percent_axis
 from ..claim import Claim, Effect
+from ..images.shares import accuracy_on
 from ..learned import learns
-from ..shares import accuracy_on
 from .nets import PLANS, Plan, plan_for
 
 BUDGET = 0.25  # the share of the parameters to keep

@@ -29,8 +29,8 @@ from ...nn import (
 from ...selection import pick_on_validation, train
 from ...tensor import Tensor, concatenate
 from ...training import predict
+from ..images.shares import Share, groups_of, percent_of
 from ..learned import Split
-from ..shares import Share, groups_of, percent_of
 from .nets import Plan
 
 PAIRS = 1000  # per split, or a few more

@@ -13,7 +13,7 @@ from ...selection import pick_on_validation
 from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, figure, label_end, percent_axis
 from ..claim import Claim, Effect
-from ..doubt import decided
+from ..images.doubt import decided
 from ..learned import learns
 from .d4_temperature import CLAIMED_T
 from .nets import PLANS, Plan, plan_for, scores, train_student, train_teacher, with_fewer_images

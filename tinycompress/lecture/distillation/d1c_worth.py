@@ -8,7 +8,7 @@ import numpy as np
 from ... import data
 from ...workshop.style import COLORS, curve_with_band, figure, table
 from ..claim import Claim, Effect
-from ..doubt import decided
+from ..images.doubt import decided
 from ..learned import learns
 from .d1_outputs import three_students
 from .d4_temperature import CLAIMED_T

@@ -14,9 +14,9 @@ from ...tensor import Tensor
 from ...training import predict
 from ...workshop.style import COLORS, figure, percent_axis
 from ..claim import Claim, Effect, first_seed_drawn
+from ..images.shares import mean_of, percent_of
 from ..learned import learns
 from ..rows import paired
-from ..shares import mean_of, percent_of
 from ..tasks import not_measured
 from .drawing import draw_bar, draw_published, draw_reference_line
 from .nets import PLANS, Plan, choose, plan_for, soften, teacher_of, train_student

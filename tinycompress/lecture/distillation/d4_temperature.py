@@ -13,7 +13,7 @@ from ...training import predict
 from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, curve_with_band, figure, percent_axis
 from ..claim import Claim, Effect, first_seed_drawn
-from ..doubt import decided
+from ..images.doubt import decided
 from ..learned import learns
 from ..rows import paired
 from .nets import PLANS, plan_for, scores, soften, teacher_of, train_student, with_fewer_images

@@ -16,8 +16,8 @@ from ...selection import pick_on_validation, train
 from ...tensor import Tensor
 from ...training import predict
 from ...workshop import colour
+from ..images.shares import percent_of
 from ..plans import COLOUR, plan_of
-from ..shares import percent_of
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from ...profiling import latency
 from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, figure, percent_axis
 from ..claim import Claim, Effect
-from ..doubt import decided
+from ..images.doubt import decided
+from ..images.shares import accuracy_on, percent_of
 from ..learned import learns
-from ..shares import accuracy_on, percent_of
 from .nets import WITH_COLOUR, exit_net, plain_net
 
 THRESHOLDS = (0.5, 0.7, 0.9, 0.99)  # on the confidence, the same at every exit

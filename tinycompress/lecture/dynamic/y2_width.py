@@ -11,10 +11,10 @@ from ...selection import pick_on_validation, train
 from ...workshop import colour
 from ...workshop.style import COLORS, curve_with_band, figure, percent_axis, table
 from ..claim import Claim, Effect
+from ..images.shares import accuracy_on
 from ..learned import learns
 from ..plans import COLOUR
 from ..rows import paired
-from ..shares import accuracy_on
 from . import nets
 from .nets import mean_loss, plan_for, slimmable
 

@@ -12,8 +12,8 @@ from ...dynamic import ExitTable, exit_table
 from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, figure, percent_axis
 from ..claim import Claim, Effect, first_seed_drawn
+from ..images.shares import percent_of
 from ..learned import learns
-from ..shares import percent_of
 from .nets import WITH_COLOUR, exit_net
 
 EXIT_COLORS = [COLORS[role] for role in ("claim", "more", "rival", "extra")]

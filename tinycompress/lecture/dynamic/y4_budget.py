@@ -19,8 +19,8 @@ from ...dynamic import (
 from ...profiling import latency
 from ...workshop.style import COLORS, figure, percent_axis
 from ..claim import Claim, Effect
+from ..images.shares import Share, percent_of
 from ..learned import learns
-from ..shares import Share, percent_of
 from .drawing import draw_budgets, draw_settings
 from .nets import PLANS, plan_for, slimmable, with_exits
 

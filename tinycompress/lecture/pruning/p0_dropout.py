@@ -23,11 +23,11 @@ from ...pruning import (
 from ...selection import train
 from ...workshop.style import COLORS, curve_with_band, figure, percent_axis, table
 from ..claim import Claim, Effect
-from ..doubt import decided
+from ..images.doubt import decided
+from ..images.shares import Share, accuracy_on, mean_of
 from ..learned import learns
 from ..plans import plan_of
 from ..rows import paired
-from ..shares import Share, accuracy_on, mean_of
 from .nets import chance
 
 REMOVED = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98)

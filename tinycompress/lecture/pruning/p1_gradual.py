@@ -8,11 +8,11 @@ from ...pruning import prune_weights, sensitivity, shares_from_scan, sparsity
 from ...workshop import colour
 from ...workshop.style import COLORS, curve_with_band, figure, percent_axis, table
 from ..claim import Claim, Effect
-from ..doubt import decided
+from ..images.doubt import decided
+from ..images.shares import accuracy_on
 from ..learned import learns
 from ..plans import plan_of
 from ..rows import paired
-from ..shares import accuracy_on
 from .drawing import draw_scan
 from .nets import JUDGES, WITH_COLOUR, dense_net, pruned_gradually, trained_further, without_pruning
 

@@ -27,11 +27,11 @@ from ...pruning import (
 from ...selection import train
 from ...workshop.style import COLORS, curve_with_band, figure, label_end, percent_axis, table
 from ..claim import Claim, Effect
-from ..doubt import decided
+from ..images.doubt import decided
+from ..images.shares import accuracy_on, mean_of
 from ..learned import learns
 from ..plans import plan_of
 from ..rows import paired
-from ..shares import accuracy_on, mean_of
 from .nets import PLANS as DENSE_PLANS
 from .nets import chance, dense_net
 

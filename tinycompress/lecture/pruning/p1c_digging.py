@@ -14,11 +14,11 @@ from ...selection import pick_on_validation, train
 from ...training import predict
 from ...workshop.style import COLORS, curve_with_band, figure, table
 from ..claim import Claim, Effect
-from ..doubt import decided
+from ..images.doubt import decided
+from ..images.shares import Share, accuracy_on, mean_of, percent_of
 from ..learned import learns
 from ..plans import plan_of
 from ..rows import paired
-from ..shares import Share, accuracy_on, mean_of, percent_of
 from .nets import PLANS, Plan, dense_net
 
 REMOVED = (0.75, 0.875, 0.95)  # of the neurons of each hidden layer

@@ -8,9 +8,9 @@ from ...pruning import fan_in, prunable
 from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, figure
 from ..claim import Claim, Effect, first_seed_drawn
+from ..images.shares import accuracy_on
 from ..learned import learns
 from ..plans import plan_of
-from ..shares import accuracy_on
 from .nets import PLANS, dense_net, pruned_gradually
 
 MORE_THAN_HALF = 50  # % of the neurons

@@ -13,9 +13,9 @@ from ...workshop import colour
 from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, figure
 from ..claim import Claim, Effect
+from ..images.shares import accuracy_on
 from ..learned import learns
 from ..plans import plan_of, rate_scale
-from ..shares import accuracy_on
 from .drawing import draw_scan
 from .nets import JUDGES, WITH_COLOUR, Plan, dense_net, without_pruning
 

@@ -20,10 +20,10 @@ from ...workshop import colour
 from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, figure
 from ..claim import Claim, Effect, first_seed_drawn
+from ..images.shares import accuracy_on
 from ..learned import learns
 from ..plans import COLOUR, plan_of
 from ..rows import paired
-from ..shares import accuracy_on
 
 WIDTHS = (500, 300)
 PUBLISHED = {"whole": 1.43, "slimmed": 1.49}  # % error, on MNIST

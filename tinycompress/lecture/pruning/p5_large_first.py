@@ -14,10 +14,10 @@ from ...selection import pick_on_validation, train
 from ...training import evaluate
 from ...workshop.style import COLORS, curve_with_band, figure, table
 from ..claim import Claim, Effect, Settings
-from ..doubt import decided
+from ..images.doubt import decided
+from ..images.shares import accuracy_on
 from ..learned import learns
 from ..plans import plan_of
-from ..shares import accuracy_on
 
 LARGER, SMALLER = 4, 0.5  # initial widths of the nets to prune and to grow, relative to the final net
 FEWEST = 6  # neurons in a layer of the net to grow: all of two or three ReLUs may die, and nothing that grows from them learns

@@ -11,11 +11,11 @@ from ...selection import train
 from ...training import evaluate
 from ...workshop.style import COLORS, curve_with_band, figure, percent_axis, table
 from ..claim import Claim, Effect, Settings
-from ..doubt import decided
+from ..images.doubt import decided
+from ..images.shares import accuracy_on
 from ..learned import learns
 from ..plans import plan_of
 from ..rows import paired
-from ..shares import accuracy_on
 
 SHARE, LAST_SHARE = 0.2, 0.1  # of the weights left, removed per round: of most layers, of the last one
 SMALLEST = 1.0  # points of accuracy that matter

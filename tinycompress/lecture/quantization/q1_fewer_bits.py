@@ -9,8 +9,8 @@ from ...selection import pick_on_validation
 from ...workshop import colour
 from ...workshop.style import COLORS, curve_with_band, figure, table
 from ..claim import Claim, Effect
+from ..images.shares import accuracy_on
 from ..learned import learns
-from ..shares import accuracy_on
 from .nets import WITH_COLOUR, dense_net, longer_net, plan_for, train_more
 
 SHOWN_BITS = 3  # of the grid under the histogram

@@ -13,10 +13,10 @@ from ...selection import pick_on_validation
 from ...workshop import colour
 from ...workshop.style import COLORS, curve_with_band, figure, table
 from ..claim import Claim, Effect, first_seed_drawn
-from ..doubt import decided
+from ..images.doubt import decided
+from ..images.shares import accuracy_on
 from ..learned import learns
 from ..rows import paired
-from ..shares import accuracy_on
 from .nets import WITH_COLOUR, Plan, dense_net, longer_net, plan_for, train_more
 
 SHOWN_CLUSTERS, SHOWN_LAYER = 4, 1  # whose weights are seen drawing together; the second layer

@@ -12,8 +12,8 @@ from ...quantization.tcz.arrays import shortest_gaps
 from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, figure
 from ..claim import Claim, Effect
+from ..images.shares import accuracy_on
 from ..learned import must_have_learned
-from ..shares import accuracy_on
 from .nets import PLANS, dense_net, plan_for, train_more
 
 

@@ -14,9 +14,9 @@ from ...training import evaluate
 from ...workshop.interval import mean_interval, verdict
 from ...workshop.style import COLORS, curve_with_band, figure
 from ..claim import Claim, Effect
+from ..images.shares import accuracy_on
 from ..learned import learns
 from ..rows import paired
-from ..shares import accuracy_on
 from .nets import PLANS, Plan, plan_for
 
 ARMS = ("float", "ternary", "binary", "binary, 0 and 1")

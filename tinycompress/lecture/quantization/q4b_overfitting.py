@@ -13,11 +13,11 @@ from ...selection import pick_on_validation, train
 from ...training import evaluate
 from ...workshop.style import COLORS, curve_with_band, figure, table
 from ..claim import Claim, Effect
-from ..doubt import decided
+from ..images.doubt import decided
+from ..images.shares import accuracy_on
 from ..learned import learns
 from ..plans import plan_of
 from ..rows import paired
-from ..shares import accuracy_on
 from .q4_binary import build
 
 VALIDATION = 1000  # images at most, so that looking at them after every epoch costs little

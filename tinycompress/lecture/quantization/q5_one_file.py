@@ -18,9 +18,9 @@ from ...workshop import colour
 from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, figure
 from ..claim import Claim, Effect, Settings
+from ..images.shares import accuracy_on
 from ..learned import learns
 from ..plans import fitting
-from ..shares import accuracy_on
 from .bytes_drawn import LABELS, draw_bytes, draw_line, size_label
 from .nets import WITH_COLOUR, dense_net, longer_net, plan_for
 from .q5_paper import NAMES, q5_paper

@@ -9,8 +9,8 @@ from ...training import TrainingDiverged, predict
 from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, figure, percent_axis
 from ..claim import Claim, Effect, Settings
+from ..images.shares import percent_of
 from ..learned import diverged, learns, split_of_data
-from ..shares import percent_of
 from .methods import METHODS, strengths_within_time, trained_on
 from .nets import PLANS, Small, few_seeds, plan_for, right, teacher_of, validation_accuracy
 

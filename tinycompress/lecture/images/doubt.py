@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ..workshop.interval import CONFIDENCE, Verdict, verdict
+from ...workshop.interval import CONFIDENCE, Verdict, verdict
 from .shares import GROUPS, IMAGES, WITHOUT
 
 

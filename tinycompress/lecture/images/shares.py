@@ -1,6 +1,6 @@
 """Shares of test images, which know what they would be without some of the images.
 
-All nets of a claim are tested on the same images, and these are a sample, which leaves a doubt (`doubt.py`). To tell how much, a
+All nets of a claim are tested on the same images, and these are a sample, which leaves a doubt (`images.doubt`). To tell how much, a
 `Share` knows what it would be without each tenth of the images, and rows keep that.
 """
 
@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..nn import Module
-from ..training import predict
+from ...nn import Module
+from ...training import predict
 
 WITHOUT = "without_images"  # key of a row -> {key of a share: the share without each group of images}
 IMAGES = "test_images"  # key of a row that has shares -> [test images, those of the smallest class]

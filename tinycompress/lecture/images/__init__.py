@@ -1,0 +1,1 @@
+"""Test images as the sample that they are: shares of them, and how far an effect would move on others."""
