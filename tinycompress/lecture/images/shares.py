@@ -1,7 +1,7 @@
 """Shares of test images, which know what they would be without some of the images.
 
-All nets of a claim are tested on the same images, and these are a sample, which leaves a doubt (`images.doubt`). To tell how much, a
-`Share` knows what it would be without each tenth of the images, and rows keep that.
+All nets of a claim are tested on the same images, and these are a sample, which leaves a doubt (`images.doubt`). To tell how
+much, a `Share` knows what it would be without each tenth of the images, and rows keep that.
 """
 
 from collections.abc import Callable, Iterable
