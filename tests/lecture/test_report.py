@@ -308,7 +308,8 @@ def test_the_page_sums_up_what_is_long(results):
 def test_the_table_has_effect_interval_ratios_and_flags(results):
     lines = report.table(list(results.values())).splitlines()
     assert re.search(
-        r"^F1 Fake F1 +✓ supported +\+\d+(\.\d)? points \[\+\d+(\.\d)?, \+\d+(\.\d)?\], margin 0 +10 +9 +0.5$", lines[2]
+        r"^F1 Fake F1 +✓ supported +\+\d+(\.\d)? points \[\+\d+(\.\d)?, \+\d+(\.\d)?\], over seeds alone, margin 0 +10 +9 +0.5$",
+        lines[2],
     )
     assert lines[3].strip() == "accuracy, ours minus theirs"
     assert [line.strip() for line in lines[4:6]] == ["⚠ theory 10× but clock 0.5×", "⚠ disk 9× but clock 0.5×"]
@@ -324,11 +325,13 @@ def test_a_margin_is_stated_wherever_the_effect_is():
     claim = fake_chapter.make("F9", 0.0, effect=lambda rows: [-0.5, -0.5], unit="points", margin=-1.0)
     result = judge(claim, [], 0.0)
     assert result.verdict == "supported"
-    assert report.effect_text(result.findings[0]) == "-0.5 points [-0.5, -0.5], margin -1"
+    assert report.effect_text(result.findings[0]) == "-0.5 points [-0.5, -0.5], over seeds alone, margin -1"
     claim = fake_chapter.make("F9", 0.0, effect=lambda rows: [0.1, 0.1], unit="log2 ×", smallest=1.0)
     assert report.effect_text(judge(claim, [], 0.0).findings[0]) == "1.07× [1.07×, 1.07×], matters from 2×"
     claim = fake_chapter.make("F9", 0.0, effect=lambda rows: [0.5, 0.5], unit="points")
-    assert report.effect_text(judge(claim, [], 0.0).findings[0]) == "+0.5 points [+0.5, +0.5], margin 0"
+    assert (
+        report.effect_text(judge(claim, [], 0.0).findings[0]) == "+0.5 points [+0.5, +0.5], over seeds alone, margin 0"
+    )
 
 
 def test_a_share_is_shown_in_per_cent_as_in_figures_and_no_interval_above_all():
@@ -341,7 +344,7 @@ def test_a_share_is_shown_in_per_cent_as_in_figures_and_no_interval_above_all():
 def test_no_interval_of_points_is_shown_above_100():
     recalls = fake_chapter.make("F9", 0.0, effect=lambda rows: [75.0, 100.0, 100.0], unit="points")
     finding = judge(recalls, [], 0.0).findings[0]
-    assert finding.interval[1] > 100 and report.effect_text(finding).endswith(", +100], margin 0")
+    assert finding.interval[1] > 100 and report.effect_text(finding).endswith(", +100], over seeds alone, margin 0")
 
 
 def test_a_claim_of_several_sentences_says_which_of_them_each_effect_decides():
