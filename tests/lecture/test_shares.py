@@ -115,7 +115,7 @@ def test_the_doubt_of_a_difference_is_that_of_its_images(size):
         nets = RNG.random((2, size)) < 0.8
         error = (1.0 * nets[0] - nets[1]).std(ddof=1) / np.sqrt(size)
         found.append(doubt(effect, rows_of(nets), points=False) / (100 * 2.262 * error))
-    assert np.mean(np.square(found)) == pytest.approx(1, abs=0.15)
+    assert np.mean(np.square(found)) == pytest.approx(1, abs=0.08)
 
 
 @pytest.mark.parametrize(

@@ -206,7 +206,7 @@ def _draw(found, file, image: Path) -> None:
     with style.applied():
         fig = style.figure(width=8, height=9.6)
         parts = [[part.array, part.kind, part.offset, part.nbytes] for part in found.parts]
-        draw_bytes(fig.axes[0], {"file": list(Path(file).read_bytes()), "parts": parts})
+        draw_bytes(fig.axes[0], Path(file).read_bytes(), parts)
     try:
         replace_file(image, style.svg(fig) if image.suffix == ".svg" else style.png(fig))
     except OSError as error:

@@ -68,11 +68,15 @@ class ExitTable:
 
     def right(self, thresholds: Sequence[float]) -> np.ndarray:
         """Whether the exit at which each image leaves is right, (N,)."""
-        return self.correct[self.leaving(thresholds), np.arange(self.correct.shape[1])]
+        return self._right_at(self.leaving(thresholds))
 
     def judge(self, thresholds: Sequence[float], costs: Costs) -> tuple[float, float]:
         """(accuracy, cost): the share of images that their exit gets right, and the mean cost per image."""
-        return float(self.right(thresholds).mean()), float(costs.of(thresholds)[self.leaving(thresholds)].mean())
+        exits = self.leaving(thresholds)
+        return float(self._right_at(exits).mean()), float(costs.of(thresholds)[exits].mean())
+
+    def _right_at(self, exits: np.ndarray) -> np.ndarray:
+        return self.correct[exits, np.arange(len(exits))]
 
     def sample(self, n: int) -> np.ndarray:
         """Indices of n images (or all, if fewer) whose scores at the first exit are distributed like those of all images.

@@ -171,7 +171,7 @@ def must_have_learned(name: str, accuracy: float, dataset: Dataset) -> None:
 
 
 def marked(rows: list[Row], nets: Sequence[Nets], split: Split) -> list[Row]:
-    """The rows, marked with the number of test images where shares of these count, and where a net did not learn."""
+    """The rows. Those with shares of test images get the number of these, and those of nets that did not learn a mark."""
     bounds = [(net, (net.split or split).guessing) for net in nets]
     images = {IMAGES: [split.images, split.smallest]}
     found = []

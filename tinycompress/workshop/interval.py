@@ -96,8 +96,8 @@ def images_to_decide(
 
     The doubt shrinks with the square root of their number. None if MOST_TIMES as many would not do.
     """
-    times = (k for k in range(1, MOST_TIMES + 1))
     rule = margin, smallest, equal
+    times = range(1, MOST_TIMES + 1) if doubt else ()
     return next((k for k in times if verdict(values, *rule, doubt / k**0.5).verdict != "not shown"), None)
 
 

@@ -40,15 +40,10 @@ def measure_a4(data_name: str, budget: str, seed: int) -> list[dict]:
     for width in plan.widths:
         for arm in ARMS:
             net, lr = picked(arm, width)
-            cost = net.summary()
+            cost, accuracy = net.summary(), accuracy_on(net, dataset.test)
             rows.append(
                 {"seed": seed, "arm": arm, "width": width, "parameters": cost.parameters, "macs": cost.macs}
-                | {
-                    "bytes": stored_bytes(net),
-                    "accuracy": accuracy_on(net, dataset.test),
-                    "lr": lr,
-                    "epochs": plan.epochs,
-                }
+                | {"bytes": stored_bytes(net), "accuracy": accuracy, "lr": lr, "epochs": plan.epochs}
                 | ({"net": "ResNet-20"} if plan.stored else {})
             )
     return rows

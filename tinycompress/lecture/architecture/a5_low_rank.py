@@ -43,14 +43,12 @@ def measure_a5(data_name: str, budget: str, seed: int) -> list[dict]:
         for arm, net in (("before", small), ("after", tuned)):
             rows.append(
                 common
+                | {"arm": arm, "choice": choice, "repeat": repeat, "ranks": ranks}
                 | {
-                    "arm": arm,
-                    "choice": choice,
-                    "repeat": repeat,
-                    "ranks": ranks,
                     "accuracy": accuracy_on(net, dataset.test),
+                    "kept": net.summary().parameters / parameters,
+                    "disk_ratio": size / stored_bytes(net),
                 }
-                | {"kept": net.summary().parameters / parameters, "disk_ratio": size / stored_bytes(net)}
             )
     untrained = models.lenet_300_100(dataset.image_shape, dataset.num_classes, rng=np.random.default_rng(seed))
     for arm, net in (("trained", start), ("untrained", untrained)):

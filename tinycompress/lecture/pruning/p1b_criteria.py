@@ -191,7 +191,7 @@ def _draw_gains(ax, rows):
     ax.set_yticks(places, names)
     ax.set(xlabel="points, mean over the shares")
     ax.grid(axis="x"), ax.grid(False, axis="y")
-    ax.set_title("gain over chance, with its 95 % interval")
+    ax.set_title("gain over chance: interval that decides")
 
 
 CLAIM = Claim(

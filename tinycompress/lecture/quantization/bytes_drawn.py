@@ -30,11 +30,14 @@ KINDS = {
 }
 
 
-def draw_bytes(ax, row):
-    """Draw every byte of the file as a square, coloured by what it is for, and paler for larger bytes."""
+def draw_bytes(ax, file: bytes, parts, of: str = ""):
+    """Draw every byte of a .tcz file as a square, coloured by what it is for, and paler for larger bytes.
+
+    parts: (array, kind, offset, bytes) of each part of the file. of: what the title says of the file.
+    """
     from matplotlib.colors import to_rgb
 
-    content, parts = np.array(row["file"]), row["parts"]
+    content = np.frombuffer(file, np.uint8)
     wide = int(np.ceil(np.sqrt(len(content) * 1.1)))
     high = -(-len(content) // wide)
     picture = np.ones((high * wide, 3))
@@ -59,5 +62,4 @@ def draw_bytes(ax, row):
             va="top",
         )
     ax.text(0, -0.2, "The paler, the larger the byte (0 to 255).", transform=ax.transAxes, fontsize=14, va="top")
-    of = f", seed {row['seed']}" if "seed" in row else ""
     ax.set_title(f"Each of the file's {len(content):,} bytes{of}")

@@ -122,7 +122,7 @@ def bytes_of(file: bytes, parts):
 
     fig = figure(width=7, height=8.4)
     fig.axes[0].set_anchor("N")  # the legend below needs the room
-    draw_bytes(fig.axes[0], {"file": list(file), "parts": [[p.array, p.kind, p.offset, p.nbytes] for p in parts]})
+    draw_bytes(fig.axes[0], file, [[p.array, p.kind, p.offset, p.nbytes] for p in parts])
     (ax,) = fig.axes
     ax.set_anchor("N")
     for text in ax.texts:  # they stand in the room that the squares leave
