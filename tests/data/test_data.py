@@ -6,7 +6,7 @@ from dataset_checks import message, pairs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinycompress.data import LOADERS, VALIDATION_SEED, DataError, Dataset, cutout, load, mirror, shift
+from tinycompress.data import LOADERS, VALIDATION_SEED, DataError, Dataset, cutout, load, mean_colour, mirror, shift
 from tinycompress.data.dataset import hold_out
 
 pytestmark = pytest.mark.usefixtures("alone")
@@ -207,6 +207,12 @@ def test_cutout_replaces_one_square_around_any_pixel_and_nothing_else(rng, size,
 def test_cutout_draws_every_pixel_for_each_image_by_itself():
     y = cutout(np.ones((900, 5, 6, 1), np.float32), np.random.default_rng(0), 1)
     assert (y == 0).sum() == 900 and (y == 0).sum((0, 3)).min() > 10
+
+
+def test_the_mean_colour_of_many_images_is_right():
+    # In float32, these 20 million pixels add up to 0.4 and 0.8 times as many.
+    x = np.broadcast_to(np.float32([0.5, 0.9]), (5000, 64, 64, 2))
+    assert mean_colour(x).tolist() == np.float32([0.5, 0.9]).tolist()
 
 
 def test_cutout_of_no_pixels_changes_nothing(rng):

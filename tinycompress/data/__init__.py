@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ..text import did_you_mean, names
 from . import cifar10, digits, fashion_mnist, idx, mnist, npz
-from .augment import cutout, mirror, shift, window
+from .augment import cutout, mean_colour, mirror, shift, window
 from .checks import DataError
 from .dataset import VALIDATION_PERCENT, VALIDATION_SEED, Dataset
 from .idx import IDX_FILES
@@ -33,6 +33,7 @@ __all__ = [
     "Source",
     "cutout",
     "load",
+    "mean_colour",
     "mirror",
     "shift",
     "sources",

@@ -2,6 +2,7 @@
 they train in the user's cache."""
 
 import functools
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from typing import TypeVar
@@ -65,10 +66,24 @@ def augmentation(plan) -> Callable[[np.ndarray, np.random.Generator], np.ndarray
 def kept(plan, name: str, what: Sequence, dataset: Dataset, make: Callable[[], Made], epochs: float) -> Made:
     """What make() returns; if `plan.stored`, kept in the user's cache (see `stored`), under the name, `what` and the plan.
 
-    If its training diverges, the error names it.
+    what: plain values, and the nets that make() starts or learns from. These count by their weights: if the teacher is trained
+    again, on another CPU or after its file was lost, what came from the former one is not found. If the training diverges, the
+    error names what was trained.
     """
     try:
-        return stored(name, (*what, asdict(plan)), dataset, make, epochs) if plan.stored else make()
+        if not plan.stored:
+            return make()
+        parts = [_weights_hash(part) if isinstance(part, Module) else part for part in what]
+        return stored(name, (*parts, asdict(plan)), dataset, make, epochs)
     except TrainingDiverged as error:
         error.args = (f"{name}: {error}",)
         raise
+
+
+def _weights_hash(net: Module) -> str:
+    """The SHA-256 of the names, shapes and bytes of the net's parameters and buffers."""
+    digest = hashlib.sha256()
+    for name, values in net.state_dict().items():
+        digest.update(f"{name} {values.dtype} {values.shape}\0".encode())
+        digest.update(np.ascontiguousarray(values))
+    return digest.hexdigest()

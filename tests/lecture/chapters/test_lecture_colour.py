@@ -22,7 +22,7 @@ from tinycompress.lecture.quantization.q2_clusters import where_n20
 from tinycompress.lecture.tasks import why_not
 from tinycompress.lecture.together import methods
 from tinycompress.lecture.together import nets as together
-from tinycompress.nn import AvgPool2d
+from tinycompress.nn import AvgPool2d, Dense, Sequential
 from tinycompress.training import TrainingDiverged
 from tinycompress.workshop import colour, teacher
 from tinycompress.workshop.style import png
@@ -188,6 +188,17 @@ def test_a_training_that_diverges_names_its_net(images, name):
 
     with pytest.raises(TrainingDiverged, match=r"^Q2: 4 values: every learning rate of \(0.02,\) diverged$"):
         colour.kept(together.PLANS[name], "Q2: 4 values", [], load(images), diverge, 1)
+
+
+def test_what_came_from_another_net_is_not_taken_for_a_kept_one(images):
+    plan, dataset = together.PLANS[f"paper, {plans.COLOUR}"], load(images)
+    one, other = (Sequential(Dense(3, 2, rng=np.random.default_rng(seed))) for seed in (0, 1))
+
+    def made_from(net, answer):
+        return colour.kept(plan, "a net", [net, 0.5], dataset, lambda: answer, 1)
+
+    assert made_from(one, "first") == "first" == made_from(one.copy(), "of no use")
+    assert made_from(other, "second") == "second"
 
 
 def test_early_exits_of_the_resnet_look_at_pooled_images(images, monkeypatch):

@@ -9,7 +9,7 @@ from matplotlib.text import Text
 from verdicts import DECIDED, blind_to_images
 
 from tinycompress import get_num_threads, models, recipe, set_num_threads
-from tinycompress.data import load, mirror, shift
+from tinycompress.data import load, mean_colour, mirror, shift
 from tinycompress.data.dataset import from_arrays
 from tinycompress.dynamic import EarlyExit, add_exits, exit_table
 from tinycompress.lecture import Settings, judge, report, run, together
@@ -258,7 +258,7 @@ def test_the_small_student_of_a_stored_teacher_trains_as_the_teacher_did(monkeyp
     assert how["epochs"] == plan.teacher + plan.more and how["lr"] == colour.PLAN.lr and how["nesterov"]
     assert (how["weight_decay"], how["clip_grad_norm"]) == (colour.PLAN.weight_decay, colour.PLAN.clip_grad_norm)
     batch, rng_of = dataset.x_train[:9], np.random.default_rng
-    moved = mirror(shift(batch, r := rng_of(1), 1, dataset.x_train.mean((0, 1, 2))), r)
+    moved = mirror(shift(batch, r := rng_of(1), 1, mean_colour(dataset.x_train)), r)
     assert np.array_equal(how["augment"](batch, rng_of(1)), moved)
 
 

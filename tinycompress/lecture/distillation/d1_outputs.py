@@ -61,7 +61,7 @@ def three_students(
     curves: whether the fields hold learning curves, which take about as long as the training. If the plan says `stored`, the
     images of all students are moved by up to a pixel and mirrored, and the teacher's outputs are those for such images.
     """
-    edges = dataset.x_train.mean((0, 1, 2)) if plan.stored else 0.0
+    edges = data.mean_colour(dataset.x_train) if plan.stored else 0.0
 
     def moved(x, rng):
         return data.mirror(data.shift(x, rng, 1, edges), rng)
@@ -92,7 +92,9 @@ def three_students(
     def picked(arm, make, values):
         name = f"D1: student on {arm}, {len(dataset.x_train)} images, seed {seed}"
         epochs = plan.epochs * len(plan.lrs) * len(values)
-        return colour.kept(plan, name, [curves], dataset, lambda: choose(make, plan.lrs, values, dataset), epochs)
+        return colour.kept(
+            plan, name, [teacher, curves], dataset, lambda: choose(make, plan.lrs, values, dataset), epochs
+        )
 
     return {
         "labels": picked("labels", on_labels, plan.decays),

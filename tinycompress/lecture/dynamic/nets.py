@@ -113,7 +113,7 @@ def plain_net(data_name: str, budget: str, seed: int) -> Module:
     def make():
         return pick_on_validation(lambda lr: _trained(start, dataset, plan, seed, lr), plan.lrs, dataset)[0]
 
-    return colour.kept(plan, f"no exits, seed {seed}", [], dataset, make, plan.epochs)
+    return colour.kept(plan, f"no exits, seed {seed}", [resnet], dataset, make, plan.epochs)
 
 
 @functools.lru_cache(maxsize=16)
@@ -137,7 +137,7 @@ def exit_net(data_name: str, budget: str, seed: int) -> MultiExit:
     def make():
         return pick_on_validation(arm, plan.lrs, dataset, mean_loss(exits_of, dataset))[0]
 
-    return colour.kept(plan, f"exits, seed {seed}", [], dataset, make, plan.epochs)
+    return colour.kept(plan, f"exits, seed {seed}", [resnet], dataset, make, plan.epochs)
 
 
 def _trained(

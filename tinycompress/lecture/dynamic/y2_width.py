@@ -34,7 +34,7 @@ def measure_y2(data_name: str, budget: str, seed: int) -> list[dict]:
 
     def kept(name, make, lrs):
         name = f"Y2: {name}, seed {seed}"
-        return colour.kept(plan, name, [], dataset, make, plan.width_epochs * len(lrs))
+        return colour.kept(plan, name, [resnet], dataset, make, plan.width_epochs * len(lrs))
 
     def new(width: float) -> Module:
         if resnet is not None:  # all start with the first channels of the trained net

@@ -81,7 +81,7 @@ def without_pruning(net: Module, dataset: Dataset, plan: Plan, seed: int) -> tup
     def make():
         return trained_further(net, dataset, plan, seed)
 
-    return colour.kept(plan, f"no pruning, seed {seed}", [], dataset, make, plan.pruned * len(plan.lrs))
+    return colour.kept(plan, f"no pruning, seed {seed}", [net], dataset, make, plan.pruned * len(plan.lrs))
 
 
 def pruned_gradually(net: Module, dataset: Dataset, plan: Plan, seed: int, share: float, steps: int, **options):

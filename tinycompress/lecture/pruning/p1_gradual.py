@@ -32,7 +32,7 @@ def measure_p1(data_name: str, budget: str, seed: int) -> list[dict]:
     dense = colour.trained_resnet(data_name, seed) if plan.stored else dense_net(dataset, plan, seed)
 
     def kept(name, make, epochs):
-        return colour.kept(plan, f"P1: {name}, seed {seed}", [], dataset, make, epochs)
+        return colour.kept(plan, f"P1: {name}, seed {seed}", [dense], dataset, make, epochs)
 
     def pruned(share, arm, steps):
         def make():

@@ -140,7 +140,9 @@ def prepare_p4(data_name: str, budget: str, seed: int) -> list[tuple[dict, Modul
                 row["accuracy_trained_on"] = accuracy_on(trained_on, dataset.test)
             found.append((row, net, small))
     if plan.stored:
-        found[0][0]["scan"] = colour.kept(plan, f"P4: a scan, seed {seed}", [], dataset, lambda: _scan(net, dataset), 0)
+        found[0][0]["scan"] = colour.kept(
+            plan, f"P4: a scan, seed {seed}", [net], dataset, lambda: _scan(net, dataset), 0
+        )
     return found
 
 
@@ -151,7 +153,7 @@ def _fine_tuned(small: Module, dataset: data.Dataset, plan: Plan, rng: np.random
         how = {"epochs": epochs, "batch_size": plan.batch_size, "augment": colour.augmentation(plan)}
         return train(small, dataset, lr=plan.lrs[0], rng=rng, **how)
 
-    return colour.kept(plan, name, [], dataset, make, epochs)
+    return colour.kept(plan, name, [small], dataset, make, epochs)
 
 
 def _whole_nets(data_name: str, plan: Plan, seed: int, rng: np.random.Generator) -> dict[str, Module]:

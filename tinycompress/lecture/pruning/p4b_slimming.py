@@ -81,7 +81,7 @@ def measure_p4b(data_name: str, budget: str, seed: int, drawn: bool) -> list[dic
     plan = plan_of(PLANS, budget, dataset)
 
     def kept(name, make, epochs):
-        return colour.kept(plan, f"P4b: {name}, seed {seed}", [], dataset, make, epochs)
+        return colour.kept(plan, f"P4b: {name}, seed {seed}", [start], dataset, make, epochs)
 
     start = _start(data_name, dataset, plan, seed)
     found = {}  # which neurons stay, and the scales that are drawn, for each penalty

@@ -127,15 +127,15 @@ def longer_net(data_name: str, plan: Plan, seed: int, more: int = 0) -> tuple[Mo
     arms.
     """
     rates = (*plan.lrs, *plan.centroid_lrs) if plan.stored else plan.lrs
-    dataset, more = data.load(data_name), more or plan.more
+    dataset, start, more = data.load(data_name), dense_net(data_name, plan, seed), more or plan.more
 
     def arm(lr):
-        return train_more(dense_net(data_name, plan, seed).copy(), dataset, plan, seed, lr, epochs=more)
+        return train_more(start.copy(), dataset, plan, seed, lr, epochs=more)
 
     def make():
         return pick_on_validation(arm, rates, dataset)
 
-    return colour.kept(plan, f"no compression, seed {seed}", ["Q", more], dataset, make, more * len(rates))
+    return colour.kept(plan, f"no compression, seed {seed}", ["Q", start, more], dataset, make, more * len(rates))
 
 
 def train_more(net: Module, dataset: Dataset, plan: Plan, seed: int, lr: float, **options) -> Module:

@@ -33,7 +33,7 @@ def measure_q1(data_name: str, budget: str, seed: int) -> list[dict]:
             return pick_on_validation(arm, plan.lrs, dataset)[0]
 
         name = f"Q1: {bits} bits per {'channel' if per_channel else 'tensor'}, seed {seed}"
-        return colour.kept(plan, name, [], dataset, make, plan.more * len(plan.lrs))
+        return colour.kept(plan, name, [start], dataset, make, plan.more * len(plan.lrs))
 
     for grain in ("per tensor", "per channel"):
         per_channel = grain == "per channel"

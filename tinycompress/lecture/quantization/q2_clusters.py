@@ -40,7 +40,7 @@ def measure_q2(data_name: str, budget: str, seed: int, drawn: bool) -> list[dict
         def make():
             return pick_on_validation(arm, settings, dataset)
 
-        return colour.kept(plan, f"Q2: {name}, seed {seed}", [], dataset, make, plan.more * len(settings))
+        return colour.kept(plan, f"Q2: {name}, seed {seed}", [start], dataset, make, plan.more * len(settings))
 
     def tuned(k):
         def arm(lr):
@@ -66,7 +66,7 @@ def measure_q2(data_name: str, budget: str, seed: int, drawn: bool) -> list[dict
             rows.append(row)
     if drawn:
         name = f"Q2: a weak pull, watched, seed {seed}"
-        rows[0] |= colour.kept(plan, name, [], dataset, lambda: _watched(start, dataset, plan), plan.more)
+        rows[0] |= colour.kept(plan, name, [start], dataset, lambda: _watched(start, dataset, plan), plan.more)
     return rows
 
 

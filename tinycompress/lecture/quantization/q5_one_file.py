@@ -108,12 +108,12 @@ def measure_q5(data_name: str, budget: str, arm: str, seed: int) -> list[dict]:
     recipe, plan = recipe_for(budget, dataset, arm), plan_for(budget, dataset, WITH_COLOUR)
     if arm not in ORDERS:
         return _by_stage(recipe, dataset, arm, seed, *_paper_start(data_name, recipe.net, seed))
-    more = recipe.epochs - plan.dense
+    start, more = dense_net(data_name, plan, seed), recipe.epochs - plan.dense
 
     def make():
-        return _by_stage(recipe, dataset, arm, seed, dense_net(data_name, plan, seed))
+        return _by_stage(recipe, dataset, arm, seed, start)
 
-    rows = colour.kept(plan, f"Q5: {arm}, seed {seed}", [], dataset, make, more)
+    rows = colour.kept(plan, f"Q5: {arm}, seed {seed}", [start], dataset, make, more)
     if arm != ORDERS[0]:  # the verdicts are the first order's
         return rows
     longer, _ = longer_net(data_name, plan, seed, more)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...architecture import factorise, make_separable, ranks_by_budget
-from ...data import Dataset
+from ...data import Dataset, mean_colour
 from ...distillation import DistillationLoss, ShiftedTargets, teacher_targets
 from ...dynamic import (
     EarlyExit,
@@ -60,7 +60,9 @@ def _stored(train: Callable[..., Module], teacher, dataset, plan, seed, strength
     epochs = plan.more * len(_rates_of_all(plan) if train is longer else plan.lrs) + plan.teacher * (
         train is small_student
     )
-    return colour.kept(plan, name, [strength], dataset, lambda: train(teacher, dataset, plan, seed, strength), epochs)
+    return colour.kept(
+        plan, name, [teacher, strength], dataset, lambda: train(teacher, dataset, plan, seed, strength), epochs
+    )
 
 
 # One function per method: (teacher, data, plan, seed, strength) -> the trained net -------------------------------------
@@ -89,7 +91,7 @@ def fewer_neurons(teacher, dataset, plan, seed, removed) -> Module:
 def small_student(teacher, dataset, plan, seed, width) -> Module:
     if plan.stored:  # the teacher's outputs for the very images that the student sees
         x, labels = dataset.train
-        lesson = ShiftedTargets(teacher, x, labels, fill=x.mean((0, 1, 2)), mirrored=True)
+        lesson = ShiftedTargets(teacher, x, labels, fill=mean_colour(x), mirrored=True)
         how = {"targets": lesson.train[1], "loss": lesson.loss, "augment": lesson.shift}
         how |= {"lrs": (colour.PLAN.lr,), **colour.from_scratch()}
     else:
