@@ -83,3 +83,26 @@ def test_a_student_learns_from_bright_images_at_rates_that_fit_them():
         return evaluate(net, dataset.test).accuracy
 
     assert accuracy(PLANS["quick"].lrs) < 0.4 < 0.8 < accuracy(plan.lrs)
+
+
+@pytest.mark.parametrize(
+    ("name", "budget", "shape", "said"),
+    [
+        ("mine.npz", "paper", (8, 8, 3), ["mirrored"]),
+        ("mine.npz", "paper", (96, 96, 3), ["mirrored", "12 GB to train on images of 96×96"]),
+        ("cifar10", "paper", (8, 8, 3), []),
+        ("mine.npz", "full", (96, 96, 3), []),
+        ("mine.npz", "paper", (96, 96, 1), []),
+    ],
+)
+def test_users_are_told_how_their_colour_images_are_changed_and_what_large_ones_need(
+    monkeypatch, name, budget, shape, said
+):
+    monkeypatch.setattr(plans, "MANY_IMAGES", 10)
+    labels = np.arange(40) % 2
+    images = np.random.default_rng(0).random((40, *shape), np.float32)
+    dataset = from_arrays("mine", images, labels, images, labels)
+    words = plans.cautions(name, budget, dataset)
+    assert len(words) == len(said) and all(part in text for part, text in zip(said, words, strict=True))
+    monkeypatch.setattr(plans, "MANY_IMAGES", 1000)
+    assert not plans.cautions(name, budget, dataset)

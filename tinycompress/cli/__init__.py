@@ -292,6 +292,7 @@ def _lectured(arguments) -> int:
     from ..kernels.runtime.threads import usable_cores
     from ..lecture import Store, report, run_all
     from ..lecture.learned import warnings_of
+    from ..lecture.plans import cautions
     from ..workshop.executors import ClusterProblem, dask_cluster, local_processes
 
     if arguments.dask and arguments.workers:
@@ -300,7 +301,8 @@ def _lectured(arguments) -> int:
         )
     claims = chosen(arguments.names)
     settings = _settings(arguments)
-    for words in warnings_of(load(settings.data)):
+    dataset = load(settings.data)
+    for words in (*warnings_of(dataset), *cautions(settings.data, settings.budget, dataset)):
         print(f"tinycompress: {Path(settings.data).name}: {words}", file=sys.stderr)
     if not arguments.dask and (words := _idle(claims, settings, usable_cores())):
         print(f"tinycompress: {words}", file=sys.stderr)

@@ -29,6 +29,7 @@ from .images.doubt import doubt, number_of_images
 from .language import DOT
 from .learned import Nets, split_of
 from .notes import SENTENCES
+from .plans import cautions
 from .store import Store
 from .tasks import Missing, Row, in_words, perform, plain_rows, prepared, unfit, why_not
 
@@ -252,8 +253,9 @@ class Result:
 
 
 def run(claim: Claim, settings: Settings, executor: Executor | None = None, store: Store | None = None) -> Result:
-    """Measure and judge one claim, and warn of images that are few or unbalanced. See `run_all`."""
-    for words in learned.warnings_of(load(settings.data)):
+    """Measure and judge one claim, and warn of images that are few, unbalanced or large. See `run_all`."""
+    dataset = load(settings.data)
+    for words in (*learned.warnings_of(dataset), *cautions(settings.data, settings.budget, dataset)):
         warnings.warn(f"{Path(settings.data).name}: {words}", stacklevel=2)
     return next(run_all([claim], settings, executor, store))
 

@@ -57,3 +57,26 @@ def rate_scale(dataset: Dataset) -> float:
     """
     x = dataset.x_train[:: -(-len(dataset.x_train) // LOOKED_AT)].astype(float)
     return min(1.0, BRIGHTEST / max(float(np.mean(x.reshape(len(x), -1) ** 2, axis=0).sum()), 1e-9))
+
+
+LARGE = 64 * 64  # pixels of an image
+GIGABYTES = 1.3  # that training a ResNet-20 on images of 32×32 takes (`tinycompress bench startup`)
+
+
+def cautions(data_name: str, budget: str, dataset: Dataset) -> list[str]:
+    """What a user should know before the plans for colour images run, in words: how images are changed, and memory."""
+    name = plan_name({f"{budget}, {COLOUR}": None}, budget, len(dataset.y_train), dataset.image_shape[-1])
+    if budget != "paper" or not name.endswith(COLOUR):
+        return []
+    found, (height, width, _) = [], dataset.image_shape
+    if data_name != "cifar10":
+        found.append(
+            "at this budget, nets that train see images moved by up to 4 pixels, mirrored, and without a square of 8×8; where "
+            "left and right tell classes apart, or images are small, take the budget full"
+        )
+    if height * width > LARGE:
+        found.append(
+            f"a ResNet-20 needs some {GIGABYTES * height * width / 32**2:.0f} GB to train on images of {height}×{width}; "
+            "scale them down, or take the budget full"
+        )
+    return found

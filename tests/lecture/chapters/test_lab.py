@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 import tinycompress
-from tinycompress.lecture import Settings, claims, judge, report
+from tinycompress.lecture import Result, Settings, claims, judge, report
 from tinycompress.lecture.language import speaking
-from tinycompress.lecture.learned import diverged
+from tinycompress.lecture.learned import LEARNED, diverged
 from tinycompress.lecture.tasks import not_measured
 from tinycompress.lecture.together import lab
-from tinycompress.lecture.together.lab import HEAD, LAB, beside_the_lab, closer_rows, rows_in, show_lab, with_table
+from tinycompress.lecture.together.lab import HEAD, LAB, beside_the_lab, measured_in, show_lab, with_table
 from tinycompress.lecture.together.methods import METHODS
 
 FOLDER = Path(tinycompress.__file__).parents[1] / "figures" / "cifar10"
@@ -68,6 +68,8 @@ def test_a_method_that_failed_says_so_and_one_that_was_not_measured_too():
     assert ours(table, "8-bit integers")[1:] == ["did not learn", "", "", "2"]
     assert ours(table, "binary weights")[1:] == ["not measured yet", "", "", ""]
     assert ours(beside_the_lab([]), "the teacher")[1] == "not measured yet"
+    dead = [row | {LEARNED: {"accuracy": 11.0}} if row["removed"] == 0.3 else row for row in OTHERS["P4"]]
+    assert ours(beside_the_lab(MADE, {"P4": dead}), "30 % of neurons pruned (P4)")[1:] == ["did not learn", "", "", "1"]
 
 
 OTHERS = {
@@ -133,22 +135,47 @@ def test_the_table_can_be_had_in_chinese_and_its_numbers_stay():
             assert text != text_en or not any(map(str.isalpha, text.replace("MiB", "").replace("teacher", ""))), text
 
 
-def test_the_first_report_on_colour_images_is_shown_and_no_other(tmp_path, monkeypatch):
-    (claim,) = claims(["C1"])
-    result = judge(claim, [{"seed": 0} | row for row in MADE[:4]], 1.0)
+def reports(monkeypatch, found):
+    """Let these be the reports: (folder, claim) -> settings. Returns what is displayed."""
+    rows, shown = {"C1": [{"seed": 0} | row for row in MADE[:4]]} | OTHERS, []
 
     def read(folder, name):
-        data = {"digits": "digits", "quick": "cifar10", "colour": "cifar10"}.get(folder)
-        return data and replace(result, settings={"data": data, "budget": "quick" if folder == "quick" else "paper"})
+        settings = found.get((str(folder), name))
+        (claim,) = claims([name])
+        if settings is not None:
+            return Result(claim, rows[name], [], {}, [], 0.0, {"data": "cifar10", "budget": "paper"} | settings)
 
-    shown = []
     monkeypatch.setattr(report, "read", read)
-    monkeypatch.setattr(lab, "display_bundle", shown.append)
-    assert rows_in(["nothing", "digits", "quick", "colour"]) == result.rows
-    show_lab(["digits", "colour"])
+    monkeypatch.setattr(lab, "display_bundle", lambda bundle: shown.append(bundle["text/markdown"]))
+    return shown
+
+
+def test_the_first_report_on_colour_images_is_shown_and_no_other(monkeypatch):
+    found = {("digits", "C1"): {"data": "digits"}, ("quick", "C1"): {"budget": "quick"}, ("colour", "C1"): {}}
+    shown = reports(monkeypatch, found)
+    show_lab(["nothing", "digits", "quick", "colour"])
     show_lab(["nothing", "digits"])
-    assert shown[0]["text/markdown"] == beside_the_lab(MADE[:4])
-    assert "lecture C1 --budget paper --data cifar10" in shown[1]["text/markdown"]
+    assert shown[0] == beside_the_lab(MADE[:4])
+    assert "lecture C1 --budget paper --data cifar10" in shown[1]
+
+
+def test_claims_of_another_report_do_not_stand_beside_c1(monkeypatch, tmp_path):
+    mine, other = tmp_path / "mine", tmp_path / "other"
+    for folder in (mine / "avx2", other):
+        folder.mkdir(parents=True)
+        (folder / "claims.json").touch()
+    shown = reports(
+        monkeypatch,
+        {(str(mine), "C1"): {}, (str(mine / "avx2"), "Q2"): {}, **{(str(other), c): {} for c in ("C1", "P4")}},
+    )
+    show_lab([mine, other])
+    assert shown == [beside_the_lab(MADE[:4], {"Q2": OTHERS["Q2"]})]
+
+
+def test_the_table_says_where_the_pixels_are_not_the_published_ones(monkeypatch):
+    shown = reports(monkeypatch, {("colour", "C1"): {"origin": "pixels of a copy"}})
+    show_lab(["colour"])
+    assert shown[0] == beside_the_lab(MADE[:4]) + "\npixels of a copy\n"
 
 
 def test_a_claim_that_was_not_measured_has_no_rows(monkeypatch):
@@ -156,7 +183,7 @@ def test_a_claim_that_was_not_measured_has_no_rows(monkeypatch):
     failed = judge(claim, [not_measured("no room", "Make room.")], 1.0)
     failed = replace(failed, settings={"data": "cifar10", "budget": "paper"})
     monkeypatch.setattr(report, "read", lambda folder, name: failed)
-    assert rows_in(["colour"]) == []
+    assert measured_in("colour") == {}
 
 
 def test_only_the_table_of_a_text_is_replaced():
@@ -167,13 +194,14 @@ def test_only_the_table_of_a_text_is_replaced():
 
 def test_the_committed_table_is_the_one_of_the_committed_rows():
     text = (FOLDER / "README.md").read_text(encoding="utf-8")
-    assert with_table(text, beside_the_lab(rows_in([FOLDER]), closer_rows([FOLDER]))) == text
+    assert with_table(text, lab._table_of(measured_in(FOLDER))) == text
 
 
 @pytest.mark.skipif(not MEASURED, reason="C1 on colour images is not among the committed figures")
 def test_the_committed_rows_are_of_colour_images_and_in_the_table():
     settings = json.loads((FOLDER / "claims.json").read_bytes())["settings"]
     assert (settings["data"], settings["budget"]) == (Settings("paper", "cifar10").data, "paper")
-    rows, table = rows_in([FOLDER]), beside_the_lab(rows_in([FOLDER]))
+    rows = measured_in(FOLDER)["C1"].rows
+    table = beside_the_lab(rows)
     for measured in (row for row in rows if row["seed"] == rows[0]["seed"] and "bytes" in row):
         assert ours(table, measured["arm"])[1] != "not measured yet"

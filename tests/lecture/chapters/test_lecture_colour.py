@@ -15,6 +15,7 @@ from tinycompress.lecture.distillation import d1_outputs
 from tinycompress.lecture.distillation import nets as distillation
 from tinycompress.lecture.dynamic import nets as dynamic
 from tinycompress.lecture.dynamic import y3_easy_images
+from tinycompress.lecture.images.pixels import packed
 from tinycompress.lecture.pruning import nets as pruning
 from tinycompress.lecture.pruning import p1_gradual
 from tinycompress.lecture.quantization import nets as quantization
@@ -152,14 +153,28 @@ def test_no_method_gains_by_a_rate_that_the_net_without_compression_may_not_choo
     assert tried == [{*plan.lrs, *plan.folded_lrs}, {*plan_q.lrs, *plan_q.centroid_lrs}]
 
 
+def test_the_controls_of_c2_train_at_the_rate_of_most_methods(monkeypatch):
+    asked, plan = [], together.PLANS[f"paper, {plans.COLOUR}"]
+    monkeypatch.setattr(methods, "_trained", lambda train, *_: asked.append(train))
+    monkeypatch.setattr(methods, "plain", lambda net: net)
+    monkeypatch.setattr(methods, "trained", lambda start, dataset, plan, seed, **how: how)
+    for one in (plan, together.PLANS["quick"]):
+        methods.trained_alike(None, None, one, 0)
+    assert asked == [methods.longer_alike, methods.longer]  # without another rate, C1's net serves
+    assert (
+        methods.longer_alike(colour.new_resnet(load("digits"), 0.25, np.random.default_rng(0)), None, plan, 0, None)
+        == {}
+    )
+
+
 def test_the_gallery_of_y3_shows_colour_images_in_colour_on_white(images):
     dataset = load(images)
-    rows = [{"images": [[y3_easy_images._pixels(x)] for x in dataset.x_test[:4]]}, {"images": [[], [], [], []]}]
+    rows = [{"images": [[packed(x)] for x in dataset.x_test[:4]]}, {"images": [[], [], [], []]}]
     picture, (height, width, _) = y3_easy_images._mosaic(rows), dataset.image_shape
     assert picture.dtype == np.uint8 and picture.shape == (2 * (height + 1), 4 * (width + 1), 3)
     assert np.allclose(picture[:height, :width], 255 * dataset.x_test[0], atol=0.5)
     assert (picture[height:] == 255).all()
-    grey = [{"images": [[y3_easy_images._pixels(x)] for x in dataset.x_test[:4].mean(-1, keepdims=True)]}]
+    grey = [{"images": [[packed(x)] for x in dataset.x_test[:4].mean(-1, keepdims=True)]}]
     assert y3_easy_images._mosaic(grey).shape == (height + 1, 4 * (width + 1))
 
 

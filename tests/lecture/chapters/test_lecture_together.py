@@ -145,7 +145,9 @@ def test_the_pictures_of_c2_are_images_that_methods_lost(rows):
     assert victims and {victim["image"] for victim in victims} <= lost
     for victim in victims:
         assert victim["label"] == dataset.y_test[victim["image"]]
-        assert np.allclose(np.array(victim["pixels"]) / 255, dataset.x_test[victim["image"]], atol=0.5 / 255)
+        assert np.allclose(
+            np.array(victim["pixels"]) / 255, dataset.x_test[victim["image"]].squeeze(-1), atol=0.5 / 255
+        )
 
 
 def test_the_strongest_setting_that_keeps_validation_accuracy_is_taken(monkeypatch):

@@ -159,6 +159,8 @@ CLAIM = Claim(
     note="Supported: one set of weights costs less than one point. Each width has its own batch norm; a shared one has "
     "statistics that are right for at most one width. For widths that were never trained, the statistics are measured on "
     "training images. All nets train for the same number of epochs and choose from the same number of learning rates. "
+    "From a ResNet-20, all start with its trained weights, narrower ones with its first channels, and have one rate: "
+    "0.02 for the whole net on its own, 0.1 for narrower ones, which have more to learn again, and 0.05 for one set. "
     "The smaller widths of one set learn half from the labels and half from its whole width; a net of its own learns from the "
     "labels alone.",
     source="Yu et al. 2019, Slimmable Neural Networks; Yu & Huang 2019, Universally Slimmable Networks",

@@ -1,10 +1,6 @@
 """Claim Y3: easy images leave early."""
 
-import base64
-import io
-
 import numpy as np
-from PIL import Image
 
 from ... import data
 from ...data import Dataset
@@ -12,6 +8,7 @@ from ...dynamic import ExitTable, exit_table
 from ...workshop.interval import mean_interval
 from ...workshop.style import COLORS, figure, percent_axis
 from ..claim import Claim, Effect, first_seed_drawn
+from ..images.pixels import packed, unpacked
 from ..images.shares import percent_of
 from ..learned import learns
 from .nets import WITH_COLOUR, exit_net
@@ -43,7 +40,7 @@ def measure_y3(data_name: str, budget: str, seed: int, drawn: bool) -> list[dict
                 "error_at_first": percent_of(~table.correct[0], left == i) if len(here) else None,
                 "by_class": np.bincount(dataset.y_test[here], minlength=dataset.num_classes),
                 "classes": dataset.classes,
-                "images": [[_pixels(dataset.x_test[j]) for j in some] for some in shown] if drawn else [],
+                "images": [[packed(dataset.x_test[j]) for j in some] for some in shown] if drawn else [],
             }
         )
     return rows
@@ -67,21 +64,6 @@ def difficulty(dataset: Dataset) -> np.ndarray:
         near = np.argpartition(half_norms - test[start : start + 500] @ train.T, NEIGHBOURS, axis=1)[:, :NEIGHBOURS]
         shares.append((dataset.y_train[near] != dataset.y_test[start : start + 500, None]).mean(1))
     return np.concatenate(shares)
-
-
-def _pixels(image: np.ndarray) -> np.ndarray | str:
-    """The image in 8 bits: a PNG in base64 if it has three channels, since its numbers take five times as much space in a
-    report; else the mean of its channels (H, W)."""
-    if image.shape[-1] != 3:
-        return np.round(255 * image.mean(-1)).astype(int)
-    with io.BytesIO() as file:
-        Image.fromarray(np.round(255 * image).astype(np.uint8)).save(file, "png", optimize=True)
-        return base64.b64encode(file.getvalue()).decode()
-
-
-def _unpacked(pixels) -> np.ndarray:
-    """The image that `_pixels` gave, (H, W, 3) or (H, W)."""
-    return np.asarray(Image.open(io.BytesIO(base64.b64decode(pixels))) if isinstance(pixels, str) else pixels)
 
 
 def effect_y3(rows):
@@ -207,14 +189,14 @@ def _mosaic(rows) -> np.ndarray:
     Grey images are ink on paper, so 0 is blank; of colour images, 255 is.
     """
     first = next(image for row in rows for some in row["images"] for image in some)
-    height, width, *colours = _unpacked(first).shape
+    height, width, *colours = unpacked(first).shape
     deep = max(len(some) for row in rows for some in row["images"])
     shape = len(rows), deep, height + 1, len(rows[0]["images"]), width + 1, *colours
     picture = np.full(shape, 255 if colours else 0, np.uint8)
     for i, row in enumerate(rows):
         for k, some in enumerate(row["images"]):
             for j, image in enumerate(some):
-                picture[i, j, :height, k, :width] = _unpacked(image)
+                picture[i, j, :height, k, :width] = unpacked(image)
     return picture.reshape(len(rows) * deep * (height + 1), -1, *colours)
 
 

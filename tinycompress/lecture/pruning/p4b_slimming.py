@@ -273,7 +273,8 @@ CLAIM = Claim(
     note="Network slimming: the sum of batch norm's scales is part of the loss, so neurons compete for them; those with the "
     'smallest scales over all layers are removed. "Little" is less than half a point. Grey: a net with '
     "the widths that slimming found, trained from scratch for the same number of epochs. If it is as good, the "
-    "widths matter, and not the weights that they were found with.",
+    "widths matter, and not the weights that they were found with. Of a ResNet-20, there is one penalty to try, and one "
+    "rate for each way to train.",
     source="Liu et al. 2017, Learning Efficient Convolutional Networks through Network Slimming; Liu et al. 2019, "
     "Rethinking the Value of Network Pruning",
 )

@@ -17,6 +17,7 @@ import numpy as np
 from ...files import replace_file
 from .. import report
 from ..blackboard import REPORTS, display_bundle
+from ..claim import Result
 from ..language import say
 from ..learned import DIVERGED, LEARNED
 from ..pruning.p1_gradual import BY_SCAN
@@ -181,6 +182,8 @@ def _closer(others: Mapping[str, Sequence[dict]], closer: Closer) -> list[str]:
     if not chosen:
         return []
     name, seeds = f"{say(closer.method)} ({closer.claim})", str(len(chosen))
+    if any(DIVERGED in row or LEARNED in row for row in chosen):
+        return [name, say("did not learn"), "", "", seeds]
     ratio = float(np.exp(np.mean([np.log(row["whole_bytes"] / row["bytes"]) for row in chosen])))
     size = f"{np.mean([row['bytes'] for row in chosen]):,.0f} ({ratio:.3g}×)"
     clock = f"{np.exp(np.mean([np.log(row[closer.clock]) for row in chosen])):.3g}×" if closer.clock else ""
@@ -194,25 +197,36 @@ def _spread(values: list[float]) -> str:
 
 
 def show_lab(folders: Iterable[str | Path] = (*REPORTS, "../figures/cifar10", "figures/cifar10")) -> None:
-    """Display the table with the first report of C1 on CIFAR-10 at the budget "paper", or say how to measure it."""
-    rows, others = rows_in(folders), closer_rows(folders)
+    """Display the table of the first of these reports that has C1 on CIFAR-10 at the budget "paper", or say how to measure it."""
     run = "tinycompress lecture C1 --budget paper --data cifar10 --threads 2"
     how = f"C1 has not been measured on colour images yet. Run `{run}`."
-    display_bundle({"text/markdown": beside_the_lab(rows, others) if rows else say(how)})
+    found = next(filter(None, map(measured_in, folders)), {})
+    display_bundle({"text/markdown": _table_of(found) if found else say(how)})
 
 
-def rows_in(folders: Iterable[str | Path], claim: str = "C1") -> list[dict]:
-    """The rows of a claim in the first of these reports that is on CIFAR-10 at the budget "paper"; none if none is, or if it was
-    not measured."""
-    wanted = {"data": "cifar10", "budget": "paper"}
-    found = (report.read(folder, claim) for folder in folders)
-    return next((r.rows for r in found if r and wanted.items() <= r.settings.items() and not why_not(r.rows)), [])
+def measured_in(folder: str | Path) -> dict[str, Result]:
+    """C1 and the claims that are closer to the lab's methods, by their ids, where this report has them on CIFAR-10 at the budget
+    "paper". Of several CPUs or teachers, other claims may be in subfolders. Empty if C1 was not measured."""
+    whole = _on_colour_images(folder, "C1")
+    if not whole:
+        return {}
+    places = [Path(folder), *sorted(path.parent for path in Path(folder).glob("*/claims.json"))]
+    others = {
+        claim: next(filter(None, (_on_colour_images(place, claim) for place in places)), None) for claim in CLOSER
+    }
+    return {"C1": whole} | {claim: result for claim, result in others.items() if result}
 
 
-def closer_rows(folders: Iterable[str | Path]) -> dict[str, list[dict]]:
-    """The rows of the claims that are closer to the lab's methods than C1, in these folders or their subfolder `chapters`."""
-    places = [place for folder in folders for place in (Path(folder), Path(folder) / "chapters")]
-    return {claim: rows_in(places, claim) for claim in CLOSER}
+def _on_colour_images(folder: str | Path, claim: str) -> Result | None:
+    found, wanted = report.read(folder, claim), {"data": "cifar10", "budget": "paper"}
+    return found if found and wanted.items() <= found.settings.items() and not why_not(found.rows) else None
+
+
+def _table_of(found: Mapping[str, Result]) -> str:
+    """The table and, if the pixels are not the published ones, what is known about them."""
+    rows = {claim: result.rows for claim, result in found.items()}
+    origins = dict.fromkeys(origin for result in found.values() if (origin := result.settings.get("origin")))
+    return beside_the_lab(rows.get("C1", ()), rows) + "".join(f"\n{origin}\n" for origin in origins)
 
 
 def with_table(text: str, table: str) -> str:
@@ -226,8 +240,7 @@ def with_table(text: str, table: str) -> str:
 def main() -> None:
     folder = Path(sys.argv[1])
     text = (folder / "README.md").read_text(encoding="utf-8")
-    table = beside_the_lab(rows_in([folder]), closer_rows([folder]))
-    replace_file(folder / "README.md", with_table(text, table))
+    replace_file(folder / "README.md", with_table(text, _table_of(measured_in(folder))))
 
 
 if __name__ == "__main__":

@@ -43,8 +43,14 @@ _nets: dict[tuple, Module] = {}  # C1 and C2 take some methods at the same stren
 
 
 def trained_on(teacher: Module, dataset: Dataset, plan: Plan, seed: int) -> Small:
-    """No compression: the teacher, trained for the same further epochs."""
+    """No compression: the teacher, trained for the same further epochs, at the best of all methods' rates."""
     return plain(_trained(longer, teacher, dataset, plan, seed, None))
+
+
+def trained_alike(teacher: Module, dataset: Dataset, plan: Plan, seed: int) -> Small:
+    """The same at the rates of most methods, for C2. On validation images the low rate of nets with folded batch norm may win,
+    but it hardly moves a net, and any method would then seem to change more images than chance does."""
+    return plain(_trained(longer_alike if plan.folded_lrs else longer, teacher, dataset, plan, seed, None))
 
 
 def _trained(train: Callable[..., Module], teacher, dataset, plan, seed, strength) -> Module:
@@ -71,6 +77,10 @@ def _stored(train: Callable[..., Module], teacher, dataset, plan, seed, strength
 def longer(teacher, dataset, plan, seed, _) -> Module:
     # In an order of its own: the methods share one, and a net that shared it would differ less from them than by chance (C2).
     return trained(teacher.copy, dataset, plan, [seed, 5], lrs=_rates_of_all(plan))
+
+
+def longer_alike(teacher, dataset, plan, seed, _) -> Module:
+    return trained(teacher.copy, dataset, plan, [seed, 5])
 
 
 def _rates_of_all(plan) -> tuple[float, ...]:
