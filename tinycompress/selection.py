@@ -45,6 +45,23 @@ def shown(name: str, epochs: int) -> Iterator["tqdm"]:
 
 
 @contextmanager
+def preparing(what: str) -> Iterator[None]:
+    """Within this block, the bar of `shown`, if there is one, says what is computed before any epoch, as in "a net: the teacher's
+    outputs"; the time that it takes does not count in the time left."""
+    bar = _bar.get()
+    if bar is None:
+        yield
+        return
+    name = bar.desc
+    bar.set_description_str(f"{name}: {what}")
+    try:
+        yield
+    finally:
+        bar.set_description_str(name)
+        bar.unpause()
+
+
+@contextmanager
 def resuming(path: Path) -> Iterator[None]:
     """Within this block, a `train` that is `resumable` goes on where a killed run of the block stopped, with the same bits.
 

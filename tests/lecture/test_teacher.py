@@ -16,7 +16,7 @@ from waiting import wait_for
 
 import tinycompress as tc
 from tinycompress.data.download import cache_folder
-from tinycompress.selection import shown, train
+from tinycompress.selection import preparing, shown, train
 from tinycompress.workshop import identity
 from tinycompress.workshop import stored as module_of_stored
 from tinycompress.workshop import teacher as module
@@ -273,6 +273,19 @@ def test_a_training_that_goes_on_counts_the_epochs_before_but_not_their_time(tmp
     with shown("a net", 3) as bar:
         fitted(3, bar)
     assert bar.n == pytest.approx(3) and bar.initial == 2
+
+
+def test_what_is_computed_before_any_epoch_is_named_and_its_time_does_not_count(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ipykernel", sys)
+    with preparing("no bar"):
+        pass
+    with shown("a net", 3) as bar:
+        with preparing("the teacher's outputs"):
+            named = bar.desc
+            time.sleep(0.2)
+        bar.refresh()
+        assert named == "a net: the teacher's outputs" and bar.desc == "a net"
+        assert bar.format_dict["elapsed"] < 0.2
 
 
 def test_the_code_hash_sees_what_a_module_can_run_and_neither_words_nor_other_modules(tmp_path, monkeypatch):

@@ -9,6 +9,7 @@ from ...data import Dataset
 from ...distillation import DistillationLoss, ShiftedTargets, teacher_targets
 from ...nn import Module
 from ...profiling import stored_bytes
+from ...selection import preparing
 from ...workshop import colour
 from ...workshop.style import figure
 from ..claim import Claim, Effect
@@ -82,7 +83,8 @@ def three_students(
     def on_teacher_outputs(lr, soft, curve):
         if not plan.stored:
             return student(lr, curve, outputs(), loss=DistillationLoss(*soft))
-        lesson = ShiftedTargets(teacher, *dataset.train, *soft, fill=edges, mirrored=True)
+        with preparing("the teacher's outputs"):
+            lesson = ShiftedTargets(teacher, *dataset.train, *soft, fill=edges, mirrored=True)
         return student(lr, curve, lesson.train[1], loss=lesson.loss, augment=lesson.shift)
 
     @functools.cache

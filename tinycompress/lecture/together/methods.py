@@ -33,6 +33,7 @@ from ...quantization import (
     to_integers,
 )
 from ...recipe import Recipe, compress
+from ...selection import preparing
 from ...workshop import colour
 from ...workshop.identity import fingerprint_of
 from ..pruning.nets import Plan as PruningPlan
@@ -101,7 +102,8 @@ def fewer_neurons(teacher, dataset, plan, seed, removed) -> Module:
 def small_student(teacher, dataset, plan, seed, width) -> Module:
     if plan.stored:  # the teacher's outputs for the very images that the student sees
         x, labels = dataset.train
-        lesson = ShiftedTargets(teacher, x, labels, fill=mean_colour(x), mirrored=True)
+        with preparing("the teacher's outputs"):
+            lesson = ShiftedTargets(teacher, x, labels, fill=mean_colour(x), mirrored=True)
         how = {"targets": lesson.train[1], "loss": lesson.loss, "augment": lesson.shift}
         how |= {"lrs": (colour.PLAN.lr,), **colour.from_scratch()}
     else:
