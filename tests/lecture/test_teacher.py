@@ -1,5 +1,6 @@
 """Nets that train long: trained once, shown meanwhile, read from a file afterwards, and found by what decides them."""
 
+import ast
 import io
 import json
 import re
@@ -16,6 +17,7 @@ from waiting import wait_for
 
 import tinycompress as tc
 from tinycompress.data.download import cache_folder
+from tinycompress.lecture import claims
 from tinycompress.selection import preparing, shown, train
 from tinycompress.workshop import identity
 from tinycompress.workshop import stored as module_of_stored
@@ -329,6 +331,54 @@ def test_the_code_hash_sees_what_a_module_can_run_and_neither_words_nor_other_mo
         ("net.py", files["net.py"] + "CLAIMED = 1"),
     ]:
         assert hashed(name, text) != before, name
+
+
+def test_of_a_claim_only_what_it_measures_counts(tmp_path, monkeypatch):
+    package, read, parse = tmp_path / "package", [], identity.ast.parse
+    package.mkdir()
+    for name in ("nets", "rates", "style", "verdicts"):
+        (package / f"{name}.py").write_text(f'"""{name}"""')
+    claim = (
+        "from . import nets\nfrom .rates import RATE, UNUSED as other\nfrom .style import COLORS\nfrom .verdicts import learns\n"
+        "STEPS: int = 3\nMARGIN = 1\n"
+        "def measure(seed):\n    return _trained(seed)\n\ndef _trained(seed):\n    return nets.train(RATE, STEPS)\n"
+        "def effect(rows):\n    return MARGIN\n\ndef figure(rows):\n    return COLORS\n"
+        "CLAIM = Claim(measure=measure, effects=(Effect(of=effect),), rests_on=learns())\n"
+    )
+    monkeypatch.setattr(identity, "__file__", str(package / "workshop" / "identity.py"))
+    monkeypatch.setattr(identity.ast, "parse", lambda text: read.append(text) or parse(text))
+
+    def hashed(old, new):
+        assert old in claim
+        (package / "claim.py").write_text(claim.replace(old, new))
+        return identity.code_hash.__wrapped__("package.claim")
+
+    before = hashed("", "")
+    assert {ast.get_docstring(parse(text)) for text in read[1:]} == {"nets", "rates"}
+    for old, new in [
+        ("MARGIN = 1", "MARGIN = 2"),
+        ("return COLORS", "return None"),
+        ("return MARGIN", "return 0"),
+        (", UNUSED as other", ""),
+    ]:
+        assert hashed(old, new) == before, old
+    for old, new in [("int = 3", "int = 4"), ("_trained(seed)\n\n", "_trained(1)\n\n"), ("RATE, STEPS", "RATE")]:
+        assert hashed(old, new) != before, old
+    assert hashed("CLAIM = ", "ANOTHER = ") != before
+
+
+@pytest.mark.parametrize(
+    "claim", claims(["P1", "P4", "P4b", "D1", "Q1", "Q2", "Q5", "A4", "Y2"]), ids=lambda claim: claim.id
+)
+def test_nets_of_a_claim_outlive_its_verdicts_and_its_figure(claim, monkeypatch):
+    read, parse = [], identity.ast.parse
+    monkeypatch.setattr(identity.ast, "parse", lambda text: read.append(text) or parse(text))
+    identity.code_hash.__wrapped__(claim.measure.__module__)
+    root = Path(identity.__file__).parents[1]
+    for name in ("lecture/claim", "lecture/learned", "lecture/images/doubt", "workshop/style", "workshop/interval"):
+        assert (root / f"{name}.py").read_bytes() not in read, name
+    for name in ("training", "functional", "workshop/colour"):
+        assert (root / f"{name}.py").read_bytes() in read, name
 
 
 def test_the_code_hash_of_the_methods_covers_the_engine_and_no_claim(monkeypatch):

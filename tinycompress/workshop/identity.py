@@ -25,9 +25,10 @@ def source_hash() -> str:
 def code_hash(module: str) -> str:
     """SHA-256 of the code that a module of this package can run: its own and that of all modules of the package that it imports.
 
-    Comments, docstrings, the layout of lines and the sentences of a claim (`CLAIM = ...`) do not count, since they change no net;
-    nor do modules that it does not import, such as figures and reports. An import within a function counts, one for the type
-    checker does not. For a module that is not of this package, `source_hash`.
+    Comments, docstrings and the layout of lines do not count, since they change no net; nor do modules that it does not import,
+    such as reports. Of a module that states a claim (`CLAIM = ...`), only what its `measure` and `prepare` can run counts, and
+    not its sentences, verdicts and figure. An import within a function counts, one for the type checker does not. For a module
+    that is not of this package, `source_hash`.
     """
     if not _file_of(module, Path(__file__).parents[1]):
         return source_hash()
@@ -36,7 +37,8 @@ def code_hash(module: str) -> str:
         name = pending.pop()
         path = _file_of(name, root)
         if name not in found and path:
-            tree = _without_words(ast.parse(path.read_bytes()))
+            tree = ast.parse(path.read_bytes())
+            tree = _without_words(_measuring(tree) if name == module else tree)
             found[name] = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
             package = name if path.name == "__init__.py" else name.rpartition(".")[0]
             pending += _imported(tree, package, root)
@@ -51,6 +53,41 @@ def _file_of(module: str, root: Path) -> Path | None:
     return next((file for file in files if file.is_file()), None) if top == root.name else None
 
 
+def _measuring(tree: ast.Module) -> ast.Module:
+    """Of the tree of a claim's module, the statements that `measure` and `prepare` need: those that define a name which they use,
+    or which such a statement uses, and those that define none. Any other tree is returned as it is."""
+    claim = next(filter(_is_claim, tree.body), None)
+    words = claim.value.keywords if claim and isinstance(claim.value, ast.Call) else []
+    roots = [word.value for word in words if word.arg in ("measure", "prepare")]
+    if not roots:
+        return tree
+    lines = [line for line in tree.body if line is not claim]
+    needed, pending = set(), [*roots, *(line for line in lines if not _defined(line))]
+    while pending:
+        used = {node.id for node in ast.walk(pending.pop()) if isinstance(node, ast.Name)} - needed
+        needed |= used
+        pending += [line for line in lines if used & _defined(line)]
+    for line in lines:
+        if isinstance(line, ast.Import | ast.ImportFrom):
+            line.names = [alias for alias in line.names if _called(alias) in needed]
+    tree.body = [line for line in lines if not _defined(line) or needed & _defined(line)]
+    return tree
+
+
+def _defined(line: ast.stmt) -> set[str]:
+    """The names that a statement at the top of a module defines, if it is an import, a function, a class or an assignment."""
+    if isinstance(line, ast.Import | ast.ImportFrom):
+        return {_called(alias) for alias in line.names} or {""}
+    if isinstance(line, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return {line.name}
+    targets = line.targets if isinstance(line, ast.Assign) else [getattr(line, "target", ast.Pass())]
+    return {node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)}
+
+
+def _called(alias: ast.alias) -> str:
+    return alias.asname or alias.name.partition(".")[0]
+
+
 def _without_words(tree: ast.Module) -> ast.Module:
     """The tree without docstrings, without the claim that it states, and without what only a type checker reads."""
     for node in ast.walk(tree):
@@ -62,9 +99,12 @@ def _without_words(tree: ast.Module) -> ast.Module:
 
 def _idle(line: ast.stmt) -> bool:
     words = isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant) and isinstance(line.value.value, str)
-    claim = isinstance(line, ast.Assign) and ast.unparse(line.targets[0]) == "CLAIM"
     types = isinstance(line, ast.If) and isinstance(line.test, ast.Name) and line.test.id == "TYPE_CHECKING"
-    return words or claim or types
+    return words or _is_claim(line) or types
+
+
+def _is_claim(line: ast.stmt) -> bool:
+    return isinstance(line, ast.Assign) and ast.unparse(line.targets[0]) == "CLAIM"
 
 
 def _imported(tree: ast.Module, package: str, root: Path) -> Iterator[str]:

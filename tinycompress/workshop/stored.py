@@ -23,11 +23,11 @@ def stored(name: str, what: Sequence, dataset: Dataset, make: Callable[[], Made]
 
     name, what: plain values that tell this net from others, such as its method, plan and seed. The file's name is their hash
     with those of the data's content, of the code that the module of `make` can run (`code_hash`), and of the versions that may
-    change results. So an edit of the engine trains the net again, and a docstring does not; nor does a new figure or verdict,
-    unless `make` is of a module that draws or judges. It is a pickle, since a .tcz file has the weights and not how they are
-    trained further or counted. What `make` trains as `resumable` goes on after its last whole epoch if it was killed. Of several
-    processes that want the same net, one trains it. epochs: how many `make` trains with `selection.train`, for a bar that tells
-    the time left; how long it took stays on stderr. Raises what `make` raises, and OSError if the cache cannot be written.
+    change results. So an edit of the engine trains the net again, and one of a docstring, a figure or a verdict does not. It is
+    a pickle, since a .tcz file has the weights and not how they are trained further or counted. What `make` trains as
+    `resumable` goes on after its last whole epoch if it was killed. Of several processes that want the same net, one trains it.
+    epochs: how many `make` trains with `selection.train`, for a bar that tells the time left; how long it took stays on stderr.
+    Raises what `make` raises, and OSError if the cache cannot be written.
     """
     key = json.dumps([name, *what, fingerprint_of(dataset), code_hash(make.__module__), *versions()])
     path = cache_folder("nets") / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.pickle"
