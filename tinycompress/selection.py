@@ -46,10 +46,10 @@ def shown(name: str, epochs: int) -> Iterator["tqdm"]:
 
 @contextmanager
 def preparing(what: str) -> Iterator[None]:
-    """Within this block, the bar of `shown`, if there is one, says what is computed before any epoch, as in "a net: the teacher's
-    outputs"; the time that it takes does not count in the time left."""
+    """Within this block, the bar of `shown`, where one is seen, says what is computed before any epoch, as in "a net: the
+    teacher's outputs"; the time that it takes does not count in the time left."""
     bar = _bar.get()
-    if bar is None:
+    if bar is None or bar.disable:  # tqdm gives a bar that nobody sees no name
         yield
         return
     name = bar.desc

@@ -85,24 +85,29 @@ def test_a_student_learns_from_bright_images_at_rates_that_fit_them():
     assert accuracy(PLANS["quick"].lrs) < 0.4 < 0.8 < accuracy(plan.lrs)
 
 
+COLOURED = {"quick": 1, "full": 2, "paper": 3, f"paper, {plans.COLOUR}": 4}
+GREY = {"quick": 1, "full": 2, "paper": 3}
+
+
 @pytest.mark.parametrize(
-    ("name", "budget", "shape", "said"),
+    ("known", "name", "budget", "shape", "said"),
     [
-        ("mine.npz", "paper", (8, 8, 3), ["mirrored"]),
-        ("mine.npz", "paper", (96, 96, 3), ["mirrored", "12 GB to train on images of 96×96"]),
-        ("cifar10", "paper", (8, 8, 3), []),
-        ("mine.npz", "full", (96, 96, 3), []),
-        ("mine.npz", "paper", (96, 96, 1), []),
+        ([GREY, COLOURED], "mine.npz", "paper", (63, 64, 3), ["mirrored"]),
+        ([COLOURED], "mine.npz", "paper", (64, 64, 3), ["mirrored", "5 GB to train on images of 64×64"]),
+        ([COLOURED], "cifar10", "paper", (8, 8, 3), []),
+        ([GREY], "mine.npz", "paper", (96, 96, 3), []),
+        ([COLOURED], "mine.npz", "full", (96, 96, 3), []),
+        ([COLOURED], "mine.npz", "paper", (96, 96, 1), []),
     ],
 )
 def test_users_are_told_how_their_colour_images_are_changed_and_what_large_ones_need(
-    monkeypatch, name, budget, shape, said
+    monkeypatch, known, name, budget, shape, said
 ):
     monkeypatch.setattr(plans, "MANY_IMAGES", 10)
     labels = np.arange(40) % 2
     images = np.random.default_rng(0).random((40, *shape), np.float32)
     dataset = from_arrays("mine", images, labels, images, labels)
-    words = plans.cautions(name, budget, dataset)
+    words = plans.cautions(known, name, budget, dataset)
     assert len(words) == len(said) and all(part in text for part, text in zip(said, words, strict=True))
     monkeypatch.setattr(plans, "MANY_IMAGES", 1000)
-    assert not plans.cautions(name, budget, dataset)
+    assert not plans.cautions(known, name, budget, dataset)

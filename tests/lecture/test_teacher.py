@@ -279,8 +279,6 @@ def test_a_training_that_goes_on_counts_the_epochs_before_but_not_their_time(tmp
 
 def test_what_is_computed_before_any_epoch_is_named_and_its_time_does_not_count(monkeypatch):
     monkeypatch.setitem(sys.modules, "ipykernel", sys)
-    with preparing("no bar"):
-        pass
     with shown("a net", 3) as bar:
         with preparing("the teacher's outputs"):
             named = bar.desc
@@ -288,6 +286,14 @@ def test_what_is_computed_before_any_epoch_is_named_and_its_time_does_not_count(
         bar.refresh()
         assert named == "a net: the teacher's outputs" and bar.desc == "a net"
         assert bar.format_dict["elapsed"] < 0.2
+
+
+def test_what_is_computed_before_any_epoch_needs_no_bar(capfd):
+    with preparing("outside of a bar"):
+        pass
+    with shown("a net", 3) as bar, preparing("where nobody looks"):
+        assert bar.disable
+    assert capfd.readouterr().err == ""
 
 
 def test_the_code_hash_sees_what_a_module_can_run_and_neither_words_nor_other_modules(tmp_path, monkeypatch):
@@ -365,6 +371,33 @@ def test_of_a_claim_only_what_it_measures_counts(tmp_path, monkeypatch):
     for old, new in [("int = 3", "int = 4"), ("_trained(seed)\n\n", "_trained(1)\n\n"), ("RATE, STEPS", "RATE")]:
         assert hashed(old, new) != before, old
     assert hashed("CLAIM = ", "ANOTHER = ") != before
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "for name in PLANS:\n    PLANS[name] = 2",
+        "PLANS['a'] = 2",
+        "PLANS |= {'a': 2}",
+        "nothing = PLANS.update(a=2)",
+        "nothing = (PLANS := {'a': 2})",
+        "with lock:\n    PLANS = {'a': 2}",
+        "from .nets import *",
+        "@register\ndef unused():\n    PLANS['a'] = 2",
+    ],
+)
+def test_what_may_change_what_a_claim_measures_counts(line, tmp_path, monkeypatch):
+    package = tmp_path / "package"
+    package.mkdir()
+    (package / "nets.py").write_text("")
+    monkeypatch.setattr(identity, "__file__", str(package / "workshop" / "identity.py"))
+
+    def hashed(line):
+        text = f"PLANS = {{'a': 1}}\n{line}\ndef measure():\n    return PLANS\nCLAIM = Claim(measure=measure)\n"
+        (package / "claim.py").write_text(text)
+        return identity.code_hash.__wrapped__("package.claim")
+
+    assert hashed(line) != hashed("x, y = PLANS, 2") == hashed("z: int = 3")
 
 
 @pytest.mark.parametrize(

@@ -302,7 +302,8 @@ def _lectured(arguments) -> int:
     claims = chosen(arguments.names)
     settings = _settings(arguments)
     dataset = load(settings.data)
-    for words in (*warnings_of(dataset), *cautions(settings.data, settings.budget, dataset)):
+    plans = [claim.plans for claim in claims]
+    for words in (*warnings_of(dataset), *cautions(plans, settings.data, settings.budget, dataset)):
         print(f"tinycompress: {Path(settings.data).name}: {words}", file=sys.stderr)
     if not arguments.dask and (words := _idle(claims, settings, usable_cores())):
         print(f"tinycompress: {words}", file=sys.stderr)

@@ -255,7 +255,7 @@ class Result:
 def run(claim: Claim, settings: Settings, executor: Executor | None = None, store: Store | None = None) -> Result:
     """Measure and judge one claim, and warn of images that are few, unbalanced or large. See `run_all`."""
     dataset = load(settings.data)
-    for words in (*learned.warnings_of(dataset), *cautions(settings.data, settings.budget, dataset)):
+    for words in (*learned.warnings_of(dataset), *cautions([claim.plans], settings.data, settings.budget, dataset)):
         warnings.warn(f"{Path(settings.data).name}: {words}", stacklevel=2)
     return next(run_all([claim], settings, executor, store))
 

@@ -1,5 +1,6 @@
 """The rules by which all chapters pick how long their nets train, and at which learning rates."""
 
+from collections.abc import Iterable
 from dataclasses import fields, is_dataclass, replace
 
 import numpy as np
@@ -63,18 +64,19 @@ LARGE = 64 * 64  # pixels of an image
 GIGABYTES = 1.3  # that training a ResNet-20 on images of 32×32 takes (`tinycompress bench startup`)
 
 
-def cautions(data_name: str, budget: str, dataset: Dataset) -> list[str]:
-    """What a user should know before the plans for colour images run, in words: how images are changed, and memory."""
-    name = plan_name({f"{budget}, {COLOUR}": None}, budget, len(dataset.y_train), dataset.image_shape[-1])
-    if budget != "paper" or not name.endswith(COLOUR):
+def cautions(all_plans: Iterable[dict[str, object]], data_name: str, budget: str, dataset: Dataset) -> list[str]:
+    """What a user should know before claims with these plans run, if one of them is for colour images: how they are changed, and
+    how much memory large ones need, in words."""
+    images, (height, width, channels) = len(dataset.y_train), dataset.image_shape
+    if not any(plan_name(plans, budget, images, channels).endswith(COLOUR) for plans in all_plans):
         return []
-    found, (height, width, _) = [], dataset.image_shape
+    found = []
     if data_name != "cifar10":
         found.append(
-            "at this budget, nets that train see images moved by up to 4 pixels, mirrored, and without a square of 8×8; where "
-            "left and right tell classes apart, or images are small, take the budget full"
+            "at this budget, the claims with a ResNet-20 show most nets images that are moved by up to 4 pixels, mirrored, and "
+            "without a square of up to 8×8; where left and right tell classes apart, or images are small, take the budget full"
         )
-    if height * width > LARGE:
+    if height * width >= LARGE:
         found.append(
             f"a ResNet-20 needs some {GIGABYTES * height * width / 32**2:.0f} GB to train on images of {height}×{width}; "
             "scale them down, or take the budget full"

@@ -103,6 +103,11 @@ def read(out: str | os.PathLike, claim_id: str) -> Result | None:
     return replace(judge(claim, entry["rows"], entry["seconds"]), settings=contents.get("settings", {}))
 
 
+def machine_of(out: str | os.PathLike) -> dict[str, str | int]:
+    """The machine of the report in the folder `out`, as the report states it; empty without a report."""
+    return _read(Path(out) / "claims.json").get("machine", {})
+
+
 def table(results: Sequence[Result]) -> str:
     """The results as a text table. Below each claim stand the name of its effect and the ratios that disagree."""
     head = [*map(say, ("claim", "verdict", "effect [95 % interval]")), *(f"{say(name)} ×" for name in RATIOS)]

@@ -55,7 +55,7 @@ def _file_of(module: str, root: Path) -> Path | None:
 
 def _measuring(tree: ast.Module) -> ast.Module:
     """Of the tree of a claim's module, the statements that `measure` and `prepare` need: those that define a name which they use,
-    or which such a statement uses, and those that define none. Any other tree is returned as it is."""
+    or which such a statement uses, and all that may do more than define a name. Any other tree is returned as it is."""
     claim = next(filter(_is_claim, tree.body), None)
     words = claim.value.keywords if claim and isinstance(claim.value, ast.Call) else []
     roots = [word.value for word in words if word.arg in ("measure", "prepare")]
@@ -67,21 +67,26 @@ def _measuring(tree: ast.Module) -> ast.Module:
         used = {node.id for node in ast.walk(pending.pop()) if isinstance(node, ast.Name)} - needed
         needed |= used
         pending += [line for line in lines if used & _defined(line)]
-    for line in lines:
-        if isinstance(line, ast.Import | ast.ImportFrom):
-            line.names = [alias for alias in line.names if _called(alias) in needed]
     tree.body = [line for line in lines if not _defined(line) or needed & _defined(line)]
+    for line in tree.body:
+        if isinstance(line, ast.Import | ast.ImportFrom):
+            line.names = [alias for alias in line.names if _called(alias) in {*needed, "*"}]
     return tree
 
 
 def _defined(line: ast.stmt) -> set[str]:
-    """The names that a statement at the top of a module defines, if it is an import, a function, a class or an assignment."""
+    """The names that a statement at the top of a module defines, if it does nothing else: an import, a function or a class
+    without decorators, or an assignment that calls nothing. An empty set for any other statement."""
     if isinstance(line, ast.Import | ast.ImportFrom):
-        return {_called(alias) for alias in line.names} or {""}
+        return {_called(alias) for alias in line.names} - {"*"}
     if isinstance(line, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        return {line.name}
-    targets = line.targets if isinstance(line, ast.Assign) else [getattr(line, "target", ast.Pass())]
-    return {node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)}
+        return set() if line.decorator_list else {line.name}
+    if not isinstance(line, ast.Assign | ast.AnnAssign):
+        return set()
+    targets = line.targets if isinstance(line, ast.Assign) else [line.target]
+    names = [node for target in targets for node in ast.walk(target) if not isinstance(node, ast.Tuple | ast.Store)]
+    calls = any(isinstance(node, ast.Call | ast.NamedExpr) for node in ast.walk(line))
+    return set() if calls or not all(isinstance(node, ast.Name) for node in names) else {node.id for node in names}
 
 
 def _called(alias: ast.alias) -> str:

@@ -160,22 +160,39 @@ def test_the_first_report_on_colour_images_is_shown_and_no_other(monkeypatch):
 
 
 def test_claims_of_another_report_do_not_stand_beside_c1(monkeypatch, tmp_path):
-    mine, other = tmp_path / "mine", tmp_path / "other"
-    for folder in (mine / "avx2", other):
-        folder.mkdir(parents=True)
-        (folder / "claims.json").touch()
-    shown = reports(
-        monkeypatch,
-        {(str(mine), "C1"): {}, (str(mine / "avx2"), "Q2"): {}, **{(str(other), c): {} for c in ("C1", "P4")}},
-    )
+    mine, other = with_reports(tmp_path / "mine", "avx2"), with_reports(tmp_path / "other")
+    of_other = {(str(other), claim): {} for claim in ("C1", "P4")}
+    shown = reports(monkeypatch, {(str(mine), "C1"): {}, (str(mine / "avx2"), "Q2"): {}} | of_other)
     show_lab([mine, other])
     assert shown == [beside_the_lab(MADE[:4], {"Q2": OTHERS["Q2"]})]
+
+
+def test_claims_of_the_machine_of_c1_come_first_and_only_they_say_how_much_faster_nets_are(monkeypatch, tmp_path):
+    folder = with_reports(tmp_path, "a", "b")
+    found = {(str(folder), "C1"): {}} | {(str(folder / name), "Q2"): {"data_fingerprint": name} for name in "ab"}
+    reports(monkeypatch, found | {(str(folder / "a"), "P4"): {}})
+    monkeypatch.setattr(report, "machine_of", lambda place: {"cpu": "two" if Path(place).name == "a" else "one"})
+    measured = measured_in(folder)
+    assert measured.keys() == {"C1", "Q2"} and measured["Q2"].settings["data_fingerprint"] == "b"
+    monkeypatch.setattr(report, "machine_of", lambda place: {"cpu": "one"})
+    measured = measured_in(folder)
+    assert measured.keys() == {"C1", "P4", "Q2"} and measured["Q2"].settings["data_fingerprint"] == "a"
+
+
+def with_reports(folder, *subfolders):
+    for place in (folder, *(folder / name for name in subfolders)):
+        place.mkdir(exist_ok=True)
+        (place / "claims.json").touch()
+    return folder
 
 
 def test_the_table_says_where_the_pixels_are_not_the_published_ones(monkeypatch):
     shown = reports(monkeypatch, {("colour", "C1"): {"origin": "pixels of a copy"}})
     show_lab(["colour"])
-    assert shown[0] == beside_the_lab(MADE[:4]) + "\npixels of a copy\n"
+    (table,) = shown
+    assert table.startswith(beside_the_lab(MADE[:4])) and cells(table)[-1][0][0] == "*pixels of a copy*"
+    text = with_table("before\n\n| b |\n\nafter\n", table)
+    assert with_table(text, table) == text == f"before\n\n{table}\nafter\n"
 
 
 def test_a_claim_that_was_not_measured_has_no_rows(monkeypatch):

@@ -21,7 +21,7 @@ from tinycompress.lecture.pruning import p1_gradual
 from tinycompress.lecture.quantization import nets as quantization
 from tinycompress.lecture.quantization.q2_clusters import where_n20
 from tinycompress.lecture.tasks import why_not
-from tinycompress.lecture.together import methods
+from tinycompress.lecture.together import c2_who_pays, methods
 from tinycompress.lecture.together import nets as together
 from tinycompress.nn import AvgPool2d, Dense, Sequential
 from tinycompress.training import TrainingDiverged
@@ -153,18 +153,27 @@ def test_no_method_gains_by_a_rate_that_the_net_without_compression_may_not_choo
     assert tried == [{*plan.lrs, *plan.folded_lrs}, {*plan_q.lrs, *plan_q.centroid_lrs}]
 
 
-def test_the_controls_of_c2_train_at_the_rate_of_most_methods(monkeypatch):
-    asked, plan = [], together.PLANS[f"paper, {plans.COLOUR}"]
+def test_the_controls_of_c2_train_at_the_rate_of_most_methods(images, monkeypatch):
+    rates, plan = {}, together.PLANS[f"paper, {plans.COLOUR}"]
+
+    def trained(start, dataset, plan, seed, **how):
+        rates.setdefault(how.get("lrs", plan.lrs), []).append(seed[0])
+        return start()
+
+    monkeypatch.setattr(methods, "_trained", lambda train, *arguments: train(*arguments))
+    monkeypatch.setattr(methods, "trained", trained)
+    monkeypatch.setattr(c2_who_pays, "METHODS", [])
+    c2_who_pays.measure_c2(images, "paper", 0, 1)
+    assert rates.pop(plan.lrs) == [0, 1, 2000]  # the reference, another start, and another order
+    assert rates == {(*plan.lrs, *plan.folded_lrs): [0]}  # the net that methods must come close to
+
+
+def test_without_a_rate_of_their_own_for_folded_nets_c2_takes_the_net_of_c1(monkeypatch):
+    asked = []
     monkeypatch.setattr(methods, "_trained", lambda train, *_: asked.append(train))
     monkeypatch.setattr(methods, "plain", lambda net: net)
-    monkeypatch.setattr(methods, "trained", lambda start, dataset, plan, seed, **how: how)
-    for one in (plan, together.PLANS["quick"]):
-        methods.trained_alike(None, None, one, 0)
-    assert asked == [methods.longer_alike, methods.longer]  # without another rate, C1's net serves
-    assert (
-        methods.longer_alike(colour.new_resnet(load("digits"), 0.25, np.random.default_rng(0)), None, plan, 0, None)
-        == {}
-    )
+    methods.trained_alike(None, None, together.PLANS["quick"], 0)
+    assert asked == [methods.longer]
 
 
 def test_the_gallery_of_y3_shows_colour_images_in_colour_on_white(images):

@@ -91,17 +91,17 @@ def three_students(
     def outputs():
         return teacher_targets(teacher, *dataset.train)
 
-    def picked(arm, make, values):
+    def picked(arm, make, values, *learned_from):
         name = f"D1: student on {arm}, {len(dataset.x_train)} images, seed {seed}"
         epochs = plan.epochs * len(plan.lrs) * len(values)
         return colour.kept(
-            plan, name, [teacher, curves], dataset, lambda: choose(make, plan.lrs, values, dataset), epochs
+            plan, name, [*learned_from, curves], dataset, lambda: choose(make, plan.lrs, values, dataset), epochs
         )
 
     return {
         "labels": picked("labels", on_labels, plan.decays),
         "smoothed labels": picked("smoothed labels", on_smoothed_labels, plan.smoothings),
-        "teacher outputs": picked("teacher outputs", on_teacher_outputs, plan.soft),
+        "teacher outputs": picked("teacher outputs", on_teacher_outputs, plan.soft, teacher),
     }
 
 

@@ -127,7 +127,7 @@ LAB = (
         "8-bit integers",
     ),
 )
-CLOSER = sorted({reported.closer.claim for reported in LAB if reported.closer})
+CLOSER = [reported.closer for reported in LAB if reported.closer]
 
 
 def beside_the_lab(rows: Sequence[dict], others: Mapping[str, Sequence[dict]] | None = None) -> str:
@@ -205,16 +205,19 @@ def show_lab(folders: Iterable[str | Path] = (*REPORTS, "../figures/cifar10", "f
 
 
 def measured_in(folder: str | Path) -> dict[str, Result]:
-    """C1 and the claims that are closer to the lab's methods, by their ids, where this report has them on CIFAR-10 at the budget
-    "paper". Of several CPUs or teachers, other claims may be in subfolders. Empty if C1 was not measured."""
+    """C1 and the claims that are closer to the lab's methods, by their ids, where this report or one in a subfolder has them on
+    CIFAR-10 at the budget "paper"; empty if C1 was not measured. Those of C1's machine come first, and only those say how many
+    times faster nets are."""
     whole = _on_colour_images(folder, "C1")
     if not whole:
         return {}
+    machine, found = report.machine_of(folder), {"C1": whole}
     places = [Path(folder), *sorted(path.parent for path in Path(folder).glob("*/claims.json"))]
-    others = {
-        claim: next(filter(None, (_on_colour_images(place, claim) for place in places)), None) for claim in CLOSER
-    }
-    return {"C1": whole} | {claim: result for claim, result in others.items() if result}
+    for place in sorted(places, key=lambda place: report.machine_of(place) != machine):
+        for claim in {closer.claim for closer in CLOSER if not closer.clock or report.machine_of(place) == machine}:
+            if result := _on_colour_images(place, claim):
+                found.setdefault(claim, result)
+    return found
 
 
 def _on_colour_images(folder: str | Path, claim: str) -> Result | None:
@@ -223,10 +226,11 @@ def _on_colour_images(folder: str | Path, claim: str) -> Result | None:
 
 
 def _table_of(found: Mapping[str, Result]) -> str:
-    """The table and, if the pixels are not the published ones, what is known about them."""
+    """The table; its last line says what is known about the pixels if they are not the published ones."""
     rows = {claim: result.rows for claim, result in found.items()}
     origins = dict.fromkeys(origin for result in found.values() if (origin := result.settings.get("origin")))
-    return beside_the_lab(rows.get("C1", ()), rows) + "".join(f"\n{origin}\n" for origin in origins)
+    notes = [_line([f"*{origin}*", *[""] * (len(HEAD) - 1)]) + "\n" for origin in origins]
+    return beside_the_lab(rows.get("C1", ()), rows) + "".join(notes)
 
 
 def with_table(text: str, table: str) -> str:
