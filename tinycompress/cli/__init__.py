@@ -288,11 +288,9 @@ def _lectured(arguments) -> int:
 
     import matplotlib  # noqa: F401  (draws the figures: to be missed before the measuring, not after it)
 
-    from ..data import load
     from ..kernels.runtime.threads import usable_cores
     from ..lecture import Store, report, run_all
-    from ..lecture.learned import warnings_of
-    from ..lecture.plans import cautions
+    from ..lecture.learned import cautions_of
     from ..workshop.executors import ClusterProblem, dask_cluster, local_processes
 
     if arguments.dask and arguments.workers:
@@ -301,9 +299,7 @@ def _lectured(arguments) -> int:
         )
     claims = chosen(arguments.names)
     settings = _settings(arguments)
-    dataset = load(settings.data)
-    plans = [claim.plans for claim in claims]
-    for words in (*warnings_of(dataset), *cautions(plans, settings.data, settings.budget, dataset)):
+    for words in cautions_of(claims, settings):
         print(f"tinycompress: {Path(settings.data).name}: {words}", file=sys.stderr)
     if not arguments.dask and (words := _idle(claims, settings, usable_cores())):
         print(f"tinycompress: {words}", file=sys.stderr)

@@ -21,7 +21,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..data import load
 from ..workshop.interval import images_to_decide, seeds_to_decide, verdict
 from . import learned
 from .drawn import drawn
@@ -29,7 +28,6 @@ from .images.doubt import doubt, number_of_images
 from .language import DOT
 from .learned import Nets, split_of
 from .notes import SENTENCES
-from .plans import cautions
 from .store import Store
 from .tasks import Missing, Row, in_words, perform, plain_rows, prepared, unfit, why_not
 
@@ -254,8 +252,7 @@ class Result:
 
 def run(claim: Claim, settings: Settings, executor: Executor | None = None, store: Store | None = None) -> Result:
     """Measure and judge one claim, and warn of images that are few, unbalanced or large. See `run_all`."""
-    dataset = load(settings.data)
-    for words in (*learned.warnings_of(dataset), *cautions([claim.plans], settings.data, settings.budget, dataset)):
+    for words in learned.cautions_of([claim], settings):
         warnings.warn(f"{Path(settings.data).name}: {words}", stacklevel=2)
     return next(run_all([claim], settings, executor, store))
 

@@ -8,12 +8,16 @@ follow from these marks. A net whose training diverged has a row that says so (`
 import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..data import Dataset, load
 from .images.shares import IMAGES, WITHOUT
+from .plans import cautions
+
+if TYPE_CHECKING:
+    from .claim import Claim, Settings
 
 Row = dict[str, Any]
 
@@ -65,6 +69,12 @@ class Split:
                 f"only above {self.guessing:.1f} %"
             )
         return found
+
+
+def cautions_of(claims: "Iterable[Claim]", settings: "Settings") -> list[str]:
+    """What a user should know before these claims run, about images that are few, unbalanced, changed or large, in words."""
+    dataset, plans = load(settings.data), [claim.plans for claim in claims]
+    return warnings_of(dataset) + cautions(plans, settings.data, settings.budget, dataset)
 
 
 def warnings_of(dataset: Dataset) -> list[str]:
