@@ -288,7 +288,8 @@ def test_what_is_computed_before_any_epoch_is_named_and_its_time_does_not_count(
         assert bar.format_dict["elapsed"] < 0.2
 
 
-def test_what_is_computed_before_any_epoch_needs_no_bar(capfd):
+def test_what_is_computed_before_any_epoch_needs_no_bar(capfd, monkeypatch):
+    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
     with preparing("outside of a bar"):
         pass
     with shown("a net", 3) as bar, preparing("where nobody looks"):
