@@ -92,12 +92,12 @@ GREY = {"quick": 1, "full": 2, "paper": 3}
 @pytest.mark.parametrize(
     ("known", "name", "budget", "shape", "said"),
     [
-        ([GREY, COLOURED], "mine.npz", "paper", (63, 64, 3), ["mirrored"]),
-        ([COLOURED], "mine.npz", "paper", (64, 64, 3), ["mirrored", "5 GB to train on images of 64×64"]),
+        ([GREY, COLOURED], "mine.npz", "paper", (96, 96, 3), ["mirrored"]),
+        ([COLOURED], "mine.npz", "paper", (128, 128, 3), ["mirrored", "5 GB to train on images of 128×128"]),
         ([COLOURED], "cifar10", "paper", (8, 8, 3), []),
-        ([GREY], "mine.npz", "paper", (96, 96, 3), []),
-        ([COLOURED], "mine.npz", "full", (96, 96, 3), []),
-        ([COLOURED], "mine.npz", "paper", (96, 96, 1), []),
+        ([GREY], "mine.npz", "paper", (128, 128, 3), []),
+        ([COLOURED], "mine.npz", "full", (128, 128, 3), []),
+        ([COLOURED], "mine.npz", "paper", (128, 128, 1), []),
     ],
 )
 def test_users_are_told_how_their_colour_images_are_changed_and_what_large_ones_need(
@@ -107,7 +107,7 @@ def test_users_are_told_how_their_colour_images_are_changed_and_what_large_ones_
     labels = np.arange(40) % 2
     images = np.random.default_rng(0).random((40, *shape), np.float32)
     dataset = from_arrays("mine", images, labels, images, labels)
-    words = plans.cautions(known, name, budget, dataset)
+    words = plans.cautions_on_colour(known, name, budget, dataset)
     assert len(words) == len(said) and all(part in text for part, text in zip(said, words, strict=True))
     monkeypatch.setattr(plans, "MANY_IMAGES", 1000)
-    assert not plans.cautions(known, name, budget, dataset)
+    assert not plans.cautions_on_colour(known, name, budget, dataset)

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..data import Dataset, load
 from .images.shares import IMAGES, WITHOUT
-from .plans import cautions
+from .plans import cautions_on_colour
 
 if TYPE_CHECKING:
     from .claim import Claim, Settings
@@ -74,7 +74,7 @@ class Split:
 def cautions_of(claims: "Iterable[Claim]", settings: "Settings") -> list[str]:
     """What a user should know before these claims run, about images that are few, unbalanced, changed or large, in words."""
     dataset, plans = load(settings.data), [claim.plans for claim in claims]
-    return warnings_of(dataset) + cautions(plans, settings.data, settings.budget, dataset)
+    return warnings_of(dataset) + cautions_on_colour(plans, settings.data, settings.budget, dataset)
 
 
 def warnings_of(dataset: Dataset) -> list[str]:

@@ -2,7 +2,6 @@
 they train in the user's cache."""
 
 import functools
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from typing import TypeVar
@@ -16,6 +15,7 @@ from ..optim import one_cycle
 from ..quantization import tcz
 from ..selection import shown
 from ..training import TrainingDiverged
+from .identity import hash_of
 from .stored import stored
 from .teacher import TeacherPlan, augmented, teacher
 
@@ -73,17 +73,8 @@ def kept(plan, name: str, what: Sequence, dataset: Dataset, make: Callable[[], M
     try:
         if not plan.stored:
             return make()
-        parts = [_weights_hash(part) if isinstance(part, Module) else part for part in what]
+        parts = [hash_of(part.state_dict().values()) if isinstance(part, Module) else part for part in what]
         return stored(name, (*parts, asdict(plan)), dataset, make, epochs)
     except TrainingDiverged as error:
         error.args = (f"{name}: {error}",)
         raise
-
-
-def _weights_hash(net: Module) -> str:
-    """The SHA-256 of the names, shapes and bytes of the net's parameters and buffers."""
-    digest = hashlib.sha256()
-    for name, values in net.state_dict().items():
-        digest.update(f"{name} {values.dtype} {values.shape}\0".encode())
-        digest.update(np.ascontiguousarray(values))
-    return digest.hexdigest()

@@ -3,11 +3,13 @@
 import ast
 import functools
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from ..data import Dataset
 
 
@@ -134,11 +136,16 @@ def fingerprint(data: str) -> str:
 
 @functools.lru_cache(maxsize=4)  # half a second for colour images
 def fingerprint_of(dataset: "Dataset") -> str:
+    return hash_of((*dataset.train, *dataset.val, *dataset.test))[:16]
+
+
+def hash_of(arrays: "Iterable[np.ndarray]") -> str:
+    """SHA-256 of the dtypes, shapes and bytes of these arrays, in their order."""
     digest = hashlib.sha256()
-    for array in (*dataset.train, *dataset.val, *dataset.test):
+    for array in arrays:
         digest.update(f"{array.dtype} {array.shape}\0".encode())
         digest.update(array)
-    return digest.hexdigest()[:16]
+    return digest.hexdigest()
 
 
 def versions() -> list[str]:

@@ -213,8 +213,9 @@ def measured_in(folder: str | Path) -> dict[str, Result]:
         return {}
     machine, found = report.machine_of(folder), {"C1": whole}
     places = [Path(folder), *sorted(path.parent for path in Path(folder).glob("*/claims.json"))]
-    for place in sorted(places, key=lambda place: report.machine_of(place) != machine):
-        for claim in {closer.claim for closer in CLOSER if not closer.clock or report.machine_of(place) == machine}:
+    elsewhere = {place: report.machine_of(place) != machine for place in places}
+    for place in sorted(places, key=elsewhere.get):
+        for claim in {closer.claim for closer in CLOSER if not (closer.clock and elsewhere[place])}:
             if result := _on_colour_images(place, claim):
                 found.setdefault(claim, result)
     return found
