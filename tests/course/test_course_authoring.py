@@ -321,6 +321,18 @@ def test_tests_that_cannot_be_graded_are_an_error_and_never_a_zero(tmp_path, old
         run_tests(exercise, load_here(exercise.solution, exercise.may_import()))
 
 
+def test_unequal_answers_are_not_compared_line_by_line_in_a_pipeline(tmp_path, monkeypatch):
+    """For thousands of numbers this takes minutes, and ran into the time limit of a test."""
+    compared = []
+    monkeypatch.setenv("CI", "true")
+    monkeypatch.setattr("difflib.ndiff", lambda *given: compared.append(given) or [])
+    exercise = write_exercise(tmp_path)
+    answer = tmp_path / "keep.py"
+    answer.write_text("def keep(values, count):\n    return values[:count]\n")
+    results = run_tests(exercise, load_here(answer, ()))
+    assert results[0].message == "they keep their order" and not compared
+
+
 def test_hidden_inputs_change_with_the_course_and_public_ones_do_not(tmp_path):
     tests = TESTS.replace(
         "def test_the_mean(submission, rng):\n",
