@@ -81,8 +81,10 @@ def nets(draw):
             layers.append(nn.BatchNorm(channels))
         if draw(st.booleans()):
             layers.append(draw(st.sampled_from(ACTIVATIONS))())
-    pooling = draw(st.sampled_from([None, nn.MaxPool2d(2), nn.AvgPool2d(2), nn.GlobalAvgPool()]))
-    layers += ([pooling] if pooling else []) + [nn.Dropout(0.5, rng=rng), nn.Flatten()]
+    averages = nn.AvgPool2d(2), nn.AvgPool2d((3, 2), (2, 1)), nn.GlobalAvgPool()
+    pooling = draw(st.sampled_from([None, nn.MaxPool2d(2), *averages]))
+    layers += ([pooling] if pooling else []) + draw(st.sampled_from([[], [nn.ReLU()]]))
+    layers += [nn.Dropout(0.5, rng=rng), nn.Flatten()]
     features = nn.Sequential(*layers)
     width = predict(awake(features, rng).eval(), images(rng, 1)).shape[1]
     head = nn.Sequential(nn.Dense(width, 12, rng=rng), nn.BatchNorm(12), nn.ReLU(), nn.Dense(12, 5, rng=rng))

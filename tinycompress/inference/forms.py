@@ -5,6 +5,7 @@ from what x then holds. Weights are packed when a form is made, or when it is pr
 """
 
 from collections.abc import Callable
+from math import prod
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from .. import kernels
 from ..kernels import affine, elementwise
 from ..kernels.runtime.memory import aligned_empty
 from ..kernels.shapes import NO_PADDING
-from ..nn import BatchNorm, Conv2d, Dense, DepthwiseConv2d, MaxPool2d, Module, Residual
+from ..nn import AvgPool2d, BatchNorm, Conv2d, Dense, DepthwiseConv2d, MaxPool2d, Module, Residual
 from ..profiling import latency
 from ..pruning.products import blocks, csr
 from ..quantization.codebook import CodebookDense
@@ -22,7 +23,7 @@ from ..tensor import Tensor
 
 Prepare = Callable[[np.ndarray], tuple[np.ndarray, Callable[[], object]]]
 
-TAKE_RELU = (Dense, Conv2d, DepthwiseConv2d, BatchNorm, MaxPool2d, Residual)
+TAKE_RELU = (Dense, Conv2d, DepthwiseConv2d, BatchNorm, AvgPool2d, MaxPool2d, Residual)
 """Layers that have forms of their own, all of which can apply the ReLU after them."""
 
 BLAS, CODEBOOK, CALLED = "dense, BLAS", "4-bit codebook", "called as it is"
@@ -36,6 +37,8 @@ def of(layer: Module, kind: type, relu: bool, x: np.ndarray) -> dict[str, Prepar
         return {"scale and shift": scale_and_shift(layer, relu)}
     if kind is MaxPool2d:
         return {"vectors of channels": max_pool(layer, relu)}
+    if kind is AvgPool2d:
+        return {"a depthwise convolution": average_pool(layer, relu)}
     w, bias = layer.weight.data, None if layer.bias is None else layer.bias.data
     if kind is not Dense:
         return {"tile": convolution(layer, kind, w, bias, relu)}
@@ -149,6 +152,17 @@ def max_pool(layer: MaxPool2d, relu: bool) -> Prepare:
 
     def prepare(x):
         return kernels.prepare_max_pool2d(x, *F._pool_window(repr(layer), Tensor(x), layer.size, layer.stride), relu)
+
+    return prepare
+
+
+def average_pool(layer: AvgPool2d, relu: bool) -> Prepare:
+    """The mean of each window: a depthwise convolution whose weights are all equal."""
+
+    def prepare(x):
+        size, stride = F._pool_window(repr(layer), Tensor(x), layer.size, layer.stride)
+        w = np.full((*size, x.shape[-1]), 1 / prod(size), x.dtype)
+        return kernels.prepare_depthwise_conv2d(x, w, stride, NO_PADDING, None, relu)
 
     return prepare
 

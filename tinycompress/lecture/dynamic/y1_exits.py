@@ -76,8 +76,8 @@ def _times(plain: Module, net: MultiExit, settings: dict, dataset: Dataset, tabl
 
     x, batch = dataset.x_test[table.sample(ONE_BY_ONE)], dataset.x_test[table.sample(BATCH)]
     calls = {key: lambda run=run: [run(x[i : i + 1]) for i in range(len(x))] for key, run in runs(x[:1]).items()}
-    single = latency(calls, 5, 1)
-    many = latency({key: lambda run=run: run(batch) for key, run in runs(batch).items()}, 5, 1)
+    single = latency(calls, round_ms=1)
+    many = latency({key: lambda run=run: run(batch) for key, run in runs(batch).items()}, round_ms=1)
     return tuple(
         {key: t.median / len(some) for key, t in times.items()} for times, some in ((single, x), (many, batch))
     )
