@@ -138,13 +138,19 @@ def test_the_magnitude_of_a_neuron_is_the_norm_of_all_that_writes_it(rng):
     assert pruning.neuron_magnitude(net)["0"] == pytest.approx(expected, rel=1e-5)
 
 
-def test_the_scale_of_a_channel_is_that_of_all_batch_norms_it_passes(rng):
+def test_the_scale_of_a_channel_is_the_mean_of_all_batch_norms_it_passes(rng):
     net = models.separable_net((6, 6, 1), widths=(4, 6), rng=rng)
     for i in (1, 4, 7):
         net[i].weight.data = rng.normal(size=net[i].weight.shape)
     scores = pruning.batch_norm_scale(net)
-    assert scores["0"] == pytest.approx(np.abs(net[1].weight.data) + np.abs(net[4].weight.data))
+    assert scores["0"] == pytest.approx((np.abs(net[1].weight.data) + np.abs(net[4].weight.data)) / 2)
     assert scores["6"] == pytest.approx(np.abs(net[7].weight.data))
+
+
+def test_channels_that_several_layers_write_are_no_more_important_for_it(rng):
+    """Summed scales kept every channel of a residual net that goes through its blocks."""
+    net = models.resnet((6, 6, 1), widths=(4, 6), rng=rng)  # every scale is 1
+    assert {score for scores in pruning.batch_norm_scale(net).values() for score in scores} == {1}
 
 
 def test_the_slimming_penalty_is_the_sum_of_scales_and_its_gradient_their_sign(rng):

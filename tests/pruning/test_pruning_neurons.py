@@ -323,5 +323,5 @@ def test_a_channel_whose_pixels_are_flattened_is_scored_once(rng):
     net.eval()
     by_pixel = (net[3](net[2](net[1](net[0](x)))).data > 0).mean(0).reshape(4, 4)
     assert np.allclose(pruning.activation(x)(net)["0"], by_pixel.mean(0))
-    assert np.array_equal(pruning.batch_norm_scale(net)["0"], np.arange(16).reshape(4, 4).sum(0))
+    assert np.array_equal(pruning.batch_norm_scale(net)["0"], np.arange(16).reshape(4, 4).mean(0))
     assert len(pruning.keep_neurons(net, 0.5, pruning.activation(x))["0"]) == 2

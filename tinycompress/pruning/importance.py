@@ -148,9 +148,13 @@ def activation(x: np.ndarray, batch_size: int = 512) -> Importance:
 
 
 def batch_norm_scale(model: Module) -> dict[str, np.ndarray]:
-    """|gamma|, the factor by which batch norm scales a channel, summed over tied channels and, after Flatten, over pixels (Liu
-    et al. 2017, Network Slimming, section 3). Most telling after training with `batch_norm_l1`. Raises ValueError for a layer
-    without batch norm."""
+    """|gamma|, the factor by which batch norm scales a channel (Liu et al. 2017, Network Slimming, section 3). Most telling after
+    training with `batch_norm_l1`.
+
+    The mean over the batch norms that a channel passes, over tied channels and, after Flatten, over pixels. Where layers are
+    compared, a sum would keep every channel that several layers write, such as those between a ResNet's blocks. Raises ValueError
+    for a layer without batch norm.
+    """
     scores = {}
     for name, group in _free_groups(model):
         norms = group.passing(BatchNorm)
@@ -158,7 +162,8 @@ def batch_norm_scale(model: Module) -> dict[str, np.ndarray]:
             raise ValueError(
                 f"batch_norm_scale: no batch norm follows layer {name}; use a net with batch norm, or neuron_magnitude"
             )
-        scores[name] = sum(np.abs(effective(norm, "weight")).reshape(-1, group.count).sum(0) for norm in norms)
+        scales = [np.abs(effective(norm, "weight")).reshape(-1, group.count) for norm in norms]
+        scores[name] = np.concatenate(scales).mean(0)
     return scores
 
 
