@@ -102,7 +102,10 @@ BAD = {
     "one-hot labels": ({"y_train": np.eye(3)[GREY["y_train"]]}, r"y_train has shape \(60, 3\).*argmax\(1\)"),
     "labels in a column": ({"y_test": GREY["y_test"][:, None]}, r"y_test has shape \(12, 1\).*ravel\(\)"),
     "float labels": ({"y_train": GREY["y_train"] / 2}, r"float64, expected integers; save y.astype\(np.int64\)"),
-    "named labels": ({"y_test": GREY["y_test"].astype(str)}, r"<U\d+, expected integers; save np.unique\(y, ret"),
+    "named labels": (
+        {"y_test": GREY["y_test"].astype(str)},
+        r"<U\d+.*; save np.searchsorted\(np.unique\(y_train\), y\), of",
+    ),
     "negative label": ({"y_test": GREY["y_test"] - 1}, r"y_test has the negative label -1; number the classes from 0"),
     "labels from 1": ({"y_train": GREY["y_train"] + 1}, r"y_train has the label 3, expected 0..2; number"),
     "gap in labels": ({"y_train": GREY["y_train"] * 2}, r"y_train has the label 4, expected 0..2; .*without a gap"),
