@@ -22,7 +22,7 @@ from tinycompress.lecture.claim import disagreements
 from tinycompress.lecture.tasks import plain
 from tinycompress.workshop import identity
 from tinycompress.workshop.identity import source_hash
-from tinycompress.workshop.interval import mean_interval
+from tinycompress.workshop.interval import mean_interval, seed_band
 
 F1, F2, F3, F4 = fake_chapter.CLAIMS
 THREE = Settings(seeds=3)
@@ -64,6 +64,12 @@ def test_the_interval_is_students(values):
 def test_the_interval_covers_the_true_mean_in_95_percent_of_all_experiments(rng):
     _, low, high = mean_interval(rng.normal(3.0, 2.0, size=(5, 20_000)))
     assert abs(np.mean((low < 3) & (3 < high)) - 0.95) < 0.006
+
+
+def test_the_band_of_two_seeds_is_from_one_to_the_other_and_else_the_interval(rng):
+    values = rng.normal(size=(3, 4))
+    assert np.array_equal(seed_band(values), mean_interval(values))
+    assert np.array_equal(seed_band(values[:2]), [values[:2].mean(0), values[:2].min(0), values[:2].max(0)])
 
 
 @given(several, numbers)

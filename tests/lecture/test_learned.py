@@ -32,6 +32,7 @@ from tinycompress.lecture.learned import (
     unlearned,
     warnings_of,
 )
+from tinycompress.lecture.together import c2_who_pays
 from tinycompress.training import TrainingDiverged
 
 FIGURES = Path(__file__).parents[2] / "figures"
@@ -205,6 +206,16 @@ def test_d2_is_not_measured_on_three_classes(monkeypatch):
     monkeypatch.setattr(d2_unseen.data, "load", lambda name: few)
     result = judge(d2_unseen.CLAIM, d2_unseen.measure_d2("three", "quick", 0, True), 0)
     assert result.verdict == "not measured here: 3 classes, and it leaves some out"
+
+
+@pytest.mark.parametrize("claim", [d2_unseen, c2_who_pays], ids=lambda module: module.CLAIM.id)
+def test_claims_by_class_say_before_they_train_that_a_class_has_no_test_image(claim, monkeypatch):
+    x, y = _images(90, 0.4, 4)
+    some = from_arrays("four", x, y, x[y != 2], y[y != 2])
+    monkeypatch.setattr(claim.data, "load", lambda name: some)
+    monkeypatch.setattr(claim, "teacher_of", None)
+    result = judge(claim.CLAIM, claim.CLAIM.measure("four", "quick", 0, 1), 0)
+    assert result.verdict == "not measured here: no test image of class 2"
 
 
 # ---- few test images ----

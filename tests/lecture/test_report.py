@@ -404,7 +404,7 @@ def test_the_band_is_the_interval_of_the_mean_and_one_seed_has_none(rng):
     (ax,) = figure().axes
     curve_with_band(ax, [2, 1, 3], values, "arm", "black")
     band = ax.collections[0].get_paths()[0].vertices
-    _, low, high = style.mean_interval(values)
+    _, low, high = style.seed_band(values)
     assert np.isclose(band[:, 1].min(), low.min()) and np.isclose(band[:, 1].max(), high.max())
     np.testing.assert_allclose(ax.lines[0].get_xydata(), np.column_stack([[1, 2, 3], values.mean(0)[[1, 0, 2]]]))
     (ax,) = figure().axes
@@ -418,7 +418,7 @@ def test_the_band_of_ratios_is_that_of_their_logarithms_and_stays_above_zero():
     values = np.array([[1.0, 8.0], [4.0, 8.0], [0.5, 8.0]])
     (ax,) = figure().axes
     curve_with_band(ax, [1, 2], values, "arm", "black", ratios=True)
-    mean, low, _ = np.exp(style.mean_interval(np.log(values)))
+    mean, low, _ = np.exp(style.seed_band(np.log(values)))
     np.testing.assert_allclose(ax.lines[0].get_ydata(), mean)
     np.testing.assert_allclose(mean, [2 ** (1 / 3), 8])
     assert np.isclose(ax.collections[0].get_paths()[0].vertices[:, 1].min(), low.min()) and low.min() > 0
@@ -429,6 +429,8 @@ def test_the_corner_of_a_figure_says_how_many_seeds_stand_behind_it_and_which_ma
     rows = [row | {"machine": "a machine"} for row in results["F1"].rows]
     notes = [text.get_text() for text in replace(F1, timed=timed).figure(rows).texts]
     assert notes == ["3 seeds; bands and error bars: 95 %, over seeds" + " · a machine" * timed]
+    two = F1.figure([row for row in rows if row["seed"] < 2]).texts
+    assert [text.get_text() for text in two] == ["2 seeds; bands and error bars: from one to the other"]
     one = [row for row in rows if row["seed"] == 0]
     assert any(text.get_text().startswith("1 seed") for text in F1.figure(one).texts)
 

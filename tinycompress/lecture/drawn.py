@@ -33,7 +33,8 @@ def drawn(figure: Callable, timed: bool, nets: tuple[Nets, ...], rows: list[Row]
 def _corner(timed: bool, rows: list[Row]) -> str:
     """How many seeds stand behind the figure, and which machine behind its times."""
     seeds = len({row["seed"] for row in rows if row.get("seed") is not None})
-    words = [f"{seeds} seeds; bands and error bars: 95 %, over seeds" if seeds > 1 else "1 seed"] if seeds else []
+    bands = "from one to the other" if seeds == 2 else "95 %, over seeds"
+    words = [f"{seeds} seeds; bands and error bars: {bands}" if seeds > 1 else "1 seed"] if seeds else []
     if timed and rows:
         words.append(rows[0]["machine"])
     return " · ".join(words)

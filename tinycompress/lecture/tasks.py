@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..data import Dataset
 from ..training import TrainingDiverged
 from .images.shares import Share, kept_in_row
 from .learned import DidNotLearn, Row
@@ -89,6 +90,13 @@ def plain(value: Any, where: str) -> Any:
 def not_measured(why: str, how: str) -> Row:
     """The row of a claim that cannot be measured here. why: what is missing, as in "no GPU"; how: how to measure it elsewhere."""
     return {"not_measured": why, "how": how}
+
+
+def without_a_class(dataset: Dataset) -> list[Row]:
+    """The rows of a claim that judges every class, if one of them has no test image; else an empty list."""
+    images = np.bincount(dataset.y_test, minlength=dataset.num_classes)
+    names = [name for name, count in zip(dataset.classes, images, strict=True) if not count]
+    return [not_measured(f"no test image of class {names[0]}", "Give data with some of each.")] if names else []
 
 
 def unfit(error: Exception, where: str) -> Row:

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .interval import mean_interval
+from .interval import seed_band
 
 # Okabe & Ito 2008, "Color Universal Design"; one colour per role in every figure of the lecture. Their yellow is
 # left out, since it vanishes on a white projection.
@@ -99,7 +99,7 @@ def curve_with_band(
     for i, column in enumerate(values.T):
         known = column[~np.isnan(column)]
         if len(known):
-            mean[i], low[i], high[i] = np.exp(mean_interval(np.log(known))) if ratios else mean_interval(known)
+            mean[i], low[i], high[i] = np.exp(seed_band(np.log(known))) if ratios else seed_band(known)
     ax.plot(x, mean, color=color, **line)
     ax.fill_between(x, low, high, color=color, alpha=0.18, linewidth=0)
     if label and np.isfinite(mean).any():

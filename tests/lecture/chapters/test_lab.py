@@ -59,7 +59,7 @@ def test_our_numbers_are_those_of_the_rows():
     table = beside_the_lab(MADE)
     assert ours(table, "the teacher") == ["the teacher", "of 86.30 %", "1,000,000", "", "2"]
     # Geometric means: √(10 × 6.25) = 7.91 and √(1 × 4) = 2; 0.5 points lost with one seed, 0.4 gained with the other.
-    assert ours(table, "90 % of weights pruned")[1:] == ["0.05 (-0.40 … 0.50)", "130,000 (7.91×)", "2×", "2"]
+    assert ours(table, "90 % of weights pruned")[1:] == ["0.05 (-0.40 … 0.50)", "130,000 (7.91×)", "2.00×", "2"]
     assert ours(beside_the_lab(MADE[::2]), "90 % of weights pruned")[1] == "0.50"
 
 
@@ -88,8 +88,8 @@ OTHERS = {
 
 def test_what_another_claim_measures_closer_to_the_lab_stands_in_place_of_what_c1_does():
     table = beside_the_lab(MADE, OTHERS)
-    assert ours(table, "30 % of neurons pruned (P4)")[1:] == ["1.50", "250,000 (4×)", "1.5×", "1"]
-    clustered = ["1.50 (1.00 … 2.00)", "250,000 (4×)", "", "2"]
+    assert ours(table, "30 % of neurons pruned (P4)")[1:] == ["1.50", "250,000 (4.00×)", "1.50×", "1"]
+    clustered = ["1.50 (1.00 … 2.00)", "250,000 (4.00×)", "", "2"]
     assert ours(table, "16 values a layer, centroids fine-tuned (Q2)")[1:] == clustered
     lines = cells(table)
     (at,) = [i for i, (theirs, _) in enumerate(lines) if theirs[0] == "k-means, 2 bits (lab 2)"]

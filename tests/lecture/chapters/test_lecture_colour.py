@@ -8,7 +8,7 @@ import pytest
 
 from tinycompress import get_num_threads, selection, set_num_threads
 from tinycompress.data import load
-from tinycompress.lecture import Settings, claims, plans, run
+from tinycompress.lecture import Settings, claims, judge, plans, run
 from tinycompress.lecture.architecture import a4_accuracy
 from tinycompress.lecture.architecture import nets as architecture
 from tinycompress.lecture.distillation import d1_outputs
@@ -100,6 +100,19 @@ def test_a_claim_on_colour_images_is_measured_drawn_and_not_trained_again(name, 
     if not name.startswith("A"):  # whose nets start untrained
         first, now = teacher.teacher(colour.PLAN, images, progress=False), colour.trained_resnet(images, 0)
         assert all(np.array_equal(value, now.state_dict()[key]) for key, value in first.state_dict().items())
+
+
+def test_methods_at_a_lower_rate_than_the_controls_of_c2_are_drawn_but_not_judged(images):
+    (claim,) = claims(["C2"])
+    result = run(claim, Settings("paper", images, seeds=1))
+    gentler = [row for row in result.rows if row.get("gentler")]
+    assert {row["arm"] for row in gentler} <= {"8-bit integers", "8 values a layer"} and gentler
+    changed = [row | {"flipped": 90.0} if row in gentler else row for row in result.rows]
+    assert [f.mean for f in judge(claim, changed, 1.0).findings[:2]] == [f.mean for f in result.findings[:2]]
+    figure = claim.figure(result.rows)
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert sum("*" in label for label in labels) == len(gentler)
+    assert any("*: trained at a lower rate" in ax.get_title("left") for ax in figure.axes)
 
 
 def numbers(result):

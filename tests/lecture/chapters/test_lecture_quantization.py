@@ -298,6 +298,7 @@ def test_q5_counts_the_files_in_which_the_tables_of_huffman_cost_more_than_its_c
     made = [row for row in made if (row["seed"], row["arm"]) != (0, q5_one_file.ORDERS[1])]
     words = q5_one_file.huffman_longer(made).splitlines()[-2:]
     assert words == ["prune, then cluster: 1 of 2 files", "cluster, then prune: 1 of 1 files"]
+    assert q5_one_file.huffman_longer([row | {"bytes": 900} for row in made]) == ""
 
 
 def test_q5_weighs_the_finished_file_of_the_first_order_against_the_float32_file():

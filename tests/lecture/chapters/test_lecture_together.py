@@ -320,8 +320,10 @@ def test_circles_that_would_coincide_are_pushed_apart_and_others_stay(rng):
     points = np.vstack([np.zeros((5, 2)), rng.normal(0, 0.2, (8, 2)), [[9.0, 9.0]]])
     placed = _apart(points, 0.5)
     distances = np.hypot(*(placed[:, None] - placed[None]).transpose(2, 0, 1)) + np.eye(len(points))
-    assert distances.min() >= 0.5 - 1e-6
-    assert (placed[-1] == points[-1]).all()
+    assert distances.min() >= 0.5 - 1e-5
+    assert (placed[-1] == points[-1]).all() and (
+        placed[:, 1] == points[:, 1]
+    ).all()  # heights, the accuracies, are true
 
 
 def test_the_effects_of_c2_are_measured_from_the_control_and_from_the_average_loss():
@@ -341,6 +343,8 @@ def test_the_effects_of_c2_are_measured_from_the_control_and_from_the_average_lo
     assert effect_classes(made) == [(2 + 0) / 2 - 0.5]
     assert effect_classes(made, "another start") == [(2 + 0) / 2 - (98 - 49)]
     assert effect_accuracy(made) == [-1.0]
+    made[1]["gentler"] = True  # at a lower rate than the controls, so it changes less for that reason alone
+    assert effect_images(made) == [4.0 - 1.0] and effect_accuracy(made) == [0.0]
 
 
 def test_c2_hatches_the_bars_of_methods_with_too_few_seeds_for_an_interval(rows):
@@ -348,6 +352,7 @@ def test_c2_hatches_the_bars_of_methods_with_too_few_seeds_for_an_interval(rows)
         return [bar.get_hatch() for bar in CLAIMS["C2"].figure(made).axes[2].patches]
 
     few = rows["C2"]
+    assert not any(row.get("gentler") for row in few)
     enough = [row | {"seed": seed} for seed in range(3) for row in few if row["seed"] == 0]
     assert all(hatched(few)) and not any(hatched(enough))
 

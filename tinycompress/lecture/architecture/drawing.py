@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ...workshop.interval import mean_interval
+from ...workshop.interval import seed_band
 from ...workshop.style import COLORS, percent_axis
 
 
@@ -63,7 +63,7 @@ def draw_matrix(ax, channels, labels=True):
 
 def draw_bar(ax, place, values, role):
     """Draw the mean over seeds in per cent as a bar, its 95 % interval clipped to 0 to 100 %, and the mean as a number."""
-    mean, low, high = np.clip(mean_interval(np.array(values)), 0, 100)
+    mean, low, high = np.clip(seed_band(np.array(values)), 0, 100)
     spread = None if np.isnan(low) else [[mean - low], [high - mean]]
     ax.bar(place, mean, 0.7, color=COLORS[role], yerr=spread, capsize=5)
     ax.text(place, max(mean, np.nan_to_num(high)) + 1, f"{mean:.1f} %", ha="center", va="bottom", fontsize=15)

@@ -150,11 +150,12 @@ def d1(rows):
     teacher = [row for row in rows if row["arm"] == "teacher"]
     saw = f"teacher,\n{draw_images(teacher)}"
     draw_reference_line(errors, np.mean([100 - row["accuracy"] for row in teacher]), saw)
-    labels = []
+    labels, differ = [], len({row["epochs"] for row in rows if row["arm"] != "teacher"}) > 1
     for group, share in enumerate(shares):
         chosen = [row for row in rows if row["share"] == share and row["arm"] != "teacher"]
         draw_error_bars(errors, chosen, ARMS, start=4 * group)
-        labels += [label + (f"\n{draw_images(chosen)}" if arm == "smoothed labels" else "") for arm, _, label in ARMS]
+        saw = draw_images(chosen) + (f", {chosen[0]['epochs']} epochs" if differ else "")
+        labels += [label + (f"\n{saw}" if arm == "smoothed labels" else "") for arm, _, label in ARMS]
     places = [4 * group + place for group in range(len(shares)) for place in range(len(ARMS))]
     if teacher[0]["published"] is not None:  # then there is only one group of bars, and room for the teacher's
         draw_error_bars(errors, teacher, [("teacher", "reference", "")], start=3)

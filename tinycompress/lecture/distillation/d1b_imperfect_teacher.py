@@ -10,7 +10,7 @@ from ...data import Dataset
 from ...distillation import DistillationLoss, teacher_targets
 from ...nn import Module
 from ...selection import pick_on_validation
-from ...workshop.interval import mean_interval
+from ...workshop.interval import seed_band
 from ...workshop.style import COLORS, figure, label_end, percent_axis
 from ..claim import Claim, Effect
 from ..images.doubt import decided
@@ -149,7 +149,7 @@ def d1b(rows):
     fig = figure(width=13, height=8.5)
     (ax,) = fig.axes
     found = qualities(rows)
-    mean, low, high = map(float, mean_interval(found[0].labels))
+    mean, low, high = map(float, seed_band(found[0].labels))
     ax.axhline(mean, color=COLORS["rival"])
     ax.axhspan(low, high, color=COLORS["rival"], alpha=0.15, linewidth=0)
     left = min(np.mean(quality.accuracy) for quality in found)
@@ -205,7 +205,7 @@ def _name_at_the_edge(ax, names):
 
 def _spread(values):
     """The 95 % interval of the mean, as `errorbar` wants it: ((below,), (above,)), or None for a single seed."""
-    mean, low, high = map(float, mean_interval(np.array(values)))
+    mean, low, high = map(float, seed_band(np.array(values)))
     return None if np.isnan(low) else ((mean - low,), (high - mean,))
 
 

@@ -17,7 +17,7 @@ from ..claim import Claim, Effect, first_seed_drawn
 from ..images.shares import mean_of, percent_of
 from ..learned import learns
 from ..rows import paired
-from ..tasks import not_measured
+from ..tasks import not_measured, without_a_class
 from .drawing import draw_bar, draw_published, draw_reference_line
 from .nets import PLANS, Plan, choose, plan_for, soften, teacher_of, train_student
 
@@ -34,6 +34,8 @@ def measure_d2(data_name: str, budget: str, seed: int, drawn: bool) -> list[dict
     if dataset.num_classes < FEWEST_CLASSES:
         few = f"{dataset.num_classes} classes, and it leaves some out"
         return [not_measured(few, f"Give data with {FEWEST_CLASSES} classes or more.")]
+    if missing := without_a_class(dataset):
+        return missing
     plan = plan_for(budget, dataset)
     teacher = teacher_of(data_name, plan, seed)
     rows = []

@@ -10,7 +10,7 @@ from ...distillation import DistillationLoss, teacher_targets
 from ...selection import pick_on_validation
 from ...tensor import Tensor
 from ...training import predict
-from ...workshop.interval import mean_interval
+from ...workshop.interval import seed_band
 from ...workshop.style import COLORS, curve_with_band, figure, percent_axis
 from ..claim import Claim, Effect, first_seed_drawn
 from ..images.doubt import decided
@@ -146,7 +146,7 @@ def _draw_accuracy(ax, rows):
     """Draw accuracy over temperature, with the limit of infinite temperature as a last, separate point."""
     finite = _temperatures(rows)
     curve_with_band(ax, finite, _by_temperature(rows, "accuracy", finite), "", COLORS["claim"], marker="o")
-    mean, low, high = (float(v[0]) for v in mean_interval(np.array(_by_temperature(rows, "accuracy", [None]))))
+    mean, low, high = (float(v[0]) for v in seed_band(np.array(_by_temperature(rows, "accuracy", [None]))))
     limit = 2.5 * max(finite)
     spread = None if np.isnan(low) else [[mean - low], [high - mean]]
     ax.errorbar([limit], [mean], spread, color=COLORS["claim"], marker="o", capsize=5)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ...workshop.interval import mean_interval
+from ...workshop.interval import seed_band
 from ...workshop.style import COLORS, curve_with_band, percent_axis
 
 
@@ -47,7 +47,7 @@ def draw_error_bars(ax, rows, bars, start=0):
 
 def draw_bar(ax, place, values, color, width=0.7, text=True, **look):
     """Draw the mean over seeds as a bar, its 95 % interval clipped to 0 to 100 %, and the mean as a number above."""
-    mean, low, high = map(float, np.clip(mean_interval(np.array(values, float)), 0, 100))
+    mean, low, high = map(float, np.clip(seed_band(np.array(values, float)), 0, 100))
     spread = None if np.isnan(low) else [[mean - low], [high - mean]]
     ax.bar(place, mean, width, color=color, yerr=spread, capsize=5, ecolor="#555555", edgecolor="white", **look)
     if text:

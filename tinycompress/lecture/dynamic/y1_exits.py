@@ -8,7 +8,7 @@ from ...dynamic import EarlyExit, ExitTable, exit_at, exit_table, mac_costs
 from ...inference import InferenceExits, optimize
 from ...nn import Module, MultiExit
 from ...profiling import latency
-from ...workshop.interval import mean_interval
+from ...workshop.interval import seed_band
 from ...workshop.style import COLORS, figure, percent_axis
 from ..claim import Claim, Effect
 from ..images.doubt import decided
@@ -130,8 +130,7 @@ def y1(rows):
     for ax, (key, label, title) in zip(fig.axes, panels, strict=False):
         _draw_panel(ax, rows, key)
         ax.set(xlabel=label, xlim=(0, None), ylabel="test accuracy")
-        less = 2 ** _log2_times_less(rows, key).mean()
-        ax.set_title(f"{title}: ★ " + (f"{less:.1f}× less than ◆" if less >= 1 else f"{1 / less:.1f}× as much as ◆"))
+        ax.set_title(f"{title}: {_compared(2 ** _log2_times_less(rows, key).mean())}")
         ax.xaxis.set_major_locator(MaxNLocator(5))
         ax.yaxis.set_major_locator(MaxNLocator(5, integer=True))
         percent_axis(ax.yaxis, 100)
@@ -148,6 +147,13 @@ def y1(rows):
         fig.axes[0].annotate(f"exit {i + 1}", place, color=COLORS["ideal"], **below)
     _draw_key(fig.axes[3], rows)
     return fig
+
+
+def _compared(less: float) -> str:
+    """Which needs more, the net without exits (◆) or the one that leaves once sure (★), if ◆ needs `less` times as much as ★."""
+    most, least = ("◆", "★") if less >= 1 else ("★", "◆")
+    times = f"{max(less, 1 / less):.1f}"
+    return f"{most} needs {times}× as much as {least}" if times != "1.0" else "★ needs as much as ◆"
 
 
 def _draw_panel(ax, rows, key):
@@ -197,7 +203,7 @@ def _means(rows, arm, key):
 
 def _intervals(rows, arm) -> np.ndarray:
     """(3, settings): the mean accuracy of an arm's settings and the ends of its interval, or the mean if it has none."""
-    found = np.array([mean_interval(values) for values in _settings(rows, arm, "accuracy")]).T
+    found = np.array([seed_band(values) for values in _settings(rows, arm, "accuracy")]).T
     return np.clip(np.where(np.isnan(found), found[0], found), 0, 100)
 
 

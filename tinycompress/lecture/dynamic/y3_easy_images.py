@@ -5,7 +5,7 @@ import numpy as np
 from ... import data
 from ...data import Dataset
 from ...dynamic import ExitTable, exit_table
-from ...workshop.interval import mean_interval
+from ...workshop.interval import seed_band
 from ...workshop.style import COLORS, figure, percent_axis
 from ..claim import Claim, Effect, first_seed_drawn
 from ..images.pixels import packed, unpacked
@@ -151,7 +151,7 @@ def _draw_difficulty(ax, rows):
     exits = sorted({row["exit"] for row in rows})
     for i in exits:
         values = np.array([r["difficulty"] for r in rows if r["exit"] == i and r["difficulty"] is not None])
-        mean, low, high = np.clip(mean_interval(values), 0, 100)
+        mean, low, high = np.clip(seed_band(values), 0, 100)
         spread = None if np.isnan(low) else [[mean - low], [high - mean]]
         ax.bar(i, mean, 0.6, color=EXIT_COLORS[i - 1], yerr=spread, capsize=6)
         place = {"xytext": (0, 6), "textcoords": "offset points", "ha": "center"}

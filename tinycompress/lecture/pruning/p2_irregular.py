@@ -5,7 +5,7 @@ import numpy as np
 from ... import data
 from ...nn.weighted import effective
 from ...pruning import fan_in, prunable
-from ...workshop.interval import mean_interval
+from ...workshop.interval import seed_band
 from ...workshop.style import COLORS, figure
 from ..claim import Claim, Effect, first_seed_drawn
 from ..images.shares import accuracy_on
@@ -132,7 +132,7 @@ def _draw_histogram(ax, rows):
         fan_ins = [np.minimum(row["fan_in"], most) for row in rows if row["layer"] == layer]
         label = f"hidden layer {layer + 1}: {len(fan_ins[0])} neurons"
         shares = [np.bincount(counts, minlength=most + 1) / len(counts) for counts in fan_ins]
-        mean, low, high = mean_interval(shares)
+        mean, low, high = seed_band(shares)
         spread = None if np.isnan(low).any() else (mean - np.maximum(low, 0), high - mean)
         look = {"color": COLORS[role], "label": label, "yerr": spread, "capsize": 2}
         ax.bar(ticks + 0.4 * (layer - 0.5), mean, 0.4, **look, error_kw={"elinewidth": 1.5, "ecolor": "#555555"})

@@ -10,7 +10,7 @@ from ...pruning import channel_groups, keep_neurons, mask_neurons, prunable, rem
 from ...selection import train
 from ...training import predict
 from ...workshop import colour
-from ...workshop.interval import mean_interval
+from ...workshop.interval import seed_band
 from ...workshop.style import COLORS, figure
 from ..claim import Claim, Effect
 from ..images.shares import accuracy_on
@@ -55,6 +55,8 @@ def _draw_nets(nets, rows):
             )
             if len(widths) <= MOST_LABELS:
                 nets.text(column + 0.45, y + 0.3, str(width), ha="center", va="bottom", fontsize=13)
+            elif level == 0 or width != widths[level - 1]:
+                nets.text(column + 0.48 + 0.45 * length, y, str(width), va="center", fontsize=15)
         nets.text(column + 0.45, foot, label, ha="center", fontsize=16)
     nets.set_ylim(foot - 0.1, len(drawn[0][1]) + 0.7)
     nets.set_axis_off()
@@ -68,7 +70,7 @@ def _draw_speed(bars, rows):
         chosen = [row for row in rows if (row["net"], row["removed"]) == (net, removed)]
         for shift, key, role in ((-0.2, "ideal_speedup", "ideal"), (0.2, "speedup", "claim")):
             values = [row[key] for row in chosen]
-            mean, low, high = mean_interval(np.array(values))
+            mean, low, high = seed_band(np.array(values))
             spread = None if key.startswith("ideal") or np.isnan(low) else [[mean - low], [high - mean]]
             bars.bar(
                 place + shift,
@@ -87,7 +89,7 @@ def _draw_speed(bars, rows):
                 fontsize=13,
             )
     bars.axhline(1, color=COLORS["reference"], linewidth=1.5)
-    bars.set_xticks(range(len(settings)), [_label(rows, *setting) for setting in settings], fontsize=13)
+    bars.set_xticks(range(len(settings)), [_label(rows, *setting) for setting in settings], fontsize=14)
     bars.set(
         ylabel="times as fast as the whole net", xlabel="accuracy of the whole net → of the smaller one, fine-tuned"
     )
@@ -95,12 +97,13 @@ def _draw_speed(bars, rows):
 
 
 def _label(rows, net: str, removed: float) -> str:
-    """The net, the share of its neurons that is removed, and the mean accuracy before (of the ResNet-20, trained for as many
-    further epochs) and after."""
+    """The net, if there are several, the share of its neurons that is removed, and the mean accuracy before (of the ResNet-20,
+    trained for as many further epochs) and after."""
     chosen = [row for row in rows if (row["net"], row["removed"]) == (net, removed)]
     before = np.mean([row.get("accuracy_trained_on", row["accuracy_before"]) for row in chosen])
     after = np.mean([row["accuracy"] for row in chosen])
-    return f"{NAMES.get(net, net)}\n−{100 * removed:.0f} % neurons\n{before:.1f} → {after:.1f} %"
+    name = f"{NAMES.get(net, net)}\n" if len({row["net"] for row in rows}) > 1 else ""
+    return f"{name}−{100 * removed:.0f} % neurons\n{before:.1f} → {after:.1f} %"
 
 
 def prepare_p4(data_name: str, budget: str, seed: int) -> list[tuple[dict, Module, Module]]:

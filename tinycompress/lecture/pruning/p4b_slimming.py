@@ -17,7 +17,7 @@ from ...profiling import stored_bytes
 from ...pruning import batch_norm_l1, batch_norm_scale, keep_neurons, prunable, remove_neurons
 from ...selection import pick_on_validation, train
 from ...workshop import colour
-from ...workshop.interval import mean_interval
+from ...workshop.interval import seed_band
 from ...workshop.style import COLORS, figure
 from ..claim import Claim, Effect, first_seed_drawn
 from ..images.shares import accuracy_on
@@ -226,7 +226,7 @@ def p4b(rows):
 
     for place, (arm, role) in enumerate(ROLES.items()):
         chosen = [row for row in rows if row["arm"] == arm]
-        mean, low, high = mean_interval(np.array([100 - row["accuracy"] for row in chosen]))
+        mean, low, high = seed_band(np.array([100 - row["accuracy"] for row in chosen]))
         spread = None if np.isnan(low) else [[mean - low], [high - mean]]
         errors.errorbar(place, mean, spread, fmt="o", color=COLORS[role], capsize=6, markersize=12)
         beside = {"xytext": (14, 0), "textcoords": "offset points", "va": "center"}

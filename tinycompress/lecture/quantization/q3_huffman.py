@@ -9,7 +9,7 @@ from ...quantization import cluster_weights, entropy, huffman_code
 from ...quantization.coding.arithmetic import Encoder
 from ...quantization.coding.huffman import code_lengths, decode, encode
 from ...quantization.tcz.arrays import shortest_gaps
-from ...workshop.interval import mean_interval
+from ...workshop.interval import seed_band
 from ...workshop.style import COLORS, figure
 from ..claim import Claim, Effect
 from ..images.shares import accuracy_on
@@ -168,7 +168,7 @@ def _draw_bits(ax, rows):
             bottom += bits
         whole = dict.fromkeys(part for _, part, _ in parts)
         by_seed = [bits_by_code(rows, *whole, seed=seed) for seed in sorted({row["seed"] for row in rows})]
-        _, low, high = np.nan_to_num(mean_interval(by_seed), nan=bottom)
+        _, low, high = np.nan_to_num(seed_band(by_seed), nan=bottom)
         ax.errorbar(place, bottom, [[bottom - low], [high - bottom]], color="#555555", capsize=5, linewidth=2)
         ax.text(place, high + 0.1, f"{bottom:.2f}", ha="center", fontsize=16)
     bound = bits_by_code(rows, "entropy")

@@ -11,7 +11,7 @@ from ...nn.weighted import effective
 from ...quantization import binarize_weights, recalibrate_batch_norm, tcz, ternarize_weights
 from ...selection import pick_on_validation, train
 from ...training import evaluate
-from ...workshop.interval import mean_interval, verdict
+from ...workshop.interval import seed_band, verdict
 from ...workshop.style import COLORS, curve_with_band, figure
 from ..claim import Claim, Effect
 from ..images.shares import accuracy_on
@@ -179,7 +179,7 @@ def _draw_errors(ax, rows, arms):
     ticks, top = [], 0.0
     for place, (arm, name, role) in enumerate(arms):
         for shift, key, alpha in ((-0.2, "train_error", 0.45), (0.2, "test_error", 1.0)):
-            mean, low, high = mean_interval(_per_seed(rows, arm, key))
+            mean, low, high = seed_band(_per_seed(rows, arm, key))
             spread = None if np.isnan(low) else [[min(mean - low, mean)], [high - mean]]
             ax.bar(place + shift, mean, 0.38, color=COLORS[role], alpha=alpha, yerr=spread, capsize=4)
             above = float(np.nan_to_num(high, nan=mean))

@@ -16,7 +16,7 @@ from ...recipe import Recipe, compress, lesson_of
 from ...recipe import dense_net as dense_net_of
 from ...training import evaluate, predict
 from ...workshop import colour
-from ...workshop.interval import mean_interval
+from ...workshop.interval import seed_band
 from ...workshop.style import COLORS, figure
 from ..claim import Claim, Effect, Settings
 from ..images.shares import accuracy_on
@@ -219,13 +219,17 @@ def q5(rows):
 
 
 def huffman_longer(rows) -> str:
-    """In how many files of each order Huffman's codes with their tables take more bytes than the fixed-length code before."""
-    words = []
+    """In how many files of each order Huffman's codes with their tables take more bytes than the fixed-length code before; "" if
+    in none."""
+    words, found = [], 0
     for arm in dict.fromkeys(row["arm"] for row in rows):
         seeds = sorted({row["seed"] for row in rows if row["arm"] == arm})
         files = [[row["bytes"] for row in rows if (row["arm"], row["seed"]) == (arm, seed)] for seed in seeds]
-        words.append(f"{arm}: {sum(stages[-2] > stages[-3] for stages in files)} of {len(files)} files")
-    return "\n".join(["Huffman's codes with their tables are longer", "than the fixed-length code,", *words])
+        longer = sum(stages[-2] > stages[-3] for stages in files)
+        found += longer
+        words.append(f"{arm}: {longer} of {len(files)} files")
+    about = ["Huffman's codes with their tables are longer", "than the fixed-length code,"]
+    return "\n".join([*about, *words]) if found else ""
 
 
 def _draw_stages(ax, rows):
@@ -239,7 +243,7 @@ def _draw_stages(ax, rows):
     for line, (arm, role, (dx, dy, ha, va)) in enumerate(zip(arms, ("claim", "rival"), places, strict=False)):
         some = [[row for row in rows if row["arm"] == arm and row["stage"] == stage] for stage in stages[arm]]
         sizes = [np.mean([row["bytes"] for row in at]) for at in some]
-        errors = [mean_interval([row["error"] for row in at]) for at in some]
+        errors = [seed_band([row["error"] for row in at]) for at in some]
         draw_line(ax, sizes, COLORS[role])
         ax.text(0.98, 0.95 - 0.08 * line, arm, transform=ax.transAxes, ha="right", color=COLORS[role], fontsize=16)
         for place, (stage, size, (mean, _, high)) in enumerate(zip(stages[arm], sizes, errors, strict=True)):
@@ -251,8 +255,9 @@ def _draw_stages(ax, rows):
                     textcoords="offset points", ha=ha, va=va, color=COLORS[role], fontsize=14,
                 )  # fmt: skip
     longer = [row["longer_error"] for row in rows if "longer_error" in row]
-    several = len({row["seed"] for row in rows}) > 1
-    notes = "below each size: test error" + (" (± 95 %)" if several else "") + "\n"
+    seeds = len({row["seed"] for row in rows})
+    spread = {1: "", 2: " (± half of what two seeds are apart)"}.get(seeds, " (± 95 %)")
+    notes = f"below each size: test error{spread}\n"
     notes += f"dense, trained on for as long: {np.mean(longer):.1f} %\n" if longer else ""
     notes += huffman_longer(rows)
     ax.text(0.98, 0.99 - 0.08 * len(arms), notes, transform=ax.transAxes, ha="right", va="top", fontsize=14)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ...workshop.interval import mean_interval
+from ...workshop.interval import seed_band
 from ...workshop.style import COLORS, figure
 from .bytes_drawn import LABELS, STAGES, draw_line, size_label
 
@@ -80,7 +80,7 @@ def _draw_frontier(ax, net, rows):
         some = [row for row in final if row["arm"] == arm]
         ax.plot([r["bytes"] for r in some], [r["error"] for r in some], "o", color=COLORS["claim"], alpha=0.35)
         size, error = np.mean([r["bytes"] for r in some]), np.mean([r["error"] for r in some])
-        _, low, high = mean_interval([r["error"] for r in some])
+        _, low, high = seed_band([r["error"] for r in some])
         spread = None if np.isnan(low) else [[error - low], [high - error]]
         ax.errorbar(size, error, spread, color=COLORS["claim"], fmt="o", markersize=13, capsize=5)
         means.append((size, error))

@@ -12,7 +12,7 @@ from ...quantization.products.binary import binary_linear, binary_matmul, pack_s
 from ...quantization.products.codebook import codebook_matvec, pack_codes
 from ...quantization.products.int8 import int8_linear, pack_int8
 from ...training import predict
-from ...workshop.interval import mean_interval, verdict
+from ...workshop.interval import seed_band, verdict
 from ...workshop.style import COLORS, figure
 from ..claim import Claim, Effect, Settings
 
@@ -152,7 +152,7 @@ def _draw_batch(ax, rows):
             if not chosen:
                 ax.text(place, 1.06, "not built", rotation=90, ha="center", va="bottom", color=COLORS[role])
                 continue
-            mean, low, high = (2**x for x in mean_interval(np.log2(chosen)))
+            mean, low, high = (2**x for x in seed_band(np.log2(chosen)))
             spread = None if np.isnan(low) else [[mean - low], [high - mean]]
             ax.bar(place, mean - 1, 0.9, 1, color=COLORS[role], yerr=spread, capsize=4, label=arm)
             top = max(mean, 1, np.nan_to_num(high)) * 1.06

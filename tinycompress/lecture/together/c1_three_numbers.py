@@ -10,7 +10,7 @@ from ...nn import Module
 from ...profiling import latency
 from ...quantization import tcz
 from ...training import TrainingDiverged, predict
-from ...workshop.interval import mean_interval
+from ...workshop.interval import seed_band
 from ...workshop.style import COLORS, figure, percent_axis
 from ..claim import Claim, Effect
 from ..language import DOT
@@ -168,13 +168,13 @@ PLANE, CIRCLE = np.array([6.0, 2.8]), 0.26  # inches: roughly the size of a plan
 
 
 def _draw_plane(ax, rows, arms, key):
-    """Draw a numbered circle per method, moved aside where several would coincide, and a line to where it belongs."""
+    """Draw a numbered circle per method, moved sideways where several would coincide, and a line to where it belongs."""
     from matplotlib.ticker import MaxNLocator
 
     points, ends = [], []
     for arm in arms:
         chosen = [row for row in rows if row["arm"] == arm]
-        mean, low, high = map(float, mean_interval(np.array([row["accuracy"] for row in chosen])))
+        mean, low, high = map(float, seed_band(np.array([row["accuracy"] for row in chosen])))
         points.append((float(np.mean(np.log([row[key] for row in chosen]))), mean))
         ends += np.clip([mean if np.isnan(low) else low, mean if np.isnan(high) else high], 0, 100).tolist()
         ax.plot(np.exp([points[-1][0]] * 2), ends[-2:], color=_color(rows, arm), linewidth=2, alpha=0.3, zorder=1)
@@ -198,19 +198,18 @@ def _draw_plane(ax, rows, arms, key):
 
 
 def _apart(points: np.ndarray, gap: float) -> np.ndarray:
-    """The points (n, 2), pushed apart pair by pair until none is closer than `gap` to another."""
+    """The points (n, 2), pushed apart sideways, so that heights stay true, until none is closer than `gap` to another."""
     points = points.copy()
     for _ in range(500):
         close = False
         for i, j in zip(*np.triu_indices(len(points), 1), strict=True):
-            away = points[i] - points[j]
-            distance = float(np.hypot(*away))
-            if distance < gap:
+            away, above = points[i] - points[j]
+            wanted = np.sqrt(max(0.0, gap**2 - above**2))
+            if abs(away) < wanted - 1e-6:
                 close = True
-                # Points that coincide have no direction; each pair then gets another one.
-                away = away / distance if distance > 1e-6 else np.array([np.cos(i + 2 * j), np.sin(i + 2 * j)])
-                points[i] += 0.51 * (gap - distance) * away
-                points[j] -= 0.51 * (gap - distance) * away
+                push = 0.51 * (wanted - abs(away)) * (1 if away > 0 else -1)
+                points[i, 0] += push
+                points[j, 0] -= push
         if not close:
             break
     return points

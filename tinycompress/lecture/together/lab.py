@@ -3,7 +3,7 @@
 `python -m tinycompress.lecture.together.lab figures/cifar10` writes the table into the README.md of that folder again.
 
 The lab: MIT 6.5940, TinyML and Efficient Deep Learning Computing, labs 1 and 2 of fall 2023 and 2024, a VGG on CIFAR-10. Its
-numbers are those that students have published.
+numbers are those that students have published (https://efficientml.ai has the labs themselves).
 """
 
 import re
@@ -78,7 +78,7 @@ def _clustered(bits: int) -> Closer:
 LAB = (
     Reported("no compression", 1, (), "35.20 MiB", "other seeds", TEACHER),
     Reported(
-        "weights pruned, shares from a sensitivity scan",
+        "76 % of weights pruned, shares from a sensitivity scan",
         1,
         (("before fine-tuning", 85.69), ("after 5 epochs", 92.84)),
         "8.28 MiB (4 bytes per weight that stays)",
@@ -172,7 +172,7 @@ def _ours(rows: Sequence[dict], arm: str) -> list[str]:
     disk, clock = (
         float(np.exp(np.mean(np.log([row[key] for row in chosen])))) for key in ("disk_ratio", "clock_ratio")
     )
-    return [say(arm), _spread(lost), f"{size} ({disk:.3g}×)", f"{clock:.3g}×", seeds]
+    return [say(arm), _spread(lost), f"{size} ({_times(disk)})", _times(clock), seeds]
 
 
 def _closer(others: Mapping[str, Sequence[dict]], closer: Closer) -> list[str]:
@@ -185,9 +185,14 @@ def _closer(others: Mapping[str, Sequence[dict]], closer: Closer) -> list[str]:
     if any(DIVERGED in row or LEARNED in row for row in chosen):
         return [name, say("did not learn"), "", "", seeds]
     ratio = float(np.exp(np.mean([np.log(row["whole_bytes"] / row["bytes"]) for row in chosen])))
-    size = f"{np.mean([row['bytes'] for row in chosen]):,.0f} ({ratio:.3g}×)"
-    clock = f"{np.exp(np.mean([np.log(row[closer.clock]) for row in chosen])):.3g}×" if closer.clock else ""
+    size = f"{np.mean([row['bytes'] for row in chosen]):,.0f} ({_times(ratio)})"
+    clock = _times(np.exp(np.mean([np.log(row[closer.clock]) for row in chosen]))) if closer.clock else ""
     return [name, _spread([row[closer.before] - row["accuracy"] for row in chosen]), size, clock, seeds]
+
+
+def _times(ratio: float) -> str:
+    """A ratio with two decimals, from 10 on with one."""
+    return f"{ratio:.{2 if ratio < 10 else 1}f}×"
 
 
 def _spread(values: list[float]) -> str:

@@ -211,6 +211,12 @@ def strengths_within_time(method: "Method", plan: Plan) -> tuple:
     return method.strengths[-1:] if plan.stored and method.train is small_student else method.strengths
 
 
+def is_gentler(method: "Method", plan: Plan) -> bool:
+    """Whether the method trains at a lower rate than the controls of C2 (`trained_alike`), which then change more images for that
+    reason alone."""
+    return bool(plan.folded_lrs) and method.train in (eight_bits, few_values)
+
+
 @dataclass(frozen=True)
 class Method:
     """A method of a chapter. C1 uses `strength`; C2 tries `strengths`, from mild to strong, and calls it `family`.
