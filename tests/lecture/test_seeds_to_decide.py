@@ -1,5 +1,7 @@
 """What is not shown says how many seeds would decide it."""
 
+from dataclasses import replace
+
 import fake_chapter
 import numpy as np
 import pytest
@@ -57,6 +59,8 @@ def test_report_and_page_say_how_many_beside_not_shown_only(mean, words):
 
 def test_a_single_seed_says_that_it_cannot_say():
     one = judge(fake_chapter.make("F9", 0.0, effect=lambda rows: [1.0]), [{"seed": 0}], 0.0)
-    assert (
-        effect_text(one.findings[0]) == "+1 points, margin 0, from one seed, which cannot say how many would decide it"
-    )
+    says = "+1 points, margin 0, from one seed, which cannot say how many would decide it"
+    assert effect_text(one.findings[0]) == says
+    known = replace(one.findings[0], doubt=0.923)  # what its test images leave open
+    images = "±0.92 by the choice of test images alone"
+    assert effect_text(known) == says.replace("from one seed", f"{images}, from one seed")

@@ -103,6 +103,8 @@ def effect_text(finding: Finding) -> str:
     limit = ("equal within" if effect.equal else "matters from") if effect.smallest else "margin"
     words = [f"{limit} {number(effect.smallest or effect.margin).lstrip('+')}"]
     if finding.verdict == "not shown" and not finding.interval:
+        if finding.doubt and unit == "points":
+            words.append(f"±{finding.doubt:.2g} by the choice of test images alone")
         words.append("from one seed, which cannot say how many would decide it")
     elif finding.verdict == "not shown":
         if (finding.seeds or finding.images) and not (effect.smallest or effect.equal):
