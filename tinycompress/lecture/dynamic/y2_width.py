@@ -127,8 +127,9 @@ def y2(rows):
         ax.set_ylim(None, min(100, ax.get_ylim()[1]))
         percent_axis(ax.yaxis, 100)
     widths, macs = zip(*sorted({(r["width"], r["macs"]) for r in rows if r["arm"] == "slimmable"}), strict=True)
+    counts = [f"{m / 1e6:.1f}M" if max(macs) >= 1e7 else f"{m / 1000:,.0f}k" for m in macs]
     for ax in fig.axes:
-        ax.set_xticks(macs, [f"{m / 1000:,.0f}k\n× {w:g}" for w, m in zip(widths, macs, strict=True)], fontsize=13)
+        ax.set_xticks(macs, [f"{count}\n× {w:g}" for count, w in zip(counts, widths, strict=True)], fontsize=14)
         ax.minorticks_off()
     close, whole = fig.axes
     close.set_ylabel("test accuracy")
