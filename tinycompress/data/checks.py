@@ -39,7 +39,7 @@ def check_labels(y: np.ndarray, what: str) -> np.ndarray:
         fix = "y.argmax(1), if its rows are one-hot" if y.ndim == 2 and y.shape[1] > 1 else "y.ravel()"
         raise DataError(f"{what} has shape {y.shape}, expected (N,), one integer per image; save {fix}")
     if y.dtype.kind not in "iu":
-        # Each split's own np.unique would number the classes of each in another way, and nothing would tell.
+        # np.unique of each split alone may number the classes differently, and nothing would show it.
         fix = "np.searchsorted(np.unique(y_train), y), of both splits" if y.dtype.kind in "US" else "y.astype(np.int64)"
         raise DataError(f"{what} has labels of type {y.dtype}, expected integers; save {fix}")
     if y.size and y.min() < 0:

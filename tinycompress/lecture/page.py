@@ -81,7 +81,8 @@ def effect_text(finding: Finding) -> str:
     """The effect with its interval, unit and what it is compared with, as in "+1.2 points [+0.8, +1.6], margin -0.5".
 
     A log2 ratio is shown as the ratio, and a share in %. Unless there is a smallest effect, the margin is stated even if it is
-    0. If the statement is not shown, which way it leans and what would decide it. Rows of an earlier version do not tell how far
+    0. If the statement is not shown, which way it leans and what would decide it; from one seed,
+    how uncertain its test images alone make it. Rows of an earlier version do not tell how far
     other test images would move it; their interval is over seeds alone, and says so.
     """
     effect, mean, unit = finding.effect, finding.mean, finding.effect.unit

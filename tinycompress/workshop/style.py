@@ -84,7 +84,7 @@ def figure(ncols: int = 1, nrows: int = 1, width: float | None = None, height: f
 def curve_with_band(
     ax, x: Sequence[float], values_by_seed, label: str, color: str, ratios: bool = False, **line
 ) -> None:
-    """The mean over seeds with its 95 % band, and the label (if not empty) at the curve's right end.
+    """The mean over seeds with its band (`seed_band`), and the label (if not empty) at the curve's right end.
 
     values_by_seed: (seeds, len(x)), with None or NaN for missing values. ratios: whether the values are ratios, whose mean and
     band are those of their logarithms. Labels of the same axes move apart where they would collide. More keywords go to

@@ -320,10 +320,9 @@ def test_circles_that_would_coincide_are_pushed_apart_and_others_stay(rng):
     points = np.vstack([np.zeros((5, 2)), rng.normal(0, 0.2, (8, 2)), [[9.0, 9.0]]])
     placed = _apart(points, 0.5)
     distances = np.hypot(*(placed[:, None] - placed[None]).transpose(2, 0, 1)) + np.eye(len(points))
-    assert distances.min() >= 0.5 - 1e-5
-    assert (placed[-1] == points[-1]).all() and (
-        placed[:, 1] == points[:, 1]
-    ).all()  # heights, the accuracies, are true
+    assert distances.min() >= 0.5 - 1e-6
+    assert (placed[-1] == points[-1]).all()
+    assert (placed[:, 1] == points[:, 1]).all()  # heights are accuracies
 
 
 def test_the_effects_of_c2_are_measured_from_the_control_and_from_the_average_loss():

@@ -62,7 +62,7 @@ def draw_matrix(ax, channels, labels=True):
 
 
 def draw_bar(ax, place, values, role):
-    """Draw the mean over seeds in per cent as a bar, its 95 % interval clipped to 0 to 100 %, and the mean as a number."""
+    """Draw the mean over seeds in per cent as a bar, its band over seeds clipped to 0 to 100 %, and the mean as a number."""
     mean, low, high = np.clip(seed_band(np.array(values)), 0, 100)
     spread = None if np.isnan(low) else [[mean - low], [high - mean]]
     ax.bar(place, mean, 0.7, color=COLORS[role], yerr=spread, capsize=5)

@@ -204,7 +204,7 @@ def _name_at_the_edge(ax, names):
 
 
 def _spread(values):
-    """The 95 % interval of the mean, as `errorbar` wants it: ((below,), (above,)), or None for a single seed."""
+    """The band over seeds around the mean, as `errorbar` wants it: ((below,), (above,)), or None for a single seed."""
     mean, low, high = map(float, seed_band(np.array(values)))
     return None if np.isnan(low) else ((mean - low,), (high - mean,))
 

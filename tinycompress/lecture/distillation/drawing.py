@@ -9,7 +9,7 @@ from ...workshop.style import COLORS, curve_with_band, percent_axis
 def draw_curves(ax, rows, arms, bands=True):
     """Draw validation accuracy over epochs, of `arms` (arm, colour role, label), limited to the range in which they differ.
 
-    bands: whether to draw the 95 % bands, too, of which more than three are hard to tell apart.
+    bands: whether to draw the bands over seeds, too, of which more than three are hard to tell apart.
     """
     lowest = []
     for arm, role, label in arms:
@@ -46,7 +46,7 @@ def draw_error_bars(ax, rows, bars, start=0):
 
 
 def draw_bar(ax, place, values, color, width=0.7, text=True, **look):
-    """Draw the mean over seeds as a bar, its 95 % interval clipped to 0 to 100 %, and the mean as a number above."""
+    """Draw the mean over seeds as a bar, its band over seeds clipped to 0 to 100 %, and the mean as a number above."""
     mean, low, high = map(float, np.clip(seed_band(np.array(values, float)), 0, 100))
     spread = None if np.isnan(low) else [[mean - low], [high - mean]]
     ax.bar(place, mean, width, color=color, yerr=spread, capsize=5, ecolor="#555555", edgecolor="white", **look)

@@ -1,8 +1,15 @@
-"""Two panels of Y4: every measured width and exit with their frontier, and the accuracy that a budget buys."""
+"""Counts on an axis, and two panels of Y4: every measured width and exit with their frontier, and what a budget buys."""
 
 import numpy as np
 
 from ...workshop.style import COLORS, curve_with_band
+
+
+def count_label(count: float, most: float) -> str:
+    """A number of multiplications in thousands or, where the largest is 10 million or more, in millions: "157k", "2.63M"."""
+    if not count:
+        return "0"
+    return f"{count / 1e6:.3g}M" if most >= 1e7 else f"{count / 1e3:,.0f}k"
 
 
 def draw_settings(ax, settings):

@@ -14,6 +14,7 @@ from ..claim import Claim, Effect
 from ..images.doubt import decided
 from ..images.shares import accuracy_on, percent_of
 from ..learned import learns
+from .drawing import count_label
 from .nets import WITH_COLOUR, exit_net, plain_net
 
 THRESHOLDS = (0.5, 0.7, 0.9, 0.99)  # on the confidence, the same at every exit
@@ -134,8 +135,8 @@ def y1(rows):
         ax.xaxis.set_major_locator(MaxNLocator(5))
         ax.yaxis.set_major_locator(MaxNLocator(5, integer=True))
         percent_axis(ax.yaxis, 100)
-    unit, letter = (1e6, "M") if max(row["macs"] for row in rows) >= 1e7 else (1e3, "k")
-    fig.axes[0].xaxis.set_major_formatter(lambda value, _: f"{value / unit:,.0f}{letter}" if value else "0")
+    most = max(row["macs"] for row in rows)
+    fig.axes[0].xaxis.set_major_formatter(lambda value, _: count_label(value, most))
     ends = np.concatenate([_intervals(rows, arm)[1:] for arm in ("plain", "exit", "threshold")], axis=1)
     low, high = np.floor(2 * ends.min()) / 2, np.ceil(2 * ends.max()) / 2
     low, high = min(low, high - LEAST_RANGE), min(high + 0.06 * (high - low), 100)  # with room for half a mark
@@ -202,7 +203,7 @@ def _means(rows, arm, key):
 
 
 def _intervals(rows, arm) -> np.ndarray:
-    """(3, settings): the mean accuracy of an arm's settings and the ends of its interval, or the mean if it has none."""
+    """(3, settings): the mean accuracy of an arm's settings and the ends of its band over seeds, or the mean if it has none."""
     found = np.array([seed_band(values) for values in _settings(rows, arm, "accuracy")]).T
     return np.clip(np.where(np.isnan(found), found[0], found), 0, 100)
 

@@ -16,6 +16,7 @@ from ..learned import learns
 from ..plans import COLOUR
 from ..rows import paired
 from . import nets
+from .drawing import count_label
 from .nets import mean_loss, plan_for, slimmable
 
 # Narrower nets lose most of what the ResNet-20 knew, and learn it again at high rates.
@@ -127,9 +128,9 @@ def y2(rows):
         ax.set_ylim(None, min(100, ax.get_ylim()[1]))
         percent_axis(ax.yaxis, 100)
     widths, macs = zip(*sorted({(r["width"], r["macs"]) for r in rows if r["arm"] == "slimmable"}), strict=True)
-    counts = [f"{m / 1e6:.1f}M" if max(macs) >= 1e7 else f"{m / 1000:,.0f}k" for m in macs]
+    labels = [f"{count_label(m, max(macs))}\n× {w:g}" for w, m in zip(widths, macs, strict=True)]
     for ax in fig.axes:
-        ax.set_xticks(macs, [f"{count}\n× {w:g}" for count, w in zip(counts, widths, strict=True)], fontsize=14)
+        ax.set_xticks(macs, labels, fontsize=14)
         ax.minorticks_off()
     close, whole = fig.axes
     close.set_ylabel("test accuracy")

@@ -257,9 +257,8 @@ def _draw_stages(ax, rows):
     longer = [row["longer_error"] for row in rows if "longer_error" in row]
     seeds = len({row["seed"] for row in rows})
     spread = {1: "", 2: " (± half of what two seeds are apart)"}.get(seeds, " (± 95 %)")
-    notes = f"below each size: test error{spread}\n"
-    notes += f"dense, trained on for as long: {np.mean(longer):.1f} %\n" if longer else ""
-    notes += huffman_longer(rows)
+    dense = f"dense, trained on for as long: {np.mean(longer):.1f} %" if longer else ""
+    notes = "\n".join(filter(None, [f"below each size: test error{spread}", dense, huffman_longer(rows)]))
     ax.text(0.98, 0.99 - 0.08 * len(arms), notes, transform=ax.transAxes, ha="right", va="top", fontsize=14)
     ax.set_yscale("log")
     ax.set_xticks(range(len(ticks)), [LABELS.get(tick, tick) for tick in ticks])

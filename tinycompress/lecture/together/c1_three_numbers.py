@@ -205,7 +205,7 @@ def _apart(points: np.ndarray, gap: float) -> np.ndarray:
         for i, j in zip(*np.triu_indices(len(points), 1), strict=True):
             away, above = points[i] - points[j]
             wanted = np.sqrt(max(0.0, gap**2 - above**2))
-            if abs(away) < wanted - 1e-6:
+            if abs(away) < wanted:
                 close = True
                 push = 0.51 * (wanted - abs(away)) * (1 if away > 0 else -1)
                 points[i, 0] += push
