@@ -17,6 +17,7 @@ from tinycompress.cli import main
 from tinycompress.course import sandbox
 from tinycompress.course.author.release import release
 from tinycompress.course.exercise import find_exercises, strip_solution
+from tinycompress.course.plugin import Session
 from tinycompress.course.staff.export import export
 from tinycompress.course.staff.grade import grade
 from tinycompress.course.staff.gradebook import Gradebook
@@ -250,3 +251,7 @@ def test_the_doctor_finds_a_missing_pytest(monkeypatch, capsys):
     assert main(["course", "doctor"]) == 0
     monkeypatch.setattr("tinycompress.cli.course.find_spec", lambda name: None)
     assert main(["course", "doctor"]) == 1
+
+
+def test_a_session_may_stand_in_a_set_as_pytest_8_keeps_its_plugins():
+    assert len({Session(), Session()}) == 2

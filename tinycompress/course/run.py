@@ -50,12 +50,13 @@ def run_tests(
 
     from . import plugin
 
-    session = plugin.Session(submission, student, seed, hidden)
+    session = plugin.Session(submission, student, seed, hidden, exercise.tests)
     arguments = [
         str(exercise.tests),
         f"--rootdir={exercise.folder}",
         f"--config-file={os.devnull}",
         *("--noconftest", "--import-mode=importlib", "--strict-markers", "--assert=plain", "--capture=no", "-q"),
+        "--tb=native",  # a traceback that nobody reads should cost little
         *(f"-pno:{name}" for name in UNUSED),
         *("-p", plugin.__name__),
         *(["--maxfail=1"] if stop else []),

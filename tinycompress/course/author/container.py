@@ -174,9 +174,10 @@ def _write(path: Path, text: str, executable: bool = False) -> None:
 
 
 def requirements() -> str:
-    """What this package needs, and pytest, a line each. Raises CourseProblem if the package is not installed."""
+    """What this package and its extra `course` need, a line each. Raises CourseProblem if the package is not installed."""
     try:
         needed = metadata.requires("tinycompress") or []
     except metadata.PackageNotFoundError as error:
         raise CourseProblem("the package's requirements are unknown; install it: pip install -e .") from error
-    return "\n".join([*(line for line in needed if "extra ==" not in line), "pytest>=8.0"]) + "\n"
+    course = [line.partition(";")[0] for line in needed if 'extra == "course"' in line]
+    return "\n".join([*(line for line in needed if "extra ==" not in line), *course]) + "\n"

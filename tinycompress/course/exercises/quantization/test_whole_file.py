@@ -73,13 +73,12 @@ def test_pruning(submission, rng):
 
 
 def centroids_of(some, k):
-    """K-means by its definition, in loops."""
-    centroids = [float(c) for c in np.linspace(some.min(), some.max(), k)]
+    """K-means by its definition: each weight goes to its nearest centroid, each centroid to the mean of its weights."""
+    centroids = np.linspace(some.min(), some.max(), k)
     for _ in range(20):
-        groups = [[] for _ in centroids]
-        for w in some.tolist():
-            groups[min(range(k), key=lambda i: abs(w - centroids[i]))].append(w)
-        centroids = [sum(g) / len(g) if g else c for g, c in zip(groups, centroids, strict=True)]
+        nearest = np.abs(some[:, None] - centroids).argmin(axis=1)
+        for i in set(nearest.tolist()):
+            centroids[i] = some[nearest == i].mean()
     return centroids
 
 
