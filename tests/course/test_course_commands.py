@@ -253,5 +253,5 @@ def test_the_doctor_finds_a_missing_pytest(monkeypatch, capsys):
     assert main(["course", "doctor"]) == 1
 
 
-def test_a_session_may_stand_in_a_set_as_pytest_8_keeps_its_plugins():
+def test_a_session_may_stand_in_a_set_where_pytest_before_9_1_keeps_plugins():
     assert len({Session(), Session()}) == 2

@@ -47,7 +47,7 @@ class TestResult:
     staff: str = ""  # only for staff: the traceback of what the test raised, other than its verdict
 
 
-@dataclass(eq=False)  # so that it can be hashed: pytest 8 keeps its plugins in a set
+@dataclass(eq=False)  # so that it can be hashed: pytest before 9.1 keeps plugins in a set
 class Session:
     """One pytest run: the submission that its tests call, the seed, and the results."""
 
