@@ -15,6 +15,7 @@ from course_class import FOUND, LEVEL, SOLUTION, command, here, marks, tasks_of,
 
 from tinycompress.cli import main
 from tinycompress.course import sandbox
+from tinycompress.course.author.container import requirements
 from tinycompress.course.author.release import release
 from tinycompress.course.exercise import find_exercises, strip_solution
 from tinycompress.course.plugin import Session
@@ -255,3 +256,8 @@ def test_the_doctor_finds_a_missing_pytest(monkeypatch, capsys):
 
 def test_a_session_may_stand_in_a_set_where_pytest_before_9_1_keeps_plugins():
     assert len({Session(), Session()}) == 2
+
+
+def test_an_image_for_grading_gets_pytest_and_nothing_that_grading_does_not_need():
+    needed = requirements().split()
+    assert any(line.startswith("pytest>=") for line in needed) and not any("jupyter" in line for line in needed)
