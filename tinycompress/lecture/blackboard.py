@@ -20,7 +20,7 @@ from pathlib import Path
 
 from ..workshop import style
 from . import claims, report
-from .claim import Result
+from .claim import Claim, Result
 from .frames import frames
 from .language import language, say, translate_figure
 from .notebooks import PAGES, WIDGET
@@ -28,7 +28,9 @@ from .notes import SENTENCES, where
 from .page import (
     RATIOS,
     decided_text,
+    described,
     effect_text,
+    ended,
     finding_text,
     marked_verdict,
     other_seeds,
@@ -82,25 +84,28 @@ def claim_bundles(claim_id: str, folders: Iterable[str | Path] = REPORTS) -> tup
     # An aside of this class becomes the speaker's notes of a slide.
     source = say("Further reading") + say(": ") + claim.source
     note = f'<aside class="notes">\n\n{say(claim.note)}\n\n*{source}*\n\n</aside>'
-    head = _ended(say(f"Claim {claim.id}: {claim.title}."))
-    stated = f"**{head}** {say(claim.asked_by)}{say(':')}\n\n> {statement(claim)}"
     if result is None:
-        texts = stated, say(f"Not measured yet. Run `tinycompress lecture {claim.id}`.") + f"\n\n{note}"
+        texts = claim_text(claim), say(f"Not measured yet. Run `tinycompress lecture {claim.id}`.") + f"\n\n{note}"
         return [{"text/markdown": text} for text in texts], None
-    found = say(". ").join(
-        decided_text(claim, finding) + say("; ") + say(finding.verdict) for finding in result.findings
-    )
-    figure = picture(
-        result.figure(),
-        _ended(say(f"Figure of claim {claim.id}, {claim.title}.")) + f" {found}{'。' if language() == 'zh' else '.'}",
-    )
+    texts, figure = (claim_text(claim), verdict_text(result)), picture(result.figure(), described(result))
+    return [*({"text/markdown": text} for text in texts), figure, {"text/markdown": note}], result
+
+
+def claim_text(claim: Claim) -> str:
+    """In Markdown: a claim's id and title, and what it states."""
+    head = ended(say(f"Claim {claim.id}: {claim.title}."))
+    return f"**{head}** {say(claim.asked_by)}{say(':')}\n\n> {statement(claim)}"
+
+
+def verdict_text(result: Result) -> str:
+    """In Markdown: what was found and decided, what other seeds said, and how many times smaller or faster a net became."""
     ratios = say(", ").join(
         say(f"{result.ratios[name]:.3g}× {_PLACES[name]}") for name in RATIOS if name in result.ratios
     )
     seeds = seeds_of_effects(result, result.settings)
     differ = len(set(seeds.values())) > 1  # then each goes behind its own verdict, else once below them all
     verdict = "\n\n".join(
-        f"**{marked_verdict(f)}** · {decided_text(claim, f)}"
+        f"**{marked_verdict(f)}** · {decided_text(result.claim, f)}"
         + (
             f"{say('; ')}*{say('Other seeds')}*{say(': ')}{seeds[f.effect.name]}"
             if differ and f.effect.name in seeds
@@ -109,13 +114,7 @@ def claim_bundles(claim_id: str, folders: Iterable[str | Path] = REPORTS) -> tup
         for f in result.findings
     )
     verdict += f" · {say('smaller or faster')}{say(': ')}{ratios}" if ratios else ""
-    verdict += f"\n\n{other_seeds(result, result.settings)}" if seeds and not differ else ""
-    return [{"text/markdown": stated}, {"text/markdown": verdict}, figure, {"text/markdown": note}], result
-
-
-def _ended(head: str) -> str:
-    """Without a full stop behind the question mark of a title."""
-    return head.replace("?.", "?").replace("？。", "？")
+    return verdict + (f"\n\n{other_seeds(result, result.settings)}" if seeds and not differ else "")
 
 
 def show_verdicts(folders: Iterable[str | Path] = REPORTS) -> None:

@@ -228,10 +228,6 @@ def _plan(claim: Claim, settings: dict) -> str:
 def _figure(result: Result, svg: bytes) -> str:
     """The figure above what it shows. It is its own popover: a click on it, or a key, opens it large and closes it again."""
     claim = result.claim
-    found = say(". ").join(
-        decided_text(claim, finding) + say("; ") + say(finding.verdict) for finding in result.findings
-    )
-    alt = say(f"Figure of claim {claim.id}, {claim.title}.") + f" {found}{_stop()}"
     caption = "" if why_not(result.rows) else claim.caption  # a figure of words alone says itself why
     size = re.search(rb'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)  # told to the browser, so that nothing moves later
     room = f' width="{float(size[1]):.0f}" height="{float(size[2]):.0f}"' if size else ""
@@ -239,9 +235,23 @@ def _figure(result: Result, svg: bytes) -> str:
     words = f"<strong>{say('What you see')}{say(':')}</strong> {escape(say(caption))}"
     shown = f"\n<figcaption>{words}</figcaption>" if caption else ""
     return f"""<figure id="{name}" popover>
-<div><img src="data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"{room} alt="{escape(alt)}"><button
+<div><img src="data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"{room} alt="{escape(described(result))}"><button
 type="button" popovertarget="{name}" aria-label="{escape(say(f"Figure {claim.id}, large"))}"></button></div>{shown}
 </figure>"""
+
+
+def described(result: Result) -> str:
+    """The figure's description: its claim, and what was found."""
+    claim = result.claim
+    found = say(". ").join(
+        decided_text(claim, finding) + say("; ") + say(finding.verdict) for finding in result.findings
+    )
+    return f"{ended(say(f'Figure of claim {claim.id}, {claim.title}.'))} {found}{_stop()}"
+
+
+def ended(head: str) -> str:
+    """Without a full stop behind the question mark of a title."""
+    return head.replace("?.", "?").replace("？。", "？")
 
 
 def statement(claim: Claim) -> str:

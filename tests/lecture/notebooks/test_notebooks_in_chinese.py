@@ -13,11 +13,11 @@ import tinycompress
 import tinycompress.lecture
 from tinycompress.cli import main
 from tinycompress.lecture import claims, language
-from tinycompress.lecture.blackboard import claim_bundles, show_claim, show_notes, show_verdicts
+from tinycompress.lecture.blackboard import claim_text, read_result, show_claim, show_notes, show_verdicts, verdict_text
 from tinycompress.lecture.cells.predict import predict
 from tinycompress.lecture.cells.questions import QUESTIONS
 from tinycompress.lecture.language import prose, say, speak, speaking
-from tinycompress.lecture.page import statement
+from tinycompress.lecture.page import described, statement
 
 ROOT = Path(tinycompress.__file__).parents[1]
 FILES = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -55,8 +55,8 @@ def test_every_translation_is_of_a_line_and_stands_in_its_notebooks_file():
 @pytest.mark.parametrize("claim", [claim.id for claim in claims()])
 def test_verdicts_between_chinese_words_have_chinese_punctuation(claim):
     with speaking("zh"):
-        bundles, _ = claim_bundles(claim, [ROOT / "figures", ROOT / "figures" / "gpu"])
-    text = "\n".join(bundle.get("text/markdown", "") for bundle in bundles[:2])
+        result = read_result(claim, [ROOT / "figures", ROOT / "figures" / "gpu"])
+        text = "\n".join([claim_text(result.claim), verdict_text(result), described(result)])
     assert not re.findall(
         "[\u4e00-\u9fff）\\]*][:;,](?: |$)|[。；，：][。；，：]| \\([\u4e00-\u9fff].*", text, re.MULTILINE
     )
