@@ -15,6 +15,7 @@ from tinycompress.lecture.claim import Settings, judge
 from tinycompress.lecture.dynamic import nets, y1_exits, y2_width, y4_budget
 from tinycompress.lecture.dynamic.y1_exits import against_last, effect_accuracy, effect_speed, ratios_y1
 from tinycompress.lecture.dynamic.y3_easy_images import difficulty, effect_gain, effect_y3, holds_gain, leaving_by_share
+from tinycompress.lecture.learned import Split, marked
 from tinycompress.lecture.tasks import plain
 
 CLAIMS = {claim.id: claim for claim in dynamic.CLAIMS}
@@ -137,6 +138,16 @@ def test_y3_counts_every_test_image_once_at_the_exit_where_it_leaves(rows):
             np.sum([row["by_class"] for row in mine], 0), np.bincount(dataset.y_test, minlength=10)
         )
         assert sum(row["share"] for row in mine) == pytest.approx(1)
+        right = sum(row["share"] * (100 - row["error_at_first"]) for row in mine if row["share"])
+        assert mine[0]["accuracy"] == pytest.approx(right)  # at the first exit, of all images
+
+
+def test_y3_asks_of_every_exit_whether_it_learned_from_all_images_and_not_from_those_that_leave_there(rows):
+    split = Split(300, 10, 240, 5)  # the largest class makes up four fifths, and its images leave first
+    easy = [row | {"accuracy": 80.0, "error": 0.0, "error_at_first": 0.0} for row in rows["Y3"]]
+    found = judge(CLAIMS["Y3"], marked(easy, CLAIMS["Y3"].nets, split), 0.0).findings
+    exits = ", ".join(f"the net (exit {i})" for i in (1, 2, 3))
+    assert {finding.verdict for finding in found} == {f"not measured: {exits} did not learn"}
 
 
 def test_thresholds_by_share_let_that_share_of_those_that_come_leave():

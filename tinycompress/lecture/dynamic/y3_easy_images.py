@@ -34,6 +34,7 @@ def measure_y3(data_name: str, budget: str, seed: int, drawn: bool) -> list[dict
             {
                 "seed": seed,
                 "exit": i + 1,
+                "accuracy": percent_of(table.correct[i]),  # of all test images, of which many leave elsewhere
                 "share": percent_of(left == i).mapped(lambda percent: percent / 100),
                 "difficulty": percent_of(hard, left == i) if len(here) else None,
                 "error": percent_of(~table.correct[i], left == i) if len(here) else None,
@@ -208,7 +209,7 @@ CLAIM = Claim(
     tasks=first_seed_drawn,
     measure=measure_y3,
     plans=WITH_COLOUR,
-    rests_on=(learns("error", error=True, exit=1, name="exit 1"),),
+    rests_on=(learns(name="the net", by="exit"),),
     effects=(
         Effect(
             name="share of another class among the ten nearest training images: images that continue minus images that leave "
