@@ -72,6 +72,7 @@ def with_first(array, value):
 
 
 GREY, REAL = arrays(), arrays(dtype=np.float32)
+NAMES = np.array(["ant", "bee", "cat"])
 BAD = {
     "missing keys": ({"y_train": None, "x_test": None}, r"lacks y_train, x_test; it has x_train, y_test"),
     "flat images": ({"x_train": np.zeros((60, 784))}, r"x_train has shape \(60, 784\).*reshape\(-1, 28, 28\)"),
@@ -101,11 +102,19 @@ BAD = {
     "fewer images": ({"x_test": GREY["x_test"][1:]}, r"x_test has 11 images, y_test 12 labels"),
     "one-hot labels": ({"y_train": np.eye(3)[GREY["y_train"]]}, r"y_train has shape \(60, 3\).*argmax\(1\)"),
     "labels in a column": ({"y_test": GREY["y_test"][:, None]}, r"y_test has shape \(12, 1\).*ravel\(\)"),
-    "float labels": ({"y_train": GREY["y_train"] / 2}, r"float64, expected integers; save y.astype\(np.int64\)"),
-    "named labels": (
-        {"y_test": GREY["y_test"].astype(str)},
-        r"<U\d+.*; save np.searchsorted\(np.unique\(y_train\), y\), of",
+    "float labels": (
+        {"y_train": GREY["y_train"] / 2},
+        r"float64, expected integers or names; save y.astype\(np.int64\)",
     ),
+    "names and numbers": (
+        {"y_test": GREY["y_test"].astype(str)},
+        r"y_train has labels of type int64, y_test of type <U",
+    ),
+    "a name for testing only": (
+        {"y_train": NAMES[GREY["y_train"]], "y_test": with_first(NAMES[GREY["y_test"]], "bat")},
+        r"y_test has the label 'bat', which is not in y_train",
+    ),
+    "one name": ({"y_train": np.full(60, "ant"), "y_test": np.full(12, "ant")}, r"expected 2 classes"),
     "negative label": ({"y_test": GREY["y_test"] - 1}, r"y_test has the negative label -1; number the classes from 0"),
     "labels from 1": ({"y_train": GREY["y_train"] + 1}, r"y_train has the label 3, expected 0..2; number"),
     "gap in labels": ({"y_train": GREY["y_train"] * 2}, r"y_train has the label 4, expected 0..2; .*without a gap"),
@@ -119,7 +128,10 @@ BAD = {
         r"only the labels \[0\], expected 2 cl",
     ),
     "other test size": ({"x_test": np.ones((12, 28, 28))}, r"training images are 6x5x1, test images 28x28x1"),
-    "other test colour": ({"x_test": np.ones((12, 6, 5, 3))}, r"training images are 6x5x1, test images 6x5x3"),
+    "other test colour": (
+        {"x_test": np.ones((12, 6, 5, 3))},
+        r"training images are 6x5x1, test images 6x5x3; give all the same channels",
+    ),
     "empty test": ({"x_test": GREY["x_test"][:0], "y_test": GREY["y_test"][:0]}, r"x_test is empty: .*\(0, 6, 5\)"),
     "no pixels": ({"x_train": np.zeros((60, 0, 5))}, r"x_train is empty: its shape is \(60, 0, 5\)"),
     "too few to validate": (
@@ -128,9 +140,35 @@ BAD = {
     ),
     "pickles": (
         {"y_train": np.array([0, "x", None], object)},
-        r"not a whole .npz of plain arrays \(.*; write it with np.savez",
+        r"has arrays of Python objects, which are not read; save labels as y.astype\(str\)",
     ),
 }
+
+
+@pytest.mark.parametrize("kind", [str, bytes])
+def test_labels_may_be_names_and_both_splits_number_them_alike(tmp_path, kind):
+    mine, number = arrays(), {"ant": 0, "bee": 1, "cat": 2}
+    names = {key: NAMES[::-1][mine[key]] for key in ("y_train", "y_test")}  # "cat" comes first
+    names["y_test"] = names["y_test"][:8]  # no "ant" among the test images
+    found = load(
+        save(tmp_path, mine | {key: y.astype(kind) for key, y in names.items()} | {"x_test": mine["x_test"][:8]})
+    )
+    assert found.classes == ("ant", "bee", "cat")
+    assert found.y_test.tolist() == [number[name] for name in names["y_test"]]
+    expected = [number[name] for name in names["y_train"]]
+    assert pairs(found.train, found.val) == pairs(
+        ((mine["x_train"][..., None] / 255).astype(np.float32), np.array(expected))
+    )
+
+
+def test_the_ending_of_the_file_may_be_in_capitals(tmp_path):
+    assert load(save(tmp_path, arrays()).rename(tmp_path / "MINE.NPZ")).num_classes == 3
+
+
+def test_a_folder_is_not_taken_for_a_file(tmp_path):
+    (tmp_path / "mine.npz").mkdir()
+    with pytest.raises(DataError, match="mine.npz is a folder, expected a file"):
+        load(tmp_path / "mine.npz")
 
 
 @pytest.mark.parametrize("case", BAD)

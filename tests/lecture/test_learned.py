@@ -14,6 +14,8 @@ from tinycompress.data import load
 from tinycompress.data.dataset import from_arrays
 from tinycompress.lecture import Settings, claims, judge, report, run
 from tinycompress.lecture.distillation import d2_unseen
+from tinycompress.lecture.distillation import nets as d1_nets
+from tinycompress.lecture.distillation.nets import with_fewer_images
 from tinycompress.lecture.images.shares import WITHOUT
 from tinycompress.lecture.learned import (
     ENOUGH,
@@ -187,6 +189,20 @@ def test_a_claim_that_fails_on_own_data_is_not_measured_and_does_not_end_the_lec
         run(claim, Settings(seeds=2))
 
 
+def test_a_share_of_few_images_that_is_none_is_named_once_with_how_many_would_do(tmp_path):
+    def share(seed, shift):
+        return with_fewer_images(load(str(settings.data)), d1_nets.PLANS["quick"], 0.01, seed)
+
+    settings = _own(tmp_path)
+    claim = fake_chapter.make("F9", 0.0, measure=share)
+    claim = replace(claim, effects=(*claim.effects, replace(claim.effects[0], name="own")))
+    with pytest.warns(UserWarning, match="too few|wide"):
+        result = run(claim, settings)
+    assert result.verdict == "not measured here: 1 % of 34 training images is less than one image"
+    assert result.rows[0]["how"] == "Give data with 51 training images or more."
+    assert report.table([result]).count("less than one image") == 1 and report.draw(result)
+
+
 def test_a_figure_that_fails_on_own_data_does_not_end_the_lecture(tmp_path):
     def no_figure(rows):
         raise IndexError("no third class")
@@ -237,6 +253,21 @@ def test_nothing_is_said_about_accuracies_from_too_few_images(images):
     assert judge(claim, rows, 0).verdict == (few if images < FEWEST else "supported")
 
 
+def test_few_images_are_named_and_not_the_net_that_is_right_on_all_of_them():
+    (sizes,) = fake_chapter.make("F9", 0.0).effects
+    claim = replace(claim_on(learns()), effects=(sizes, replace(sizes, name="bytes", tested_on="none")))
+    rows = marked(rows_of(ours=[100.0] * 3, theirs=[100.0] * 3), claim.nets, Split(3, 2, 2, 1))
+    verdicts = {finding.verdict for finding in judge(claim, rows, 0).findings}
+    assert verdicts == {f"not measured: 3 test images are too few, {FEWEST} would do"}
+
+
+def test_sizes_of_nets_that_learned_are_judged_on_few_images_too():
+    (sizes,) = fake_chapter.make("F9", 0.0).effects
+    claim = replace(claim_on(learns()), effects=(replace(sizes, tested_on="none"),))
+    rows = marked(rows_of(ours=[99.0] * 3, theirs=[80.0] * 3), claim.nets, Split(20, 4, 5, 5))
+    assert judge(claim, rows, 0).verdict == "supported"
+
+
 def test_recalls_count_the_images_of_the_smallest_class():
     claim = claim_on(learns())
     claim = replace(claim, effects=(replace(claim.effects[0], tested_on="of a class"),))
@@ -249,6 +280,7 @@ def test_rows_say_how_many_images_there_are_and_few_are_warned_of():
     few = Split(ENOUGH - 1, 10, 40, 20)
     assert marked([{WITHOUT: {}}, {}], (), few) == [{WITHOUT: {}, IMAGES: [ENOUGH - 1, 20]}, {}]
     assert marked([{"accuracy": 9.0}], (learns(),), TEN)[0][LEARNED].keys() == {"accuracy"}
+    assert Split(100, 2, 97, 3).warnings[-1].endswith("from 3 to 97 test images; no net counts as trained")
     assert not TEN.warnings and "too few" in Split(5, 2, 3, 2).warnings[0] and "wide" in few.warnings[0]
 
 
@@ -260,7 +292,9 @@ def test_few_or_unbalanced_images_to_learn_from_are_warned_of():
 
     assert words(400, 0.5) == ""
     assert "only 5 training images to learn from" in words(12, 0.5)
-    assert words(100, 0.5) == "the smallest class has only 8 validation images to choose from; better 10 or more"
+    assert (
+        words(100, 0.5) == "the smallest class has only 8 validation images to choose from; 10 or more would be better"
+    )
     assert re.search(r"unbalanced, from \d+ to \d+ training images", words(1000, 0.9))
     assert not warnings_of(load("digits"))
 

@@ -10,7 +10,7 @@ import pytest
 import tinycompress as tc
 from tinycompress import lecture
 from tinycompress.data.dataset import from_arrays
-from tinycompress.lecture import plans
+from tinycompress.lecture import Settings, plans
 from tinycompress.lecture.distillation.nets import PLANS, train_student
 from tinycompress.selection import pick_on_validation
 from tinycompress.training import evaluate
@@ -90,24 +90,28 @@ GREY = {"quick": 1, "full": 2, "paper": 3}
 
 
 @pytest.mark.parametrize(
-    ("known", "name", "budget", "shape", "said"),
+    ("known", "name", "budget", "seeds", "shape", "said"),
     [
-        ([GREY, COLOURED], "mine.npz", "paper", (96, 96, 3), ["mirrored"]),
-        ([COLOURED], "mine.npz", "paper", (128, 128, 3), ["mirrored", "5 GB to train on images of 128×128"]),
-        ([COLOURED], "cifar10", "paper", (8, 8, 3), []),
-        ([GREY], "mine.npz", "paper", (128, 128, 3), []),
-        ([COLOURED], "mine.npz", "full", (128, 128, 3), []),
-        ([COLOURED], "mine.npz", "paper", (128, 128, 1), []),
+        ([GREY, COLOURED], "mine.npz", "paper", 1, (96, 96, 3), ["mirrored"]),
+        ([COLOURED], "mine.npz", "paper", 1, (128, 128, 3), ["mirrored", "5 GB to train on images of 128×128"]),
+        ([COLOURED], "cifar10", "paper", 1, (8, 8, 3), []),
+        ([COLOURED], "cifar10", "paper", None, (8, 8, 3), ["takes 5 times as long as with one seed"]),
+        ([GREY], "mine.npz", "paper", 2, (128, 128, 3), []),
+        ([COLOURED], "mine.npz", "full", 2, (128, 128, 3), []),
+        ([COLOURED], "mine.npz", "paper", 2, (128, 128, 1), []),
     ],
 )
-def test_users_are_told_how_their_colour_images_are_changed_and_what_large_ones_need(
-    monkeypatch, known, name, budget, shape, said
+def test_users_are_told_how_long_it_takes_how_their_colour_images_are_changed_and_what_large_ones_need(
+    monkeypatch, known, name, budget, seeds, shape, said
 ):
     monkeypatch.setattr(plans, "MANY_IMAGES", 10)
     labels = np.arange(40) % 2
     images = np.random.default_rng(0).random((40, *shape), np.float32)
     dataset = from_arrays("mine", images, labels, images, labels)
-    words = plans.cautions_on_colour(known, name, budget, dataset)
+    settings = Settings(budget, name, seeds)
+    words = plans.cautions_on_colour(known, settings, dataset)
     assert len(words) == len(said) and all(part in text for part, text in zip(said, words, strict=True))
     monkeypatch.setattr(plans, "MANY_IMAGES", 1000)
-    assert not plans.cautions_on_colour(known, name, budget, dataset)
+    few = plans.cautions_on_colour(known, settings, dataset)
+    colour = COLOURED in known and budget == "paper" and shape[-1] == 3
+    assert not colour and not few or few[0].startswith("with 34 training images, these claims compress the small nets")

@@ -66,7 +66,8 @@ def load(name: str | os.PathLike = "digits") -> Dataset:
     - `"cifar10"` (Krizhevsky 2009): 50,000 + 10,000 colour images of 32x32 pixels in the binary layout: the archive or its
       unpacked folder in `$TINYCOMPRESS_DATA/cifar10/`, else downloaded. Its arrays are mapped from the user's cache.
     - a path to an `.npz` with x_train, y_train, x_test, y_test. Images are grey (N, H, W) or (N, H, W, 1), or
-      colour (N, H, W, 3). Labels are integers 0..K-1, each of which occurs in y_train. Other arrays are ignored.
+      colour (N, H, W, 3). Labels are integers 0..K-1 or names (strings), each of which occurs in y_train. Other
+      arrays are ignored.
 
     Pixels are scaled by what they hold, in all splits and channels alike. Booleans, integers that are 0 or 1,
     and floats in [0, 1] stay as they are; uint8 are divided by 255 if they reach 128 in x_train and in x_test.
@@ -87,7 +88,7 @@ def load(name: str | os.PathLike = "digits") -> Dataset:
     if name in SOURCES:
         return idx.load(name, SOURCES)
     path = Path(name).expanduser()
-    if path.suffix == ".npz":
+    if path.suffix.lower() == ".npz":
         return npz.load(path)
     known = [*dict.fromkeys((*SOURCES, *LOADERS))]
     if path.exists():

@@ -34,17 +34,35 @@ def _shape_hint(shape: tuple[int, ...]) -> str:
 
 
 def check_labels(y: np.ndarray, what: str) -> np.ndarray:
-    """`y`, if it is (N,) integers, none negative."""
+    """`y`, if it is (N,) integers, none negative, or (N,) names of classes."""
     if y.ndim != 1:
         fix = "y.argmax(1), if its rows are one-hot" if y.ndim == 2 and y.shape[1] > 1 else "y.ravel()"
-        raise DataError(f"{what} has shape {y.shape}, expected (N,), one integer per image; save {fix}")
-    if y.dtype.kind not in "iu":
-        # np.unique of each split alone may number the classes differently, and nothing would show it.
-        fix = "np.searchsorted(np.unique(y_train), y), of both splits" if y.dtype.kind in "US" else "y.astype(np.int64)"
-        raise DataError(f"{what} has labels of type {y.dtype}, expected integers; save {fix}")
-    if y.size and y.min() < 0:
+        raise DataError(f"{what} has shape {y.shape}, expected (N,), one label per image; save {fix}")
+    if y.dtype.kind not in "iuUS":
+        wanted = "expected integers or names; save y.astype(np.int64)"
+        raise DataError(f"{what} has labels of type {y.dtype}, {wanted}")
+    if y.dtype.kind in "iu" and y.size and y.min() < 0:
         raise DataError(f"{what} has the negative label {y.min()}; number the classes from 0")
     return y
+
+
+def numbered(name: str, y_train: np.ndarray, y_test: np.ndarray) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """Class numbers for labels that are names, and the names, sorted. Numbered one by one, the splits might not agree."""
+    if y_train.dtype.kind != y_test.dtype.kind:
+        raise DataError(
+            f"{name}: y_train has labels of type {y_train.dtype}, y_test of type {y_test.dtype}; save both alike"
+        )
+    classes = np.unique(y_train)
+    if len(unknown := np.setdiff1d(y_test, classes)):
+        raise DataError(
+            f"{name}: y_test has the label {_text(unknown[0])!r}, which is not in y_train; each class must be there"
+        )
+    numbers = [np.searchsorted(classes, y) for y in (y_train, y_test)]
+    return *numbers, tuple(map(_text, classes))
+
+
+def _text(label) -> str:
+    return label.decode(errors="replace") if isinstance(label, bytes) else str(label)
 
 
 def check_classes(name: str, y_train: np.ndarray, y_test: np.ndarray, classes) -> tuple[str, ...]:

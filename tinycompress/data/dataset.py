@@ -6,7 +6,7 @@ import numpy as np
 
 from ..text import html_table
 from ..text.names import by_name
-from .checks import DataError, check_classes, check_images, check_labels
+from .checks import DataError, check_classes, check_images, check_labels, numbered
 from .pixels import common_white, scale
 
 VALIDATION_PERCENT, VALIDATION_SEED = 15, 15
@@ -78,9 +78,12 @@ def from_arrays(
             raise DataError(
                 f"{name}: x_{split} has {len(x)} images, y_{split} {len(y)} labels; give one label per image"
             )
-    train_size, test_size = _by(x_train.shape[1:]), _by(x_test.shape[1:])
-    if train_size != test_size:
-        raise DataError(f"{name}: training images are {train_size}, test images {test_size}; resize them")
+    if x_train.shape[1:] != x_test.shape[1:]:
+        sizes = f"training images are {_by(x_train.shape[1:])}, test images {_by(x_test.shape[1:])}"
+        alike = x_train.shape[1:3] == x_test.shape[1:3]
+        raise DataError(f"{name}: {sizes}; {'give all the same channels' if alike else 'resize them'}")
+    if {y_train.dtype.kind, y_test.dtype.kind} & {"U", "S"}:
+        y_train, y_test, classes = numbered(name, y_train, y_test)
     classes = check_classes(name, y_train, y_test, classes)
     kept, held = hold_out(y_train, percent, VALIDATION_SEED)
     if len(held) == 0:

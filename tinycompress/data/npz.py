@@ -23,7 +23,12 @@ def load(path: Path) -> Dataset:
             arrays = {key: archive[key] for key in expected if key in found}
     except FileNotFoundError:
         raise FileNotFoundError(f"no file {path} in {path.absolute().parent}") from None
+    except IsADirectoryError:
+        raise DataError(f"{path} is a folder, expected a file; write it with np.savez") from None
     except (ValueError, EOFError, BadZipFile, zlib.error) as error:
+        if "allow_pickle" in str(error):
+            fix = "save labels as y.astype(str) or as integers, and images of one size in one array of numbers"
+            raise DataError(f"{path} has arrays of Python objects, which are not read; {fix}") from error
         fix = f"write it with np.savez(path, {', '.join(f'{key}=...' for key in expected)})"
         raise DataError(f"{path} is not a whole .npz of plain arrays ({error}); {fix}") from error
     missing = [key for key in expected if key not in arrays]

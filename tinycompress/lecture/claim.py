@@ -74,7 +74,7 @@ class Settings:
     @property
     def own(self) -> bool:
         """Whether the data are the user's own, on which a claim may fail, and is then not measured."""
-        return self.data.endswith(".npz")
+        return self.data.lower().endswith(".npz")
 
 
 def task_per_seed(settings: Settings) -> list[tuple]:
@@ -404,11 +404,11 @@ def _finding(claim: Claim, effect: Effect, rows: list[Row]) -> Finding:
     """What the rows say of one effect."""
     nets = claim.nets_of(effect)
     tested, of_a_class = effect.tested_on != "none", effect.tested_on == "of a class"
-    images = number_of_images(rows, of_a_class) if tested else None
-    if images is not None and images < learned.FEWEST:
-        return Finding(effect, f"not measured: {images} test images are too few, {learned.FEWEST} would do")
+    images = number_of_images(rows, of_a_class and tested)
     rows, without = learned.kept_and_left_out(rows, nets)
     names, accuracies = learned.unlearned(rows, nets)
+    if images is not None and images < learned.FEWEST and (tested or names):
+        return Finding(effect, f"not measured: {images} test images are too few, {learned.FEWEST} would do")
     if names:
         return Finding(effect, f"not measured: {names} did not learn", holds=accuracies)
     values = effect.of(rows)

@@ -59,22 +59,25 @@ class Split:
         found = []
         if self.images < FEWEST:
             found.append(
-                f"{self.images} test images are too few for a verdict on accuracies; give {FEWEST}, better {ENOUGH}"
+                f"{self.images} test images are too few for a verdict on accuracies; give at least {FEWEST}, preferably {ENOUGH}"
             )
         elif self.images < ENOUGH:
             found.append(f"with {self.images} test images, intervals of accuracies are wide; give {ENOUGH} or more")
         if self.largest >= UNBALANCED * max(self.smallest, 1):
-            found.append(
-                f"the classes are unbalanced, from {self.smallest} to {self.largest} test images; a net counts as trained "
-                f"only above {self.guessing:.1f} %"
+            trained = (
+                f"a net counts as trained only above {self.guessing:.1f} %"
+                if self.guessing < 100
+                else "no net counts as trained"
             )
+            counts = f"from {self.smallest} to {self.largest} test images"
+            found.append(f"the classes are unbalanced, {counts}; {trained}")
         return found
 
 
 def cautions_of(claims: "Iterable[Claim]", settings: "Settings") -> list[str]:
     """What a user should know before these claims run, about images that are few, unbalanced, changed or large, in words."""
     dataset, plans = load(settings.data), [claim.plans for claim in claims]
-    return warnings_of(dataset) + cautions_on_colour(plans, settings.data, settings.budget, dataset)
+    return warnings_of(dataset) + cautions_on_colour(plans, settings, dataset)
 
 
 def warnings_of(dataset: Dataset) -> list[str]:
@@ -84,7 +87,7 @@ def warnings_of(dataset: Dataset) -> list[str]:
     for counts, name, use in zip(per_class, ("training", "validation"), ("learn", "choose"), strict=True):
         if counts.min() < FEW_PER_CLASS:
             found.append(
-                f"the smallest class has only {counts.min()} {name} images to {use} from; better {FEW_PER_CLASS} or more"
+                f"the smallest class has only {counts.min()} {name} images to {use} from; {FEW_PER_CLASS} or more would be better"
             )
     fewest, most = int(per_class[0].min()), int(per_class[0].max())
     if most >= UNBALANCED * max(fewest, 1):
@@ -183,11 +186,13 @@ def must_have_learned(name: str, accuracy: float, dataset: Dataset) -> None:
 def marked(rows: list[Row], nets: Sequence[Nets], split: Split) -> list[Row]:
     """The rows. Those with shares of test images get the number of these, and those of nets that did not learn a mark."""
     bounds = [(net, (net.split or split).guessing) for net in nets]
-    images = {IMAGES: [split.images, split.smallest]}
+    images, few = {IMAGES: [split.images, split.smallest]}, split.images < FEWEST
     found = []
     for row in rows:
-        missed = {n.value: bound for n, bound in bounds if (a := n.accuracy(row)) is not None and a <= bound}
-        found.append(row | (images if WITHOUT in row else {}) | ({LEARNED: missed} if missed else {}))
+        judged = {net.value: (a, bound) for net, bound in bounds if (a := net.accuracy(row)) is not None}
+        missed = {value: bound for value, (accuracy, bound) in judged.items() if accuracy <= bound}
+        told = WITHOUT in row or (few and judged)
+        found.append(row | (images if told else {}) | ({LEARNED: missed} if missed else {}))
     return found
 
 

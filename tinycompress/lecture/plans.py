@@ -2,10 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import fields, is_dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..data import Dataset
+
+if TYPE_CHECKING:
+    from .claim import Settings
 
 MANY_IMAGES = 10_000
 COLOUR = "colour images"
@@ -65,16 +69,23 @@ MUCH = 4  # gigabytes
 GIGABYTES_PER_PIXEL = 0.3 / 32**2
 
 
-def cautions_on_colour(
-    all_plans: Iterable[dict[str, object]], data_name: str, budget: str, dataset: Dataset
-) -> list[str]:
-    """What a user should know before claims with these plans run, if one of them is for colour images: how they are changed, and
-    how much memory large ones need, in words."""
+def cautions_on_colour(all_plans: Iterable[dict[str, object]], settings: "Settings", dataset: Dataset) -> list[str]:
+    """What a user should know before claims with these plans run, if one of them is for colour images: how long they take, how
+    the images are changed, how much memory large ones need, and how many images are missing, in words."""
     images, (height, width, channels) = len(dataset.y_train), dataset.image_shape
-    if not any(plan_name(plans, budget, images, channels).endswith(COLOUR) for plans in all_plans):
+    special = f"{settings.budget}, {COLOUR}"
+    if channels == 1 or not any(special in plans for plans in all_plans):
         return []
+    if images < MANY_IMAGES:
+        needed = f"from {MANY_IMAGES:,} on (those for validation not counted) it is a ResNet-20"
+        return [f"with {images:,} training images, these claims compress the small nets of this budget; {needed}"]
     found = []
-    if data_name != "cifar10":
+    if settings.seeds > 1:
+        one = "from ten minutes to over an hour, and an hour or more for a ResNet-20 that is not there yet"
+        found.append(
+            f"a claim takes {settings.seeds} times as long as with one seed ({one}); for a first look, give --seeds 1"
+        )
+    if settings.data != "cifar10":
         found.append(
             "at this budget, the claims with a ResNet-20 show most nets images that are moved by up to 4 pixels, mirrored, and "
             "without a square of up to 8×8; where left and right tell classes apart, or images are small, take the budget full"

@@ -23,6 +23,7 @@ from . import claims
 from .claim import Finding, Result, Settings, judge
 from .language import language, say, translate_figure
 from .page import RATIOS, effect_text, finding_text, marked_verdict, page
+from .tasks import why_not
 
 
 def write(
@@ -121,7 +122,7 @@ def table(results: Sequence[Result]) -> str:
     lines = [head, rule]
     for result, line in zip(results, body, strict=True):
         indent = " " * (len(result.claim.id) + 1)
-        first, *others = result.findings
+        first, *others = result.findings[:1] if why_not(result.rows) else result.findings  # of all, the same is missing
         lines += [line, indent + say(first.effect.name) + (f"; {say(first.holds)}" if first.holds else "")]
         lines += [f"{indent}{marked_verdict(finding)}: {finding_text(finding)}" for finding in others]
         lines += [f"{indent}⚠ {say(words)}" for words in result.disagreements]

@@ -14,7 +14,16 @@ from ..training import TrainingDiverged
 from .images.shares import Share, kept_in_row
 from .learned import DidNotLearn, Row
 
-FAILED = TrainingDiverged, DidNotLearn
+
+class CannotMeasure(Exception):
+    """These data do not allow what a claim measures. `.why`: what is missing, `.how`: how to measure it, as in `not_measured`."""
+
+    def __init__(self, why: str, how: str):
+        super().__init__(f"{why}; {how}")
+        self.why, self.how = why, how
+
+
+FAILED = TrainingDiverged, DidNotLearn, CannotMeasure
 
 
 def perform(function: Callable, threads: int, task: tuple) -> tuple[Any, float]:
@@ -101,6 +110,8 @@ def without_a_class(dataset: Dataset) -> list[Row]:
 
 def unfit(error: Exception, where: str) -> Row:
     """The row of a claim that failed on the user's own data, or whose training diverged."""
+    if isinstance(error, CannotMeasure):
+        return not_measured(error.why, error.how)
     words = f"{where}: {str(error).removeprefix(where).strip(' ,:') or type(error).__name__}"
     if isinstance(error, FAILED):
         why = (

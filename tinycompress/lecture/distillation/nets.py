@@ -18,6 +18,7 @@ from ...training import predict
 from ...workshop import colour
 from ..images.shares import percent_of
 from ..plans import COLOUR, plan_of
+from ..tasks import CannotMeasure
 
 
 @dataclass(frozen=True)
@@ -141,11 +142,14 @@ def plan_for(budget: str, dataset: Dataset, plans: dict[str, Plan] = PLANS) -> P
 def with_fewer_images(dataset: Dataset, plan: Plan, share: float, seed) -> tuple[Dataset, Plan]:
     """The data with a random `share` of the training images, and a plan of more epochs, so that the steps stay about equal.
 
-    A smaller share is part of a larger one. seed: an int, or several.
+    A smaller share is part of a larger one. seed: an int, or several. Raises CannotMeasure if not one image is left.
     """
     if share == 1:
         return dataset, plan
     count = round(share * len(dataset.x_train))
+    if count == 0:
+        few = f"{100 * share:g} % of {len(dataset.x_train)} training images is less than one image"
+        raise CannotMeasure(few, f"Give data with {int(0.5 / share) + 1} training images or more.")
     kept = np.sort(np.random.default_rng([*np.atleast_1d(seed), 4]).permutation(len(dataset.x_train))[:count])
     fewer = replace(dataset, x_train=dataset.x_train[kept], y_train=dataset.y_train[kept])
     longer = {name: min(round(getattr(plan, name) / share), MOST_EPOCHS) for name in ("epochs", "teacher_epochs")}
