@@ -11,6 +11,8 @@ import tinycompress as tc
 from tinycompress import lecture
 from tinycompress.data.dataset import from_arrays
 from tinycompress.lecture import Settings, plans
+from tinycompress.lecture.architecture import a4_accuracy
+from tinycompress.lecture.architecture import nets as architecture_nets
 from tinycompress.lecture.distillation.nets import PLANS, train_student
 from tinycompress.selection import pick_on_validation
 from tinycompress.training import evaluate
@@ -83,6 +85,18 @@ def test_a_student_learns_from_bright_images_at_rates_that_fit_them():
         return evaluate(net, dataset.test).accuracy
 
     assert accuracy(PLANS["quick"].lrs) < 0.4 < 0.8 < accuracy(plan.lrs)
+
+
+@pytest.mark.parametrize("arm", ["standard", "separable"])
+def test_a_wide_convolutional_net_learns_from_bright_images_at_rates_that_fit_them(arm):
+    dataset = bright(pixels=16)
+    own, plan = architecture_nets.PLANS["quick"], plans.plan_of(architecture_nets.PLANS, "quick", dataset)
+
+    def accuracy(lr):
+        net = a4_accuracy._conv_net(arm, max(plan.widths), dataset, plan, 0, lr)
+        return evaluate(net, dataset.test).accuracy
+
+    assert accuracy(own.conv_lrs[0]) < 0.5 < 0.7 < accuracy(plan.conv_lrs[0])
 
 
 COLOURED = {"quick": 1, "full": 2, "paper": 3, f"paper, {plans.COLOUR}": 4}
