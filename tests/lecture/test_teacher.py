@@ -406,8 +406,9 @@ def test_what_may_change_what_a_claim_measures_counts(line, tmp_path, monkeypatc
 )
 def test_nets_of_a_claim_outlive_its_verdicts_and_its_figure(claim, monkeypatch):
     read, parse = [], identity.ast.parse
-    monkeypatch.setattr(identity.ast, "parse", lambda text: read.append(text) or parse(text))
-    identity.code_hash.__wrapped__(claim.measure.__module__)
+    with monkeypatch.context() as patch:
+        patch.setattr(identity.ast, "parse", lambda text: read.append(text) or parse(text))
+        identity.code_hash.__wrapped__(claim.measure.__module__)
     root = Path(identity.__file__).parents[1]
     for name in ("lecture/claim", "lecture/learned", "lecture/images/doubt", "workshop/style", "workshop/interval"):
         assert (root / f"{name}.py").read_bytes() not in read, name

@@ -19,6 +19,14 @@ BRIGHTEST = (
 LOOKED_AT = 1000  # training images
 
 
+class CannotMeasure(Exception):
+    """These data do not allow what a claim measures. `.why`: what is missing, `.how`: how to measure it, as in `not_measured`."""
+
+    def __init__(self, why: str, how: str):
+        super().__init__(f"{why}; {how}")
+        self.why, self.how = why, how
+
+
 def plan_name(plans: dict[str, object], budget: str, images: int, channels: int = 1) -> str:
     """The name of the chapter's plan for a budget and this many training images of so many channels.
 

@@ -13,15 +13,7 @@ from ..data import Dataset
 from ..training import TrainingDiverged
 from .images.shares import Share, kept_in_row
 from .learned import DidNotLearn, Row
-
-
-class CannotMeasure(Exception):
-    """These data do not allow what a claim measures. `.why`: what is missing, `.how`: how to measure it, as in `not_measured`."""
-
-    def __init__(self, why: str, how: str):
-        super().__init__(f"{why}; {how}")
-        self.why, self.how = why, how
-
+from .plans import CannotMeasure
 
 FAILED = TrainingDiverged, DidNotLearn, CannotMeasure
 

@@ -17,8 +17,7 @@ from ...tensor import Tensor
 from ...training import predict
 from ...workshop import colour
 from ..images.shares import percent_of
-from ..plans import COLOUR, plan_of
-from ..tasks import CannotMeasure
+from ..plans import COLOUR, CannotMeasure, plan_of
 
 
 @dataclass(frozen=True)
