@@ -10,6 +10,7 @@ from PIL import Image
 from verdicts import DECIDED, blind_to_images, well_drawn
 
 from tinycompress import data, get_num_threads, models, set_num_threads
+from tinycompress.channels import channel_groups
 from tinycompress.lecture import pruning, verdict
 from tinycompress.lecture.claim import Settings, judge
 from tinycompress.lecture.pruning import (
@@ -378,6 +379,22 @@ def test_slimming_takes_the_parameters_it_says_and_keeps_the_neurons_of_largest_
     gone = next(row["gone"] for row in rows["P4b"] if row["arm"] == "slimmed")
     words = f"{100 * gone:.1f} % of the parameters removed"
     assert CLAIMS["P4b"].effects[0].holds(rows["P4b"]) == words
+
+
+def test_slimming_a_residual_net_leaves_what_its_blocks_pass_on_whole():
+    net = models.resnet((8, 8, 3), 10, (8, 16, 32), blocks=3, rng=0)
+    rng = np.random.default_rng(0)
+    for norm in (m for m in net.modules() if type(m).__name__ == "BatchNorm"):
+        norm.weight.data = rng.uniform(0.1, 1, norm.weight.shape).astype(np.float32)
+    stay = p4b_slimming.slim(net, 0.352)
+    groups = channel_groups(net)
+    assert len(stay) == 9 and all(
+        len(groups[name].writers) == 1 for name in stay
+    )  # the first convolution of each block
+    small = remove_neurons(net, stay)
+    assert small.summary().parameters <= 0.648 * net.summary().parameters
+    between = [group.count for group in channel_groups(small).values() if len(group.writers) > 1]
+    assert between == [group.count for group in groups.values() if len(group.writers) > 1] and len(between) == 3
 
 
 def test_more_connections_are_more_ink_in_the_file_that_a_page_shows():
