@@ -249,6 +249,7 @@ def test_claims_that_load_the_data_anew_share_their_nets(monkeypatch):
     assert spent == [TINY.more]
 
 
+@pytest.mark.usefixtures("alone")
 def test_the_small_student_of_a_stored_teacher_trains_as_the_teacher_did(monkeypatch, rng):
     x, y = rng.random((240, 8, 8, 3), np.float32), np.arange(240) % 4
     dataset, plan = from_arrays("colour", x[:200], y[:200], x[200:], y[200:]), replace(TINY, stored=True)
@@ -271,6 +272,7 @@ def test_the_one_file_of_a_stored_teacher_sees_images_changed_as_the_teacher_did
     assert found["augment"].func is colour.augmented and found["augment"].keywords == {"plan": colour.PLAN}
 
 
+@pytest.mark.usefixtures("alone")
 def test_a_stored_net_of_every_method_is_the_one_that_was_trained_and_is_not_trained_again(monkeypatch, rng):
     x, y = rng.random((240, 8, 8, 3), np.float32), np.arange(240) % 4
     dataset, plan = from_arrays("colour", x[:200], y[:200], x[200:], y[200:]), replace(TINY, teacher=1, more=1)
